@@ -1,0 +1,1 @@
+"""fleet's compiler: fleet.yaml and fleet.lock in, ``generated/`` out."""

@@ -1,0 +1,1 @@
+"""The commands that compile, one module each; loaded when they are called."""

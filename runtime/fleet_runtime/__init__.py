@@ -1,0 +1,1 @@
+"""fleet's runtime: ``generated/`` in, a running gateway out."""

@@ -1,0 +1,39 @@
+"""How facts about one model from several sources become one: the stronger source of a context wins."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from fleet_runtime.contract import ModelFacts, RoutedModel
+
+Facts = TypeVar("Facts", bound=ModelFacts)
+
+_STRENGTH = {None: 0, "trained": 1, "listed": 2, "running": 3, "configured": 4}
+
+
+def merge(known: ModelFacts, seen: ModelFacts) -> ModelFacts:
+    """`seen` over `known`; a context only where its source is at least as strong.
+
+    So a context that a running model had is not lost because the model is unloaded now.
+    """
+    merged = _overlay(known, seen)
+    if _STRENGTH[seen.context_source] >= _STRENGTH[known.context_source]:
+        return merged
+    return merged.model_copy(update={"context": known.context, "context_source": known.context_source})
+
+
+def declare(facts: ModelFacts, declared: RoutedModel | None) -> RoutedModel:
+    """What fleet.yaml says of a model over what was seen of it."""
+    base = RoutedModel(**facts.model_dump())
+    if declared is None:
+        return base
+    return _overlay(base, declared).model_copy(update={"hidden": declared.hidden})
+
+
+def _overlay(under: Facts, over: ModelFacts) -> Facts:
+    update = {
+        field: getattr(over, field)
+        for field in ModelFacts.model_fields
+        if getattr(over, field) not in (None, ())
+    }
+    return under.model_copy(update=update)

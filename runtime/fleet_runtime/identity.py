@@ -1,0 +1,44 @@
+"""Composite ids: ``<provider>/<model>``, the one way a model is named in a fleet."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+MAX_ID_BYTES = 512
+PROVIDER_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}\Z")
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+class CompositeId(NamedTuple):
+    """One model on one machine; ``model`` is the machine's own word and may contain anything."""
+
+    provider: str
+    model: str
+
+    def __str__(self) -> str:
+        return f"{self.provider}/{self.model}"
+
+
+def split_id(text: str) -> CompositeId | None:
+    """Cut at the first slash; None where there is no slash. Says nothing about whether the id exists."""
+    provider, slash, model = text.partition("/")
+    return CompositeId(provider, model) if slash else None
+
+
+def model_id_fault(model: str, provider: str = "") -> str | None:
+    """Why `model` cannot be a model's id on `provider`, in words that follow the id; None when it can."""
+    if not model:
+        return "is empty"
+    try:
+        size = len(model.encode()) + (len(provider) + 1 if provider else 0)
+    except UnicodeEncodeError:
+        return "is not valid unicode"
+    if size > MAX_ID_BYTES:
+        return f"is longer than {MAX_ID_BYTES} bytes"
+    if _CONTROL.search(model):
+        return "holds a control character"
+    if any(segment in (".", "..") for segment in model.split("/")):
+        return "holds a '.' or '..' path segment"
+    return None
