@@ -1,0 +1,56 @@
+# Each target sets up what it needs: a .venv with uv where it is installed, else with python3 and pip.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+export UV_PYTHON_DOWNLOADS := never
+
+.PHONY: help demo tour test slow lint format build serve lock-dependencies clean
+
+help: ## what each target does
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-18s %s\n", $$1, $$2}'
+
+$(READY): pyproject.toml uv.lock requirements.lock
+	@if command -v uv >/dev/null 2>&1; then \
+	  uv sync --quiet --locked --python $(PYTHON); \
+	else \
+	  $(PYTHON) -m venv $(VENV) && \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock && \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .; \
+	fi
+	@touch $@
+
+demo: $(READY) ## three simulated machines, a gateway, and what to try
+	@$(BIN)/fleet demo
+
+tour: $(READY) ## the same, shown by itself from start to end
+	@$(BIN)/fleet demo --tour
+
+test: $(READY) ## the test suite
+	$(BIN)/pytest -q -n auto -m "not slow"
+
+slow: $(READY) ## the tests that take longer
+	$(BIN)/pytest -q -m slow
+
+lint: $(READY) ## types, style and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(READY) ## rewrite the sources in house format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+build: $(READY) ## compile fleet.yaml to generated/
+	$(BIN)/fleet build
+
+serve: $(READY) ## run the gateway on generated/
+	$(BIN)/fleet serve
+
+lock-dependencies: ## pin the dependencies anew (needs uv)
+	uv lock --upgrade
+	uv export --quiet --no-hashes --no-emit-project --format requirements-txt --output-file requirements.lock
+
+clean: ## remove what the targets above made
+	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,94 @@
+"""The gateway's own API (``/api``, ``/health``, ``/ready``): FastAPI, off the hot path."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Header, HTTPException, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException as StarletteHTTPException
+
+from fleet_runtime.contract import RoutingTable
+from fleet_runtime.errors import error_body
+from fleet_runtime.running import Running
+
+Surface = Annotated[str | None, Query(description="a surface of fleet.yaml; without one, the whole fleet")]
+
+
+def create_api(current: Callable[[], Running]) -> FastAPI:
+    """The API over whatever snapshot is running when a request comes."""
+    api = FastAPI(title="fleet", docs_url=None, redoc_url=None)
+
+    @api.get("/health", summary="the process answers")
+    def health() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @api.get("/ready", summary="a snapshot is loaded; machines do not matter")
+    def ready() -> dict[str, str]:
+        return {"status": "ready", "snapshot": current().snapshot.id}
+
+    @api.get("/api/models", summary="the models of a surface, grouped by provider")
+    def models(surface: Surface = None, if_none_match: Annotated[str | None, Header()] = None) -> Response:
+        running = current()
+        body = running.catalog.by_provider(_table(running, surface))
+        return _tagged(body, if_none_match)
+
+    @api.get("/api/models/{id:path}", summary="one model, by anything that resolves to it")
+    async def model(id: str, surface: Surface = None) -> dict[str, Any]:
+        running = current()
+        table = _table(running, surface)
+        answer = await running.resolve(table, id)
+        found = running.catalog.model(table, answer)
+        if found is None:
+            message = answer.refusal.message if answer.refusal else f"nothing is known of model '{id}'"
+            raise HTTPException(404, detail={"code": "model_not_found", "message": message, "param": "model"})
+        return found
+
+    @api.get("/api/resolve", summary="which machine and model a name means, and why")
+    async def resolve(model: str, surface: Surface = None) -> dict[str, Any]:
+        running = current()
+        table = _table(running, surface)
+        return running.catalog.described(table, await running.resolve(table, model, falls_back=True))
+
+    api.add_exception_handler(StarletteHTTPException, _http_error)
+    api.add_exception_handler(RequestValidationError, _invalid_request)
+    return api
+
+
+def _table(running: Running, surface: str | None) -> RoutingTable:
+    table = running.snapshot.table(surface)
+    if table is None:
+        known = ", ".join(f"'{name}'" for name in running.gateway.surfaces) or "none"
+        message = f"there is no surface '{surface}'; surfaces: {known}"
+        raise HTTPException(404, detail={"code": "not_found", "message": message, "param": "surface"})
+    return table
+
+
+def _tagged(body: bytes, if_none_match: str | None) -> Response:
+    """The body with its tag, or 304 where the client holds it already."""
+    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    held = {candidate.strip().removeprefix("W/") for candidate in (if_none_match or "").split(",")}
+    headers = {"etag": tag, "cache-control": "no-cache"}
+    if tag in held:
+        return Response(status_code=304, headers=headers)
+    return Response(body, media_type="application/json", headers=headers)
+
+
+async def _http_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, StarletteHTTPException)
+    detail: Any = error.detail
+    if not isinstance(detail, dict):
+        code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "invalid_request")
+        detail = {"code": code, "message": f"{request.method} {request.url.path}: {str(detail).lower()}"}
+    return JSONResponse(error_body(**detail), error.status_code, headers=dict(error.headers or {}))
+
+
+async def _invalid_request(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    param = str(first["loc"][-1])
+    message = f"{request.url.path}: '{param}': {str(first['msg']).lower()}"
+    return JSONResponse(error_body(code="invalid_request", message=message, param=param), 400)

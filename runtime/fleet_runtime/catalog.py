@@ -1,0 +1,181 @@
+"""What people and programs may choose from: the lists of models, made from a snapshot and the inventory.
+
+Pure, and cheap to read: each answer is kept as bytes until something about a machine changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from fleet_runtime.contract import Connection, RoutedModel, RoutedProvider, RoutingTable, Via
+from fleet_runtime.health import MachineState
+from fleet_runtime.inventory import Inventory
+from fleet_runtime.router import Resolution
+
+CHAT_PATH = "/v1/chat/completions"
+
+
+@dataclass(slots=True)
+class Catalog:
+    """Lists for the surfaces of one snapshot."""
+
+    inventory: Inventory
+    _version: int = -1
+    _answers: dict[tuple[str, str | None, str], bytes] = field(default_factory=dict)
+
+    def by_provider(self, table: RoutingTable) -> bytes:
+        """``GET /api/models``: every provider of the surface in order, with all its models that are shown."""
+        return self._answer("by_provider", table, None)
+
+    def openai_list(self, table: RoutingTable, pinned: str | None = None) -> bytes:
+        """``GET <base>/v1/models``: what can be used now; bare ids where the path pins a provider."""
+        return self._answer("openai_list", table, pinned)
+
+    def openai_model(self, table: RoutingTable, pinned: str | None, answer: Resolution) -> bytes | None:
+        """``GET <base>/v1/models/<id>`` for what the id resolved to; None where it cannot be used."""
+        if not answer.available or answer.provider is None:
+            return None
+        facts = self._facts(answer)
+        return msgspec.json.encode(
+            _openai_item(answer.provider, answer.model, facts, bare=pinned is not None)
+        )
+
+    def model(self, table: RoutingTable, answer: Resolution) -> dict[str, Any] | None:
+        """The object of ``/api/models`` for what an id resolved to; None where nothing is known of it."""
+        provider = next((p for p in table.providers if p.name == answer.provider), None)
+        if provider is None or answer.listed is None:
+            return None
+        return self._model(provider, answer.listed, self._facts(answer))
+
+    def described(self, table: RoutingTable, answer: Resolution) -> dict[str, Any]:
+        """``GET /api/resolve``: the router's answer, with why and what is known of the model."""
+        connection = self.inventory.snapshot.connections.get(answer.provider or "")
+        facts = self._facts(answer)
+        described: dict[str, Any] = {
+            "requested": answer.requested,
+            "id": answer.id,
+            "provider": answer.provider,
+            "model": answer.model if answer.provider else None,
+            "class": connection.class_ if connection else None,
+            "rule": answer.rule,
+            "fallback": answer.fallback,
+            "available": answer.available,
+            "via": _via(connection, facts) if connection else None,
+            "context": facts.context,
+            "context_source": facts.context_source,
+        }
+        if answer.refusal is not None:
+            described["reason"] = answer.refusal.code
+            described["message"] = answer.refusal.message
+            described["suggestions"] = list(answer.refusal.suggestions)
+        elif connection is not None and not self._reachable(connection, facts):
+            described |= {"available": False, "reason": "sidecar_unreachable", "suggestions": []}
+            described["message"] = f"the sidecar of provider '{connection.name}' does not answer"
+        return described
+
+    def _answer(self, kind: str, table: RoutingTable, pinned: str | None) -> bytes:
+        if self._version != self.inventory.version:
+            self._answers.clear()
+            self._version = self.inventory.version
+        key = (table.base, pinned, kind)
+        answer = self._answers.get(key)
+        if answer is None:
+            content = self._by_provider(table) if kind == "by_provider" else self._openai_list(table, pinned)
+            answer = self._answers[key] = msgspec.json.encode(content)
+        return answer
+
+    def _by_provider(self, table: RoutingTable) -> dict[str, Any]:
+        return {
+            "snapshot": self.inventory.snapshot.id,
+            "surface": table.surface,
+            "providers": [self._provider(provider) for provider in table.providers],
+        }
+
+    def _provider(self, provider: RoutedProvider) -> dict[str, Any]:
+        state = self.inventory.states[provider.name]
+        return {
+            "name": provider.name,
+            "label": provider.label,
+            "class": provider.class_,
+            "kind": state.kind,
+            "status": state.status,
+            "since": _time(state.since),
+            "reason": state.reason,
+            "models": [self._model(provider, id, facts) for id, facts in self._shown(provider)],
+        }
+
+    def _openai_list(self, table: RoutingTable, pinned: str | None) -> dict[str, Any]:
+        items = [
+            _openai_item(provider.name, id, facts, bare=pinned is not None)
+            for provider in table.providers
+            if pinned in (None, provider.name) and self.inventory.view[provider.name].there
+            for id, facts in self._shown(provider)
+        ]
+        return {"object": "list", "data": items}
+
+    def _shown(self, provider: RoutedProvider) -> Iterator[tuple[str, RoutedModel]]:
+        models = self.inventory.listings[provider.name].models
+        return ((id, facts) for id, facts in models.items() if not facts.hidden)
+
+    def _model(self, provider: RoutedProvider, id: str, facts: RoutedModel) -> dict[str, Any]:
+        connection = self.inventory.snapshot.connections[provider.name]
+        state = self.inventory.states[provider.name]
+        there = self.inventory.view[provider.name].there
+        return {
+            "id": f"{provider.name}/{id}",
+            "provider": provider.name,
+            "model": id,
+            "name": facts.name or id,
+            "class": provider.class_,
+            "via": _via(connection, facts),
+            "available": there and self._reachable(connection, facts),
+            "state": _state(state, id) if there else "unknown",
+            "context": facts.context,
+            "context_source": facts.context_source,
+            "output": facts.output,
+            "tools": facts.tools,
+            "reasoning": facts.reasoning,
+            "input": list(facts.input or ("text",)),
+            "purpose": facts.purpose or "chat",
+        }
+
+    def _facts(self, answer: Resolution) -> RoutedModel:
+        if answer.provider is None or answer.listed is None:
+            return RoutedModel()
+        return self.inventory.listings[answer.provider].models.get(answer.listed, RoutedModel())
+
+    def _reachable(self, connection: Connection, facts: RoutedModel) -> bool:
+        """Whether what stands between the gateway and the model answers."""
+        down = self.inventory.states[connection.name].sidecar == "down"
+        return not (down and _via(connection, facts) == "sidecar")
+
+
+def _openai_item(provider: str, id: str, facts: RoutedModel, *, bare: bool) -> dict[str, Any]:
+    return {
+        "id": id if bare else f"{provider}/{id}",
+        "object": "model",
+        "created": 0,
+        "owned_by": provider,
+        "name": facts.name or id,
+        "context_length": facts.context,
+        "meta": {"n_ctx": facts.context},
+    }
+
+
+def _via(connection: Connection, facts: RoutedModel) -> Via:
+    """Which way a chat with the model goes; other purposes never pass a sidecar."""
+    passes = connection.sidecar is not None and CHAT_PATH in connection.sidecar.paths
+    return "sidecar" if passes and facts.purpose in ("chat", None) else "direct"
+
+
+def _state(state: MachineState, id: str) -> str:
+    return state.states.get(id, "unknown")
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,91 @@
+"""``fleet demo``: a whole fleet on this machine, simulated, to try."""
+
+from __future__ import annotations
+
+import signal
+
+import click
+
+from fleet_runtime.demo.fleet import NEWCOMER
+from fleet_runtime.demo.stage import DemoFailed, Stage, set_stage
+from fleet_runtime.demo.tour import give_tour
+
+
+@click.command(
+    epilog="""
+\b
+Example:
+  fleet demo
+  fleet demo --tour
+"""
+)
+@click.option("--tour", is_flag=True, help="Show everything by itself, check it, and end.")
+def demo(tour: bool) -> None:
+    """Try fleet without any machine.
+
+    Starts three simulated machines that serve models of the same names, writes a fleet.yaml for them in a
+    temporary folder, builds it and runs the gateway. Ctrl-C ends everything and leaves nothing behind.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with set_stage() as stage:
+            if tour:
+                give_tour(stage, click.echo)
+                return
+            click.echo(introduction(stage))
+            signal.pause()
+    except DemoFailed as failure:
+        raise click.ClickException(str(failure)) from None
+    except KeyboardInterrupt:
+        if tour:
+            raise
+        click.echo("\nstopped", err=True)
+
+
+def introduction(stage: Stage) -> str:
+    """What runs, and lines to paste."""
+    machines = stage.machines.machines
+    rows = [f"  {name:<12} {machine.url}{_beside(stage, name)}" for name, machine in machines.items()]
+    newcomer = machines[NEWCOMER].url
+    edit = f"sed -i.bak 's|^namespaces:|  {NEWCOMER}: {newcomer}\\n&|' {stage.fleet_yaml}"
+    return f"""\
+Machines (simulated, each one serves a qwen3-8b):
+{chr(10).join(rows)}
+Gateway:
+  {stage.url}    configured by {stage.fleet_yaml}
+
+Which models are where:
+  curl -s {stage.url}/v1/models
+
+The same name on two machines (look who answers):
+  {_chat(stage, "boochat", "sam-desktop/qwen3-8b")}
+  {_chat(stage, "boochat", "embedding/qwen3-8b")}
+
+An old bare id, a local model with a cloud's name, and a stream:
+  {_chat(stage, "boocoder", "qwen3-8b")}
+  {_chat(stage, "arena", "embedding/deepseek-r1-qwen3-8b")}
+  {_chat(stage, "arena", "sam-desktop/gpt-oss-20b", stream=True)}
+
+What a name means, and why:
+  curl -s '{stage.url}/api/resolve?model=qwen3-8b&surface=arena'
+
+Add a fourth machine with one line, and use it:
+  {edit}
+  {stage.build_command}
+  {_chat(stage, "boochat", f"{NEWCOMER}/qwen3-8b")}
+
+Ctrl-C stops everything."""
+
+
+def _beside(stage: Stage, name: str) -> str:
+    sidecar = stage.machines.machines[name].sidecar_url
+    if sidecar is not None:
+        return f"    chat passes its sidecar {sidecar}"
+    return "    not in fleet.yaml yet" if name == NEWCOMER else ""
+
+
+def _chat(stage: Stage, surface: str, model: str, *, stream: bool = False) -> str:
+    body = f'{{"model": "{model}", "messages": [{{"role": "user", "content": "hi"}}]'
+    body += ', "stream": true}' if stream else "}"
+    flags = "-sN" if stream else "-s"
+    return f"curl {flags} {stage.url}/{surface}/v1/chat/completions --json '{body}'"

@@ -1,0 +1,1 @@
+"""A fleet to try without any machine: simulated servers, the real compiler, the real gateway."""

@@ -1,0 +1,128 @@
+"""The demo's moving parts: simulated machines in this process, compiler and gateway in their own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from fleet_runtime.demo.fleet import CLOUD_KEY, CLOUD_KEY_VARIABLE, demo_fleet_yaml, demo_machines
+from fleet_runtime.simulator import SimulationThread
+
+PREFERRED_PORT = 8400
+START_SECONDS = 20.0
+STOP_SECONDS = 10.0
+
+
+class DemoFailed(Exception):
+    """A part of the demo did not start or did not do what it shows; the message says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A running demo: its folder (with fleet.yaml and generated/), its machines and its gateway's URL."""
+
+    folder: Path
+    machines: SimulationThread
+    url: str
+
+    @property
+    def fleet_yaml(self) -> Path:
+        return self.folder / "fleet.yaml"
+
+    @property
+    def build_command(self) -> str:
+        """The build as a person would type it."""
+        return shlex.join([_fleet_name(), "build", "-f", str(self.fleet_yaml)])
+
+    def build(self) -> str:
+        """Run the compiler; what it said on standard output."""
+        done = subprocess.run(  # noqa: S603
+            [*_fleet(), "build", "-f", str(self.fleet_yaml)], capture_output=True, text=True, check=False
+        )
+        if done.returncode != 0:
+            raise DemoFailed(f"`{self.build_command}` failed:\n{done.stderr}")
+        return done.stdout
+
+
+@contextlib.contextmanager
+def set_stage() -> Iterator[Stage]:
+    """Start everything in a temporary folder, and leave nothing behind, whichever way it ends."""
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fleet-demo-")))
+        machines = stack.enter_context(SimulationThread(demo_machines()))
+        listen = f"127.0.0.1:{_free_port(PREFERRED_PORT)}"
+        stage = Stage(folder, machines, f"http://{listen}")
+        stage.fleet_yaml.write_text(demo_fleet_yaml(machines.machines, listen), encoding="utf-8")
+        stage.build()
+        stack.enter_context(_gateway(stage))
+        yield stage
+
+
+@contextlib.contextmanager
+def _gateway(stage: Stage) -> Iterator[None]:
+    log = stage.folder / "gateway.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(  # noqa: S603
+            [*_fleet(), "serve", "--generated", str(stage.folder / "generated")],
+            stdout=output,
+            stderr=output,
+            stdin=subprocess.DEVNULL,
+            env=os.environ | {CLOUD_KEY_VARIABLE: CLOUD_KEY},
+            start_new_session=True,  # Ctrl-C reaches the demo alone, which then ends the gateway
+        )
+    try:
+        _await_ready(stage, process, log)
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _await_ready(stage: Stage, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait until the gateway answers and has looked at every machine once."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise DemoFailed(f"the gateway did not start:\n{log.read_text(errors='replace')}")
+        with contextlib.suppress(httpx.TransportError):
+            catalog = httpx.get(f"{stage.url}/api/models", trust_env=False).json()
+            local = [provider for provider in catalog["providers"] if provider["class"] == "local"]
+            if all(provider["status"] == "online" for provider in local):
+                return
+        time.sleep(0.05)
+    raise DemoFailed(f"the gateway was not ready within {START_SECONDS:g} s")
+
+
+def _free_port(preferred: int) -> int:
+    for port in (preferred, 0):
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            found: int = probe.getsockname()[1]
+            return found
+    raise DemoFailed("no free port on 127.0.0.1")
+
+
+def _fleet() -> list[str]:
+    return [sys.executable, "-m", "fleet_compiler"]
+
+
+def _fleet_name() -> str:
+    beside = Path(sys.executable).with_name("fleet")
+    return "fleet" if shutil.which("fleet") or not beside.exists() else str(beside)

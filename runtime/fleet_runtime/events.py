@@ -1,0 +1,72 @@
+"""What happened in the fleet, as a feed that any number of readers follow at their own pace.
+
+One bounded log; a reader keeps only its place in it, so that a slow one costs the others nothing. One that
+falls behind the log, or comes from before a restart, is told to read everything anew (``resync``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import deque
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import msgspec
+
+CAPACITY = 1024
+
+Topic = Literal["provider", "models", "state", "favorites", "snapshot", "resync"]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """`id` is ``<run>-<number>``: the run of the gateway and a number that grows by one."""
+
+    id: str
+    topic: Topic
+    data: dict[str, Any]
+
+    def encoded(self) -> bytes:
+        """As a server-sent event."""
+        head = f"id: {self.id}\nevent: {self.topic}\ndata: ".encode()
+        return head + msgspec.json.encode(self.data) + b"\n\n"
+
+
+@dataclass(slots=True)
+class EventLog:
+    """The last `CAPACITY` events of this run."""
+
+    run: str = field(default_factory=lambda: secrets.token_hex(4))
+    newest: int = 0
+    _events: deque[Event] = field(default_factory=lambda: deque(maxlen=CAPACITY))
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def publish(self, topic: Topic, data: dict[str, Any]) -> None:
+        self.newest += 1
+        self._events.append(Event(self._id(self.newest), topic, data))
+        self._news.set()
+        self._news = asyncio.Event()
+
+    async def follow(self, last_id: str | None = None) -> AsyncIterator[Event]:
+        """Events after `last_id` (without one: from now on), for as long as the reader stays."""
+        place = self.newest if last_id is None else self._number(last_id)
+        while True:
+            oldest = self.newest - len(self._events) + 1
+            if place is None or place < oldest - 1 or place > self.newest:
+                place = self.newest
+                yield Event(self._id(place), "resync", {})
+            elif place < self.newest:
+                event = self._events[place + 1 - oldest]
+                place += 1
+                yield event
+            else:
+                await self._news.wait()
+
+    def _id(self, number: int) -> str:
+        return f"{self.run}-{number}"
+
+    def _number(self, id: str) -> int | None:
+        run, _, number = id.partition("-")
+        return int(number) if run == self.run and number.isascii() and number.isdigit() else None

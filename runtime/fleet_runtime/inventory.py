@@ -1,0 +1,179 @@
+"""The live state of every machine: one poller each, and every read answered from what was last seen."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from fleet_runtime import probe
+from fleet_runtime.contract import RoutedProvider, Status
+from fleet_runtime.dialects import look
+from fleet_runtime.dialects.observation import Answer, Ask, drive
+from fleet_runtime.events import EventLog
+from fleet_runtime.health import MachineState, after_look, next_look
+from fleet_runtime.listing import Listing, list_machine, poll_interval
+from fleet_runtime.machine import Machine
+from fleet_runtime.router import MachineView
+from fleet_runtime.snapshot import Snapshot
+
+FRESH_LOOK_SPACING = 1.0
+
+log = logging.getLogger("fleet.inventory")
+
+
+@dataclass(slots=True)
+class Inventory:
+    """States, listings and router views of the machines of one snapshot, each replaced whole on a change.
+
+    `version` counts the changes. `disabled` names the machines that may not be asked, with the reason.
+    """
+
+    snapshot: Snapshot
+    machines: Mapping[str, Machine]
+    disabled: Mapping[str, str]
+    events: EventLog
+    version: int = 0
+    states: dict[str, MachineState] = field(default_factory=dict)
+    listings: dict[str, Listing] = field(default_factory=dict)
+    view: dict[str, MachineView] = field(default_factory=dict)
+    _locked: dict[str, RoutedProvider] = field(default_factory=dict)
+    _looks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    _looked_at: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        now = time.time()
+        self._locked = {provider.name: provider for provider in self.snapshot.fleet.providers}
+        for name, connection in self.snapshot.connections.items():
+            reason = self.disabled.get(name)
+            status: Status = "unknown" if reason is None else "disabled"
+            self._publish(name, MachineState(status, now, reason, connection.kind))
+
+    def take_over(self, previous: Inventory) -> None:
+        """Go on with what `previous` knows of the machines that are the same here."""
+        for name, machine in self.machines.items():
+            same = previous.machines.get(name) is machine
+            if same and (name in self.disabled) == (name in previous.disabled):
+                self._publish(name, previous.states[name])
+
+    async def run(self) -> None:
+        """Look at every machine that may be asked, at its own pace, until cancelled."""
+        async with asyncio.TaskGroup() as pollers:
+            for name in self.machines:
+                if self.interval(name) is not None:
+                    pollers.create_task(self._poll(name), name=f"poll {name}")
+
+    def interval(self, name: str) -> float | None:
+        """Seconds between looks at `name`; None for a machine that is never asked."""
+        if name in self.disabled:
+            return None
+        return poll_interval(self.snapshot.connections[name], self.snapshot.gateway.inventory.interval)
+
+    async def look(self, name: str) -> None:
+        """One fresh look, unless the last one is less than a second old or the machine is never asked."""
+        if self.interval(name) is None:
+            return
+        running = self._looks.get(name)
+        recent = time.monotonic() - self._looked_at.get(name, float("-inf")) < FRESH_LOOK_SPACING
+        if running is not None or not recent:
+            await self._look(name)
+
+    async def _poll(self, name: str) -> None:
+        interval = self.interval(name)
+        assert interval is not None
+        while True:
+            await self._look(name)
+            grace = self.snapshot.gateway.inventory.grace
+            await asyncio.sleep(
+                next_look(self.states[name], interval=interval, grace=grace, now=time.monotonic())
+            )
+
+    async def _look(self, name: str) -> None:
+        """Join the look that is under way, or start one; a caller that goes away does not end it."""
+        task = self._looks.get(name)
+        if task is None:
+            task = asyncio.create_task(self._look_now(name), name=f"look {name}")
+            self._looks[name] = task
+            task.add_done_callback(lambda _: self._looks.pop(name, None))
+        await asyncio.shield(task)
+
+    async def _look_now(self, name: str) -> None:
+        machine = self.machines[name]
+        settings = self.snapshot.gateway.inventory
+        before = self.states[name]
+
+        async def get(ask: Ask) -> Answer:
+            return await probe.ask_machine(
+                machine.upstream, machine.connection, machine.key, ask, settings.timeout
+            )
+
+        started = time.monotonic()
+        try:
+            seen, sidecar = await asyncio.gather(
+                drive(look(machine.connection.kind, before.observation), get),
+                self._sidecar(machine, settings.timeout),
+            )
+        except Exception:
+            log.exception("looking at provider '%s' failed", name)
+            return
+        finally:
+            self._looked_at[name] = time.monotonic()
+        ended = self._looked_at[name]
+        after = after_look(
+            before,
+            seen,
+            sidecar=sidecar,
+            latency=ended - started,
+            grace=settings.grace,
+            now=ended,
+            wall=time.time(),
+        )
+        self._publish(name, after)
+
+    async def _sidecar(self, machine: Machine, timeout: float) -> Literal["unknown", "up", "down"]:
+        if machine.sidecar is None:
+            return "unknown"
+        return "up" if await probe.reaches(machine.sidecar, timeout) else "down"
+
+    def _publish(self, name: str, state: MachineState) -> None:
+        before = self.states.get(name)
+        self.states[name] = state
+        if before is not None and _visible(before) == _visible(state):
+            return
+        listing = list_machine(self.snapshot.connections[name], self._locked[name], state)
+        listed = self.listings.get(name)
+        self.listings[name] = listing
+        self.view[name] = listing.view
+        self.version += 1
+        if before is not None:
+            self._tell(name, before, state)
+            if listed is not None and listed.models != listing.models:
+                self.events.publish("models", {"provider": name, "models": list(listing.models)})
+
+    def _tell(self, name: str, before: MachineState, state: MachineState) -> None:
+        if (before.status, before.reason) != (state.status, state.reason):
+            change = {"provider": name, "status": state.status, "was": before.status, "reason": state.reason}
+            self.events.publish("provider", change)
+        if before.status != state.status:
+            log.info("provider '%s' is %s%s", name, state.status, f": {state.reason}" if state.reason else "")
+        for model in before.states.keys() | state.states.keys():
+            now = state.states.get(model, "unknown")
+            if now != before.states.get(model, "unknown"):
+                self.events.publish("state", {"id": f"{name}/{model}", "state": now})
+
+
+def _visible(state: MachineState) -> tuple[object, ...]:
+    return (
+        state.status,
+        state.since,
+        state.reason,
+        state.kind,
+        state.models,
+        state.good_at is None,
+        state.states,
+        state.sidecar,
+        state.warnings,
+    )

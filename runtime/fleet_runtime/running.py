@@ -1,0 +1,108 @@
+"""A snapshot and everything that runs on it: what a request takes hold of once, and a reload swaps whole."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fleet_runtime import router
+from fleet_runtime.catalog import Catalog
+from fleet_runtime.contract import Connection, Gateway, RoutingTable
+from fleet_runtime.credentials import KeyUnset, read_key
+from fleet_runtime.events import EventLog
+from fleet_runtime.inventory import Inventory
+from fleet_runtime.machine import Machine
+from fleet_runtime.snapshot import Snapshot
+from fleet_runtime.upstream import Upstream
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """One snapshot at work; reads never wait for a machine."""
+
+    snapshot: Snapshot
+    machines: Mapping[str, Machine]
+    inventory: Inventory
+    catalog: Catalog
+
+    @property
+    def gateway(self) -> Gateway:
+        return self.snapshot.gateway
+
+    @property
+    def tables(self) -> Mapping[str, RoutingTable]:
+        return self.snapshot.tables
+
+    @property
+    def view(self) -> router.View:
+        return self.inventory.view
+
+    async def look(self, provider: str) -> None:
+        """One fresh look at a machine, throttled."""
+        await self.inventory.look(provider)
+
+    async def resolve(
+        self, table: RoutingTable, text: str, *, pinned: str | None = None, falls_back: bool = False
+    ) -> router.Resolution:
+        """The router's answer, after a fresh look at the machine where one could change it."""
+        answer = router.resolve(table, self.view, text, pinned=pinned, falls_back=falls_back)
+        if answer.look and answer.provider is not None:
+            await self.look(answer.provider)
+            answer = router.resolve(table, self.view, text, pinned=pinned, falls_back=falls_back)
+        return answer
+
+    def models(self, base: str, pinned: str | None) -> bytes:
+        """The body of ``GET <base>/v1/models``."""
+        return self.catalog.openai_list(self.tables[base], pinned)
+
+    def model(self, base: str, pinned: str | None, id: str) -> bytes | None:
+        """The body of ``GET <base>/v1/models/<id>``; None where the id means nothing that can be used."""
+        table = self.tables[base]
+        return self.catalog.openai_model(table, pinned, router.resolve(table, self.view, id, pinned=pinned))
+
+    async def close(self, keep: Running | None = None) -> None:
+        """End idle connections, but those of machines that `keep` goes on with; running requests finish."""
+        kept = set() if keep is None else {id(machine) for machine in keep.machines.values()}
+        gone = [machine for machine in self.machines.values() if id(machine) not in kept]
+        servers = [server for machine in gone for server in (machine.upstream, machine.sidecar)]
+        await asyncio.gather(*(server.close() for server in servers if server is not None))
+
+
+def assemble(
+    snapshot: Snapshot, environ: Mapping[str, str], events: EventLog, previous: Running | None = None
+) -> Running:
+    """Everything that runs on `snapshot`, with the machines' keys read; nothing is contacted yet.
+
+    A machine that is the same as in `previous`, its key too, goes on with its connections, counters and
+    what is known of it. Where nothing at all differs, the answer is `previous` itself.
+    """
+    machines: dict[str, Machine] = {}
+    disabled: dict[str, str] = {}
+    for name, connection in snapshot.connections.items():
+        key = None
+        try:
+            key = read_key(connection.api_key_env, connection.api_key_file, snapshot.root, environ)
+        except KeyUnset as unset:
+            disabled[name] = str(unset)
+        if not connection.enabled:
+            disabled[name] = "disabled in fleet.yaml"
+        before = None if previous is None else previous.machines.get(name)
+        same = before is not None and before.connection == connection and before.key == key
+        machines[name] = before if same and before else _machine(snapshot, connection, key)
+    if previous is not None and snapshot.id == previous.snapshot.id and machines == previous.machines:
+        return previous
+    inventory = Inventory(snapshot, machines, disabled, events)
+    if previous is not None:
+        inventory.take_over(previous.inventory)
+    return Running(snapshot, machines, inventory, Catalog(inventory))
+
+
+def _machine(snapshot: Snapshot, connection: Connection, key: str | None) -> Machine:
+    ca_file = None if connection.ca_file is None else str(snapshot.root / connection.ca_file)
+
+    def upstream(url: str) -> Upstream:
+        return Upstream(url, timeouts=connection.timeouts, verify=connection.verify, ca_file=ca_file)
+
+    sidecar = None if connection.sidecar is None else upstream(connection.sidecar.url)
+    return Machine(connection, upstream(connection.url), sidecar, key)

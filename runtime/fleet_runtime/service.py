@@ -1,0 +1,133 @@
+"""Which snapshot serves now: loaded whole, swapped in one step, refused without harm."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from fleet_runtime.events import EventLog
+from fleet_runtime.running import Running, assemble
+from fleet_runtime.snapshot import ArtifactError, Snapshot, load_snapshot
+
+WATCH_SECONDS = 0.5
+RETRY_SECONDS = 5.0
+NEEDS_RESTART = ("listen", "state")
+
+log = logging.getLogger("fleet.service")
+
+
+@dataclass(slots=True)
+class Service:
+    """The gateway's one mutable reference. A request takes `running` once and keeps it to its end.
+
+    `refused` says why the folder's present content does not serve, None where it does.
+    """
+
+    folder: Path
+    environ: Mapping[str, str]
+    listen: str | None
+    running: Running
+    events: EventLog
+    refused: str | None = None
+    _inventories: set[asyncio.Task[None]] = field(default_factory=set)
+    _closing: set[asyncio.Task[None]] = field(default_factory=set)
+
+    @classmethod
+    def load(cls, folder: Path, environ: Mapping[str, str], listen: str | None = None) -> Service:
+        """The service on the folder's snapshot; raises `ArtifactError` where there is none to serve.
+
+        `listen` (``HOST:PORT``) stands in for what gateway.json says, in every snapshot.
+        """
+        events = EventLog()
+        snapshot = _listening(load_snapshot(folder), listen)
+        return cls(folder, environ, listen, assemble(snapshot, environ, events), events)
+
+    async def run(self) -> None:
+        """Poll the machines and watch the folder, until cancelled."""
+        self._poll(self.running)
+        try:
+            await self._watch()
+        finally:
+            for task in self._inventories:
+                task.cancel()
+            await asyncio.gather(*self._inventories, return_exceptions=True)
+            await self.running.close()
+
+    async def reload(self) -> str | None:
+        """Read the folder again, and the key files; the reason where its content is refused."""
+        try:
+            snapshot = await asyncio.to_thread(load_snapshot, self.folder)
+        except ArtifactError as error:
+            if self.refused != str(error):
+                log.error("the new snapshot is refused, the old one serves on: %s", error)
+            self.refused = str(error)
+            return self.refused
+        self.refused = None
+        self._swap(_listening(snapshot, self.listen))
+        return None
+
+    def _swap(self, snapshot: Snapshot) -> None:
+        old = self.running
+        new = assemble(snapshot, self.environ, self.events, old)
+        if new is old:
+            return
+        for key in NEEDS_RESTART:
+            if getattr(old.gateway, key) != getattr(new.gateway, key):
+                log.warning("the change of 'gateway.%s' needs a restart", key)
+        retired = set(self._inventories)
+        self.running = new
+        self._poll(new)
+        for task in retired:
+            task.cancel()
+        self._keep(self._closing, asyncio.create_task(old.close(keep=new)))
+        self.events.publish("snapshot", {"snapshot": snapshot.id})
+        log.info("snapshot %s serves now", snapshot.id)
+
+    def _poll(self, running: Running) -> None:
+        self._keep(self._inventories, asyncio.create_task(running.inventory.run(), name="inventory"))
+
+    @staticmethod
+    def _keep(tasks: set[asyncio.Task[None]], task: asyncio.Task[None]) -> None:
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    async def _watch(self) -> None:
+        """Reload when the manifest, or where the folder's link leads, changes; a refused folder is tried
+        again at any change of it and every few seconds.
+
+        Looking beats inotify here: it sees a swapped symbolic link, a bind mount and a network share alike,
+        and costs two calls of the system.
+        """
+        seen = self._signature()
+        waited = 0.0
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            waited += WATCH_SECONDS
+            now = self._signature()
+            if now != seen or (self.refused is not None and waited >= RETRY_SECONDS):
+                seen, waited = now, 0.0
+                await self.reload()
+
+    def _signature(self) -> tuple[object, ...]:
+        """What changes when the folder does: files by path, inode, size and time, once something is wrong
+        with it; the manifest alone while all is well, since a build writes it last."""
+        manifest = self.folder / "manifest.json"
+        files = [manifest] if self.refused is None else sorted(self.folder.rglob("*.json"))
+        return tuple(_stamp(file) for file in files)
+
+
+def _listening(snapshot: Snapshot, listen: str | None) -> Snapshot:
+    if listen is None:
+        return snapshot
+    return replace(snapshot, gateway=snapshot.gateway.model_copy(update={"listen": listen}))
+
+
+def _stamp(file: Path) -> tuple[object, ...]:
+    try:
+        found = file.stat()
+    except OSError:
+        return (str(file), None)
+    return (str(file), found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)

@@ -1,0 +1,85 @@
+"""How one more look at a machine changes what is known of it (fleet_runtime.health)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from fleet_runtime.contract import ModelFacts
+from fleet_runtime.dialects.observation import Observation
+from fleet_runtime.health import MachineState, after_look, next_look
+
+GRACE = 30.0
+LIST = {"qwen3-8b": ModelFacts(context=8192, context_source="listed")}
+ONLINE = Observation("llama-swap", "online", models=LIST, states={"qwen3-8b": "loaded"})
+SILENT = Observation("auto", "offline", reason="connection refused")
+NEW = MachineState("unknown", since=1000.0)
+
+
+def seen(
+    state: MachineState,
+    observation: Observation,
+    at: float,
+    sidecar: Literal["unknown", "up", "down"] = "unknown",
+) -> MachineState:
+    return after_look(
+        state, observation, sidecar=sidecar, latency=0.01, grace=GRACE, now=at, wall=1000.0 + at
+    )
+
+
+def test_the_first_good_look_brings_a_machine_online() -> None:
+    state = seen(NEW, ONLINE, 1)
+    assert (state.status, state.since, state.models, state.kind) == ("online", 1001.0, LIST, "llama-swap")
+
+
+def test_a_machine_never_seen_is_offline_at_its_first_silence() -> None:
+    state = seen(NEW, SILENT, 1)
+    assert (state.status, state.reason) == ("offline", "connection refused")
+
+
+def test_a_glitch_keeps_status_and_list_and_shows_its_reason() -> None:
+    state = seen(seen(NEW, ONLINE, 1), SILENT, 11)
+    assert (state.status, state.models, state.since) == ("online", LIST, 1001.0)
+    assert state.reason == "connection refused"
+
+
+def test_a_machine_is_offline_once_its_grace_is_over_and_its_models_are_remembered() -> None:
+    state = seen(seen(seen(NEW, ONLINE, 1), SILENT, 11), SILENT, 31)
+    assert (state.status, state.since, state.models, state.states) == ("offline", 1031.0, LIST, {})
+
+
+def test_a_machine_that_wakes_is_online_at_its_next_good_look() -> None:
+    state = seen(seen(seen(NEW, ONLINE, 1), SILENT, 40), ONLINE, 50)
+    assert (state.status, state.since, state.reason, state.failures) == ("online", 1050.0, None, 0)
+
+
+def test_an_unusable_answer_degrades_at_once_and_keeps_the_last_good_list_for_the_grace() -> None:
+    broken = Observation("auto", "degraded", reason="/v1/models answered HTML")
+    degraded = seen(seen(NEW, ONLINE, 1), broken, 11)
+    assert (degraded.status, degraded.models) == ("degraded", LIST)
+    assert seen(degraded, broken, 31).models is None
+
+
+def test_a_refused_key_is_a_configuration_error_not_an_absence() -> None:
+    refused = Observation("openai", "config_error", reason="401")
+    assert seen(seen(NEW, ONLINE, 1), refused, 11).status == "config_error"
+
+
+def test_a_silent_sidecar_degrades_its_machine() -> None:
+    state = seen(NEW, ONLINE, 1, sidecar="down")
+    assert (state.status, state.reason) == ("degraded", "sidecar_unreachable")
+    assert seen(state, ONLINE, 2, sidecar="up").status == "online"
+
+
+def test_the_next_look_at_a_failing_machine_is_never_after_the_end_of_its_grace() -> None:
+    state = seen(seen(NEW, ONLINE, 0), SILENT, 25)
+    assert next_look(state, interval=10, grace=GRACE, now=25) == 5
+
+
+def test_a_machine_that_stays_away_is_asked_less_often_but_at_least_once_a_grace() -> None:
+    state = seen(NEW, SILENT, 1)
+    delays = []
+    for at in range(2, 12):
+        delays.append(next_look(state, interval=10, grace=GRACE, now=at))
+        state = seen(state, SILENT, at)
+    assert delays[:2] == [10, 20]
+    assert set(delays[2:]) == {GRACE}

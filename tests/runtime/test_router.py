@@ -1,0 +1,214 @@
+"""What a model's name means (router.resolve)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fleet_runtime.contract import Legacy, ProviderClass, RoutedModel, RoutedProvider, RoutingTable
+from fleet_runtime.router import MachineView, Resolution, lock_view, resolve
+
+
+def provider(name: str, *models: str, class_: ProviderClass = "local", **aliases: str) -> RoutedProvider:
+    routed = {model: RoutedModel() for model in models}
+    for alias, model in aliases.items():
+        routed[model] = RoutedModel(aliases=(alias,))
+    return RoutedProvider(name=name, label=name, class_=class_, models=routed)
+
+
+SAM = provider("sam-desktop", "qwen3-8b", "qwen3-coder-30b", "deepseek-r1-qwen3-8b", fast="qwen3-4b")
+EMBEDDING = provider("embedding", "qwen3-8b", "qwen3-4b", "unsloth/Qwen3-8B-GGUF:Q4_K_M")
+DEEPSEEK = provider("deepseek", "deepseek-chat", class_="cloud")
+ROLES = {
+    "default": ("sam-desktop/qwen3-coder-30b",),
+    "task": ("embedding/qwen3-4b", "sam-desktop/qwen3-4b"),
+    "cloudy": ("deepseek/deepseek-chat",),
+}
+
+
+def table(
+    *providers: RoutedProvider,
+    legacy: Legacy = "fallback",
+    roles: dict[str, tuple[str, ...]] = ROLES,
+) -> RoutingTable:
+    return RoutingTable(
+        surface="boochat",
+        label="boochat",
+        base="/boochat",
+        default_provider="sam-desktop",
+        legacy=legacy,
+        names={name: name for name in ("sam-desktop", "embedding", "deepseek")} | {"old-box": "embedding"},
+        namespaces=("llama-swap",),
+        aliases={"deepseek-chat": "deepseek/deepseek-chat", "odd/alias": "embedding/qwen3-8b"},
+        roles=roles,
+        providers=providers or (SAM, EMBEDDING, DEEPSEEK),
+    )
+
+
+BOOCHAT = table()
+
+
+def without(name: str) -> dict[str, MachineView]:
+    view = lock_view(BOOCHAT)
+    return view | {name: replace(view[name], status="offline")}
+
+
+def ask(text: str, *, view: dict[str, MachineView] | None = None, **options: object) -> Resolution:
+    return resolve(BOOCHAT, view or lock_view(BOOCHAT), text, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "id", "rule"),
+    [
+        ("embedding/qwen3-8b", "embedding/qwen3-8b", "provider"),
+        ("sam-desktop/qwen3-8b", "sam-desktop/qwen3-8b", "provider"),
+        ("old-box/qwen3-8b", "embedding/qwen3-8b", "provider"),
+        ("qwen3-8b", "sam-desktop/qwen3-8b", "bare"),
+        ("deepseek-r1-qwen3-8b", "sam-desktop/deepseek-r1-qwen3-8b", "bare"),
+        ("fast", "sam-desktop/fast", "bare"),
+        ("llama-swap/qwen3-8b", "sam-desktop/qwen3-8b", "bare"),
+        ("llama-swap/embedding/qwen3-8b", "embedding/qwen3-8b", "provider"),
+        ("deepseek-chat", "deepseek/deepseek-chat", "alias"),
+        ("llama-swap/deepseek-chat", "deepseek/deepseek-chat", "alias"),
+        ("odd/alias", "embedding/qwen3-8b", "alias"),
+        ("embedding/unsloth/Qwen3-8B-GGUF:Q4_K_M", "embedding/unsloth/Qwen3-8B-GGUF:Q4_K_M", "provider"),
+        ("@task", "embedding/qwen3-4b", "role"),
+    ],
+)
+def test_each_form_of_a_name_means_one_model_of_one_machine(text: str, id: str, rule: str) -> None:
+    answer = ask(text)
+    assert (answer.id, answer.rule, answer.available, answer.fallback) == (id, rule, True, False)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "embedding/deepseek-r1-qwen3-8b",
+        "sam-desktop/gpt-4o",
+        "sam-desktop/deepseek/deepseek-chat",
+        "deepseek-v4",
+        "DeepSeek/deepseek-chat",
+        "deepseek/DEEPSEEK-CHAT",
+        "\u0501eepseek/deepseek-chat",
+        "Embedding/qwen3-8b",
+        "embedding/",
+        "embedding/qwen3-8b/",
+        "/qwen3-8b",
+        "gone-box/qwen3-8b",
+        "llama-swap/llama-swap/qwen3-8b",
+        "",
+        "@unknown",
+    ],
+)
+def test_a_name_that_means_nothing_is_not_found_and_never_guessed(text: str) -> None:
+    answer = ask(text)
+    assert answer.refusal is not None
+    assert answer.refusal.code == "model_not_found"
+
+
+def test_an_unknown_model_suggests_the_same_model_elsewhere_then_near_spellings() -> None:
+    answer = ask("embedding/qwen3-coder-30b")
+    assert answer.refusal is not None
+    assert answer.refusal.suggestions[0] == "sam-desktop/qwen3-coder-30b"
+    assert len(answer.refusal.suggestions) <= 5
+
+
+def test_an_id_over_512_bytes_is_not_found_without_being_repeated_whole() -> None:
+    answer = ask("embedding/" + "é" * 256)
+    assert answer.refusal is not None
+    assert answer.refusal.code == "model_not_found"
+    assert len(answer.refusal.message) < 200
+
+
+def test_a_machine_that_is_away_is_named_and_never_replaced() -> None:
+    answer = ask("embedding/qwen3-8b", view=without("embedding"))
+    assert answer.refusal is not None
+    assert answer.refusal.code == "provider_unreachable"
+    assert "'embedding'" in answer.refusal.message
+
+
+def test_a_role_moves_to_its_next_choice_while_the_first_is_away_and_says_so() -> None:
+    answer = ask("@task", view=without("embedding"))
+    assert (answer.id, answer.fallback) == ("sam-desktop/qwen3-4b", True)
+
+
+def test_a_role_whose_every_machine_is_away_answers_for_its_first_choice() -> None:
+    view = without("embedding") | {"sam-desktop": without("sam-desktop")["sam-desktop"]}
+    answer = ask("@task", view=view)
+    assert answer.id == "embedding/qwen3-4b"
+    assert answer.refusal is not None
+    assert answer.refusal.code == "provider_unreachable"
+
+
+def test_an_unknown_bare_id_becomes_the_default_role_where_the_endpoint_allows_it() -> None:
+    answer = ask("gone-model", falls_back=True)
+    assert (answer.id, answer.rule, answer.fallback) == ("sam-desktop/qwen3-coder-30b", "bare", True)
+    assert answer.look, "the machine may list it by now"
+
+
+@pytest.mark.parametrize("text", ["gone/model", "sam-desktop/gone", "llama-swap/gone/model"])
+def test_nothing_with_a_slash_falls_back(text: str) -> None:
+    assert not ask(text, falls_back=True).available
+
+
+def test_a_bare_id_does_not_fall_back_on_a_strict_surface() -> None:
+    strict = table(legacy="strict")
+    assert not resolve(strict, lock_view(strict), "gone-model", falls_back=True).available
+
+
+def test_a_bare_id_never_falls_back_to_a_cloud() -> None:
+    cloudy = table(roles={"default": ("deepseek/deepseek-chat",)})
+    answer = resolve(cloudy, lock_view(cloudy), "gone-model", falls_back=True)
+    assert (answer.provider, answer.available) == ("sam-desktop", False)
+
+
+def test_a_bare_id_of_a_default_machine_that_is_away_is_unreachable_not_rerouted() -> None:
+    answer = ask("qwen3-8b", view=without("sam-desktop"), falls_back=True)
+    assert answer.refusal is not None
+    assert answer.refusal.code == "provider_unreachable"
+
+
+def test_a_composite_id_of_a_provider_outside_the_surface_is_refused_not_reinterpreted() -> None:
+    local_only = table(SAM, EMBEDDING)
+    answer = resolve(local_only, lock_view(local_only), "deepseek/deepseek-chat")
+    assert answer.refusal is not None
+    assert answer.refusal.code == "surface_not_allowed"
+
+
+def test_the_whole_text_is_the_model_on_a_pinned_path() -> None:
+    answer = ask("unsloth/Qwen3-8B-GGUF:Q4_K_M", pinned="embedding")
+    assert (answer.id, answer.rule) == ("embedding/unsloth/Qwen3-8B-GGUF:Q4_K_M", "provider")
+    assert not ask("embedding/qwen3-8b", pinned="embedding").available
+    assert not ask("@task", pinned="embedding").available
+
+
+def test_an_unlisted_id_is_sent_where_the_list_is_not_known() -> None:
+    view = lock_view(BOOCHAT)
+    view["embedding"] = replace(view["embedding"], closed=False)
+    assert ask("embedding/new-model", view=view).available
+
+
+def test_an_excluded_id_is_refused_even_where_the_list_is_not_known() -> None:
+    view = lock_view(BOOCHAT)
+    view["embedding"] = replace(view["embedding"], closed=False, exclude=("new-*",))
+    answer = ask("embedding/new-model", view=view)
+    assert answer.refusal is not None
+    assert not answer.look
+
+
+@given(st.text())
+def test_any_text_is_answered_and_reaches_a_cloud_only_by_its_exact_ids(text: str) -> None:
+    answer = ask(text, falls_back=True)
+    if answer.available and answer.provider == "deepseek":
+        stripped = text.removeprefix("llama-swap/")
+        assert stripped in ("deepseek/deepseek-chat", "deepseek-chat", "@cloudy")
+
+
+@given(st.sampled_from(["sam-desktop", "embedding"]), st.text(min_size=1))
+def test_a_composite_id_never_means_another_machine_than_it_names(name: str, model: str) -> None:
+    answer = ask(f"{name}/{model}", falls_back=True)
+    assert answer.provider in (name, None)
+    assert not answer.fallback
