@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Header, HTTPException, Query, Request, Response
@@ -11,15 +10,17 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
+from fleet_runtime.api_fleet import fleet_router
 from fleet_runtime.contract import RoutingTable
 from fleet_runtime.errors import error_body
 from fleet_runtime.running import Running
+from fleet_runtime.service import Service
 
 Surface = Annotated[str | None, Query(description="a surface of fleet.yaml; without one, the whole fleet")]
 
 
-def create_api(current: Callable[[], Running]) -> FastAPI:
-    """The API over whatever snapshot is running when a request comes."""
+def create_api(service: Service) -> FastAPI:
+    """The API over whatever snapshot the service runs when a request comes."""
     api = FastAPI(title="fleet", docs_url=None, redoc_url=None)
 
     @api.get("/health", summary="the process answers")
@@ -28,17 +29,17 @@ def create_api(current: Callable[[], Running]) -> FastAPI:
 
     @api.get("/ready", summary="a snapshot is loaded; machines do not matter")
     def ready() -> dict[str, str]:
-        return {"status": "ready", "snapshot": current().snapshot.id}
+        return {"status": "ready", "snapshot": service.running.snapshot.id}
 
     @api.get("/api/models", summary="the models of a surface, grouped by provider")
     def models(surface: Surface = None, if_none_match: Annotated[str | None, Header()] = None) -> Response:
-        running = current()
+        running = service.running
         body = running.catalog.by_provider(_table(running, surface))
         return _tagged(body, if_none_match)
 
     @api.get("/api/models/{id:path}", summary="one model, by anything that resolves to it")
     async def model(id: str, surface: Surface = None) -> dict[str, Any]:
-        running = current()
+        running = service.running
         table = _table(running, surface)
         answer = await running.resolve(table, id)
         found = running.catalog.model(table, answer)
@@ -49,10 +50,16 @@ def create_api(current: Callable[[], Running]) -> FastAPI:
 
     @api.get("/api/resolve", summary="which machine and model a name means, and why")
     async def resolve(model: str, surface: Surface = None) -> dict[str, Any]:
-        running = current()
+        running = service.running
         table = _table(running, surface)
         return running.catalog.described(table, await running.resolve(table, model, falls_back=True))
 
+    @api.get("/api/roles", summary="what each role of a surface means now")
+    def roles(surface: Surface = None) -> dict[str, Any]:
+        running = service.running
+        return running.catalog.roles(_table(running, surface))
+
+    api.include_router(fleet_router(service))
     api.add_exception_handler(StarletteHTTPException, _http_error)
     api.add_exception_handler(RequestValidationError, _invalid_request)
     return api

@@ -15,7 +15,7 @@ import msgspec
 from fleet_runtime.contract import Connection, RoutedModel, RoutedProvider, RoutingTable, Via
 from fleet_runtime.health import MachineState
 from fleet_runtime.inventory import Inventory
-from fleet_runtime.router import Resolution
+from fleet_runtime.router import Resolution, resolve
 
 CHAT_PATH = "/v1/chat/completions"
 
@@ -78,6 +78,20 @@ class Catalog:
             described["message"] = f"the sidecar of provider '{connection.name}' does not answer"
         return described
 
+    def roles(self, table: RoutingTable) -> dict[str, Any]:
+        """``GET /api/roles``: each role's candidates in order, and which one it is now."""
+        view = self.inventory.view
+        return {
+            "surface": table.surface,
+            "roles": {
+                name: {
+                    "candidates": list(candidates),
+                    **self.described(table, resolve(table, view, f"@{name}")),
+                }
+                for name, candidates in table.roles.items()
+            },
+        }
+
     def _answer(self, kind: str, table: RoutingTable, pinned: str | None) -> bytes:
         if self._version != self.inventory.version:
             self._answers.clear()
@@ -104,7 +118,7 @@ class Catalog:
             "class": provider.class_,
             "kind": state.kind,
             "status": state.status,
-            "since": _time(state.since),
+            "since": moment(state.since),
             "reason": state.reason,
             "models": [self._model(provider, id, facts) for id, facts in self._shown(provider)],
         }
@@ -177,5 +191,6 @@ def _state(state: MachineState, id: str) -> str:
     return state.states.get(id, "unknown")
 
 
-def _time(seconds: float) -> str:
+def moment(seconds: float) -> str:
+    """Unix seconds as RFC 3339 in UTC."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

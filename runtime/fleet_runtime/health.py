@@ -50,13 +50,13 @@ def after_look(
     A machine that stops answering keeps its status and list until `grace` seconds have passed since it
     last answered well; the reason shows at once.
     """
-    seen_fields = {"observation": seen, "latency": latency, "sidecar": sidecar}
+    known = state.observation
+    state = replace(state, observation=seen, latency=latency, sidecar=sidecar)
     if seen.status == "online":
         down = sidecar == "down"
         return _with_status(
             replace(
                 state,
-                **seen_fields,
                 kind=seen.kind,
                 models=seen.models,
                 states=seen.states,
@@ -68,13 +68,13 @@ def after_look(
             "sidecar_unreachable" if down else None,
             wall,
         )
-    failed = replace(state, **seen_fields, failures=state.failures + 1)
+    failed = replace(state, failures=state.failures + 1)
     in_grace = state.good_at is not None and now - state.good_at < grace
     if seen.status != "offline":
         kept = failed if in_grace else replace(failed, models=None, states={}, good_at=None)
         return _with_status(kept, seen.status, seen.reason, wall)
     if in_grace:
-        return replace(failed, observation=state.observation, reason=seen.reason)
+        return replace(failed, observation=known, reason=seen.reason)
     return _with_status(replace(failed, states={}, good_at=None), "offline", seen.reason, wall)
 
 
@@ -86,7 +86,7 @@ def next_look(state: MachineState, *, interval: float, grace: float, now: float)
     if state.good_at is not None:
         left = state.good_at + grace - now
         return min(interval, left) if left > 0 else interval
-    backoff = interval * 2 ** min(state.failures - 1, MAX_BACKOFF_DOUBLINGS)
+    backoff = interval * 2.0 ** min(state.failures - 1, MAX_BACKOFF_DOUBLINGS)
     return max(interval, min(backoff, grace))
 
 

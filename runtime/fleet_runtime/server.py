@@ -125,8 +125,8 @@ async def _serve(service: Service, listener: socket.socket) -> None:
 
     gateway = service.running.gateway
     config = uvicorn.Config(
-        App(current, create_api(current)),
-        http=edge_protocol(gateway.limits),
+        App(current, create_api(service)),
+        http=edge_protocol(lambda: service.running.gateway.limits.head),
         ws="none",
         lifespan="off",
         log_config=None,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from fleet_runtime.contract import Gateway
 from fleet_runtime.events import EventLog
 from fleet_runtime.running import Running, assemble
 from fleet_runtime.snapshot import ArtifactError, Snapshot, load_snapshot
@@ -30,8 +32,10 @@ class Service:
     environ: Mapping[str, str]
     listen: str | None
     running: Running
+    started_with: Gateway
     events: EventLog
     refused: str | None = None
+    started_at: float = field(default_factory=time.time)
     _inventories: set[asyncio.Task[None]] = field(default_factory=set)
     _closing: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -43,7 +47,14 @@ class Service:
         """
         events = EventLog()
         snapshot = _listening(load_snapshot(folder), listen)
-        return cls(folder, environ, listen, assemble(snapshot, environ, events), events)
+        running = assemble(snapshot, environ, events)
+        return cls(folder, environ, listen, running, snapshot.gateway, events)
+
+    @property
+    def needs_restart(self) -> tuple[str, ...]:
+        """The settings of ``gateway:`` whose change takes effect only in a new process."""
+        now = self.running.gateway
+        return tuple(key for key in NEEDS_RESTART if getattr(now, key) != getattr(self.started_with, key))
 
     async def run(self) -> None:
         """Poll the machines and watch the folder, until cancelled."""
@@ -74,11 +85,10 @@ class Service:
         new = assemble(snapshot, self.environ, self.events, old)
         if new is old:
             return
-        for key in NEEDS_RESTART:
-            if getattr(old.gateway, key) != getattr(new.gateway, key):
-                log.warning("the change of 'gateway.%s' needs a restart", key)
         retired = set(self._inventories)
         self.running = new
+        for key in self.needs_restart:
+            log.warning("the change of 'gateway.%s' needs a restart", key)
         self._poll(new)
         for task in retired:
             task.cancel()

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from fleet_runtime.simulator import MachineSpec, SimulatedMachine, SimulatedModel
+from fleet_runtime.simulator import MachineSpec, SimulatedModel, SimulationThread
 
 SHARED_MODELS = ("qwen3-8b", "qwen3-4b", "qwen3-coder-30b", "deepseek-r1-qwen3-8b", "gpt-oss-20b")
 CLOUD_KEY_VARIABLE = "FLEET_DEMO_CLOUD_KEY"
 CLOUD_KEY = "demo-key-of-the-cloud"
 NEWCOMER = "third-box"
 NEWCOMER_MODEL = "glm-4.6-air"
+MACHINES = ("sam-desktop", "embedding", "deepseek", NEWCOMER)
 SURFACES = ("boochat", "boocoder", "arena")
 
 
@@ -28,7 +27,7 @@ def demo_machines() -> tuple[MachineSpec, ...]:
     )
 
 
-def demo_fleet_yaml(machines: Mapping[str, SimulatedMachine], listen: str) -> str:
+def demo_fleet_yaml(machines: SimulationThread, listen: str) -> str:
     """fleet.yaml for the first three machines, at the addresses where they listen."""
     declared = ", ".join(f"{model}: {{context: 131072, output: 8192}}" for model in SHARED_MODELS)
     return f"""\
@@ -37,11 +36,11 @@ default_provider: sam-desktop
 
 providers:
   sam-desktop:
-    url: {machines["sam-desktop"].url}
-    sidecar: {machines["sam-desktop"].sidecar_url}
-  embedding: {machines["embedding"].url}
+    url: {machines.url("sam-desktop")}
+    sidecar: {machines.sidecar_url("sam-desktop")}
+  embedding: {machines.url("embedding")}
   deepseek:
-    url: {machines["deepseek"].url}
+    url: {machines.url("deepseek")}
     class: cloud
     api_key_env: {CLOUD_KEY_VARIABLE}
     models: {{{declared}}}

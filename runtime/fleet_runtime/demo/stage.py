@@ -64,7 +64,7 @@ def set_stage() -> Iterator[Stage]:
         machines = stack.enter_context(SimulationThread(demo_machines()))
         listen = f"127.0.0.1:{_free_port(PREFERRED_PORT)}"
         stage = Stage(folder, machines, f"http://{listen}")
-        stage.fleet_yaml.write_text(demo_fleet_yaml(machines.machines, listen), encoding="utf-8")
+        stage.fleet_yaml.write_text(demo_fleet_yaml(machines, listen), encoding="utf-8")
         stage.build()
         stack.enter_context(_gateway(stage))
         yield stage

@@ -7,11 +7,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import httpx
 
-from fleet_runtime.demo.fleet import NEWCOMER, NEWCOMER_MODEL, SURFACES, with_newcomer
+from fleet_runtime.demo.fleet import MACHINES, NEWCOMER, NEWCOMER_MODEL, SURFACES, with_newcomer
 from fleet_runtime.demo.stage import DemoFailed, Stage
 
 Say = Callable[[str], None]
@@ -67,10 +66,10 @@ def _side_by_side(stage: Stage, client: httpx.Client, say: Say) -> None:
 
 def _name_of_a_cloud(stage: Stage, client: httpx.Client, say: Say) -> None:
     """A local model with a cloud's name stays local"""
-    before = len(stage.machines.machines["deepseek"].records)
+    before = len(stage.machines.records("deepseek"))
     _ask(stage, client, say, "boochat", "embedding/deepseek-r1-qwen3-8b", "embedding")
     _ask(stage, client, say, "boochat", "deepseek-r1-qwen3-8b", "sam-desktop")
-    after = len(stage.machines.machines["deepseek"].records)
+    after = len(stage.machines.records("deepseek"))
     say(f"   requests that reached the cloud meanwhile: {after - before}")
     _expect(after == before, "nothing reached the cloud")
 
@@ -84,7 +83,7 @@ def _old_bare_id(stage: Stage, client: httpx.Client, say: Say) -> None:
 
 def _fourth_machine(stage: Stage, client: httpx.Client, say: Say) -> None:
     """A fourth machine, added with one line"""
-    url = stage.machines.machines[NEWCOMER].url
+    url = stage.machines.url(NEWCOMER)
     before = client.get("/ready").json()["snapshot"]
     text = stage.fleet_yaml.read_text(encoding="utf-8")
     stage.fleet_yaml.write_text(with_newcomer(text, url), encoding="utf-8")
@@ -112,19 +111,20 @@ _STEPS = (
 
 def _ask(stage: Stage, client: httpx.Client, say: Say, surface: str, model: str, expected: str) -> None:
     """One chat request; it must reach the expected machine, and no other."""
-    machines = stage.machines.machines
-    before = {name: len(_chats(machine.records)) for name, machine in machines.items()}
+    before = _reached(stage)
     body = {"model": model, "messages": PROMPT}
     answer = client.post(f"/{surface}/v1/chat/completions", json=body)
     _expect(answer.status_code == 200, f"/{surface} answers for {model}: {answer.text}")
-    reached = [name for name, machine in machines.items() if len(_chats(machine.records)) > before[name]]
+    after = _reached(stage)
+    reached = [name for name in MACHINES if after[name] > before[name]]
     text = answer.json()["choices"][0]["message"]["content"]
     say(f"   /{surface:<9} {model:<34} -> {', '.join(reached)}: {text}")
     _expect(reached == [expected], f"{model} reaches {expected} and nobody else")
 
 
-def _chats(records: list[Any]) -> list[Any]:
-    return [record for record in records if record.target.endswith("/chat/completions")]
+def _reached(stage: Stage) -> dict[str, int]:
+    """Inference requests that each machine has had."""
+    return {name: len(stage.machines.inference(name)) for name in MACHINES}
 
 
 def _events(answer: httpx.Response) -> Iterator[str]:

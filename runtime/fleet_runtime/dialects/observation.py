@@ -1,7 +1,7 @@
 """What passes between a dialect and its transport, and what a look at a machine yields.
 
-A dialect is pure: a generator that yields `Ask`s (GETs to make), is sent an `Answer` for each, and
-returns an `Observation`. The transport is the caller's.
+A dialect is pure: a generator that yields `Ask`s (requests to make, almost all of them GETs), is sent an
+`Answer` for each, and returns an `Observation`. The transport is the caller's.
 """
 
 from __future__ import annotations
@@ -15,10 +15,15 @@ from fleet_runtime.contract import Kind, ModelFacts, State
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A GET of `path`, below the server's root, or below its ``api_base`` where `api` is set."""
+    """A GET of `path`, below the server's root, or below its ``api_base`` where `api` is set.
+
+    `path` is percent-encoded and may carry a query. With a `body` it is a POST of that JSON instead: only
+    for questions that need one and change nothing.
+    """
 
     path: str
     api: bool = False
+    body: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +44,9 @@ class Answer:
 class Observation:
     """What one look at a machine showed.
 
-    `kind` is what answered, which may differ from what was configured. `models` is meaningful only where
-    `status` is ``online``; `states` says which of them are loaded; `warnings` names what was skipped.
+    `kind` is what answered, which may differ from what was configured. `models` is a list only where
+    `status` is ``online`` (elsewhere what an earlier look saw, for the next one's memory); `states` says
+    which of them are loaded; `warnings` names what was skipped.
     """
 
     kind: Kind

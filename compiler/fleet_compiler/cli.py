@@ -1,0 +1,126 @@
+"""The ``fleet`` command: a lazy group, so that help and each command load only what they need."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, NoReturn
+
+import click
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A command by the place of its code, and its line in the list of commands."""
+
+    target: str
+    summary: str
+
+
+COMMANDS = {
+    "validate": Entry("fleet_compiler.commands.validate:validate", "Check fleet.yaml."),
+    "build": Entry("fleet_compiler.commands.build:build", "Write generated/ from fleet.yaml and fleet.lock."),
+    "lock": Entry("fleet_compiler.commands.lock:lock", "Ask machines what they serve; refresh fleet.lock."),
+    "models": Entry("fleet_compiler.commands.models:models", "List all models by machine."),
+    "diff": Entry("fleet_compiler.commands.diff:diff", "Show what a build would change."),
+    "resolve": Entry("fleet_compiler.commands.resolve:resolve", "Say which machine a model's name means."),
+    "explain": Entry("fleet_compiler.commands.explain:explain", "Explain the code of an error or warning."),
+    "schema": Entry("fleet_compiler.commands.schema:schema", "Print a JSON Schema."),
+    "serve": Entry("fleet_runtime.commands.serve:serve", "Run the gateway."),
+    "demo": Entry("fleet_runtime.commands.demo:demo", "Try fleet without any machine."),
+}
+
+EXIT_CODES = {
+    0: "fine",
+    1: "the configuration is invalid, or a file cannot be written",
+    2: "the command was used wrongly",
+    3: "generated files or fleet.lock are out of date",
+    4: "a machine that had to answer did not",
+    70: "a bug of fleet",
+    130: "interrupted with Ctrl-C",
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called or asked for their help."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        module, _, name = entry.target.partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+            return result
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.summary) for name, entry in COMMANDS.items()])
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Examples"):
+            formatter.write_text("fleet demo")
+            formatter.write_text("fleet validate && fleet build && fleet serve")
+        with formatter.section("Exit codes"):
+            formatter.write_dl([(str(code), meaning) for code, meaning in EXIT_CODES.items()])
+
+
+def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"fleet {version('boofleet')}")
+        ctx.exit()
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version."
+)
+def fleet() -> None:
+    """One file names your machines; every chat, coding and comparison surface reaches exactly the model
+    you meant."""
+
+
+def main() -> NoReturn:
+    """Run the command line and end the process with one of `EXIT_CODES`."""
+    try:
+        code = _run()
+    except KeyboardInterrupt:
+        code = 130
+    sys.exit(code)
+
+
+def _run() -> int:
+    try:
+        code = fleet.main(prog_name="fleet", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except click.Abort:
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except Exception as error:
+        from fleet_compiler.commands.terminal import show_failure
+        from fleet_compiler.errors import FleetError
+
+        if isinstance(error, FleetError):
+            show_failure(error)
+            return error.exit_code
+        traceback.print_exc()
+        click.echo("error: this is a bug in fleet: please report it with the lines above", err=True)
+        return 70

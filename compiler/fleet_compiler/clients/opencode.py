@@ -1,0 +1,111 @@
+"""opencode.json, the configuration of opencode.
+
+The V1 format as read by opencode 1.18.33 (https://opencode.ai/config.json), where ``provider/model`` is
+cut at the first slash: with one provider per machine, opencode's own name of a model is the composite id.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping
+from typing import Any
+
+from fleet_runtime.contract import KeyReference, RoutedModel, RoutedProvider
+from fleet_runtime.identity import CompositeId, split_id
+from fleet_runtime.router import listed_names
+
+from fleet_compiler.clients.client import Client, ClientView
+
+MAX_DEFAULT_OUTPUT = 8192
+USABLE_SOURCES = frozenset({"configured", "running", "listed"})
+
+
+def context(view: ClientView) -> Mapping[str, Any]:
+    disabled = {connection.name for connection in view.gateway.providers if not connection.enabled}
+    offered = {
+        provider.name: models
+        for provider in view.table.providers
+        if provider.name not in disabled and (models := _models(provider))
+    }
+    return {
+        "base_url": view.base_url,
+        "api_key": _api_key(view),
+        "exclusive": view.exclusive,
+        "model": _first_choice(view, offered, "default"),
+        "small_model": _first_choice(view, offered, "task"),
+        "providers": [
+            {"id": provider.name, "label": provider.label, "models": offered[provider.name]}
+            for provider in view.table.providers
+            if provider.name in offered
+        ],
+    }
+
+
+CLIENT = Client("opencode", "opencode.json", "opencode.json.j2", context)
+
+
+def _models(provider: RoutedProvider) -> dict[str, dict[str, Any]]:
+    """The provider's chat models, as opencode describes a model; hidden ones are left out."""
+    return {
+        id: _model(provider, id, facts)
+        for id, facts in provider.models.items()
+        if not facts.hidden and facts.purpose in (None, "chat")
+    }
+
+
+def _model(provider: RoutedProvider, id: str, facts: RoutedModel) -> dict[str, Any]:
+    model: dict[str, Any] = {
+        "id": str(CompositeId(provider.name, id)),
+        "name": f"{facts.name or id} ({provider.label})",
+    }
+    limit = _limit(facts)
+    if limit:
+        model["limit"] = limit
+    if facts.tools is not None:
+        model["tool_call"] = facts.tools
+    if facts.reasoning is not None:
+        model["reasoning"] = facts.reasoning
+    if facts.input is not None:
+        model["attachment"] = any(kind != "text" for kind in facts.input)
+        model["modalities"] = {"input": list(facts.input), "output": ["text"]}
+    return model
+
+
+def _limit(facts: RoutedModel) -> dict[str, int] | None:
+    """None where the context is not certain: opencode then never compacts. With an output of 0, or of
+    the whole context, it would compact forever."""
+    if facts.context is None or facts.context_source not in USABLE_SOURCES:
+        return None
+    output = facts.output
+    if output is None or output >= facts.context:
+        output = min(MAX_DEFAULT_OUTPUT, facts.context // 4)
+    return {"context": facts.context, "output": output} if output else None
+
+
+def _first_choice(view: ClientView, offered: Mapping[str, Mapping[str, Any]], role: str) -> str | None:
+    """The role's first choice under the name that opencode is given for it, if it is given one."""
+    candidates = view.table.roles.get(role)
+    first = split_id(candidates[0]) if candidates else None
+    if first is None:
+        return None
+    for provider in view.table.providers:
+        if provider.name == first.provider:
+            model = listed_names(provider).get(first.model, first.model)
+            known = model in offered.get(provider.name, {})
+            return str(CompositeId(provider.name, model)) if known else None
+    return None
+
+
+def _api_key(view: ClientView) -> str | None:
+    """opencode's own reference to the key; the key itself never passes here."""
+    if view.key is None:
+        return None
+    if view.key.env is not None:
+        return f"{{env:{view.key.env}}}"
+    return f"{{file:{_beside(view, view.key)}}}"
+
+
+def _beside(view: ClientView, key: KeyReference) -> str:
+    """The key's file as seen from the configuration's folder."""
+    from_generated = posixpath.join(view.gateway.root, key.file or "")
+    return posixpath.relpath(from_generated, posixpath.dirname(view.file) or ".")

@@ -1,0 +1,29 @@
+"""``fleet explain``."""
+
+from __future__ import annotations
+
+import click
+
+from fleet_compiler.codes import CODES
+from fleet_compiler.commands.options import epilog
+from fleet_compiler.commands.terminal import say
+from fleet_compiler.errors import UsageProblem
+from fleet_compiler.wording import nearest
+
+
+@click.command(
+    short_help="Explain the code of an error or warning.",
+    epilog=epilog("fleet explain F010", exits="0 fine, 2 no such code"),
+)
+@click.argument("code")
+def explain(code: str) -> None:
+    """Explain the CODE of an error or warning, with a wrong and a right example."""
+    known = CODES.get(code.upper())
+    if known is None:
+        raise UsageProblem(f"there is no code '{code}'; the nearest is '{nearest(code.upper(), CODES)}'")
+    say(f"{code.upper()}: {known.title}", bold=True)
+    click.echo(f"\n{known.text}")
+    for heading, example in (("Wrong", known.wrong), ("Right", known.right)):
+        if example is not None:
+            indented = "\n".join(f"    {line}".rstrip() for line in example.splitlines())
+            click.echo(f"\n{heading}:\n\n{indented}")

@@ -1,0 +1,102 @@
+"""``fleet lock``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+from fleet_runtime.contract import Connection
+from fleet_runtime.dialects.observation import Observation
+
+from fleet_compiler.commands.asking import said, show_seen
+from fleet_compiler.commands.options import epilog, file_option, fleet_file
+from fleet_compiler.commands.terminal import change, note, say
+from fleet_compiler.differences import Difference, compare_locks, in_words
+from fleet_compiler.discover import discover, is_asked
+from fleet_compiler.errors import MachineSilent, StaleArtifacts, UsageProblem
+from fleet_compiler.load import load_fleet
+from fleet_compiler.lockfile import applying, dump_lock, load_lock, save_lock, with_observations
+from fleet_compiler.resolve import resolve_connections
+from fleet_compiler.turns import taking_turns
+from fleet_compiler.wording import nearest
+
+
+@click.command(
+    short_help="Ask machines what they serve; refresh fleet.lock.",
+    epilog=epilog(
+        "fleet lock",
+        "fleet lock embedding",
+        "fleet lock --check                                  would anything change?",
+        "fleet lock embedding --url http://127.0.0.1:9001    ask it at another address, this once",
+        exits="0 done, 1 invalid configuration, 2 usage, 3 out of date (--check), 4 a NAME did not answer",
+    ),
+)
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@file_option
+@click.option("--check", is_flag=True, help="Write nothing; exit 3 where fleet.lock is out of date.")
+@click.option("--url", help="Ask the one NAME at this address instead of its own, this once.")
+def lock(names: tuple[str, ...], file: Path | None, check: bool, url: str | None) -> None:
+    """Ask the machines (all, or those named) what they serve, and refresh fleet.lock.
+
+    All are asked at once. No model is loaded, swapped or kept by it. A machine that does not answer keeps
+    its entry.
+    """
+    config = fleet_file(file)
+    path = config.parent / "fleet.lock"
+    connections = resolve_connections(load_fleet(config).fleet)
+    asked = _asked(connections, names)
+    if url is not None:
+        asked = [_at(url, asked, names)]
+    seen = discover(asked, config.parent, os.environ, progress=show_seen)
+    with taking_turns(config.parent, lambda: note(f"waiting for another fleet command in '{config.parent}'")):
+        old = load_lock(path)
+        new = with_observations(applying(old, connections), seen, connections)
+        differences = compare_locks(old, new)
+        stale = not path.is_file() or path.read_bytes() != dump_lock(new)
+        if stale and not check:
+            save_lock(path, new)
+    _show(differences)
+    if check and stale:
+        raise StaleArtifacts(f"'{path}' is out of date: run `fleet lock`")
+    say(f"wrote {path}" if stale else f"{path} is current")
+    _require(names, seen)
+
+
+def _asked(connections: Iterable[Connection], names: tuple[str, ...]) -> list[Connection]:
+    by_name = {connection.name: connection for connection in connections}
+    for name in names:
+        if name not in by_name:
+            near = nearest(name, by_name)
+            hint = f"did you mean '{near}'" if near else f"there are: {', '.join(by_name)}"
+            raise UsageProblem(f"no provider '{name}' in fleet.yaml; {hint}")
+        if by_name[name].poll is False:
+            raise UsageProblem(f"provider '{name}' has `poll: false` and is never asked")
+    if names:
+        return [by_name[name] for name in dict.fromkeys(names)]
+    return [connection for connection in by_name.values() if is_asked(connection)]
+
+
+def _at(url: str, asked: list[Connection], names: tuple[str, ...]) -> Connection:
+    """The one named machine, at another address."""
+    if len(names) != 1:
+        raise UsageProblem("--url needs exactly one NAME")
+    if not url.startswith(("http://", "https://")):
+        raise UsageProblem(f"'{url}' is not a URL: it begins with http:// or https://")
+    root = url.rstrip("/").removesuffix("/v1").rstrip("/")
+    return asked[0].model_copy(update={"url": root, "api_base": f"{root}/v1"})
+
+
+def _show(differences: Iterable[Difference]) -> None:
+    for difference in differences:
+        change(f"{difference.provider}:")
+        for line in in_words(difference):
+            change(f"  {line}")
+
+
+def _require(names: tuple[str, ...], seen: dict[str, Observation]) -> None:
+    silent = [name for name in dict.fromkeys(names) if seen[name].status != "online"]
+    if silent:
+        reasons = "; ".join(f"'{name}': {said(seen[name])}" for name in silent)
+        raise MachineSilent(f"no list from {reasons}")

@@ -1,0 +1,125 @@
+"""``fleet resolve``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+from fleet_runtime.contract import Connection, RoutedModel, RoutingTable
+from fleet_runtime.router import Resolution, lock_view
+from fleet_runtime.router import resolve as route
+from fleet_runtime.snapshot import ArtifactError, Snapshot, load_snapshot
+
+from fleet_compiler.commands.options import epilog, file_option, fleet_file, output_option
+from fleet_compiler.commands.terminal import say
+from fleet_compiler.errors import StaleArtifacts, UsageProblem
+from fleet_compiler.pipeline import project_of
+from fleet_compiler.wording import listed
+
+CHAT = "/v1/chat/completions"
+
+RULES = {
+    "role": "a role",
+    "alias": "an alias of fleet.yaml",
+    "provider": "the text before the first slash is a provider's name",
+    "bare": "no provider is named, so the default provider is meant",
+}
+
+
+@click.command(
+    short_help="Say which machine a model's name means.",
+    epilog=epilog(
+        "fleet resolve embedding/qwen3-8b",
+        "fleet resolve qwen3-8b --surface boochat",
+        "fleet resolve @task --json",
+        exits="0 found, 1 no such model (or invalid files), 2 usage, 3 generated files are missing or mixed",
+    ),
+)
+@click.argument("id")
+@file_option
+@output_option
+@click.option("--surface", help="As a request on this surface means it.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, in the shape of GET /api/resolve.")
+def resolve(id: str, file: Path | None, output: Path | None, surface: str | None, as_json: bool) -> None:
+    """Say which machine and model ID means in a chat request, and by which rule.
+
+    Answers from generated/ alone, with the gateway's own router; no machine is asked.
+    """
+    folder = output if output is not None else project_of(fleet_file(file)).output
+    try:
+        snapshot = load_snapshot(folder)
+    except ArtifactError as error:
+        raise StaleArtifacts(str(error)) from None
+    table = snapshot.table(surface)
+    if table is None:
+        names = listed(snapshot.gateway.surfaces, "and") or "none"
+        raise UsageProblem(f"no surface '{surface}' in '{folder}'; there is {names}")
+    answer = route(table, _view(snapshot, table), id, falls_back=True)
+    connection = snapshot.connections.get(answer.provider or "")
+    facts = _facts(table, answer)
+    if as_json:
+        click.echo(json.dumps(_data(answer, connection, facts), indent=2, ensure_ascii=False))
+    else:
+        _print(answer, connection, facts)
+    if answer.refusal is not None:
+        raise click.exceptions.Exit(1)
+
+
+def _view(snapshot: Snapshot, table: RoutingTable) -> dict[str, Any]:
+    """The machines as the lock knows them; those that fleet.yaml switches off are disabled."""
+    return {
+        name: machine if snapshot.connections[name].enabled else replace(machine, status="disabled")
+        for name, machine in lock_view(table).items()
+    }
+
+
+def _facts(table: RoutingTable, answer: Resolution) -> RoutedModel:
+    for provider in table.providers:
+        if provider.name == answer.provider and answer.listed is not None:
+            return provider.models[answer.listed]
+    return RoutedModel()
+
+
+def _via(connection: Connection | None) -> str | None:
+    if connection is None:
+        return None
+    return "sidecar" if connection.sidecar is not None and CHAT in connection.sidecar.paths else "direct"
+
+
+def _data(answer: Resolution, connection: Connection | None, facts: RoutedModel) -> dict[str, Any]:
+    data: dict[str, Any] = {
+        "requested": answer.requested,
+        "id": answer.id,
+        "provider": answer.provider,
+        "model": answer.model,
+        "class": connection.class_ if connection is not None else None,
+        "rule": answer.rule,
+        "fallback": answer.fallback,
+        "available": answer.available,
+        "via": _via(connection),
+        "context": facts.context,
+        "context_source": facts.context_source,
+    }
+    if answer.refusal is not None:
+        data["reason"] = answer.refusal.code
+        data["message"] = answer.refusal.message
+        data["suggestions"] = list(answer.refusal.suggestions)
+    return data
+
+
+def _print(answer: Resolution, connection: Connection | None, facts: RoutedModel) -> None:
+    say(answer.id or answer.requested, bold=True)
+    if answer.refusal is not None:
+        say(f"  refused  {answer.refusal.message}", fg="red")
+        for suggestion in answer.refusal.suggestions:
+            say(f"  try      {suggestion}")
+    if connection is not None:
+        say(f"  machine  {connection.name} ({connection.class_}), {connection.url}")
+        if answer.refusal is None:
+            say(f"  via      {_via(connection)}")
+    say(f"  rule     {answer.rule}: {RULES[answer.rule]}{', by fallback' if answer.fallback else ''}")
+    if facts.context is not None:
+        say(f"  context  {facts.context} ({facts.context_source})")

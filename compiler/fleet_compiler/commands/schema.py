@@ -1,0 +1,20 @@
+"""``fleet schema``."""
+
+from __future__ import annotations
+
+import click
+
+from fleet_compiler.assets import SCHEMAS
+from fleet_compiler.commands.options import epilog
+
+NAMES = ("fleet", "lock", "gateway", "routing", "manifest")
+
+
+@click.command(
+    short_help="Print a JSON Schema.",
+    epilog=epilog("fleet schema", "fleet schema lock > lock.schema.json", exits="0 fine, 2 usage"),
+)
+@click.argument("name", type=click.Choice(NAMES), default="fleet")
+def schema(name: str) -> None:
+    """Print the JSON Schema (2020-12) of fleet.yaml, of fleet.lock or of a generated file."""
+    click.echo((SCHEMAS / f"{name}.schema.json").read_text(encoding="utf-8"), nl=False)

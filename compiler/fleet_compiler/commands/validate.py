@@ -1,0 +1,109 @@
+"""``fleet validate``."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import get_args
+
+import click
+from fleet_runtime.contract import Lock
+
+from fleet_compiler.commands.options import epilog, file_option, fleet_file
+from fleet_compiler.commands.terminal import say, show_diagnostics
+from fleet_compiler.diagnostics import Diagnostic, arranged
+from fleet_compiler.doubts import doubts
+from fleet_compiler.errors import ConfigInvalid
+from fleet_compiler.load import Loaded, load_fleet
+from fleet_compiler.lockfile import applying, load_lock
+from fleet_compiler.report import Format, render
+from fleet_compiler.resolve import resolve_connections, resolve_fleet
+from fleet_compiler.source import Source
+
+
+@click.command(
+    short_help="Check fleet.yaml.",
+    epilog=epilog(
+        "fleet validate",
+        "fleet validate --strict --format github     in CI",
+        "fleet validate - < fleet.yaml",
+        "fleet validate --live                       are the machines there, and as fleet.lock says?",
+        exits="0 valid, 1 invalid (or warnings with --strict), 2 usage, 4 a machine did not answer (--live)",
+    ),
+)
+@click.argument(
+    "config", required=False, metavar="[FILE|-]", type=click.Path(path_type=Path, allow_dash=True)
+)
+@file_option
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(get_args(Format)),
+    default="text",
+    show_default=True,
+    help="How findings are written; all but text go to stdout.",
+)
+@click.option("--strict", is_flag=True, help="Warnings are errors.")
+@click.option("--live", is_flag=True, help="Also ask the machines, and compare them with fleet.lock.")
+def validate(config: Path | None, file: Path | None, form: Format, strict: bool, live: bool) -> None:
+    """Check a fleet.yaml, and the fleet.lock beside it, without asking any machine."""
+    if config is not None and file is not None:
+        raise click.UsageError("name the file once: FILE or -f FILE")
+    piped = str(config) == "-"
+    if piped and live:
+        raise click.UsageError("--live needs a file, not '-'")
+    path = fleet_file(config or file)
+    sources: tuple[Source, ...] = ()
+    try:
+        loaded = load_fleet("-" if piped else path)
+        sources = (loaded.source,)
+        lock = Lock() if piped else load_lock(path.parent / "fleet.lock")
+        found, silent = _findings(loaded, lock, path, live)
+    except ConfigInvalid as error:
+        loaded, found, silent = None, error.diagnostics, False
+        sources = (*sources, *error.sources)
+    if strict:
+        found = [replace(diagnostic, severity="error") for diagnostic in found]
+    found = arranged(found)
+    _show(found, sources, form)
+    errors = sum(diagnostic.severity == "error" for diagnostic in found)
+    if loaded is not None and not errors and form == "text":
+        say(_summary(loaded, len(found)))
+    raise click.exceptions.Exit(1 if errors else 4 if silent else 0)
+
+
+def _findings(loaded: Loaded, lock: Lock, path: Path, live: bool) -> tuple[list[Diagnostic], bool]:
+    """All warnings, and whether a machine that was asked did not answer."""
+    applied = applying(lock, resolve_connections(loaded.fleet))
+    found = list(loaded.warnings)
+    silent = False
+    if live:
+        from fleet_compiler.live import look_live
+
+        seen = look_live(loaded, applied, path.parent, os.environ)
+        found += seen.findings
+        applied, silent = seen.lock, seen.silent
+    return [
+        *found,
+        *doubts(loaded.fleet, resolve_fleet(loaded.fleet, applied, ".."), loaded.document),
+    ], silent
+
+
+def _show(found: list[Diagnostic], sources: tuple[Source, ...], form: Format) -> None:
+    if form == "text":
+        show_diagnostics(found, sources)
+    else:
+        click.echo(render(found, sources, form))
+
+
+def _summary(loaded: Loaded, warnings: int) -> str:
+    fleet = loaded.fleet
+    parts = [_count(len(fleet.providers), "provider"), _count(len(fleet.surfaces), "surface")]
+    if warnings:
+        parts.append(_count(warnings, "warning"))
+    return f"{loaded.source.name} is valid: {', '.join(parts)}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what if number == 1 else what + 's'}"

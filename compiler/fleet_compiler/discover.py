@@ -1,0 +1,177 @@
+"""Asking machines what they serve: the transport under the dialects' looks, all machines at once.
+
+The one place of the compiler that touches the network, and the only one that reads a provider's key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from fleet_runtime.contract import Connection
+from fleet_runtime.credentials import KeyUnset, read_key
+from fleet_runtime.dialects import drive, look
+from fleet_runtime.dialects.observation import Answer, Ask, Observation
+
+MAX_BODY = 10_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds that one answer, and all looks together, may take."""
+
+    answer: float = 5.0
+    total: float = 20.0
+
+
+Progress = Callable[[str, Observation], None]
+"""Called with a provider's name and what was seen of it, as soon as that is known."""
+
+
+def is_asked(connection: Connection) -> bool:
+    """Whether fleet asks this machine by itself: it is enabled, polled, and not a cloud whose models
+    fleet.yaml declares."""
+    declared_cloud = connection.class_ == "cloud" and bool(connection.declared)
+    never = connection.poll is False or (connection.poll is None and declared_cloud)
+    return connection.enabled and not never
+
+
+def discover(
+    connections: Iterable[Connection],
+    root: Path,
+    environ: Mapping[str, str],
+    *,
+    patience: Patience | None = None,
+    progress: Progress = lambda name, seen: None,
+) -> dict[str, Observation]:
+    """Look once at each machine; a silent, slow or hostile one costs the others nothing.
+
+    `root` is the folder of fleet.yaml. A machine whose key
+    is not set is not asked and counts as offline. Nothing is followed, retried or loaded.
+    """
+    return asyncio.run(_discover(list(connections), root, environ, patience or Patience(), progress))
+
+
+async def _discover(
+    connections: list[Connection],
+    root: Path,
+    environ: Mapping[str, str],
+    patience: Patience,
+    progress: Progress,
+) -> dict[str, Observation]:
+    async with AsyncExitStack() as stack:
+        clients = await _clients(connections, root, stack)
+
+        async def one(connection: Connection) -> tuple[str, Observation]:
+            client = clients[_trust(connection)]
+            if isinstance(client, Observation):
+                seen = client
+            else:
+                seen = await _look(connection, client, root, environ, patience)
+            progress(connection.name, seen)
+            return connection.name, seen
+
+        return dict(await asyncio.gather(*(one(connection) for connection in connections)))
+
+
+async def _look(
+    connection: Connection,
+    client: httpx.AsyncClient,
+    root: Path,
+    environ: Mapping[str, str],
+    patience: Patience,
+) -> Observation:
+    try:
+        key = read_key(connection.api_key_env, connection.api_key_file, root, environ)
+    except KeyUnset as unset:
+        return Observation(connection.kind, "offline", f"not asked: {unset}")
+    headers = {"accept": "application/json", "accept-encoding": "identity"}
+    if key is not None:
+        headers["authorization"] = f"Bearer {key}"
+
+    async def get(ask: Ask) -> Answer:
+        prefix = connection.api_base if ask.api else connection.url
+        return await _answer(client, prefix + ask.path, ask.body, headers, patience.answer)
+
+    try:
+        async with asyncio.timeout(patience.total):
+            return await drive(look(connection.kind), get)
+    except TimeoutError:
+        return Observation(connection.kind, "offline", f"no full answer within {patience.total:g} s")
+
+
+async def _answer(
+    client: httpx.AsyncClient, url: str, question: bytes | None, headers: dict[str, str], seconds: float
+) -> Answer:
+    method = "GET"
+    if question is not None:
+        method, headers = "POST", headers | {"content-type": "application/json"}
+    request = client.stream(method, url, content=question, headers=headers)
+    try:
+        async with asyncio.timeout(seconds), request as response:
+            if response.is_redirect:
+                return Answer(0, reason=f"answers with a redirect ({response.status_code}), not followed")
+            body = bytearray()
+            async for piece in response.aiter_bytes():
+                body += piece
+                if len(body) > MAX_BODY:
+                    return Answer(0, reason=f"answers with more than {MAX_BODY // 1_000_000} MB")
+            return Answer(response.status_code, _lowered(response), bytes(body))
+    except (TimeoutError, httpx.TimeoutException):
+        return Answer(0, reason=f"no answer within {seconds:g} s")
+    except httpx.ConnectError as error:
+        return Answer(0, reason=_unreached(error))
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError):
+        return Answer(0, reason="does not answer in valid HTTP")
+
+
+def _lowered(response: httpx.Response) -> dict[str, str]:
+    return {name.lower(): value for name, value in response.headers.items()}
+
+
+def _unreached(error: httpx.ConnectError) -> str:
+    """Why a connection failed, in the same words on every system."""
+    text = str(error).lower()
+    if "certificate" in text or "ssl" in text or "tls" in text:
+        return "its TLS certificate or handshake is refused"
+    if "refused" in text or "all connection attempts failed" in text:
+        return "connection refused"
+    if "name" in text or "nodename" in text or "address" in text:
+        return "its host name is not known"
+    return "cannot be reached"
+
+
+def _trust(connection: Connection) -> tuple[bool, str | None]:
+    """What decides which certificates are accepted; machines that agree on it share a client."""
+    return connection.verify, connection.ca_file
+
+
+async def _clients(
+    connections: list[Connection], root: Path, stack: AsyncExitStack
+) -> dict[tuple[bool, str | None], httpx.AsyncClient | Observation]:
+    """A client for each kind of trust; an observation in its place where the CA file cannot be used."""
+    clients: dict[tuple[bool, str | None], httpx.AsyncClient | Observation] = {}
+    for trust in {_trust(connection) for connection in connections}:
+        verify, ca_file = trust
+        try:
+            context = ssl.create_default_context(cafile=str(root / ca_file) if ca_file else None)
+        except (OSError, ssl.SSLError):
+            clients[trust] = Observation("auto", "offline", f"not asked: ca_file '{ca_file}' cannot be used")
+            continue
+        if not verify:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        client = httpx.AsyncClient(
+            verify=context,
+            trust_env=False,
+            follow_redirects=False,
+            timeout=None,  # noqa: S113 - bounded by asyncio.timeout around each answer
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
+        )
+        clients[trust] = await stack.enter_async_context(client)
+    return clients

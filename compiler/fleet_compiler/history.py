@@ -1,0 +1,96 @@
+"""What a build changes for people: machines, models, roles and surfaces, told from the artifacts. Pure
+but for reading what the last build wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from fleet_runtime.contract import FLEET_TABLE, Gateway, RoutedProvider, RoutingTable
+from pydantic import ValidationError
+
+from fleet_compiler.differences import compare_models, in_words
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """The tables of one build: the fleet's and, by name, the surfaces' in the order people know."""
+
+    fleet: RoutingTable
+    surfaces: Mapping[str, RoutingTable]
+
+    def reach(self) -> dict[str, list[str]]:
+        """The surfaces that each provider is on."""
+        found: dict[str, list[str]] = {provider.name: [] for provider in self.fleet.providers}
+        for name, table in self.surfaces.items():
+            for provider in table.providers:
+                found[provider.name].append(name)
+        return found
+
+
+def last_build(folder: Path) -> Build | None:
+    """What stands in `folder` now; None where that is not a whole build."""
+    try:
+        gateway = Gateway.model_validate_json((folder / "gateway.json").read_bytes())
+        surfaces = {name: _table(folder, path) for name, path in gateway.surfaces.items()}
+        return Build(_table(folder, FLEET_TABLE), surfaces)
+    except (OSError, ValidationError):
+        return None
+
+
+def changes(before: Build | None, after: Build) -> Iterator[str]:
+    """One line for each machine, role and surface that changed, more where models of a machine did."""
+    old = {provider.name: provider for provider in before.fleet.providers} if before else {}
+    new = {provider.name: provider for provider in after.fleet.providers}
+    was_on, is_on = before.reach() if before else {}, after.reach()
+    for name, provider in new.items():
+        surfaces = ", ".join(is_on[name]) or "no surface"
+        if name not in old:
+            yield f"+ {name}: {_count(provider)}, on {surfaces}"
+            continue
+        difference = compare_models(name, old[name].models, provider.models)
+        if difference:
+            yield f"~ {name}:"
+            yield from (f"    {line}" for line in in_words(difference))
+        if set(is_on[name]) != set(was_on[name]):
+            yield f"~ {name}: now on {surfaces}"
+    for name in sorted(old.keys() - new.keys()):
+        yield f"- {name}: {_count(old[name])}"
+    if before is not None:
+        yield from _role_changes("", before.fleet, after.fleet)
+        yield from _surface_changes(before, after)
+
+
+def _role_changes(surface: str, old: RoutingTable, new: RoutingTable) -> Iterator[str]:
+    for role in sorted(old.roles.keys() | new.roles.keys()):
+        before, after = old.roles.get(role, ()), new.roles.get(role, ())
+        if before != after:
+            where = f" on {surface}" if surface else ""
+            yield f"~ role {role}{where}: {', '.join(before) or 'none'} → {', '.join(after) or 'none'}"
+
+
+def _surface_changes(before: Build, after: Build) -> Iterator[str]:
+    for name, table in after.surfaces.items():
+        if name not in before.surfaces:
+            count = len(table.providers)
+            yield f"+ surface {name}: {count} {'provider' if count == 1 else 'providers'}"
+        elif _own_roles(before, name) != _own_roles(after, name):
+            yield from _role_changes(name, before.surfaces[name], table)
+    for name in before.surfaces:
+        if name not in after.surfaces:
+            yield f"- surface {name}"
+
+
+def _own_roles(build: Build, surface: str) -> dict[str, tuple[str, ...]]:
+    roles = build.surfaces[surface].roles
+    return {role: ids for role, ids in roles.items() if build.fleet.roles.get(role) != ids}
+
+
+def _count(provider: RoutedProvider) -> str:
+    count = len(provider.models)
+    return f"{count} {'model' if count == 1 else 'models'}"
+
+
+def _table(folder: Path, path: str) -> RoutingTable:
+    return RoutingTable.model_validate_json((folder / path).read_bytes())

@@ -1,0 +1,55 @@
+"""A fleet.yaml against the machines as they are now: who is silent, and what fleet.lock does not know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from fleet_runtime.contract import Lock
+
+from fleet_compiler.diagnostics import Diagnostic
+from fleet_compiler.differences import compare_locks, in_words
+from fleet_compiler.discover import discover, is_asked
+from fleet_compiler.load import Loaded
+from fleet_compiler.lockfile import with_observations
+from fleet_compiler.resolve import resolve_connections
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """`lock` is what fleet.lock would be now; `silent`: some machine did not answer."""
+
+    lock: Lock
+    findings: tuple[Diagnostic, ...]
+    silent: bool
+
+
+def look_live(loaded: Loaded, lock: Lock, root: Path, environ: Mapping[str, str]) -> Live:
+    """Ask every machine that fleet asks by itself."""
+    connections = [connection for connection in resolve_connections(loaded.fleet) if is_asked(connection)]
+    seen = discover(connections, root, environ)
+    fresh = with_observations(lock, seen, connections)
+    found = []
+    silent = False
+    for name, observation in seen.items():
+        for oddity in observation.warnings:
+            found.append(_at_provider(loaded, name, "F306", f"provider '{name}': {oddity}", None))
+        if observation.status != "online":
+            silent = True
+            message = f"provider '{name}' gave no list: {observation.reason or observation.status}"
+            found.append(_at_provider(loaded, name, "F303", message, "start it, or mend its url or key"))
+    for difference in compare_locks(lock, fresh):
+        words = "; ".join(in_words(difference))
+        message = f"fleet.lock differs from provider '{difference.provider}': {words}"
+        found.append(
+            _at_provider(
+                loaded, difference.provider, "F307", message, f"run `fleet lock {difference.provider}`"
+            )
+        )
+    return Live(fresh, tuple(found), silent)
+
+
+def _at_provider(loaded: Loaded, name: str, code: str, message: str, remedy: str | None) -> Diagnostic:
+    path = ("providers", name)
+    return loaded.document.diagnostic(code, message, path, key=True, help=remedy, severity="warning")

@@ -1,0 +1,33 @@
+"""How values and names are quoted in messages: short, on one line, and never a secret."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fleet_compiler.masking import mask
+
+MAX_QUOTED = 60
+
+
+def short(text: str) -> str:
+    """`text` on one line and at most `MAX_QUOTED` characters, secrets masked."""
+    line = mask(text.replace("\n", "\\n").replace("\t", "\\t"))
+    return line if len(line) <= MAX_QUOTED else line[: MAX_QUOTED - 1] + "…"
+
+
+def listed(names: Iterable[str], conjunction: str = "or") -> str:
+    """``'a', 'b' or 'c'``."""
+    quoted = [f"'{name}'" for name in names]
+    if len(quoted) < 2:
+        return "".join(quoted)
+    return f"{', '.join(quoted[:-1])} {conjunction} {quoted[-1]}"
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """The name that `name` is probably a misspelling of."""
+    from rapidfuzz import fuzz, process, utils
+
+    match = process.extractOne(
+        name, sorted(names), scorer=fuzz.ratio, processor=utils.default_process, score_cutoff=60
+    )
+    return match[0] if match else None

@@ -1,0 +1,106 @@
+"""JSON request bodies: which model they name, and the same body naming another.
+
+Only the value of the top-level `model` changes; every other member's bytes pass as they came. The body is
+written anew from its members, so that a key which came twice or in another spelling cannot make the router
+and a machine read two different models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+
+import msgspec
+
+from fleet_runtime.errors import Refused, refused
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+
+_members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_text: Final = msgspec.json.Decoder(str)
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class ClientGone(Exception):
+    """The client closed its connection before the request was whole."""
+
+
+def too_large(limit: int) -> Refused:
+    return refused("body_too_large", f"the body is larger than the {limit} bytes that this gateway takes")
+
+
+async def read_body(receive: Receive, limit: int) -> bytes:
+    """A request's whole body; raises `Refused` (`body_too_large`) beyond `limit` bytes, or `ClientGone`."""
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise ClientGone
+    body: bytes = message["body"]
+    if not message["more_body"] and len(body) <= limit:
+        return body
+    pieces = [body]
+    size = len(body)
+    while message["more_body"]:
+        if size > limit:
+            raise too_large(limit)
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        pieces.append(message["body"])
+        size += len(message["body"])
+    if size > limit:
+        raise too_large(limit)
+    return b"".join(pieces)
+
+
+class JsonBody:
+    """A request body that is a JSON object. Raises `Refused` (`invalid_json`, `model_required`) where it is
+    none, is not UTF-8, or holds a `model` that is no text."""
+
+    __slots__ = ("_members", "_raw", "length", "model")
+
+    def __init__(self, raw: bytes) -> None:
+        try:
+            if not raw.isascii():
+                raw.decode()
+            self._members = _members.decode(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise refused("invalid_json", f"the body is not a JSON object: {_reason(error)}") from None
+        self._raw = raw
+        self.length = len(raw)
+        self.model: str | None = None
+        model = self._members.get("model")
+        if model is not None:
+            self.model = _model(model)
+        for key in self._members:
+            if len(key) == 5 and key != "model" and key.lower() == "model":
+                message = f"member '{key}' could be read as 'model': remove it"
+                raise refused("invalid_json", message, key)
+
+    def naming(self, model: str) -> bytes:
+        """The body with `model` as its model."""
+        self._members["model"] = msgspec.Raw(_encode(model))
+        return _encode(self._members)
+
+    def unchanged(self) -> bytes:
+        """The body as it came."""
+        return self._raw
+
+    def close(self) -> None:
+        """Nothing is held but memory."""
+
+
+def _model(raw: msgspec.Raw) -> str:
+    try:
+        return _text.decode(raw)
+    except msgspec.ValidationError:
+        raise refused("model_required", "'model' is not a string", "model") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise refused("invalid_json", f"the value of 'model' is not valid: {error}", "model") from None
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    if isinstance(error, UnicodeDecodeError):
+        return f"not UTF-8 at byte {error.start}"
+    return str(error)[:1].lower() + str(error)[1:]

@@ -1,0 +1,100 @@
+"""How each kind of server is asked what it serves, and how its answers are read.
+
+`look` asks for the list of models, recognises from it what answered, and lets that kind's own module ask
+the rest. Pure: the caller makes the requests (see `drive`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from typing import Literal, TypeAlias
+
+from fleet_runtime.contract import Kind
+from fleet_runtime.dialects import llama_server, llama_swap, lmstudio, ollama, openai, vllm
+from fleet_runtime.dialects.dialect import Dialect
+from fleet_runtime.dialects.listing import Listing, bounded, decoded, mapping, parsed, read_listing
+from fleet_runtime.dialects.observation import Answer, Ask, Look, Observation, drive
+
+__all__ = ["KINDS", "drive", "look", "other_names"]
+
+KINDS: Mapping[Kind, Dialect] = {
+    module.DIALECT.kind: module.DIALECT
+    for module in (llama_swap, llama_server, ollama, vllm, lmstudio, openai)
+}
+
+_LIST = Ask("/models", api=True)
+
+_Failure: TypeAlias = Literal["degraded", "config_error", "offline"]
+
+
+def look(kind: Kind, previous: Observation | None = None) -> Look:
+    """One look at a machine configured as `kind`; `previous` is what the last one returned.
+
+    Loads no model, and keeps none from unloading. Any answer at all ends in an observation.
+    """
+    answer = yield _LIST
+    observation = _refused(kind, previous, answer)
+    if observation is not None:
+        return observation
+    listing = read_listing(answer)
+    if isinstance(listing, str):
+        return _failed(kind, previous, "degraded", f"'{_LIST.path}' {listing}")
+    dialect = yield from _recognise(kind, previous, listing)
+    if listing.empty_data and dialect is not ollama.DIALECT:
+        return _failed(kind, previous, "degraded", f"'{_LIST.path}' answered JSON without a list of models")
+    seen = yield from dialect.read(listing, previous)
+    warnings = list(seen.warnings)
+    if kind not in ("auto", dialect.kind):
+        warnings.insert(0, f"configured as '{kind}', but answers like '{dialect.kind}' and is read as that")
+    return Observation(dialect.kind, "online", None, seen.models, seen.states, bounded(warnings))
+
+
+def other_names(kind: Kind, model: str) -> tuple[str, ...]:
+    """The names beside its id that a server of this kind takes for a model by a rule of its own."""
+    dialect = KINDS.get(kind)
+    return dialect.other_names(model) if dialect is not None else ()
+
+
+def _recognise(kind: Kind, previous: Observation | None, listing: Listing) -> Generator[Ask, Answer, Dialect]:
+    """What answered; a list that names nobody is of the configured kind, or of the one found before.
+
+    Only a list that says nothing, of a machine never seen, costs one more question: who has
+    ``/api/version``.
+    """
+    for dialect in KINDS.values():
+        if dialect.recognises(listing):
+            return dialect
+    if kind != "auto":
+        return KINDS[kind]
+    if previous is not None and previous.status == "online" and not listing.empty_data:
+        return KINDS.get(previous.kind, openai.DIALECT)
+    version = mapping(decoded((yield Ask("/api/version"))))
+    if not isinstance(version.get("version"), str):
+        return openai.DIALECT
+    return llama_swap.DIALECT if "build_date" in version else ollama.DIALECT
+
+
+def _refused(kind: Kind, previous: Observation | None, answer: Answer) -> Observation | None:
+    """What an answer without a list means; None where it may hold one."""
+    if answer.status == 200:
+        return None
+    if answer.status == 0:
+        return _failed(kind, previous, "offline", answer.reason or "no answer")
+    if answer.status in (401, 403):
+        reason = f"'{_LIST.path}' answered {answer.status}: its API key is missing or refused"
+        return _failed(kind, previous, "config_error", reason)
+    if answer.status == 503 and _loading(answer):
+        return _failed(kind, previous, "degraded", "loading")
+    return _failed(kind, previous, "degraded", f"'{_LIST.path}' answered {answer.status}")
+
+
+def _loading(answer: Answer) -> bool:
+    """llama-server's word for it, on every path, until its model is there."""
+    error = mapping(mapping(parsed(answer.body)).get("error"))
+    return error.get("message") == "Loading model"
+
+
+def _failed(kind: Kind, previous: Observation | None, status: _Failure, reason: str) -> Observation:
+    if kind == "auto" and previous is not None:
+        kind = previous.kind
+    return Observation(kind, status, reason, models=previous.models if previous is not None else {})

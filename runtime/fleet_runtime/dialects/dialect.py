@@ -1,0 +1,39 @@
+"""What one kind of server is to fleet: how its list is recognised, what else it is asked, and its names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from fleet_runtime.contract import Kind, ModelFacts, State
+from fleet_runtime.dialects.listing import Listing
+from fleet_runtime.dialects.observation import Answer, Ask, Observation
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a dialect read of its models: facts and states by id, and what it skipped."""
+
+    models: Mapping[str, ModelFacts]
+    states: Mapping[str, State] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+Reading: TypeAlias = Generator[Ask, Answer, Seen]
+
+
+def no_other_names(_model: str) -> tuple[str, ...]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """`recognises` says whether a list of models can only be this kind's; `read` takes the list and the
+    previous observation (None at a first look) and asks what the list does not say. A further question
+    that fails takes away only its own facts."""
+
+    kind: Kind
+    recognises: Callable[[Listing], bool]
+    read: Callable[[Listing, Observation | None], Reading]
+    other_names: Callable[[str], tuple[str, ...]] = no_other_names

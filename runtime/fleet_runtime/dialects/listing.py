@@ -1,0 +1,190 @@
+"""Reading lists of models as servers really send them: nothing in an answer is taken on trust."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar, get_args
+
+from fleet_runtime.contract import ContextSource, InputKind, ModelFacts, Purpose
+from fleet_runtime.dialects.facts import merge
+from fleet_runtime.dialects.observation import Answer, Observation
+from fleet_runtime.identity import model_id_fault
+
+MAX_TOKENS = 2**53 - 1
+MAX_WARNINGS = 20
+MAX_NAME = 200
+
+Item = Mapping[str, Any]
+Meaning = TypeVar("Meaning")
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A usable list. `items` are its objects in order, whatever they hold; `whole` is the answer they
+    stood in, `server` its Server header. `empty_data`: there was a list without being one (``null``)."""
+
+    items: tuple[Item, ...]
+    whole: Item
+    server: str = ""
+    empty_data: bool = False
+
+
+def read_listing(answer: Answer) -> Listing | str:
+    """The list in an answer of status 200, or why it is none, in words that follow its path."""
+    value = decoded(answer)
+    if value is None:
+        return f"answered {_what_it_is(answer)} instead of a list of models"
+    server = answer.headers.get("server", "")
+    if isinstance(value, list):
+        return Listing(_objects(value), {}, server)
+    if not isinstance(value, dict) or "data" not in value:
+        return "answered JSON without a list of models"
+    data = value["data"]
+    if data is None:
+        return Listing((), value, server, empty_data=True)
+    if not isinstance(data, list):
+        return "answered JSON without a list of models"
+    return Listing(_objects(data), value, server)
+
+
+def decoded(answer: Answer) -> Any:
+    """The JSON of an answer of status 200; None where it has none."""
+    return parsed(answer.body) if answer.status == 200 else None
+
+
+def parsed(body: bytes) -> Any:
+    """The JSON of a body; None where it is none."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def model_of(item: Item, key: str = "id") -> str:
+    """The name under `key`, empty where there is none."""
+    name = item.get(key)
+    return name if isinstance(name, str) else ""
+
+
+def word(value: Any, meanings: Mapping[str, Meaning]) -> Meaning | None:
+    """What a word of a server's means; None for an unknown one and for what is no word at all."""
+    return meanings.get(value) if isinstance(value, str) else None
+
+
+def mapping(value: Any) -> Item:
+    """`value` where it is an object, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def objects(value: Any) -> tuple[Item, ...]:
+    """The objects in a list; none where it is no list."""
+    return _objects(value) if isinstance(value, list) else ()
+
+
+def tokens(*values: Any) -> int | None:
+    """The first that is a number of tokens: a positive integer, not a truth value and not beyond 2^53."""
+    for value in values:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            continue
+        if 0 < value <= MAX_TOKENS and value == int(value):
+            return int(value)
+    return None
+
+
+def text(value: Any) -> str | None:
+    """A name fit to be shown; None for anything else."""
+    if not isinstance(value, str) or not value.strip() or len(value) > MAX_NAME:
+        return None
+    return value if value.isprintable() else None
+
+
+def words(value: Any) -> frozenset[str]:
+    """The strings of a list, or the keys of an object whose value is true."""
+    if isinstance(value, list):
+        return frozenset(word for word in value if isinstance(word, str))
+    return frozenset(word for word, able in mapping(value).items() if able is True)
+
+
+def inputs(value: Any) -> tuple[InputKind, ...] | None:
+    """Input kinds that fleet knows, in its own order; None where none is named."""
+    named = words(value)
+    return tuple(kind for kind in get_args(InputKind) if kind in named) or None
+
+
+def purpose(*, outputs: frozenset[str] = frozenset(), abilities: Mapping[Purpose, bool]) -> Purpose | None:
+    """The first purpose that a server says a model has; chat wins where several are named."""
+    named = [name for name, able in abilities.items() if able]
+    if not named and outputs == {"embeddings"}:
+        return "embedding"
+    return "chat" if "chat" in named else next(iter(named), None)
+
+
+def context(source: ContextSource, value: int | None) -> dict[str, Any]:
+    """The two fields of a context; none of them where it is not known."""
+    return {} if value is None else {"context": value, "context_source": source}
+
+
+def collect(
+    items: Iterable[Item], facts: Callable[[Item, str], ModelFacts]
+) -> tuple[dict[str, ModelFacts], list[str]]:
+    """Facts by model id, and a warning for every item whose id cannot be one; equal ids are merged."""
+    models: dict[str, ModelFacts] = {}
+    warnings: list[str] = []
+    for item in items:
+        model = model_of(item)
+        if not isinstance(item.get("id"), str):
+            warnings.append("a listed model without an id is skipped")
+            continue
+        fault = model_id_fault(model)
+        if fault is not None:
+            warnings.append(f"model {quoted(model)} is skipped: its id {fault}")
+            continue
+        seen = facts(item, model)
+        models[model] = merge(models[model], seen) if model in models else seen
+    return models, warnings
+
+
+def aliases(value: Any, model: str) -> tuple[str, ...]:
+    """Other names of `model` that can be names at all."""
+    if not isinstance(value, list):
+        return ()
+    usable = (name for name in value if isinstance(name, str) and model_id_fault(name) is None)
+    return tuple(dict.fromkeys(name for name in usable if name != model))
+
+
+def bounded(warnings: Iterable[str]) -> tuple[str, ...]:
+    """Each warning once, and no more of them than one reads."""
+    once = list(dict.fromkeys(warnings))
+    if len(once) <= MAX_WARNINGS:
+        return tuple(once)
+    return (*once[:MAX_WARNINGS], f"and {len(once) - MAX_WARNINGS} more")
+
+
+def keep_running(models: Mapping[str, ModelFacts], previous: Observation | None) -> dict[str, ModelFacts]:
+    """The facts with the contexts that an earlier look saw running, where this one knows only weaker ones."""
+    kept = dict(models)
+    for model, before in (previous.models if previous is not None else {}).items():
+        now = kept.get(model)
+        if now is None or before.context_source != "running" or now.context_source == "running":
+            continue
+        kept[model] = now.model_copy(update={"context": before.context, "context_source": "running"})
+    return kept
+
+
+def quoted(name: str) -> str:
+    """A name from outside, safe to show: escaped, in single quotes, cut when long."""
+    shown = ascii(name[:60])[1:-1].replace("\\'", "'")
+    return f"'{shown}…'" if len(name) > 60 else f"'{shown}'"
+
+
+def _objects(values: list[Any]) -> tuple[Item, ...]:
+    return tuple(item for item in values if isinstance(item, dict))
+
+
+def _what_it_is(answer: Answer) -> str:
+    start = answer.body[:200].lstrip().lower()
+    if "html" in answer.headers.get("content-type", "") or start.startswith((b"<!doctype", b"<html")):
+        return "an HTML page"
+    return "something that is not JSON" if start else "an empty body"

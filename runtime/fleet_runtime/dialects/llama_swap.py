@@ -1,0 +1,146 @@
+"""llama-swap: its list says most, ``/running`` the states (sources of 2026-08, commit 0bdb3720; lists since
+2026-08-28 have `context_window` too, those before #950 neither states nor types).
+
+``/upstream/<model>/props`` loads an unloaded model and prolongs a loaded one's time to live. So a model is
+asked that once after it was seen to become ready between two looks, and never else. What ``/running``
+says of command lines is not read: it may hold keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from urllib.parse import quote
+
+from fleet_runtime.contract import ModelFacts, State
+from fleet_runtime.dialects.dialect import Dialect, Reading, Seen
+from fleet_runtime.dialects.listing import (
+    Item,
+    Listing,
+    aliases,
+    collect,
+    context,
+    decoded,
+    inputs,
+    keep_running,
+    mapping,
+    model_of,
+    objects,
+    purpose,
+    text,
+    tokens,
+    word,
+    words,
+)
+from fleet_runtime.dialects.observation import Answer, Ask, Observation
+from fleet_runtime.dialects.properties import running_context
+
+_LISTED: dict[str, State] = {"loaded": "loaded", "unloaded": "unloaded"}
+_RUNNING: dict[str, State] = {"starting": "loading", "ready": "loaded", "stopping": "unloaded"}
+_ELSEWHERE = ("peer", "selector", "profile")
+
+
+def recognises(listing: Listing) -> bool:
+    return any(item.get("owned_by") == "llama-swap" or _own(item) for item in listing.items)
+
+
+def read(listing: Listing, previous: Observation | None) -> Reading:
+    models, warnings = _models(listing)
+    states = yield from _states(listing, models)
+    models = keep_running(models, previous)
+    for model in _just_loaded(states, previous):
+        running = running_context((yield Ask(f"/upstream/{quote(model)}/props")))
+        models[model] = models[model].model_copy(update=context("running", running))
+    return Seen(models, states, tuple(warnings))
+
+
+def _models(listing: Listing) -> tuple[dict[str, ModelFacts], list[str]]:
+    """An item that is only another name of a listed model becomes an alias of that."""
+    models, warnings = collect((item for item in listing.items if not _own_word(item, "modelID")), _facts)
+    others: list[Item] = []
+    for item in listing.items:
+        target = _own_word(item, "modelID")
+        if not target:
+            continue
+        known = models.get(target)
+        if known is None:
+            others.append(item)
+        elif model_of(item) not in models:
+            names = aliases([*known.aliases, model_of(item)], target)
+            models[target] = known.model_copy(update={"aliases": names})
+    unattached, more = collect(others, _facts)
+    return unattached | models, warnings + more
+
+
+def _own(item: Item) -> Item:
+    """What llama-swap itself says of an item."""
+    return mapping(mapping(item.get("meta")).get("llamaswap"))
+
+
+def _own_word(item: Item, key: str) -> str:
+    return model_of(_own(item), key)
+
+
+def _facts(item: Item, model: str) -> ModelFacts:
+    own, meta = _own(item), mapping(item.get("meta"))
+    architecture = mapping(item.get("architecture"))
+    able = words(item.get("capabilities"))
+    tools = "function_calling" in able or "tools" in words(item.get("supported_parameters"))
+    listed = tokens(
+        item.get("context_length"),
+        item.get("context_window"),
+        meta.get("n_ctx"),
+        *(own.get(key) for key in ("context_length", "context_window", "n_ctx", "context")),
+    )
+    seen = inputs(architecture.get("input_modalities"))
+    return ModelFacts(
+        name=text(item.get("name")),
+        input=("text", "image") if seen is None and "vision" in able else seen,
+        tools=True if tools else None,
+        purpose=purpose(
+            outputs=words(architecture.get("output_modalities")),
+            abilities={
+                "chat": tools,
+                "rerank": "reranker" in able,
+                "transcription": "audio_transcriptions" in able,
+                "speech": "audio_speech" in able,
+                "image": bool(able & {"image_generation", "image_to_image"}),
+            },
+        ),
+        aliases=aliases(own.get("aliases"), model),
+        **context("listed", listed),
+    )
+
+
+def _states(listing: Listing, models: dict[str, ModelFacts]) -> Generator[Ask, Answer, dict[str, State]]:
+    """From ``/running`` where it answers, else from the list, which calls a starting model loaded too.
+
+    Neither knows the state of what stands on another machine.
+    """
+    states: dict[str, State] = dict.fromkeys(models, "unknown")
+    here = [
+        item
+        for item in listing.items
+        if model_of(item) in models and _own_word(item, "type") not in _ELSEWHERE
+    ]
+    for item in here:
+        states[model_of(item)] = word(mapping(item.get("status")).get("value"), _LISTED) or "unknown"
+    running = mapping(decoded((yield Ask("/running")))).get("running")
+    if isinstance(running, list):
+        states.update((model_of(item), "unloaded") for item in here)
+        for entry in objects(running):
+            if model_of(entry, "model") in models:
+                states[model_of(entry, "model")] = word(entry.get("state"), _RUNNING) or "unknown"
+    return states
+
+
+def _just_loaded(states: dict[str, State], previous: Observation | None) -> list[str]:
+    """The models that were seen not to be ready, and are now."""
+    before = previous.states if previous is not None and previous.status == "online" else {}
+    return [
+        model
+        for model, state in states.items()
+        if state == "loaded" and before.get(model) in ("unloaded", "loading")
+    ]
+
+
+DIALECT = Dialect("llama-swap", recognises, read)

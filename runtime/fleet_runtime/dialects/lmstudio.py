@@ -1,0 +1,58 @@
+"""LM Studio: its own list ``/api/v0/models`` (since 0.3.6) says types, states and contexts; asking it loads
+nothing. ``/v1/models`` names the same models, all owned by ``organization_owner``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fleet_runtime.contract import ModelFacts, Purpose, State
+from fleet_runtime.dialects.dialect import Dialect, Reading, Seen
+from fleet_runtime.dialects.listing import (
+    Item,
+    Listing,
+    collect,
+    context,
+    decoded,
+    keep_running,
+    mapping,
+    model_of,
+    objects,
+    tokens,
+    word,
+    words,
+)
+from fleet_runtime.dialects.observation import Ask, Observation
+
+_PURPOSES: dict[str, Purpose] = {"llm": "chat", "vlm": "chat", "embeddings": "embedding"}
+_STATES: dict[str, State] = {"loaded": "loaded", "loading": "loading", "not-loaded": "unloaded"}
+
+
+def recognises(listing: Listing) -> bool:
+    return any(item.get("owned_by") == "organization_owner" for item in listing.items)
+
+
+def read(listing: Listing, previous: Observation | None) -> Reading:
+    models, warnings = collect(listing.items, lambda _item, _model: ModelFacts())
+    states: dict[str, State] = dict.fromkeys(models, "unknown")
+    for item in objects(mapping(decoded((yield Ask("/api/v0/models")))).get("data")):
+        model = model_of(item)
+        if model in models:
+            models[model] = _facts(item)
+            states[model] = word(item.get("state"), _STATES) or "unknown"
+    return Seen(keep_running(models, previous), states, tuple(warnings))
+
+
+def _facts(item: Item) -> ModelFacts:
+    kind = item.get("type")
+    facts: dict[str, Any] = {}
+    if isinstance(kind, str) and kind in _PURPOSES:
+        facts["purpose"] = _PURPOSES[kind]
+        facts["input"] = ("text", "image") if kind == "vlm" else ("text",)
+    if isinstance(item.get("capabilities"), list):
+        facts["tools"] = "tool_use" in words(item["capabilities"])
+    running = tokens(item.get("loaded_context_length"))
+    most = tokens(item.get("max_context_length"))
+    return ModelFacts(**facts, **(context("running", running) or context("trained", most)))
+
+
+DIALECT = Dialect("lmstudio", recognises, read)

@@ -1,0 +1,25 @@
+"""vLLM (its OpenAI server, 0.11): the list says with which context the model runs, adapters included."""
+
+from __future__ import annotations
+
+from fleet_runtime.contract import ModelFacts
+from fleet_runtime.dialects.dialect import Dialect, Reading, Seen
+from fleet_runtime.dialects.listing import Item, Listing, collect, context, tokens
+from fleet_runtime.dialects.observation import Observation
+
+
+def recognises(listing: Listing) -> bool:
+    return any(item.get("owned_by") == "vllm" for item in listing.items)
+
+
+def read(listing: Listing, previous: Observation | None) -> Reading:
+    yield from ()
+    models, warnings = collect(listing.items, _facts)
+    return Seen(models, dict.fromkeys(models, "loaded"), tuple(warnings))
+
+
+def _facts(item: Item, _model: str) -> ModelFacts:
+    return ModelFacts(**context("running", tokens(item.get("max_model_len"))))
+
+
+DIALECT = Dialect("vllm", recognises, read)

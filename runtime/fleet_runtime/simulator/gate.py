@@ -1,0 +1,46 @@
+"""A gate that lets waiters through one by one, so that a test decides when a machine goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+
+class Gate:
+    """Passes are kept for those who come later; `open` lets everybody who waits now through."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._passes = 0
+
+    @property
+    def waiting(self) -> int:
+        return sum(not future.done() for future in self._waiting)
+
+    async def wait(self) -> None:
+        if self._passes:
+            self._passes -= 1
+            return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(future)
+        try:
+            await future
+        finally:
+            if future in self._waiting:
+                self._waiting.remove(future)
+
+    def release(self, count: int) -> None:
+        """Let the next `count` through."""
+        self._passes += count
+        while self._passes and self._waiting:
+            future = self._waiting.popleft()
+            if not future.done():
+                future.set_result(None)
+                self._passes -= 1
+
+    def open(self) -> None:
+        self._passes = 0
+        while self._waiting:
+            future = self._waiting.popleft()
+            if not future.done():
+                future.set_result(None)

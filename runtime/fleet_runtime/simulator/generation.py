@@ -1,0 +1,159 @@
+"""What a model says, before any wire shape: pieces of text made from the request and the machine's name."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fleet_runtime.simulator.spec import SimulatedModel
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    name: str
+    arguments: str
+
+    @property
+    def decoded(self) -> Any:
+        return json.loads(self.arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """`pieces` are the tokens of the answer, `thinking` those before it; `tool` replaces the text."""
+
+    machine: str
+    model: str
+    pieces: tuple[str, ...]
+    thinking: tuple[str, ...]
+    tool: ToolCall | None
+    finish: str
+    prompt_tokens: int
+    created: int
+    key: str
+
+    @property
+    def text(self) -> str:
+        return "".join(self.pieces)
+
+    @property
+    def completion_tokens(self) -> int:
+        return len(self.thinking) + (len(self.pieces) if self.tool is None else 8)
+
+
+def generate(
+    machine: str,
+    model: SimulatedModel,
+    asked: Mapping[str, Any],
+    *,
+    chunks: int | None,
+    created: int,
+    key: str,
+) -> Generation:
+    """The answer to a chat, completion, responses or messages request."""
+    prompt = last_words(asked)
+    text = f"[{machine}] {model.id}: {prompt if model.reply is None else model.reply}"
+    pieces = _tokens(text) if chunks is None else _exactly(_tokens(text), chunks)
+    limit = next(
+        (
+            asked[name]
+            for name in ("max_tokens", "max_completion_tokens", "max_output_tokens", "n_predict")
+            if isinstance(asked.get(name), int) and not isinstance(asked[name], bool) and asked[name] > 0
+        ),
+        len(pieces),
+    )
+    tool = _tool_call(asked) if model.tools else None
+    return Generation(
+        machine=machine,
+        model=model.id,
+        pieces=pieces[:limit],
+        thinking=_tokens(model.thinking) if model.thinking else (),
+        tool=tool,
+        finish="tool_calls" if tool else "length" if limit < len(pieces) else "stop",
+        prompt_tokens=prompt_tokens(asked),
+        created=created,
+        key=key,
+    )
+
+
+def last_words(asked: Mapping[str, Any]) -> str:
+    """The text of the last message, prompt or input."""
+    messages = asked.get("messages")
+    if not isinstance(messages, list):
+        messages = asked.get("input")
+    if isinstance(messages, list) and messages and isinstance(messages[-1], dict):
+        return _text(messages[-1].get("content"))
+    return _text(messages if isinstance(messages, str) else asked.get("prompt", asked.get("input", "")))
+
+
+def prompt_tokens(asked: Mapping[str, Any]) -> int:
+    """About as many as a tokenizer would find: a token for each word or five characters."""
+    said = [asked.get(name) for name in ("system", "instructions", "messages", "prompt", "input")]
+    text = json.dumps([part for part in said if part is not None], ensure_ascii=False)
+    return max(len(text) // 5, len(text.split()))
+
+
+def tokens(text: str) -> tuple[str, ...]:
+    return _tokens(text)
+
+
+def _text(content: Any) -> str:
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        return " ".join(
+            part if isinstance(part, str) else str(part.get("text", ""))
+            for part in content
+            if isinstance(part, str | dict)
+        )
+    return ""
+
+
+def _tokens(text: str) -> tuple[str, ...]:
+    return tuple(re.findall(r"\s*\S+|\s+\Z", text))
+
+
+def _exactly(pieces: tuple[str, ...], count: int) -> tuple[str, ...]:
+    if count <= len(pieces):
+        return (*pieces[: max(0, count - 1)], "".join(pieces[max(0, count - 1) :]))
+    return (*pieces, *(f" {number}" for number in range(len(pieces) + 1, count + 1)))
+
+
+def _tool_call(asked: Mapping[str, Any]) -> ToolCall | None:
+    choice = asked.get("tool_choice")
+    forced = choice == "required" or isinstance(choice, dict)
+    tools = asked.get("tools")
+    if not forced or not isinstance(tools, list):
+        return None
+    for tool in tools:
+        if isinstance(tool, dict):
+            described = tool.get("function", tool)
+            if isinstance(described, dict) and isinstance(described.get("name"), str):
+                schema = described.get("parameters", described.get("input_schema"))
+                return ToolCall(described["name"], json.dumps(_example(schema)))
+    return None
+
+
+def _example(schema: Any) -> Any:
+    if not isinstance(schema, dict):
+        return {}
+    if isinstance(schema.get("enum"), list) and schema["enum"]:
+        return schema["enum"][0]
+    match schema.get("type"):
+        case "string":
+            return "example"
+        case "integer" | "number":
+            return 1
+        case "boolean":
+            return True
+        case "array":
+            return [_example(schema.get("items"))]
+    properties = schema.get("properties")
+    if not isinstance(properties, dict):
+        return {}
+    required = schema.get("required")
+    names = [name for name in required if name in properties] if isinstance(required, list) else []
+    return {name: _example(properties[name]) for name in names}

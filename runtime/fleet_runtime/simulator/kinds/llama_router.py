@@ -1,0 +1,116 @@
+"""llama-server's router mode: several models, each in a child of its own, as recorded from commit 0c1e570."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any
+
+from fleet_runtime.simulator.engine import LLAMA_CPP_PATHS, OPENAI_PATHS, Engine, Visit, decoded, form
+from fleet_runtime.simulator.kinds import llama_server
+from fleet_runtime.simulator.kinds.product import Product
+from fleet_runtime.simulator.memory import LoadFailed
+from fleet_runtime.simulator.reply import Reply, json_reply
+from fleet_runtime.simulator.spec import SimulatedModel
+
+_CHILDREN = {"/props", "/slots", "/metrics"}
+
+
+async def answer(engine: Engine, visit: Visit) -> Reply:
+    request = visit.request
+    match request.method, request.path:
+        case "GET", "/health" | "/v1/health":
+            return json_reply({"status": "ok"})
+        case "GET", "/v1/models" | "/models":
+            return json_reply({"data": [_item(engine, model) for model in engine.listed], "object": "list"})
+        case "GET", "/props" if "model" not in request.query:
+            return json_reply(_props())
+        case "POST", "/models/load" | "/models/unload":
+            return _manage(engine, visit)
+    endpoint = (OPENAI_PATHS | LLAMA_CPP_PATHS).get(request.path)
+    if request.method == "GET" and request.path in _CHILDREN:
+        name = request.query.get("model")
+    elif request.method == "POST" and endpoint is not None:
+        multipart = (request.header("content-type") or "").startswith("multipart/")
+        asked = form(request) if multipart else decoded(request)
+        if asked is None:
+            return llama_server.error(500, "[json.exception.parse_error.101] parse error: syntax error")
+        name = asked.get("model")
+    else:
+        return llama_server.not_found()
+    if not isinstance(name, str) or not name:
+        return llama_server.error(400, "model name is missing from the request")
+    model = engine.by_name.get(name)
+    if model is None:
+        return llama_server.error(400, f"model '{name}' not found")
+    if request.query.get("autoload") == "false" and engine.memory.state(model.id) != "loaded":
+        return llama_server.error(400, "model is not loaded")
+    try:
+        await engine.enter(visit, model)
+    except LoadFailed:
+        return llama_server.error(500, f"model name={model.id} failed to load")
+    if endpoint is not None:
+        return await llama_server.respond(engine, visit, endpoint, model)
+    child = {"/props": llama_server.props, "/slots": llama_server.slots}.get(request.path)
+    if child is None:
+        return llama_server.error(501, "This server does not support metrics endpoint.")
+    return json_reply(child(model))
+
+
+def _manage(engine: Engine, visit: Visit) -> Reply:
+    asked = decoded(visit.request) or {}
+    name = asked.get("model")
+    model = engine.by_name.get(name) if isinstance(name, str) else None
+    loading = visit.request.path == "/models/load"
+    if model is None:
+        return llama_server.not_found() if loading else llama_server.error(400, "model is not found")
+    running = engine.memory.state(model.id) != "unloaded"
+    if loading and running:
+        return llama_server.error(400, "model is already running")
+    if loading:
+        engine.memory.begin(model)
+    elif not running:
+        return llama_server.error(400, "model is not running")
+    else:
+        engine.memory.unload(model.id)
+    return json_reply({"success": True})
+
+
+def _item(engine: Engine, model: SimulatedModel) -> dict[str, Any]:
+    state = engine.memory.state(model.id)
+    arguments = ["llama-server", "--port", "0", "--alias", model.id, "--ctx-size", str(model.context)]
+    item: dict[str, Any] = {
+        "id": model.id,
+        "aliases": list(model.aliases),
+        "tags": [],
+        "object": "model",
+        "owned_by": "llamacpp",
+        "created": int(time.time()),
+        "status": {"value": state, "args": arguments, "preset": f"[{model.id}]\n"},
+        "architecture": {
+            "input_modalities": ["text", "image"] if model.vision else ["text"],
+            "output_modalities": ["text"],
+        },
+        "source": "preset",
+        "can_remove": False,
+    }
+    if state == "loaded":
+        item["meta"] = llama_server.meta(model)
+    return item
+
+
+def _props() -> dict[str, Any]:
+    return {
+        "role": "router",
+        "max_instances": 4,
+        "models_autoload": True,
+        "model_alias": "llama-server",
+        "model_path": "none",
+        "default_generation_settings": {"params": None, "n_ctx": 0},
+        "ui_settings": {},
+        "build_info": llama_server.BUILD,
+        "cors_proxy_enabled": False,
+    }
+
+
+PRODUCT: Product = replace(llama_server.PRODUCT, answer=answer, resident=False, capacity=4)

@@ -1,0 +1,149 @@
+"""Which models of a machine are loaded: loading, swapping, unloading when idle, and what each cost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+
+from fleet_runtime.contract import State
+from fleet_runtime.simulator.news import News
+from fleet_runtime.simulator.spec import SimulatedModel
+
+Loading = Callable[[SimulatedModel], Awaitable[None]]
+
+
+class LoadFailed(Exception):
+    """The model cannot be loaded."""
+
+
+class Memory:
+    """Room for `capacity` models at once; one that is needed waits until an idle one has left.
+
+    `loads` counts every beginning of a load, `ttl_resets` every touch of a loaded model that would have
+    unloaded by itself, each by model id. `news` is told whenever a state changes.
+    """
+
+    def __init__(self, models: Iterable[SimulatedModel], capacity: int, loading: Loading, news: News) -> None:
+        self._models = tuple(models)
+        self._capacity = capacity
+        self._loading = loading
+        self._news = news
+        self._states: dict[str, State] = {}
+        self._busy: Counter[str] = Counter()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._cuts: dict[str, set[Callable[[], None]]] = {}
+        self._swap = asyncio.Lock()
+        self.loads: Counter[str] = Counter()
+        self.ttl_resets: Counter[str] = Counter()
+
+    def start(self) -> None:
+        """Have in memory what is there from the start."""
+        for model in self._models:
+            if model.loaded:
+                self._set(model.id, "loaded")
+                self._idle(model)
+
+    def state(self, model_id: str) -> State:
+        return self._states.get(model_id, "unloaded")
+
+    @property
+    def occupied(self) -> dict[str, State]:
+        """The models that are loading or loaded, oldest first."""
+        return dict(self._states)
+
+    @asynccontextmanager
+    async def use(self, model: SimulatedModel, cut: Callable[[], None] = lambda: None) -> AsyncIterator[None]:
+        """Have `model` loaded and keep it so; `cut` is called if it is unloaded all the same."""
+        await self.load(model)
+        self._busy[model.id] += 1
+        self._cuts.setdefault(model.id, set()).add(cut)
+        try:
+            yield
+        finally:
+            self._busy[model.id] -= 1
+            self._cuts[model.id].discard(cut)
+            self._idle(model)
+            self._news.tell()
+
+    async def load(self, model: SimulatedModel) -> None:
+        """Return once `model` is loaded; raises LoadFailed."""
+        self._touch(model)
+        while self.state(model.id) != "loaded":
+            await asyncio.shield(self.begin(model))
+
+    def begin(self, model: SimulatedModel) -> asyncio.Task[None]:
+        """Have `model` loaded in the background, where it is not already being loaded."""
+        task = self._tasks.get(model.id)
+        if task is None:
+            task = self._tasks[model.id] = asyncio.get_running_loop().create_task(self._load(model))
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return task
+
+    def touch(self, model: SimulatedModel) -> None:
+        """Somebody asked something of a loaded model: its time to live begins anew."""
+        self._touch(model)
+        self._idle(model)
+
+    def unload(self, model_id: str) -> None:
+        """Unload at once, whoever is using it."""
+        timer = self._timers.pop(model_id, None)
+        if timer is not None:
+            timer.cancel()
+        task = self._tasks.pop(model_id, None)
+        if task is not None:
+            task.cancel()
+        if self._states.pop(model_id, None) is not None:
+            self._news.tell()
+        for cut in tuple(self._cuts.get(model_id, ())):
+            cut()
+
+    def clear(self) -> None:
+        for model_id in tuple(self._states):
+            self.unload(model_id)
+
+    async def _load(self, model: SimulatedModel) -> None:
+        try:
+            async with self._swap:
+                await self._make_room()
+                self.loads[model.id] += 1
+                self._set(model.id, "loading")
+                await self._loading(model)
+                if not model.loadable:
+                    raise LoadFailed(model.id)
+                self._set(model.id, "loaded")
+                self._idle(model)
+        except (LoadFailed, asyncio.CancelledError):
+            self._states.pop(model.id, None)
+            self._news.tell()
+            raise
+        finally:
+            self._tasks.pop(model.id, None)
+
+    async def _make_room(self) -> None:
+        def victim() -> str | None:
+            return next((key for key in self._states if not self._busy[key]), None)
+
+        while len(self._states) >= self._capacity:
+            await self._news.until(lambda: victim() is not None)
+            evicted = victim()
+            if evicted is not None:
+                self.unload(evicted)
+
+    def _touch(self, model: SimulatedModel) -> None:
+        if model.ttl and self.state(model.id) == "loaded":
+            self.ttl_resets[model.id] += 1
+
+    def _idle(self, model: SimulatedModel) -> None:
+        timer = self._timers.pop(model.id, None)
+        if timer is not None:
+            timer.cancel()
+        if model.ttl and not self._busy[model.id] and self.state(model.id) == "loaded":
+            loop = asyncio.get_running_loop()
+            self._timers[model.id] = loop.call_later(model.ttl, self.unload, model.id)
+
+    def _set(self, model_id: str, state: State) -> None:
+        self._states[model_id] = state
+        self._news.tell()

@@ -1,0 +1,24 @@
+"""The HTTP/1.1 client through which the gateway reaches a machine (RFC 9110, RFC 9112)."""
+
+from fleet_runtime.upstream.client import Upstream
+from fleet_runtime.upstream.errors import (
+    BadUpstreamAnswer,
+    ConnectFailed,
+    FirstByteTimeout,
+    IdleTimeout,
+    UpstreamCut,
+    UpstreamError,
+)
+from fleet_runtime.upstream.response import BodySource, Response
+
+__all__ = [
+    "BadUpstreamAnswer",
+    "BodySource",
+    "ConnectFailed",
+    "FirstByteTimeout",
+    "IdleTimeout",
+    "Response",
+    "Upstream",
+    "UpstreamCut",
+    "UpstreamError",
+]

@@ -1,0 +1,138 @@
+"""Where an upstream is and how a connection to it is made: URL, look-up of names, TCP, TLS."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+import socket
+import ssl
+from collections.abc import Callable
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from aiohappyeyeballs import AddrInfoType, start_connection
+
+from fleet_runtime.upstream.errors import ConnectFailed
+
+STAGGER = 0.25
+"""Seconds before a name's next address is tried beside one that has not answered (RFC 8305)."""
+
+FRESH = 5.0
+"""Seconds for which the addresses of a name are used again without asking anew."""
+
+KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPALIVE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
+"""TCP's own probes, as far as the system has them: a machine that vanished during a long computation is
+noticed after a minute, not after the first-byte limit."""
+
+P = TypeVar("P", bound=asyncio.Protocol)
+
+
+class Address:
+    """The root of a server, from its URL: ``http[s]://host[:port][/prefix]``, an IPv6 host in brackets.
+
+    `host_header` is the Host of its requests, `prefix` the path before every target (no slash at its end),
+    `text` the address as shown in messages. ValueError for anything that is no such URL.
+    """
+
+    def __init__(self, url: str, *, verify: bool, ca_file: str | None) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+            raise ValueError(f"'{url}' is not the http or https URL of a server")
+        default = 443 if parts.scheme == "https" else 80
+        self.tls = parts.scheme == "https"
+        self.host = parts.hostname.replace("%25", "%")
+        self.port = parts.port or default
+        self.prefix = parts.path.rstrip("/")
+        self.text = f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        self.host_header = _host_header(self.host) + (b"" if self.port == default else b":%d" % self.port)
+        self._verify = verify
+        self._ca_file = ca_file
+        self._context: ssl.SSLContext | None = None
+        self._literal = _literal(self.host, self.port)
+        self._lookup: asyncio.Task[list[AddrInfoType]] | None = None
+        self._looked_up = -math.inf
+
+    async def connect(self, factory: Callable[[], P], seconds: float) -> P:
+        """A protocol made by `factory`, connected; ConnectFailed when that takes longer than `seconds`,
+        with all its look-ups, addresses and handshakes."""
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._connect(factory)
+        except TimeoutError:
+            reason = f"no connection within {seconds:g} s"
+        except ssl.SSLCertVerificationError as error:
+            reason = f"its certificate is not trusted: {error.verify_message.lower()}"
+        except ssl.SSLError as error:
+            reason = f"TLS failed: {(error.reason or str(error)).lower().replace('_', ' ')}"
+        except socket.gaierror as error:
+            reason = f"its name has no address: {(error.strerror or str(error)).lower()}"
+        except (OSError, RuntimeError) as error:
+            number = error.errno if isinstance(error, OSError) else None
+            reason = (os.strerror(number) if number else str(error)).lower()
+        self._looked_up = -math.inf
+        raise ConnectFailed(f"cannot connect to {self.text}: {reason}")
+
+    def close(self) -> None:
+        """Gives up a look-up that still runs."""
+        if self._lookup is not None:
+            self._lookup.cancel()
+            self._lookup = None
+
+    async def _connect(self, factory: Callable[[], P]) -> P:
+        loop = asyncio.get_running_loop()
+        context = self._tls() if self.tls else None
+        addresses = self._literal or await self._addresses(loop)
+        sock = await start_connection(addresses, happy_eyeballs_delay=STAGGER, loop=loop)
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            for name, value in KEEPALIVE.items():
+                if hasattr(socket, name):
+                    sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+            _, protocol = await loop.create_connection(
+                factory, sock=sock, ssl=context, server_hostname=self.host if self.tls else None
+            )
+        except BaseException:
+            sock.close()
+            raise
+        return protocol
+
+    async def _addresses(self, loop: asyncio.AbstractEventLoop) -> list[AddrInfoType]:
+        """The addresses of the name; callers share one look-up, which runs in a thread."""
+        lookup = self._lookup
+        if lookup is None or (lookup.done() and loop.time() - self._looked_up > FRESH):
+            lookup = self._lookup = loop.create_task(self._look_up(loop))
+        return await asyncio.shield(lookup)
+
+    async def _look_up(self, loop: asyncio.AbstractEventLoop) -> list[AddrInfoType]:
+        found = await loop.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+        self._looked_up = loop.time()
+        return list(found)
+
+    def _tls(self) -> ssl.SSLContext:
+        if self._context is None:
+            try:
+                context = ssl.create_default_context(cafile=self._ca_file)
+            except (OSError, ssl.SSLError) as error:
+                raise ConnectFailed(f"cannot connect to {self.text}: its ca_file cannot be read") from error
+            context.set_alpn_protocols(["http/1.1"])
+            if not self._verify:
+                context.check_hostname = False
+                context.verify_mode = ssl.CERT_NONE
+            self._context = context
+        return self._context
+
+
+def _host_header(host: str) -> bytes:
+    if ":" in host:
+        return f"[{host.partition('%')[0]}]".encode()
+    return host.encode("idna")
+
+
+def _literal(host: str, port: int) -> list[AddrInfoType]:
+    """The address that `host` is; nothing when it is a name."""
+    try:
+        return list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST))
+    except socket.gaierror:
+        return []

@@ -1,0 +1,126 @@
+"""One upstream: its idle connections, and the sending of a request on one of them or on a new one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from fleet_runtime.contract import Timeouts
+from fleet_runtime.upstream.address import Address
+from fleet_runtime.upstream.connection import Connection
+from fleet_runtime.upstream.errors import UpstreamCut
+from fleet_runtime.upstream.response import BodySource, Response
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+
+class Upstream:
+    """A client for the server at `url`, for use in one event loop.
+
+    Idle connections are kept for `idle_seconds`, `max_idle` of them, and the last used is used next. Bytes
+    go and come as they are: no proxy, no redirect, no cookie, no decompression. `host_header` and `prefix`
+    (the path of `url`, without a slash at its end) are for callers, who build targets themselves.
+    ValueError for a `url` that is not ``http[s]://host[:port][/prefix]``.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeouts: Timeouts | None = None,
+        verify: bool = True,
+        ca_file: str | None = None,
+        max_idle: int = 256,
+        idle_seconds: float = 15,
+    ) -> None:
+        self.url = url
+        self.timeouts = timeouts or Timeouts()
+        self._address = Address(url, verify=verify, ca_file=ca_file)
+        self.host_header = self._address.host_header
+        self.prefix = self._address.prefix
+        self._host_line = b" HTTP/1.1\r\nhost: " + self.host_header + b"\r\n"
+        self._max_idle = max_idle
+        self._idle_seconds = idle_seconds
+        self._idle: list[Connection] = []
+        self._active: set[Connection] = set()
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"<Upstream {self.url}: {len(self._active)} active, {len(self._idle)} idle>"
+
+    async def send(
+        self,
+        method: bytes,
+        target: bytes,
+        headers: Headers,
+        body: bytes | BodySource = b"",
+        *,
+        timeouts: Timeouts | None = None,
+    ) -> Response:
+        """Sends one request and returns when its answer's head is here.
+
+        `target` is the whole path and query. `headers` are end-to-end ones only: Host and Content-Length
+        are added here. A request whose *reused* connection ends before any byte of an answer is sent once
+        more, the same bytes, on a new connection. Raises an UpstreamError, or ValueError for a head that
+        would hold more lines than it should; cancelling closes the connection at once.
+        """
+        limits = timeouts or self.timeouts
+        head = self._head(method, target, headers, len(body) if isinstance(body, bytes) else body.length)
+        bodiless = method == b"HEAD"
+        retried = False
+        if self._idle:
+            response = self._start(self._idle.pop(), head, body, limits, bodiless)
+            try:
+                await response._head()
+                return response
+            except UpstreamCut as error:
+                if not error.silent:
+                    raise
+            retried = True
+        connection = await self._address.connect(self._connection, limits.connect)
+        response = self._start(connection, head, body, limits, bodiless)
+        response.retried = retried
+        await response._head()
+        return response
+
+    async def close(self) -> None:
+        """Closes what is idle at once, and what runs when it is done. A request may still be sent after
+        this; it gets a connection of its own."""
+        self._closed = True
+        self._address.close()
+        for connection in list(self._idle):
+            connection.abort()
+        await asyncio.sleep(0)
+
+    def _head(self, method: bytes, target: bytes, headers: Headers, length: int) -> bytes:
+        parts = [method, b" ", target, self._host_line]
+        for name, value in headers:
+            parts += (name, b": ", value, b"\r\n")
+        with_length = length > 0 or method not in (b"GET", b"HEAD")
+        parts.append(b"content-length: %d\r\n\r\n" % length if with_length else b"\r\n")
+        head = b"".join(parts)
+        lines = len(headers) + with_length + 3
+        if head.count(b"\n") != lines or head.count(b"\r") != lines or b" " in target:
+            raise ValueError("a request's target or headers hold characters that they cannot")
+        return head
+
+    def _start(
+        self, connection: Connection, head: bytes, body: bytes | BodySource, limits: Timeouts, bodiless: bool
+    ) -> Response:
+        if not connection.closed:
+            self._active.add(connection)
+        return connection.start(head, body, limits, bodiless=bodiless)
+
+    def _connection(self) -> Connection:
+        return Connection(self._address.text, self._settle)
+
+    def _settle(self, connection: Connection, reusable: bool) -> None:
+        self._active.discard(connection)
+        if not reusable:
+            if connection in self._idle:
+                self._idle.remove(connection)
+        elif self._closed or len(self._idle) >= self._max_idle:
+            connection.abort()
+        else:
+            self._idle.append(connection)
+            connection.rest(self._idle_seconds)

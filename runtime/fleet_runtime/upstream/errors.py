@@ -1,0 +1,54 @@
+"""How an exchange with an upstream can fail: one class per end reason of the log and the metrics."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+Reason = Literal["connect_failed", "first_byte_timeout", "idle_timeout", "upstream_cut", "upstream_error"]
+
+
+class UpstreamError(Exception):
+    """The base of all below. The message names the address and holds nothing of the request: it may be
+    shown to a client."""
+
+    reason: ClassVar[Reason]
+
+
+class ConnectFailed(UpstreamError):
+    """No connection within the connect limit: name, route, port, handshake or certificate. Nothing of the
+    request was sent."""
+
+    reason = "connect_failed"
+
+
+class FirstByteTimeout(UpstreamError):
+    """The request was sent and its answer's head did not come in time, or the upstream stopped taking the
+    request's body."""
+
+    reason = "first_byte_timeout"
+
+
+class IdleTimeout(UpstreamError):
+    """The answer began and then nothing more came for the idle limit."""
+
+    reason = "idle_timeout"
+
+
+class UpstreamCut(UpstreamError):
+    """The connection ended before the answer did.
+
+    `head_received`: the answer's head had come. `silent`: not one byte of the answer had.
+    """
+
+    reason = "upstream_cut"
+
+    def __init__(self, message: str, *, head_received: bool, silent: bool) -> None:
+        super().__init__(message)
+        self.head_received = head_received
+        self.silent = silent
+
+
+class BadUpstreamAnswer(UpstreamError):
+    """What came is not an HTTP/1.1 answer, contradicts itself, or is larger than allowed."""
+
+    reason = "upstream_error"

@@ -1,0 +1,143 @@
+"""One answer of an upstream: its head, and its body as it comes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Protocol
+
+from fleet_runtime.upstream.errors import BadUpstreamAnswer, UpstreamCut
+
+HIGH_WATER = 256 * 1024
+"""Bytes held for a slow reader before the upstream is no longer read."""
+
+
+class BodySource(Protocol):
+    """A request body that is not in memory: `length` bytes, given anew by every iteration."""
+
+    @property
+    def length(self) -> int: ...
+
+    def __aiter__(self) -> AsyncGenerator[bytes, None]: ...
+
+
+class Line(Protocol):
+    """The connection that an unfinished answer still comes from."""
+
+    def resume(self) -> None: ...
+
+    def abort(self) -> None: ...
+
+
+class Response:
+    """The answer to one request, for one reader, who must read it to its end or call `abort`.
+
+    `headers` are raw: order, duplicates and spelling as received; trailers are dropped. `content_length`
+    is the declared one. `retried`: the request was sent a second time, on a new connection. `complete` is
+    the whole body once all of it is here and no chunk was taken, else None; it need not be read then.
+    """
+
+    __slots__ = (
+        "_error",
+        "_held",
+        "_line",
+        "_peer",
+        "_pieces",
+        "_taken",
+        "_waiter",
+        "complete",
+        "content_length",
+        "headers",
+        "retried",
+        "status",
+    )
+
+    def __init__(self, line: Line, peer: str) -> None:
+        self.status = 0
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.content_length: int | None = None
+        self.retried = False
+        self.complete: bytes | None = None
+        self._line: Line | None = line
+        self._peer = peer
+        self._pieces: list[bytes] = []
+        self._held = 0
+        self._taken = False
+        self._error: BaseException | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    def __repr__(self) -> str:
+        state = "receiving" if self._line else "failed" if self._error else "complete"
+        return f"<Response {self.status} from {self._peer}, {state}>"
+
+    async def chunk(self) -> bytes:
+        """All bytes of the body that are here, at least one; ``b""`` at its proper end.
+
+        What came before a failure is given before the failure is raised: UpstreamCut, IdleTimeout or
+        BadUpstreamAnswer. Cancelling aborts the exchange.
+        """
+        while not self._pieces and self._line is not None:
+            await self._change()
+        self._taken = True
+        self.complete = None
+        pieces = self._pieces
+        if pieces:
+            self._pieces = []
+            if self._held >= HIGH_WATER and self._line is not None:
+                self._line.resume()
+            self._held = 0
+            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        if self._error is not None:
+            raise self._error
+        return b""
+
+    async def read(self, limit: int) -> bytes:
+        """The rest of the body; beyond `limit` bytes the exchange is aborted with BadUpstreamAnswer."""
+        pieces: list[bytes] = []
+        size = 0
+        while piece := await self.chunk():
+            pieces.append(piece)
+            size += len(piece)
+            if size > limit:
+                self.abort()
+                raise BadUpstreamAnswer(f"{self._peer} sent an answer of more than {limit} bytes")
+        return b"".join(pieces)
+
+    def abort(self) -> None:
+        """Gives the answer up and closes its connection at once; nothing happens once it has ended."""
+        line = self._line
+        if line is not None:
+            given_up = f"the exchange with {self._peer} was given up"
+            self._end(UpstreamCut(given_up, head_received=self.status != 0, silent=False))
+            line.abort()
+
+    async def _head(self) -> None:
+        """Returns when the head is here, raises when it will not come."""
+        while not self.status and self._line is not None:
+            await self._change()
+        if self._error is not None and not self.status:
+            raise self._error
+
+    async def _change(self) -> None:
+        waiter = self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await waiter
+        except BaseException:
+            self.abort()
+            raise
+        finally:
+            self._waiter = None
+
+    def _wake(self) -> None:
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def _end(self, error: BaseException | None) -> None:
+        """The answer ends here, properly or not, and the connection is no longer its."""
+        self._line = None
+        self._error = error
+        if error is None and not self._taken:
+            body = self.complete = b"".join(self._pieces)
+            self._pieces = [body] if body else []
+        self._wake()
