@@ -1,4 +1,4 @@
-"""A gateway on a socket of 127.0.0.1, with everything real but the inventory: the view is what a test says."""
+"""A gateway on a socket of 127.0.0.1, with everything real but the inventory: its view is a test's."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import uvicorn
-from uvicorn.server import ServerState
-
 from fleet_runtime import router
 from fleet_runtime.app import App, ASGIApp
-from fleet_runtime.contract import Connection, Gateway, RoutedModel, RoutingTable
+from fleet_runtime.contract import Connection, Gateway, RoutedModel, RoutingTable, State
+from fleet_runtime.keys import Keys
 from fleet_runtime.machine import Machine
 from fleet_runtime.protocol import EdgeProtocol, edge_protocol
 from fleet_runtime.record import Record
 from fleet_runtime.upstream import Upstream
+from uvicorn.server import ServerState
+
 from tests import artifacts
+from tests.raw_server import RawServer, Script, raw_server
 
 MODEL = "m"
 
@@ -33,6 +35,7 @@ class StaticFleet:
     tables: Mapping[str, RoutingTable]
     machines: Mapping[str, Machine]
     view: dict[str, router.MachineView]
+    keys: Keys = field(default_factory=lambda: Keys(()))
     looks: list[str] = field(default_factory=list)
     fresh: dict[str, router.MachineView] = field(default_factory=dict)
 
@@ -45,6 +48,9 @@ class StaticFleet:
             self.view.update(self.fresh)
             answer = router.resolve(table, self.view, text, pinned=pinned, falls_back=falls_back)
         return answer
+
+    def state(self, provider: str, model: str) -> State:
+        return "loaded"
 
     def models(self, base: str, pinned: str | None) -> bytes:
         return json.dumps({"object": "list", "base": base, "pinned": pinned}).encode()
@@ -150,3 +156,14 @@ async def running_gateway(
             if machine.sidecar is not None:
                 await machine.sidecar.close()
         await server.wait_closed()
+
+
+@asynccontextmanager
+async def gateway_before(
+    script: Script, timeouts: Mapping[str, float] | None = None, **settings: Any
+) -> AsyncIterator[tuple[RawServer, RunningGateway]]:
+    """A gateway before one machine, ``a``, that does what `script` says."""
+    async with raw_server(script) as machine:
+        served = artifacts.connection("a", machine.url, timeouts=timeouts or {})
+        async with running_gateway(served, **settings) as gateway:
+            yield machine, gateway

@@ -6,16 +6,17 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any, Final, Protocol
-from urllib.parse import unquote_to_bytes
+from typing import Any, Final, NoReturn, Protocol
+from urllib.parse import parse_qs, unquote_to_bytes
 
 from fleet_runtime import router
 from fleet_runtime.access import Access, preflight
 from fleet_runtime.body import ClientGone, Receive, read_body, too_large
-from fleet_runtime.contract import Gateway, RoutingTable
+from fleet_runtime.contract import Gateway, RoutingTable, State
 from fleet_runtime.endpoints import Base, Route, Routes
 from fleet_runtime.errors import ErrorAnswer, Refused, refused, suggest
 from fleet_runtime.headers import Header, RequestHead
+from fleet_runtime.keys import Keys
 from fleet_runtime.machine import Machine
 from fleet_runtime.proxy import AnswerCut, Exchange, Send
 from fleet_runtime.record import Record
@@ -51,9 +52,14 @@ class Fleet(Protocol):
     @property
     def machines(self) -> Mapping[str, Machine]: ...
 
+    @property
+    def keys(self) -> Keys: ...
+
     async def resolve(
         self, table: RoutingTable, text: str, *, pinned: str | None = None, falls_back: bool = False
     ) -> router.Resolution: ...
+
+    def state(self, provider: str, model: str) -> State: ...
 
     def models(self, base: str, pinned: str | None) -> bytes: ...
 
@@ -62,7 +68,7 @@ class Fleet(Protocol):
 
 class App:
     """`current` gives the fleet that runs now; `api` gets every path that is not for inference; `finished`
-    is told each proxied request when it is over."""
+    is told each request when it is over."""
 
     def __init__(
         self,
@@ -89,14 +95,22 @@ class App:
         path: bytes = scope["raw_path"]
         method: str = scope["method"]
         route = routes.proxied(path)
+        if route is None:
+            record = Record(head.request_id.decode(), None, path.decode("latin-1"), inference=False)
+            send = _recorded(send, record)
+        else:
+            record = Record(head.request_id.decode(), route.base.table.surface, route.endpoint.path)
         cors: list[Header] = []
         try:
             cors = access.check(head)
             if method == "OPTIONS" and (allowed := preflight(scope["headers"], cors)) is not None:
                 await _send_whole(send, 204, allowed, b"")
-            elif route is not None:
+                return
+            if fleet.keys:
+                fleet.keys.check(head.key, method, path.decode("latin-1"), _surface(scope["query_string"]))
+            if route is not None:
                 _require(method, path, ("POST",))
-                await self._proxy(fleet, route, scope, head, cors, receive, send)
+                await self._proxy(fleet, route, scope, head, cors, receive, send, record)
             elif (base := routes.lists.get(path)) is not None:
                 _require(method, path, ("GET", "HEAD"))
                 body = fleet.models(base.table.base, base.pinned)
@@ -110,8 +124,13 @@ class App:
             else:
                 raise refused("not_found", f"there is nothing at '{path.decode('latin-1')}'")
         except Refused as refusal:
+            record.refuse(refusal.answer.status, refusal.answer.code)
             anthropic = route is not None and route.endpoint.anthropic
             await _send_error(send, refusal.answer, [*cors, (b"x-request-id", head.request_id)], anthropic)
+        finally:
+            record.finished = time.perf_counter()
+            if self._finished is not None:
+                self._finished(record)
 
     def _snapshot(self) -> tuple[Fleet, Routes, Access]:
         fleet = self._current()
@@ -129,9 +148,9 @@ class App:
         cors: list[Header],
         receive: Receive,
         send: Send,
+        record: Record,
     ) -> None:
-        """Answer an inference request; the client's going cancels it."""
-        record = Record(head.request_id.decode(), route.base.table.surface, route.endpoint.path)
+        """Answer an inference request; the client's going cancels it, and so does the gateway's stopping."""
         client: Client | None = scope.get("extensions", {}).get(CLIENT)
         task = asyncio.current_task()
         assert task is not None
@@ -142,9 +161,11 @@ class App:
         except ClientGone:
             record.end_reason = "client_gone"
         except asyncio.CancelledError:
-            record.end_reason = "client_gone"
-            if client is None or not client.lost or task.uncancel():
-                raise
+            task.uncancel()
+            if client is not None and client.lost:
+                record.end_reason = "client_gone"
+            else:
+                self._stop(record)
         except AnswerCut:
             raise
         except Exception:
@@ -158,9 +179,14 @@ class App:
         finally:
             if client is not None:
                 client.when_gone(None)
-            record.finished = time.perf_counter()
-            if self._finished is not None:
-                self._finished(record)
+
+    @staticmethod
+    def _stop(record: Record) -> NoReturn:
+        """End a request that outlasts the gateway: an answer that has begun is cut, not ended."""
+        record.end_reason, record.code = "refused", "gateway_stopping"
+        if record.status:
+            raise AnswerCut("the gateway stops")
+        raise refused("gateway_stopping", "the gateway stops", headers=[(b"connection", b"close")])
 
     async def _pass_to_api(
         self,
@@ -176,14 +202,19 @@ class App:
         limit = fleet.gateway.limits.body
         if head.content_length > limit:
             raise too_large(limit)
-        if cors:
-            send = _with_headers(send, cors)
+        send = _with_headers(send, [*cors, (b"x-request-id", head.request_id)])
         if scope["method"] in ("POST", "PUT", "PATCH", "DELETE"):
             try:
                 receive = _replay(await read_body(receive, limit), receive)
             except ClientGone:
                 return
         await self._api(scope, receive, send)
+
+
+def _surface(query: bytes) -> str | None:
+    """The `surface` that a query names; None where it names none, or several."""
+    named = parse_qs(query.decode("latin-1"), keep_blank_values=True).get("surface", [])
+    return named[0] if len(named) == 1 else None
 
 
 async def _model(fleet: Fleet, base: Base, quoted: bytes) -> bytes:
@@ -215,6 +246,22 @@ def _replay(body: bytes, receive: Receive) -> Receive:
         return await receive()
 
     return replayed
+
+
+def _recorded(send: Send, record: Record) -> Send:
+    """A `send` that notes what is told; an answer that does not come to its end was not waited for."""
+    record.end_reason = "client_gone"
+
+    async def sent(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            record.status = message["status"]
+        else:
+            record.bytes_out += len(message.get("body", b""))
+            if not message.get("more_body", False):
+                record.end_reason = "refused" if record.code else "ok"
+        await send(message)
+
+    return sent
 
 
 def _with_headers(send: Send, headers: list[Header]) -> Send:

@@ -42,6 +42,7 @@ _HARMLESS_CONNECTION: Final = frozenset((b"keep-alive", b"close", b"Keep-Alive",
 class RequestHead:
     """What the gateway reads of a request's headers, in one pass, and those that a machine gets.
 
+    `key` is the key that the client shows: a bearer token, else ``x-api-key``.
     `onward` lacks all that is between the client and the gateway: hop-by-hop headers and those that
     `Connection` names, credentials, cookies, claims about who the client is, and those that describe the
     body. Names are lower case.
@@ -52,6 +53,7 @@ class RequestHead:
         "content_length",
         "content_type",
         "host",
+        "key",
         "onward",
         "origin",
         "request_id",
@@ -59,6 +61,7 @@ class RequestHead:
 
     def __init__(self, headers: list[Header]) -> None:
         self.host = b""
+        self.key: bytes | None = None
         self.origin: bytes | None = None
         self.content_type = b""
         self.content_length = 0
@@ -76,6 +79,11 @@ class RequestHead:
                     self.origin = header[1]
                 elif name == b"content-length":
                     self.content_length = int(header[1])
+                elif name == b"authorization":
+                    if header[1][:7].lower() == b"bearer ":
+                        self.key = header[1][7:].strip()
+                elif name == b"x-api-key":
+                    self.key = self.key or header[1]
                 elif name == b"connection" and header[1] not in _HARMLESS_CONNECTION:
                     connection = (connection or set()) | _tokens(header[1])
             elif name == b"x-request-id":

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from fleet_runtime import router
 from fleet_runtime.catalog import Catalog
-from fleet_runtime.contract import Connection, Gateway, RoutingTable
+from fleet_runtime.contract import Connection, Gateway, RoutingTable, State
 from fleet_runtime.credentials import KeyUnset, read_key
 from fleet_runtime.events import EventLog
+from fleet_runtime.favorites import Favorites
 from fleet_runtime.inventory import Inventory
+from fleet_runtime.keys import Keys, read_keys
 from fleet_runtime.machine import Machine
 from fleet_runtime.snapshot import Snapshot
 from fleet_runtime.upstream import Upstream
@@ -23,6 +25,7 @@ class Running:
 
     snapshot: Snapshot
     machines: Mapping[str, Machine]
+    keys: Keys
     inventory: Inventory
     catalog: Catalog
 
@@ -37,6 +40,10 @@ class Running:
     @property
     def view(self) -> router.View:
         return self.inventory.view
+
+    def state(self, provider: str, model: str) -> State:
+        """Whether the machine has a model in memory, as it was last seen."""
+        return self.inventory.states[provider].states.get(model, "unknown")
 
     async def look(self, provider: str) -> None:
         """One fresh look at a machine, throttled."""
@@ -70,13 +77,19 @@ class Running:
 
 
 def assemble(
-    snapshot: Snapshot, environ: Mapping[str, str], events: EventLog, previous: Running | None = None
+    snapshot: Snapshot,
+    environ: Mapping[str, str],
+    events: EventLog,
+    previous: Running | None = None,
+    favorites: Callable[[], Favorites] = Favorites,
 ) -> Running:
     """Everything that runs on `snapshot`, with the machines' keys read; nothing is contacted yet.
 
     A machine that is the same as in `previous`, its key too, goes on with its connections, counters and
-    what is known of it. Where nothing at all differs, the answer is `previous` itself.
+    what is known of it. Where nothing at all differs, the answer is `previous` itself. Raises `KeyUnset`
+    where one of the gateway's own keys cannot be read.
     """
+    keys = read_keys(snapshot.gateway.keys, snapshot.root, environ)
     machines: dict[str, Machine] = {}
     disabled: dict[str, str] = {}
     for name, connection in snapshot.connections.items():
@@ -90,12 +103,16 @@ def assemble(
         before = None if previous is None else previous.machines.get(name)
         same = before is not None and before.connection == connection and before.key == key
         machines[name] = before if same and before else _machine(snapshot, connection, key)
-    if previous is not None and snapshot.id == previous.snapshot.id and machines == previous.machines:
+    if previous is not None and _same(previous, snapshot, machines, keys):
         return previous
     inventory = Inventory(snapshot, machines, disabled, events)
     if previous is not None:
         inventory.take_over(previous.inventory)
-    return Running(snapshot, machines, inventory, Catalog(inventory))
+    return Running(snapshot, machines, keys, inventory, Catalog(inventory, favorites))
+
+
+def _same(running: Running, snapshot: Snapshot, machines: Mapping[str, Machine], keys: Keys) -> bool:
+    return (running.snapshot.id, running.machines, running.keys) == (snapshot.id, machines, keys)
 
 
 def _machine(snapshot: Snapshot, connection: Connection, key: str | None) -> Machine:

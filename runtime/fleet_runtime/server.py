@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import logging
 import signal
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import uvicorn
 
 from fleet_runtime.api import create_api
 from fleet_runtime.app import App
-from fleet_runtime.contract import Gateway
+from fleet_runtime.listen import CannotServe, split_address
 from fleet_runtime.protocol import edge_protocol
 from fleet_runtime.running import Running
 from fleet_runtime.service import Service
@@ -27,50 +25,17 @@ KEEP_ALIVE_SECONDS = 75
 log = logging.getLogger("fleet")
 
 
-class CannotServe(Exception):
-    """The gateway cannot start as asked; the message says why and what to do."""
-
-
 def run_gateway(folder: Path, listen: str | None, environ: Mapping[str, str]) -> None:
     """Serve the generated folder until a signal says to stop.
 
     `listen` (``HOST:PORT``) overrides what gateway.json says. SIGTERM and SIGINT let running requests
     finish for the ``drain`` seconds of fleet.yaml, a second one ends at once; SIGHUP reloads. Raises
-    `ArtifactError` and `CannotServe` before anything is served.
+    `CannotServe`, or one of `service.REFUSALS`, before anything is served.
     """
     service = Service.load(folder, environ, listen)
-    gateway = service.running.gateway
-    host, port = split_address(gateway.listen)
-    refuse_open_door(host, gateway)
+    host, port = split_address(service.running.gateway.listen)
     with bound_socket(host, port) as listener, asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(_serve(service, listener))
-
-
-def split_address(listen: str) -> tuple[str, int]:
-    """Host and port of ``HOST:PORT``, the host of an IPv6 address in brackets."""
-    parts = urlsplit(f"//{listen}")
-    with contextlib.suppress(ValueError):
-        if parts.hostname and parts.port is not None and not parts.path:
-            return parts.hostname, parts.port
-    raise CannotServe(f"'{listen}' is no address to listen on: write HOST:PORT, as in 127.0.0.1:8400")
-
-
-def refuse_open_door(host: str, gateway: Gateway) -> None:
-    """Listening beyond this machine takes keys."""
-    if not gateway.keys and not is_loopback(host):
-        raise CannotServe(
-            f"listening on '{host}' lets other machines in, and the gateway has no keys: "
-            "add 'gateway.keys' to fleet.yaml, or listen on 127.0.0.1"
-        )
-
-
-def is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Mapping
@@ -10,12 +11,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fleet_runtime.contract import Gateway
+from fleet_runtime.credentials import KeyUnset
 from fleet_runtime.events import EventLog
+from fleet_runtime.favorites import renaming
+from fleet_runtime.listen import CannotServe, refuse_open_door
 from fleet_runtime.running import Running, assemble
 from fleet_runtime.snapshot import ArtifactError, Snapshot, load_snapshot
+from fleet_runtime.store import Store, StoreUnavailable, keep_history, state_path
 
 WATCH_SECONDS = 0.5
 RETRY_SECONDS = 5.0
+REFUSALS = (ArtifactError, CannotServe, KeyUnset)
 NEEDS_RESTART = ("listen", "state")
 
 log = logging.getLogger("fleet.service")
@@ -34,6 +40,7 @@ class Service:
     running: Running
     started_with: Gateway
     events: EventLog
+    store: Store
     refused: str | None = None
     started_at: float = field(default_factory=time.time)
     _inventories: set[asyncio.Task[None]] = field(default_factory=set)
@@ -41,14 +48,17 @@ class Service:
 
     @classmethod
     def load(cls, folder: Path, environ: Mapping[str, str], listen: str | None = None) -> Service:
-        """The service on the folder's snapshot; raises `ArtifactError` where there is none to serve.
+        """The service on the folder's snapshot; raises one of `REFUSALS` where it cannot serve.
 
         `listen` (``HOST:PORT``) stands in for what gateway.json says, in every snapshot.
         """
         events = EventLog()
-        snapshot = _listening(load_snapshot(folder), listen)
-        running = assemble(snapshot, environ, events)
-        return cls(folder, environ, listen, running, snapshot.gateway, events)
+        snapshot = load_snapshot(folder)
+        path = state_path(snapshot.gateway.state, snapshot.root, environ)
+        store = Store(path, lambda version: events.publish("favorites", {"version": version}))
+        running = _start(snapshot, listen, environ, events, store)
+        store.open()
+        return cls(folder, environ, listen, running, running.gateway, events, store)
 
     @property
     def needs_restart(self) -> tuple[str, ...]:
@@ -57,47 +67,59 @@ class Service:
         return tuple(key for key in NEEDS_RESTART if getattr(now, key) != getattr(self.started_with, key))
 
     async def run(self) -> None:
-        """Poll the machines and watch the folder, until cancelled."""
+        """Poll the machines, note how they fare and watch the folder, until cancelled."""
+        history = asyncio.create_task(keep_history(self.store, self.events.follow(), time.time))
         self._poll(self.running)
+        self._rename_favorites()
         try:
             await self._watch()
         finally:
             for task in self._inventories:
                 task.cancel()
             await asyncio.gather(*self._inventories, return_exceptions=True)
+            history.cancel()
             await self.running.close()
+            await self.store.close()
 
     async def reload(self) -> str | None:
         """Read the folder again, and the key files; the reason where its content is refused."""
         try:
             snapshot = await asyncio.to_thread(load_snapshot, self.folder)
-        except ArtifactError as error:
+            running = _start(snapshot, self.listen, self.environ, self.events, self.store, self.running)
+        except REFUSALS as error:
             if self.refused != str(error):
                 log.error("the new snapshot is refused, the old one serves on: %s", error)
             self.refused = str(error)
             return self.refused
         self.refused = None
-        self._swap(_listening(snapshot, self.listen))
+        if running is not self.running:
+            self._swap(running)
         return None
 
-    def _swap(self, snapshot: Snapshot) -> None:
-        old = self.running
-        new = assemble(snapshot, self.environ, self.events, old)
-        if new is old:
-            return
-        retired = set(self._inventories)
+    def _swap(self, new: Running) -> None:
+        old, retired = self.running, set(self._inventories)
         self.running = new
         for key in self.needs_restart:
             log.warning("the change of 'gateway.%s' needs a restart", key)
         self._poll(new)
         for task in retired:
             task.cancel()
+        self._rename_favorites()
         self._keep(self._closing, asyncio.create_task(old.close(keep=new)))
-        self.events.publish("snapshot", {"snapshot": snapshot.id})
-        log.info("snapshot %s serves now", snapshot.id)
+        self.events.publish("snapshot", {"snapshot": new.snapshot.id})
+        log.info("snapshot %s serves now", new.snapshot.id)
 
     def _poll(self, running: Running) -> None:
         self._keep(self._inventories, asyncio.create_task(running.inventory.run(), name="inventory"))
+
+    def _rename_favorites(self) -> None:
+        """Store the present names of machines, while fleet.yaml still says what they were called."""
+
+        async def rename() -> None:
+            with contextlib.suppress(StoreUnavailable):
+                await self.store.edit(renaming(self.running.snapshot.fleet.names))
+
+        self._keep(self._closing, asyncio.create_task(rename(), name="rename favorites"))
 
     @staticmethod
     def _keep(tasks: set[asyncio.Task[None]], task: asyncio.Task[None]) -> None:
@@ -129,10 +151,19 @@ class Service:
         return tuple(_stamp(file) for file in files)
 
 
-def _listening(snapshot: Snapshot, listen: str | None) -> Snapshot:
-    if listen is None:
-        return snapshot
-    return replace(snapshot, gateway=snapshot.gateway.model_copy(update={"listen": listen}))
+def _start(
+    snapshot: Snapshot,
+    listen: str | None,
+    environ: Mapping[str, str],
+    events: EventLog,
+    store: Store,
+    previous: Running | None = None,
+) -> Running:
+    """Everything on `snapshot`, ready to serve; raises one of `REFUSALS`."""
+    if listen is not None:
+        snapshot = replace(snapshot, gateway=snapshot.gateway.model_copy(update={"listen": listen}))
+    refuse_open_door(snapshot.gateway)
+    return assemble(snapshot, environ, events, previous, lambda: store.favorites)
 
 
 def _stamp(file: Path) -> tuple[object, ...]:

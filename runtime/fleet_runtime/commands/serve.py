@@ -33,13 +33,13 @@ def serve(generated: Path | None, listen: str | None) -> None:
     It routes every `provider/model` to exactly that machine and takes a new snapshot as soon as
     `fleet build` has written one. SIGHUP reloads, SIGTERM and Ctrl-C stop.
     """
-    from fleet_runtime.server import CannotServe, run_gateway
-    from fleet_runtime.snapshot import ArtifactError
+    from fleet_runtime.server import run_gateway
+    from fleet_runtime.service import REFUSALS
 
     _log_to_stderr()
     try:
         run_gateway(generated or _nearest_generated(), listen, os.environ)
-    except (ArtifactError, CannotServe) as error:
+    except REFUSALS as error:
         raise click.ClickException(str(error)) from None
 
 

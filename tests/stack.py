@@ -1,0 +1,130 @@
+"""A whole fleet on 127.0.0.1: simulated machines, `fleet build` and `fleet serve` as a person runs them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from fleet_runtime.simulator import MachineSpec, SimulationThread
+
+FLEET = (sys.executable, "-m", "fleet_compiler")
+START_SECONDS = 30.0
+
+
+def run_fleet(
+    *arguments: str, cwd: Path, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a `fleet` command to its end."""
+    return subprocess.run(
+        [*FLEET, *arguments],
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Return once `condition` holds; AssertionError if it does not within `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"did not come true within {seconds:g} s"
+        time.sleep(0.02)
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """`folder` holds fleet.yaml and generated/; `client` asks the gateway, which is `process`."""
+
+    folder: Path
+    machines: SimulationThread
+    process: subprocess.Popen[bytes]
+    client: httpx.Client
+
+    @property
+    def url(self) -> str:
+        return str(self.client.base_url).rstrip("/")
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "gateway.log").read_text(errors="replace")
+
+    def fleet(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return run_fleet(*arguments, cwd=self.folder)
+
+    def status(self, provider: str) -> str:
+        """What the gateway thinks of a machine."""
+        providers = self.client.get("/api/models").json()["providers"]
+        return str(next(item["status"] for item in providers if item["name"] == provider))
+
+    def chat(self, model: str, surface: str = "boochat", **more: object) -> httpx.Response:
+        body = {"model": model, "messages": [{"role": "user", "content": "hi"}], **more}
+        return self.client.post(f"/{surface}/v1/chat/completions", json=body)
+
+
+@contextlib.contextmanager
+def running_stack(
+    folder: Path,
+    specs: Iterable[MachineSpec],
+    fleet_yaml: Callable[[SimulationThread, str], str],
+    env: Mapping[str, str] | None = None,
+    online: Iterable[str] = (),
+) -> Iterator[Stack]:
+    """Start everything, `fleet_yaml` being told the machines and where to listen; wait for the machines
+    `online` to have been seen."""
+    with SimulationThread(specs) as machines:
+        listen = f"127.0.0.1:{free_port()}"
+        (folder / "fleet.yaml").write_text(fleet_yaml(machines, listen), encoding="utf-8")
+        built = run_fleet("build", cwd=folder, env=env)
+        assert built.returncode == 0, built.stderr
+        with serving(folder, machines, listen, env) as stack:
+            for name in online:
+                eventually(lambda name=name: stack.status(name) == "online")  # type: ignore[misc]
+            yield stack
+
+
+@contextlib.contextmanager
+def serving(
+    folder: Path, machines: SimulationThread, listen: str, env: Mapping[str, str] | None = None
+) -> Iterator[Stack]:
+    """`fleet serve` on a built folder, stopped at the end."""
+    with (folder / "gateway.log").open("ab") as log:
+        process = subprocess.Popen(
+            [*FLEET, "serve"], cwd=folder, env={**os.environ, **(env or {})}, stdout=log, stderr=log
+        )
+    try:
+        with httpx.Client(base_url=f"http://{listen}", timeout=30, trust_env=False) as client:
+            stack = Stack(folder, machines, process, client)
+            eventually(lambda: _answers(stack), START_SECONDS)
+            yield stack
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _answers(stack: Stack) -> bool:
+    assert stack.process.poll() is None, stack.log
+    with contextlib.suppress(httpx.TransportError):
+        return stack.client.get("/health").status_code == 200
+    return False
