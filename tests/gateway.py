@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import uvicorn
+from uvicorn.server import ServerState
+
 from fleet_runtime import router
 from fleet_runtime.app import App, ASGIApp
 from fleet_runtime.contract import Connection, Gateway, RoutedModel, RoutingTable, State
@@ -18,8 +20,6 @@ from fleet_runtime.machine import Machine
 from fleet_runtime.protocol import EdgeProtocol, edge_protocol
 from fleet_runtime.record import Record
 from fleet_runtime.upstream import Upstream
-from uvicorn.server import ServerState
-
 from tests import artifacts
 from tests.raw_server import RawServer, Script, raw_server
 
@@ -66,6 +66,7 @@ class RunningGateway:
 
     host: str
     port: int
+    app: App
     fleet: StaticFleet
     server: asyncio.Server
     state: ServerState
@@ -142,7 +143,7 @@ async def running_gateway(
     server = await loop.create_server(
         lambda: edge(config=config, server_state=state, app_state={}), "127.0.0.1", 0, backlog=1024
     )
-    served = RunningGateway("127.0.0.1", server.sockets[0].getsockname()[1], fleet, server, state)
+    served = RunningGateway("127.0.0.1", server.sockets[0].getsockname()[1], app, fleet, server, state)
     try:
         yield served
     finally:
@@ -160,10 +161,14 @@ async def running_gateway(
 
 @asynccontextmanager
 async def gateway_before(
-    script: Script, timeouts: Mapping[str, float] | None = None, **settings: Any
+    script: Script,
+    timeouts: Mapping[str, float] | None = None,
+    max_concurrency: int | None = None,
+    **settings: Any,
 ) -> AsyncIterator[tuple[RawServer, RunningGateway]]:
     """A gateway before one machine, ``a``, that does what `script` says."""
     async with raw_server(script) as machine:
-        served = artifacts.connection("a", machine.url, timeouts=timeouts or {})
+        limits = {"timeouts": timeouts or {}, "max_concurrency": max_concurrency}
+        served = artifacts.connection("a", machine.url, **limits)
         async with running_gateway(served, **settings) as gateway:
             yield machine, gateway

@@ -55,8 +55,10 @@ class Client:
         return Answer(int(line.split(b" ")[1]), headers, b"", ended=False)
 
     async def answer(self, *, head_only: bool = False) -> Answer:
-        """The next answer; a body that is cut short comes with `ended` False."""
+        """The next answer, interim ones left out; a body that is cut short comes with `ended` False."""
         answer = await self.head()
+        while answer.status < 200:
+            answer = await self.head()
         if answer.status in (204, 304) or head_only:
             return Answer(answer.status, answer.headers, b"")
         body, ended = await self._body(answer)

@@ -43,7 +43,7 @@ class Peer:
         self, server: RawServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int
     ) -> None:
         self.number = number
-        self._server = server
+        self.server = server
         self._reader = reader
         self._writer = writer
 
@@ -64,7 +64,7 @@ class Peer:
         length = int((request.header(b"content-length") or [b"0"])[0])
         body = await self.receive(length)
         request = Request(request.method, request.target, request.headers, body, request.head)
-        self._server.requests.append(request)
+        self.server.requests.append(request)
         return request
 
     async def receive(self, size: int) -> bytes:

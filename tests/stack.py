@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+
 from fleet_runtime.simulator import MachineSpec, SimulationThread
 
 FLEET = (sys.executable, "-m", "fleet_compiler")

@@ -8,11 +8,13 @@ from typing import Literal, TypeAlias
 
 from fleet_compiler.codes import CODES, Code
 
-__all__ = ["CODES", "MAX_SHOWN", "Code", "Diagnostic", "Related", "Severity", "Span", "arranged"]
+__all__ = ["CODES", "MAX_FOUND", "MAX_SHOWN", "Code", "Diagnostic", "Related", "Severity", "Span", "arranged"]
 
 Severity: TypeAlias = Literal["error", "warning"]
 
 MAX_SHOWN = 50
+MAX_FOUND = 200
+"""Where a file is so wrong that looking on for faults would take long, each step stops at about so many."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -58,7 +60,8 @@ def arranged(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
     shown = sorted((errors + warnings)[:MAX_SHOWN], key=_place)
     left = len(every) - MAX_SHOWN
     severity: Severity = "error" if len(errors) > MAX_SHOWN else "warning"
-    message = f"{left} more {'finding' if left == 1 else 'findings'} not shown"
+    at_least = "at least " if len(every) >= MAX_FOUND else ""
+    message = f"{at_least}{left} more {'finding is' if left == 1 else 'findings are'} not shown"
     return [*shown, Diagnostic("F000", severity, message, every[-1].file, help="mend these first")]
 
 

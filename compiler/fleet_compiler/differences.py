@@ -66,11 +66,20 @@ def _shown(sign: str, entries: tuple[str, ...]) -> Iterator[str]:
 
 
 def _changes(before: ModelFacts, after: ModelFacts) -> str:
-    return ", ".join(
-        f"{field.replace('_', ' ')} {_word(getattr(before, field))} → {_word(getattr(after, field))}"
+    """What differs; a context is told together with its source."""
+    told = [
+        f"{field} {_word(getattr(before, field))} → {_word(getattr(after, field))}"
         for field in type(after).model_fields
-        if getattr(before, field) != getattr(after, field)
-    )
+        if field not in ("context", "context_source") and getattr(before, field) != getattr(after, field)
+    ]
+    contexts = _context(before), _context(after)
+    if contexts[0] != contexts[1]:
+        told.insert(0, f"context {contexts[0]} → {contexts[1]}")
+    return ", ".join(told)
+
+
+def _context(facts: ModelFacts) -> str:
+    return "unknown" if facts.context is None else f"{facts.context} ({facts.context_source})"
 
 
 def _word(value: object) -> str:

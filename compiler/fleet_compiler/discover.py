@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+
 from fleet_runtime.contract import Connection
 from fleet_runtime.credentials import KeyUnset, read_key
 from fleet_runtime.dialects import drive, look

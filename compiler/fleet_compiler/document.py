@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, TypeAlias
 
-from ruamel.yaml.cyaml import CParser
+from ruamel.yaml.cyaml import CParser  # type: ignore[attr-defined]
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.events import (
     AliasEvent,
@@ -25,7 +26,7 @@ from ruamel.yaml.events import (
 )
 
 from fleet_compiler import yaml_rules
-from fleet_compiler.diagnostics import Diagnostic, Related, Severity, Span
+from fleet_compiler.diagnostics import MAX_FOUND, Diagnostic, Related, Severity, Span
 from fleet_compiler.errors import ConfigInvalid
 from fleet_compiler.source import Source, empty_file
 from fleet_compiler.wording import short
@@ -92,7 +93,7 @@ class Document:
         path: Path,
         *,
         key: bool = False,
-        help: str | None = None,
+        help: str | None = None,  # noqa: A002
         related: tuple[Related, ...] = (),
         severity: Severity = "error",
     ) -> Diagnostic:
@@ -102,7 +103,7 @@ class Document:
 
 def load_document(source: Source) -> Document:
     """Read a source; raises ConfigInvalid with everything that was wrong as far as could be read."""
-    found = list(yaml_rules.faulty_lines(source))
+    found = list(islice(yaml_rules.faulty_lines(source), MAX_FOUND))
     if found:
         raise ConfigInvalid(found, source)
     builder = _Builder(source)
@@ -115,7 +116,7 @@ def load_document(source: Source) -> Document:
         builder.found.append(yaml_rules.syntax_fault(source, error))
     if builder.found:
         raise ConfigInvalid(builder.found, source)
-    if builder.root is None:
+    if builder.root is None or builder.data is None:
         raise ConfigInvalid([empty_file(source.name)], source)
     return Document(source, builder.data, builder.root)
 
@@ -142,8 +143,8 @@ def _events(text: str) -> Iterator[tuple[Any, str]]:
     parser = CParser(_INNER_QUESTION.sub(question, _INNER_COLON.sub(colon, text)))
     while parser.check_event():
         event = parser.get_event()
-        shown = getattr(event, "value", None) or getattr(event, "anchor", None) or ""
-        yield event, shown.translate(restore)
+        text = getattr(event, "value", None) or getattr(event, "anchor", None) or ""
+        yield event, text.translate(restore) if colon in text or question in text else text
 
 
 class _Builder:
@@ -157,6 +158,7 @@ class _Builder:
         self._lines = source.text.split("\n")
         self._open: list[_Open] = []
         self._documents = 0
+        self._aliases: set[str] = set()
 
     def take(self, event: Any, text: str) -> None:
         match event:
@@ -173,7 +175,10 @@ class _Builder:
                 self._open.pop()
             case AliasEvent():
                 span = self._span(event)
-                self.report("F014", f"alias '*{short(text)}' is not allowed", span, "write the value out")
+                if text not in self._aliases:
+                    self._aliases.add(text)
+                    remedy = "write the value out, here and wherever else the alias is used"
+                    self.report("F014", "alias is not allowed", span, remedy)
                 if self._awaits_key():
                     raise _Stop
                 self._put(None, _Place(span))
@@ -181,9 +186,11 @@ class _Builder:
                 self._take_document(event)
 
     def report(
-        self, code: str, message: str, span: Span, help: str, related: tuple[Related, ...] = ()
+        self, code: str, message: str, span: Span, remedy: str, related: tuple[Related, ...] = ()
     ) -> None:
-        self.found.append(Diagnostic(code, "error", message, self._name, span, help, related))
+        self.found.append(Diagnostic(code, "error", message, self._name, span, remedy, related))
+        if len(self.found) == MAX_FOUND:
+            raise _Stop
 
     def _take_document(self, event: Any) -> None:
         self._documents += 1
@@ -200,7 +207,9 @@ class _Builder:
         if event.anchor is not None:
             column = max(column, self._lines[line].find("&", column))
             span = Span(line + 1, column + 1, column + 2 + len(event.anchor))
-            self.report("F014", "anchor is not allowed", span, "delete it, and write the value out at each place")
+            self.report(
+                "F014", "anchor is not allowed", span, "delete it; write the value out where it is used"
+            )
         if event.tag is not None:
             column = max(column, self._lines[line].find("!", column))
             length = len(self._lines[line][column:].partition(" ")[0])

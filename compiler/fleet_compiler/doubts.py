@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from fleet_runtime.contract import FLEET_TABLE, RoutingTable
-from fleet_runtime.router import View, lock_view, resolve
-
 from fleet_compiler.diagnostics import Diagnostic
 from fleet_compiler.document import Document, Path
 from fleet_compiler.model import Fleet
 from fleet_compiler.resolve import Resolved, table_path
+from fleet_runtime.contract import FLEET_TABLE, RoutingTable
+from fleet_runtime.router import View, lock_view, resolve
 
 Roles = Mapping[str, tuple[str, ...]]
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from fleet_runtime.contract import Gateway, RoutingTable
-
 from fleet_compiler.assets import SCHEMAS
+from fleet_runtime.contract import Gateway, RoutingTable
 
 SCHEMA = "fleet.schema.json"
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from fleet_runtime.contract import FLEET_TABLE, Gateway, RoutedProvider, RoutingTable
 from pydantic import ValidationError
 
 from fleet_compiler.differences import compare_models, in_words
+from fleet_runtime.contract import FLEET_TABLE, Gateway, RoutedProvider, RoutingTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,33 +58,33 @@ def changes(before: Build | None, after: Build) -> Iterator[str]:
     for name in sorted(old.keys() - new.keys()):
         yield f"- {name}: {_count(old[name])}"
     if before is not None:
-        yield from _role_changes("", before.fleet, after.fleet)
-        yield from _surface_changes(before, after)
+        everywhere = _changed_roles(before.fleet, after.fleet)
+        yield from (f"~ role {role}: {words}" for role, words in everywhere.items())
+        yield from _surface_changes(before, after, everywhere)
 
 
-def _role_changes(surface: str, old: RoutingTable, new: RoutingTable) -> Iterator[str]:
-    for role in sorted(old.roles.keys() | new.roles.keys()):
-        before, after = old.roles.get(role, ()), new.roles.get(role, ())
-        if before != after:
-            where = f" on {surface}" if surface else ""
-            yield f"~ role {role}{where}: {', '.join(before) or 'none'} → {', '.join(after) or 'none'}"
+def _changed_roles(old: RoutingTable, new: RoutingTable) -> dict[str, str]:
+    """How each role that changed did, in words."""
+    return {
+        role: f"{', '.join(before) or 'none'} → {', '.join(after) or 'none'}"
+        for role in sorted(old.roles.keys() | new.roles.keys())
+        if (before := old.roles.get(role, ())) != (after := new.roles.get(role, ()))
+    }
 
 
-def _surface_changes(before: Build, after: Build) -> Iterator[str]:
+def _surface_changes(before: Build, after: Build, everywhere: Mapping[str, str]) -> Iterator[str]:
+    """Surfaces that came or went, and their roles where they changed unlike the fleet's."""
     for name, table in after.surfaces.items():
         if name not in before.surfaces:
             count = len(table.providers)
             yield f"+ surface {name}: {count} {'provider' if count == 1 else 'providers'}"
-        elif _own_roles(before, name) != _own_roles(after, name):
-            yield from _role_changes(name, before.surfaces[name], table)
+            continue
+        for role, words in _changed_roles(before.surfaces[name], table).items():
+            if everywhere.get(role) != words:
+                yield f"~ role {role} on {name}: {words}"
     for name in before.surfaces:
         if name not in after.surfaces:
             yield f"- surface {name}"
-
-
-def _own_roles(build: Build, surface: str) -> dict[str, tuple[str, ...]]:
-    roles = build.surfaces[surface].roles
-    return {role: ids for role, ids in roles.items() if build.fleet.roles.get(role) != ids}
 
 
 def _count(provider: RoutedProvider) -> str:

@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from fleet_runtime.contract import Lock
-
 from fleet_compiler.diagnostics import Diagnostic
 from fleet_compiler.differences import compare_locks, in_words
 from fleet_compiler.discover import discover, is_asked
 from fleet_compiler.load import Loaded
 from fleet_compiler.lockfile import with_observations
 from fleet_compiler.resolve import resolve_connections
+from fleet_runtime.contract import Lock
 
 
 @dataclass(frozen=True, slots=True)

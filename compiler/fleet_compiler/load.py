@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -11,8 +11,10 @@ from fleet_compiler.diagnostics import Diagnostic, arranged
 from fleet_compiler.document import Document, load_document
 from fleet_compiler.errors import ConfigInvalid
 from fleet_compiler.model import Fleet, parse_fleet
+from fleet_compiler.salvage import sound_part
+from fleet_compiler.secrecy import secret_spans
 from fleet_compiler.source import Source, read_source
-from fleet_compiler.validate import check_schema
+from fleet_compiler.validate import schema_faults
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +35,18 @@ def load_fleet(path: Path | Literal["-"]) -> Loaded:
 def load_source(source: Source) -> Loaded:
     """As `load_fleet`, from a text that is already read."""
     document = load_document(source)
-    found = check_schema(document)
-    if found:
-        raise ConfigInvalid(found, document.source)
+    shown = replace(source, secrets=secret_spans(document))
+    faults = schema_faults(document)
+    if faults:
+        found = [fault.diagnostic for fault in faults]
+        rest = sound_part(document, [fault.path for fault in faults])
+        raise ConfigInvalid([*found, *(_errors(check_fleet(rest, document)) if rest else ())], shown)
     fleet = parse_fleet(document)
     found = check_fleet(fleet, document)
-    if any(diagnostic.severity == "error" for diagnostic in found):
-        raise ConfigInvalid(found, document.source)
-    return Loaded(fleet, document, document.source, tuple(arranged(found)))
+    if _errors(found):
+        raise ConfigInvalid(found, shown)
+    return Loaded(fleet, document, shown, tuple(arranged(found)))
+
+
+def _errors(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
+    return [diagnostic for diagnostic in diagnostics if diagnostic.severity == "error"]

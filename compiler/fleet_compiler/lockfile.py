@@ -6,14 +6,14 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from fleet_runtime.contract import Connection, Lock, LockedProvider, ModelFacts
-from fleet_runtime.dialects.facts import merge
-from fleet_runtime.dialects.observation import Observation
 from pydantic import ValidationError
 
 from fleet_compiler.diagnostics import Diagnostic, Span
 from fleet_compiler.errors import ConfigInvalid
 from fleet_compiler.outputs import write_files
+from fleet_runtime.contract import Connection, Lock, LockedProvider, ModelFacts
+from fleet_runtime.dialects.facts import merge
+from fleet_runtime.dialects.observation import Observation
 
 _MENDING = "restore it from version control, or delete it and run `fleet lock`"
 

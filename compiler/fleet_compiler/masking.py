@@ -17,7 +17,11 @@ _SECRET_KEY = re.compile(
     r"""(?P<value>\s.*|)$""",
     re.IGNORECASE,
 )
-_KEYS = re.compile(r"""(?P<indent>\s*)['"]?keys['"]?\s*:(?P<value>.*)$""")
+_ENVIRONMENT_KEY = re.compile(
+    r"""(?P<before>(?:^|[\s{,'"])(?:api_key_)?env['"]?\s*:)"""
+    r"""(?!\s+[A-Za-z_][A-Za-z0-9_]*\s*(?:$|[,}#]))(?P<value>.*)$"""
+)
+_KEYS = re.compile(r"""(?P<before>(?:^|[\s{,'"])keys['"]?\s*:)(?P<value>.*)$""")
 _REFERENCE = re.compile(
     r"""\s*(?:-\s|#|[\w"'-]+\s*:\s*(?:\{\s*)?(?:(?:env|file|surfaces)\b.*)?$|(?:env|file|surfaces)\s*:)"""
 )
@@ -29,13 +33,29 @@ def mask(text: str) -> str:
     return _CREDENTIALS.sub(_stars, _TOKEN.sub(_stars, text))
 
 
-def masked_lines(text: str, secrets: Iterable[Span] = ()) -> list[str]:
-    """The lines of a configuration without `secrets` and without the values of keys named like secrets.
+def masked_lines(text: str, secrets: Iterable[Span] | None) -> list[str]:
+    """The lines of a configuration without its secrets; every character keeps its place.
 
-    Made for texts that may not even be YAML, it hides too much rather than too little. Every character
-    keeps its place.
+    `secrets` are their places, None where nobody could say: then whatever follows a key that is named like
+    a secret is hidden, rather too much than too little.
     """
     lines = text.split("\n")
+    return [mask(line) for line in (_guessed(lines) if secrets is None else _known(lines, secrets))]
+
+
+def _known(lines: list[str], secrets: Iterable[Span]) -> list[str]:
+    for number, line in enumerate(lines):
+        value, sign, comment = line.partition("#")
+        if match := _SECRET_KEY.search(comment):
+            lines[number] = value + sign + comment[: match.end("before")] + _stars_for(match["value"])
+    for span in secrets:
+        line = lines[span.line - 1]
+        start, end = span.column - 1, span.end_column - 1
+        lines[span.line - 1] = line[:start] + _stars_for(line[start:end]) + line[end:]
+    return lines
+
+
+def _guessed(lines: list[str]) -> list[str]:
     hidden_below: int | None = None
     keys_below: int | None = None
     for number, line in enumerate(lines):
@@ -45,19 +65,16 @@ def masked_lines(text: str, secrets: Iterable[Span] = ()) -> list[str]:
             continue
         hidden_below = None
         keys_below = keys_below if keys_below is not None and indent > keys_below else None
-        if match := _SECRET_KEY.search(line):
+        if match := _SECRET_KEY.search(line) or _ENVIRONMENT_KEY.search(line):
             hidden_below = indent
             lines[number] = line[: match.end("before")] + _stars_for(match["value"])
-        elif match := _KEYS.match(line):
+        elif match := _KEYS.search(line):
             keys_below = indent
+            lines[number] = line[: match.end("before")] + _stars_for(match["value"])
         elif keys_below is not None and not _REFERENCE.match(line):
             head, colon, value = line.partition(":")
             lines[number] = head + colon + _stars_for(value) if colon else _stars_for(line)
-    for span in secrets:
-        line = lines[span.line - 1]
-        start, end = span.column - 1, span.end_column - 1
-        lines[span.line - 1] = line[:start] + _stars_for(line[start:end]) + line[end:]
-    return [mask(line) for line in lines]
+    return lines
 
 
 def _stars(match: re.Match[str]) -> str:

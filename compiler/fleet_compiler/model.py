@@ -28,7 +28,8 @@ from fleet_runtime.contract import (
 DEFAULT_LISTEN = "127.0.0.1:8400"
 WILDCARDS = ("0.0.0.0", "[::]")
 
-_UNITS = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+_UNITS = {"B": 1, "kB": 1000, "KB": 1000, "MB": 1000**2, "GB": 1000**3}
+_UNITS |= {"KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([kKMG]?i?B)")
 
 
@@ -156,7 +157,8 @@ class Provider(Part):
 
 class Surface(Part):
     """One surface. `providers` and `classes` are what it may use, None for all; `file` is the path of the
-    client's configuration inside the generated folder, None for the client's usual one."""
+    client's configuration inside the generated folder, None for the client's usual one; `legacy_provider` is
+    the name under which older sessions of the client saved bare and composite ids."""
 
     label: str
     providers: tuple[str, ...] | None = None
@@ -166,6 +168,7 @@ class Surface(Part):
     client: str | None = None
     file: str | None = None
     exclusive: bool = True
+    legacy_provider: str | None = None
     key: str | None = None
 
 
@@ -208,8 +211,8 @@ def parse_fleet(document: Document, data: Mapping[str, Any] | None = None) -> Fl
 
 
 def _positioned(document: Document, error: ValidationError) -> list[Diagnostic]:
-    remedy = "compare it with the example in 'fleet explain F199'"
+    faults = error.errors(include_url=False, include_context=False, include_input=False)
     return [
-        document.diagnostic("F199", f"value is not accepted: {fault['msg'].lower()}", fault["loc"], help=remedy)
-        for fault in error.errors(include_url=False, include_context=False, include_input=False)
+        document.diagnostic("F199", f"value is not accepted: {fault['msg'].lower()}", fault["loc"])
+        for fault in faults
     ]

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from fleet_runtime.contract import Manifest, digest
 from pydantic import ValidationError
 
 from fleet_compiler.errors import OutputFailed
+from fleet_runtime.contract import Manifest, digest
 
 MANIFEST = "manifest.json"
 SUFFIX = ".fleet-tmp"

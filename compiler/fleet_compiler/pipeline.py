@@ -7,9 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from fleet_runtime.contract import FLEET_TABLE, Lock, Manifest, canonical, digest
-from fleet_runtime.dialects.observation import Observation
-
 from fleet_compiler.clients import CLIENTS
 from fleet_compiler.diagnostics import Diagnostic
 from fleet_compiler.discover import Patience, Progress, discover, is_asked
@@ -22,6 +19,7 @@ from fleet_compiler.outputs import MANIFEST, Plan, plan_outputs, write_outputs
 from fleet_compiler.render import render_client, render_gateway, render_manifest, render_routing
 from fleet_compiler.resolve import Resolved, resolve_connections, resolve_fleet, table_path
 from fleet_compiler.turns import taking_turns
+from fleet_runtime.contract import FLEET_TABLE, Lock, Manifest, canonical, digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +62,14 @@ class Compiled:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A build that only has to be written. `silent`: providers that were asked and did not answer."""
+    """A build that only has to be written. `without_models`: the machines that are polled, and of which
+    neither fleet.lock nor the asking gave a list."""
 
     project: Project
     compiled: Compiled
     plan: Plan
     lock_before: bytes | None
-    silent: Mapping[str, Observation]
+    without_models: tuple[str, ...]
     changes: tuple[str, ...]
 
     @property
@@ -137,7 +136,7 @@ def prepare(
         compiled,
         plan_outputs(project.output, compiled.files),
         project.lock.read_bytes() if project.lock.is_file() else None,
-        {name: observation for name, observation in seen.items() if observation.status != "online"},
+        tuple(each.name for each in connections if is_asked(each) and each.name not in lock.providers),
         tuple(changes(last_build(project.output), compiled.build())),
     )
 

@@ -21,7 +21,10 @@ MAX_LINE = 140
 
 
 def render(
-    diagnostics: Sequence[Diagnostic], sources: Iterable[Source], format: Format = "text", color: bool = False
+    diagnostics: Sequence[Diagnostic],
+    sources: Iterable[Source],
+    format: Format = "text",  # noqa: A002
+    color: bool = False,
 ) -> str:
     """The diagnostics, in the order given, as one text without a last newline; never with a secret in it.
 

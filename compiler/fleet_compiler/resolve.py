@@ -8,22 +8,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from fleet_compiler.clients import CLIENTS, ClientView
+from fleet_compiler.model import Fleet, Provider, Surface
 from fleet_runtime.contract import (
     FLEET_TABLE,
     Connection,
     Gateway,
     KeyReference,
+    Kind,
     Lock,
     LockedProvider,
     ModelFacts,
+    RoutedModel,
     RoutedProvider,
     RoutingTable,
 )
+from fleet_runtime.dialects import other_names
 from fleet_runtime.dialects.facts import declare
 from fleet_runtime.router import admits, lock_view, resolve
-
-from fleet_compiler.clients import CLIENTS, ClientView
-from fleet_compiler.model import Fleet, Provider, Surface
 
 Roles = dict[str, tuple[str, ...]]
 
@@ -135,17 +137,23 @@ def _names(fleet: Fleet) -> dict[str, str]:
 def _routed(name: str, provider: Provider, entry: LockedProvider | None) -> RoutedProvider:
     """What the machine listed and what fleet.yaml declares of it, without what the globs keep out."""
     listed = entry.models if entry is not None else {}
-    ids = sorted(listed.keys() | provider.models.keys())
+    kind = entry.kind if entry is not None else provider.kind
     return RoutedProvider(
         name=name,
         label=provider.label,
         class_=provider.class_,
         models={
-            id: declare(listed.get(id, ModelFacts()), provider.models.get(id))
-            for id in ids
+            id: _with_other_names(kind, id, declare(listed.get(id, ModelFacts()), provider.models.get(id)))
+            for id in sorted(listed.keys() | provider.models.keys())
             if admits(id, provider.include, provider.exclude)
         },
     )
+
+
+def _with_other_names(kind: Kind, id: str, facts: RoutedModel) -> RoutedModel:
+    """The names that a server of this kind takes for the model by a rule of its own are aliases too."""
+    others = tuple(name for name in other_names(kind, id) if name not in facts.aliases)
+    return facts.model_copy(update={"aliases": (*facts.aliases, *others)}) if others else facts
 
 
 def _connection(name: str, provider: Provider) -> Connection:
@@ -180,7 +188,8 @@ def _clients(
         if surface.client is not None:
             file = surface.file or CLIENTS[surface.client].file
             key = _key(name, surface, gateway.keys)
-            view = ClientView(gateway, tables[table_path(name)], file, key, surface.exclusive)
+            table = tables[table_path(name)]
+            view = ClientView(gateway, table, file, key, surface.exclusive, surface.legacy_provider)
             yield file, (surface.client, view)
 
 

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import json
 
-from fleet_runtime.contract import Artifact, Gateway, Lock, Manifest, RoutingTable
-
 from fleet_compiler.assets import SCHEMAS
+from fleet_runtime.contract import Artifact, Gateway, Lock, Manifest, RoutingTable
 
 GENERATED: dict[str, type[Artifact]] = {
     "lock": Lock,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
 from fleet_compiler.diagnostics import Span
@@ -18,31 +18,42 @@ _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
 def secret_spans(document: Document) -> tuple[Span, ...]:
-    """The places of all literal keys, and of what stands where a reference to a key is expected and is none."""
-    return tuple(span for path in _secrets(document.data, ()) for span in document.spans(path))
+    """The places of literal keys, and of what stands where a reference to a key belongs and is none."""
+    known = _key_names(document.data)
+    return tuple(
+        span
+        for path, value in _leaves(document.data, ())
+        if _is_secret(path, value, known)
+        for span in document.spans(path)
+    )
 
 
-def _secrets(value: Any, path: Path) -> Iterator[Path]:
+def _key_names(data: Any) -> Container[str]:
+    """What gateway.keys calls the keys."""
+    gateway = data.get("gateway") if isinstance(data, dict) else None
+    keys = gateway.get("keys") if isinstance(gateway, dict) else None
+    return keys if isinstance(keys, dict) else ()
+
+
+def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
     if isinstance(value, dict):
         for key, below in value.items():
-            yield from _secrets(below, (*path, key))
+            yield from _leaves(below, (*path, key))
     elif isinstance(value, list):
         for index, below in enumerate(value):
-            yield from _secrets(below, (*path, index))
-    elif _is_secret(path, value):
-        yield path
+            yield from _leaves(below, (*path, index))
+    elif value is not None:
+        yield path, value
 
 
-def _is_secret(path: Path, value: Any) -> bool:
+def _is_secret(path: Path, value: Any, known: Container[str]) -> bool:
     names = [step.lower().replace("-", "_") for step in path if isinstance(step, str)]
     match names:
         case ["surfaces", _, "key"]:
-            return False
-        case ["gateway", "keys", _, "file"] | ["gateway", "keys", _, "surfaces"]:
-            return False
-        case [*_, "api_key_env"] | ["gateway", "keys", _, "env"]:
+            return value not in known
+        case [*_, "api_key_env" | "env"]:
             return not (isinstance(value, str) and _ENVIRONMENT_NAME.match(value))
-        case ["gateway", "keys", *_]:
-            return True
+        case [*_, "file" | "surfaces" | "api_key_file"]:
+            return False
         case _:
-            return bool(names) and names[-1] in LITERAL_KEYS
+            return "keys" in names[:-1] or (bool(names) and names[-1] in LITERAL_KEYS)

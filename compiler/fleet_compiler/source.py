@@ -22,12 +22,12 @@ STDIN_NAME = "<stdin>"
 class Source:
     """A text and the name it is shown under. Lines end in ``\\n``.
 
-    `secrets` are the places whose text no report may show.
+    `secrets` are the places whose text no report may show; None: nobody knows yet.
     """
 
     name: str
     text: str
-    secrets: tuple[Span, ...] = ()
+    secrets: tuple[Span, ...] | None = None
 
 
 _MARKS = (

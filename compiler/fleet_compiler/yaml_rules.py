@@ -11,7 +11,6 @@ from ruamel.yaml.error import MarkedYAMLError
 
 from fleet_compiler.diagnostics import Diagnostic, Span
 from fleet_compiler.source import Source
-from fleet_compiler.wording import short
 
 MAX_NUMBER = 2**53 - 1
 
@@ -39,15 +38,18 @@ _SURPRISING = re.compile(
     r"|(?P<underscore>[-+]?[1-9][0-9]*_[0-9_]*(?:\.[0-9_]*)?)"
     r"|(?P<sexagesimal>[-+]?[0-9]+(?::[0-5]?[0-9])+(?:\.[0-9]*)?)"
 )
+_TOO_LARGE = Refused(
+    "F020", "number is too large", f"the largest number is {MAX_NUMBER}; quote it to make it text"
+)
 _SURPRISES = {
-    "zero": "has a leading zero, which some readers take for octal",
-    "based": "is not a decimal number",
-    "underscore": "holds an underscore, which only some readers take for a number",
-    "sexagesimal": "is taken for a number of base 60 by some readers",
+    "zero": "with a leading zero, which some readers take for octal",
+    "based": "is not decimal, which some readers take for text",
+    "underscore": "with an underscore, which some readers take for text",
+    "sexagesimal": "with colons, which some readers take for base 60",
 }
 
 
-def resolve(text: str) -> str | int | float | bool | None | Refused:
+def resolve(text: str) -> str | int | float | bool | Refused | None:
     """What a plain (unquoted) scalar means in the core schema of YAML 1.2, where that is no surprise."""
     if text in _WORDS:
         return _WORDS[text]
@@ -55,23 +57,19 @@ def resolve(text: str) -> str | int | float | bool | None | Refused:
         return text
     if _INTEGER.fullmatch(text):
         if len(text) > 17 or abs(int(text)) > MAX_NUMBER:
-            return _too_large(text)
+            return _TOO_LARGE
         return int(text)
     if _FLOAT.fullmatch(text):
         number = float(text)
-        return _too_large(text) if isinf(number) else number
+        return _TOO_LARGE if isinf(number) else number
     if _NOT_FINITE.fullmatch(text):
-        return Refused("F020", f"'{text}' is not a finite number", "write a number, or quote it to make it text")
+        remedy = "write a number, or quote it to make it text"
+        return Refused("F020", "number is not finite", remedy)
     if match := _SURPRISING.fullmatch(text):
         why = _SURPRISES[str(match.lastgroup)]
         remedy = "write a plain decimal number, or quote it to make it text"
-        return Refused("F019", f"'{short(text)}' {why}", remedy)
+        return Refused("F019", f"number {why}", remedy)
     return text
-
-
-def _too_large(text: str) -> Refused:
-    remedy = f"the largest number is {MAX_NUMBER}; quote it to make it text"
-    return Refused("F020", f"number '{short(text)}' is too large", remedy)
 
 
 _CONFLICT = re.compile(r"(?:<{7}|\|{7}|>{7})(?: .*)?|={7}")
@@ -116,7 +114,10 @@ _SYNTAX: dict[str, tuple[str, str]] = {
         "a value cannot begin with this character",
         "put the value in quotes",
     ),
-    "could not find expected ':'": ("this line has no ':' after its key", "write 'key: value'"),
+    "could not find expected ':'": (
+        "this line has no ': ' after its key",
+        "write 'key: value', with a space after the colon",
+    ),
     "found unexpected end of stream": ("quote is never closed", "add the closing quote"),
     "found unexpected document indicator": ("quote is never closed", "add the closing quote"),
     "found unknown escape character": (
@@ -126,27 +127,36 @@ _SYNTAX: dict[str, tuple[str, str]] = {
     "found unexpected ':'": ("':' needs a space after it", "write 'key: value', or quote the text"),
     _EXPECTED + "',' or ']'": ("list in brackets is not closed", "add ',' or ']'"),
     _EXPECTED + "',' or '}'": ("mapping in braces is not closed", "add ',' or '}'"),
-    _EXPECTED + "'-' indicator": ("list goes on without '-'", "begin the item with '- ', or mend the indentation"),
-    _EXPECTED + "key": ("no key is expected here", "check the indentation and the quotes of this line"),
+    _EXPECTED + "'-' indicator": ("list goes on without '-'", "begin it with '- ', or mend the indentation"),
+    _EXPECTED + "key": ("expected a key here", "check the indentation, quotes and brackets of this line"),
     _EXPECTED + "node content": ("a value is missing here", "write a value, or delete the bracket or comma"),
     _EXPECTED + "<document start>": (
         "text after the end of the value",
         "delete it, or check brackets and indentation",
     ),
-    "found unknown directive name": ("YAML directive is not allowed", "delete the line that begins with '%'"),
 }
+_PROPERTIES = {
+    "tag": ("F016", "YAML tag is not allowed", "delete it; quote a value to make it text"),
+    "directive": ("F017", "YAML directive is not allowed", "delete the line that begins with '%'"),
+    "anchor": ("F014", "anchor is not allowed", "delete it; write the value out where it is used"),
+    "alias": ("F014", "alias is not allowed", "write the value out; quote text that begins with '*'"),
+}
+"""What is not allowed even where it is well-formed, by the last word of libyaml's context."""
 
 
 def syntax_fault(source: Source, error: MarkedYAMLError) -> Diagnostic:
     """libyaml's complaint in our words, at its place."""
-    problem = error.problem or ""
+    problem, context = error.problem or "", (error.context or "").rpartition(" ")[2]
     message, remedy = _SYNTAX.get(problem, ("not valid YAML", "check quotes, brackets and indentation"))
-    mark = error.problem_mark or error.context_mark
-    if message == "quote is never closed" or problem.startswith("could not find expected ':'"):
+    code, mark = "F010", error.problem_mark or error.context_mark
+    if "tag handle" in problem or context in _PROPERTIES:
+        code, message, remedy = _PROPERTIES.get(context, _PROPERTIES["tag"])
+        mark = error.context_mark or mark
+    elif message == "quote is never closed" or problem == "could not find expected ':'":
         mark = error.context_mark or mark
     lines = source.text.split("\n")
     line, column = (mark.line, mark.column) if mark is not None else (0, 0)
     if line >= len(lines) or (line == len(lines) - 1 and not lines[line]):
         line = max(number for number, text in enumerate(lines) if text.strip())
         column = len(lines[line])
-    return Diagnostic("F010", "error", message, source.name, Span(line + 1, column + 1, column + 2), remedy)
+    return Diagnostic(code, "error", message, source.name, Span(line + 1, column + 1, column + 2), remedy)

@@ -13,7 +13,10 @@ from fleet_runtime.headers import Header, RequestHead
 _LOOPBACK_NAMES: Final = frozenset((b"localhost", b"127.0.0.1", b"[::1]"))
 _HOST_CHARACTERS: Final = b"abcdefghijklmnopqrstuvwxyz0123456789.-_"
 _MAX_SEEN: Final = 256
-_EXPOSED: Final = b"x-request-id, x-fleet-provider, x-fleet-model, x-fleet-via, x-fleet-fallback"
+_EXPOSED: Final = (
+    b"x-request-id, x-fleet-provider, x-fleet-model, x-fleet-via, x-fleet-fallback, x-fleet-state, "
+    b"server-timing"
+)
 
 
 class Access:
@@ -27,7 +30,7 @@ class Access:
     def __init__(self, gateway: Gateway) -> None:
         listen = _hostname(f"//{gateway.listen}")
         self._any_address = listen in (b"0.0.0.0", b"[::]", b"")
-        configured = (_hostname(f"//{host}") for host in gateway.hosts)
+        configured = (_hostname(f"//{host}") for host in map(_bracketed, gateway.hosts))
         self._hosts = _LOOPBACK_NAMES | {listen, _hostname(gateway.url), *configured}
         self._seen: set[bytes] = set()
         self._origins = frozenset(origin.rstrip("/").lower().encode() for origin in gateway.origins)
@@ -78,6 +81,11 @@ def preflight(headers: list[Header], cors: list[Header]) -> list[Header] | None:
         (b"access-control-allow-headers", allowed),
         (b"access-control-max-age", b"86400"),
     ]
+
+
+def _bracketed(host: str) -> str:
+    """An IPv6 address that stands alone in its brackets; all else as it is."""
+    return f"[{host}]" if ":" in host and _is_address(host.encode()) else host
 
 
 def _hostname(url: str) -> bytes:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Header, HTTPException, Query, Request, Response
+from fastapi import FastAPI, Header, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
+from fleet_runtime.api_answers import Surface, surface_table, tagged
+from fleet_runtime.api_favorites import favorites_router
 from fleet_runtime.api_fleet import fleet_router
-from fleet_runtime.contract import RoutingTable
 from fleet_runtime.errors import error_body
-from fleet_runtime.running import Running
+from fleet_runtime.metrics import CONTENT_TYPE
 from fleet_runtime.service import Service
-
-Surface = Annotated[str | None, Query(description="a surface of fleet.yaml; without one, the whole fleet")]
 
 
 def create_api(service: Service) -> FastAPI:
@@ -34,13 +32,13 @@ def create_api(service: Service) -> FastAPI:
     @api.get("/api/models", summary="the models of a surface, grouped by provider")
     def models(surface: Surface = None, if_none_match: Annotated[str | None, Header()] = None) -> Response:
         running = service.running
-        body = running.catalog.by_provider(_table(running, surface))
-        return _tagged(body, if_none_match)
+        body = running.catalog.by_provider(surface_table(running, surface))
+        return tagged(body, if_none_match)
 
     @api.get("/api/models/{id:path}", summary="one model, by anything that resolves to it")
     async def model(id: str, surface: Surface = None) -> dict[str, Any]:
         running = service.running
-        table = _table(running, surface)
+        table = surface_table(running, surface)
         answer = await running.resolve(table, id)
         found = running.catalog.model(table, answer)
         if found is None:
@@ -51,37 +49,23 @@ def create_api(service: Service) -> FastAPI:
     @api.get("/api/resolve", summary="which machine and model a name means, and why")
     async def resolve(model: str, surface: Surface = None) -> dict[str, Any]:
         running = service.running
-        table = _table(running, surface)
+        table = surface_table(running, surface)
         return running.catalog.described(table, await running.resolve(table, model, falls_back=True))
 
     @api.get("/api/roles", summary="what each role of a surface means now")
     def roles(surface: Surface = None) -> dict[str, Any]:
         running = service.running
-        return running.catalog.roles(_table(running, surface))
+        return running.catalog.roles(surface_table(running, surface))
+
+    @api.get("/metrics", summary="Prometheus metrics", include_in_schema=False)
+    def metrics() -> Response:
+        return Response(service.metrics.exposition(), media_type=CONTENT_TYPE)
 
     api.include_router(fleet_router(service))
+    api.include_router(favorites_router(service))
     api.add_exception_handler(StarletteHTTPException, _http_error)
     api.add_exception_handler(RequestValidationError, _invalid_request)
     return api
-
-
-def _table(running: Running, surface: str | None) -> RoutingTable:
-    table = running.snapshot.table(surface)
-    if table is None:
-        known = ", ".join(f"'{name}'" for name in running.gateway.surfaces) or "none"
-        message = f"there is no surface '{surface}'; surfaces: {known}"
-        raise HTTPException(404, detail={"code": "not_found", "message": message, "param": "surface"})
-    return table
-
-
-def _tagged(body: bytes, if_none_match: str | None) -> Response:
-    """The body with its tag, or 304 where the client holds it already."""
-    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    held = {candidate.strip().removeprefix("W/") for candidate in (if_none_match or "").split(",")}
-    headers = {"etag": tag, "cache-control": "no-cache"}
-    if tag in held:
-        return Response(status_code=304, headers=headers)
-    return Response(body, media_type="application/json", headers=headers)
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:

@@ -58,6 +58,7 @@ def describe_fleet(service: Service) -> dict[str, Any]:
         "snapshot": running.snapshot.id,
         "refused": service.refused,
         "needs_restart": list(service.needs_restart),
+        "store": {"path": str(service.store.path), "fault": service.store.fault},
         "started_at": moment(service.started_at),
         "providers": [describe_provider(running, name) for name in running.machines],
     }
@@ -91,14 +92,17 @@ def describe_provider(running: Running, name: str) -> dict[str, Any]:
 async def _stream(feed: AsyncIterator[Any]) -> AsyncIterator[bytes]:
     """The feed's events, and a comment where there is none for a while, so that a dead reader is found."""
     yield b": connected\n\n"
-    pending = asyncio.ensure_future(anext(feed))
+    pending = asyncio.ensure_future(anext(feed, None))
     try:
         while True:
             done, _ = await asyncio.wait({pending}, timeout=KEEP_ALIVE_SECONDS)
             if not done:
                 yield b": still here\n\n"
                 continue
-            yield pending.result().encoded()
-            pending = asyncio.ensure_future(anext(feed))
+            event = pending.result()
+            if event is None:
+                return
+            yield event.encoded()
+            pending = asyncio.ensure_future(anext(feed, None))
     finally:
         pending.cancel()

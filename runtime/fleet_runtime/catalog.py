@@ -5,7 +5,7 @@ Pure, and cheap to read: each answer is kept as bytes until something about a ma
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from fleet_runtime.contract import Connection, RoutedModel, RoutedProvider, RoutingTable, Via
+from fleet_runtime.favorites import Favorites, Standing, standing
 from fleet_runtime.health import MachineState
 from fleet_runtime.inventory import Inventory
 from fleet_runtime.router import Resolution, resolve
@@ -22,15 +23,29 @@ CHAT_PATH = "/v1/chat/completions"
 
 @dataclass(slots=True)
 class Catalog:
-    """Lists for the surfaces of one snapshot."""
+    """Lists for the surfaces of one snapshot; `favorites` tells what is preferred now."""
 
     inventory: Inventory
-    _version: int = -1
+    favorites: Callable[[], Favorites] = Favorites
+    _versions: tuple[int, int] = (-1, -1)
+    _standings: tuple[Standing, ...] = ()
+    _favorite_ids: frozenset[str] = frozenset()
     _answers: dict[tuple[str, str | None, str], bytes] = field(default_factory=dict)
 
     def by_provider(self, table: RoutingTable) -> bytes:
         """``GET /api/models``: every provider of the surface in order, with all its models that are shown."""
         return self._answer("by_provider", table, None)
+
+    def picker(self, table: RoutingTable) -> bytes:
+        """``GET /api/picker``: the favorites that the surface can use now, then every provider with its
+        models, those that are not there without any."""
+        return self._answer("picker", table, None)
+
+    def favorite_list(self, table: RoutingTable) -> dict[str, Any]:
+        """``GET /api/favorites``: every favorite, and why it cannot be used where that is so."""
+        self._refresh()
+        favorites = [self._favorite(table, stands) for stands in self._standings]
+        return {"version": self._versions[1], "favorites": favorites}
 
     def openai_list(self, table: RoutingTable, pinned: str | None = None) -> bytes:
         """``GET <base>/v1/models``: what can be used now; bare ids where the path pins a provider."""
@@ -50,6 +65,7 @@ class Catalog:
         provider = next((p for p in table.providers if p.name == answer.provider), None)
         if provider is None or answer.listed is None:
             return None
+        self._refresh()
         return self._model(provider, answer.listed, self._facts(answer))
 
     def described(self, table: RoutingTable, answer: Resolution) -> dict[str, Any]:
@@ -93,21 +109,76 @@ class Catalog:
         }
 
     def _answer(self, kind: str, table: RoutingTable, pinned: str | None) -> bytes:
-        if self._version != self.inventory.version:
-            self._answers.clear()
-            self._version = self.inventory.version
+        self._refresh()
         key = (table.base, pinned, kind)
         answer = self._answers.get(key)
         if answer is None:
-            content = self._by_provider(table) if kind == "by_provider" else self._openai_list(table, pinned)
-            answer = self._answers[key] = msgspec.json.encode(content)
+            answer = self._answers[key] = msgspec.json.encode(self._content(kind, table, pinned))
         return answer
+
+    def _content(self, kind: str, table: RoutingTable, pinned: str | None) -> dict[str, Any]:
+        match kind:
+            case "by_provider":
+                return self._by_provider(table)
+            case "picker":
+                return self._picker(table)
+            case _:
+                return self._openai_list(table, pinned)
+
+    def _refresh(self) -> None:
+        """Forget the answers, and see anew what the favorites mean, where a machine or the list changed."""
+        favorites = self.favorites()
+        versions = (self.inventory.version, favorites.version)
+        if versions == self._versions:
+            return
+        self._versions = versions
+        self._answers.clear()
+        names = self.inventory.snapshot.fleet.names
+        self._standings = tuple(standing(item, names, self.inventory.view) for item in favorites.items)
+        self._favorite_ids = frozenset(
+            f"{stands.provider}/{stands.listed or stands.model}" for stands in self._standings
+        )
 
     def _by_provider(self, table: RoutingTable) -> dict[str, Any]:
         return {
             "snapshot": self.inventory.snapshot.id,
             "surface": table.surface,
             "providers": [self._provider(provider) for provider in table.providers],
+        }
+
+    def _picker(self, table: RoutingTable) -> dict[str, Any]:
+        allowed = {provider.name: provider for provider in table.providers}
+        favorites: dict[str, dict[str, Any]] = {}
+        for stands in self._standings:
+            if stands.reason is None and stands.provider in allowed:
+                id = stands.listed or stands.model
+                facts = self.inventory.listings[stands.provider].models.get(id, RoutedModel())
+                model = self._model(allowed[stands.provider], id, facts)
+                if model["available"] and not facts.hidden:
+                    favorites.setdefault(model["id"], model)
+        providers = [
+            described if self.inventory.view[name].there else described | {"models": []}
+            for name, described in ((name, self._provider(provider)) for name, provider in allowed.items())
+        ]
+        return {"surface": table.surface, "favorites": list(favorites.values()), "providers": providers}
+
+    def _favorite(self, table: RoutingTable, stands: Standing) -> dict[str, Any]:
+        reason: str | None = stands.reason
+        if reason is None:
+            connection = self.inventory.snapshot.connections[stands.provider]
+            models = self.inventory.listings[stands.provider].models
+            if all(allowed.name != stands.provider for allowed in table.providers):
+                reason = "surface_not_allowed"
+            elif not self._reachable(connection, models.get(stands.listed or "", RoutedModel())):
+                reason = "sidecar_unreachable"
+        return {
+            "id": stands.id,
+            "provider": stands.provider,
+            "model": stands.model,
+            "available": reason is None,
+            "reason": reason,
+            "orphan": reason == "orphan",
+            "added_at": moment(stands.favorite.added_at),
         }
 
     def _provider(self, provider: RoutedProvider) -> dict[str, Any]:
@@ -156,6 +227,7 @@ class Catalog:
             "reasoning": facts.reasoning,
             "input": list(facts.input or ("text",)),
             "purpose": facts.purpose or "chat",
+            "favorite": f"{provider.name}/{id}" in self._favorite_ids,
         }
 
     def _facts(self, answer: Resolution) -> RoutedModel:

@@ -76,6 +76,7 @@ class Database:
         self.favorites = Favorites()
         self._connection: sqlite3.Connection | None = None
         self._loaded = False
+        self._rescued: Favorites | None = None
         self._unavailable: str | None = None
         self._damage: str | None = None
 
@@ -84,9 +85,14 @@ class Database:
         return self._unavailable or self._damage
 
     def open(self) -> None:
-        """Load what is there. Where that cannot be written, what can be read of it is taken."""
+        """Load what is there, and try to write. Where that fails, what can be read of it is taken."""
+
+        def rewrite_version(connection: sqlite3.Connection) -> None:
+            with self._writing(connection):
+                connection.execute("UPDATE favorites_version SET version = version")
+
         try:
-            self._attempt(lambda connection: None)
+            self._attempt(rewrite_version)
         except StoreUnavailable:
             self.favorites = _read_as_it_is(self.path) or Favorites()
 
@@ -98,7 +104,7 @@ class Database:
         """Add to the history, whose oldest entries go when it is long."""
 
         def insert(connection: sqlite3.Connection) -> None:
-            with _transaction(connection):
+            with self._writing(connection):
                 connection.execute(
                     "INSERT INTO status_history (provider, status, reason, at) VALUES (?, ?, ?, ?)",
                     (entry.provider, entry.status, entry.reason, entry.at),
@@ -133,28 +139,44 @@ class Database:
         """Do `work`, on a new connection after a failure, and on a new file where the old is damaged."""
         try:
             try:
-                result = work(self._connected())
+                return work(self._connected())
             except (_Damaged, sqlite3.DatabaseError) as error:
                 if not _is_damage(error):
                     raise
                 self._set_aside()
-                result = work(self._connected())
+                return work(self._connected())
         except (_Damaged, sqlite3.Error, OSError) as error:
             self.close()
-            self._tell(f"the state file '{self.path}' cannot be used: {error}")
-            raise StoreUnavailable(self._unavailable) from error
-        self._tell(None)
-        return result
+            unavailable = f"the state file '{self.path}' cannot be used: {error}"
+            if unavailable != self._unavailable:
+                log.error("%s", unavailable)
+            self._unavailable = unavailable
+            raise StoreUnavailable(unavailable) from error
 
     def _connected(self) -> sqlite3.Connection:
+        """The open file, with the favorites loaded from it, or with those written to it that were rescued."""
+        if self._connection is not None and not self.path.exists():
+            self.close()
+            self._rescued = self.favorites
+            log.warning("the state file '%s' was removed, and is written anew", self.path)
         if self._connection is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            # before anything that may fail, so that `close` ends it
             self._connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
             _prepare(self._connection)
+            if self._rescued is not None:
+                with self._writing(self._connection):
+                    _write_favorites(self._connection, _read_favorites(self._connection), self._rescued)
+                self._rescued = None
             self.favorites = _read_favorites(self._connection)
             self._loaded = True
         return self._connection
+
+    @contextlib.contextmanager
+    def _writing(self, connection: sqlite3.Connection) -> Iterator[None]:
+        """A transaction that writes; its success shows that the file can be written."""
+        with _transaction(connection):
+            yield
+        self._unavailable = None
 
     def _edit(self, connection: sqlite3.Connection, edits: Sequence[Edit]) -> list[Favorites | Exception]:
         outcomes: list[Favorites | Exception] = []
@@ -169,6 +191,8 @@ class Database:
                     outcomes.append(now)
             if now is not before:
                 _write_favorites(connection, before, now)
+        if now is not before:
+            self._unavailable = None
         self.favorites = now
         return outcomes
 
@@ -178,7 +202,7 @@ class Database:
         return self.favorites if version == self.favorites.version else _read_favorites(connection)
 
     def _set_aside(self) -> None:
-        """Keep the damaged file and write what is known of the favorites to a new one.
+        """Keep the damaged file, and rescue what is known of the favorites.
 
         Known is what this process loaded, else what can still be read. A list that is lost whole goes on from
         a version that no reader has seen: the time in seconds.
@@ -189,18 +213,10 @@ class Database:
         for suffix in ("", "-wal", "-shm"):
             with contextlib.suppress(FileNotFoundError):
                 Path(f"{self.path}{suffix}").rename(f"{aside}{suffix}")
+        self._rescued = known or Favorites(int(time.time()))
         kept = "nothing of it could be read" if known is None else f"{len(known.items)} favorites were saved"
         self._damage = f"the state file was damaged and is kept as '{aside}'; {kept}"
         log.error("%s", self._damage)
-        connection = self._connected()
-        with _transaction(connection):
-            self.favorites = known or Favorites(int(time.time()))
-            _write_favorites(connection, Favorites(), self.favorites)
-
-    def _tell(self, unavailable: str | None) -> None:
-        if unavailable is not None and unavailable != self._unavailable:
-            log.error("%s", unavailable)
-        self._unavailable = unavailable
 
 
 @contextlib.contextmanager
@@ -224,7 +240,8 @@ def _prepare(connection: sqlite3.Connection) -> None:
         for statements in MIGRATIONS[version:]:
             for statement in statements:
                 connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+        if version < len(MIGRATIONS):
+            connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
 
 
 def _read_favorites(connection: sqlite3.Connection) -> Favorites:

@@ -38,17 +38,29 @@ FAULTS: Final = MappingProxyType(
         "model_not_found": Fault(404, "invalid_request_error", "not_found_error"),
         "not_found": Fault(404, "invalid_request_error", "not_found_error"),
         "method_not_allowed": Fault(405, "invalid_request_error", "invalid_request_error"),
+        "snapshot_refused": Fault(409, "invalid_request_error", "invalid_request_error"),
+        "version_conflict": Fault(412, "invalid_request_error", "invalid_request_error"),
         "body_too_large": Fault(413, "invalid_request_error", "request_too_large"),
         "too_many_requests": Fault(429, "rate_limit_error", "rate_limit_error"),
+        "version_required": Fault(428, "invalid_request_error", "invalid_request_error"),
         "head_too_large": Fault(431, "invalid_request_error", "invalid_request_error"),
         "internal_error": Fault(500, "server_error", "api_error"),
         "upstream_error": Fault(502, "server_error", "api_error"),
         "upstream_redirect": Fault(502, "server_error", "api_error"),
         "provider_unreachable": Fault(503, "server_error", "overloaded_error"),
         "provider_disabled": Fault(503, "server_error", "overloaded_error"),
+        "gateway_stopping": Fault(503, "server_error", "overloaded_error"),
+        "store_unavailable": Fault(503, "server_error", "api_error"),
         "upstream_timeout": Fault(504, "server_error", "timeout_error"),
     }
 )
+
+
+GIVE_UP: Final = ((b"x-should-retry", b"false"), (b"retry-after-ms", b"100"))
+"""A machine that is away is not back within a client's patience. The SDKs of OpenAI and Anthropic then do not
+try again (the first); opencode always tries five times more, without this for over a minute (the second)."""
+
+ADVICE: Final = MappingProxyType({"provider_unreachable": GIVE_UP, "provider_disabled": GIVE_UP})
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +98,7 @@ class Refused(Exception):
 def refused(
     code: str, message: str, param: str | None = None, headers: Sequence[tuple[bytes, bytes]] = ()
 ) -> Refused:
-    return Refused(ErrorAnswer(code, _printable(message), param, headers))
+    return Refused(ErrorAnswer(code, _printable(message), param, (*headers, *ADVICE.get(code, ()))))
 
 
 def error_body(code: str, message: str, param: str | None = None) -> dict[str, Any]:

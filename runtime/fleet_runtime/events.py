@@ -42,6 +42,7 @@ class EventLog:
     newest: int = 0
     _events: deque[Event] = field(default_factory=lambda: deque(maxlen=CAPACITY))
     _news: asyncio.Event = field(default_factory=asyncio.Event)
+    _closed: bool = False
 
     def publish(self, topic: Topic, data: dict[str, Any]) -> None:
         self.newest += 1
@@ -49,8 +50,13 @@ class EventLog:
         self._news.set()
         self._news = asyncio.Event()
 
+    def close(self) -> None:
+        """Nothing more will happen: readers come to the end of what did."""
+        self._closed = True
+        self._news.set()
+
     async def follow(self, last_id: str | None = None) -> AsyncIterator[Event]:
-        """Events after `last_id` (without one: from now on), for as long as the reader stays."""
+        """Events after `last_id` (without one: from now on), until the log is closed."""
         place = self.newest if last_id is None else self._number(last_id)
         while True:
             oldest = self.newest - len(self._events) + 1
@@ -61,6 +67,8 @@ class EventLog:
                 event = self._events[place + 1 - oldest]
                 place += 1
                 yield event
+            elif self._closed:
+                return
             else:
                 await self._news.wait()
 

@@ -14,7 +14,7 @@ from fleet_runtime.errors import refused, suggest
 from fleet_runtime.identity import model_id_fault
 from fleet_runtime.router import Resolution, View
 
-Absence = Literal["orphan", "provider_offline", "provider_disabled", "model_not_found", "sidecar_unreachable"]
+Absence = Literal["orphan", "provider_offline", "provider_disabled", "model_not_found"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +92,16 @@ def arranging(ids: Iterable[str], at: float, names: Mapping[str, str]) -> Change
 def renaming(names: Mapping[str, str]) -> Change:
     """Store every favorite under the present name of its machine."""
 
+    former = {name for name, present in names.items() if name != present}
+
     def rename(items: Items) -> Items:
-        named = (replace(item, id=present_id(item.id, names)) for item in items)
-        return tuple({item.id: item for item in reversed(tuple(named))}.values())[::-1]
+        if not any(item.id.partition("/")[0] in former for item in items):
+            return items
+        renamed: dict[str, Favorite] = {}
+        for item in items:
+            id = present_id(item.id, names)
+            renamed.setdefault(id, replace(item, id=id))
+        return tuple(renamed.values())
 
     return rename
 

@@ -12,6 +12,7 @@ from typing import Literal
 from fleet_runtime import probe
 from fleet_runtime.contract import RoutedProvider, Status
 from fleet_runtime.dialects import look
+from fleet_runtime.dialects.feed import FEEDS, Feed
 from fleet_runtime.dialects.observation import Answer, Ask, drive
 from fleet_runtime.events import EventLog
 from fleet_runtime.health import MachineState, after_look, next_look
@@ -21,6 +22,7 @@ from fleet_runtime.router import MachineView
 from fleet_runtime.snapshot import Snapshot
 
 FRESH_LOOK_SPACING = 1.0
+FEED_RETRY_SECONDS = 300.0
 
 log = logging.getLogger("fleet.inventory")
 
@@ -42,6 +44,7 @@ class Inventory:
     view: dict[str, MachineView] = field(default_factory=dict)
     _locked: dict[str, RoutedProvider] = field(default_factory=dict)
     _looks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    _feeds: dict[str, asyncio.Task[bool]] = field(default_factory=dict)
     _looked_at: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -65,6 +68,7 @@ class Inventory:
             for name in self.machines:
                 if self.interval(name) is not None:
                     pollers.create_task(self._poll(name), name=f"poll {name}")
+                    pollers.create_task(self._follow(name), name=f"follow {name}")
 
     def interval(self, name: str) -> float | None:
         """Seconds between looks at `name`; None for a machine that is never asked."""
@@ -90,6 +94,46 @@ class Inventory:
             await asyncio.sleep(
                 next_look(self.states[name], interval=interval, grace=grace, now=time.monotonic())
             )
+
+    async def _follow(self, name: str) -> None:
+        """Look as soon as the machine itself says that a model changed, where it does say so.
+
+        The looks at its own pace go on beside it: only they notice that a machine has fallen asleep.
+        """
+        stale = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._look_when(stale, name), name=f"look again at {name}")
+            await self._look(name)
+            while True:
+                state = self.states[name]
+                feed = FEEDS.get(state.kind) if state.status in ("online", "degraded") else None
+                offered = feed is not None and await self._read_feed(name, feed, stale)
+                if offered:
+                    stale.set()
+                interval = self.snapshot.gateway.inventory.interval
+                await asyncio.sleep(FEED_RETRY_SECONDS if feed is not None and not offered else interval)
+
+    async def _read_feed(self, name: str, feed: Feed, stale: asyncio.Event) -> bool:
+        """Follow a feed to its end, or until the machine is offline; False where there is none."""
+        machine = self.machines[name]
+        reading = asyncio.create_task(
+            probe.follow(machine.upstream, machine.connection, machine.key, feed, stale.set)
+        )
+        self._feeds[name] = reading
+        try:
+            await asyncio.wait({reading})
+        finally:
+            reading.cancel()
+            del self._feeds[name]
+        return reading.cancelled() or reading.result()
+
+    async def _look_when(self, stale: asyncio.Event, name: str) -> None:
+        while True:
+            await stale.wait()
+            stale.clear()
+            if name in self._looks:
+                await self._look(name)  # that one may have begun before the news
+            await self._look(name)
 
     async def _look(self, name: str) -> None:
         """Join the look that is under way, or start one; a caller that goes away does not end it."""
@@ -159,6 +203,8 @@ class Inventory:
             self.events.publish("provider", change)
         if before.status != state.status:
             log.info("provider '%s' is %s%s", name, state.status, f": {state.reason}" if state.reason else "")
+        if state.status == "offline" and name in self._feeds:
+            self._feeds[name].cancel()
         for model in before.states.keys() | state.states.keys():
             now = state.states.get(model, "unknown")
             if now != before.states.get(model, "unknown"):

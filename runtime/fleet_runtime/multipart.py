@@ -60,7 +60,6 @@ class MultipartBody:
         self.model: str | None = None
         self.length = 0
         self._boundary = boundary
-        self._file: SpooledTemporaryFile[bytes] = SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 (closed by `close`)
         self._hole: int | None = None
         self._value = bytearray()
         self._field = bytearray()
@@ -84,6 +83,7 @@ class MultipartBody:
             )
         except FormParserError as error:
             raise _invalid(str(error)) from None
+        self._file: SpooledTemporaryFile[bytes] = SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115
 
     def feed(self, data: bytes) -> None:
         try:

@@ -75,6 +75,7 @@ class EdgeProtocol(HttpToolsProtocol):
         self._extensions = {CLIENT: self}
         self._in_head = False
         self._in_body = False
+        self._offered = False
         self._draining = False
         self._refused = False
         self._head_size = 0
@@ -114,9 +115,7 @@ class EdgeProtocol(HttpToolsProtocol):
         began = not self._in_body
         self._piece = len(data)
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            pass
+            self._feed(data)
         except httptools.HttpParserError:
             self._refuse(
                 self._bad_head.answer if self._bad_head else _malformed("the request is not HTTP/1.1")
@@ -138,6 +137,22 @@ class EdgeProtocol(HttpToolsProtocol):
 
     # the parser
 
+    def _feed(self, data: bytes) -> None:
+        """Parse `data`. An offer to upgrade is not taken (RFC 9110, 7.8): the parser, which stops at one and
+        would lose the body, reads the same head once more without it."""
+        while True:
+            try:
+                self.parser.feed_data(data)
+                return
+            except httptools.HttpParserUpgrade as offer:
+                self._offered = False
+                version = self.parser.get_http_version().encode()
+                line = b"%s %s HTTP/%s\r\n" % (self.parser.get_method(), self.url, version)
+                fields = [b"%s: %s\r\n" % header for header in self.headers if header[0] != b"upgrade"]
+                data = line + b"".join(fields) + b"\r\n" + data[offer.args[0] :]
+                self.parser = httptools.HttpRequestParser(self)
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.scope["extensions"] = self._extensions  # type: ignore[typeddict-item]
@@ -151,10 +166,15 @@ class EdgeProtocol(HttpToolsProtocol):
         if fault is not None:
             self._bad_head = BadHead(fault)
             raise self._bad_head
+        if self.parser.should_upgrade():
+            self._offered = True
+            return
         self._in_body = True
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
+        if self._offered:
+            return
         self._in_body = False
         self._draining = False
         super().on_message_complete()

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final, NoReturn, Protocol
 
 from fleet_runtime.body import JsonBody, Receive, read_body, too_large
-from fleet_runtime.contract import Gateway, RoutingTable
+from fleet_runtime.contract import Gateway, RoutingTable, State
 from fleet_runtime.endpoints import Route
 from fleet_runtime.errors import ErrorAnswer, Refused, refused, suggest
 from fleet_runtime.headers import Header, RequestHead, end_to_end, find, percent_encoded, without_model
@@ -44,6 +44,8 @@ class Deciding(Protocol):
     async def resolve(
         self, table: RoutingTable, text: str, *, pinned: str | None = None, falls_back: bool = False
     ) -> Resolution: ...
+
+    def state(self, provider: str, model: str) -> State: ...
 
 
 class AnswerCut(Exception):
@@ -98,8 +100,12 @@ class Exchange:
                 "invalid_json", f"a body compressed with '{encoding}' cannot be routed: send it plain"
             )
         if head.content_type[:19].lower() == b"multipart/form-data":
-            return await read_multipart(self._receive, head.content_type, limit)
-        return JsonBody(await read_body(self._receive, limit))
+            form = await read_multipart(self._receive, head.content_type, limit)
+            self.record.received = time.perf_counter()
+            return form
+        data = await read_body(self._receive, limit)
+        self.record.received = time.perf_counter()
+        return JsonBody(data)
 
     async def _dispatch(self, body: JsonBody | MultipartBody) -> None:
         record = self.record
@@ -116,6 +122,9 @@ class Exchange:
         payload: bytes | BodySource
         payload = body.unchanged() if body.model is None else body.naming(resolution.model)
         counted = resolution.listed or resolution.model
+        self._named.append((b"x-fleet-state", self._fleet.state(name, counted).encode()))
+        headers = self._onward(machine)
+        record.asked = time.perf_counter()
         try:
             await machine.enter(counted)
         except GateFull:
@@ -124,7 +133,7 @@ class Exchange:
         try:
             try:
                 response = await upstream.send(
-                    b"POST", target + b"?" + query if query else target, self._onward(machine), payload
+                    b"POST", target + b"?" + query if query else target, headers, payload
                 )
             except UpstreamError as error:
                 raise self._failed(error) from error
@@ -187,6 +196,7 @@ class Exchange:
                 first = await response.chunk()
             except UpstreamError as error:
                 raise self._failed(error) from error
+            self.record.answered = time.perf_counter()
         if status >= 500:
             if first == b"":
                 await self._refuse(self._silent(status), status)
@@ -208,11 +218,15 @@ class Exchange:
         await self._pass(b"", more=False)
 
     async def _start(self, status: int, headers: list[Header]) -> None:
-        self.record.status = status
+        record = self.record
+        record.status = status
+        record.pass_head()
         if self._cors:
             headers = [header for header in headers if not header[0].startswith(b"access-control-")]
             headers += self._cors
-        await self._send({"type": "http.response.start", "status": status, "headers": headers + self._named})
+        headers += self._named
+        headers.append((b"server-timing", _timing(record)))
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def _pass(self, data: bytes, *, more: bool) -> None:
         record = self.record
@@ -263,3 +277,12 @@ class Exchange:
         server = "the sidecar of " if record.via == "sidecar" else ""
         model = f" (model '{record.model}')" if record.model else ""
         return f"{server}provider '{record.provider}'{model}"
+
+
+def _timing(record: Record) -> bytes:
+    """The value of ``server-timing`` (W3C): milliseconds until the answer's head, the gateway's own and the
+    machine's."""
+    own = (record.own or 0.0) * 1000
+    if record.waited is None:
+        return b"gateway;dur=%.3f" % own
+    return b"gateway;dur=%.3f, machine;dur=%.3f" % (own, record.waited * 1000)

@@ -24,10 +24,16 @@ EndReason = Literal[
 class Record:
     """One request, filled in as it goes on.
 
+    `inference`: the request was for a machine, not for one of the gateway's own lists or its API.
     `status` is what the client was told (0: nothing), `code` the code of an error of the gateway's own.
-    `ok`: the machine's answer was passed on whole, whatever its status. Times are seconds of
-    ``time.perf_counter``: `started` when the request's head was read, `answered` when the machine's head
-    came, `first_byte` when the first byte of the body went on, `finished` at the end.
+    `ok`: the machine's answer was passed on whole, whatever its status.
+
+    Times are seconds of ``time.perf_counter``: `started` when the request's head was read, `received` when
+    its body was whole, `asked` when there was nothing to do but wait for the machine, `answered` when its
+    answer came, `passed` when the answer's head went on, `first_byte` when the first byte of its body did,
+    `finished` at the end. `own` and `waited` are seconds until the answer's head went on: those that the
+    gateway took itself, and those that the machine took (None: it was not asked). The client's sending of
+    the body is in neither.
     """
 
     request_id: str
@@ -44,7 +50,31 @@ class Record:
     end_reason: EndReason = "ok"
     bytes_in: int = 0
     bytes_out: int = 0
+    inference: bool = True
     started: float = field(default_factory=time.perf_counter)
+    received: float | None = None
+    asked: float | None = None
     answered: float | None = None
+    passed: float | None = None
     first_byte: float | None = None
     finished: float | None = None
+    own: float | None = None
+    waited: float | None = None
+
+    def refuse(self, status: int, code: str) -> None:
+        """The client is told an error of the gateway's own; an end that is already known stands."""
+        self.status = status
+        self.code = code
+        if self.end_reason == "ok":
+            self.end_reason = "refused"
+
+    def pass_head(self) -> None:
+        """The head of the answer goes on now, which fixes `own` and `waited`."""
+        passed = self.passed = time.perf_counter()
+        received = self.received or self.started
+        if self.asked is None:
+            self.own = passed - received
+        else:
+            answered = self.answered or passed
+            self.own = self.asked - received + passed - answered
+            self.waited = answered - self.asked

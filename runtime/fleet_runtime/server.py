@@ -7,25 +7,31 @@ import contextlib
 import logging
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import uvicorn
 
+from fleet_runtime.access_log import AccessLog
 from fleet_runtime.api import create_api
 from fleet_runtime.app import App
 from fleet_runtime.listen import CannotServe, split_address
 from fleet_runtime.protocol import edge_protocol
+from fleet_runtime.record import Record
 from fleet_runtime.running import Running
 from fleet_runtime.service import Service
 
 BACKLOG = 2048
 KEEP_ALIVE_SECONDS = 75
+LOOK_SECONDS = 0.05
+FLUSH_SECONDS = 1.0
+"""For the last bytes of cut answers to leave."""
 
 log = logging.getLogger("fleet")
 
 
-def run_gateway(folder: Path, listen: str | None, environ: Mapping[str, str]) -> None:
+def run_gateway(folder: Path, listen: str | None, environ: Mapping[str, str], access_log: AccessLog) -> None:
     """Serve the generated folder until a signal says to stop.
 
     `listen` (``HOST:PORT``) overrides what gateway.json says. SIGTERM and SIGINT let running requests
@@ -35,7 +41,7 @@ def run_gateway(folder: Path, listen: str | None, environ: Mapping[str, str]) ->
     service = Service.load(folder, environ, listen)
     host, port = split_address(service.running.gateway.listen)
     with bound_socket(host, port) as listener, asyncio.Runner(loop_factory=loop_factory()) as runner:
-        runner.run(_serve(service, listener))
+        runner.run(_serve(service, listener, access_log))
 
 
 @contextlib.contextmanager
@@ -52,7 +58,8 @@ def bound_socket(host: str, port: int) -> Iterator[socket.socket]:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, with our signals: a clean stop exits 0, a second signal ends at once, SIGHUP reloads."""
+    """uvicorn, with our signals and our end: SIGHUP reloads, a clean stop exits 0, a second signal does not
+    wait for anybody."""
 
     def __init__(self, config: uvicorn.Config, service: Service) -> None:
         super().__init__(config)
@@ -83,14 +90,46 @@ class _Server(uvicorn.Server):
         self._reloads.add(task)
         task.add_done_callback(self._reloads.discard)
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """No new connections; running requests go on to their end or that of the drain; what is left is cut,
+        and never given an end that the machine did not send."""
+        for listening in (*self.servers, *(sockets or ())):
+            listening.close()
+        self._service.events.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        drain = self._service.running.gateway.drain
+        running = self.server_state.tasks
+        if running:
+            log.info("requests that run on: %d, for at most %g s", len(running), drain)
+        await self._connections_gone(drain)
+        if running:
+            log.warning("requests that are cut: %d", len(running))
+            for task in list(running):
+                task.cancel()
+            await asyncio.wait(list(running))
+        await self._connections_gone(FLUSH_SECONDS)
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
 
-async def _serve(service: Service, listener: socket.socket) -> None:
+    async def _connections_gone(self, seconds: float) -> None:
+        """Return when no connection is left, after `seconds`, or when somebody insists."""
+        deadline = time.monotonic() + seconds
+        while self.server_state.connections and not self.force_exit and time.monotonic() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(LOOK_SECONDS)  # uvicorn tells nobody of a connection's end
+
+
+async def _serve(service: Service, listener: socket.socket, access_log: AccessLog) -> None:
     def current() -> Running:
         return service.running
 
+    def finished(record: Record) -> None:
+        service.metrics.finished(record)
+        access_log.finished(record)
+
     gateway = service.running.gateway
     config = uvicorn.Config(
-        App(current, create_api(service)),
+        App(current, create_api(service), finished),
         http=edge_protocol(lambda: service.running.gateway.limits.head),
         ws="none",
         lifespan="off",
@@ -100,7 +139,6 @@ async def _serve(service: Service, listener: socket.socket) -> None:
         server_header=False,
         date_header=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=max(1, round(gateway.drain)),
     )
     server = _Server(config, service)
     async with asyncio.TaskGroup() as group:

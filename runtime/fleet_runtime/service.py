@@ -9,12 +9,15 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from weakref import WeakSet
 
 from fleet_runtime.contract import Gateway
 from fleet_runtime.credentials import KeyUnset
 from fleet_runtime.events import EventLog
 from fleet_runtime.favorites import renaming
 from fleet_runtime.listen import CannotServe, refuse_open_door
+from fleet_runtime.machine import Machine
+from fleet_runtime.metrics import Metrics
 from fleet_runtime.running import Running, assemble
 from fleet_runtime.snapshot import ArtifactError, Snapshot, load_snapshot
 from fleet_runtime.store import Store, StoreUnavailable, keep_history, state_path
@@ -31,7 +34,8 @@ log = logging.getLogger("fleet.service")
 class Service:
     """The gateway's one mutable reference. A request takes `running` once and keeps it to its end.
 
-    `refused` says why the folder's present content does not serve, None where it does.
+    `refused` says why the folder's present content does not serve, None where it does. `machines` are those
+    that may still have requests: of the running snapshot, and of former ones as long as anything holds them.
     """
 
     folder: Path
@@ -43,8 +47,15 @@ class Service:
     store: Store
     refused: str | None = None
     started_at: float = field(default_factory=time.time)
+    machines: WeakSet[Machine] = field(default_factory=WeakSet)
+    metrics: Metrics = field(init=False)
     _inventories: set[asyncio.Task[None]] = field(default_factory=set)
     _closing: set[asyncio.Task[None]] = field(default_factory=set)
+    _reloading: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def __post_init__(self) -> None:
+        self.machines.update(self.running.machines.values())
+        self.metrics = Metrics(self)
 
     @classmethod
     def load(cls, folder: Path, environ: Mapping[str, str], listen: str | None = None) -> Service:
@@ -82,7 +93,14 @@ class Service:
             await self.store.close()
 
     async def reload(self) -> str | None:
-        """Read the folder again, and the key files; the reason where its content is refused."""
+        """Read the folder again, and the key files; the reason where its content is refused.
+
+        One reload at a time: what was written before the call is what serves after it.
+        """
+        async with self._reloading:
+            return await self._reload()
+
+    async def _reload(self) -> str | None:
         try:
             snapshot = await asyncio.to_thread(load_snapshot, self.folder)
             running = _start(snapshot, self.listen, self.environ, self.events, self.store, self.running)
@@ -90,8 +108,12 @@ class Service:
             if self.refused != str(error):
                 log.error("the new snapshot is refused, the old one serves on: %s", error)
             self.refused = str(error)
+            self.metrics.reloaded("refused")
             return self.refused
+        if self.refused is not None:
+            log.info("the generated folder is sound again")
         self.refused = None
+        self.metrics.reloaded("unchanged" if running is self.running else "loaded")
         if running is not self.running:
             self._swap(running)
         return None
@@ -99,6 +121,7 @@ class Service:
     def _swap(self, new: Running) -> None:
         old, retired = self.running, set(self._inventories)
         self.running = new
+        self.machines.update(new.machines.values())
         for key in self.needs_restart:
             log.warning("the change of 'gateway.%s' needs a restart", key)
         self._poll(new)
@@ -141,14 +164,20 @@ class Service:
             now = self._signature()
             if now != seen or (self.refused is not None and waited >= RETRY_SECONDS):
                 seen, waited = now, 0.0
-                await self.reload()
+                try:
+                    await self.reload()
+                except Exception:
+                    log.exception("reloading failed; the old snapshot serves on")
 
     def _signature(self) -> tuple[object, ...]:
         """What changes when the folder does: files by path, inode, size and time, once something is wrong
         with it; the manifest alone while all is well, since a build writes it last."""
         manifest = self.folder / "manifest.json"
-        files = [manifest] if self.refused is None else sorted(self.folder.rglob("*.json"))
-        return tuple(_stamp(file) for file in files)
+        if self.refused is None:
+            return (_stamp(manifest),)
+        with contextlib.suppress(OSError):
+            return tuple(_stamp(file) for file in sorted(self.folder.rglob("*.json")))
+        return ()
 
 
 def _start(

@@ -32,8 +32,8 @@ def state_path(state: str | None, root: Path, environ: Mapping[str, str]) -> Pat
 
 
 class Store:
-    """Opened at once and never in the way: without a usable file the favorites are those last known, `edit`
-    raises `StoreUnavailable`, and `fault` says why.
+    """Never in the way: without a usable file the favorites are those last known, `edit` raises
+    `StoreUnavailable`, and `fault` says why.
 
     `told` is called on the event loop with the version, after each commit that changed the favorites.
     """
@@ -44,10 +44,13 @@ class Store:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="fleet-store")
         self._waiting: list[tuple[Edit, asyncio.Future[Favorites]]] = []
         self._writing: asyncio.Task[None] | None = None
-        self._thread.submit(self._database.open).result()
 
     def __repr__(self) -> str:
         return f"<Store {self._database.path}: {self.fault or f'version {self.favorites.version}'}>"
+
+    @property
+    def path(self) -> Path:
+        return self._database.path
 
     @property
     def favorites(self) -> Favorites:
@@ -56,6 +59,10 @@ class Store:
     @property
     def fault(self) -> str | None:
         return self._database.fault
+
+    def open(self) -> None:
+        """Load what was kept, before anything is asked of the store; blocks for as long as that takes."""
+        self._thread.submit(self._database.open).result()
 
     async def edit(self, change: Change, expected: frozenset[int] | None = None) -> Favorites:
         """The favorites after `change`, which is on the disk by then.

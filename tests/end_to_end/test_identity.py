@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from fleet_runtime.simulator import MachineSpec, SimulatedModel, SimulationThread
 from fleet_runtime.upstream import Upstream
-
 from tests.stack import Stack, eventually, running_stack
 
 SHARED = ("qwen3-8b", "qwen3-4b", "qwen3-coder-30b", "deepseek-r1-qwen3-8b", "unsloth/Qwen3-8B-GGUF:Q4_K_M")

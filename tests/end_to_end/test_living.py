@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fleet_runtime.simulator import MachineSpec, SimulatedModel, SimulationThread
 
+from fleet_runtime.simulator import MachineSpec, SimulatedModel, SimulationThread
 from tests.stack import Stack, eventually, running_stack
 
 MODELS = (SimulatedModel("qwen3-8b"), SimulatedModel("qwen3-4b"))
@@ -110,3 +110,27 @@ def test_the_gateway_says_it_is_alive_and_ready_and_stops_cleanly(stack: Stack) 
     assert stack.client.get("/ready").json()["snapshot"].startswith("sha256:")
     stack.process.terminate()
     assert stack.process.wait(10) == 0
+
+
+def test_a_model_that_loads_shows_at_once_though_the_machine_is_asked_rarely(tmp_path: Path) -> None:
+    specs = (
+        MachineSpec("sam-desktop", models=MODELS, sidecar=True),
+        MachineSpec("embedding", models=MODELS),
+        MachineSpec(
+            "router", kind="llama-server-router", models=(SimulatedModel("glm"), SimulatedModel("phi"))
+        ),
+    )
+
+    def rarely(machines: SimulationThread, listen: str) -> str:
+        text = fleet_yaml(machines, listen).replace("interval: 0.1", "interval: 60")
+        return text.replace("  unset:", f"  router: {machines.url('router')}\n  unset:")
+
+    with running_stack(tmp_path, specs, rarely, online=("embedding", "router")) as stack:
+        for model in ("embedding/qwen3-8b", "router/glm"):
+            assert state_of(stack, model) == "unloaded"
+            assert stack.chat(model).status_code == 200
+            eventually(lambda model=model: state_of(stack, model) == "loaded", 1.0)  # type: ignore[misc]
+
+
+def state_of(stack: Stack, model: str) -> str:
+    return str(stack.client.get(f"/api/models/{model}").json()["state"])

@@ -43,7 +43,7 @@ def test_a_missing_file_is_named(folder: Path, name: str) -> None:
 def test_a_file_of_another_build_is_refused(folder: Path, name: str) -> None:
     with (folder / name).open("ab") as file:
         file.write(b"\n")
-    with pytest.raises(ArtifactError, match="not the file that manifest.json was written with"):
+    with pytest.raises(ArtifactError, match=r"not the file that manifest\.json was written with"):
         load_snapshot(folder)
 
 

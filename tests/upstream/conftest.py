@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
+
+from fleet_runtime.contract import Timeouts
 from fleet_runtime.upstream import Upstream
 
 Client = Callable[..., Upstream]
@@ -19,12 +22,24 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
 
 @pytest.fixture
 async def client() -> AsyncIterator[Client]:
-    """Makes Upstreams that are closed when the test is over."""
+    """Makes Upstreams, with short limits unless told otherwise, that are closed when the test is over."""
     async with AsyncExitStack() as stack:
 
         def make(url: str, **options: Any) -> Upstream:
-            upstream = Upstream(url, **options)
+            upstream = Upstream(url, **{"timeouts": Timeouts(connect=5, first_byte=5, idle=5), **options})
             stack.push_async_callback(upstream.close)
             return upstream
 
         yield make
+
+
+async def eventually(condition: Callable[[], bool]) -> None:
+    """Returns once `condition` holds; TimeoutError after 5 s."""
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0)
+
+
+async def until_state(upstream: Upstream, state: str) -> None:
+    """Returns once `upstream` says that it is in `state`."""
+    await eventually(lambda: state in repr(upstream))

@@ -6,13 +6,13 @@ import asyncio
 import gzip
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from fleet_runtime.contract import Timeouts
 from fleet_runtime.upstream import BadUpstreamAnswer, Response, Upstream, UpstreamCut
 from fleet_runtime.upstream.address import Address
 from fleet_runtime.upstream.connection import HEAD_LIMIT, Connection
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-
 from tests.raw_server import Peer, Script, answering, raw_server
 from tests.upstream.conftest import Client
 
@@ -61,6 +61,31 @@ async def test_an_answer_framed_by_itself_leaves_its_connection_fit_for_the_next
             assert await response.read(100) == body
         assert server.connections == 1
         assert repr(upstream).endswith("0 active, 1 idle>")
+
+
+async def test_fault_11_interim_answers_are_skipped_and_expect_is_not_sent(client: Client) -> None:
+    interim = b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n"
+
+    async def script(peer: Peer) -> None:
+        await peer.head()
+        for head in interim:
+            await peer.trickle(head)
+        await peer.receive(1_000_000)
+        await peer.send(PLAIN)
+
+    async with raw_server(script) as server:
+        response = await client(server.url).send(b"POST", b"/", [], b"x" * 1_000_000)
+        assert (response.status, response.headers) == (200, [(b"content-length", b"5")])
+        assert response.complete == b"hello"
+
+
+@pytest.mark.parametrize("status", [204, 304])
+async def test_fault_11_an_answer_that_has_no_body_ends_with_its_head(client: Client, status: int) -> None:
+    async with raw_server(answering(b"HTTP/1.1 %d X\r\nx: y\r\n\r\n" % status)) as server:
+        upstream = client(server.url)
+        for _ in range(2):
+            assert (await get(upstream)).complete == b""
+        assert server.connections == 1
 
 
 @pytest.mark.parametrize(
@@ -145,10 +170,7 @@ async def test_a_small_answer_is_complete_with_its_head(client: Client) -> None:
     async with raw_server(answering(PLAIN)) as server:
         response = await get(client(server.url))
         assert response.complete == b"hello"
-        assert await response.chunk() == b"hello"
-        assert response.complete is None
-        assert await response.chunk() == b""
-        assert await response.chunk() == b""
+        assert [await response.chunk() for _ in range(3)] == [b"hello", b"", b""]
         response.abort()
         assert await response.chunk() == b""
 
@@ -270,16 +292,22 @@ async def test_a_head_just_below_64_kb_passes(client: Client) -> None:
         assert (await get(client(server.url))).complete == b"hello"
 
 
-@pytest.mark.parametrize(
-    "flood",
-    [b"0\r\nx: " + b"a" * 2 * HEAD_LIMIT, b"0\r\n" + b"x: y\r\n" * HEAD_LIMIT, b"5;" + b"a" * 2 * HEAD_LIMIT],
-)
-async def test_endless_trailers_and_chunk_extensions_are_refused(client: Client, flood: bytes) -> None:
-    answer = OK + b"transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n" + flood
-    async with raw_server(answering(answer)) as server:
+@pytest.mark.parametrize(("start", "more"), [(b"0\r\nx: ", b"a"), (b"0\r\n", b"x: y\r\n"), (b"5;", b"a")])
+async def test_endless_trailers_and_chunk_extensions_are_refused(
+    client: Client, start: bytes, more: bytes
+) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(OK + b"transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n" + start)
+        while True:
+            await peer.send(more * 1000)
+
+    async with raw_server(script) as server:
         response = await get(client(server.url))
+        assert await response.chunk() == b"hello"
         with pytest.raises(BadUpstreamAnswer, match="more than 65536"):
-            await response.read(100)
+            await response.chunk()
+        await server.until_open(0)
 
 
 async def test_an_answer_beyond_the_readers_limit_is_refused_and_its_connection_closed(
@@ -332,7 +360,7 @@ async def test_any_split_of_an_answer_reads_the_same(
     edges = list(range(len(data))) if bytewise else sorted({cut for cut in cuts if 0 < cut < len(data)})
     settled: list[bool] = []
     async with raw_server(Peer.gone) as server:
-        address = Address(server.url, verify=True, ca_file=None)
+        address = Address(server.url)
         connection = await address.connect(lambda: Connection("peer", lambda _, fit: settled.append(fit)), 5)
         response = connection.start(b"GET / HTTP/1.1\r\n\r\n", b"", Timeouts(), bodiless=False)
         reading = asyncio.create_task(response.read(1000))

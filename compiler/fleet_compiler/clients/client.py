@@ -14,7 +14,8 @@ class ClientView:
     """All that a client's configuration may be made from.
 
     `file` is the path of the configuration inside the generated folder; `key` the gateway's key that it
-    refers to, where the gateway wants one; `exclusive`: the client shall know no other providers.
+    refers to, where the gateway wants one; `exclusive`: the client shall know no other providers;
+    `legacy_provider`: the name of one more provider, for ids that older sessions saved.
     """
 
     gateway: Gateway
@@ -22,6 +23,7 @@ class ClientView:
     file: str
     key: KeyReference | None
     exclusive: bool
+    legacy_provider: str | None = None
 
     @property
     def base_url(self) -> str:

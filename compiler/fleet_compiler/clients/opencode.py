@@ -10,11 +10,10 @@ import posixpath
 from collections.abc import Mapping
 from typing import Any
 
+from fleet_compiler.clients.client import Client, ClientView
 from fleet_runtime.contract import KeyReference, RoutedModel, RoutedProvider
 from fleet_runtime.identity import CompositeId, split_id
 from fleet_runtime.router import listed_names
-
-from fleet_compiler.clients.client import Client, ClientView
 
 MAX_DEFAULT_OUTPUT = 8192
 USABLE_SOURCES = frozenset({"configured", "running", "listed"})
@@ -27,17 +26,22 @@ def context(view: ClientView) -> Mapping[str, Any]:
         for provider in view.table.providers
         if provider.name not in disabled and (models := _models(provider))
     }
+    providers = [
+        {"id": provider.name, "label": provider.label, "models": offered[provider.name]}
+        for provider in view.table.providers
+        if provider.name in offered
+    ]
+    legacy = _under_old_ids(view, offered)
+    if view.legacy_provider is not None and legacy:
+        label = f"{view.legacy_provider} (older sessions)"
+        providers.append({"id": view.legacy_provider, "label": label, "models": legacy})
     return {
         "base_url": view.base_url,
         "api_key": _api_key(view),
         "exclusive": view.exclusive,
         "model": _first_choice(view, offered, "default"),
         "small_model": _first_choice(view, offered, "task"),
-        "providers": [
-            {"id": provider.name, "label": provider.label, "models": offered[provider.name]}
-            for provider in view.table.providers
-            if provider.name in offered
-        ],
+        "providers": providers,
     }
 
 
@@ -51,6 +55,15 @@ def _models(provider: RoutedProvider) -> dict[str, dict[str, Any]]:
         for id, facts in provider.models.items()
         if not facts.hidden and facts.purpose in (None, "chat")
     }
+
+
+def _under_old_ids(
+    view: ClientView, offered: Mapping[str, Mapping[str, dict[str, Any]]]
+) -> dict[str, dict[str, Any]]:
+    """What ids stood for that were saved without a machine, or with one behind another name: the default
+    provider's models under their bare ids, all under their composite ids, which win as in the router."""
+    bare = offered.get(view.table.default_provider, {})
+    return {**bare, **{model["id"]: model for models in offered.values() for model in models.values()}}
 
 
 def _model(provider: RoutedProvider, id: str, facts: RoutedModel) -> dict[str, Any]:
@@ -107,5 +120,5 @@ def _api_key(view: ClientView) -> str | None:
 
 def _beside(view: ClientView, key: KeyReference) -> str:
     """The key's file as seen from the configuration's folder."""
-    from_generated = posixpath.join(view.gateway.root, key.file or "")
-    return posixpath.relpath(from_generated, posixpath.dirname(view.file) or ".")
+    up = [".."] * view.file.count("/")
+    return posixpath.normpath(posixpath.join(*up, view.gateway.root, key.file or ""))

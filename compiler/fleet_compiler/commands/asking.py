@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from fleet_runtime.dialects.observation import Observation
-
 from fleet_compiler.commands.terminal import note, warn
+from fleet_runtime.dialects.observation import Observation
 
 
 def show_seen(name: str, seen: Observation) -> None:

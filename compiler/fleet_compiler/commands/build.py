@@ -59,7 +59,7 @@ def _build(project: Project, locked: bool) -> None:
     for line in prepared.changes:
         change(line)
     written = len(prepared.plan.pending)
-    if prepared.stale:
+    if written:
         say(f"wrote {written} {'file' if written == 1 else 'files'} to {project.output}")
     else:
         say(f"{project.output} is current")
@@ -69,8 +69,10 @@ def _announce(prepared: Prepared) -> None:
     """What must be said before files are replaced."""
     loaded = prepared.compiled.loaded
     show_diagnostics(prepared.compiled.warnings, (loaded.source,))
-    for name in prepared.silent:
-        warn(f"'{name}' is built without models; `fleet lock {name}` or the next build asks it again")
+    for name in prepared.without_models:
+        warn(
+            f"'{name}' is not in fleet.lock and has no list: the next build, or `fleet lock {name}`, asks it"
+        )
     for foreign in prepared.plan.foreign:
         path = prepared.project.output / foreign.path
         warn(f"'{path}' was not left as the last build wrote it; it is overwritten")

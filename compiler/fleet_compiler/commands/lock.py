@@ -7,8 +7,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import click
-from fleet_runtime.contract import Connection
-from fleet_runtime.dialects.observation import Observation
 
 from fleet_compiler.commands.asking import said, show_seen
 from fleet_compiler.commands.options import epilog, file_option, fleet_file
@@ -21,6 +19,8 @@ from fleet_compiler.lockfile import applying, dump_lock, load_lock, save_lock, w
 from fleet_compiler.resolve import resolve_connections
 from fleet_compiler.turns import taking_turns
 from fleet_compiler.wording import nearest
+from fleet_runtime.contract import Connection
+from fleet_runtime.dialects.observation import Observation
 
 
 @click.command(

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from fleet_runtime.contract import FLEET_TABLE, RoutedModel, RoutedProvider, as_data
 
 from fleet_compiler.commands.options import epilog, file_option, fleet_file
 from fleet_compiler.commands.terminal import say
@@ -17,6 +16,7 @@ from fleet_compiler.lockfile import applying, load_lock
 from fleet_compiler.model import Fleet
 from fleet_compiler.resolve import resolve_connections, resolve_fleet, table_path
 from fleet_compiler.wording import listed
+from fleet_runtime.contract import FLEET_TABLE, RoutedModel, RoutedProvider, as_data
 
 
 @click.command(

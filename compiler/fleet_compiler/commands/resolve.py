@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import click
-from fleet_runtime.contract import Connection, RoutedModel, RoutingTable
-from fleet_runtime.router import Resolution, lock_view
-from fleet_runtime.router import resolve as route
-from fleet_runtime.snapshot import ArtifactError, Snapshot, load_snapshot
 
 from fleet_compiler.commands.options import epilog, file_option, fleet_file, output_option
 from fleet_compiler.commands.terminal import say
 from fleet_compiler.errors import StaleArtifacts, UsageProblem
 from fleet_compiler.pipeline import project_of
 from fleet_compiler.wording import listed
+from fleet_runtime.contract import Connection, RoutedModel, RoutingTable
+from fleet_runtime.router import Resolution, lock_view
+from fleet_runtime.router import resolve as route
+from fleet_runtime.snapshot import ArtifactError, Snapshot, load_snapshot
 
 CHAT = "/v1/chat/completions"
 

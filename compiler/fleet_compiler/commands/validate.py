@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import get_args
 
 import click
-from fleet_runtime.contract import Lock
 
 from fleet_compiler.commands.options import epilog, file_option, fleet_file
 from fleet_compiler.commands.terminal import say, show_diagnostics
@@ -20,6 +19,7 @@ from fleet_compiler.lockfile import applying, load_lock
 from fleet_compiler.report import Format, render
 from fleet_compiler.resolve import resolve_connections, resolve_fleet
 from fleet_compiler.source import Source
+from fleet_runtime.contract import Lock
 
 
 @click.command(

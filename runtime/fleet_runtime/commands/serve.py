@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import time
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -27,18 +26,28 @@ Exit codes: 0 stopped by a signal, 1 nothing to serve or the address cannot be h
     help="The folder that `fleet build` wrote; by default generated/ beside the nearest fleet.yaml.",
 )
 @click.option("--listen", metavar="HOST:PORT", help="Listen here instead of where fleet.yaml says.")
-def serve(generated: Path | None, listen: str | None) -> None:
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How to write the log, one line per request among it, on standard error.",
+)
+def serve(generated: Path | None, listen: str | None, log_format: Literal["text", "json"]) -> None:
     """Run the gateway.
 
     It routes every `provider/model` to exactly that machine and takes a new snapshot as soon as
     `fleet build` has written one. SIGHUP reloads, SIGTERM and Ctrl-C stop.
     """
+    from fleet_runtime.access_log import AccessLog
+    from fleet_runtime.logs import log_to_stderr, write_stderr
     from fleet_runtime.server import run_gateway
     from fleet_runtime.service import REFUSALS
 
-    _log_to_stderr()
+    log_to_stderr(log_format)
+    access_log = AccessLog(log_format, write_stderr)
     try:
-        run_gateway(generated or _nearest_generated(), listen, os.environ)
+        run_gateway(generated or _nearest_generated(), listen, os.environ, access_log)
     except REFUSALS as error:
         raise click.ClickException(str(error)) from None
 
@@ -50,12 +59,3 @@ def _nearest_generated() -> Path:
         if (folder / "fleet.yaml").is_file():
             return folder / "generated"
     return here / "generated"
-
-
-def _log_to_stderr() -> None:
-    logging.Formatter.converter = time.gmtime
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", datefmt="%Y-%m-%dT%H:%M:%SZ"
-    )
-    for noisy in ("uvicorn", "uvicorn.error", "httpx"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)

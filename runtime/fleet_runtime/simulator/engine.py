@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from email.parser import BytesParser
 from email.policy import HTTP
+from functools import partial
 from typing import Any
 
 from fleet_runtime.simulator.gate import Gate
@@ -58,7 +59,7 @@ LLAMA_CPP_PATHS = {
         "apply-template",
     )
 }
-INFERENCE_PATHS = OPENAI_PATHS | LLAMA_CPP_PATHS | {"/api/chat": "chat", "/api/generate": "generate"}
+INFERENCE_PATHS = OPENAI_PATHS | LLAMA_CPP_PATHS
 
 
 @dataclass(slots=True)
@@ -136,8 +137,8 @@ class Engine:
     ) -> None:
         self.spec = spec
         self.behaviour = behaviour
-        self.gate = Gate()
-        self.loading_gate = Gate()
+        self.gate = Gate(news)
+        self.loading_gate = Gate(news)
         self.news = news
         self.memory = Memory(spec.models, spec.max_loaded or capacity, self._load, news)
         self.resident = resident
@@ -202,19 +203,21 @@ class Engine:
         counted = isinstance(options, dict) and options.get("include_usage") is True
         match endpoint:
             case "completions":
-                whole = chat.completion(said, llama_cpp=llama_cpp)
-                stream = chat.completion_stream(said, llama_cpp=llama_cpp, include_usage=counted)
+                whole = partial(chat.completion, said, llama_cpp=llama_cpp)
+                stream = partial(chat.completion_stream, said, llama_cpp=llama_cpp, include_usage=counted)
             case "completion" | "infill":
-                whole = chat.native_completion(said, False)[0]
-                stream = chat.native_completion(said, True)
+                whole = partial(chat.native_completion, said)
+                stream = partial(chat.native_completion_stream, said)
             case "messages":
-                whole, stream = dialogue.message(said), dialogue.message_stream(said)
+                whole = partial(dialogue.message, said)
+                stream = partial(dialogue.message_stream, said)
             case "responses":
-                whole, stream = dialogue.response(said), dialogue.response_stream(said)
+                whole = partial(dialogue.response, said)
+                stream = partial(dialogue.response_stream, said)
             case _:
-                whole = chat.chat(said, llama_cpp=llama_cpp)
-                stream = chat.chat_stream(said, llama_cpp=llama_cpp, include_usage=counted)
-        return self.stream(stream) if streamed else Reply(200, whole)
+                whole = partial(chat.chat, said, llama_cpp=llama_cpp)
+                stream = partial(chat.chat_stream, said, llama_cpp=llama_cpp, include_usage=counted)
+        return self.stream(stream()) if streamed else Reply(200, whole())
 
     def generate(self, model: SimulatedModel, asked: dict[str, Any]) -> Generation:
         """Raises TooLong."""
@@ -227,6 +230,7 @@ class Engine:
             model,
             asked,
             chunks=self.behaviour.chunks,
+            call=self.behaviour.call,
             created=int(time.time()),
             key=f"{self.spec.name}-{self._numbers:06}",
         )

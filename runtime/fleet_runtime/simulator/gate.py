@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
+from fleet_runtime.simulator.news import News
+
 
 class Gate:
-    """Passes are kept for those who come later; `open` lets everybody who waits now through."""
+    """Passes are kept for those who come later; `open` lets everybody who waits now through. `news` is told
+    when somebody begins to wait."""
 
-    def __init__(self) -> None:
+    def __init__(self, news: News) -> None:
+        self._news = news
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._passes = 0
 
@@ -23,6 +27,7 @@ class Gate:
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(future)
+        self._news.tell()
         try:
             await future
         finally:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fleet_runtime.simulator.spec import SimulatedModel
+from fleet_runtime.simulator.spec import ScriptedCall, SimulatedModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,7 @@ def generate(
     asked: Mapping[str, Any],
     *,
     chunks: int | None,
+    call: ScriptedCall | None,
     created: int,
     key: str,
 ) -> Generation:
@@ -65,7 +66,7 @@ def generate(
         ),
         len(pieces),
     )
-    tool = _tool_call(asked) if model.tools else None
+    tool = _tool_call(asked, call) if model.tools else None
     return Generation(
         machine=machine,
         model=model.id,
@@ -122,19 +123,39 @@ def _exactly(pieces: tuple[str, ...], count: int) -> tuple[str, ...]:
     return (*pieces, *(f" {number}" for number in range(len(pieces) + 1, count + 1)))
 
 
-def _tool_call(asked: Mapping[str, Any]) -> ToolCall | None:
+def _tool_call(asked: Mapping[str, Any], call: ScriptedCall | None) -> ToolCall | None:
+    """The scripted call, else one of the first tool where the request demands one."""
+    offered = {described["name"]: described for described in _offered(asked.get("tools"))}
+    if call is not None and call.name in offered and not _ends_with_result(asked):
+        return ToolCall(call.name, json.dumps(call.arguments))
     choice = asked.get("tool_choice")
-    forced = choice == "required" or isinstance(choice, dict)
-    tools = asked.get("tools")
-    if not forced or not isinstance(tools, list):
-        return None
-    for tool in tools:
-        if isinstance(tool, dict):
-            described = tool.get("function", tool)
-            if isinstance(described, dict) and isinstance(described.get("name"), str):
-                schema = described.get("parameters", described.get("input_schema"))
-                return ToolCall(described["name"], json.dumps(_example(schema)))
+    if offered and (choice == "required" or isinstance(choice, dict)):
+        name, described = next(iter(offered.items()))
+        schema = described.get("parameters", described.get("input_schema"))
+        return ToolCall(name, json.dumps(_example(schema)))
     return None
+
+
+def _offered(tools: object) -> Iterator[dict[str, Any]]:
+    for tool in tools if isinstance(tools, list) else ():
+        described = tool.get("function", tool) if isinstance(tool, dict) else None
+        if isinstance(described, dict) and isinstance(described.get("name"), str):
+            yield described
+
+
+def _ends_with_result(asked: Mapping[str, Any]) -> bool:
+    """In OpenAI's chat, Anthropic's messages or OpenAI's responses."""
+    messages = asked.get("messages", asked.get("input"))
+    last = messages[-1] if isinstance(messages, list) and messages else None
+    if not isinstance(last, dict):
+        return False
+    content = last.get("content")
+    parts = content if isinstance(content, list) else ()
+    return (
+        last.get("role") == "tool"
+        or last.get("type") == "function_call_output"
+        or any(isinstance(part, dict) and part.get("type") == "tool_result" for part in parts)
+    )
 
 
 def _example(schema: Any) -> Any:

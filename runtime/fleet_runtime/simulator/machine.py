@@ -261,9 +261,7 @@ class SimulatedMachine:
 async def _send(exchange: Exchange, reply: Reply, dress: Callable[[Reply], Headers]) -> None:
     """A streamed answer's head goes out with its first piece, as servers of models do it."""
     if isinstance(reply.body, bytes):
-        await exchange.head(reply.status, dress(reply))
-        await exchange.piece(reply.body)
-        await exchange.end()
+        await exchange.head(reply.status, dress(reply), reply.body)
         return
     started = False
     async with aclosing(reply.body) as pieces:

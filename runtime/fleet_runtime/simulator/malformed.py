@@ -20,7 +20,7 @@ def malform(pieces: list[bytes], how: Malformation) -> list[bytes]:
         case "no-space":
             return [piece.replace(b"data: ", b"data:") for piece in pieces]
         case "multi-line":
-            return [event.replace(b',"', b',\ndata: "', 1) for event in events]
+            return [event.replace(b"data: {", b"data: {\ndata: ", 1) for event in events]
         case "no-trailing-newline":
             return [*pieces[:-1], pieces[-1].rstrip(b"\n")]
         case "bom":

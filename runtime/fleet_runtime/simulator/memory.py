@@ -72,7 +72,11 @@ class Memory:
         """Return once `model` is loaded; raises LoadFailed."""
         self._touch(model)
         while self.state(model.id) != "loaded":
-            await asyncio.shield(self.begin(model))
+            task = self.begin(model)
+            await asyncio.wait([task])
+            if task.cancelled():
+                raise LoadFailed(model.id)
+            task.result()
 
     def begin(self, model: SimulatedModel) -> asyncio.Task[None]:
         """Have `model` loaded in the background, where it is not already being loaded."""

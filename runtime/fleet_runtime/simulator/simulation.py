@@ -80,6 +80,7 @@ class SimulationThread:
 
     def stop(self) -> None:
         self.run(self._simulation.__aexit__(None, None, None))
+        self.run(self._loop.shutdown_asyncgens())
         self._end()
 
     def url(self, name: str) -> str:

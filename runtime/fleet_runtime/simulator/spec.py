@@ -63,6 +63,16 @@ class SimulatedModel:
     peer: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ScriptedCall:
+    """A call of the tool `name`."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    name: str
+    arguments: dict[str, Any]
+
+
 @dataclass(slots=True)
 class Behaviour:
     """How a machine behaves just now; every field may be changed while it runs.
@@ -72,7 +82,8 @@ class Behaviour:
     connection then ends. `hold` keeps every piece of an answer's body until it is released (an answer's
     head goes out with its first piece), `hold_loading` keeps a model loading until then. `chunks` is the
     number of content pieces of a stream. `loading`: a llama-server says on every path that it is loading
-    its model. `list_*` replace the list of models.
+    its model. `call` is what models answer a request with that offers that tool and does not itself end with
+    a tool's result. `list_*` replace the list of models.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -86,6 +97,7 @@ class Behaviour:
     first_byte_ms: float = 0
     chunk_ms: float = 0
     chunks: int | None = None
+    call: ScriptedCall | None = None
     hold: bool = False
     hold_loading: bool = False
     load_seconds: float | None = None

@@ -80,13 +80,15 @@ class Exchange:
         self.aborted = True
         self._connection.drop("fin")
 
-    async def head(self, status: int, headers: Headers) -> None:
-        """Write the head; `Transfer-Encoding: chunked` and `Connection: close` among the headers are kept."""
+    async def head(self, status: int, headers: Headers, body: bytes = b"") -> None:
+        """Write the head, with a body of known length at once; what it says of chunks and of closing is
+        kept to."""
         lowered = {(name.lower(), value.lower()) for name, value in headers}
         self._chunked = ("transfer-encoding", "chunked") in lowered
         self.close = self.close or ("connection", "close") in lowered
         lines = [f"HTTP/1.1 {status} {_phrase(status)}", *(f"{name}: {value}" for name, value in headers)]
-        await self.raw(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
+        head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+        await self.raw(head if self._head_only else head + body)
 
     async def piece(self, data: bytes) -> None:
         """Write a piece of the body, framed as the head said."""
@@ -243,6 +245,9 @@ class _Connection(asyncio.Protocol):
                     return
         except Dropped:
             return
+        except Exception:
+            self._transport.abort()
+            raise
         finally:
             self._task = None
 
@@ -263,11 +268,15 @@ class _Connection(asyncio.Protocol):
         self._transport.abort()
 
     async def gone(self) -> None:
+        """Return when the connection is closed and whoever was answering on it has ended."""
+        task = self._task
         await self._lost.wait()
+        if task is not None:
+            await asyncio.wait([task])
 
 
 def _bound(port: int) -> socket.socket:
-    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     bound.bind((HOST, port))
     return bound

@@ -7,7 +7,7 @@ import math
 import os
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -27,6 +27,14 @@ noticed after a minute, not after the first-byte limit."""
 
 P = TypeVar("P", bound=asyncio.Protocol)
 
+Resolve = Callable[[str, int], Awaitable[Sequence[AddrInfoType]]]
+
+
+async def system_names(host: str, port: int) -> Sequence[AddrInfoType]:
+    """Asks the system's resolver, in a thread."""
+    loop = asyncio.get_running_loop()
+    return await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+
 
 class Address:
     """The root of a server, from its URL: ``http[s]://host[:port][/prefix]``, an IPv6 host in brackets.
@@ -35,7 +43,9 @@ class Address:
     `text` the address as shown in messages. ValueError for anything that is no such URL.
     """
 
-    def __init__(self, url: str, *, verify: bool, ca_file: str | None) -> None:
+    def __init__(
+        self, url: str, *, verify: bool = True, ca_file: str | None = None, resolve: Resolve = system_names
+    ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
             raise ValueError(f"'{url}' is not the http or https URL of a server")
@@ -48,6 +58,7 @@ class Address:
         self.host_header = _host_header(self.host) + (b"" if self.port == default else b":%d" % self.port)
         self._verify = verify
         self._ca_file = ca_file
+        self._resolve = resolve
         self._context: ssl.SSLContext | None = None
         self._literal = _literal(self.host, self.port)
         self._lookup: asyncio.Task[list[AddrInfoType]] | None = None
@@ -73,12 +84,6 @@ class Address:
         self._looked_up = -math.inf
         raise ConnectFailed(f"cannot connect to {self.text}: {reason}")
 
-    def close(self) -> None:
-        """Gives up a look-up that still runs."""
-        if self._lookup is not None:
-            self._lookup.cancel()
-            self._lookup = None
-
     async def _connect(self, factory: Callable[[], P]) -> P:
         loop = asyncio.get_running_loop()
         context = self._tls() if self.tls else None
@@ -99,16 +104,16 @@ class Address:
         return protocol
 
     async def _addresses(self, loop: asyncio.AbstractEventLoop) -> list[AddrInfoType]:
-        """The addresses of the name; callers share one look-up, which runs in a thread."""
+        """The addresses of the name; connections made together share one look-up."""
         lookup = self._lookup
         if lookup is None or (lookup.done() and loop.time() - self._looked_up > FRESH):
             lookup = self._lookup = loop.create_task(self._look_up(loop))
         return await asyncio.shield(lookup)
 
     async def _look_up(self, loop: asyncio.AbstractEventLoop) -> list[AddrInfoType]:
-        found = await loop.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+        found = list(await self._resolve(self.host, self.port))
         self._looked_up = loop.time()
-        return list(found)
+        return found
 
     def _tls(self) -> ssl.SSLContext:
         if self._context is None:

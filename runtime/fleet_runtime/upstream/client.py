@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from fleet_runtime.contract import Timeouts
-from fleet_runtime.upstream.address import Address
+from fleet_runtime.upstream.address import Address, Resolve, system_names
 from fleet_runtime.upstream.connection import Connection
 from fleet_runtime.upstream.errors import UpstreamCut
 from fleet_runtime.upstream.response import BodySource, Response
@@ -20,7 +20,7 @@ class Upstream:
     Idle connections are kept for `idle_seconds`, `max_idle` of them, and the last used is used next. Bytes
     go and come as they are: no proxy, no redirect, no cookie, no decompression. `host_header` and `prefix`
     (the path of `url`, without a slash at its end) are for callers, who build targets themselves.
-    ValueError for a `url` that is not ``http[s]://host[:port][/prefix]``.
+    `resolve` asks for the addresses of a name. ValueError for a `url` that is not ``http[s]://host[:port][/prefix]``.
     """
 
     def __init__(
@@ -32,10 +32,11 @@ class Upstream:
         ca_file: str | None = None,
         max_idle: int = 256,
         idle_seconds: float = 15,
+        resolve: Resolve = system_names,
     ) -> None:
         self.url = url
         self.timeouts = timeouts or Timeouts()
-        self._address = Address(url, verify=verify, ca_file=ca_file)
+        self._address = Address(url, verify=verify, ca_file=ca_file, resolve=resolve)
         self.host_header = self._address.host_header
         self.prefix = self._address.prefix
         self._host_line = b" HTTP/1.1\r\nhost: " + self.host_header + b"\r\n"
@@ -87,7 +88,6 @@ class Upstream:
         """Closes what is idle at once, and what runs when it is done. A request may still be sent after
         this; it gets a connection of its own."""
         self._closed = True
-        self._address.close()
         for connection in list(self._idle):
             connection.abort()
         await asyncio.sleep(0)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
+import socket
 from collections.abc import Callable
 from contextlib import aclosing
 from typing import cast
@@ -12,6 +14,7 @@ import httptools
 
 from fleet_runtime.contract import Timeouts
 from fleet_runtime.upstream.errors import BadUpstreamAnswer, FirstByteTimeout, IdleTimeout, UpstreamCut
+from fleet_runtime.upstream.framing import body_length
 from fleet_runtime.upstream.response import HIGH_WATER, BodySource, Response
 
 HEAD_LIMIT = 64 * 1024
@@ -180,7 +183,9 @@ class Connection(asyncio.Protocol):
 
     async def _write(self, response: Response, piece: bytes | memoryview) -> None:
         self._transport.write(piece)
-        if not self._writable:
+        if self._writable:
+            await asyncio.sleep(0)
+        else:
             self._drained = self._loop.create_future()
             await self._drained
         if self._reading:
@@ -223,6 +228,10 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         response = self._response
+        if exc is not None and response is not None and not response.status:
+            if unread := _unread(self._transport):
+                self.data_received(unread)
+            response = self._response
         if response is None:
             self._close()
         elif self._until_close and exc is None:
@@ -255,26 +264,18 @@ class Connection(asyncio.Protocol):
         status = self._parser.get_status_code()
         if 100 <= status < 200 and status != 101:
             return
-        if status == 101 or not 200 <= status <= 599:
-            self._refusal = f"answered with status {status}"
+        try:
+            length, until_close = body_length(status, headers)
+        except ValueError as error:
+            self._refusal = str(error)
             return
-        length: int | None = None
-        chunked = False
-        for name, value in headers:
-            if len(name) == 14 and name.lower() == b"content-length":
-                length = int(value)
-            elif len(name) == 17 and name.lower() == b"transfer-encoding":
-                if chunked or value.strip().lower() != b"chunked":
-                    self._refusal = "sent a transfer-encoding other than 'chunked'"
-                    return
-                chunked = True
         if self._overhead > HEAD_LIMIT and sum(len(n) + len(v) + 4 for n, v in headers) > HEAD_LIMIT:
             self._refusal = f"sent more than {HEAD_LIMIT} bytes of head"
             return
         response.status = status
         response.headers = headers
         response.content_length = length
-        self._until_close = length is None and not chunked
+        self._until_close = until_close
         if self._bodiless:
             self._ended = True
             self._keep_alive = False
@@ -335,3 +336,15 @@ class Connection(asyncio.Protocol):
             head_received=head_received,
             silent=self._overhead == 0 and not head_received,
         )
+
+
+def _unread(transport: asyncio.Transport) -> bytes:
+    """What came on a connection before the write to it that failed: a machine that refuses a body early
+    may answer and reset at once."""
+    if transport.get_extra_info("ssl_object") is not None:
+        return b""
+    try:
+        with socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno())) as sock:
+            return sock.recv(PIECE, socket.MSG_DONTWAIT)
+    except OSError:
+        return b""

@@ -10,8 +10,9 @@ from fleet_runtime.simulator.engine import LLAMA_CPP_PATHS, OPENAI_PATHS, Engine
 from fleet_runtime.simulator.kinds import llama_server
 from fleet_runtime.simulator.kinds.product import Product
 from fleet_runtime.simulator.memory import LoadFailed
-from fleet_runtime.simulator.reply import Reply, json_reply
+from fleet_runtime.simulator.reply import Reply, json_reply, llama_cpp
 from fleet_runtime.simulator.spec import SimulatedModel
+from fleet_runtime.simulator.wire import Headers, Request
 
 _CHILDREN = {"/props", "/slots", "/metrics"}
 
@@ -50,11 +51,24 @@ async def answer(engine: Engine, visit: Visit) -> Reply:
     except LoadFailed:
         return llama_server.error(500, f"model name={model.id} failed to load")
     if endpoint is not None:
-        return await llama_server.respond(engine, visit, endpoint, model)
+        return _passed_on(engine, await llama_server.respond(engine, visit, endpoint, model))
     child = {"/props": llama_server.props, "/slots": llama_server.slots}.get(request.path)
     if child is None:
         return llama_server.error(501, "This server does not support metrics endpoint.")
-    return json_reply(child(model))
+    return _passed_on(engine, json_reply(child(model)))
+
+
+def _passed_on(engine: Engine, reply: Reply) -> Reply:
+    """What a child answers always leaves the router in chunks."""
+    return replace(reply, body=engine.paced([reply.body])) if isinstance(reply.body, bytes) else reply
+
+
+def _dress(reply: Reply, request: Request) -> Headers:
+    """A child's answer is announced as the connection's last, and as kept alive."""
+    if isinstance(reply.body, bytes):
+        return llama_cpp(reply, request)
+    plain = llama_cpp(replace(reply, status=200), request)
+    return [*plain[:2], ("Connection", "close"), *plain[2:]]
 
 
 def _manage(engine: Engine, visit: Visit) -> Reply:
@@ -113,4 +127,4 @@ def _props() -> dict[str, Any]:
     }
 
 
-PRODUCT: Product = replace(llama_server.PRODUCT, answer=answer, resident=False, capacity=4)
+PRODUCT: Product = replace(llama_server.PRODUCT, dress=_dress, answer=answer, resident=False, capacity=4)

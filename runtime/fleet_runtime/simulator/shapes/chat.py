@@ -110,34 +110,22 @@ def completion_stream(said: Generation, *, llama_cpp: bool, include_usage: bool)
     events = [event(chunk(piece, None)) for piece in said.pieces]
     last = chunk("", said.finish)
     if llama_cpp:
+        identity = last.pop("id")
         spent = {"usage": usage(said)} if include_usage else {}
-        return [*events, event({**last, **spent, "timings": timings(said)}), DONE]
+        return [*events, event({**last, **spent, "id": identity, "timings": timings(said)}), DONE]
     tail = [event(last)]
     if include_usage:
         tail.append(event({**last, "choices": [], "usage": usage(said)}))
     return [*events, *tail, DONE]
 
 
-def native_completion(said: Generation, stream: bool) -> list[bytes]:
-    """llama.cpp's own /completion and /infill: JSON in one piece, or events without a [DONE]."""
-    whole = {
-        "index": 0,
-        "content": "" if stream else said.text,
-        "tokens": [],
-        "id_slot": 0,
-        "stop": True,
-        "model": said.model,
-        "tokens_predicted": len(said.pieces),
-        "tokens_evaluated": said.prompt_tokens,
-        "has_new_line": "\n" in said.text,
-        "truncated": False,
-        "stop_type": "limit" if said.finish == "length" else "eos",
-        "stopping_word": "",
-        "tokens_cached": said.prompt_tokens + len(said.pieces),
-        "timings": timings(said),
-    }
-    if not stream:
-        return [compact(whole)]
+def native_completion(said: Generation) -> bytes:
+    """llama.cpp's own /completion and /infill."""
+    return compact(_native(said, said.text))
+
+
+def native_completion_stream(said: Generation) -> list[bytes]:
+    """The same as events, without a [DONE]."""
     events = [
         event(
             {
@@ -152,7 +140,7 @@ def native_completion(said: Generation, stream: bool) -> list[bytes]:
         )
         for number, piece in enumerate(said.pieces, 1)
     ]
-    return [*events, event(whole)]
+    return [*events, event(_native(said, ""))]
 
 
 def usage(said: Generation) -> dict[str, Any]:
@@ -176,6 +164,25 @@ def timings(said: Generation) -> dict[str, Any]:
         "predicted_ms": said.completion_tokens * 20.0,
         "predicted_per_token_ms": 20.0,
         "predicted_per_second": 50.0,
+    }
+
+
+def _native(said: Generation, content: str) -> dict[str, Any]:
+    return {
+        "index": 0,
+        "content": content,
+        "tokens": [],
+        "id_slot": 0,
+        "stop": True,
+        "model": said.model,
+        "tokens_predicted": len(said.pieces),
+        "tokens_evaluated": said.prompt_tokens,
+        "has_new_line": "\n" in said.text,
+        "truncated": False,
+        "stop_type": "limit" if said.finish == "length" else "eos",
+        "stopping_word": "",
+        "tokens_cached": said.prompt_tokens + len(said.pieces),
+        "timings": timings(said),
     }
 
 

@@ -7,7 +7,9 @@ from typing import Any
 
 from fleet_runtime.simulator.generation import Generation
 from fleet_runtime.simulator.reply import compact
+from fleet_runtime.simulator.shapes.chat import timings
 
+_COMPLETED = ("id", "object", "created_at", "status", "model", "output", "usage")
 _STOP = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use"}
 
 
@@ -76,6 +78,7 @@ def response(said: Generation) -> bytes:
 
 
 def response_stream(said: Generation) -> list[bytes]:
+    """All items begin and grow in turn; only then each is said to be done."""
     begun = {"id": f"resp_{said.key}", "object": "response", "status": "in_progress"}
     events: list[dict[str, Any]] = [
         {"type": "response.created", "response": begun},
@@ -83,33 +86,55 @@ def response_stream(said: Generation) -> list[bytes]:
     ]
     output = _output(said)
     for item in output:
-        item_id = item["id"]
-        pending = {**item, "status": "in_progress"}
-        match item["type"]:
-            case "reasoning":
-                events.append({"type": "response.output_item.added", "item": {**pending, "content": []}})
-                events += [
-                    {"type": "response.reasoning_text.delta", "delta": piece, "item_id": item_id}
-                    for piece in said.thinking
-                ]
-            case "function_call":
-                events.append({"type": "response.output_item.added", "item": {**pending, "arguments": ""}})
-                delta = {"delta": item["arguments"], "item_id": item_id}
-                events.append({"type": "response.function_call_arguments.delta", **delta})
-            case _:
-                events.append({"type": "response.output_item.added", "item": {**pending, "content": []}})
-                part = {"type": "output_text", "text": ""}
-                events.append({"type": "response.content_part.added", "item_id": item_id, "part": part})
-                events += [
-                    {"type": "response.output_text.delta", "item_id": item_id, "delta": piece}
-                    for piece in said.pieces
-                ]
-                events.append({"type": "response.output_text.done", "item_id": item_id, "text": said.text})
-                part = item["content"][0]
-                events.append({"type": "response.content_part.done", "item_id": item_id, "part": part})
+        events += _item_events(said, item)
+    for item in output:
+        if item["type"] == "message":
+            part, whole = item["content"][0], {"item_id": item["id"], "text": said.text}
+            events.append({"type": "response.output_text.done", **whole})
+            done = {"item_id": item["id"], "part": part}
+            events.append({"type": "response.content_part.done", **done})
         events.append({"type": "response.output_item.done", "item": item})
-    events.append({"type": "response.completed", "response": _response(said)})
+    completed = {"id": begun["id"], "object": "response", **_response(said)}
+    completed = {key: completed[key] for key in _COMPLETED}
+    timed = {"response": completed, "timings": timings(said)}
+    events.append({"type": "response.completed", **timed})
     return [named(event) for event in events]
+
+
+def _item_events(said: Generation, item: dict[str, Any]) -> list[dict[str, Any]]:
+    item_id = item["id"]
+    match item["type"]:
+        case "reasoning":
+            added = {**item, "content": [], "status": "in_progress"}
+            deltas = [
+                {"type": "response.reasoning_text.delta", "delta": piece, "item_id": item_id}
+                for piece in said.thinking
+            ]
+            return [{"type": "response.output_item.added", "item": added}, *deltas]
+        case "function_call":
+            keys = ("id", "arguments", "call_id", "name", "type", "status")
+            added = {key: item[key] for key in keys} | {"arguments": "", "status": "in_progress"}
+            delta = {"delta": item["arguments"], "item_id": item_id}
+            return [
+                {"type": "response.output_item.added", "item": added},
+                {"type": "response.function_call_arguments.delta", **delta},
+            ]
+    added = {
+        "content": [],
+        "id": item_id,
+        "role": "assistant",
+        "status": "in_progress",
+        "type": "message",
+    }
+    part = {"item_id": item_id, "part": {"type": "output_text", "text": ""}}
+    deltas = [
+        {"type": "response.output_text.delta", "item_id": item_id, "delta": piece} for piece in said.pieces
+    ]
+    return [
+        {"type": "response.output_item.added", "item": added},
+        {"type": "response.content_part.added", **part},
+        *deltas,
+    ]
 
 
 def _response(said: Generation) -> dict[str, Any]:

@@ -1,0 +1,148 @@
+"""``/api/favorites`` and ``/api/picker``: what is preferred, on every surface the same.
+
+A change may carry ``If-Match`` with the version that it was meant for (the list's ``ETag``) and is refused
+with 412 where that is past; replacing the whole list must carry it, ``*`` meaning whatever is there.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Annotated, Any
+from urllib.parse import unquote_to_bytes
+
+from fastapi import APIRouter, Header, HTTPException, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+
+from fleet_runtime.api_answers import Surface, surface_table, tagged
+from fleet_runtime.errors import FAULTS, Refused
+from fleet_runtime.favorites import (
+    Change,
+    VersionConflict,
+    adding,
+    arranging,
+    favorite_id,
+    present_id,
+    removing,
+)
+from fleet_runtime.running import Running
+from fleet_runtime.service import Service
+from fleet_runtime.store import StoreUnavailable
+
+PREFIX = "/api/favorites/"
+
+IfMatch = Annotated[str | None, Header(description="the version of the list that the change is meant for")]
+
+
+class Chosen(BaseModel):
+    """A favorite as ``GET /api/favorites`` shows it; only its id counts."""
+
+    id: str
+
+
+class WholeList(BaseModel):
+    """The favorites in their order: ids, or what ``GET /api/favorites`` answered."""
+
+    favorites: list[str | Chosen]
+
+
+def favorites_router(service: Service) -> APIRouter:
+    """The routes over a running service and its store."""
+    router = APIRouter()
+
+    @router.get("/api/picker", summary="what a model picker shows: favorites first, then every provider")
+    def picker(surface: Surface = None, if_none_match: Annotated[str | None, Header()] = None) -> Response:
+        running = service.running
+        return tagged(running.catalog.picker(surface_table(running, surface)), if_none_match)
+
+    @router.get("/api/favorites", summary="all favorites in their order, those that are away too")
+    def favorites(surface: Surface = None) -> Response:
+        return _listed(service.running, surface)
+
+    @router.put("/api/favorites", summary="make the list exactly this; needs If-Match")
+    async def arrange(wanted: WholeList, if_match: IfMatch = None) -> Response:
+        if if_match is None:
+            message = "replacing the whole list needs If-Match with the version that it was made from"
+            raise _refusal("version_required", message)
+        running = service.running
+        stored = {present_id(item.id, _names(running)) for item in service.store.favorites.items}
+        ids = []
+        for chosen in wanted.favorites:
+            text = chosen if isinstance(chosen, str) else chosen.id
+            known = present_id(text, _names(running))
+            ids.append(known if known in stored else await _composite(running, text))
+        return await _change(service, arranging(ids, time.time(), _names(running)), if_match)
+
+    @router.put("/api/favorites/{id:path}", summary="add a favorite at the end, by any name of the model")
+    async def add(request: Request, if_match: IfMatch = None) -> Response:
+        running, text = service.running, _id(request)
+        id = await _composite(running, text)
+        asked = present_id(text, _names(running))
+        return await _change(service, adding(id, time.time(), _names(running), asked), if_match)
+
+    @router.delete("/api/favorites/{id:path}", summary="remove a favorite, if it is one")
+    async def remove(request: Request, if_match: IfMatch = None) -> Response:
+        running, text = service.running, _id(request)
+        ids = {text, present_id(text, _names(running))}
+        answer = await running.resolve(running.snapshot.fleet, text)
+        if answer.provider is not None:
+            ids.add(f"{answer.provider}/{answer.listed or answer.model}")
+        return await _change(service, removing(ids, _names(running)), if_match)
+
+    return router
+
+
+def _names(running: Running) -> Mapping[str, str]:
+    return running.snapshot.fleet.names
+
+
+def _id(request: Request) -> str:
+    """The rest of the path, decoded once, so that an id may hold slashes and, encoded, anything."""
+    try:
+        return unquote_to_bytes(request.scope["raw_path"]).decode().removeprefix(PREFIX)
+    except UnicodeDecodeError:
+        raise _refusal("invalid_request", "the id in the path is not UTF-8", "id") from None
+
+
+async def _composite(running: Running, text: str) -> str:
+    """The composite id under which `text` is kept."""
+    answer = await running.resolve(running.snapshot.fleet, text)
+    connection = running.snapshot.connections.get(answer.provider or "")
+    try:
+        return favorite_id(answer, forwards=connection is not None and connection.unlisted == "forward")
+    except Refused as refusal:
+        told = refusal.answer
+        raise _refusal(told.code, told.message, told.param) from None
+
+
+async def _change(service: Service, change: Change, if_match: str | None) -> Response:
+    try:
+        await service.store.edit(change, _versions(if_match))
+    except VersionConflict as conflict:
+        tag = {"etag": f'"{conflict.current.version}"'}
+        raise _refusal("version_conflict", str(conflict), headers=tag) from None
+    except StoreUnavailable as unavailable:
+        raise _refusal("store_unavailable", str(unavailable)) from None
+    return _listed(service.running, None)
+
+
+def _listed(running: Running, surface: str | None) -> Response:
+    """The list as it is now. No cache may answer it: what a favorite means changes without its version."""
+    found = running.catalog.favorite_list(surface_table(running, surface))
+    return JSONResponse(found, headers={"etag": f'"{found["version"]}"', "cache-control": "no-store"})
+
+
+def _versions(if_match: str | None) -> frozenset[int] | None:
+    """The versions that ``If-Match`` names; None for any. A tag that is none of ours matches nothing."""
+    if if_match is None or if_match.strip() == "*":
+        return None
+    tags = (tag.strip().strip('"') for tag in if_match.split(","))
+    return frozenset(int(tag) for tag in tags if tag.isascii() and tag.isdigit() and len(tag) < 20)
+
+
+def _refusal(
+    code: str, message: str, param: str | None = None, headers: dict[str, str] | None = None
+) -> HTTPException:
+    detail: dict[str, Any] = {"code": code, "message": message, "param": param}
+    return HTTPException(FAULTS[code].status, detail=detail, headers=headers)

@@ -1,0 +1,220 @@
+"""``fleet build`` and ``fleet diff``."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fleet_runtime.simulator import MachineSpec, SimulatedModel, SimulationThread
+from tests.cli.conftest import ONE_MACHINE, Fleet, write
+
+CANARY = "canary-8d1f77"
+
+
+@pytest.fixture(scope="module")
+def machines() -> Iterator[SimulationThread]:
+    models = tuple(SimulatedModel(id) for id in ("qwen3-8b", "qwen3-4b"))
+    with SimulationThread([MachineSpec("desk", models=models), MachineSpec("attic", models=models)]) as running:
+        yield running
+
+
+def two(machines: SimulationThread) -> str:
+    return f"""
+    version: 1
+    default_provider: desk
+    providers:
+      desk: {machines.url("desk")}
+      attic: {machines.url("attic")}
+    surfaces: {{chat: , code: {{client: opencode}}}}
+    """
+
+
+def test_a_build_asks_new_machines_once(
+    fleet: Fleet, tmp_path: Path, machines: SimulationThread
+) -> None:
+    for name in ("desk", "attic"):
+        machines.reset(name)
+    write(tmp_path, two(machines))
+    first = fleet("build")
+    assert first.out.splitlines() == [
+        "+ desk: 2 models, on chat, code",
+        "+ attic: 2 models, on chat, code",
+        "wrote 7 files to generated",
+    ]
+    assert sorted(first.err.splitlines()) == ["attic: llama-swap, 2 models", "desk: llama-swap, 2 models"]
+    asked = len(machines.records("desk"))
+    second = fleet("build")
+    assert (second.code, second.out, second.err) == (0, "generated is current\n", "")
+    assert len(machines.records("desk")) == asked
+    assert (machines.counters("desk")["loads"], machines.counters("desk")["ttl_resets"]) == (0, 0)
+
+
+def test_one_more_line_is_one_more_machine(
+    fleet: Fleet, tmp_path: Path, machines: SimulationThread
+) -> None:
+    write(tmp_path, two(machines).replace(f"      attic: {machines.url('attic')}\n", ""))
+    fleet("build")
+    write(tmp_path, two(machines))
+    assert fleet("build").out.splitlines()[0] == "+ attic: 2 models, on chat, code"
+
+
+def test_a_silent_machine_is_built_without_models_and_asked_again(
+    fleet: Fleet, tmp_path: Path, machines: SimulationThread
+) -> None:
+    write(tmp_path, two(machines))
+    machines.set("attic", offline=True)
+    silent = fleet("build")
+    machines.set("attic", offline=False)
+    assert silent.code == 0
+    assert "+ attic: 0 models, on chat, code" in silent.out
+    assert "warning: attic: connection refused" in silent.err
+    assert "attic" not in json.loads((tmp_path / "fleet.lock").read_text())["providers"]
+    again = fleet("build")
+    assert "~ attic:\n    + qwen3-4b\n    + qwen3-8b\n" in again.out
+
+
+@pytest.mark.parametrize("flag", ["--locked", "--check"])
+def test_locked_and_check_ask_nobody(
+    fleet: Fleet, tmp_path: Path, machines: SimulationThread, flag: str
+) -> None:
+    machines.reset("desk")
+    write(tmp_path, two(machines))
+    fleet("build", flag)
+    assert machines.records("desk") == []
+
+
+def test_a_check_writes_nothing_and_says_what_mends_it(fleet: Fleet, project: Path) -> None:
+    ran = fleet("build", "--check", "--output", "out")
+    assert (ran.code, ran.out) == (3, "")
+    assert "'out/gateway.json' is missing" in ran.err
+    assert ran.err.endswith("run `fleet build --output out`\n")
+    assert [path.name for path in project.iterdir()] == ["fleet.yaml"]
+
+
+def test_a_check_is_satisfied_by_a_build(fleet: Fleet, project: Path) -> None:
+    assert fleet("build").code == 0
+    ran = fleet("build", "--check")
+    assert (ran.code, ran.out, ran.err) == (0, "generated is current\n", "")
+
+
+def test_a_check_tells_changed_edited_missing_and_superfluous_files_apart(
+    fleet: Fleet, project: Path
+) -> None:
+    fleet("build")
+    write(project, ONE_MACHINE.replace("chat: ,", "notes: ,"))
+    (project / "generated" / "opencode.json").write_text("{}\n")
+    lines = fleet("build", "--check").err.splitlines()
+    assert any(line.startswith("'generated/gateway.json' would change (+") for line in lines)
+    assert any(line.startswith("'generated/opencode.json' was changed since the last build") for line in lines)
+    assert "'generated/routing/notes.json' is missing" in lines
+    assert "'generated/routing/chat.json' is no longer generated" in lines
+
+
+def test_what_was_edited_by_hand_is_named_before_it_is_overwritten(fleet: Fleet, project: Path) -> None:
+    fleet("build")
+    (project / "generated" / "opencode.json").write_text("{}\n")
+    ran = fleet("build")
+    assert "warning: 'generated/opencode.json' was not left as the last build wrote it" in ran.err
+    assert json.loads((project / "generated" / "opencode.json").read_text())["share"] == "disabled"
+
+
+def test_files_below_a_parent_are_found_and_named_from_here(
+    fleet: Fleet, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    below = project / "a" / "b"
+    below.mkdir(parents=True)
+    monkeypatch.chdir(below)
+    assert "wrote 7 files to ../../generated" in fleet("build").out
+    assert (project / "generated" / "manifest.json").is_file()
+
+
+def test_another_file_brings_its_own_lock_and_folder(fleet: Fleet, project: Path) -> None:
+    other = project / "other"
+    other.mkdir()
+    write(other, ONE_MACHINE)
+    assert fleet("build", "-f", "other/fleet.yaml").code == 0
+    assert sorted(path.name for path in other.iterdir()) == ["fleet.lock", "fleet.yaml", "generated"]
+    assert not (project / "generated").exists()
+
+
+def test_a_failing_build_changes_nothing(fleet: Fleet, project: Path) -> None:
+    fleet("build")
+    before = {path: path.read_bytes() for path in project.rglob("*") if path.is_file()}
+    config = write(project, ONE_MACHINE.replace("desk/qwen3-8b", "gone/qwen3-8b"))
+    assert fleet("build").code == 1
+    after = {path: path.read_bytes() for path in project.rglob("*") if path.is_file()}
+    assert {path for path in after if before[path] != after[path]} == {config}
+
+
+def test_a_diff_shows_a_build_without_doing_it(fleet: Fleet, project: Path) -> None:
+    fleet("build")
+    assert fleet("diff").out == ""
+    write(project, ONE_MACHINE.replace("[qwen3-8b, qwen3-4b]", "[qwen3-8b]"))
+    ran = fleet("diff")
+    assert ran.code == 0
+    assert "--- a/opencode.json\n+++ b/opencode.json\n" in ran.out
+    assert '-        "whitelist"' in ran.out.replace("      ", "        ", 1) or '-      "whitelist"' in ran.out
+    stat = fleet("diff", "--stat").out
+    assert "change opencode.json  +2 -3\n" in stat
+    assert fleet("build", "--check").code == 3
+
+
+def test_no_secret_is_in_any_output_or_file(
+    fleet: Fleet, tmp_path: Path, machines: SimulationThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key in the environment and one in a file: both reach their machine, and nothing else."""
+    machines.reset("desk")
+    machines.reset("attic")
+    (tmp_path / "attic.key").write_text(f"{CANARY}-file\n")
+    write(
+        tmp_path,
+        f"""
+        version: 1
+        default_provider: desk
+        providers:
+          desk: {{url: "{machines.url("desk")}", api_key_env: DESK_KEY}}
+          attic: {{url: "{machines.url("attic")}", api_key_file: attic.key}}
+        surfaces: {{code: {{client: opencode, key: laptop}}}}
+        gateway: {{keys: {{laptop: {{env: DESK_KEY}}}}}}
+        """,
+    )
+    monkeypatch.setenv("DESK_KEY", f"{CANARY}-env")
+    commands = (["build"], ["lock"], ["validate", "--live"], ["models", "--json"], ["diff"], ["resolve", "@x"])
+    said = [fleet(*arguments) for arguments in commands]
+    assert {record.header("authorization") for record in machines.records("desk")} == {f"Bearer {CANARY}-env"}
+    assert {record.header("authorization") for record in machines.records("attic")} == {
+        f"Bearer {CANARY}-file"
+    }
+    assert all(CANARY not in ran.out + ran.err for ran in said)
+    files = [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "attic.key"]
+    assert all(CANARY.encode() not in path.read_bytes() for path in files)
+    with_key = {path: path.read_bytes() for path in files}
+    monkeypatch.delenv("DESK_KEY")
+    (tmp_path / "attic.key").unlink()
+    fleet("build")
+    assert {path: path.read_bytes() for path in files} == with_key
+
+
+def test_watching_builds_again_when_the_file_changes(project: Path) -> None:
+    command = [sys.executable, "-m", "fleet_compiler", "build", "--watch"]
+    process = subprocess.Popen(
+        command, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    try:
+        first = [process.stdout.readline() for _ in range(2)]
+        assert first == ["+ desk: 2 models, on chat, code\n", "wrote 7 files to generated\n"]
+        assert process.stderr.readline() == "watching 'fleet.yaml'\n"
+        write(project, ONE_MACHINE.replace("[qwen3-8b, qwen3-4b]", "[qwen3-8b, new]"))
+        changed = iter(process.stdout.readline, "")
+        assert "~ desk:\n" in changed
+        assert next(changed) == "    + new\n"
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)

@@ -1,0 +1,122 @@
+"""How the command ends: 0, 1, 2, 3, 4, 70 and 130, and never with a traceback for a user's mistake."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fleet_compiler import pipeline
+from fleet_runtime.simulator import MachineSpec, SimulatedModel, SimulationThread
+from tests.cli.conftest import Fleet, write
+
+
+def test_0_fine(fleet: Fleet, project: Path) -> None:
+    for arguments in (["validate"], ["build"], ["build", "--check"], ["models"], ["diff"], ["lock"]):
+        assert fleet(*arguments).code == 0
+
+
+@pytest.mark.parametrize("command", ["validate", "build", "lock", "models", "diff"])
+def test_1_an_invalid_configuration(fleet: Fleet, tmp_path: Path, command: str) -> None:
+    write(tmp_path, "version: 1\ndefault_provider: nobody\nproviders: {desk: ftp://x}\n")
+    ran = fleet(command)
+    assert (ran.code, ran.out) == (1, "")
+    assert "error[F" in ran.err
+    assert "fleet.yaml:3:" in ran.err
+    assert "Traceback" not in ran.err
+
+
+@pytest.mark.parametrize("made", ["missing", "folder", "empty"])
+def test_1_a_configuration_that_cannot_be_read(fleet: Fleet, tmp_path: Path, made: str) -> None:
+    path = tmp_path / "fleet.yaml"
+    if made == "folder":
+        path.mkdir()
+    elif made == "empty":
+        path.touch()
+    ran = fleet("build", "-f", "fleet.yaml")
+    assert ran.code == 1
+    assert "error[F00" in ran.err
+    assert not (tmp_path / "generated").exists()
+
+
+def test_1_a_place_that_cannot_be_written_to(fleet: Fleet, project: Path) -> None:
+    (project / "generated").write_text("a file")
+    ran = fleet("build")
+    assert ran.code == 1
+    assert ran.err == "error: 'generated' is not a folder: move it away, or choose another with --output\n"
+    assert (project / "generated").read_text() == "a file"
+
+
+def test_1_a_damaged_lock(fleet: Fleet, project: Path) -> None:
+    (project / "fleet.lock").write_text("<<<<<<< HEAD\n")
+    ran = fleet("build")
+    assert ran.code == 1
+    assert "error[F301]: 'fleet.lock' is not JSON" in ran.err
+
+
+def test_2_no_configuration_anywhere(fleet: Fleet) -> None:
+    ran = fleet("build")
+    assert ran.code == 2
+    assert ran.err.startswith("error: no fleet.yaml in this folder or one above it")
+
+
+def test_3_generated_files_that_are_out_of_date(fleet: Fleet, project: Path) -> None:
+    ran = fleet("build", "--check")
+    assert ran.code == 3
+    assert "run `fleet build`" in ran.err
+
+
+def test_4_a_machine_that_had_to_answer_and_did_not(fleet: Fleet, tmp_path: Path) -> None:
+    with SimulationThread([MachineSpec("desk", models=(SimulatedModel("m"),))]) as machines:
+        write(tmp_path, f"version: 1\ndefault_provider: desk\nproviders: {{desk: '{machines.url('desk')}'}}\n")
+        assert fleet("lock", "desk").code == 0
+        machines.set("desk", offline=True)
+        named, every, live = fleet("lock", "desk"), fleet("lock"), fleet("validate", "--live")
+    assert (named.code, every.code, live.code) == (4, 0, 4)
+    assert named.err.endswith("error: no list from 'desk': connection refused\n")
+
+
+def test_70_a_bug_of_ours_is_said_to_be_one(
+    fleet: Fleet, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(pipeline, "resolve_fleet", broken)
+    ran = fleet("build")
+    assert ran.code == 70
+    assert "Traceback" in ran.err
+    assert ran.err.endswith("error: this is a bug in fleet: please report it with the lines above\n")
+
+
+def test_130_ctrl_c(tmp_path: Path) -> None:
+    """Interrupted while it waits for a machine that never answers."""
+    with SimulationThread([MachineSpec("desk")]) as machines:
+        machines.set("desk", hang=True)
+        write(tmp_path, f"version: 1\ndefault_provider: desk\nproviders: {{desk: '{machines.url('desk')}'}}\n")
+        process = subprocess.Popen(
+            [sys.executable, "-m", "fleet_compiler", "lock"],
+            cwd=tmp_path,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        machines.until("desk", lambda machine: bool(machine.records))
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert not (tmp_path / "fleet.lock").exists()
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(project: Path) -> None:
+    """`fleet schema | head -1`, with a pipe that is closed before anything is written."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "fleet_compiler", "schema"]
+    ran = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, cwd=project)
+    os.close(writing)
+    assert (ran.returncode, ran.stderr) == (0, b"")

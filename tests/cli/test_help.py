@@ -1,0 +1,94 @@
+"""What the command line says of itself, and what it costs to ask."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib import import_module
+
+import click
+import pytest
+
+from fleet_compiler.cli import COMMANDS, EXIT_CODES
+from fleet_compiler.cli import fleet as root
+from tests.cli.conftest import Fleet
+
+OURS = [name for name, entry in COMMANDS.items() if entry.target.startswith("fleet_compiler.")]
+
+
+def command(name: str) -> click.Command:
+    found = root.get_command(click.Context(root), name)
+    assert found is not None
+    return found
+
+
+def test_help_loads_no_library_that_only_a_command_needs() -> None:
+    """Each of these costs more than the whole help."""
+    program = (
+        "import sys; sys.argv = ['fleet', '--help']\n"
+        "from fleet_compiler.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'jinja2', 'pydantic', 'jsonschema', 'ruamel', 'ruamel.yaml', 'httpx', 'uvicorn', 'fastapi',"
+        " 'rapidfuzz', 'msgspec', 'asyncio', 'importlib.metadata'}\n"
+        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stderr == "[]\n"
+    assert "Usage: fleet" in ran.stdout
+
+
+def test_validating_loads_neither_the_network_nor_the_templates(fleet: Fleet) -> None:
+    program = (
+        "import sys\n"
+        "import fleet_compiler.commands.validate\n"
+        "print(sorted({'jinja2', 'httpx', 'uvicorn', 'asyncio'} & set(sys.modules)))\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stdout == "[]\n"
+
+
+def test_help_lists_every_command_and_exit_code(fleet: Fleet) -> None:
+    ran = fleet("--help")
+    assert ran.code == 0
+    for name, entry in COMMANDS.items():
+        assert f"  {name}" in ran.out
+        assert entry.summary in ran.out
+    for code, meaning in EXIT_CODES.items():
+        assert f"  {code} " in ran.out
+        assert meaning in ran.out
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_every_command_is_where_the_list_says_and_as_it_says(name: str) -> None:
+    module, _, attribute = COMMANDS[name].target.partition(":")
+    assert getattr(import_module(module), attribute) is command(name)
+    assert command(name).get_short_help_str(limit=200) == COMMANDS[name].summary
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_every_commands_help_has_an_example_and_its_exit_codes(name: str, fleet: Fleet) -> None:
+    ran = fleet(name, "--help")
+    assert ran.code == 0
+    assert f"Examples:\n    fleet {name}" in ran.out
+    assert "Exit codes:\n    0 " in ran.out
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_every_option_is_explained(name: str) -> None:
+    for parameter in command(name).params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, parameter.name
+
+
+def test_the_version_is_the_distributions(fleet: Fleet) -> None:
+    from importlib.metadata import version
+
+    assert fleet("--version").out == f"fleet {version('boofleet')}\n"
+
+
+@pytest.mark.parametrize("arguments", [["biuld"], ["build", "--nope"], ["--nope"], ["resolve"], ["schema", "x"]])
+def test_wrong_usage_is_said_on_stderr_and_exits_2(fleet: Fleet, arguments: list[str]) -> None:
+    ran = fleet(*arguments)
+    assert (ran.code, ran.out) == (2, "")
+    assert "Error: " in ran.err

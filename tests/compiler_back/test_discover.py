@@ -1,0 +1,182 @@
+"""Asking machines: one that is silent, slow or hostile harms no other, and nobody's key goes astray."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fleet_compiler.discover import Patience, discover, is_asked
+from fleet_runtime.contract import Connection
+from fleet_runtime.dialects.observation import Observation
+from fleet_runtime.simulator import MachineSpec, SimulatedModel, SimulationThread
+
+IMPATIENT = Patience(answer=0.3, total=0.6)
+CANARY = "canary-5f0a1c"
+
+
+def machine(name: str, url: str, **more: Any) -> Connection:
+    known = {
+        "name": name,
+        "label": name,
+        "class": "local",
+        "kind": "auto",
+        "url": url,
+        "api_base": f"{url}/v1",
+    }
+    return Connection.model_validate(known | more)
+
+
+@pytest.fixture(scope="module")
+def machines() -> Iterator[SimulationThread]:
+    models = (SimulatedModel("qwen3-8b", ttl=1), SimulatedModel("bge-m3", purpose="embedding"))
+    with SimulationThread([MachineSpec("good", models=models), MachineSpec("bad", models=models)]) as running:
+        yield running
+
+
+@pytest.fixture
+def bad(machines: SimulationThread) -> Iterator[SimulationThread]:
+    """The machines; whatever `bad` was made to do ends with the test."""
+    yield machines
+    machines.reset("bad")
+
+
+def ask(machines: SimulationThread, **more: Any) -> dict[str, Observation]:
+    both = [machine("good", machines.url("good")), machine("bad", machines.url("bad"), **more)]
+    return discover(both, Path(), {}, patience=IMPATIENT)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "status"),
+    [
+        ({"list_body": "<html>hello</html>"}, "degraded"),
+        ({"list_body": "{}"}, "degraded"),
+        ({"list_body": '{"data": null}'}, "degraded"),
+        ({"list_body": "[" * 100_000}, "degraded"),
+        ({"list_body": '{"data": [' + '{"id": "x"},' * 1_000_000 + '{"id": "y"}]}'}, "offline"),
+        ({"list_endless": True}, "offline"),
+        ({"hang": True}, "offline"),
+        ({"list_status": 500}, "degraded"),
+        ({"list_status": 401}, "config_error"),
+        ({"redirect_to": "http://127.0.0.1:1/v1/models"}, "offline"),
+        ({"drop_at_byte": 40}, "offline"),
+        ({"drop_at_byte": 200}, "offline"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else value,
+)
+def test_fault_18_a_hostile_machine_harms_no_other(
+    bad: SimulationThread, behaviour: dict[str, Any], status: str
+) -> None:
+    """HTML, no list, a huge or endless one, silence, refusal, a redirect, a cut answer."""
+    bad.set("bad", **behaviour)
+    seen = ask(bad)
+    assert seen["good"].status == "online"
+    assert set(seen["good"].models) == {"qwen3-8b", "bge-m3"}
+    assert seen["bad"].status == status
+    assert seen["bad"].reason
+
+
+def test_a_redirect_is_not_followed(bad: SimulationThread) -> None:
+    bad.set("bad", redirect_to=bad.url("good") + "/v1/models")
+    asked_before = len(bad.records("good"))
+    discover([machine("bad", bad.url("bad"))], Path(), {}, patience=IMPATIENT)
+    assert len(bad.records("good")) == asked_before
+
+
+def test_a_closed_port_and_an_unknown_host_are_told_apart() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        closed = machine("closed", f"http://127.0.0.1:{free.getsockname()[1]}")
+        seen = discover([closed], Path(), {}, patience=IMPATIENT)
+    assert seen["closed"].reason == "connection refused"
+
+
+def test_what_is_not_http_is_said_to_be_none(machines: SimulationThread) -> None:
+    port = machines.url("good").rpartition(":")[2]
+    seen = discover([machine("tls", f"https://127.0.0.1:{port}")], Path(), {}, patience=IMPATIENT)
+    assert seen["tls"].status == "offline"
+    assert seen["tls"].reason == "its TLS certificate or handshake is refused"
+
+
+def test_each_machine_gets_its_own_key_and_no_other(bad: SimulationThread, tmp_path: Path) -> None:
+    (tmp_path / "good.key").write_text("key-of-good\n")
+    bad.reset("good")
+    both = [
+        machine("good", bad.url("good"), api_key_file="good.key"),
+        machine("bad", bad.url("bad"), api_key_env="BAD_KEY"),
+    ]
+    discover(both, tmp_path, {"BAD_KEY": CANARY, "OTHER": "other"})
+    sent = {
+        name: {record.header("authorization") for record in bad.records(name)} for name in ("good", "bad")
+    }
+    assert sent == {"good": {"Bearer key-of-good"}, "bad": {f"Bearer {CANARY}"}}
+
+
+@pytest.mark.parametrize("environ", [{}, {"BAD_KEY": ""}, {"BAD_KEY": "two words"}, {"BAD_KEY": "a\r\nx: y"}])
+def test_a_machine_whose_key_cannot_be_used_is_not_asked(
+    bad: SimulationThread, environ: dict[str, str]
+) -> None:
+    bad.reset("bad")
+    keyed = machine("bad", bad.url("bad"), api_key_env="BAD_KEY")
+    seen = discover([keyed], Path(), environ, patience=IMPATIENT)
+    assert seen["bad"].reason is not None
+    assert seen["bad"].reason.startswith("not asked: environment variable 'BAD_KEY'")
+    assert bad.records("bad") == []
+
+
+def test_a_ca_file_that_cannot_be_used_is_named(machines: SimulationThread) -> None:
+    both = [
+        machine("good", machines.url("good")),
+        machine("bad", "https://127.0.0.1:1", ca_file="missing.pem"),
+    ]
+    seen = discover(both, Path(), {}, patience=IMPATIENT)
+    assert seen["good"].status == "online"
+    assert seen["bad"].reason == "not asked: ca_file 'missing.pem' cannot be used"
+
+
+def test_proxies_of_the_environment_are_not_used(
+    machines: SimulationThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    seen = discover([machine("good", machines.url("good"))], Path(), {}, patience=IMPATIENT)
+    assert seen["good"].status == "online"
+
+
+def test_asking_loads_and_keeps_no_model(bad: SimulationThread) -> None:
+    for name in ("good", "bad"):
+        bad.reset(name)
+    for _ in range(3):
+        ask(bad)
+    for name in ("good", "bad"):
+        counters = bad.counters(name)
+        assert (counters["loads"], counters["ttl_resets"], counters["inference"]) == (0, 0, 0)
+
+
+def test_progress_is_told_as_it_comes(bad: SimulationThread) -> None:
+    """The quick machine is told of before the slow one, whatever their order."""
+    bad.set("bad", hang=True)
+    told: list[str] = []
+    both = [machine("bad", bad.url("bad")), machine("good", bad.url("good"))]
+    discover(both, Path(), {}, patience=IMPATIENT, progress=lambda name, _: told.append(name))
+    assert told == ["good", "bad"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "asked"),
+    [
+        ({}, True),
+        ({"poll": 30}, True),
+        ({"poll": False}, False),
+        ({"enabled": False}, False),
+        ({"class": "cloud"}, True),
+        ({"class": "cloud", "declared": {"m": {}}}, False),
+        ({"class": "cloud", "declared": {"m": {}}, "poll": 60}, True),
+        ({"declared": {"m": {}}}, True),
+    ],
+)
+def test_which_machines_fleet_asks_by_itself(settings: dict[str, Any], asked: bool) -> None:
+    assert is_asked(machine("desk", "http://127.0.0.1:1", **settings)) is asked

@@ -1,0 +1,204 @@
+"""The generated folder: planning, and writing all or nothing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from fleet_compiler.errors import OutputFailed
+from fleet_compiler.outputs import MANIFEST, diff, line_counts, plan_outputs, write_files, write_outputs
+from fleet_runtime.contract import Manifest, digest
+
+Files = dict[str, bytes]
+
+
+def with_manifest(files: Files) -> Files:
+    manifest = Manifest(model="m", lock="l", files={path: digest(data) for path, data in files.items()})
+    return files | {MANIFEST: manifest.model_dump_json().encode()}
+
+
+def written(folder: Path, files: Files) -> Files:
+    """Write a first build."""
+    whole = with_manifest(files)
+    write_outputs(plan_outputs(folder, whole))
+    return whole
+
+
+def contents(folder: Path) -> Files:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def kinds(folder: Path, files: Files) -> dict[str, str]:
+    return {change.path: change.kind for change in plan_outputs(folder, files).changes}
+
+
+def test_a_first_build_adds_every_file(tmp_path: Path) -> None:
+    folder = tmp_path / "generated"
+    files = with_manifest({"a.json": b"1", "routing/b.json": b"2"})
+    assert kinds(folder, files) == {"a.json": "add", "routing/b.json": "add", MANIFEST: "add"}
+    assert not folder.exists()
+    write_outputs(plan_outputs(folder, files))
+    assert contents(folder) == files
+
+
+def test_the_manifest_comes_last_in_a_plan(tmp_path: Path) -> None:
+    files = with_manifest({"a.json": b"1", "z.json": b"2"})
+    assert [change.path for change in plan_outputs(tmp_path, files).changes] == ["a.json", "z.json", MANIFEST]
+
+
+def test_a_second_build_of_the_same_changes_nothing(tmp_path: Path) -> None:
+    files = written(tmp_path, {"a.json": b"1"})
+    before = (tmp_path / "a.json").stat()
+    plan = plan_outputs(tmp_path, files)
+    assert plan.pending == ()
+    write_outputs(plan)
+    assert (tmp_path / "a.json").stat() == before
+
+
+def test_a_build_tells_added_changed_removed_and_same_apart(tmp_path: Path) -> None:
+    written(tmp_path, {"same": b"1", "changed": b"1", "removed": b"1"})
+    files = with_manifest({"same": b"1", "changed": b"2", "added": b"1"})
+    assert kinds(tmp_path, files) == {
+        "added": "add",
+        "changed": "change",
+        "removed": "remove",
+        "same": "same",
+        MANIFEST: "change",
+    }
+    write_outputs(plan_outputs(tmp_path, files))
+    assert contents(tmp_path) == files
+
+
+def test_only_files_of_the_last_build_are_removed(tmp_path: Path) -> None:
+    written(tmp_path, {"surface.json": b"1"})
+    (tmp_path / "notes.txt").write_text("mine")
+    write_outputs(plan_outputs(tmp_path, with_manifest({})))
+    assert sorted(contents(tmp_path)) == [MANIFEST, "notes.txt"]
+
+
+def test_a_folder_that_is_empty_without_a_removed_file_goes_too(tmp_path: Path) -> None:
+    written(tmp_path, {"laptop/deep/opencode.json": b"1", "disk/opencode.json": b"1"})
+    (tmp_path / "disk" / "mine").touch()
+    write_outputs(plan_outputs(tmp_path, with_manifest({})))
+    assert not (tmp_path / "laptop").exists()
+    assert (tmp_path / "disk" / "mine").exists()
+
+
+@pytest.mark.parametrize("path", ["../outside", "/etc/hostname", "a/../../outside", "", "nul\0"])
+def test_a_manifest_that_names_files_elsewhere_removes_none(tmp_path: Path, path: str) -> None:
+    outside = tmp_path / "outside"
+    outside.write_text("precious")
+    folder = tmp_path / "generated"
+    folder.mkdir()
+    manifest = Manifest(model="m", lock="l", files={path: digest(b"precious")})
+    (folder / MANIFEST).write_text(manifest.model_dump_json())
+    assert kinds(folder, with_manifest({})) == {MANIFEST: "change"}
+    write_outputs(plan_outputs(folder, with_manifest({})))
+    assert outside.read_text() == "precious"
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"files": 3}', b"\xff"])
+def test_a_damaged_manifest_owns_nothing_and_is_mended(tmp_path: Path, damage: bytes) -> None:
+    files = written(tmp_path, {"a.json": b"1"})
+    (tmp_path / MANIFEST).write_bytes(damage)
+    plan = plan_outputs(tmp_path, files)
+    assert [change.path for change in plan.pending] == [MANIFEST]
+    write_outputs(plan)
+    assert contents(tmp_path) == files
+
+
+def test_a_file_edited_by_hand_is_named_as_such(tmp_path: Path) -> None:
+    files = written(tmp_path, {"a.json": b"1", "b.json": b"1"})
+    (tmp_path / "a.json").write_bytes(b"by hand")
+    plan = plan_outputs(tmp_path, files)
+    assert [change.path for change in plan.foreign] == ["a.json"]
+    write_outputs(plan)
+    assert contents(tmp_path) == files
+
+
+def test_a_file_that_no_build_wrote_is_named_before_it_is_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(b"somebody else's")
+    plan = plan_outputs(tmp_path, with_manifest({"a.json": b"1"}))
+    assert [change.path for change in plan.foreign] == ["a.json"]
+
+
+def test_a_file_where_the_folder_should_be_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "generated").write_text("a file")
+    with pytest.raises(OutputFailed, match="is not a folder"):
+        plan_outputs(tmp_path / "generated", with_manifest({"a": b"1"}))
+    assert (tmp_path / "generated").read_text() == "a file"
+
+
+def test_a_folder_where_a_file_should_be_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.json").mkdir()
+    with pytest.raises(OutputFailed, match=r"cannot read '.*a\.json': is a directory"):
+        plan_outputs(tmp_path, with_manifest({"a.json": b"1"}))
+
+
+def test_a_file_where_a_subfolder_should_be_is_refused_and_kept(tmp_path: Path) -> None:
+    (tmp_path / "routing").write_text("a file")
+    plan = plan_outputs(tmp_path, with_manifest({"routing/a.json": b"1"}))
+    with pytest.raises(OutputFailed, match="nothing was changed"):
+        write_outputs(plan)
+    assert contents(tmp_path) == {"routing": b"a file"}
+
+
+def test_leftovers_of_a_killed_build_are_cleared(tmp_path: Path) -> None:
+    files = written(tmp_path, {"a.json": b"1"})
+    (tmp_path / ".a.json.fleet-tmp").write_bytes(b"half")
+    (tmp_path / ".gone.json.fleet-tmp").write_bytes(b"half")
+    (tmp_path / "a.json").write_bytes(b"old")
+    write_outputs(plan_outputs(tmp_path, files))
+    assert contents(tmp_path) == files
+
+
+def test_new_files_get_the_usual_permissions(tmp_path: Path) -> None:
+    mask = os.umask(0o022)
+    try:
+        written(tmp_path, {"a.json": b"1"})
+    finally:
+        os.umask(mask)
+    assert (tmp_path / "a.json").stat().st_mode & 0o777 == 0o644
+
+
+def test_a_symbolic_link_is_replaced_and_its_target_kept(tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    target.write_bytes(b"elsewhere")
+    folder = tmp_path / "generated"
+    folder.mkdir()
+    (folder / "a.json").symlink_to(target)
+    write_outputs(plan_outputs(folder, with_manifest({"a.json": b"1"})))
+    assert target.read_bytes() == b"elsewhere"
+    assert (folder / "a.json").read_bytes() == b"1"
+
+
+def test_a_diff_shows_every_change(tmp_path: Path) -> None:
+    written(tmp_path, {"changed": b"one\ntwo\n", "removed": b"x\n"})
+    plan = plan_outputs(tmp_path, {"changed": b"one\n2\nthree\n", "added": b"y\n"})
+    lines = list(diff(plan))
+    assert {"--- /dev/null", "+++ b/added", "+y", "+++ /dev/null", "-x", "-two", "+2", "+three"} <= set(lines)
+    changed = next(change for change in plan.changes if change.path == "changed")
+    assert line_counts(changed) == (2, 1)
+
+
+def test_a_full_disk_leaves_the_old_files_and_no_others(small_disk: Path) -> None:
+    folder = small_disk / "generated"
+    old = written(folder, {"a.json": b"a" * 1000, "b.json": b"b" * 1000})
+    new = with_manifest({"a.json": b"A" * 100_000, "b.json": b"B" * 200_000})
+    with pytest.raises(OutputFailed, match="no space left on device; nothing was changed"):
+        write_outputs(plan_outputs(folder, new))
+    assert contents(folder) == old
+
+
+def test_a_lock_file_on_a_full_disk_keeps_its_old_content(small_disk: Path) -> None:
+    path = small_disk / "fleet.lock"
+    write_files([(path, b"old")])
+    with pytest.raises(OutputFailed, match="no space left"):
+        write_files([(path, b"x" * 300_000)])
+    assert contents(small_disk) == {"fleet.lock": b"old"}

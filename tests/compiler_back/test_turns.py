@@ -1,0 +1,59 @@
+"""One command at a time beside one fleet.yaml."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from fleet_compiler.turns import taking_turns
+
+HOLD = """
+import sys
+from pathlib import Path
+from fleet_compiler.turns import taking_turns
+with taking_turns(Path(sys.argv[1]), lambda: None):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def unexpected() -> None:
+    raise AssertionError("nobody else holds the folder")
+
+
+def test_a_free_folder_is_had_at_once_and_nothing_is_left_in_it(tmp_path: Path) -> None:
+    for _ in range(2):
+        with taking_turns(tmp_path, unexpected):
+            pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_next_one_says_that_it_waits_and_then_has_its_turn(tmp_path: Path) -> None:
+    """The first one ends only after the second has said so."""
+    waiting, order = threading.Event(), []
+
+    def second() -> None:
+        with taking_turns(tmp_path, waiting.set):
+            order.append("second")
+
+    thread = threading.Thread(target=second)
+    with taking_turns(tmp_path, unexpected):
+        thread.start()
+        assert waiting.wait(10)
+        order.append("first")
+    thread.join(10)
+    assert order == ["first", "second"]
+
+
+def test_a_killed_process_gives_its_turn_back(tmp_path: Path) -> None:
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    with holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        holder.kill()
+    with taking_turns(tmp_path, unexpected):
+        pass

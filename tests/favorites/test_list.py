@@ -1,0 +1,179 @@
+"""How the list of favorites changes, and what a favorite means now (fleet_runtime.favorites)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fleet_runtime.contract import Status
+from fleet_runtime.errors import Refused
+from fleet_runtime.favorites import (
+    Change,
+    Favorite,
+    Favorites,
+    VersionConflict,
+    adding,
+    arranging,
+    changed,
+    favorite_id,
+    removing,
+    renaming,
+    standing,
+)
+from fleet_runtime.router import MachineView, Refusal, Resolution
+
+NAMES = {"desk": "desk", "old-desk": "desk", "lab": "lab"}
+MODELS = [f"{provider}/{model}" for provider in ("desk", "lab", "gone") for model in "abc"]
+
+
+def listed(*ids: str, version: int = 1) -> Favorites:
+    return Favorites(version, tuple(Favorite(id, 1.0) for id in ids))
+
+
+def ids(favorites: Favorites) -> list[str]:
+    return [item.id for item in favorites.items]
+
+
+def test_what_is_added_stands_at_the_end() -> None:
+    assert ids(changed(listed("lab/a", "desk/a"), adding("desk/b", 2.0, NAMES))) == [
+        "lab/a",
+        "desk/a",
+        "desk/b",
+    ]
+
+
+def test_adding_again_changes_nothing() -> None:
+    favorites = listed("lab/a", "desk/a")
+    assert changed(favorites, adding("lab/a", 2.0, NAMES)) is favorites
+
+
+def test_adding_by_the_name_under_which_it_is_kept_changes_nothing() -> None:
+    favorites = listed("lab/llama3")
+    assert changed(favorites, adding("lab/llama3:latest", 2.0, NAMES, "lab/llama3")) is favorites
+
+
+def test_removing_what_is_no_favorite_changes_nothing() -> None:
+    favorites = listed("lab/a")
+    assert changed(favorites, removing({"lab/b"}, NAMES)) is favorites
+
+
+def test_a_new_order_keeps_the_times() -> None:
+    favorites = Favorites(3, (Favorite("lab/a", 1.0), Favorite("desk/a", 2.0)))
+    arranged = changed(favorites, arranging(["desk/a", "lab/b", "lab/a", "desk/a"], 9.0, NAMES))
+    assert arranged == Favorites(4, (Favorite("desk/a", 2.0), Favorite("lab/b", 9.0), Favorite("lab/a", 1.0)))
+
+
+def test_a_favorite_of_a_renamed_machine_is_found_by_its_new_name() -> None:
+    favorites = listed("old-desk/a")
+    assert changed(favorites, adding("desk/a", 2.0, NAMES)) is favorites
+    assert ids(changed(favorites, removing({"desk/a"}, NAMES))) == []
+
+
+def test_a_change_stores_the_new_name_of_a_renamed_machine() -> None:
+    assert ids(changed(listed("old-desk/a", "gone/x"), adding("lab/a", 2.0, NAMES))) == [
+        "desk/a",
+        "gone/x",
+        "lab/a",
+    ]
+
+
+def test_renaming_merges_what_has_become_the_same_in_the_place_of_the_first() -> None:
+    assert ids(changed(listed("old-desk/a", "lab/a", "desk/a"), renaming(NAMES))) == ["desk/a", "lab/a"]
+
+
+def test_a_change_for_another_version_is_refused_with_the_present_list() -> None:
+    favorites = listed("lab/a", version=7)
+    with pytest.raises(VersionConflict) as caught:
+        changed(favorites, adding("lab/b", 1.0, NAMES), {5, 6})
+    assert caught.value.current is favorites
+
+
+CHANGES = st.one_of(
+    st.sampled_from(MODELS).map(lambda id: adding(id, 2.0, NAMES)),
+    st.sets(st.sampled_from(MODELS), max_size=3).map(lambda ids: removing(ids, NAMES)),
+    st.lists(st.sampled_from(MODELS), max_size=6).map(lambda ids: arranging(ids, 2.0, NAMES)),
+    st.just(renaming(NAMES)),
+)
+
+
+@given(st.lists(CHANGES, max_size=20))
+def test_the_version_grows_by_one_with_every_change_and_no_id_stands_twice(changes: Sequence[Change]) -> None:
+    favorites = listed("old-desk/a", "desk/b", "old-desk/b")
+    for change in changes:
+        now = changed(favorites, change)
+        assert len(set(ids(now))) == len(now.items)
+        assert (now is favorites) == (now.items == favorites.items)
+        assert now.version == favorites.version + (now is not favorites)
+        assert changed(now, change) is now
+        favorites = now
+
+
+def machine(status: Status = "online", closed: bool = True) -> MachineView:
+    return MachineView(status, {"a": "a", "alias": "a"}, closed, exclude=("secret-*",))
+
+
+@pytest.mark.parametrize(
+    ("id", "view", "reason"),
+    [
+        ("desk/a", machine(), None),
+        ("desk/alias", machine(), None),
+        ("old-desk/a", machine(), None),
+        ("desk/a", machine("degraded"), None),
+        ("desk/a", machine("unknown"), None),
+        ("desk/b", machine(), "model_not_found"),
+        ("desk/b", machine(closed=False), None),
+        ("desk/secret-b", machine(closed=False), "model_not_found"),
+        ("desk/a", machine("offline"), "provider_offline"),
+        ("desk/b", machine("offline"), "provider_offline"),
+        ("desk/a", machine("disabled"), "provider_disabled"),
+        ("gone/a", machine(), "orphan"),
+    ],
+)
+def test_why_a_favorite_cannot_be_used(id: str, view: MachineView, reason: str | None) -> None:
+    assert standing(Favorite(id, 1.0), NAMES, {"desk": view, "lab": view}).reason == reason
+
+
+def test_a_favorite_goes_by_the_present_name_of_its_machine() -> None:
+    stands = standing(Favorite("old-desk/alias", 1.0), NAMES, {"desk": machine()})
+    assert (stands.id, stands.listed) == ("desk/alias", "a")
+
+
+NOT_FOUND = Refusal("model_not_found", "provider 'desk' has no model 'x'", ("desk/a",))
+OFFLINE = Refusal("provider_unreachable", "provider 'desk' does not answer")
+
+
+@pytest.mark.parametrize(
+    ("answer", "id"),
+    [
+        (Resolution("a", "desk", "a", "bare", listed="a"), "desk/a"),
+        (Resolution("alias", "desk", "alias", "bare", listed="a"), "desk/a"),
+        (Resolution("old-desk/x", "desk", "x", "provider", refusal=NOT_FOUND), "desk/x"),
+        (Resolution("desk/x", "desk", "x", "provider", refusal=OFFLINE), "desk/x"),
+        (Resolution("x", "desk", "x", "bare", refusal=OFFLINE), "desk/x"),
+        (Resolution("org/a", "desk", "org/a", "bare", listed="org/a"), "desk/org/a"),
+    ],
+)
+def test_the_id_under_which_a_name_is_kept(answer: Resolution, id: str) -> None:
+    assert favorite_id(answer, forwards=False) == id
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "says"),
+    [
+        (Resolution("@task", "desk", "a", "role", listed="a"), "invalid_request", "'@task' is a role"),
+        (Resolution("@none", None, "@none", "role", refusal=NOT_FOUND), "invalid_request", "is a role"),
+        (Resolution("desk/", "desk", "", "provider", refusal=NOT_FOUND), "invalid_request", "is empty"),
+        (Resolution("desk/a\nb", "desk", "a\nb", "provider"), "invalid_request", "control character"),
+        (Resolution("x", "desk", "x", "bare", refusal=NOT_FOUND), "model_not_found", "'desk/a'"),
+        (Resolution("nas/x", "desk", "nas/x", "bare", refusal=NOT_FOUND), "model_not_found", "'nas'"),
+        (Resolution("nas/x", "desk", "nas/x", "bare", refusal=OFFLINE), "model_not_found", "'nas'"),
+    ],
+)
+def test_what_cannot_be_a_favorite(answer: Resolution, code: str, says: str) -> None:
+    with pytest.raises(Refused) as caught:
+        favorite_id(answer, forwards=False)
+    assert caught.value.answer.code == code
+    assert says in caught.value.answer.message

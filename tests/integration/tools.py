@@ -1,0 +1,102 @@
+"""The foreign programs of the integration tests: which versions, where they are kept, how they get there.
+
+``python -m tests.integration.tools`` installs them with their ecosystems' own tools into a cache beside this
+file (``$FLEET_INTEGRATION_CACHE`` elsewhere). A test that needs one that is not there is skipped, and says why.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+OPENCODE = "1.18.33"
+OPENAI_FOR_NODE = "7.57.0"
+LLAMA_SWAP = "v0.1.6-0.20260708034905-fdda55e46644"
+LLAMA_SWAP_MODULE = "github.com/mostlygeek/llama-swap"
+
+CACHE = Path(os.environ.get("FLEET_INTEGRATION_CACHE", Path(__file__).parent / ".cache"))
+NODE_MODULES = CACHE / "node_modules"
+MINUTES_10 = 600.0
+
+
+class CannotInstall(Exception):
+    """A program could not be installed; the message says which step failed and how."""
+
+
+def opencode() -> Path:
+    """opencode's own executable; its package brings one for each processor."""
+    found = sorted(NODE_MODULES.glob("opencode-*/bin/opencode"), key=lambda path: len(str(path)))
+    return found[0] if found else _skip(f"opencode-ai {OPENCODE} is not installed")
+
+
+def llama_swap() -> Path:
+    path = CACHE / "bin" / f"llama-swap-{LLAMA_SWAP}"
+    return path if path.exists() else _skip(f"llama-swap {LLAMA_SWAP} is not installed")
+
+
+def openai_for_node() -> tuple[Path, Path]:
+    """Node, and the folder from which it finds the SDK."""
+    node = shutil.which("node")
+    if node is None:
+        _skip("node is not installed")
+    if not (NODE_MODULES / "openai").exists():
+        _skip(f"openai {OPENAI_FOR_NODE} for Node is not installed")
+    return Path(node), CACHE
+
+
+def _skip(reason: str) -> Path:
+    pytest.skip(f"{reason}: run `make integration`")
+
+
+def install_from_npm() -> None:
+    CACHE.mkdir(parents=True, exist_ok=True)
+    (CACHE / "package.json").write_text(
+        json.dumps({"private": True, "dependencies": {"opencode-ai": OPENCODE, "openai": OPENAI_FOR_NODE}})
+    )
+    _run(["npm", "install", "--prefix", str(CACHE), "--no-audit", "--no-fund", "--loglevel=error"])
+
+
+def install_llama_swap() -> None:
+    """Built in the module cache: what ``go install`` does, without asking which other versions there are."""
+    target = CACHE / "bin" / f"llama-swap-{LLAMA_SWAP}"
+    if target.exists():
+        return
+    CACHE.mkdir(parents=True, exist_ok=True)
+    module = json.loads(_run(["go", "mod", "download", "-json", f"{LLAMA_SWAP_MODULE}@{LLAMA_SWAP}"]))
+    _run(["go", "build", "-C", module["Dir"], "-buildvcs=false", "-o", str(target), "."])
+
+
+def _run(command: list[str]) -> str:
+    if shutil.which(command[0]) is None:
+        raise CannotInstall(f"'{command[0]}' is not installed")
+    done = subprocess.run(command, capture_output=True, text=True, timeout=MINUTES_10, cwd=CACHE, check=False)
+    if done.returncode != 0:
+        raise CannotInstall(f"`{' '.join(command)}` failed:\n{done.stderr.strip()}")
+    return done.stdout
+
+
+def install() -> int:
+    """Install all of them; how many could not be."""
+    failures = 0
+    steps: dict[str, Callable[[], None]] = {
+        "opencode and openai for Node": install_from_npm,
+        "llama-swap": install_llama_swap,
+    }
+    for name, step in steps.items():
+        try:
+            step()
+        except (CannotInstall, subprocess.TimeoutExpired, OSError) as error:
+            failures += 1
+            print(f"{name}: not installed, its tests will be skipped: {error}", file=sys.stderr)
+    return failures
+
+
+if __name__ == "__main__":
+    install()

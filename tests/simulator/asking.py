@@ -1,0 +1,65 @@
+"""Asking simulated machines: as a client of their API, and as a look of the dialects."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+
+from fleet_runtime.contract import Kind
+from fleet_runtime.dialects import drive, look
+from fleet_runtime.dialects.observation import Answer, Ask, Observation
+from fleet_runtime.simulator import MachineSpec, SimulatedMachine, SimulatedModel, Simulation
+from fleet_runtime.simulator.spec import SimulatedKind
+
+CHAT = "/v1/chat/completions"
+
+
+@asynccontextmanager
+async def machine(
+    kind: SimulatedKind = "llama-swap", *models: SimulatedModel, **spec: Any
+) -> AsyncIterator[SimulatedMachine]:
+    """One machine named ``box``, with one model ``m`` where none is given."""
+    made = MachineSpec("box", kind, models or (SimulatedModel("m"),), **spec)
+    async with Simulation([made]) as simulation:
+        yield simulation["box"]
+
+
+@asynccontextmanager
+async def client(box: SimulatedMachine, **headers: str) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=box.url, headers=headers, trust_env=False, verify=False) as opened:
+        yield opened
+
+
+def chat(model: str = "m", text: str = "hello there", **more: Any) -> dict[str, Any]:
+    return {"model": model, "messages": [{"role": "user", "content": text}], **more}
+
+
+def events(body: bytes) -> list[Any]:
+    """The JSON of each event of a stream, the closing ``[DONE]`` as text."""
+    data = [line.removeprefix("data: ") for line in body.decode().split("\n") if line.startswith("data: ")]
+    return [value if value == "[DONE]" else json.loads(value) for value in data]
+
+
+async def look_at(
+    box: SimulatedMachine, kind: Kind = "auto", previous: Observation | None = None, key: str | None = None
+) -> Observation:
+    """One look over HTTP."""
+    async with client(box, **({"authorization": f"Bearer {key}"} if key else {})) as http:
+
+        async def get(ask: Ask) -> Answer:
+            path = f"/v1{ask.path}" if ask.api else ask.path
+            try:
+                if ask.body is None:
+                    answer = await http.get(path)
+                else:
+                    answer = await http.post(path, content=ask.body)
+            except httpx.HTTPError as error:
+                return Answer(0, reason=type(error).__name__)
+            headers = {name.lower(): value for name, value in answer.headers.items()}
+            return Answer(answer.status_code, headers, answer.content)
+
+        return await drive(look(kind, previous), get)
