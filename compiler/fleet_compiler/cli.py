@@ -30,6 +30,7 @@ COMMANDS = {
     "explain": Entry("fleet_compiler.commands.explain:explain", "Explain the code of an error or warning."),
     "schema": Entry("fleet_compiler.commands.schema:schema", "Print a JSON Schema."),
     "serve": Entry("fleet_runtime.commands.serve:serve", "Run the gateway."),
+    "status": Entry("fleet_runtime.commands.status:status", "Show the machines of a running gateway."),
     "favorites": Entry(
         "fleet_runtime.commands.favorites:favorites", "Show and change the favorites of a running gateway."
     ),
