@@ -25,7 +25,7 @@ def sound_part(document: Document, faults: Iterable[Path]) -> Fleet | None:
     if not isinstance(document.data, dict):
         return None
     data = deepcopy(document.data)
-    for path in faults:
+    for path in filter(None, faults):
         _take_out(data, path)
     data.setdefault("version", 1)
     providers = data.get("providers")
@@ -40,31 +40,40 @@ def sound_part(document: Document, faults: Iterable[Path]) -> Fleet | None:
 
 
 def _take_out(data: dict[str, Any], path: Path) -> None:
+    """Put what will do in the place of what stands at `path`, or nothing."""
     match path:
         case ("providers", str(name)) if PROVIDER_NAME.match(name):
-            provider = data["providers"][name]
-            data["providers"][name] = (
-                {**provider, "url": PLACEHOLDER_URL} if isinstance(provider, dict) else PLACEHOLDER_URL
-            )
-        case ("providers", str(name), "url"):
-            data["providers"][name]["url"] = PLACEHOLDER_URL
-        case ("providers", str(name), "sidecar", *_):
-            data["providers"][name].pop("sidecar", None)
-        case ("gateway", "url"):
-            data["gateway"]["url"] = PLACEHOLDER_URL
-        case ("gateway", "keys", str(name), *_):
-            data["gateway"]["keys"].pop(name, None)
-            data["gateway"]["keys"][PLACEHOLDER_KEY] = {"env": "PLACEHOLDER"}
+            written = _mapping_at(data, path)
+            _put(data, path, PLACEHOLDER_URL if written is None else {**written, "url": PLACEHOLDER_URL})
+        case ("providers", _, "url") | ("gateway", "url"):
+            _put(data, path, PLACEHOLDER_URL)
+        case ("providers", _, "sidecar", *_):
+            _delete(data, path[:3])
+        case ("gateway", "keys", _, *_):
+            _delete(data, path[:3])
+            _put(data, ("gateway", "keys", PLACEHOLDER_KEY), {"env": "PLACEHOLDER"})
         case _:
             _delete(data, path)
+
+
+def _mapping_at(data: Any, path: Path) -> dict[Any, Any] | None:
+    for step in path:
+        data = data.get(step) if isinstance(data, dict) else None
+    return data if isinstance(data, dict) else None
+
+
+def _put(data: Any, path: Path, value: Any) -> None:
+    holder = _mapping_at(data, path[:-1])
+    if holder is not None:
+        holder[path[-1]] = value
 
 
 def _delete(data: Any, path: Path) -> None:
     """Delete what stands at `path`; in a list, whose places would shift, the whole list."""
     for depth, step in enumerate(path):
-        if not isinstance(data, dict) or step not in data:
-            return
-        if depth == len(path) - 1 or isinstance(path[depth + 1], int):
-            del data[step]
-            return
-        data = data[step]
+        if isinstance(step, int):
+            path = path[:depth]
+            break
+    holder = _mapping_at(data, path[:-1])
+    if holder is not None:
+        holder.pop(path[-1], None)

@@ -23,7 +23,7 @@ def secret_spans(document: Document) -> tuple[Span, ...]:
     return tuple(
         span
         for path, value in _leaves(document.data, ())
-        if _is_secret(path, value, known)
+        if is_secret(path, value, known)
         for span in document.spans(path)
     )
 
@@ -46,7 +46,8 @@ def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
         yield path, value
 
 
-def _is_secret(path: Path, value: Any, known: Container[str]) -> bool:
+def is_secret(path: Path, value: Any, known: Container[str] = ()) -> bool:
+    """Whether what stands at `path` may be a key; `known` are the names of the gateway's keys."""
     names = [step.lower().replace("-", "_") for step in path if isinstance(step, str)]
     match names:
         case ["surfaces", _, "key"]:

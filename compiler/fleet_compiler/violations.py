@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from fleet_compiler.diagnostics import Diagnostic, Related
 from fleet_compiler.document import Document, Path
-from fleet_compiler.secrecy import LITERAL_KEYS
+from fleet_compiler.secrecy import LITERAL_KEYS, is_secret
 from fleet_compiler.wording import listed, nearest, short
 
 
@@ -173,7 +173,7 @@ def _kind(value: Any) -> str:
 
 def _not_one_of(found: Violation, document: Document) -> _Faults:
     choices: list[str] = found.expected
-    message = f"{subject(found.path)} cannot be {_shown(found.value)}"
+    message = f"{subject(found.path)} cannot be {_quoted(found)}"
     near = nearest(found.value, choices) if isinstance(found.value, str) else None
     remedy = f"did you mean '{near}'? " if near else ""
     yield Fault(
@@ -182,16 +182,13 @@ def _not_one_of(found: Violation, document: Document) -> _Faults:
 
 
 def _wrong_version(found: Violation, document: Document) -> _Faults:
-    message = f"version {_shown(found.value)} is not known"
+    message = f"version {_quoted(found)} is not known"
     yield Fault(found.path, document.diagnostic("F110", message, found.path, help=f"write {found.expected}"))
 
 
 def _wrong_text(found: Violation, document: Document) -> _Faults:
     noun = found.schema.get("title", "text")
-    if found.path[-1] in ("env", "api_key_env", "key"):
-        message = f"{subject(found.path)} is not a valid {noun}"
-    else:
-        message = f"{_shown(found.value)} is not a valid {noun}"
+    message = f"{_quoted(found)} is not a valid {noun}"
     remedy = found.schema.get("errorMessage")
     yield Fault(found.at, document.diagnostic("F106", message, found.at, key=found.is_key, help=remedy))
 
@@ -201,13 +198,13 @@ def _out_of_range(found: Violation, document: Document) -> _Faults:
     high = found.schema.get("maximum")
     bounds = f"above {above}" if above is not None else f"at least {low}"
     bounds += f" and at most {high}" if high is not None else ""
-    message = f"{subject(found.path)} cannot be {_shown(found.value)}"
+    message = f"{subject(found.path)} cannot be {_quoted(found)}"
     yield Fault(found.path, document.diagnostic("F107", message, found.path, help=f"write a number {bounds}"))
 
 
 def _wrong_size(found: Violation, document: Document) -> _Faults:
     thing = f"{found.schema.get('title', 'key')} " if found.is_key else ""
-    name = f"{thing}{_shown(found.value)}" if found.is_key else subject(found.path)
+    name = f"{thing}{_quoted(found)}" if found.is_key else subject(found.path)
     short_of = found.keyword.startswith("min")
     units = {"Length": "characters", "Items": "items", "Properties": "entries"}
     unit = units[found.keyword[3:]]
@@ -239,7 +236,7 @@ def _excluded(found: Violation, document: Document) -> _Faults:
         yield from _wrong_text(found, document)
         return
     if keys is None:
-        message = f"{subject(found.path)} cannot be {_shown(found.value)}"
+        message = f"{subject(found.path)} cannot be {_quoted(found)}"
         yield Fault(found.path, document.diagnostic("F104", message, found.path, help=remedy))
         return
     first, second = sorted(((*found.path, key) for key in keys), key=lambda at: document.span(at, key=True))
@@ -292,6 +289,13 @@ def subject(path: Path) -> str:
             return f"item {index + 1} of {subject(tuple(above))}"
         case _:
             return f"'{short(str(path[-1]))}'"
+
+
+def _quoted(found: Violation) -> str:
+    """The value, unless it may be a key."""
+    if not found.is_key and is_secret(found.path, found.value):
+        return "the value"
+    return _shown(found.value)
 
 
 def _shown(value: Any) -> str:

@@ -1,6 +1,6 @@
 """uvicorn's HTTP protocol with limits on what it takes and waits for, and a word when a client goes.
 
-Written for uvicorn 0.34 to 0.54, whose `HttpToolsProtocol` has no limit on a head's size or time, takes two
+Written for uvicorn 0.54, whose `HttpToolsProtocol` has no limit on a head's size or time, takes two
 Host headers or none, and never tells a running app that its client has gone.
 """
 

@@ -46,9 +46,7 @@ def test_each_machine_is_one_line() -> None:
     lines = shown(
         fleet(
             provider("sam-desktop", loaded=["qwen3-8b"], in_flight={"qwen3-8b": 2}, waiting=1),
-            provider(
-                "embedding", status="offline", since="2026-11-20T18:00:00Z", reason="connection refused"
-            ),
+            provider("embedding", status="offline", since="2026-11-20T18:00:00Z", reason="no route"),
         )
     )
     assert lines == [

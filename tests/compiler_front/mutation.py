@@ -21,8 +21,10 @@ SCALARS = [
     "[a, b: c, {d}]", "? [x]", "x: y: z",
 ]  # fmt: skip
 KEYS = [
-    "version", "default_provider", "providers", "aliases", "namespaces", "roles", "surfaces", "gateway", "url",
-    "inventory", "api_base", "label", "kind", "class", "api_key_env", "api_key_file", "sidecar", "models", "keys",
+    "version", "default_provider", "providers", "aliases", "namespaces", "roles", "surfaces", "gateway",
+    "url",
+    "inventory", "api_base", "label", "kind", "class", "api_key_env", "api_key_file", "sidecar", "models",
+    "keys",
     "include", "exclude", "unlisted", "formerly", "timeouts", "max_concurrency", "poll", "verify", "ca_file",
     "enabled", "paths", "context", "output", "input", "purpose", "hidden", "legacy", "client", "file", "key",
     "exclusive", "listen", "hosts", "origins", "limits", "drain", "state", "env", "box", "nobody", "Ünknown",
@@ -56,7 +58,7 @@ def with_canary(random: Random) -> bytes:
     lines = data.split(b"\n")
     for _ in range(random.randint(0, 3)):
         at = random.randrange(len(lines))
-        if CANARY.encode() in lines[at]:
+        if any(word in lines[at] for word in (CANARY.encode(), b"keys", b"api_key")):
             lines[at] += random.choice(
                 [b"", b" ", b" # note", b" }", b" '", b"\t", b" &a", b", x: y", b" \xff"]
             )

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 from urllib.parse import quote
 
@@ -200,7 +200,14 @@ def test_an_unknown_surface_is_named(stack: Stack, path: str) -> None:
     assert "'nowhere'" in answer.json()["error"]["message"]
 
 
-async def events(client: httpx.AsyncClient, ready: asyncio.Semaphore) -> AsyncIterator[tuple[str, Any]]:
+def browser(stack: Stack) -> httpx.AsyncClient:
+    """A client with connections of its own."""
+    return httpx.AsyncClient(base_url=stack.url, timeout=60, verify=False, trust_env=False)
+
+
+async def events(
+    client: httpx.AsyncClient, ready: asyncio.Semaphore
+) -> AsyncGenerator[tuple[str, Any], None]:
     """Events of the feed by topic; `ready` is released once it is followed."""
     topic = ""
     async with client.stream("GET", "/api/events") as feed:
@@ -220,44 +227,41 @@ async def test_fifty_writers_fifty_readers_and_twenty_listeners(stack: Stack) ->
     last = start + writers * operations
     ready = asyncio.Semaphore(0)
 
-    async def write(client: httpx.AsyncClient, number: int) -> None:
-        for operation in range(operations):
-            id = f"embedding/{number}-{operation // 2 if operation < 4 else operation}"
-            method = "DELETE" if operation in (1, 3) else "PUT"
-            answer = await client.request(method, f"/api/favorites/{id}")
-            assert answer.status_code == 200, answer.text
+    async def write(number: int) -> None:
+        async with browser(stack) as client:
+            for operation in range(operations):
+                id = f"embedding/{number}-{operation // 2 if operation < 4 else operation}"
+                method = "DELETE" if operation in (1, 3) else "PUT"
+                answer = await client.request(method, f"/api/favorites/{id}")
+                assert answer.status_code == 200, answer.text
 
-    async def read(client: httpx.AsyncClient) -> None:
+    async def read() -> None:
         version = start
-        for _ in range(reads):
-            now = (await client.get("/api/favorites")).json()["version"]
-            assert now >= version
-            version = now
+        async with browser(stack) as client:
+            for _ in range(reads):
+                now = (await client.get("/api/favorites")).json()["version"]
+                assert now >= version
+                version = now
 
-    async def listen(client: httpx.AsyncClient) -> list[str]:
+    async def listen() -> list[str]:
         version = start
-        feed = events(client, ready)
-        async for topic, data in feed:
-            if topic == "favorites":
-                assert data["version"] > version
-                version = data["version"]
-            if version == last:
-                break
-        await feed.aclose()  # type: ignore[attr-defined]
-        return [item["id"] for item in (await client.get("/api/favorites")).json()["favorites"]]
+        async with browser(stack) as client, contextlib.aclosing(events(client, ready)) as feed:
+            async for topic, data in feed:
+                if topic == "favorites":
+                    assert data["version"] > version
+                    version = data["version"]
+                if version == last:
+                    break
+            return [item["id"] for item in (await client.get("/api/favorites")).json()["favorites"]]
 
-    limits = httpx.Limits(max_connections=200)
-    async with (
-        httpx.AsyncClient(base_url=stack.url, timeout=60, limits=limits, trust_env=False) as client,
-        asyncio.TaskGroup() as group,
-    ):
-        listening = [group.create_task(listen(client)) for _ in range(listeners)]
+    async with asyncio.TaskGroup() as group:
+        listening = [group.create_task(listen()) for _ in range(listeners)]
         for _ in listening:
             await ready.acquire()
         for _ in range(readers):
-            group.create_task(read(client))
+            group.create_task(read())
         for number in range(writers):
-            group.create_task(write(client, number))
+            group.create_task(write(number))
     kept = {f"embedding/{number}-{operation}" for number in range(writers) for operation in (4, 5)}
     final = listed(stack)
     assert set(final) == kept

@@ -29,8 +29,8 @@ def run(stack: Stack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     """Run ``fleet favorites …`` in this process, opencode's state being in a folder of the test."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
-    def run(*arguments: str, input: str | None = None) -> Result:
-        return CliRunner().invoke(command.favorites, [*arguments, "--url", stack.url], input=input)
+    def run(*arguments: str, text: str | None = None) -> Result:
+        return CliRunner().invoke(command.favorites, [*arguments, "--url", stack.url], input=text)
 
     return run
 
@@ -127,12 +127,12 @@ def test_what_is_exported_can_be_imported(stack: Stack, run: Run, tmp_path: Path
 
 
 def test_a_list_is_imported_from_standard_input(stack: Stack, run: Run) -> None:
-    assert run("import", "-", input=json.dumps(THREE)).exit_code == 0
+    assert run("import", "-", text=json.dumps(THREE)).exit_code == 0
     assert listed(stack) == THREE
 
 
 def test_an_import_adds_what_it_can_and_names_the_rest(stack: Stack, run: Run) -> None:
-    result = run("import", "-", input=json.dumps(["elsewhere/x", THREE[0]]))
+    result = run("import", "-", text=json.dumps(["elsewhere/x", THREE[0]]))
     assert result.exit_code == 1
     assert "'elsewhere'" in result.stderr
     assert "1 of 2 could not be added" in result.stderr
@@ -141,7 +141,7 @@ def test_an_import_adds_what_it_can_and_names_the_rest(stack: Stack, run: Run) -
 
 @pytest.mark.parametrize("text", ["", "{", "7", '{"favorites": 1}', '{"favorites": [1]}', '[{"name": "x"}]'])
 def test_a_file_of_another_shape_is_refused(stack: Stack, run: Run, text: str) -> None:
-    result = run("import", "-", input=text)
+    result = run("import", "-", text=text)
     assert result.exit_code == 1
     assert result.stderr.startswith("Error: '-'")
     assert listed(stack) == []
@@ -159,7 +159,7 @@ def test_a_missing_file_is_named(run: Run, tmp_path: Path) -> None:
         assert str(tmp_path) in result.stderr
 
 
-HELD = {
+HELD: dict[str, Any] = {
     "recent": [{"providerID": "opencode", "modelID": "big-pickle"}],
     "favorite": [
         {"providerID": "opencode", "modelID": "big-pickle"},

@@ -185,3 +185,17 @@ async def test_a_router_loads_and_unloads_on_demand() -> None:
         assert (await http.post("/models/load", json={"model": "a"})).status_code == 400
         assert (await http.post("/models/unload", json={"model": "a"})).status_code == 200
         assert box.engine.memory.state("a") == "unloaded"
+
+
+async def test_a_router_tells_each_change_of_state() -> None:
+    async with (
+        machine("llama-server-router", A) as box,
+        client(box) as http,
+        http.stream("GET", "/models/sse") as answer,
+    ):
+        pieces = answer.aiter_raw()
+        await http.post("/models/load", json={"model": "a"})
+        told: list[str] = []
+        while told[-1:] != ["loaded"]:
+            told += [event["data"]["status"] for event in events(await anext(pieces))]
+    assert told == ["loading", "loaded"]

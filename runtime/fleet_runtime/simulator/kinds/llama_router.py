@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncGenerator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from fleet_runtime.simulator.engine import LLAMA_CPP_PATHS, OPENAI_PATHS, Engine, Visit, decoded, form
 from fleet_runtime.simulator.kinds import llama_server
 from fleet_runtime.simulator.kinds.product import Product
 from fleet_runtime.simulator.memory import LoadFailed
-from fleet_runtime.simulator.reply import Reply, json_reply, llama_cpp
+from fleet_runtime.simulator.reply import EVENTS, Reply, json_reply, llama_cpp
+from fleet_runtime.simulator.shapes.chat import event
 from fleet_runtime.simulator.spec import SimulatedModel
 from fleet_runtime.simulator.wire import Headers, Request
 
@@ -26,6 +29,8 @@ async def answer(engine: Engine, visit: Visit) -> Reply:
             return json_reply({"data": [_item(engine, model) for model in engine.listed], "object": "list"})
         case "GET", "/props" if "model" not in request.query:
             return json_reply(_props())
+        case "GET", "/models/sse":
+            return Reply(200, _changes(engine), EVENTS)
         case "POST", "/models/load" | "/models/unload":
             return _manage(engine, visit)
     endpoint = (OPENAI_PATHS | LLAMA_CPP_PATHS).get(request.path)
@@ -88,6 +93,26 @@ def _manage(engine: Engine, visit: Visit) -> Reply:
     else:
         engine.memory.unload(model.id)
     return json_reply({"success": True})
+
+
+async def _changes(engine: Engine) -> AsyncGenerator[bytes, None]:
+    """An event for each change of a model's state; the empty first piece sends the head at once."""
+
+    def states() -> dict[str, str]:
+        return {model.id: engine.memory.state(model.id) for model in engine.listed}
+
+    def differ(before: dict[str, str]) -> bool:
+        return states() != before
+
+    told = states()
+    yield b""
+    while True:
+        await engine.news.until(partial(differ, told))
+        before, told = told, states()
+        for model, state in told.items():
+            if state != before[model]:
+                name = "model_status" if state == "loading" else "status_change"
+                yield event({"model": model, "event": name, "data": {"status": state}})
 
 
 def _item(engine: Engine, model: SimulatedModel) -> dict[str, Any]:
