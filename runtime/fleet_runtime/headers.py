@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, unquote_to_bytes
@@ -101,12 +101,13 @@ class RequestHead:
         if connection:
             onward = [header for header in onward if header[0] not in connection]
         self.onward = onward
-        self.request_id = request_id if _sound(request_id) else secrets.token_hex(12).encode()
+        self.request_id = request_id if _sound(request_id) else os.urandom(12).hex().encode()
 
 
 def end_to_end(headers: list[Header]) -> list[Header]:
     """The headers of a machine's answer that are meant for the client: order, duplicates and spelling of
-    values kept, hop-by-hop headers and those that `Connection` names taken out."""
+    values kept; taken out are hop-by-hop headers, those that `Connection` names, and those that the gateway
+    says itself."""
     kept: list[Header] = []
     connection: set[bytes] | None = None
     for name, value in headers:
@@ -114,7 +115,7 @@ def end_to_end(headers: list[Header]) -> list[Header]:
         if name in _HOP_BY_HOP:
             if name == b"connection" and value not in _HARMLESS_CONNECTION:
                 connection = (connection or set()) | _tokens(value)
-        else:
+        elif name != b"x-request-id" and not name.startswith(b"x-fleet-"):
             kept.append((name, value))
     if connection:
         kept = [header for header in kept if header[0] not in connection or header[0] == b"content-length"]

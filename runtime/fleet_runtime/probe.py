@@ -1,4 +1,4 @@
-"""The gateway's transport for dialects: one bounded GET to a machine, over the gateway's own client."""
+"""The gateway's transport for dialects: one bounded request to a machine, over the gateway's own client."""
 
 from __future__ import annotations
 
@@ -22,10 +22,13 @@ async def ask_machine(
     """Make one request of a look; whatever goes wrong within `timeout` seconds becomes an `Answer`."""
     base = urlsplit(connection.api_base if ask.api else connection.url).path.rstrip("/")
     headers = _headers(b"application/json", key)
+    method, body = (b"GET", b"") if ask.body is None else (b"POST", ask.body)
+    if ask.body is not None:
+        headers.append((b"content-type", b"application/json"))
     limits = Timeouts(connect=timeout, first_byte=timeout, idle=timeout)
     try:
         async with asyncio.timeout(timeout):
-            response = await upstream.send(b"GET", (base + ask.path).encode(), headers, timeouts=limits)
+            response = await upstream.send(method, (base + ask.path).encode(), headers, body, timeouts=limits)
             fields = {
                 name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers
             }

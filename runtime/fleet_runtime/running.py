@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fleet_runtime import router
 from fleet_runtime.catalog import Catalog
@@ -18,8 +18,10 @@ from fleet_runtime.machine import Machine
 from fleet_runtime.snapshot import Snapshot
 from fleet_runtime.upstream import Upstream
 
+MEMO_SIZE = 4096
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class Running:
     """One snapshot at work; reads never wait for a machine."""
 
@@ -28,6 +30,8 @@ class Running:
     keys: Keys
     inventory: Inventory
     catalog: Catalog
+    _memo: dict[tuple[str, str | None, bool, str], router.Resolution] = field(default_factory=dict)
+    _memo_version: int = -1
 
     @property
     def gateway(self) -> Gateway:
@@ -53,10 +57,25 @@ class Running:
         self, table: RoutingTable, text: str, *, pinned: str | None = None, falls_back: bool = False
     ) -> router.Resolution:
         """The router's answer, after a fresh look at the machine where one could change it."""
-        answer = router.resolve(table, self.view, text, pinned=pinned, falls_back=falls_back)
+        answer = self._decide(table, text, pinned, falls_back)
         if answer.look and answer.provider is not None:
             await self.look(answer.provider)
+            answer = self._decide(table, text, pinned, falls_back)
+        return answer
+
+    def _decide(
+        self, table: RoutingTable, text: str, pinned: str | None, falls_back: bool
+    ) -> router.Resolution:
+        """The router's answer; one that can be used is remembered until a machine changes."""
+        if self._memo_version != self.inventory.version or len(self._memo) > MEMO_SIZE:
+            self._memo.clear()
+            self._memo_version = self.inventory.version
+        key = (table.base, pinned, falls_back, text)
+        answer = self._memo.get(key)
+        if answer is None:
             answer = router.resolve(table, self.view, text, pinned=pinned, falls_back=falls_back)
+            if answer.available:
+                self._memo[key] = answer
         return answer
 
     def models(self, base: str, pinned: str | None) -> bytes:
