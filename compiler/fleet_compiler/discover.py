@@ -15,8 +15,8 @@ from pathlib import Path
 import httpx
 
 from fleet_runtime.contract import Connection
-from fleet_runtime.credentials import KeyUnset, read_key
 from fleet_runtime.dialects import drive, look
+from fleet_runtime.dialects.credentials import KeyUnset, find_key
 from fleet_runtime.dialects.observation import Answer, Ask, Observation
 
 MAX_BODY = 10_000_000
@@ -87,8 +87,11 @@ async def _look(
     environ: Mapping[str, str],
     patience: Patience,
 ) -> Observation:
+    def read(file: str) -> str:
+        return (root / file).read_text(encoding="utf-8")
+
     try:
-        key = read_key(connection.api_key_env, connection.api_key_file, root, environ)
+        key = find_key(connection.api_key_env, connection.api_key_file, environ, read)
     except KeyUnset as unset:
         return Observation(connection.kind, "offline", f"not asked: {unset}")
     headers = {"accept": "application/json", "accept-encoding": "identity"}

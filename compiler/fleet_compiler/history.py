@@ -14,18 +14,26 @@ from fleet_runtime.contract import FLEET_TABLE, Gateway, RoutedProvider, Routing
 
 
 @dataclass(frozen=True, slots=True)
+class SurfaceSummary:
+    """What a build gave a surface: the names of its providers, and its roles."""
+
+    providers: tuple[str, ...]
+    roles: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
 class Build:
-    """The tables of one build: the fleet's and, by name, the surfaces' in the order people know."""
+    """One build: the fleet's table and, by name, the surfaces in the order people know."""
 
     fleet: RoutingTable
-    surfaces: Mapping[str, RoutingTable]
+    surfaces: Mapping[str, SurfaceSummary]
 
     def reach(self) -> dict[str, list[str]]:
         """The surfaces that each provider is on."""
         found: dict[str, list[str]] = {provider.name: [] for provider in self.fleet.providers}
-        for name, table in self.surfaces.items():
-            for provider in table.providers:
-                found[provider.name].append(name)
+        for name, surface in self.surfaces.items():
+            for provider in surface.providers:
+                found[provider].append(name)
         return found
 
 
@@ -33,10 +41,14 @@ def last_build(folder: Path) -> Build | None:
     """What stands in `folder` now; None where that is not a whole build."""
     try:
         gateway = Gateway.model_validate_json((folder / "gateway.json").read_bytes())
-        surfaces = {name: _table(folder, path) for name, path in gateway.surfaces.items()}
+        surfaces = {name: summary(_table(folder, path)) for name, path in gateway.surfaces.items()}
         return Build(_table(folder, FLEET_TABLE), surfaces)
     except (OSError, ValidationError):
         return None
+
+
+def summary(table: RoutingTable) -> SurfaceSummary:
+    return SurfaceSummary(tuple(provider.name for provider in table.providers), table.roles)
 
 
 def changes(before: Build | None, after: Build) -> Iterator[str]:
@@ -58,28 +70,28 @@ def changes(before: Build | None, after: Build) -> Iterator[str]:
     for name in sorted(old.keys() - new.keys()):
         yield f"- {name}: {_count(old[name])}"
     if before is not None:
-        everywhere = _changed_roles(before.fleet, after.fleet)
+        everywhere = _changed_roles(before.fleet.roles, after.fleet.roles)
         yield from (f"~ role {role}: {words}" for role, words in everywhere.items())
         yield from _surface_changes(before, after, everywhere)
 
 
-def _changed_roles(old: RoutingTable, new: RoutingTable) -> dict[str, str]:
+def _changed_roles(old: Mapping[str, tuple[str, ...]], new: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
     """How each role that changed did, in words."""
     return {
         role: f"{', '.join(before) or 'none'} → {', '.join(after) or 'none'}"
-        for role in sorted(old.roles.keys() | new.roles.keys())
-        if (before := old.roles.get(role, ())) != (after := new.roles.get(role, ()))
+        for role in sorted(old.keys() | new.keys())
+        if (before := old.get(role, ())) != (after := new.get(role, ()))
     }
 
 
 def _surface_changes(before: Build, after: Build, everywhere: Mapping[str, str]) -> Iterator[str]:
     """Surfaces that came or went, and their roles where they changed unlike the fleet's."""
-    for name, table in after.surfaces.items():
+    for name, surface in after.surfaces.items():
         if name not in before.surfaces:
-            count = len(table.providers)
+            count = len(surface.providers)
             yield f"+ surface {name}: {count} {'provider' if count == 1 else 'providers'}"
             continue
-        for role, words in _changed_roles(before.surfaces[name], table).items():
+        for role, words in _changed_roles(before.surfaces[name].roles, surface.roles).items():
             if everywhere.get(role) != words:
                 yield f"~ role {role} on {name}: {words}"
     for name in before.surfaces:

@@ -13,7 +13,7 @@ _TOKEN = re.compile(
 )
 _CREDENTIALS = re.compile(r"(?<=://)[^\s/]*(?=@)")
 _SECRET_KEY = re.compile(
-    r"""(?P<before>(?:^|[\s{,'"])(?:[\w-]*[_-])?(?:key|token|secret|password|passwd|authorization)['"]?\s*:)"""
+    r"""(?P<before>(?:^|[\s{,'"])(?:[\w-]*[_-])?(?:key|apikey|token|secret|password|passwd|authorization)['"]?\s*:)"""
     r"""(?P<value>\s.*|)$""",
     re.IGNORECASE,
 )

@@ -12,7 +12,7 @@ from fleet_compiler.diagnostics import Diagnostic
 from fleet_compiler.discover import Patience, Progress, discover, is_asked
 from fleet_compiler.doubts import doubts
 from fleet_compiler.editor import SCHEMA, editor_schema
-from fleet_compiler.history import Build, changes, last_build
+from fleet_compiler.history import Build, changes, last_build, summary
 from fleet_compiler.load import Loaded, load_fleet
 from fleet_compiler.lockfile import applying, dump_lock, load_lock, with_observations
 from fleet_compiler.outputs import MANIFEST, Plan, plan_outputs, write_outputs
@@ -54,9 +54,9 @@ class Compiled:
     warnings: tuple[Diagnostic, ...]
 
     def build(self) -> Build:
-        """The tables, the surfaces in the order of fleet.yaml."""
+        """What it gives people, the surfaces in the order of fleet.yaml."""
         tables = self.resolved.tables
-        surfaces = {name: tables[table_path(name)] for name in self.loaded.fleet.surfaces}
+        surfaces = {name: summary(tables[table_path(name)]) for name in self.loaded.fleet.surfaces}
         return Build(tables[FLEET_TABLE], surfaces)
 
 

@@ -18,6 +18,8 @@ from fleet_compiler.assets import TEMPLATES
 from fleet_compiler.errors import FleetError
 from fleet_runtime.contract import Artifact, Gateway, Manifest, RoutingTable, as_data
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=as_data)
+
 
 class TemplateFault(FleetError):
     """A template cannot be rendered, or does not say what it was given."""
@@ -38,22 +40,25 @@ def render_manifest(manifest: Manifest) -> bytes:
 def render_client(template: str, view: Mapping[str, Any]) -> bytes:
     """A client's configuration; its `view` is plain data."""
     text = _render(template, view)
-    _parsed(template, text)
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        raise TemplateFault(f"template '{template}' does not render JSON: {error}") from error
     return text.encode()
 
 
 def _artifact(template: str, name: str, artifact: Artifact) -> bytes:
-    text = _render(template, {name: artifact})
-    if _read_back(type(artifact), _parsed(template, text)) != artifact:
-        raise TemplateFault(f"template '{template}' does not render all of what it was given")
-    return text.encode()
-
-
-def _read_back(kind: type[Artifact], data: Any) -> Artifact | None:
+    content = _render(template, {name: artifact}).encode()
     try:
-        return kind.model_validate(data)
-    except ValidationError:
-        return None
+        same = type(artifact).model_validate_json(content) == artifact
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_input=False)[0]
+        raise TemplateFault(
+            f"template '{template}' does not render what it should: {fault['msg']}"
+        ) from error
+    if not same:
+        raise TemplateFault(f"template '{template}' does not render all of what it was given")
+    return content
 
 
 def _render(template: str, view: Mapping[str, Any]) -> str:
@@ -61,13 +66,6 @@ def _render(template: str, view: Mapping[str, Any]) -> str:
         return _environment().get_template(template).render(view)
     except TemplateError as error:
         raise TemplateFault(f"template '{template}' cannot be rendered: {error.message}") from error
-
-
-def _parsed(template: str, text: str) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise TemplateFault(f"template '{template}' does not render JSON: {error}") from error
 
 
 @cache
@@ -88,7 +86,7 @@ def _environment() -> Environment:
 
 def _json(value: Any) -> str:
     """One line of JSON that keeps the order of keys and every character (Jinja's own tojson does not)."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, default=as_data)
+    return _ENCODER.encode(value)
 
 
 def _inert(value: Any) -> str:

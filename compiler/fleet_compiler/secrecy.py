@@ -57,4 +57,4 @@ def is_secret(path: Path, value: Any, known: Container[str] = ()) -> bool:
         case [*_, "file" | "surfaces" | "api_key_file"]:
             return False
         case _:
-            return "keys" in names[:-1] or (bool(names) and names[-1] in LITERAL_KEYS)
+            return "keys" in names or (bool(names) and names[-1] in LITERAL_KEYS)

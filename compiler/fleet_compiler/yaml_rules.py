@@ -124,6 +124,18 @@ _SYNTAX: dict[str, tuple[str, str]] = {
         "unknown escape in double quotes",
         "write '\\\\' for a backslash, or use single quotes",
     ),
+    "found invalid Unicode character escape code": (
+        "escape that is no character",
+        "write the character itself, or '\\U' with its eight hexadecimal digits",
+    ),
+    "did not find expected hexdecimal number": (
+        "escape that is not complete",
+        "write two digits after '\\x', four after '\\u', eight after '\\U'",
+    ),
+    "did not find expected comment or line break": (
+        "text after the sign that begins a block of text",
+        "begin the text on the next line, indented",
+    ),
     "found unexpected ':'": ("':' needs a space after it", "write 'key: value', or quote the text"),
     _EXPECTED + "',' or ']'": ("list in brackets is not closed", "add ',' or ']'"),
     _EXPECTED + "',' or '}'": ("mapping in braces is not closed", "add ',' or '}'"),

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from fleet_runtime.contract import KeyReference
-from fleet_runtime.credentials import read_key
+from fleet_runtime.dialects.credentials import find_key
 from fleet_runtime.errors import refused
 
 OPEN_PATHS = frozenset(("/health", "/ready"))
@@ -63,11 +62,13 @@ class Keys:
             raise refused("surface_not_allowed", f"this key does not open {method} {path}")
 
 
-def read_keys(references: Mapping[str, KeyReference], root: Path, environ: Mapping[str, str]) -> Keys:
-    """All keys, read from their variables and files; raises `KeyUnset` where one cannot be read."""
+def read_keys(
+    references: Mapping[str, KeyReference], environ: Mapping[str, str], read: Callable[[str], str]
+) -> Keys:
+    """All keys, found as `find_key` finds one; raises `KeyUnset` where one cannot be had."""
     keys = []
     for name, reference in references.items():
-        key = read_key(reference.env, reference.file, root, environ)
+        key = find_key(reference.env, reference.file, environ, read)
         assert key is not None, "the schema asks for env or file"
         surfaces = None if reference.surfaces is None else frozenset(reference.surfaces)
         keys.append((Scope(name, surfaces), key))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from fleet_runtime import router
 from fleet_runtime.catalog import Catalog
 from fleet_runtime.contract import Connection, Gateway, RoutingTable, State
-from fleet_runtime.credentials import KeyUnset, read_key
+from fleet_runtime.dialects.credentials import KeyUnset, find_key
 from fleet_runtime.events import EventLog
 from fleet_runtime.favorites import Favorites
 from fleet_runtime.inventory import Inventory
@@ -108,13 +108,17 @@ def assemble(
     what is known of it. Where nothing at all differs, the answer is `previous` itself. Raises `KeyUnset`
     where one of the gateway's own keys cannot be read.
     """
-    keys = read_keys(snapshot.gateway.keys, snapshot.root, environ)
+
+    def read(file: str) -> str:
+        return (snapshot.root / file).read_text(encoding="utf-8")
+
+    keys = read_keys(snapshot.gateway.keys, environ, read)
     machines: dict[str, Machine] = {}
     disabled: dict[str, str] = {}
     for name, connection in snapshot.connections.items():
         key = None
         try:
-            key = read_key(connection.api_key_env, connection.api_key_file, snapshot.root, environ)
+            key = find_key(connection.api_key_env, connection.api_key_file, environ, read)
         except KeyUnset as unset:
             disabled[name] = str(unset)
         if not connection.enabled:

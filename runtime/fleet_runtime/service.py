@@ -12,7 +12,7 @@ from pathlib import Path
 from weakref import WeakSet
 
 from fleet_runtime.contract import Gateway
-from fleet_runtime.credentials import KeyUnset
+from fleet_runtime.dialects.credentials import KeyUnset
 from fleet_runtime.events import EventLog
 from fleet_runtime.favorites import renaming
 from fleet_runtime.listen import CannotServe, refuse_open_door

@@ -36,6 +36,11 @@ surfaces: {{chat: , code: {{client: opencode}}}}
 """
 
 
+def one(url: str) -> str:
+    """A fleet of the one machine at `url`."""
+    return f"version: 1\ndefault_provider: desk\nproviders: {{desk: '{url}'}}\n"
+
+
 def write(folder: Path, yaml: str) -> Path:
     """fleet.yaml in `folder`."""
     path = folder / "fleet.yaml"
@@ -44,9 +49,7 @@ def write(folder: Path, yaml: str) -> Path:
 
 
 @pytest.fixture
-def fleet(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Fleet:
+def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Fleet:
     """Runs ``fleet`` with arguments, in the test's own folder and with no colours wanted or forbidden."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("NO_COLOR", raising=False)

@@ -12,7 +12,7 @@ import pytest
 
 from fleet_compiler import pipeline
 from fleet_runtime.simulator import MachineSpec, SimulatedModel, SimulationThread
-from tests.cli.conftest import Fleet, write
+from tests.cli.conftest import Fleet, one, write
 
 
 def test_0_fine(fleet: Fleet, project: Path) -> None:
@@ -72,7 +72,7 @@ def test_3_generated_files_that_are_out_of_date(fleet: Fleet, project: Path) -> 
 
 def test_4_a_machine_that_had_to_answer_and_did_not(fleet: Fleet, tmp_path: Path) -> None:
     with SimulationThread([MachineSpec("desk", models=(SimulatedModel("m"),))]) as machines:
-        write(tmp_path, f"version: 1\ndefault_provider: desk\nproviders: {{desk: '{machines.url('desk')}'}}\n")
+        write(tmp_path, one(machines.url("desk")))
         assert fleet("lock", "desk").code == 0
         machines.set("desk", offline=True)
         named, every, live = fleet("lock", "desk"), fleet("lock"), fleet("validate", "--live")
@@ -97,7 +97,7 @@ def test_130_ctrl_c(tmp_path: Path) -> None:
     """Interrupted while it waits for a machine that never answers."""
     with SimulationThread([MachineSpec("desk")]) as machines:
         machines.set("desk", hang=True)
-        write(tmp_path, f"version: 1\ndefault_provider: desk\nproviders: {{desk: '{machines.url('desk')}'}}\n")
+        write(tmp_path, one(machines.url("desk")))
         process = subprocess.Popen(
             [sys.executable, "-m", "fleet_compiler", "lock"],
             cwd=tmp_path,

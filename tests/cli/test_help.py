@@ -87,7 +87,9 @@ def test_the_version_is_the_distributions(fleet: Fleet) -> None:
     assert fleet("--version").out == f"fleet {version('boofleet')}\n"
 
 
-@pytest.mark.parametrize("arguments", [["biuld"], ["build", "--nope"], ["--nope"], ["resolve"], ["schema", "x"]])
+@pytest.mark.parametrize(
+    "arguments", [["biuld"], ["build", "--nope"], ["--nope"], ["resolve"], ["schema", "x"]]
+)
 def test_wrong_usage_is_said_on_stderr_and_exits_2(fleet: Fleet, arguments: list[str]) -> None:
     ran = fleet(*arguments)
     assert (ran.code, ran.out) == (2, "")

@@ -81,9 +81,9 @@ def templates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     [
         ("{% if %}", "cannot be rendered"),
         ("{{ table.nothing }}", "cannot be rendered"),
-        ("{", "does not render JSON"),
-        ('{"format": 1}', "does not render all of what it was given"),
-        ('{"format": 1, "other": 2}', "does not render all of what it was given"),
+        ("{", "does not render what it should: Invalid JSON"),
+        ('{"format": 1}', "does not render what it should: Field required"),
+        ('{"format": 1, "other": 2}', "does not render what it should: "),
     ],
 )
 def test_a_broken_template_is_named(templates: Path, template: str, message: str) -> None:

@@ -64,4 +64,6 @@ def test_what_is_not_offered_stays_valid(schema_of: str) -> None:
     schema = editor_schema(schema_of)
     Draft202012Validator.check_schema(schema)
     for name in NAMES:
-        Draft202012Validator(schema).validate(load_document(read_source(Path(FLEETS / name / "fleet.yaml"))).data)
+        Draft202012Validator(schema).validate(
+            load_document(read_source(Path(FLEETS / name / "fleet.yaml"))).data
+        )

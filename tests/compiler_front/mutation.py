@@ -16,18 +16,17 @@ SCALARS = [
     "9" * 400, "-1", "0", "2026-11-21", "'", '"', "[", "{", "]", "}", "- ", "? ", ": ", "<<: *a", "&a", "*a",
     "!!str", "!", "!<tag:x>", "%YAML 1.1", "---", "...", "|", ">-", "|9", "\t", "#", "@", "`", "\\", '"\\x"',
     "\x00", "\x1b", "\r", "\u0085", "\u2028", "\ufeff", "\u202e", "\ue000", "😀", "日本", "é", "\U0010ffff",
-    "http://u:p@h", "http://[::1", "http://h:99999", "../..", "@task", "box/", "/box", "a" * 600, "*", "[" * 50,
-    "{a: " * 30, "- " * 30, "<<<<<<< HEAD", "=======", "{{ env }}", "${X}", "{env:X}", "['a':b]", "{'a':1}",
-    "[a, b: c, {d}]", "? [x]", "x: y: z",
+    "http://u:p@h", "http://[::1", "http://h:99999", "../..", "@task", "box/", "/box", "a" * 600, "*",
+    "[" * 50, "{a: " * 30, "- " * 30, "<<<<<<< HEAD", "=======", "{{ env }}", "${X}", "{env:X}",
+    "['a':b]", "{'a':1}", "[a, b: c, {d}]", "? [x]", "x: y: z",
 ]  # fmt: skip
 KEYS = [
     "version", "default_provider", "providers", "aliases", "namespaces", "roles", "surfaces", "gateway",
-    "url",
-    "inventory", "api_base", "label", "kind", "class", "api_key_env", "api_key_file", "sidecar", "models",
-    "keys",
-    "include", "exclude", "unlisted", "formerly", "timeouts", "max_concurrency", "poll", "verify", "ca_file",
-    "enabled", "paths", "context", "output", "input", "purpose", "hidden", "legacy", "client", "file", "key",
-    "exclusive", "listen", "hosts", "origins", "limits", "drain", "state", "env", "box", "nobody", "Ünknown",
+    "url", "inventory", "api_base", "label", "kind", "class", "api_key_env", "api_key_file", "sidecar",
+    "models", "keys", "include", "exclude", "unlisted", "formerly", "timeouts", "max_concurrency", "poll",
+    "verify", "ca_file", "enabled", "paths", "context", "output", "input", "purpose", "hidden", "legacy",
+    "client", "file", "key", "exclusive", "listen", "hosts", "origins", "limits", "drain", "state", "env",
+    "box", "nobody", "Ünknown",
 ]  # fmt: skip
 
 

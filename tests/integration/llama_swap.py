@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import shlex
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ import httpx
 from tests.integration.processes import answers, running
 from tests.stack import eventually, free_port
 
-RESPONDER = Path(__file__).with_name("responder.py")
+ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +62,12 @@ class LlamaSwap:
         return [request for request in seen if request["target"] != "/health"]
 
     def behave(self, model: str, **behaviour: Any) -> None:
-        httpx.post(
-            f"{self.processes[model]}/_sim/behaviour", json=behaviour, trust_env=False
-        ).raise_for_status()
+        self._control(model, "behaviour", behaviour)
+
+    def release(self, model: str, pieces: int) -> None:
+        """Let so many pieces of a held answer go; the next one is then waiting."""
+        self._control(model, "release", {"chunks": pieces})
+        eventually(lambda: bool(self._control(model, "release", {})["waiting"]))
 
     def await_requests(self, model: str, count: int) -> None:
         query = {"inference": "true", "at_least": str(count), "seconds": "20"}
@@ -75,6 +78,10 @@ class LlamaSwap:
     def await_state(self, model: str, state: str | None, seconds: float = 20) -> None:
         """Return once `/running` says so of `model`; None: it is not there."""
         eventually(lambda: self.states().get(model) == state, seconds)
+
+    def _control(self, model: str, action: str, told: dict[str, Any]) -> Any:
+        url = f"{self.processes[model]}/_sim/{action}"
+        return httpx.post(url, json=told, trust_env=False).raise_for_status().json()
 
 
 @contextmanager
@@ -92,7 +99,7 @@ def llama_swap(
     folder.mkdir(parents=True, exist_ok=True)
     described: dict[str, Any] = {}
     processes: dict[str, str] = {}
-    for model in models:
+    for number, model in enumerate(models):
         ours, control = free_port(), free_port()
         processes[model.id] = f"http://127.0.0.1:{control}"
         responder = {
@@ -100,13 +107,14 @@ def llama_swap(
             "model": model.id,
             "port": ours,
             "control_port": control,
-            "starts": str(folder / "starts"),
+            "starts": "starts",
             "load_seconds": model.load_seconds,
             "context": model.context,
             "purpose": model.purpose,
         }
+        (folder / f"model-{number}.json").write_text(json.dumps(responder), encoding="utf-8")
         described[model.id] = {
-            "cmd": shlex.join([sys.executable, str(RESPONDER), json.dumps(responder)]),
+            "cmd": f"python -m tests.integration.responder model-{number}.json",
             "proxy": f"http://127.0.0.1:{ours}",
             "ttl": model.ttl,
             **model.settings,
@@ -118,6 +126,8 @@ def llama_swap(
     listen = f"127.0.0.1:{port or free_port()}"
     command = [str(binary), "-config", str(folder / "config.yaml"), "-listen", listen]
     swap = LlamaSwap(name, folder, f"http://{listen}", key, processes)
-    with running(command, folder, folder / "llama-swap.log"):
+    path = os.pathsep.join([str(Path(sys.executable).parent), "/usr/bin", "/bin"])
+    env = {"PATH": path, "PYTHONPATH": str(ROOT), "HOME": str(folder)}
+    with running(command, folder, folder / "llama-swap.log", env):
         eventually(lambda: answers(f"{swap.url}/health"))
         yield swap

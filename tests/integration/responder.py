@@ -1,7 +1,8 @@
 """The model process behind a real llama-swap: a simulated llama-server with one model, on a fixed port.
 
-``python responder.py '{"machine", "model", "port", "control_port", "starts", "load_seconds", "purpose"}'``. Every
-start appends a line to the file `starts`; it listens after `load_seconds`, as a server that reads its weights.
+``python -m tests.integration.responder SETTINGS.json``, the settings being those that `llama_swap` writes.
+Every start appends a line to the file `starts`; it listens after `load_seconds`, as a server that reads its
+weights.
 """
 
 from __future__ import annotations
@@ -17,8 +18,6 @@ from fleet_runtime.simulator import MachineSpec, SimulatedModel, Simulation
 
 
 async def respond(settings: dict[str, Any]) -> None:
-    with Path(settings["starts"]).open("a", encoding="utf-8") as starts:
-        starts.write(f"{settings['model']}\n")
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
@@ -35,5 +34,11 @@ async def respond(settings: dict[str, Any]) -> None:
         await ended.wait()
 
 
+def main(settings: dict[str, Any]) -> None:
+    with Path(settings["starts"]).open("a", encoding="utf-8") as starts:
+        starts.write(f"{settings['model']}\n")
+    asyncio.run(respond(settings))
+
+
 if __name__ == "__main__":
-    asyncio.run(respond(json.loads(sys.argv[1])))
+    main(json.loads(Path(sys.argv[1]).read_bytes()))

@@ -1,7 +1,7 @@
 """The foreign programs of the integration tests: which versions, where they are kept, how they get there.
 
 ``python -m tests.integration.tools`` installs them with their ecosystems' own tools into a cache beside this
-file (``$FLEET_INTEGRATION_CACHE`` elsewhere). A test that needs one that is not there is skipped, and says why.
+file (elsewhere: ``$FLEET_INTEGRATION_CACHE``). A test whose program is not there is skipped, and says why.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -45,13 +46,13 @@ def openai_for_node() -> tuple[Path, Path]:
     """Node, and the folder from which it finds the SDK."""
     node = shutil.which("node")
     if node is None:
-        _skip("node is not installed")
+        pytest.skip("node is not installed")
     if not (NODE_MODULES / "openai").exists():
         _skip(f"openai {OPENAI_FOR_NODE} for Node is not installed")
     return Path(node), CACHE
 
 
-def _skip(reason: str) -> Path:
+def _skip(reason: str) -> NoReturn:
     pytest.skip(f"{reason}: run `make integration`")
 
 

@@ -68,6 +68,7 @@ async def test_a_machines_end_to_end_headers_come_back_with_duplicates_and_witho
     head = (
         b"HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\nX-Accel-Buffering: no\r\nX-Hop: 1\r\n"
         b"Connection: keep-alive, X-Hop\r\nKeep-Alive: timeout=5\r\nProxy-Authenticate: x\r\nEmpty:\r\n"
+        b"X-Fleet-Provider: somebody else\r\nX-Request-Id: another\r\n"
         b"Content-Length: 2\r\n\r\n{}"
     )
     async with gateway_before(answering(head)) as (_, gateway):
@@ -75,6 +76,8 @@ async def test_a_machines_end_to_end_headers_come_back_with_duplicates_and_witho
         assert answer.header(b"set-cookie") == [b"a=1", b"b=2"]
         assert answer.header(b"x-accel-buffering") == [b"no"]
         assert answer.header(b"empty") == [b""]
+        assert answer.header(b"x-fleet-provider") == [b"a"]
+        assert len(answer.header(b"x-request-id")) == 1
         assert answer.header(b"x-hop") == answer.header(b"keep-alive") == answer.header(b"connection") == []
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-from dataclasses import fields
 from typing import get_args
 
 import httpx
 import pytest
 
-from fleet_runtime.simulator import Behaviour, SimulatedMachine, SimulatedModel
+from fleet_runtime.simulator import SimulatedMachine, SimulatedModel
 from fleet_runtime.simulator.malformed import malform
 from fleet_runtime.simulator.shapes.chat import DONE, event
 from fleet_runtime.simulator.spec import Malformation
@@ -289,7 +288,3 @@ async def test_a_machine_that_records_nothing_still_answers() -> None:
         await box.apply({"record": False})
         assert (await http.post(CHAT, json=chat())).status_code == 200
         assert box.records == []
-
-
-def test_every_knob_has_a_default_that_disturbs_nothing() -> None:
-    assert {field.name: getattr(Behaviour(), field.name) for field in fields(Behaviour)}["scope"] == "all"

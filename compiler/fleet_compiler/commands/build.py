@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import time
 from pathlib import Path
 
 import click
@@ -15,6 +16,8 @@ from fleet_compiler.errors import FleetError, StaleArtifacts
 from fleet_compiler.outputs import line_counts
 from fleet_compiler.pipeline import Prepared, Project, prepare, project_of
 from fleet_compiler.pipeline import build as run_build
+
+WATCH_SECONDS = 0.3
 
 
 @click.command(
@@ -119,22 +122,25 @@ def _command(file: Path | None, output: Path | None) -> str:
 
 
 def _watch(project: Project, locked: bool) -> None:
-    from watchfiles import watch
-
-    def again() -> None:
+    """Build, and again whenever the inputs are not those that the last build began with."""
+    while True:
+        inputs = _stamps(project)
         try:
             _build(project, locked)
         except FleetError as error:
             show_failure(error)
         note(f"watching '{project.config}'")
+        while _stamps(project) == inputs:
+            time.sleep(WATCH_SECONDS)
 
-    again()
-    inputs = {str(path.absolute()) for path in (project.config, project.lock)}
-    for _ in watch(
-        project.folder.absolute(),
-        watch_filter=lambda _, path: path in inputs,
-        recursive=False,
-        debounce=100,
-        step=20,
-    ):
-        again()
+
+def _stamps(project: Project) -> list[tuple[int, int] | None]:
+    """What tells whether fleet.yaml and fleet.lock were written to."""
+    stamps: list[tuple[int, int] | None] = []
+    for path in (project.config, project.lock):
+        try:
+            status = path.stat()
+            stamps.append((status.st_mtime_ns, status.st_ino))
+        except OSError:
+            stamps.append(None)
+    return stamps

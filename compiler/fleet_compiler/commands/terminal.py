@@ -25,7 +25,7 @@ def wants_color(*, err: bool) -> bool:
 
 def say(text: str, *, err: bool = False, **style: bool | str) -> None:
     """Print a line, styled where colours are wanted."""
-    color = wants_color(err=err)
+    color = wants_color(err=err) and bool(style)
     click.echo(click.style(text, **style) if color else text, err=err, color=color)  # type: ignore[arg-type]
 
 
@@ -53,5 +53,8 @@ def show_failure(error: FleetError) -> None:
 
 def change(line: str) -> None:
     """A line of what changed, coloured by its sign."""
-    colors = {"+": "green", "-": "red", "~": "yellow"}
-    say(line, fg=colors.get(line.lstrip()[:1], "reset"))
+    color = {"+": "green", "-": "red", "~": "yellow"}.get(line.lstrip()[:1])
+    if color is None:
+        say(line)
+    else:
+        say(line, fg=color)

@@ -93,8 +93,8 @@ def _findings(loaded: Loaded, lock: Lock, path: Path, live: bool) -> tuple[list[
 def _show(found: list[Diagnostic], sources: tuple[Source, ...], form: Format) -> None:
     if form == "text":
         show_diagnostics(found, sources)
-    else:
-        click.echo(render(found, sources, form))
+    elif text := render(found, sources, form):
+        click.echo(text)
 
 
 def _summary(loaded: Loaded, warnings: int) -> str:

@@ -1,7 +1,7 @@
 """opencode's own favorites: ``model.json`` in its state folder.
 
 The file belongs to opencode's TUI, which reads it when it starts and writes it whole:
-``{"recent": [], "favorite": [{"providerID", "modelID"}], "variant": {}}`` (opencode 1.x,
+``{"recent": [], "favorite": [{"providerID", "modelID"}], "variant": {}}`` (opencode 1.18.33,
 packages/opencode/src/cli/cmd/tui/context/local.tsx). What is not a favorite, and every favorite that is
 there, stays as it is.
 """

@@ -1,0 +1,36 @@
+"""The key that a server is asked with, found where fleet.yaml says; how a file is read is passed in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+
+class KeyUnset(Exception):
+    """A key that is configured cannot be had; the message says where it was looked for, never a value."""
+
+
+def find_key(
+    env: str | None, file: str | None, environ: Mapping[str, str], read: Callable[[str], str]
+) -> str | None:
+    """The key, without surrounding white space; None where none is configured.
+
+    `read` gives a file's text and may raise OSError or UnicodeDecodeError. Raises `KeyUnset` where the
+    variable is unset or empty, or the file cannot be read, is empty or holds more than one word of
+    printable ASCII.
+    """
+    if env is not None:
+        value, where = environ.get(env, ""), f"environment variable '{env}'"
+    elif file is not None:
+        where = f"file '{file}'"
+        try:
+            value = read(file)
+        except (OSError, UnicodeDecodeError):
+            raise KeyUnset(f"{where} cannot be read") from None
+    else:
+        return None
+    value = value.strip()
+    if not value:
+        raise KeyUnset(f"{where} is not set" if env else f"{where} is empty")
+    if not (value.isascii() and value.isprintable()) or " " in value:
+        raise KeyUnset(f"{where} does not hold a key (one word of printable ASCII)")
+    return value

@@ -1,0 +1,159 @@
+"""``fleet lock``."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fleet_runtime.simulator import MachineSpec, SimulatedModel, SimulationThread
+from tests.cli.conftest import Fleet, one, write
+
+NAMES = ("desk", "attic")
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[SimulationThread]:
+    models = (SimulatedModel("qwen3-8b", context=16384), SimulatedModel("qwen3-4b"))
+    with SimulationThread([MachineSpec(name, models=models) for name in NAMES]) as machines:
+        yield machines
+
+
+@pytest.fixture
+def machines(running: SimulationThread) -> SimulationThread:
+    """Two machines without a past."""
+    for name in NAMES:
+        running.set(name, offline=False)
+        running.reset(name)
+    return running
+
+
+@pytest.fixture
+def locked(fleet: Fleet, tmp_path: Path, machines: SimulationThread) -> Path:
+    """A fleet of both machines, and its lock."""
+    write(
+        tmp_path,
+        f"""
+        version: 1
+        default_provider: desk
+        providers:
+          desk: {machines.url("desk")}
+          attic: {machines.url("attic")}
+          never: {{url: "http://127.0.0.1:9", poll: false, models: [m]}}
+        """,
+    )
+    assert fleet("lock").code == 0
+    return tmp_path / "fleet.lock"
+
+
+def entries(lock: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(lock.read_text())["providers"]
+    return found
+
+
+def listing(*ids: str) -> str:
+    return json.dumps({"data": [{"id": id} for id in ids]})
+
+
+def test_every_machine_that_may_be_asked_is_locked(locked: Path, machines: SimulationThread) -> None:
+    assert sorted(entries(locked)) == ["attic", "desk"]
+    model = entries(locked)["desk"]["models"]["qwen3-8b"]
+    assert (model["context"], model["context_source"]) == (16384, "listed")
+
+
+def test_a_second_look_changes_no_byte(fleet: Fleet, locked: Path) -> None:
+    before = locked.stat()
+    ran = fleet("lock")
+    assert (ran.code, ran.out) == (0, "fleet.lock is current\n")
+    assert locked.stat() == before
+
+
+def test_what_appeared_and_vanished_is_told(fleet: Fleet, locked: Path, machines: SimulationThread) -> None:
+    machines.set("desk", list_body=listing("qwen3-4b", "new"))
+    ran = fleet("lock", "desk")
+    assert ran.code == 0
+    assert ran.out.startswith("desk:\n  + new\n  - qwen3-8b\n")
+    assert ran.out.endswith("wrote fleet.lock\n")
+    assert sorted(entries(locked)["desk"]["models"]) == ["new", "qwen3-4b"]
+    assert "attic" not in ran.err
+
+
+def test_a_check_writes_nothing(fleet: Fleet, locked: Path, machines: SimulationThread) -> None:
+    assert fleet("lock", "--check").code == 0
+    before = locked.read_bytes()
+    machines.set("desk", list_body=listing("new"))
+    ran = fleet("lock", "--check")
+    assert ran.code == 3
+    assert "  + new" in ran.out
+    assert ran.err.endswith("error: 'fleet.lock' is out of date: run `fleet lock`\n")
+    assert locked.read_bytes() == before
+
+
+def test_a_silent_machine_keeps_its_entry(fleet: Fleet, locked: Path, machines: SimulationThread) -> None:
+    before = locked.read_bytes()
+    machines.set("desk", offline=True)
+    ran = fleet("lock")
+    assert ran.code == 0
+    assert "warning: desk: connection refused" in ran.err
+    assert locked.read_bytes() == before
+
+
+def test_another_address_is_asked_for_once(fleet: Fleet, locked: Path, machines: SimulationThread) -> None:
+    """The entry is kept under the machine's own address, so that it counts."""
+    own = entries(locked)["desk"]["url"]
+    machines.set("attic", list_body=listing("elsewhere"))
+    ran = fleet("lock", "desk", "--url", f"{machines.url('attic')}/v1/")
+    assert ran.code == 0
+    assert entries(locked)["desk"]["url"] == own
+    assert list(entries(locked)["desk"]["models"]) == ["elsewhere"]
+    assert fleet("build", "--locked").code == 0
+    assert "desk/elsewhere" in fleet("models").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["dexk"], "no provider 'dexk' in fleet.yaml; did you mean 'desk'"),
+        (["never"], "provider 'never' has `poll: false` and is never asked"),
+        (["--url", "http://127.0.0.1:9"], "--url needs exactly one NAME"),
+        (["desk", "attic", "--url", "http://127.0.0.1:9"], "--url needs exactly one NAME"),
+        (["desk", "--url", "127.0.0.1:9"], "'127.0.0.1:9' is not a URL"),
+    ],
+)
+def test_what_cannot_be_asked_is_said(fleet: Fleet, locked: Path, arguments: list[str], message: str) -> None:
+    ran = fleet("lock", *arguments)
+    assert (ran.code, ran.out) == (2, "")
+    assert message in ran.err
+
+
+def test_asking_loads_no_model_and_lets_one_unload(fleet: Fleet, tmp_path: Path) -> None:
+    """A loaded model with a short time to live unloads while the lock is refreshed again and again."""
+    specs = [MachineSpec("desk", models=(SimulatedModel("m", ttl=0.5, loaded=True), SimulatedModel("n")))]
+    with SimulationThread(specs) as machines:
+        write(tmp_path, one(machines.url("desk")))
+        state = "loaded"
+        until = time.monotonic() + 20
+        while state == "loaded" and time.monotonic() < until:
+            assert fleet("lock").code == 0
+            counters = machines.counters("desk")
+            assert (counters["loads"], counters["ttl_resets"]) == (0, 0)
+            state = counters["models"]["m"]["state"]
+    assert state == "unloaded"
+
+
+def test_a_running_context_survives_a_refresh_while_the_model_is_away(fleet: Fleet, tmp_path: Path) -> None:
+    """A llama-server says what runs while it runs; the same server restarted says only its bound."""
+    model = SimulatedModel("m", context=4096, trained=131072)
+    with SimulationThread([MachineSpec("desk", kind="llama-server", models=(model,))]) as machines:
+        write(tmp_path, one(machines.url("desk")))
+        fleet("lock")
+        lock = tmp_path / "fleet.lock"
+        assert entries(lock)["desk"]["models"]["m"]["context_source"] == "running"
+        item = {"id": "m", "owned_by": "llamacpp", "meta": {"n_ctx_train": 131072}}
+        machines.set("desk", list_body=json.dumps({"object": "list", "data": [item]}), scope="other")
+        fleet("lock")
+        assert entries(lock)["desk"]["models"]["m"]["context"] == 4096

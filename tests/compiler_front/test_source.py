@@ -1,0 +1,116 @@
+"""From bytes to text: what can be read, and what is said of what cannot."""
+
+import io
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from fleet_compiler.diagnostics import Diagnostic, Span
+from fleet_compiler.errors import ConfigInvalid
+from fleet_compiler.source import MAX_BYTES, STDIN_NAME, decode, read_source
+
+GOOD = b"version: 1\n"
+
+
+def refusal(path: Path) -> Diagnostic:
+    with pytest.raises(ConfigInvalid) as caught:
+        read_source(path)
+    assert caught.value.exit_code == 1
+    (diagnostic,) = caught.value.diagnostics
+    return diagnostic
+
+
+def test_file_is_named_as_it_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("fleet.yaml").write_bytes(GOOD)
+    source = read_source(Path("fleet.yaml"))
+    assert (source.name, source.text) == ("fleet.yaml", "version: 1\n")
+
+
+def test_dash_is_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(GOOD)))
+    assert read_source("-").name == STDIN_NAME
+
+
+def test_windows_line_ends_become_plain_ones() -> None:
+    assert decode("f", b"a: 1\r\nb: 2\r\n").text == "a: 1\nb: 2\n"
+
+
+def test_missing_file_is_said_without_a_place(tmp_path: Path) -> None:
+    diagnostic = refusal(tmp_path / "fleet.yaml")
+    assert diagnostic.code == "F001"
+    assert "there is no such file" in diagnostic.message
+    assert diagnostic.span is None
+
+
+def test_directory_is_said_to_be_one(tmp_path: Path) -> None:
+    assert "it is a directory" in refusal(tmp_path).message
+
+
+def test_name_that_no_system_accepts_is_refused() -> None:
+    assert "its name cannot be used" in refusal(Path("fleet\0.yaml")).message
+
+
+def test_name_too_long_for_the_system_is_refused() -> None:
+    assert refusal(Path("x" * 5000)).code == "F001"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_unreadable_file_is_said_to_be_so(tmp_path: Path) -> None:
+    path = tmp_path / "fleet.yaml"
+    path.write_bytes(GOOD)
+    path.chmod(0)
+    assert "permission denied" in refusal(path).message
+
+
+def test_unreadable_file_is_said_to_be_so_whoever_asks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    assert "permission denied" in refusal(tmp_path / "fleet.yaml").message
+
+
+def test_symbolic_link_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "real.yaml").write_bytes(GOOD)
+    link = tmp_path / "fleet.yaml"
+    link.symlink_to("real.yaml")
+    assert read_source(link).text == "version: 1\n"
+
+
+def test_symbolic_link_to_itself_is_refused(tmp_path: Path) -> None:
+    link = tmp_path / "fleet.yaml"
+    link.symlink_to("fleet.yaml")
+    assert refusal(link).code == "F001"
+
+
+def test_endless_device_is_read_no_further_than_the_limit() -> None:
+    assert refusal(Path("/dev/zero")).code == "F005"
+
+
+def test_file_of_exactly_the_limit_is_accepted(tmp_path: Path) -> None:
+    path = tmp_path / "fleet.yaml"
+    path.write_bytes(b"#" * MAX_BYTES)
+    assert len(read_source(path).text) == MAX_BYTES
+
+
+def test_file_over_the_limit_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "fleet.yaml"
+    path.write_bytes(b"#" * (MAX_BYTES + 1))
+    assert refusal(path).code == "F005"
+
+
+def test_place_of_a_bad_byte_counts_characters() -> None:
+    with pytest.raises(ConfigInvalid) as caught:
+        decode("f", "a: 1\r\n# 日本 ".encode() + b"\xff")
+    assert caught.value.diagnostics[0].span == Span(2, 6, 7)
+
+
+def test_each_line_with_a_forbidden_character_is_named_once() -> None:
+    with pytest.raises(ConfigInvalid) as caught:
+        decode("f", b"aa\x00\x01\nb\nc\x02\n")
+    assert [d.span for d in caught.value.diagnostics] == [Span(1, 3, 4), Span(3, 2, 3)]

@@ -1,0 +1,91 @@
+"""Requests sent as they are, and what of their answers must be the same whichever way they went."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+OURS = ("x-fleet-", "x-request-id", "server-timing")
+HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "date"}
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request for `model`; `body` is JSON that lacks only it, `files` make it multipart instead."""
+
+    name: str
+    model: str
+    path: str
+    body: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, Any] | None = None
+
+    def send(self, client: httpx.Client, base: str, model: str) -> Answer:
+        body = {"model": model, **self.body}
+        if self.files is None:
+            request = client.build_request("POST", f"{base}{self.path}", json=body, headers=self.headers)
+        else:
+            request = client.build_request(
+                "POST", f"{base}{self.path}", data=body, files=self.files, headers=self.headers
+            )
+        answer = client.send(request, stream=True)
+        try:
+            raw = b"".join(answer.iter_raw())
+        finally:
+            answer.close()
+        shown = [
+            (name.lower(), value)
+            for name, value in answer.headers.multi_items()
+            if name.lower() not in HOP_BY_HOP and not name.lower().startswith(OURS)
+        ]
+        return Answer(answer.status_code, sorted(shown), raw)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Status, end-to-end headers, and the body's bytes without chunk framing."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+    def leaves(self) -> dict[str, Any]:
+        """Everything that can be compared, by its place; other bytes stay whole."""
+        found: dict[str, Any] = {"status": self.status}
+        found.update({f"header {name} {number}": value for number, (name, value) in enumerate(self.headers)})
+        for number, line in enumerate(self.body.split(b"\n")):
+            found.update(_leaves(f"line {number}", line))
+        return found
+
+
+def same(one: Answer, other: Answer, through: Answer) -> list[str]:
+    """What differs in the answer that came `through` something, though it is the same in both others."""
+    direct, again, passed = one.leaves(), other.leaves(), through.leaves()
+    steady = {place for place, value in direct.items() if again.get(place) == value}
+    varying = direct.keys() - steady
+    return sorted(
+        f"{place}: {direct.get(place)!r} became {passed.get(place)!r}"
+        for place in direct.keys() | passed.keys()
+        if place not in varying and direct.get(place) != passed.get(place)
+    )
+
+
+def _leaves(place: str, line: bytes) -> dict[str, Any]:
+    prefix, separator, text = line.partition(b"data: ")
+    try:
+        value = json.loads(text if separator and not prefix else line)
+    except ValueError:
+        return {place: line}
+    return dict(_flat(place, value))
+
+
+def _flat(place: str, value: Any) -> list[tuple[str, Any]]:
+    if isinstance(value, dict) and value:
+        return [leaf for key, inner in value.items() for leaf in _flat(f"{place}.{key}", inner)]
+    if isinstance(value, list) and value:
+        return [leaf for key, inner in enumerate(value) for leaf in _flat(f"{place}[{key}]", inner)]
+    return [(place, value)]
