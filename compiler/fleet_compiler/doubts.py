@@ -40,16 +40,16 @@ def doubts(fleet: Fleet, resolved: Resolved, document: Document) -> list[Diagnos
 def _slashed_ids(table: RoutingTable) -> Iterator[_Doubt]:
     """The bare id of such a model is read as a composite id of the other machine."""
     default = table.default_provider
-    for provider in table.providers:
-        for id in provider.models if provider.name == default else ():
-            head, slash, _ = id.partition("/")
-            if slash and table.names.get(head, default) != default:
-                yield _Doubt(
-                    "F304",
-                    ("default_provider",),
-                    f"'{default}' lists '{id}', which by itself means a model of '{table.names[head]}'",
-                    f"call it '{default}/{id}'",
-                )
+    models = next(provider.models for provider in table.providers if provider.name == default)
+    for id in models:
+        head, slash, _ = id.partition("/")
+        if slash and table.names.get(head, default) != default:
+            yield _Doubt(
+                "F304",
+                ("default_provider",),
+                f"'{default}' lists '{id}', which by itself means a model of '{table.names[head]}'",
+                f"call it '{default}/{id}'",
+            )
 
 
 def _roles(
