@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help demo tour test slow lint format build serve lock-dependencies clean
+.PHONY: help demo tour test slow soak lint format build serve lock-dependencies clean
 
 help: ## what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-18s %s\n", $$1, $$2}'
@@ -32,6 +32,9 @@ test: $(READY) ## the test suite
 
 slow: $(READY) ## the tests that take longer
 	$(BIN)/pytest -q -m slow
+
+soak: $(READY) ## ten minutes of load while a machine fails in every way; not in CI
+	$(BIN)/python -m bench.soak
 
 lint: $(READY) ## types, style and format
 	$(BIN)/ruff check .

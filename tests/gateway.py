@@ -19,6 +19,7 @@ from fleet_runtime.keys import Keys
 from fleet_runtime.machine import Machine
 from fleet_runtime.protocol import EdgeProtocol, edge_protocol
 from fleet_runtime.record import Record
+from fleet_runtime.tagged import Tagged
 from fleet_runtime.upstream import Upstream
 from tests import artifacts
 from tests.raw_server import RawServer, Script, raw_server
@@ -52,8 +53,8 @@ class StaticFleet:
     def state(self, provider: str, model: str) -> State:
         return "loaded"
 
-    def models(self, base: str, pinned: str | None) -> bytes:
-        return json.dumps({"object": "list", "base": base, "pinned": pinned}).encode()
+    def models(self, base: str, pinned: str | None) -> Tagged:
+        return Tagged.of(json.dumps({"object": "list", "base": base, "pinned": pinned}).encode())
 
     def model(self, base: str, pinned: str | None, id: str) -> bytes | None:
         answer = router.resolve(self.tables[base], self.view, id, pinned=pinned)

@@ -120,7 +120,8 @@ def _refusal(code: str, message: str, name: str, remedy: str, before: str = "") 
 
 
 def _forbidden(name: str, text: str) -> Iterator[Diagnostic]:
-    for number, line in enumerate(text.split("\n"), start=1):
+    lines = text.split("\n") if _FORBIDDEN.search(text) else ()
+    for number, line in enumerate(lines, start=1):
         if match := _FORBIDDEN.search(line):
             column = match.start() + 1
             message = f"character {_named(match[0])} is not allowed"

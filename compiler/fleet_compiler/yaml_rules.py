@@ -72,14 +72,15 @@ def resolve(text: str) -> str | int | float | bool | Refused | None:
     return text
 
 
-_CONFLICT = re.compile(r"(?:<{7}|\|{7}|>{7})(?: .*)?|={7}")
+_CONFLICT = re.compile(r"^(?:(?:<{7}|\|{7}|>{7})(?: .*)?|={7})$", re.MULTILINE)
 _INDENTED_COMMENT = re.compile(r" *#")
 
 
 def faulty_lines(source: Source) -> Iterator[Diagnostic]:
     """Merge-conflict markers, and tabs outside lines that are only a comment; each line once."""
-    for number, line in enumerate(source.text.split("\n"), start=1):
-        if line[:1] in ("<", "=", ">", "|") and _CONFLICT.fullmatch(line):
+    suspicious = "\t" in source.text or _CONFLICT.search(source.text)
+    for number, line in enumerate(source.text.split("\n") if suspicious else (), start=1):
+        if line[:1] in ("<", "=", ">", "|") and _CONFLICT.match(line):
             yield Diagnostic(
                 "F021",
                 "error",

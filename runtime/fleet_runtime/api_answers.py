@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Annotated, TypeAlias
 
 from fastapi import HTTPException, Query, Response
 
 from fleet_runtime.contract import RoutingTable
 from fleet_runtime.running import Running
+from fleet_runtime.tagged import Tagged
 
 Surface: TypeAlias = Annotated[
     str | None, Query(description="a surface of fleet.yaml; without one, the whole fleet")
@@ -25,11 +25,9 @@ def surface_table(running: Running, surface: str | None) -> RoutingTable:
     return table
 
 
-def tagged(body: bytes, if_none_match: str | None) -> Response:
+def tagged(answer: Tagged, if_none_match: str | None) -> Response:
     """The body with its tag, or 304 where the client holds it already."""
-    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    held = {candidate.strip().removeprefix("W/") for candidate in (if_none_match or "").split(",")}
-    headers = {"etag": tag, "cache-control": "no-cache"}
-    if tag in held:
+    headers = {"etag": answer.tag, "cache-control": "no-cache"}
+    if answer.held(if_none_match):
         return Response(status_code=304, headers=headers)
-    return Response(body, media_type="application/json", headers=headers)
+    return Response(answer.body, media_type="application/json", headers=headers)

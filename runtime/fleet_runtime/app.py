@@ -20,6 +20,7 @@ from fleet_runtime.keys import Keys
 from fleet_runtime.machine import Machine
 from fleet_runtime.proxy import AnswerCut, Exchange, Send
 from fleet_runtime.record import Record
+from fleet_runtime.tagged import Tagged
 
 Scope = MutableMapping[str, Any]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -61,7 +62,7 @@ class Fleet(Protocol):
 
     def state(self, provider: str, model: str) -> State: ...
 
-    def models(self, base: str, pinned: str | None) -> bytes: ...
+    def models(self, base: str, pinned: str | None) -> Tagged: ...
 
     def model(self, base: str, pinned: str | None, id: str) -> bytes | None: ...
 
@@ -113,12 +114,12 @@ class App:
                 await self._proxy(fleet, route, scope, head, cors, receive, send, record)
             elif (base := routes.lists.get(path)) is not None:
                 _require(method, path, ("GET", "HEAD"))
-                body = fleet.models(base.table.base, base.pinned)
-                await _send_json(send, 200, [*cors, (b"x-request-id", head.request_id)], body)
+                listed = fleet.models(base.table.base, base.pinned)
+                await _send_tagged(send, scope, [*cors, (b"x-request-id", head.request_id)], listed)
             elif (named := routes.model(path)) is not None:
                 _require(method, path, ("GET", "HEAD"))
-                body = await _model(fleet, *named)
-                await _send_json(send, 200, [*cors, (b"x-request-id", head.request_id)], body)
+                found = Tagged.of(await _model(fleet, *named))
+                await _send_tagged(send, scope, [*cors, (b"x-request-id", head.request_id)], found)
             elif self._api is not None:
                 await self._pass_to_api(fleet, scope, head, cors, receive, send)
             else:
@@ -213,6 +214,8 @@ class App:
 
 def _surface(query: bytes) -> str | None:
     """The `surface` that a query names; None where it names none, or several."""
+    if not query:
+        return None
     named = parse_qs(query.decode("latin-1"), keep_blank_values=True).get("surface", [])
     return named[0] if len(named) == 1 else None
 
@@ -275,6 +278,16 @@ def _with_headers(send: Send, headers: list[Header]) -> Send:
 
 async def _send_error(send: Send, answer: ErrorAnswer, headers: list[Header], anthropic: bool) -> None:
     await _send_json(send, answer.status, [*answer.headers, *headers], answer.body(anthropic))
+
+
+async def _send_tagged(send: Send, scope: Scope, headers: list[Header], answer: Tagged) -> None:
+    """The answer, or 304 where the client holds it already."""
+    held = dict(scope["headers"]).get(b"if-none-match", b"").decode("latin-1")
+    headers = [(b"etag", answer.tag.encode()), (b"cache-control", b"no-cache"), *headers]
+    if answer.held(held):
+        await _send_whole(send, 304, headers, b"")
+    else:
+        await _send_json(send, 200, headers, answer.body)
 
 
 async def _send_json(send: Send, status: int, headers: list[Header], body: bytes) -> None:

@@ -1,14 +1,15 @@
 """What people and programs may choose from: the lists of models, made from a snapshot and the inventory.
 
-Pure, and cheap to read: each answer is kept as bytes until something about a machine changes.
+Pure, and cheap to read: each answer is kept as bytes until something about a machine changes, and then only
+what it says of that machine is made anew.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
@@ -16,9 +17,23 @@ from fleet_runtime.contract import Connection, RoutedModel, RoutedProvider, Rout
 from fleet_runtime.favorites import Favorites, Standing, standing
 from fleet_runtime.health import MachineState
 from fleet_runtime.inventory import Inventory
+from fleet_runtime.listing import Listing
 from fleet_runtime.router import Resolution, resolve
+from fleet_runtime.tagged import Tagged
 
 CHAT_PATH = "/v1/chat/completions"
+
+Part: TypeAlias = Literal["whole", "away", "composite", "bare"]
+"""What the lists say of one provider: all with its models, all without, its items of an OpenAI list."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Encoded:
+    """A part of one provider, with what it was made from."""
+
+    listing: Listing
+    favorites: frozenset[str]
+    items: tuple[msgspec.Raw, ...]
 
 
 @dataclass(slots=True)
@@ -29,14 +44,15 @@ class Catalog:
     favorites: Callable[[], Favorites] = Favorites
     _versions: tuple[int, int] = (-1, -1)
     _standings: tuple[Standing, ...] = ()
-    _favorite_ids: frozenset[str] = frozenset()
-    _answers: dict[tuple[str, str | None, str], bytes] = field(default_factory=dict)
+    _favorites: dict[str, frozenset[str]] = field(default_factory=dict)
+    _answers: dict[tuple[str, str | None, str], Tagged] = field(default_factory=dict)
+    _parts: dict[tuple[str, Part], _Encoded] = field(default_factory=dict)
 
-    def by_provider(self, table: RoutingTable) -> bytes:
+    def by_provider(self, table: RoutingTable) -> Tagged:
         """``GET /api/models``: every provider of the surface in order, with all its models that are shown."""
         return self._answer("by_provider", table, None)
 
-    def picker(self, table: RoutingTable) -> bytes:
+    def picker(self, table: RoutingTable) -> Tagged:
         """``GET /api/picker``: the favorites that the surface can use now, then every provider with its
         models, those that are not there without any."""
         return self._answer("picker", table, None)
@@ -47,7 +63,7 @@ class Catalog:
         favorites = [self._favorite(table, stands) for stands in self._standings]
         return {"version": self._versions[1], "favorites": favorites}
 
-    def openai_list(self, table: RoutingTable, pinned: str | None = None) -> bytes:
+    def openai_list(self, table: RoutingTable, pinned: str | None = None) -> Tagged:
         """``GET <base>/v1/models``: what can be used now; bare ids where the path pins a provider."""
         return self._answer("openai_list", table, pinned)
 
@@ -108,12 +124,13 @@ class Catalog:
             },
         }
 
-    def _answer(self, kind: str, table: RoutingTable, pinned: str | None) -> bytes:
+    def _answer(self, kind: str, table: RoutingTable, pinned: str | None) -> Tagged:
         self._refresh()
         key = (table.base, pinned, kind)
         answer = self._answers.get(key)
         if answer is None:
-            answer = self._answers[key] = msgspec.json.encode(self._content(kind, table, pinned))
+            content = msgspec.json.encode(self._content(kind, table, pinned))
+            answer = self._answers[key] = Tagged.of(content)
         return answer
 
     def _content(self, kind: str, table: RoutingTable, pinned: str | None) -> dict[str, Any]:
@@ -135,15 +152,36 @@ class Catalog:
         self._answers.clear()
         names = self.inventory.snapshot.fleet.names
         self._standings = tuple(standing(item, names, self.inventory.view) for item in favorites.items)
-        self._favorite_ids = frozenset(
-            f"{stands.provider}/{stands.listed or stands.model}" for stands in self._standings
-        )
+        chosen: dict[str, set[str]] = {}
+        for stands in self._standings:
+            chosen.setdefault(stands.provider, set()).add(stands.listed or stands.model)
+        self._favorites = {provider: frozenset(ids) for provider, ids in chosen.items()}
+
+    def _part(self, part: Part, provider: RoutedProvider) -> tuple[msgspec.Raw, ...]:
+        """Encoded anew only where the machine, or which of its models are favorites, has changed."""
+        listing = self.inventory.listings[provider.name]
+        favorites = self._favorites.get(provider.name, frozenset())
+        known = self._parts.get((provider.name, part))
+        if known is None or known.listing is not listing or known.favorites != favorites:
+            items = tuple(msgspec.Raw(msgspec.json.encode(item)) for item in self._items(part, provider))
+            known = self._parts[provider.name, part] = _Encoded(listing, favorites, items)
+        return known.items
+
+    def _items(self, part: Part, provider: RoutedProvider) -> Iterable[dict[str, Any]]:
+        match part:
+            case "whole":
+                yield self._provider(provider)
+            case "away":
+                yield self._provider(provider) | {"models": []}
+            case _:
+                for id, facts in self._shown(provider):
+                    yield _openai_item(provider.name, id, facts, bare=part == "bare")
 
     def _by_provider(self, table: RoutingTable) -> dict[str, Any]:
         return {
             "snapshot": self.inventory.snapshot.id,
             "surface": table.surface,
-            "providers": [self._provider(provider) for provider in table.providers],
+            "providers": [item for provider in table.providers for item in self._part("whole", provider)],
         }
 
     def _picker(self, table: RoutingTable) -> dict[str, Any]:
@@ -157,8 +195,9 @@ class Catalog:
                 if model["available"] and not facts.hidden:
                     favorites.setdefault(model["id"], model)
         providers = [
-            described if self.inventory.view[name].there else described | {"models": []}
-            for name, described in ((name, self._provider(provider)) for name, provider in allowed.items())
+            item
+            for name, provider in allowed.items()
+            for item in self._part("whole" if self.inventory.view[name].there else "away", provider)
         ]
         return {"surface": table.surface, "favorites": list(favorites.values()), "providers": providers}
 
@@ -195,11 +234,12 @@ class Catalog:
         }
 
     def _openai_list(self, table: RoutingTable, pinned: str | None) -> dict[str, Any]:
+        part: Part = "composite" if pinned is None else "bare"
         items = [
-            _openai_item(provider.name, id, facts, bare=pinned is not None)
+            item
             for provider in table.providers
             if pinned in (None, provider.name) and self.inventory.view[provider.name].there
-            for id, facts in self._shown(provider)
+            for item in self._part(part, provider)
         ]
         return {"object": "list", "data": items}
 
@@ -227,7 +267,7 @@ class Catalog:
             "reasoning": facts.reasoning,
             "input": list(facts.input or ("text",)),
             "purpose": facts.purpose or "chat",
-            "favorite": f"{provider.name}/{id}" in self._favorite_ids,
+            "favorite": id in self._favorites.get(provider.name, ()),
         }
 
     def _facts(self, answer: Resolution) -> RoutedModel:

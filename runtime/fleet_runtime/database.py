@@ -94,7 +94,9 @@ class Database:
         try:
             self._attempt(rewrite_version)
         except StoreUnavailable:
-            self.favorites = _read_as_it_is(self.path) or Favorites()
+            known = _read_as_it_is(self.path)
+            if known is not None:
+                self.favorites, self._loaded = known, True
 
     def edit(self, edits: Sequence[Edit]) -> list[Favorites | Exception]:
         """Apply the edits in order and commit them together; what each came to, all on the disk."""
@@ -155,7 +157,7 @@ class Database:
 
     def _connected(self) -> sqlite3.Connection:
         """The open file, with the favorites loaded from it, or with those written to it that were rescued."""
-        if self._connection is not None and not self.path.exists():
+        if self._loaded and self._rescued is None and not self.path.exists():
             self.close()
             self._rescued = self.favorites
             log.warning("the state file '%s' was removed, and is written anew", self.path)

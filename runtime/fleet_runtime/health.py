@@ -10,6 +10,7 @@ from fleet_runtime.contract import Kind, ModelFacts, State, Status
 from fleet_runtime.dialects.observation import Observation
 
 MAX_BACKOFF_DOUBLINGS = 5
+EMPTIED = "lists no models just now; those it listed before are kept"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +48,15 @@ def after_look(
 ) -> MachineState:
     """The state after a look that took `latency` seconds and ended at `now` (monotonic) and `wall` (unix).
 
-    A machine that stops answering keeps its status and list until `grace` seconds have passed since it
-    last answered well; the reason shows at once.
+    A machine that stops answering, or lists nothing any more, keeps its status and list until `grace` seconds
+    have passed since it last answered well; the reason shows at once.
     """
     known = state.observation
+    in_grace = state.good_at is not None and now - state.good_at < grace
+    emptied = seen.status == "online" and bool(state.models) and not seen.models and in_grace
     state = replace(state, observation=seen, latency=latency, sidecar=sidecar)
+    if emptied:
+        return replace(state, observation=known, failures=state.failures + 1, reason=EMPTIED)
     if seen.status == "online":
         down = sidecar == "down"
         return _with_status(
@@ -69,7 +74,6 @@ def after_look(
             wall,
         )
     failed = replace(state, failures=state.failures + 1)
-    in_grace = state.good_at is not None and now - state.good_at < grace
     if seen.status != "offline":
         kept = failed if in_grace else replace(failed, models=None, states={}, good_at=None)
         return _with_status(kept, seen.status, seen.reason, wall)

@@ -65,9 +65,10 @@ class Inventory:
     async def run(self) -> None:
         """Look at every machine that may be asked, at its own pace, until cancelled."""
         async with asyncio.TaskGroup() as pollers:
-            for name in self.machines:
+            for place, name in enumerate(self.machines, start=1):
                 if self.interval(name) is not None:
-                    pollers.create_task(self._poll(name), name=f"poll {name}")
+                    share = place / len(self.machines)
+                    pollers.create_task(self._poll(name, share), name=f"poll {name}")
                     pollers.create_task(self._follow(name), name=f"follow {name}")
 
     def interval(self, name: str) -> float | None:
@@ -85,15 +86,17 @@ class Inventory:
         if running is not None or not recent:
             await self._look(name)
 
-    async def _poll(self, name: str) -> None:
+    async def _poll(self, name: str, share: float) -> None:
+        """All first looks are taken at once; the second comes after a `share` of the pause, so that from then
+        on the machines' looks lie apart."""
         interval = self.interval(name)
         assert interval is not None
         while True:
             await self._look(name)
             grace = self.snapshot.gateway.inventory.grace
-            await asyncio.sleep(
-                next_look(self.states[name], interval=interval, grace=grace, now=time.monotonic())
-            )
+            pause = next_look(self.states[name], interval=interval, grace=grace, now=time.monotonic())
+            await asyncio.sleep(pause * share)
+            share = 1.0
 
     async def _follow(self, name: str) -> None:
         """Look as soon as the machine itself says that a model changed, where it does say so.
@@ -195,7 +198,7 @@ class Inventory:
         if before is not None:
             self._tell(name, before, state)
             if listed is not None and listed.models != listing.models:
-                self.events.publish("models", {"provider": name, "models": list(listing.models)})
+                self.events.publish("models", _difference(name, listed, listing))
 
     def _tell(self, name: str, before: MachineState, state: MachineState) -> None:
         if (before.status, before.reason) != (state.status, state.reason):
@@ -209,6 +212,15 @@ class Inventory:
             now = state.states.get(model, "unknown")
             if now != before.states.get(model, "unknown"):
                 self.events.publish("state", {"id": f"{name}/{model}", "state": now})
+
+
+def _difference(name: str, before: Listing, after: Listing) -> dict[str, object]:
+    return {
+        "provider": name,
+        "models": list(after.models),
+        "appeared": [id for id in after.models if id not in before.models],
+        "vanished": [id for id in before.models if id not in after.models],
+    }
 
 
 def _visible(state: MachineState) -> tuple[object, ...]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 
 from fleet_runtime.contract import KeyReference
 from fleet_runtime.dialects.credentials import find_key
@@ -58,8 +58,10 @@ class Keys:
         if presented is None or not matching:
             message = "a key of this gateway is needed: 'Authorization: Bearer …' or 'x-api-key'"
             raise refused("unauthorized", message, headers=_CHALLENGE)
-        if not any(scope.opens(method, path, surface) for scope in matching):
-            raise refused("surface_not_allowed", f"this key does not open {method} {path}")
+        for scope in matching:
+            if scope.opens(method, path, surface):
+                return
+        raise refused("surface_not_allowed", f"this key does not open {method} {path}")
 
 
 def read_keys(
@@ -76,4 +78,4 @@ def read_keys(
 
 
 def _digest(key: bytes) -> bytes:
-    return hashlib.sha256(key).digest()
+    return sha256(key).digest()

@@ -13,7 +13,7 @@ from fleet_runtime.upstream import Upstream, UpstreamError
 
 FEED_HEAD_SECONDS = 10.0
 FEED_IDLE_SECONDS = 86_400.0
-MAX_LIST_BYTES = 10 * 1024 * 1024
+MAX_LIST_BYTES = 2_000_000
 
 
 async def ask_machine(
@@ -26,20 +26,23 @@ async def ask_machine(
     if ask.body is not None:
         headers.append((b"content-type", b"application/json"))
     limits = Timeouts(connect=timeout, first_byte=timeout, idle=timeout)
+    status = 0
     try:
         async with asyncio.timeout(timeout):
             response = await upstream.send(method, (base + ask.path).encode(), headers, body, timeouts=limits)
+            status = response.status
+            if 300 <= status < 400:
+                response.abort()
+                return Answer(status, reason=f"redirected ({status}) instead of answering {ask.path}")
             fields = {
                 name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers
             }
-            if 300 <= response.status < 400:
-                response.abort()
-                return Answer(0, reason=f"redirected ({response.status}) instead of answering {ask.path}")
-            return Answer(response.status, fields, await response.read(MAX_LIST_BYTES))
+            return Answer(status, fields, await response.read(MAX_LIST_BYTES))
     except TimeoutError:
-        return Answer(0, reason=f"did not answer {ask.path} within {timeout:g} s")
+        whole = "the whole of " if status else ""
+        return Answer(status, reason=f"did not answer {whole}{ask.path} within {timeout:g} s")
     except UpstreamError as error:
-        return Answer(0, reason=str(error))
+        return Answer(status, reason=str(error))
 
 
 async def follow(

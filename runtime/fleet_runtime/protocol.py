@@ -7,19 +7,20 @@ Host headers or none, and never tells a running app that its client has gone.
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
+from urllib.parse import unquote
 
 import httptools
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from fleet_runtime.app import CLIENT
+from fleet_runtime.cycle import Cycle
 from fleet_runtime.errors import ErrorAnswer
-from fleet_runtime.proxy import AnswerCut
 
 HEAD_SECONDS: Final = 10.0
 """From the first byte of a request's head (or the connection's opening) to its end."""
@@ -30,14 +31,7 @@ DRAIN_SECONDS: Final = 10.0
 LINGER_SECONDS: Final = 2.0
 """For a refused client to read why, before the connection is closed under it."""
 
-
-def _untold(record: logging.LogRecord) -> bool:
-    """An answer that was cut on purpose is not an error of the app."""
-    return not (record.exc_info and isinstance(record.exc_info[1], AnswerCut))
-
-
-_log = logging.getLogger("uvicorn.error.fleet")
-_log.addFilter(_untold)
+_READ: Final = frozenset((b"host", b"transfer-encoding", b"expect"))
 
 
 class BadHead(Exception):
@@ -55,6 +49,9 @@ class EdgeProtocol(HttpToolsProtocol):
     happen, the timer looks at it when it comes due.
     """
 
+    cycle: Cycle | None  # type: ignore[assignment]
+    pipeline: deque[Cycle]  # type: ignore[assignment]
+
     head_seconds = HEAD_SECONDS
     body_seconds = BODY_SECONDS
     drain_seconds = DRAIN_SECONDS
@@ -68,10 +65,9 @@ class EdgeProtocol(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self.logger = _log
         self.lost = False
         self._on_gone: Callable[[], object] | None = None
-        self._running: RequestResponseCycle | None = None
+        self._running: Cycle | None = None
         self._extensions = {CLIENT: self}
         self._in_head = False
         self._in_body = False
@@ -102,8 +98,10 @@ class EdgeProtocol(HttpToolsProtocol):
         self._within(self.head_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
+        self.connections.discard(self)
         self._forget()
+        self.flow.resume_writing()
+        self.transport.close()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -111,7 +109,6 @@ class EdgeProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._refused:
             return
-        self._unset_keepalive_if_required()
         began = not self._in_body
         self._piece = len(data)
         try:
@@ -154,11 +151,15 @@ class EdgeProtocol(HttpToolsProtocol):
                 self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
 
     def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self.scope["extensions"] = self._extensions  # type: ignore[typeddict-item]
+        self.url = b""
+        self.headers = []
+        self._continues = False
         self._in_head = True
         self._head_size = 0
         self._deadline = math.inf
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         self._in_head = False
@@ -170,23 +171,32 @@ class EdgeProtocol(HttpToolsProtocol):
             self._offered = True
             return
         self._in_body = True
-        super().on_headers_complete()
+        self._begin()
+
+    def on_body(self, body: bytes) -> None:
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.feed(body)
 
     def on_message_complete(self) -> None:
         if self._offered:
             return
         self._in_body = False
         self._draining = False
-        super().on_message_complete()
+        if self.cycle is not None:
+            self.cycle.end_body()
 
     def _head_fault(self) -> ErrorAnswer | None:
         """What is wrong with a head that the parser took."""
         version = self.parser.get_http_version()
         hosts = 0
         for name, value in self.headers:
+            if name not in _READ:
+                continue
             if name == b"host":
                 hosts += 1
-            elif name == b"transfer-encoding" and (value.lower() != b"chunked" or version == "1.0"):
+            elif name == b"expect":
+                self._continues = value.lower() == b"100-continue"
+            elif value.lower() != b"chunked" or version == "1.0":
                 return _malformed("the only transfer encoding is 'chunked', on HTTP/1.1")
         if version not in ("1.1", "1.0"):
             return _malformed(f"HTTP/{version} is not spoken here")
@@ -202,23 +212,67 @@ class EdgeProtocol(HttpToolsProtocol):
 
     # the request that runs
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+    def _begin(self) -> None:
+        """A request whose head is here is answered, after those that came before it on this connection."""
+        path, _, query = self.url.partition(b"?")
+        decoded = path.decode("ascii")
+        scope = {
+            "type": "http",
+            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
+            "http_version": self.parser.get_http_version(),
+            "method": self.parser.get_method().decode("ascii"),
+            "scheme": self.scheme,
+            "path": unquote(decoded) if "%" in decoded else decoded,
+            "raw_path": path,
+            "query_string": query,
+            "root_path": "",
+            "headers": self.headers,
+            "client": self.client,
+            "server": self.server,
+            "state": self.app_state.copy(),
+            "extensions": self._extensions,
+        }
+        keep_alive = scope["http_version"] == "1.1" and self.parser.should_keep_alive()
+        before = self.cycle
+        cycle = self.cycle = Cycle(
+            scope,
+            self.transport,
+            self.flow,
+            self.on_response_complete,
+            keep_alive=keep_alive,
+            continues=self._continues,
+        )
+        if before is None or before.response_complete:
+            self._run(cycle)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.append(cycle)
+
+    def _run(self, cycle: Cycle) -> None:
         self._running = cycle
-        super()._start_asgi_task(cycle, app)
+        task = self.loop.create_task(cycle.run(self.app))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
 
     def on_response_complete(self) -> None:
-        super().on_response_complete()
-        if self._in_body and self.cycle.response_complete:
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._run(self.pipeline.popleft())
+        elif self._in_body:
             self._draining = True
             self._within(self.drain_seconds)
+        elif not self._in_head:
+            self._within(self.timeout_keep_alive)
 
     def _forget(self) -> None:
         """Tell the app that the client has gone."""
         self.lost = True
         running = self._running
         if running is not None and not running.response_complete:
-            running.disconnected = True
-            running.message_event.set()
+            running.disconnect()
         callback, self._on_gone = self._on_gone, None
         if callback is not None:
             callback()

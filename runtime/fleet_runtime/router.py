@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Literal, TypeAlias
 
-from rapidfuzz import process
+from rapidfuzz import fuzz, process
 
 from fleet_runtime.contract import RoutedProvider, RoutingTable, Rule, Status
 from fleet_runtime.identity import MAX_ID_BYTES
 
 MAX_SUGGESTIONS = 5
+MAX_COMPARED = 100
 
 RefusalCode = Literal["model_not_found", "provider_unreachable", "provider_disabled", "surface_not_allowed"]
 
@@ -194,13 +195,14 @@ def _on_machine(
 
 
 def _suggestions(table: RoutingTable, view: View, provider: str, model: str) -> tuple[str, ...]:
-    """Composite ids to try instead: the same model elsewhere, then what is spelled nearly so."""
-    ids = [
-        f"{allowed.name}/{listed}"
-        for allowed in table.providers
-        if view[allowed.name].there
-        for listed in sorted(set(view[allowed.name].names.values()))
-    ]
-    same = [id for id in ids if model and id.partition("/")[2] == model]
-    near = process.extract(f"{provider}/{model}", ids, limit=MAX_SUGGESTIONS, score_cutoff=60)
+    """Composite ids to try instead: the same model elsewhere, then what is spelled nearly so.
+
+    Comparing by the letter is cheap for thousands of ids; only the closest of them get the better look.
+    """
+    there = [allowed.name for allowed in table.providers if view[allowed.name].there]
+    same = [f"{name}/{model}" for name in there if model and view[name].names.get(model) == model]
+    ids = [f"{name}/{listed}" for name in there for listed in dict.fromkeys(view[name].names.values())]
+    asked = f"{provider}/{model}"
+    close = [id for id, _, _ in process.extract(asked, ids, scorer=fuzz.ratio, limit=MAX_COMPARED)]
+    near = process.extract(asked, close, limit=MAX_SUGGESTIONS, score_cutoff=60)
     return tuple(dict.fromkeys(same + [id for id, _, _ in near]))[:MAX_SUGGESTIONS]

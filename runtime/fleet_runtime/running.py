@@ -16,6 +16,7 @@ from fleet_runtime.inventory import Inventory
 from fleet_runtime.keys import Keys, read_keys
 from fleet_runtime.machine import Machine
 from fleet_runtime.snapshot import Snapshot
+from fleet_runtime.tagged import Tagged
 from fleet_runtime.upstream import Upstream
 
 MEMO_SIZE = 4096
@@ -78,8 +79,8 @@ class Running:
                 self._memo[key] = answer
         return answer
 
-    def models(self, base: str, pinned: str | None) -> bytes:
-        """The body of ``GET <base>/v1/models``."""
+    def models(self, base: str, pinned: str | None) -> Tagged:
+        """The answer of ``GET <base>/v1/models``."""
         return self.catalog.openai_list(self.tables[base], pinned)
 
     def model(self, base: str, pinned: str | None, id: str) -> bytes | None:

@@ -195,4 +195,5 @@ def test_what_only_the_model_refuses_is_a_diagnostic_with_a_place() -> None:
 def test_schema_file_is_tidy() -> None:
     path = Path(__file__).parents[2] / "schema" / "fleet.schema.json"
     text = path.read_text(encoding="utf-8")
-    assert text == json.dumps(json.loads(text), indent=2, ensure_ascii=False) + "\n"
+    is_tidy = text == json.dumps(json.loads(text), indent=2, ensure_ascii=False) + "\n"
+    assert is_tidy

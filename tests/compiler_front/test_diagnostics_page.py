@@ -17,7 +17,8 @@ What `fleet validate`, `fleet build` and `fleet lock` say, by code; `fleet expla
 Codes from F250 to F299 and from F302 on are warnings; `fleet validate --strict` makes them errors.
 Examples leave out what does not matter.
 
-<!-- made from compiler/fleet_compiler/codes.py; UPDATE_DOCS=1 pytest tests/compiler_front/test_diagnostics_page.py writes it anew -->
+<!-- made from compiler/fleet_compiler/codes.py by
+UPDATE_DOCS=1 pytest tests/compiler_front/test_diagnostics_page.py -->
 """
 
 
@@ -33,4 +34,5 @@ def test_page_is_current() -> None:
     page = "\n".join([HEAD, *(section(code, known) for code, known in CODES.items())])
     if os.environ.get("UPDATE_DOCS"):
         PAGE.write_text(page, encoding="utf-8")
-    assert PAGE.read_text(encoding="utf-8") == page
+    is_current = PAGE.read_text(encoding="utf-8") == page
+    assert is_current, "UPDATE_DOCS=1 pytest tests/compiler_front/test_diagnostics_page.py writes it anew"

@@ -131,7 +131,18 @@ def test_a_thousand_bad_ids_do_not_make_a_thousand_warnings() -> None:
     assert bad[-1] == "and 980 more"
 
 
-def test_a_list_of_ten_megabytes_is_read() -> None:
+def test_a_list_of_more_models_than_anybody_chooses_from_is_not_read() -> None:
     items = [{"id": f"m{number}", "filler": "x" * 1000} for number in range(10_000)]
-    body = json.dumps({"data": items}).encode()
-    assert len(look_at({"/models": Answer(200, {}, body)}, kind="openai").seen.models) == 10_000
+    whole, fitting = (json.dumps({"data": some}).encode() for some in (items, items[:MAX_MODELS]))
+    assert len(look_at({"/models": Answer(200, {}, fitting)}, kind="openai").seen.models) == MAX_MODELS
+    seen = look_at({"/models": Answer(200, {}, whole)}, kind="openai").seen
+    assert (seen.status, seen.reason) == (
+        "degraded",
+        "'/models' answered a list of 10000 models, and 2000 are read at most",
+    )
+
+
+def test_an_answer_that_came_and_cannot_be_used_degrades_and_is_no_silence() -> None:
+    for status, reason in ((200, "sent an answer of more than 2000000 bytes"), (308, "redirected (308)")):
+        seen = look_at({"/models": Answer(status, reason=reason)}, kind="openai").seen
+        assert (seen.status, seen.reason) == ("degraded", reason)

@@ -274,6 +274,21 @@ async def test_a_file_removed_under_the_running_gateway_is_written_anew(path: Pa
         assert ids(store) == ["a/1", "a/2"]
 
 
+async def test_a_file_removed_while_it_could_not_be_written_is_written_anew(path: Path) -> None:
+    async with opened(path) as store:
+        await add(store, "a/1")
+        shutil.rmtree(path.parent)
+        path.parent.write_text("in the way")
+        with pytest.raises(StoreUnavailable):
+            await add(store, "a/2")
+        assert ids(store) == ["a/1"]
+        path.parent.unlink()
+        await add(store, "a/3")
+        assert (ids(store), fault(store)) == (["a/1", "a/3"], "")
+    async with opened(path) as store:
+        assert ids(store) == ["a/1", "a/3"]
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 256 KB, where this process may mount one."""

@@ -156,11 +156,11 @@ def test_a_cold_load_of_90_seconds_is_waited_for_and_asked_for_once(opencode: Op
 def test_fleet_run_starts_opencode_and_leaves_the_users_own_files_alone(
     opencode: Opencode, stack: Stack
 ) -> None:
-    """The user's own opencode.json counts beside the generated one (opencode itself adds a missing $schema)."""
+    """Their opencode.json counts beside the generated one; opencode itself would add a missing $schema."""
     theirs = opencode.folder / "home" / "config" / "opencode" / "opencode.json"
     theirs.parent.mkdir(parents=True)
     opencode.work.mkdir()
-    mine = {"options": {}, "models": {"m": {}}}
+    mine: dict[str, Any] = {"options": {}, "models": {"m": {}}}
     schema = "https://opencode.ai/config.json"
     text = json.dumps({"$schema": schema, "provider": {"mine": mine}, "username": "sam"})
     generated = opencode.config.read_bytes()

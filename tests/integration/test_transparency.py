@@ -1,5 +1,6 @@
-"""Between a client and a real server the gateway cannot be seen: the same requests, sent directly and
-through it, get the same status, end-to-end headers and bytes, but for what differs between two direct ones."""
+"""Between a client and a real llama-swap the gateway cannot be seen: the same requests, sent directly and
+through it, get the same status, end-to-end headers and bytes, but for what differs between two direct ones.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +68,6 @@ STREAMS = {
     if name not in ("parts", "picture", "sampling", "system")
 }
 STREAMS["usage"] = {**said(), "stream": True, "stream_options": {"include_usage": True}}
-PATHS = {"chat": "/v1/chat/completions", "messages": "/v1/messages"}
 
 EXCHANGES = [
     *(Exchange(f"chat {name}", CHAT, "/v1/chat/completions", body) for name, body in CHATS.items()),

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import shutil
 import ssl
+import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -66,6 +68,11 @@ def caddy(folder: Path, port: int, behind: int, certificate: Path, key: Path) ->
     return ["caddy", "run", "--config", str(folder / "Caddyfile"), "--adapter", "caddyfile"]
 
 
+def caddy_version() -> tuple[int, ...]:
+    told = subprocess.run(["caddy", "version"], capture_output=True, text=True, check=True).stdout
+    return tuple(int(number) for number in re.findall(r"\d+", told)[:2])
+
+
 @asynccontextmanager
 async def front(configure: Configure, folder: Path, behind: int) -> AsyncIterator[Connect]:
     """The front server before a gateway; gives a way to connect to it."""
@@ -122,13 +129,15 @@ async def fronted(
     async with raw_server(script) as server:
         machine = connection("a", server.url, poll=False, declared={"m": {}})
         write_generated(tmp_path / "generated", gateway(machine, url=f"https://{NAME}"))
-        async with gateway_process(tmp_path / "generated") as served:
-            async with front(configure, tmp_path / "front", served.port) as connect:
-                client = await connect()
-                try:
-                    yield client
-                finally:
-                    client.writer.close()
+        async with (
+            gateway_process(tmp_path / "generated") as served,
+            front(configure, tmp_path / "front", served.port) as connect,
+        ):
+            client = await connect()
+            try:
+                yield client
+            finally:
+                client.writer.close()
 
 
 async def test_a_stream_comes_chunk_by_chunk(configure: Configure, tmp_path: Path) -> None:
@@ -155,15 +164,15 @@ async def test_a_stream_comes_chunk_by_chunk(configure: Configure, tmp_path: Pat
         assert await client.chunk() == b""
 
 
-async def test_a_stream_that_the_machine_cut_comes_without_an_end(
-    configure: Configure, tmp_path: Path
-) -> None:
+async def test_a_stream_that_was_cut_comes_without_an_end(configure: Configure, tmp_path: Path) -> None:
     async def cut(peer: Peer) -> None:
         await peer.request()
         await peer.send(HEAD + b"9\r\ndata: 0\n\n\r\n")
         await go.wait()
         peer.reset()
 
+    if configure is caddy and caddy_version() < (2, 8):
+        pytest.skip("caddy before 2.8 gives a cut answer an end (caddyserver/caddy#5951)")
     go = asyncio.Event()
     async with asyncio.timeout(30), fronted(configure, tmp_path, cut) as client:
         await client.send(request(CHAT, {"model": "a/m", "stream": True}, {"host": NAME}))

@@ -76,10 +76,12 @@ def _recognise(kind: Kind, previous: Observation | None, listing: Listing) -> Ge
 
 def _refused(kind: Kind, previous: Observation | None, answer: Answer) -> Observation | None:
     """What an answer without a list means; None where it may hold one."""
-    if answer.status == 200:
-        return None
     if answer.status == 0:
         return _failed(kind, previous, "offline", answer.reason or "no answer")
+    if answer.reason:
+        return _failed(kind, previous, "degraded", answer.reason)
+    if answer.status == 200:
+        return None
     if answer.status in (401, 403):
         reason = f"'{_LIST.path}' answered {answer.status}: its API key is missing or refused"
         return _failed(kind, previous, "config_error", reason)

@@ -13,6 +13,7 @@ from fleet_runtime.dialects.observation import Answer, Observation
 from fleet_runtime.identity import model_id_fault
 
 MAX_TOKENS = 2**53 - 1
+MAX_MODELS = 2000
 MAX_WARNINGS = 20
 MAX_NAME = 200
 
@@ -37,16 +38,15 @@ def read_listing(answer: Answer) -> Listing | str:
     if value is None:
         return f"answered {_what_it_is(answer)} instead of a list of models"
     server = answer.headers.get("server", "")
-    if isinstance(value, list):
-        return Listing(_objects(value), {}, server)
-    if not isinstance(value, dict) or "data" not in value:
-        return "answered JSON without a list of models"
-    data = value["data"]
+    whole = value if isinstance(value, dict) else {}
+    data = value if isinstance(value, list) else whole.get("data", "")
     if data is None:
-        return Listing((), value, server, empty_data=True)
+        return Listing((), whole, server, empty_data=True)
     if not isinstance(data, list):
         return "answered JSON without a list of models"
-    return Listing(_objects(data), value, server)
+    if len(data) > MAX_MODELS:
+        return f"answered a list of {len(data)} models, and {MAX_MODELS} are read at most"
+    return Listing(_objects(data), whole, server)
 
 
 def decoded(answer: Answer) -> Any:

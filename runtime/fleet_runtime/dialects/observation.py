@@ -30,8 +30,8 @@ class Ask:
 class Answer:
     """A server's answer; header names in lower case.
 
-    `status` 0: there was none (not reached, timed out, a redirect, a body too large or cut), and
-    `reason` says which.
+    `reason` says why it cannot be used, and is empty where it can: with `status` 0 there was none (not
+    reached, timed out), else what came is a redirect, or too large, or was cut.
     """
 
     status: int

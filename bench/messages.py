@@ -1,0 +1,89 @@
+"""The requests and answers that travel in the measurements."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+MODEL = "qwen3-coder-30b"
+
+ANSWER = json.dumps(
+    {
+        "id": "chatcmpl-8Qd2w0nVhZ",
+        "object": "chat.completion",
+        "created": 1790000000,
+        "model": MODEL,
+        "choices": [
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": "The tide goes out and comes back in. " * 18},
+                "finish_reason": "stop",
+            }
+        ],
+        "usage": {"prompt_tokens": 182, "completion_tokens": 162, "total_tokens": 344},
+    }
+)
+"""An answer of about 1 KB."""
+
+LISTING = json.dumps({"object": "list", "data": [{"id": MODEL, "object": "model", "owned_by": "bench"}]})
+
+SSE_END = b"data: [DONE]\n\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a request goes: a port of 127.0.0.1, a path, a model's name there, headers beside the body's."""
+
+    port: int
+    path: str
+    model: str
+    headers: Mapping[str, str]
+
+    def request(self, body: bytes) -> bytes:
+        """The whole request, byte for byte."""
+        headers = {
+            "host": f"127.0.0.1:{self.port}",
+            "content-type": "application/json",
+            "content-length": str(len(body)),
+            **self.headers,
+        }
+        lines = [f"POST {self.path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+        return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def prompt(model: str, size: int) -> bytes:
+    """A chat request of `size` bytes."""
+
+    def request(text: str) -> bytes:
+        messages = [{"role": "system", "content": "Answer briefly."}, {"role": "user", "content": text}]
+        return json.dumps(
+            {"model": model, "messages": messages, "temperature": 0.7, "max_tokens": 256}
+        ).encode()
+
+    return request("x" * (size - len(request(""))))
+
+
+def stream_prompt(model: str, stream: int, chunks: int) -> bytes:
+    """A chat request that the paced machine answers with `chunks` events of the given stream."""
+    messages = [{"role": "user", "content": "tell me of the tide"}]
+    request = {
+        "model": model,
+        "messages": messages,
+        "stream": True,
+        "seed": stream,
+        "max_tokens": chunks,
+    }
+    return json.dumps(request).encode()
+
+
+def event(stream: int, number: int) -> bytes:
+    """One event of a stream's answer; no two are the same."""
+    told = {
+        "id": f"chatcmpl-{stream:06}",
+        "object": "chat.completion.chunk",
+        "created": 1790000000,
+        "model": MODEL,
+        "choices": [{"index": 0, "delta": {"content": f" word {number} of {stream}"}, "finish_reason": None}],
+    }
+    return b"data: " + json.dumps(told).encode() + b"\n\n"

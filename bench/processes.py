@@ -1,0 +1,93 @@
+"""Processes that are measured: pinned to a core, waited for, and read out of /proc (Linux)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+TICKS = os.sysconf("SC_CLK_TCK")
+STOP_SECONDS = 10.0
+
+
+def pinned(core: int, command: Sequence[str]) -> list[str]:
+    """`command`, to run on one core only."""
+    return ["taskset", "--cpu-list", str(core), *command]
+
+
+@contextlib.contextmanager
+def running(
+    command: Sequence[str], log: Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A process whose output goes to `log`, stopped at the end."""
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=env, cwd=cwd
+        )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_for_answer(process: subprocess.Popen[bytes], port: int, request: bytes, seconds: float) -> None:
+    """Return once `request` is answered with 200; RuntimeError if the process ends or `seconds` pass."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise RuntimeError(f"'{process.args!r}' ended with {process.returncode} before it answered")
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 5) as connection:
+            connection.sendall(request)
+            if connection.recv(65_536).split(b" ", 2)[1:2] == [b"200"]:
+                return
+        time.sleep(0.005)
+    raise RuntimeError(f"'{process.args!r}' did not answer within {seconds:g} s")
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU time that a process and its living children have used."""
+    return sum(_ticks(member) for member in _family(pid)) / TICKS
+
+
+def reset_peak_memory(pid: int) -> None:
+    for member in _family(pid):
+        Path(f"/proc/{member}/clear_refs").write_text("5")
+
+
+def peak_memory(pid: int) -> int:
+    """Bytes that a process and its children had resident at most since `reset_peak_memory`."""
+    return sum(_status(member, "VmHWM") for member in _family(pid))
+
+
+def _family(pid: int) -> list[int]:
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(descendant for child in children for descendant in _family(int(child)))]
+
+
+def _ticks(pid: int) -> int:
+    after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(after_name[11]) + int(after_name[12])
+
+
+def _status(pid: int, field: str) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        name, _, value = line.partition(":")
+        if name == field:
+            return int(value.split()[0]) * 1024
+    raise RuntimeError(f"/proc/{pid}/status has no '{field}'")
