@@ -27,7 +27,8 @@ def fleet_table() -> RoutingTable:
 
 
 def replayable() -> list[str]:
-    """The recordings of proxied endpoints whose request is one that a client may send."""
+    """The recordings of proxied endpoints whose request is one that a client may send, but those of an
+    error without a word, to which the gateway gives its own."""
     routes = Routes({"": fleet_table()})
     names = []
     for file in sorted(RECORDINGS.glob("*/*.req")):
@@ -37,7 +38,8 @@ def replayable() -> list[str]:
         exchange = recorded(name)
         proxied = routes.proxied(exchange.path.partition("?")[0].encode())
         sound = exchange.request_body.endswith(CUT) or _is_object(exchange.request_body)
-        if exchange.method == "POST" and proxied and sound:
+        wordless = exchange.status >= 500 and not exchange.body
+        if exchange.method == "POST" and proxied and sound and not wordless:
             names.append(name)
     return names
 
