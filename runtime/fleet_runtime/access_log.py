@@ -92,10 +92,7 @@ def json_line(record: Record, now: float) -> bytes:
     return _encode(line) + b"\n"
 
 
-_TEXT: Final = (
-    "%s INFO request id=%s surface=%s endpoint=%s requested=%s provider=%s model=%s via=%s fallback=%s"
-    " retried=%s status=%d end_reason=%s code=%s bytes_in=%d bytes_out=%d first_byte=%s total=%.6f own=%s\n"
-)
+_TEXT: Final = "%s INFO request id=%s %s fallback=%s retried=%s status=%d end_reason=%s code=%s bytes_in=%d bytes_out=%d first_byte=%s total=%.6f own=%s\n"
 
 
 def text_line(record: Record, now: float) -> bytes:
@@ -104,12 +101,7 @@ def text_line(record: Record, now: float) -> bytes:
     line = _TEXT % (
         _moment(now),
         record.request_id,
-        record.surface or "-",
-        _quoted(record.endpoint[:MAX_TEXT]),
-        "-" if record.requested is None else _quoted(record.requested[:MAX_TEXT]),
-        record.provider or "-",
-        "-" if record.model is None else _quoted(record.model[:MAX_TEXT]),
-        record.via or "-",
+        _asked(record.surface, record.endpoint, record.requested, record.provider, record.model, record.via),
         "yes" if record.fallback else "no",
         "yes" if record.retried else "no",
         record.status,
@@ -125,7 +117,24 @@ def text_line(record: Record, now: float) -> bytes:
 
 
 @lru_cache(maxsize=1024)
-def _quoted(text: str) -> str:
+def _asked(
+    surface: str | None,
+    endpoint: str,
+    requested: str | None,
+    provider: str | None,
+    model: str | None,
+    via: str | None,
+) -> str:
+    return (
+        f"surface={surface or '-'} endpoint={_quoted(endpoint)} requested={_quoted(requested)}"
+        f" provider={provider or '-'} model={_quoted(model)} via={via or '-'}"
+    )
+
+
+def _quoted(text: str | None) -> str:
+    if text is None:
+        return "-"
+    text = text[:MAX_TEXT]
     return encode_basestring_ascii(text).replace("\x7f", "\\u007f")
 
 

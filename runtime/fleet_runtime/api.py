@@ -1,71 +1,155 @@
-"""The gateway's own API (``/api``, ``/health``, ``/ready``): FastAPI, off the hot path."""
+"""The gateway's own API (``/api``, ``/health``, ``/ready``): FastAPI, off the hot path.
+
+Every handler runs on the event loop: none of them waits for anything but a fresh look at a machine, a write
+to the store, or a reload.
+"""
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Header, HTTPException, Request, Response
+import msgspec
+from fastapi import FastAPI, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from fleet_runtime.api_answers import Surface, surface_table, tagged
+from fleet_runtime.api_answers import (
+    NOT_MODIFIED,
+    IfNoneMatch,
+    Surface,
+    answered,
+    described,
+    refusal,
+    surface_table,
+    tagged,
+)
+from fleet_runtime.api_events import event_schemas
 from fleet_runtime.api_favorites import favorites_router
 from fleet_runtime.api_fleet import fleet_router
+from fleet_runtime.api_shapes import Catalog, Health, Model, Ready, Resolution, Roles
 from fleet_runtime.errors import error_body
 from fleet_runtime.metrics import CONTENT_TYPE
 from fleet_runtime.service import Service
+from fleet_runtime.tagged import Tagged
+
+DESCRIPTION = """\
+Which machines and models there are, what a name means, and what is preferred. Inference is not described here: it has
+the paths of OpenAI, Anthropic and llama.cpp, below `/`, `/<surface>` and `/providers/<name>`.
+"""
+
+Name = Annotated[
+    str,
+    Query(
+        description="a composite id, an alias, a bare id, or a role as `@name`",
+        examples=["qwen3-8b", "@task"],
+    ),
+]
+ModelName = Annotated[str, Path(description="anything that resolves to a model", examples=["nas/qwen3-8b"])]
 
 
 def create_api(service: Service) -> FastAPI:
     """The API over whatever snapshot the service runs when a request comes."""
-    api = FastAPI(title="fleet", docs_url=None, redoc_url=None)
+    api = FastAPI(
+        title="fleet",
+        version=version("boofleet"),
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,
+    )
 
-    @api.get("/health", summary="the process answers")
-    def health() -> dict[str, str]:
-        return {"status": "ok"}
+    @api.get(
+        "/health",
+        summary="the process answers",
+        response_model=None,
+        responses=described(Health, "it does"),
+    )
+    async def health() -> Response:
+        return answered({"status": "ok"})
 
-    @api.get("/ready", summary="a snapshot is loaded; machines do not matter")
-    def ready() -> dict[str, str]:
-        return {"status": "ready", "snapshot": service.running.snapshot.id}
+    @api.get(
+        "/ready",
+        summary="a snapshot is loaded; machines do not matter",
+        response_model=None,
+        responses=described(Ready, "it is"),
+    )
+    async def ready() -> Response:
+        return answered({"status": "ready", "snapshot": service.running.snapshot.id})
 
-    @api.get("/api/models", summary="the models of a surface, grouped by provider")
-    def models(surface: Surface = None, if_none_match: Annotated[str | None, Header()] = None) -> Response:
+    @api.get(
+        "/api/models",
+        summary="the models of a surface, grouped by provider",
+        response_model=None,
+        responses=described(Catalog, "every machine with its models", "not_found", etag=True) | NOT_MODIFIED,
+    )
+    async def list_models(surface: Surface = None, if_none_match: IfNoneMatch = None) -> Response:
         running = service.running
-        body = running.catalog.by_provider(surface_table(running, surface))
-        return tagged(body, if_none_match)
+        return tagged(running.catalog.by_provider(surface_table(running, surface)), if_none_match)
 
-    @api.get("/api/models/{id:path}", summary="one model, by anything that resolves to it")
-    async def model(id: str, surface: Surface = None) -> dict[str, Any]:
+    @api.get(
+        "/api/models/{id:path}",
+        summary="one model, by anything that resolves to it",
+        response_model=None,
+        responses=described(Model, "the model", "model_not_found", etag=True) | NOT_MODIFIED,
+    )
+    async def get_model(
+        id: ModelName, surface: Surface = None, if_none_match: IfNoneMatch = None
+    ) -> Response:
         running = service.running
         table = surface_table(running, surface)
         answer = await running.resolve(table, id)
         found = running.catalog.model(table, answer)
         if found is None:
             message = answer.refusal.message if answer.refusal else f"nothing is known of model '{id}'"
-            raise HTTPException(404, detail={"code": "model_not_found", "message": message, "param": "model"})
-        return found
+            raise refusal("model_not_found", message, "model")
+        return tagged(Tagged.of(msgspec.json.encode(found)), if_none_match)
 
-    @api.get("/api/resolve", summary="which machine and model a name means, and why")
-    async def resolve(model: str, surface: Surface = None) -> dict[str, Any]:
+    @api.get(
+        "/api/resolve",
+        summary="which machine and model a name means, and why",
+        response_model=None,
+        responses=described(Resolution, "what the router decides", "invalid_request", "not_found"),
+    )
+    async def resolve(model: Name, surface: Surface = None) -> Response:
         running = service.running
         table = surface_table(running, surface)
-        return running.catalog.described(table, await running.resolve(table, model, falls_back=True))
+        answer = await running.resolve(table, model, falls_back=True)
+        return answered(running.catalog.described(table, answer))
 
-    @api.get("/api/roles", summary="what each role of a surface means now")
-    def roles(surface: Surface = None) -> dict[str, Any]:
+    @api.get(
+        "/api/roles",
+        summary="what each role of a surface means now",
+        response_model=None,
+        responses=described(Roles, "the roles by name", "not_found"),
+    )
+    async def list_roles(surface: Surface = None) -> Response:
         running = service.running
-        return running.catalog.roles(surface_table(running, surface))
+        return answered(running.catalog.roles(surface_table(running, surface)))
 
     @api.get("/metrics", summary="Prometheus metrics", include_in_schema=False)
-    def metrics() -> Response:
+    async def metrics() -> Response:
         return Response(service.metrics.exposition(), media_type=CONTENT_TYPE)
 
     api.include_router(fleet_router(service))
     api.include_router(favorites_router(service))
     api.add_exception_handler(StarletteHTTPException, _http_error)
     api.add_exception_handler(RequestValidationError, _invalid_request)
+    _describe_events(api)
     return api
+
+
+def _describe_events(api: FastAPI) -> None:
+    """Add the shapes of the events, which no operation answers as such, to what ``/openapi.json`` says."""
+    describe = api.openapi
+
+    def openapi() -> dict[str, Any]:
+        if api.openapi_schema is None:
+            describe()["components"]["schemas"].update(event_schemas())
+        return describe()
+
+    api.openapi = openapi  # type: ignore[method-assign]
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:

@@ -11,12 +11,22 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 from urllib.parse import unquote_to_bytes
 
-from fastapi import APIRouter, Header, HTTPException, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, Header, Request, Response
 from pydantic import BaseModel
 
-from fleet_runtime.api_answers import Surface, surface_table, tagged
-from fleet_runtime.errors import FAULTS, Refused
+from fleet_runtime.api_answers import (
+    NOT_MODIFIED,
+    IfNoneMatch,
+    Surface,
+    answered,
+    described,
+    refusal,
+    surface_table,
+    tagged,
+)
+from fleet_runtime.api_shapes import Favorites as Shape
+from fleet_runtime.api_shapes import Picker
+from fleet_runtime.errors import Refused
 from fleet_runtime.favorites import (
     Change,
     VersionConflict,
@@ -31,6 +41,19 @@ from fleet_runtime.service import Service
 from fleet_runtime.store import StoreUnavailable
 
 PREFIX = "/api/favorites/"
+CHANGING = ("invalid_request", "model_not_found", "version_conflict", "store_unavailable")
+ID: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": "id",
+            "in": "path",
+            "required": True,
+            "description": "any name of a model; kept as its composite id",
+            "schema": {"type": "string"},
+            "example": "embedding/qwen3-8b",
+        }
+    ]
+}
 
 IfMatch = Annotated[str | None, Header(description="the version of the list that the change is meant for")]
 
@@ -51,20 +74,35 @@ def favorites_router(service: Service) -> APIRouter:
     """The routes over a running service and its store."""
     router = APIRouter()
 
-    @router.get("/api/picker", summary="what a model picker shows: favorites first, then every provider")
-    def picker(surface: Surface = None, if_none_match: Annotated[str | None, Header()] = None) -> Response:
+    @router.get(
+        "/api/picker",
+        summary="what a model picker shows: favorites first, then every provider",
+        response_model=None,
+        responses=described(Picker, "what can be picked", "not_found", etag=True) | NOT_MODIFIED,
+    )
+    async def get_picker(surface: Surface = None, if_none_match: IfNoneMatch = None) -> Response:
         running = service.running
         return tagged(running.catalog.picker(surface_table(running, surface)), if_none_match)
 
-    @router.get("/api/favorites", summary="all favorites in their order, those that are away too")
-    def favorites(surface: Surface = None) -> Response:
+    @router.get(
+        "/api/favorites",
+        summary="all favorites in their order, those that are away too",
+        response_model=None,
+        responses=described(Shape, "the favorites", "not_found", etag=True),
+    )
+    async def list_favorites(surface: Surface = None) -> Response:
         return _listed(service.running, surface)
 
-    @router.put("/api/favorites", summary="make the list exactly this; needs If-Match")
-    async def arrange(wanted: WholeList, if_match: IfMatch = None) -> Response:
+    @router.put(
+        "/api/favorites",
+        summary="make the list exactly this; needs If-Match",
+        response_model=None,
+        responses=described(Shape, "the favorites now", *CHANGING, "version_required", etag=True),
+    )
+    async def arrange_favorites(wanted: WholeList, if_match: IfMatch = None) -> Response:
         if if_match is None:
             message = "replacing the whole list needs If-Match with the version that it was made from"
-            raise _refusal("version_required", message)
+            raise refusal("version_required", message)
         running = service.running
         stored = {present_id(item.id, _names(running)) for item in service.store.favorites.items}
         ids = []
@@ -74,15 +112,27 @@ def favorites_router(service: Service) -> APIRouter:
             ids.append(known if known in stored else await _composite(running, text))
         return await _change(service, arranging(ids, time.time(), _names(running)), if_match)
 
-    @router.put("/api/favorites/{id:path}", summary="add a favorite at the end, by any name of the model")
-    async def add(request: Request, if_match: IfMatch = None) -> Response:
+    @router.put(
+        "/api/favorites/{id:path}",
+        summary="add a favorite at the end, by any name of the model",
+        response_model=None,
+        responses=described(Shape, "the favorites now", *CHANGING, etag=True),
+        openapi_extra=ID,
+    )
+    async def add_favorite(request: Request, if_match: IfMatch = None) -> Response:
         running, text = service.running, _id(request)
         id = await _composite(running, text)
         asked = present_id(text, _names(running))
         return await _change(service, adding(id, time.time(), _names(running), asked), if_match)
 
-    @router.delete("/api/favorites/{id:path}", summary="remove a favorite, if it is one")
-    async def remove(request: Request, if_match: IfMatch = None) -> Response:
+    @router.delete(
+        "/api/favorites/{id:path}",
+        summary="remove a favorite, if it is one",
+        response_model=None,
+        responses=described(Shape, "the favorites now", *CHANGING, etag=True),
+        openapi_extra=ID,
+    )
+    async def remove_favorite(request: Request, if_match: IfMatch = None) -> Response:
         running, text = service.running, _id(request)
         ids = {text, present_id(text, _names(running))}
         answer = await running.resolve(running.snapshot.fleet, text)
@@ -102,7 +152,7 @@ def _id(request: Request) -> str:
     try:
         return unquote_to_bytes(request.scope["raw_path"]).decode().removeprefix(PREFIX)
     except UnicodeDecodeError:
-        raise _refusal("invalid_request", "the id in the path is not UTF-8", "id") from None
+        raise refusal("invalid_request", "the id in the path is not UTF-8", "id") from None
 
 
 async def _composite(running: Running, text: str) -> str:
@@ -113,7 +163,7 @@ async def _composite(running: Running, text: str) -> str:
         return favorite_id(answer, forwards=connection is not None and connection.unlisted == "forward")
     except Refused as refusal:
         told = refusal.answer
-        raise _refusal(told.code, told.message, told.param) from None
+        raise refusal(told.code, told.message, told.param) from None
 
 
 async def _change(service: Service, change: Change, if_match: str | None) -> Response:
@@ -121,16 +171,16 @@ async def _change(service: Service, change: Change, if_match: str | None) -> Res
         await service.store.edit(change, _versions(if_match))
     except VersionConflict as conflict:
         tag = {"etag": f'"{conflict.current.version}"'}
-        raise _refusal("version_conflict", str(conflict), headers=tag) from None
+        raise refusal("version_conflict", str(conflict), headers=tag) from None
     except StoreUnavailable as unavailable:
-        raise _refusal("store_unavailable", str(unavailable)) from None
+        raise refusal("store_unavailable", str(unavailable)) from None
     return _listed(service.running, None)
 
 
 def _listed(running: Running, surface: str | None) -> Response:
     """The list as it is now. No cache may answer it: what a favorite means changes without its version."""
     found = running.catalog.favorite_list(surface_table(running, surface))
-    return JSONResponse(found, headers={"etag": f'"{found["version"]}"', "cache-control": "no-store"})
+    return answered(found, {"etag": f'"{found["version"]}"', "cache-control": "no-store"})
 
 
 def _versions(if_match: str | None) -> frozenset[int] | None:
@@ -139,10 +189,3 @@ def _versions(if_match: str | None) -> frozenset[int] | None:
         return None
     tags = (tag.strip().strip('"') for tag in if_match.split(","))
     return frozenset(int(tag) for tag in tags if tag.isascii() and tag.isdigit() and len(tag) < 20)
-
-
-def _refusal(
-    code: str, message: str, param: str | None = None, headers: dict[str, str] | None = None
-) -> HTTPException:
-    detail: dict[str, Any] = {"code": code, "message": message, "param": param}
-    return HTTPException(FAULTS[code].status, detail=detail, headers=headers)

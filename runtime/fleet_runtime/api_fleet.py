@@ -1,52 +1,106 @@
-"""``/api/fleet``, ``/api/events`` and ``/api/reload``: the fleet as an operator sees it."""
+"""``/api/fleet``, its history, ``/api/events`` and ``/api/reload``: the fleet as an operator sees it."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, HTTPException, Response
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi import APIRouter, Header, Path, Query, Response
+from fastapi.responses import StreamingResponse
 
+from fleet_runtime.api_answers import answered, described, failing, refusal
+from fleet_runtime.api_events import EXAMPLE
+from fleet_runtime.api_shapes import Fleet, History, Machine, Serving
 from fleet_runtime.catalog import moment
-from fleet_runtime.errors import error_body
+from fleet_runtime.database import StatusChange
 from fleet_runtime.running import Running
 from fleet_runtime.service import Service
 
 KEEP_ALIVE_SECONDS = 15.0
+
+Name = Annotated[str, Path(description="a provider of fleet.yaml", examples=["sam-desktop"])]
+Limit = Annotated[int, Query(ge=1, le=1000, description="how many changes at most")]
+LastEventId = Annotated[str | None, Header(description="the `id` of the last event that the client had")]
 
 
 def fleet_router(service: Service) -> APIRouter:
     """The routes over a running service."""
     router = APIRouter()
 
-    @router.get("/api/fleet", summary="every machine: status, since when, what is loaded, what runs")
-    def fleet() -> dict[str, Any]:
-        return describe_fleet(service)
+    @router.get(
+        "/api/fleet",
+        summary="every machine: status, since when, what is loaded, what runs",
+        response_model=None,
+        responses=described(Fleet, "the fleet as it is now"),
+    )
+    async def get_fleet() -> Response:
+        return answered(describe_fleet(service))
 
-    @router.post("/api/fleet/{name}/refresh", summary="look at one machine now")
-    async def refresh(name: str) -> dict[str, Any]:
+    @router.get(
+        "/api/fleet/history",
+        summary="when which machine came, went, or fared otherwise",
+        response_model=None,
+        responses=described(History, "the newest changes", "invalid_request"),
+    )
+    async def get_history(limit: Limit = 100) -> Response:
+        return answered(describe_history(await service.store.history(None, limit)))
+
+    @router.get(
+        "/api/fleet/{name}/history",
+        summary="when a machine came, went, or fared otherwise",
+        response_model=None,
+        responses=described(History, "its newest changes", "not_found", "invalid_request"),
+    )
+    async def get_machine_history(name: Name, limit: Limit = 100) -> Response:
+        changes = await service.store.history(name, limit)
+        if not changes:
+            _require(service.running, name)
+        return answered(describe_history(changes))
+
+    @router.post(
+        "/api/fleet/{name}/refresh",
+        summary="look at one machine now",
+        response_model=None,
+        responses=described(Machine, "the machine as it was seen", "not_found"),
+    )
+    async def refresh_machine(name: Name) -> Response:
         running = service.running
-        if name not in running.machines:
-            known = ", ".join(f"'{provider}'" for provider in running.machines)
-            message = f"there is no provider '{name}'; providers: {known}"
-            raise HTTPException(404, detail={"code": "not_found", "message": message, "param": "name"})
+        _require(running, name)
         await running.look(name)
-        return describe_provider(running, name)
+        return answered(describe_provider(running, name))
 
-    @router.get("/api/events", summary="what happens in the fleet, as server-sent events")
-    async def events(last_event_id: Annotated[str | None, Header()] = None) -> Response:
+    @router.get(
+        "/api/events",
+        summary="what happens in the fleet, as server-sent events",
+        description="Each event's `id`, `event` and `data` are lines of their own; `FleetEvent` describes the "
+        "last two together. After `resync`, read everything anew. A comment comes where nothing happens.",
+        response_model=None,
+        responses={
+            200: {
+                "description": "the events from now on, or after the last one that the client had",
+                "content": {"text/event-stream": {"schema": {"type": "string"}, "example": EXAMPLE}},
+            },
+            **failing(),
+        },
+    )
+    async def follow_events(last_event_id: LastEventId = None) -> Response:
         feed = service.events.follow(last_event_id)
         headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
         return StreamingResponse(_stream(feed), media_type="text/event-stream", headers=headers)
 
-    @router.post("/api/reload", summary="read the generated folder and the key files again")
+    @router.post(
+        "/api/reload",
+        summary="read the generated folder and the key files again",
+        response_model=None,
+        responses=described(Serving, "the snapshot that serves now", "snapshot_refused"),
+    )
     async def reload() -> Response:
         reason = await service.reload()
         if reason is not None:
-            return JSONResponse(error_body("snapshot_refused", reason), 409)
-        return JSONResponse({"snapshot": service.running.snapshot.id})
+            raise refusal("snapshot_refused", reason)
+        return answered({"snapshot": service.running.snapshot.id})
 
     return router
 
@@ -87,6 +141,17 @@ def describe_provider(running: Running, name: str) -> dict[str, Any]:
         "waiting": machine.waiting,
         "warnings": list(state.warnings),
     }
+
+
+def describe_history(changes: Iterable[StatusChange]) -> dict[str, Any]:
+    """The answer of ``GET /api/fleet/history`` for `changes`, which are the newest first."""
+    return {"changes": [asdict(change) | {"at": moment(change.at)} for change in changes]}
+
+
+def _require(running: Running, name: str) -> None:
+    if name not in running.machines:
+        known = ", ".join(f"'{provider}'" for provider in running.machines)
+        raise refusal("not_found", f"there is no provider '{name}'; providers: {known}", "name")
 
 
 async def _stream(feed: AsyncIterator[Any]) -> AsyncIterator[bytes]:

@@ -341,4 +341,3 @@ class Error(BaseModel):
     )
 
     error: ErrorDetail
-

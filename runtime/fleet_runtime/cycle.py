@@ -25,7 +25,7 @@ ASGIApp = Callable[
 ]
 
 _STATUS_LINES: Final = {
-    status.value: b"HTTP/1.1 %d %s\r\n" % (status, status.phrase.encode()) for status in http.HTTPStatus
+    status.value: b"HTTP/1.1 %d %s" % (status, status.phrase.encode()) for status in http.HTTPStatus
 }
 _FRAMING: Final = frozenset((b"content-length", b"transfer-encoding", b"connection"))
 _BODILESS: Final = (204, 304)
@@ -151,9 +151,10 @@ class Cycle:
             raise RuntimeError("an answer is started once")
         length: int | None = None
         closes = False
-        parts = [_status_line(status)]
-        for name, value in headers:
-            parts += (name, b": ", value, b"\r\n")
+        lines = [_status_line(status)]
+        for header in headers:
+            lines.append(b": ".join(header))
+            name, value = header
             if name in _FRAMING:
                 if name == b"content-length":
                     length = int(value)
@@ -161,20 +162,16 @@ class Cycle:
                     closes = b"close" in value.lower()
                 else:
                     raise RuntimeError("an app does not choose the transfer encoding")
-        lines = len(headers) + 2
         if not self.keep_alive and not closes:
-            parts.append(b"connection: close\r\n")
-            lines += 1
+            lines.append(b"connection: close")
         bodiless = status in _BODILESS or self.scope["method"] == "HEAD"
         self._chunked = length is None and not bodiless
         self._left = 0 if bodiless else length or 0
         if self._chunked:
-            parts.append(b"transfer-encoding: chunked\r\n\r\n")
-            lines += 1
-        else:
-            parts.append(b"\r\n")
-        head = b"".join(parts)
-        if head.count(b"\n") != lines or head.count(b"\r") != lines or b"\0" in head:
+            lines.append(b"transfer-encoding: chunked")
+        lines.append(b"\r\n")
+        head = b"\r\n".join(lines)
+        if len(head.translate(None, b"\r\n\0")) != len(head) - 2 * len(lines):
             raise RuntimeError("a header of an answer holds characters that it cannot")
         self.keep_alive = self.keep_alive and not closes
         self.response_started = True
@@ -216,4 +213,4 @@ class Cycle:
 
 
 def _status_line(status: int) -> bytes:
-    return _STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
+    return _STATUS_LINES.get(status) or b"HTTP/1.1 %d " % status

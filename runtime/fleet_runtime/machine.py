@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -23,24 +24,39 @@ class Gate:
     def __init__(self, limit: int, room: int) -> None:
         self.limit = limit
         self.room = room
-        self.waiting = 0
-        self._slots = asyncio.Semaphore(limit)
+        self._running = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
 
     async def enter(self) -> None:
         """Take a slot, waiting for one if there is room to wait; raises `GateFull` if there is none."""
-        if not self._slots.locked():
-            await self._slots.acquire()
+        if self._running < self.limit:
+            self._running += 1
             return
-        if self.waiting >= self.room:
+        if len(self._waiting) >= self.room:
             raise GateFull
-        self.waiting += 1
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
         try:
-            await self._slots.acquire()
-        finally:
-            self.waiting -= 1
+            await turn
+        except asyncio.CancelledError:
+            if turn.cancelled():
+                self._waiting.remove(turn)
+            else:
+                self.leave()
+            raise
 
     def leave(self) -> None:
-        self._slots.release()
+        """Give the slot back: to the first that waits, if any does."""
+        for turn in self._waiting:
+            if not turn.done():
+                self._waiting.remove(turn)
+                turn.set_result(None)
+                return
+        self._running -= 1
 
 
 class Machine:

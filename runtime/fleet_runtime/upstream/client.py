@@ -39,7 +39,7 @@ class Upstream:
         self._address = Address(url, verify=verify, ca_file=ca_file, resolve=resolve)
         self.host_header = self._address.host_header
         self.prefix = self._address.prefix
-        self._host_line = b" HTTP/1.1\r\nhost: " + self.host_header + b"\r\n"
+        self._host_line = b"host: " + self.host_header
         self._max_idle = max_idle
         self._idle_seconds = idle_seconds
         self._idle: list[Connection] = []
@@ -93,14 +93,13 @@ class Upstream:
         await asyncio.sleep(0)
 
     def _head(self, method: bytes, target: bytes, headers: Headers, length: int) -> bytes:
-        parts = [method, b" ", target, self._host_line]
-        for name, value in headers:
-            parts += (name, b": ", value, b"\r\n")
-        with_length = length > 0 or method not in (b"GET", b"HEAD")
-        parts.append(b"content-length: %d\r\n\r\n" % length if with_length else b"\r\n")
-        head = b"".join(parts)
-        lines = len(headers) + with_length + 3
-        if head.count(b"\n") != lines or head.count(b"\r") != lines or b" " in target:
+        lines = [b"%b %b HTTP/1.1" % (method, target), self._host_line]
+        lines += map(b": ".join, headers)
+        if length > 0 or method not in (b"GET", b"HEAD"):
+            lines.append(b"content-length: %d" % length)
+        lines.append(b"\r\n")
+        head = b"\r\n".join(lines)
+        if len(head.translate(None, b"\r\n\0")) != len(head) - 2 * len(lines) or b" " in target:
             raise ValueError("a request's target or headers hold characters that they cannot")
         return head
 

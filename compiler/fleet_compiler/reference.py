@@ -1,0 +1,253 @@
+"""docs/fleet-yaml.md, made from the JSON Schema of fleet.yaml.
+
+``python -m fleet_compiler.reference``, in a checkout, writes it anew.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fleet_compiler.assets import SCHEMAS
+
+Part = Mapping[str, Any]
+
+HEAD = """\
+# fleet.yaml
+
+The one file that a person edits. `version`, `default_provider` and `providers` are required, all else has a default, and
+a key that is not on this page is an error. `fleet validate` checks the file, `fleet build` compiles it.
+
+```yaml
+{example}```
+
+<!-- made from schema/fleet.schema.json; python -m fleet_compiler.reference writes it anew -->
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A heading with its prose, and the keys of the mapping at `path` in the schema, if it has one."""
+
+    heading: str
+    text: str
+    path: str | None = None
+
+
+SECTIONS = (
+    Section("## Top level", "", ""),
+    Section(
+        "## Providers",
+        "A provider is a machine, or a cloud service, that serves models. Its name is the first part of its"
+        " models' ids: `sam-desktop/qwen3-8b`. Often its URL is all there is to say; where something differs"
+        " from the defaults, it is a mapping. The key of a service is never written here: the file names the"
+        " variable or the file from which the gateway reads it.",
+        "$defs/providerMapping",
+    ),
+    Section(
+        "### Sidecar",
+        "A sidecar is one more server on the same machine, before the server of the models. Requests to its"
+        " paths pass it or fail; nothing goes around it. A URL alone is a sidecar with the default paths.",
+        "$defs/sidecarMapping",
+    ),
+    Section(
+        "### Models",
+        "Machines are asked what they serve, so most need no models here. What is written here wins over what"
+        " the machine says, and a model that is written here counts as listed.",
+        "$defs/model",
+    ),
+    Section(
+        "### Timeouts", "Limits of one request in seconds; there is none on its total time.", "$defs/timeouts"
+    ),
+    Section(
+        "## Roles",
+        "A role is a name for a model, or for several in order, first choice first. A request says it as"
+        ' `"model": "@task"` and gets the first choice whose machine is there. Surfaces may have their own.'
+        " Three names mean something to others: `default` is what clients begin with and what unknown old ids"
+        " may fall back to, `task` is for small things such as titles, `compaction` is for shortening long"
+        " conversations.",
+    ),
+    Section(
+        "## Old names",
+        "Ids that were saved before there was a fleet keep working, by exact rules and never by how a name"
+        " looks. An id without a provider before its first slash belongs to `default_provider`. `namespaces`"
+        " are prefixes that are taken off: with `llama-swap` there, `llama-swap/qwen3-8b` is `qwen3-8b`."
+        " `aliases` are exact old ids that meant something else. A provider's `formerly` are names that it had"
+        " itself. `fleet resolve ID` says what an id means and by which rule.",
+    ),
+    Section(
+        "## Surfaces",
+        "A surface is a place from which models are used: a chat, a coding agent. It has the paths"
+        " `/<surface>/v1/…` of the gateway, with the same models under the same ids as every other unless it"
+        " is restricted here. Written without anything, it has the defaults.",
+        "$defs/surface",
+    ),
+    Section(
+        "## Gateway",
+        "What `fleet serve` listens on and what it lets in. Listening on anything but loopback needs keys."
+        " A change of `listen` or `state` takes a restart, all else is taken up as soon as it is built.",
+        "$defs/gateway",
+    ),
+    Section(
+        "### Keys",
+        "Keys that open the gateway itself, sent as `Authorization: Bearer …` or `x-api-key`.",
+        "$defs/key",
+    ),
+    Section(
+        "### Limits", "Sizes of what a client may send; more is refused.", "$defs/gateway/properties/limits"
+    ),
+    Section(
+        "## Inventory",
+        "How often machines are looked at. A look never loads a model.",
+        "$defs/inventory",
+    ),
+)
+
+TAIL = """\
+## In an editor
+
+`fleet build` also writes `generated/fleet.schema.json`: the schema with this fleet's own providers, models, keys and
+surfaces as completions. Editors with yaml-language-server (VS Code's YAML extension, Neovim, Helix, Zed and others) find it
+by the first line of the example above. `fleet schema` prints the schema without them.
+
+## What kind of YAML
+
+YAML 1.2 in UTF-8, at most 1 MiB, and only what every reader reads alike. Refused, with the place and the remedy: keys
+written twice, keys that are not text, anchors, aliases, merge keys, tags, directives, several documents, tabs, numbers
+such as `010`, `0x1f` or `.inf`, control characters. `yes`, `no`, `on` and `off` are text; a boolean is `true` or `false`.
+No variable is filled in. [diagnostics.md](diagnostics.md) has every finding with an example.
+"""
+
+
+def fleet_yaml_page(schema: Part, example: str) -> str:
+    """The page, from the schema of fleet.yaml and the text of a whole one."""
+    return "\n".join(
+        [HEAD.format(example=example), *(_section(schema, one) for one in SECTIONS), _forms(schema), TAIL]
+    )
+
+
+def mapping_at(schema: Part, path: str) -> Part:
+    part = schema
+    for step in filter(None, path.split("/")):
+        part = part[step]
+    return part
+
+
+def _section(schema: Part, section: Section) -> str:
+    lines = [section.heading, ""]
+    lines += [section.text, ""] if section.text else []
+    if section.path is not None:
+        mapping = mapping_at(schema, section.path)
+        lines += ["| key | value | default | | example |", "|---|---|---|---|---|"]
+        lines += [_row(schema, mapping, key) for key in mapping["properties"]]
+        lines += ["", *_exclusions(mapping)]
+    return "\n".join(lines)
+
+
+def _row(schema: Part, mapping: Part, key: str) -> str:
+    part = _resolved(schema, mapping["properties"][key])
+    text, _, default = part["description"].partition(" Default: ")
+    examples = "<br>".join(f"`{flow(example)}`" for example in part["examples"])
+    cells = [f"`{key}`", _value(schema, part), _default(mapping, key, part, default), text, examples]
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _default(mapping: Part, key: str, part: Part, described: str) -> str:
+    if key in mapping.get("required", ()):
+        return "**required**"
+    if key in mapping.get("then", {}).get("required", ()):
+        (other,) = mapping["if"]["not"]["required"]
+        return f"**required** without `{other}`"
+    if described:
+        return described.removesuffix(".")
+    return f"`{flow(part['default'])}`" if part.get("default") not in (None, {}, []) else "none"
+
+
+def _value(schema: Part, part: Part) -> str:
+    """What may be written: words, the name of a form, or a type."""
+    if "const" in part:
+        return f"`{flow(part['const'])}`"
+    if "enum" in part:
+        return ", ".join(f"`{word}`" for word in part["enum"])
+    if "then" in part and "else" in part:
+        return " or ".join(_value(schema, _resolved(schema, part[branch])) for branch in ("then", "else"))
+    for section in SECTIONS:
+        if section.path and part.get("properties") is mapping_at(schema, section.path)["properties"]:
+            name = section.heading.lstrip("# ")
+            return f"[{name.lower()}](#{name.lower()})"
+    if "title" in part and part.get("type") != "object":
+        return str(part["title"])
+    types = [part["type"]] if isinstance(part["type"], str) else part["type"]
+    return " or ".join(_typed(schema, part, type) for type in types)
+
+
+def _typed(schema: Part, part: Part, type: str) -> str:
+    if type == "array":
+        return f"list: {_value(schema, _resolved(schema, part['items']))}"
+    if type == "object":
+        names = _resolved(schema, part["propertyNames"])["title"]
+        return f"mapping: {names} to {_value(schema, _resolved(schema, part['additionalProperties']))}"
+    if type == "boolean" and part.get("not") == {"const": True}:
+        return "`false`"
+    bounds = {"exclusiveMinimum": " above {}", "minimum": " from {}"}
+    bound = "".join(text.format(part[key]) for key, text in bounds.items() if key in part)
+    return {"string": "text", "integer": "whole number", "number": "number"}.get(type, type) + bound
+
+
+def _exclusions(mapping: Part) -> Iterator[str]:
+    for rule in (mapping, *mapping.get("allOf", ())):
+        together = rule.get("not", {}).get("required", ())
+        if together:
+            yield " and ".join(f"`{key}`" for key in together) + " exclude each other.\n"
+
+
+def _forms(schema: Part) -> str:
+    """How names, addresses and the like are written, once each."""
+    rows = {}
+    for part in _parts(schema):
+        if part.get("type") != "object" and "title" in part and "errorMessage" in part and "not" not in part:
+            taken = [word for rule in part.get("allOf", ()) for word in rule["not"]["enum"]]
+            but = f"; not {', '.join(f'`{word}`' for word in taken)}" if taken else ""
+            rows.setdefault(part["title"], f"| {part['title']} | {part['errorMessage']}{but} |")
+    return "\n".join(["## Names and other forms", "", "| | |", "|---|---|", *rows.values(), ""])
+
+
+def _parts(part: Any) -> Iterator[Part]:
+    if isinstance(part, dict):
+        yield part
+    for below in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+        yield from _parts(below)
+
+
+def _resolved(schema: Part, part: Part) -> Part:
+    """With what its reference says, where it does not say it itself."""
+    reference = part.get("$ref")
+    return {**mapping_at(schema, reference.removeprefix("#/")), **part} if reference else part
+
+
+_PLAIN = re.compile(r"(?![0-9.]*$)(?!(?:true|false|null)$)[A-Za-z0-9/](?:[A-Za-z0-9./:'_* -]*[A-Za-z0-9*])?")
+
+
+def flow(value: Any) -> str:
+    """A value as YAML on one line."""
+    match value:
+        case dict():
+            pairs = (f"{flow(key)}: {flow(below)}" for key, below in value.items())
+            return f"{{{', '.join(pairs)}}}"
+        case list():
+            return f"[{', '.join(map(flow, value))}]"
+        case str() if _PLAIN.fullmatch(value):
+            return value
+        case _:
+            return json.dumps(value, ensure_ascii=False)
+
+
+if __name__ == "__main__":
+    root = Path(__file__).parents[2]
+    schema = json.loads((SCHEMAS / "fleet.schema.json").read_text(encoding="utf-8"))
+    page = fleet_yaml_page(schema, (root / "fleet.yaml").read_text(encoding="utf-8"))
+    (root / "docs" / "fleet-yaml.md").write_text(page, encoding="utf-8")
