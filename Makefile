@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help demo tour test slow soak lint format build serve lock-dependencies clean
+.PHONY: help demo tour test slow integration integration-quick soak lint format docs build serve lock-dependencies clean
 
 help: ## what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-18s %s\n", $$1, $$2}'
@@ -28,13 +28,21 @@ tour: $(READY) ## the same, shown by itself from start to end
 	@$(BIN)/fleet demo --tour
 
 test: $(READY) ## the test suite
-	$(BIN)/pytest -q -n auto -m "not slow"
+	$(BIN)/pytest -q -n auto -m "not slow and not integration"
 
 slow: $(READY) ## the tests that take longer
-	$(BIN)/pytest -q -m slow
+	$(BIN)/pytest -q -m "slow and not integration"
 
 soak: $(READY) ## ten minutes of load while a machine fails in every way; not in CI
 	$(BIN)/python -m bench.soak
+
+integration: $(READY) ## with the real opencode, llama-swap and SDKs, which it installs into a cache
+	$(BIN)/python -m tests.integration.tools
+	tests/integration/offline $(BIN)/pytest -q -m integration
+
+integration-quick: $(READY) ## the part of those tests that is quick
+	$(BIN)/python -m tests.integration.tools
+	tests/integration/offline $(BIN)/pytest -q -m "integration and not slow"
 
 lint: $(READY) ## types, style and format
 	$(BIN)/ruff check .
@@ -44,6 +52,12 @@ lint: $(READY) ## types, style and format
 format: $(READY) ## rewrite the sources in house format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(READY) ## the pages and schemas that are made from the code
+	$(BIN)/python -m fleet_compiler.schemas
+	$(BIN)/python -m fleet_compiler.reference
+	$(BIN)/python -m fleet_compiler.manual
+	UPDATE_DOCS=1 $(BIN)/pytest -q tests/compiler_front/test_diagnostics_page.py
 
 build: $(READY) ## compile fleet.yaml to generated/
 	$(BIN)/fleet build

@@ -54,9 +54,7 @@ def proxying(port: int, machines: dict[str, int]) -> str:
         f"  upstream {name} {{ server 127.0.0.1:{machine}; keepalive 512; keepalive_requests 100000000; }}\n"
         for name, machine in machines.items()
     )
-    locations = "".join(
-        f"    location /{name}/ {{ proxy_pass http://{name}/; }}\n" for name in machines
-    )
+    locations = "".join(f"    location /{name}/ {{ proxy_pass http://{name}/; }}\n" for name in machines)
     return f"""{upstreams}
   server {{
     listen 127.0.0.1:{port} backlog=2048;

@@ -10,17 +10,21 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 from fleet_compiler.assets import SCHEMAS
 
 Part = Mapping[str, Any]
 
+WIDTH = 118
+
 HEAD = """\
 # fleet.yaml
 
-The one file that a person edits. `version`, `default_provider` and `providers` are required, all else has a default, and
-a key that is not on this page is an error. `fleet validate` checks the file, `fleet build` compiles it.
+The one file that a person edits. `version`, `default_provider` and `providers` are required, all else has a
+default, and a key that is not on this page is an error. `fleet validate` checks the file, `fleet build`
+compiles it.
 
 ```yaml
 {example}```
@@ -31,7 +35,8 @@ a key that is not on this page is an error. `fleet validate` checks the file, `f
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A heading with its prose, and the keys of the mapping at `path` in the schema, if it has one."""
+    """A heading with its prose, and the keys of the mapping at `path` in the schema; what else is described
+    there has no keys."""
 
     heading: str
     text: str
@@ -70,14 +75,15 @@ SECTIONS = (
         " Three names mean something to others: `default` is what clients begin with and what unknown old ids"
         " may fall back to, `task` is for small things such as titles, `compaction` is for shortening long"
         " conversations.",
+        "$defs/role",
     ),
     Section(
         "## Old names",
         "Ids that were saved before there was a fleet keep working, by exact rules and never by how a name"
         " looks. An id without a provider before its first slash belongs to `default_provider`. `namespaces`"
         " are prefixes that are taken off: with `llama-swap` there, `llama-swap/qwen3-8b` is `qwen3-8b`."
-        " `aliases` are exact old ids that meant something else. A provider's `formerly` are names that it had"
-        " itself. `fleet resolve ID` says what an id means and by which rule.",
+        " `aliases` are exact old ids that meant something else. A provider's `formerly` are names that it"
+        " had itself. `fleet resolve ID` says what an id means and by which rule.",
     ),
     Section(
         "## Surfaces",
@@ -107,30 +113,32 @@ SECTIONS = (
     ),
 )
 
-TAIL = """\
-## In an editor
-
-`fleet build` also writes `generated/fleet.schema.json`: the schema with this fleet's own providers, models, keys and
-surfaces as completions. Editors with yaml-language-server (VS Code's YAML extension, Neovim, Helix, Zed and others) find it
-by the first line of the example above. `fleet schema` prints the schema without them.
-
-## What kind of YAML
-
-YAML 1.2 in UTF-8, at most 1 MiB, and only what every reader reads alike. Refused, with the place and the remedy: keys
-written twice, keys that are not text, anchors, aliases, merge keys, tags, directives, several documents, tabs, numbers
-such as `010`, `0x1f` or `.inf`, control characters. `yes`, `no`, `on` and `off` are text; a boolean is `true` or `false`.
-No variable is filled in. [diagnostics.md](diagnostics.md) has every finding with an example.
-"""
+LAST_SECTIONS = (
+    Section(
+        "## In an editor",
+        "`fleet build` also writes `generated/fleet.schema.json`: the schema with this fleet's own providers,"
+        " models, keys and surfaces as completions. Editors with yaml-language-server (VS Code's YAML"
+        " extension, Neovim, Helix, Zed and others) find it by the first line of the example above."
+        " `fleet schema` prints the schema without them.",
+    ),
+    Section(
+        "## What kind of YAML",
+        "YAML 1.2 in UTF-8, at most 1 MiB, and only what every reader reads alike. Refused, with the place"
+        " and the remedy: keys written twice, keys that are not text, anchors, aliases, merge keys, tags,"
+        " directives, several documents, tabs, numbers such as `010`, `0x1f` or `.inf`, control characters."
+        " `yes`, `no`, `on` and `off` are text; a boolean is `true` or `false`. No variable is filled in."
+        " [diagnostics.md](diagnostics.md) has every finding with an example.",
+    ),
+)
 
 
 def fleet_yaml_page(schema: Part, example: str) -> str:
     """The page, from the schema of fleet.yaml and the text of a whole one."""
-    return "\n".join(
-        [HEAD.format(example=example), *(_section(schema, one) for one in SECTIONS), _forms(schema), TAIL]
-    )
+    parts = [HEAD.format(example=example), *(_section(schema, section) for section in SECTIONS)]
+    return "\n".join([*parts, _forms(schema), *(_section(schema, section) for section in LAST_SECTIONS)])
 
 
-def mapping_at(schema: Part, path: str) -> Part:
+def part_at(schema: Part, path: str) -> Part:
     part = schema
     for step in filter(None, path.split("/")):
         part = part[step]
@@ -139,9 +147,13 @@ def mapping_at(schema: Part, path: str) -> Part:
 
 def _section(schema: Part, section: Section) -> str:
     lines = [section.heading, ""]
-    lines += [section.text, ""] if section.text else []
-    if section.path is not None:
-        mapping = mapping_at(schema, section.path)
+    lines += (
+        [*wrap(section.text, WIDTH, break_on_hyphens=False, break_long_words=False), ""]
+        if section.text
+        else []
+    )
+    mapping = {} if section.path is None else part_at(schema, section.path)
+    if "properties" in mapping:
         lines += ["| key | value | default | | example |", "|---|---|---|---|---|"]
         lines += [_row(schema, mapping, key) for key in mapping["properties"]]
         lines += ["", *_exclusions(mapping)]
@@ -149,10 +161,11 @@ def _section(schema: Part, section: Section) -> str:
 
 
 def _row(schema: Part, mapping: Part, key: str) -> str:
-    part = _resolved(schema, mapping["properties"][key])
+    raw = mapping["properties"][key]
+    part = _resolved(schema, raw)
     text, _, default = part["description"].partition(" Default: ")
     examples = "<br>".join(f"`{flow(example)}`" for example in part["examples"])
-    cells = [f"`{key}`", _value(schema, part), _default(mapping, key, part, default), text, examples]
+    cells = [f"`{key}`", _value(schema, raw), _default(mapping, key, part, default), text, examples]
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
@@ -164,38 +177,49 @@ def _default(mapping: Part, key: str, part: Part, described: str) -> str:
         return f"**required** without `{other}`"
     if described:
         return described.removesuffix(".")
+    if part.get("default") == {} and "properties" in part:
+        return "see there"
     return f"`{flow(part['default'])}`" if part.get("default") not in (None, {}, []) else "none"
 
 
 def _value(schema: Part, part: Part) -> str:
-    """What may be written: words, the name of a form, or a type."""
+    """What may be written: words, a link to the section that says it, the name of a form, or a type."""
+    link = _link(schema, part)
+    part = _resolved(schema, part)
+    if link:
+        return link
     if "const" in part:
         return f"`{flow(part['const'])}`"
     if "enum" in part:
         return ", ".join(f"`{word}`" for word in part["enum"])
     if "then" in part and "else" in part:
-        return " or ".join(_value(schema, _resolved(schema, part[branch])) for branch in ("then", "else"))
-    for section in SECTIONS:
-        if section.path and part.get("properties") is mapping_at(schema, section.path)["properties"]:
-            name = section.heading.lstrip("# ")
-            return f"[{name.lower()}](#{name.lower()})"
-    if "title" in part and part.get("type") != "object":
+        return f"{_value(schema, part['then'])} or {_value(schema, part['else'])}"
+    if "title" in part and part["type"] != "object":
         return str(part["title"])
-    types = [part["type"]] if isinstance(part["type"], str) else part["type"]
-    return " or ".join(_typed(schema, part, type) for type in types)
+    names = [part["type"]] if isinstance(part["type"], str) else part["type"]
+    return " or ".join(_typed(schema, part, name) for name in names)
 
 
-def _typed(schema: Part, part: Part, type: str) -> str:
-    if type == "array":
-        return f"list: {_value(schema, _resolved(schema, part['items']))}"
-    if type == "object":
-        names = _resolved(schema, part["propertyNames"])["title"]
-        return f"mapping: {names} to {_value(schema, _resolved(schema, part['additionalProperties']))}"
-    if type == "boolean" and part.get("not") == {"const": True}:
+def _link(schema: Part, part: Part) -> str | None:
+    meant = part_at(schema, part["$ref"].removeprefix("#/")) if "$ref" in part else part
+    for section in SECTIONS:
+        if section.path is not None and part_at(schema, section.path) is meant:
+            name = section.heading.lstrip("# ").lower()
+            return f"[{name}](#{name})"
+    return None
+
+
+def _typed(schema: Part, part: Part, name: str) -> str:
+    if name == "array":
+        return f"list: {_value(schema, part['items'])}"
+    if name == "object":
+        keys = _resolved(schema, part["propertyNames"])["title"]
+        return f"mapping: {keys} to {_value(schema, part['additionalProperties'])}"
+    if name == "boolean" and part.get("not") == {"const": True}:
         return "`false`"
     bounds = {"exclusiveMinimum": " above {}", "minimum": " from {}"}
     bound = "".join(text.format(part[key]) for key, text in bounds.items() if key in part)
-    return {"string": "text", "integer": "whole number", "number": "number"}.get(type, type) + bound
+    return {"string": "text", "integer": "whole number"}.get(name, name) + bound
 
 
 def _exclusions(mapping: Part) -> Iterator[str]:
@@ -207,7 +231,7 @@ def _exclusions(mapping: Part) -> Iterator[str]:
 
 def _forms(schema: Part) -> str:
     """How names, addresses and the like are written, once each."""
-    rows = {}
+    rows: dict[str, str] = {}
     for part in _parts(schema):
         if part.get("type") != "object" and "title" in part and "errorMessage" in part and "not" not in part:
             taken = [word for rule in part.get("allOf", ()) for word in rule["not"]["enum"]]
@@ -226,7 +250,7 @@ def _parts(part: Any) -> Iterator[Part]:
 def _resolved(schema: Part, part: Part) -> Part:
     """With what its reference says, where it does not say it itself."""
     reference = part.get("$ref")
-    return {**mapping_at(schema, reference.removeprefix("#/")), **part} if reference else part
+    return {**part_at(schema, reference.removeprefix("#/")), **part} if reference else part
 
 
 _PLAIN = re.compile(r"(?![0-9.]*$)(?!(?:true|false|null)$)[A-Za-z0-9/](?:[A-Za-z0-9./:'_* -]*[A-Za-z0-9*])?")

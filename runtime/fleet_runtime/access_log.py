@@ -92,7 +92,10 @@ def json_line(record: Record, now: float) -> bytes:
     return _encode(line) + b"\n"
 
 
-_TEXT: Final = "%s INFO request id=%s %s fallback=%s retried=%s status=%d end_reason=%s code=%s bytes_in=%d bytes_out=%d first_byte=%s total=%.6f own=%s\n"
+_TEXT: Final = (
+    "%s INFO request id=%s %s fallback=%s retried=%s status=%d end_reason=%s code=%s bytes_in=%d"
+    " bytes_out=%d first_byte=%s total=%.6f own=%s\n"
+)
 
 
 def text_line(record: Record, now: float) -> bytes:
@@ -101,7 +104,14 @@ def text_line(record: Record, now: float) -> bytes:
     line = _TEXT % (
         _moment(now),
         record.request_id,
-        _asked(record.surface, record.endpoint, record.requested, record.provider, record.model, record.via),
+        _asked(
+            record.surface,
+            record.endpoint[:MAX_TEXT],
+            record.requested and record.requested[:MAX_TEXT],
+            record.provider,
+            record.model and record.model[:MAX_TEXT],
+            record.via,
+        ),
         "yes" if record.fallback else "no",
         "yes" if record.retried else "no",
         record.status,
@@ -134,7 +144,6 @@ def _asked(
 def _quoted(text: str | None) -> str:
     if text is None:
         return "-"
-    text = text[:MAX_TEXT]
     return encode_basestring_ascii(text).replace("\x7f", "\\u007f")
 
 

@@ -14,6 +14,7 @@ from fastapi import FastAPI, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.routing import BaseRoute, Match
 
 from fleet_runtime.api_answers import (
     NOT_MODIFIED,
@@ -26,8 +27,8 @@ from fleet_runtime.api_answers import (
     tagged,
 )
 from fleet_runtime.api_events import event_schemas
-from fleet_runtime.api_favorites import favorites_router
-from fleet_runtime.api_fleet import fleet_router
+from fleet_runtime.api_favorites import add_favorites
+from fleet_runtime.api_fleet import add_fleet
 from fleet_runtime.api_shapes import Catalog, Health, Model, Ready, Resolution, Roles
 from fleet_runtime.errors import error_body
 from fleet_runtime.metrics import CONTENT_TYPE
@@ -35,8 +36,10 @@ from fleet_runtime.service import Service
 from fleet_runtime.tagged import Tagged
 
 DESCRIPTION = """\
-Which machines and models there are, what a name means, and what is preferred. Inference is not described here: it has
-the paths of OpenAI, Anthropic and llama.cpp, below `/`, `/<surface>` and `/providers/<name>`.
+Which machines and models there are, what a name means, and what is preferred.
+
+Inference is not described here: it has the paths of OpenAI, Anthropic and llama.cpp, below `/`, `/<surface>`
+and `/providers/<name>`.
 """
 
 Name = Annotated[
@@ -132,8 +135,8 @@ def create_api(service: Service) -> FastAPI:
     async def metrics() -> Response:
         return Response(service.metrics.exposition(), media_type=CONTENT_TYPE)
 
-    api.include_router(fleet_router(service))
-    api.include_router(favorites_router(service))
+    add_fleet(api, service)
+    add_favorites(api, service)
     api.add_exception_handler(StarletteHTTPException, _http_error)
     api.add_exception_handler(RequestValidationError, _invalid_request)
     _describe_events(api)
@@ -155,10 +158,20 @@ def _describe_events(api: FastAPI) -> None:
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, StarletteHTTPException)
     detail: Any = error.detail
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["allow"] = ", ".join(sorted(_methods(request)))
     if not isinstance(detail, dict):
         code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "invalid_request")
         detail = {"code": code, "message": f"{request.method} {request.url.path}: {str(detail).lower()}"}
-    return JSONResponse(error_body(**detail), error.status_code, headers=dict(error.headers or {}))
+    return JSONResponse(error_body(**detail), error.status_code, headers=headers)
+
+
+def _methods(request: Request) -> set[str]:
+    """Every method that the path takes; each route knows only its own."""
+    routes: list[BaseRoute] = request.app.routes
+    taking = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    return {method for route in taking for method in getattr(route, "methods", None) or ()}
 
 
 async def _invalid_request(request: Request, error: Exception) -> JSONResponse:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 from urllib.parse import unquote_to_bytes
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import FastAPI, Header, Request, Response
 from pydantic import BaseModel
 
 from fleet_runtime.api_answers import (
@@ -42,20 +42,10 @@ from fleet_runtime.store import StoreUnavailable
 
 PREFIX = "/api/favorites/"
 CHANGING = ("invalid_request", "model_not_found", "version_conflict", "store_unavailable")
-ID: dict[str, Any] = {
-    "parameters": [
-        {
-            "name": "id",
-            "in": "path",
-            "required": True,
-            "description": "any name of a model; kept as its composite id",
-            "schema": {"type": "string"},
-            "example": "embedding/qwen3-8b",
-        }
-    ]
-}
+NAMED = "any name of a model, kept as its composite id; slashes need not be encoded"
+MEANT_FOR = "the version of the list that the change is meant for, as its `ETag` has it, or `*`"
 
-IfMatch = Annotated[str | None, Header(description="the version of the list that the change is meant for")]
+IfMatch = Annotated[str | None, Header(description=MEANT_FOR, examples=['"7"'])]
 
 
 class Chosen(BaseModel):
@@ -70,11 +60,10 @@ class WholeList(BaseModel):
     favorites: list[str | Chosen]
 
 
-def favorites_router(service: Service) -> APIRouter:
-    """The routes over a running service and its store."""
-    router = APIRouter()
+def add_favorites(api: FastAPI, service: Service) -> None:
+    """Add the routes over a running service and its store."""
 
-    @router.get(
+    @api.get(
         "/api/picker",
         summary="what a model picker shows: favorites first, then every provider",
         response_model=None,
@@ -84,7 +73,7 @@ def favorites_router(service: Service) -> APIRouter:
         running = service.running
         return tagged(running.catalog.picker(surface_table(running, surface)), if_none_match)
 
-    @router.get(
+    @api.get(
         "/api/favorites",
         summary="all favorites in their order, those that are away too",
         response_model=None,
@@ -93,13 +82,15 @@ def favorites_router(service: Service) -> APIRouter:
     async def list_favorites(surface: Surface = None) -> Response:
         return _listed(service.running, surface)
 
-    @router.put(
+    @api.put(
         "/api/favorites",
         summary="make the list exactly this; needs If-Match",
         response_model=None,
         responses=described(Shape, "the favorites now", *CHANGING, "version_required", etag=True),
+        openapi_extra=_parameter("header", "If-Match", MEANT_FOR, "*"),
     )
-    async def arrange_favorites(wanted: WholeList, if_match: IfMatch = None) -> Response:
+    async def arrange_favorites(wanted: WholeList, request: Request) -> Response:
+        if_match = request.headers.get("if-match")
         if if_match is None:
             message = "replacing the whole list needs If-Match with the version that it was made from"
             raise refusal("version_required", message)
@@ -112,12 +103,12 @@ def favorites_router(service: Service) -> APIRouter:
             ids.append(known if known in stored else await _composite(running, text))
         return await _change(service, arranging(ids, time.time(), _names(running)), if_match)
 
-    @router.put(
+    @api.put(
         "/api/favorites/{id:path}",
         summary="add a favorite at the end, by any name of the model",
         response_model=None,
         responses=described(Shape, "the favorites now", *CHANGING, etag=True),
-        openapi_extra=ID,
+        openapi_extra=_parameter("path", "id", NAMED, "embedding/qwen3-8b"),
     )
     async def add_favorite(request: Request, if_match: IfMatch = None) -> Response:
         running, text = service.running, _id(request)
@@ -125,12 +116,12 @@ def favorites_router(service: Service) -> APIRouter:
         asked = present_id(text, _names(running))
         return await _change(service, adding(id, time.time(), _names(running), asked), if_match)
 
-    @router.delete(
+    @api.delete(
         "/api/favorites/{id:path}",
         summary="remove a favorite, if it is one",
         response_model=None,
         responses=described(Shape, "the favorites now", *CHANGING, etag=True),
-        openapi_extra=ID,
+        openapi_extra=_parameter("path", "id", NAMED, "embedding/qwen3-8b"),
     )
     async def remove_favorite(request: Request, if_match: IfMatch = None) -> Response:
         running, text = service.running, _id(request)
@@ -140,7 +131,11 @@ def favorites_router(service: Service) -> APIRouter:
             ids.add(f"{answer.provider}/{answer.listed or answer.model}")
         return await _change(service, removing(ids, _names(running)), if_match)
 
-    return router
+
+def _parameter(place: str, name: str, description: str, example: str) -> dict[str, Any]:
+    """What OpenAPI is told of a parameter that the route itself takes from the request."""
+    parameter = {"name": name, "in": place, "required": True, "description": description}
+    return {"parameters": [parameter | {"schema": {"type": "string"}, "example": example}]}
 
 
 def _names(running: Running) -> Mapping[str, str]:
@@ -161,8 +156,8 @@ async def _composite(running: Running, text: str) -> str:
     connection = running.snapshot.connections.get(answer.provider or "")
     try:
         return favorite_id(answer, forwards=connection is not None and connection.unlisted == "forward")
-    except Refused as refusal:
-        told = refusal.answer
+    except Refused as refused:
+        told = refused.answer
         raise refusal(told.code, told.message, told.param) from None
 
 

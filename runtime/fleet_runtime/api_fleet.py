@@ -3,33 +3,39 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Path, Query, Response
+from fastapi import FastAPI, Header, Path, Query, Response
 from fastapi.responses import StreamingResponse
 
 from fleet_runtime.api_answers import answered, described, failing, refusal
 from fleet_runtime.api_events import EXAMPLE
-from fleet_runtime.api_shapes import Fleet, History, Machine, Serving
+from fleet_runtime.api_fleet_shapes import Fleet, History, Machine
+from fleet_runtime.api_shapes import Serving
 from fleet_runtime.catalog import moment
 from fleet_runtime.database import StatusChange
+from fleet_runtime.drift import find_drift
 from fleet_runtime.running import Running
 from fleet_runtime.service import Service
 
 KEEP_ALIVE_SECONDS = 15.0
+EVENTS = """\
+Each event is three lines, `id`, `event` and `data`; `FleetEvent` describes the last two together.
+After `resync`, read everything anew. Where nothing happens, a comment comes now and then.
+"""
 
 Name = Annotated[str, Path(description="a provider of fleet.yaml", examples=["sam-desktop"])]
 Limit = Annotated[int, Query(ge=1, le=1000, description="how many changes at most")]
 LastEventId = Annotated[str | None, Header(description="the `id` of the last event that the client had")]
 
 
-def fleet_router(service: Service) -> APIRouter:
-    """The routes over a running service."""
-    router = APIRouter()
+def add_fleet(api: FastAPI, service: Service) -> None:
+    """Add the routes over a running service."""
 
-    @router.get(
+    @api.get(
         "/api/fleet",
         summary="every machine: status, since when, what is loaded, what runs",
         response_model=None,
@@ -38,7 +44,7 @@ def fleet_router(service: Service) -> APIRouter:
     async def get_fleet() -> Response:
         return answered(describe_fleet(service))
 
-    @router.get(
+    @api.get(
         "/api/fleet/history",
         summary="when which machine came, went, or fared otherwise",
         response_model=None,
@@ -47,7 +53,7 @@ def fleet_router(service: Service) -> APIRouter:
     async def get_history(limit: Limit = 100) -> Response:
         return answered(describe_history(await service.store.history(None, limit)))
 
-    @router.get(
+    @api.get(
         "/api/fleet/{name}/history",
         summary="when a machine came, went, or fared otherwise",
         response_model=None,
@@ -59,7 +65,7 @@ def fleet_router(service: Service) -> APIRouter:
             _require(service.running, name)
         return answered(describe_history(changes))
 
-    @router.post(
+    @api.post(
         "/api/fleet/{name}/refresh",
         summary="look at one machine now",
         response_model=None,
@@ -71,11 +77,10 @@ def fleet_router(service: Service) -> APIRouter:
         await running.look(name)
         return answered(describe_provider(running, name))
 
-    @router.get(
+    @api.get(
         "/api/events",
         summary="what happens in the fleet, as server-sent events",
-        description="Each event's `id`, `event` and `data` are lines of their own; `FleetEvent` describes the "
-        "last two together. After `resync`, read everything anew. A comment comes where nothing happens.",
+        description=EVENTS,
         response_model=None,
         responses={
             200: {
@@ -90,7 +95,7 @@ def fleet_router(service: Service) -> APIRouter:
         headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
         return StreamingResponse(_stream(feed), media_type="text/event-stream", headers=headers)
 
-    @router.post(
+    @api.post(
         "/api/reload",
         summary="read the generated folder and the key files again",
         response_model=None,
@@ -102,8 +107,6 @@ def fleet_router(service: Service) -> APIRouter:
             raise refusal("snapshot_refused", reason)
         return answered({"snapshot": service.running.snapshot.id})
 
-    return router
-
 
 def describe_fleet(service: Service) -> dict[str, Any]:
     """The answer of ``GET /api/fleet``; `refused` says why the folder's newest content does not serve."""
@@ -114,6 +117,11 @@ def describe_fleet(service: Service) -> dict[str, Any]:
         "needs_restart": list(service.needs_restart),
         "store": {"path": str(service.store.path), "fault": service.store.fault},
         "started_at": moment(service.started_at),
+        "now": moment(time.time()),
+        "listen": service.started_with.listen,
+        "default_provider": running.snapshot.fleet.default_provider,
+        "surfaces": sorted(running.gateway.surfaces),
+        "drift": describe_drift(running),
         "providers": [describe_provider(running, name) for name in running.machines],
     }
 
@@ -127,6 +135,7 @@ def describe_provider(running: Running, name: str) -> dict[str, Any]:
         "label": machine.connection.label,
         "class": machine.connection.class_,
         "kind": state.kind,
+        "formerly": list(machine.connection.formerly),
         "url": machine.connection.url,
         "status": state.status,
         "since": moment(state.since),
@@ -141,6 +150,16 @@ def describe_provider(running: Running, name: str) -> dict[str, Any]:
         "waiting": machine.waiting,
         "warnings": list(state.warnings),
     }
+
+
+def describe_drift(running: Running) -> dict[str, Any]:
+    """How machines differ from fleet.lock, by name; those that do not are left out."""
+    connections, states = running.snapshot.connections, running.inventory.states
+    found = {
+        locked.name: find_drift(connections[locked.name], locked, states[locked.name].models)
+        for locked in running.snapshot.fleet.providers
+    }
+    return {name: asdict(drift) for name, drift in found.items() if drift}
 
 
 def describe_history(changes: Iterable[StatusChange]) -> dict[str, Any]:

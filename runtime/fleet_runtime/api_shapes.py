@@ -75,31 +75,6 @@ FAVORITE: dict[str, Any] = {
     "orphan": False,
     "added_at": TIME,
 }
-MACHINE: dict[str, Any] = {
-    "name": "sam-desktop",
-    "label": "sam-desktop",
-    "class": "local",
-    "kind": "llama-swap",
-    "url": "http://100.101.41.16:8401",
-    "status": "online",
-    "since": TIME,
-    "reason": None,
-    "sidecar": "up",
-    "polled": True,
-    "latency": 0.0041,
-    "models": 12,
-    "loaded": ["qwen3-8b"],
-    "loading": [],
-    "in_flight": {"qwen3-8b": 1},
-    "waiting": 0,
-    "warnings": [],
-}
-CHANGE: dict[str, Any] = {
-    "provider": "embedding",
-    "status": "offline",
-    "reason": "connection refused",
-    "at": TIME,
-}
 
 
 def shown(*examples: dict[str, Any]) -> ConfigDict:
@@ -227,76 +202,6 @@ class Favorites(BaseModel):
 
     version: int
     favorites: list[Favorite]
-
-
-class Machine(BaseModel):
-    """A machine as an operator sees it; `latency` of the last look in seconds, `in_flight` by model."""
-
-    model_config = shown(MACHINE)
-
-    name: str
-    label: str
-    class_: Annotated[ProviderClass, Field(alias="class")]
-    kind: Kind
-    url: str
-    status: Status
-    since: str
-    reason: str | None
-    sidecar: Literal["unknown", "up", "down"] | None
-    polled: bool
-    latency: float | None
-    models: int
-    loaded: list[str]
-    loading: list[str]
-    in_flight: dict[str, int]
-    waiting: int
-    warnings: list[str]
-
-
-class StoreState(BaseModel):
-    path: str
-    fault: str | None
-
-
-class Fleet(BaseModel):
-    """`refused` says why the newest build does not serve; `needs_restart` which settings wait for one."""
-
-    model_config = shown(
-        {
-            "snapshot": SNAPSHOT,
-            "refused": None,
-            "needs_restart": [],
-            "store": {"path": "/srv/fleet/.fleet/state.db", "fault": None},
-            "started_at": TIME,
-            "providers": [MACHINE],
-        }
-    )
-
-    snapshot: str
-    refused: str | None
-    needs_restart: list[str]
-    store: StoreState
-    started_at: str
-    providers: list[Machine]
-
-
-class StatusChange(BaseModel):
-    """A machine's status, or the reason for it, from `at` on."""
-
-    model_config = shown(CHANGE)
-
-    provider: str
-    status: Status
-    reason: str | None
-    at: str
-
-
-class History(BaseModel):
-    """Changes of status, the newest first."""
-
-    model_config = shown({"changes": [CHANGE]})
-
-    changes: list[StatusChange]
 
 
 class Serving(BaseModel):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import socket
@@ -27,6 +28,8 @@ KEEP_ALIVE_SECONDS = 75
 LOOK_SECONDS = 0.05
 FLUSH_SECONDS = 1.0
 """For the last bytes of cut answers to leave."""
+GARBAGE = (20_000, 20, 20)
+"""Objects made, and rounds, between two looks for cyclic garbage: a request leaves none."""
 
 log = logging.getLogger("fleet")
 
@@ -141,6 +144,8 @@ async def _serve(service: Service, listener: socket.socket, access_log: AccessLo
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
     )
     server = _Server(config, service)
+    gc.freeze()
+    gc.set_threshold(*GARBAGE)
     async with asyncio.TaskGroup() as group:
         background = group.create_task(service.run(), name="service")
         host, port = listener.getsockname()[:2]

@@ -8,6 +8,7 @@ import pytest
 
 from fleet_runtime.contract import Kind
 from fleet_runtime.dialects import KINDS
+from fleet_runtime.dialects.listing import MAX_MODELS
 from fleet_runtime.dialects.observation import Answer, Observation
 from tests.dialects.script import answer, listing, look_at
 

@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
@@ -19,9 +20,11 @@ import pytest
 
 OPENCODE = "1.18.33"
 OPENAI_FOR_NODE = "7.57.0"
+YAML_LANGUAGE_SERVER = "1.25.0"
 LLAMA_SWAP = "v0.1.6-0.20260708034905-fdda55e46644"
 LLAMA_SWAP_MODULE = "github.com/mostlygeek/llama-swap"
 
+ROOT = Path(__file__).parents[2]
 CACHE = Path(os.environ.get("FLEET_INTEGRATION_CACHE", Path(__file__).parent / ".cache"))
 NODE_MODULES = CACHE / "node_modules"
 MINUTES_10 = 600.0
@@ -52,15 +55,38 @@ def openai_for_node() -> tuple[Path, Path]:
     return Path(node), CACHE
 
 
+def yaml_language_server() -> list[str]:
+    """The command that serves editors on its standard input and output."""
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("node is not installed")
+    server = NODE_MODULES / "yaml-language-server" / "bin" / "yaml-language-server"
+    if not server.exists():
+        _skip(f"yaml-language-server {YAML_LANGUAGE_SERVER} is not installed")
+    return [node, str(server), "--stdio"]
+
+
 def _skip(reason: str) -> NoReturn:
     pytest.skip(f"{reason}: run `make integration`")
 
 
+def install_python_sdks() -> None:
+    """The dependency group `integration`, into this interpreter's environment."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    wanted = project["dependency-groups"]["integration"]
+    if shutil.which("uv"):
+        _run(["uv", "pip", "install", "--quiet", "--python", sys.executable, *wanted])
+    else:
+        _run([sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wanted])
+
+
 def install_from_npm() -> None:
-    CACHE.mkdir(parents=True, exist_ok=True)
-    (CACHE / "package.json").write_text(
-        json.dumps({"private": True, "dependencies": {"opencode-ai": OPENCODE, "openai": OPENAI_FOR_NODE}})
-    )
+    wanted = {
+        "opencode-ai": OPENCODE,
+        "openai": OPENAI_FOR_NODE,
+        "yaml-language-server": YAML_LANGUAGE_SERVER,
+    }
+    (CACHE / "package.json").write_text(json.dumps({"private": True, "dependencies": wanted}))
     _run(["npm", "install", "--prefix", str(CACHE), "--no-audit", "--no-fund", "--loglevel=error"])
 
 
@@ -69,7 +95,6 @@ def install_llama_swap() -> None:
     target = CACHE / "bin" / f"llama-swap-{LLAMA_SWAP}"
     if target.exists():
         return
-    CACHE.mkdir(parents=True, exist_ok=True)
     module = json.loads(_run(["go", "mod", "download", "-json", f"{LLAMA_SWAP_MODULE}@{LLAMA_SWAP}"]))
     _run(["go", "build", "-C", module["Dir"], "-buildvcs=false", "-o", str(target), "."])
 
@@ -85,9 +110,11 @@ def _run(command: list[str]) -> str:
 
 def install() -> int:
     """Install all of them; how many could not be."""
+    CACHE.mkdir(parents=True, exist_ok=True)
     failures = 0
     steps: dict[str, Callable[[], None]] = {
-        "opencode and openai for Node": install_from_npm,
+        "openai and anthropic for Python": install_python_sdks,
+        "opencode, openai for Node and yaml-language-server": install_from_npm,
         "llama-swap": install_llama_swap,
     }
     for name, step in steps.items():

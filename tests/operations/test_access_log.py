@@ -7,6 +7,8 @@ import json
 import logging
 import re
 import signal
+import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +120,18 @@ def test_whatever_a_client_calls_a_model_it_stays_one_line_of_known_members(aske
 def test_a_name_as_long_as_a_book_is_cut() -> None:
     assert len(json_line(record(requested="x" * 1_000_000), NOW)) < 1000
     assert len(text_line(record(requested="x" * 1_000_000), NOW)) < 1000
+
+
+@pytest.mark.parametrize("line", [text_line, json_line])
+def test_long_names_are_not_kept(line: Callable[[Record, float], bytes]) -> None:
+    tracemalloc.start()
+    try:
+        for number in range(50):
+            line(record(requested=f"{number}" * 100_000, endpoint=f"/{number}" * 100_000), NOW)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 500_000
 
 
 @pytest.mark.parametrize("path", ["/health", "/ready", "/metrics"])

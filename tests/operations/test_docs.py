@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from pathlib import Path
 from typing import get_args
@@ -9,6 +10,7 @@ from typing import get_args
 import pytest
 
 from fleet_runtime import protocol, server, service
+from fleet_runtime.api import create_api
 from fleet_runtime.contract import Gateway, Inventory, Limits, Status, Timeouts
 from fleet_runtime.endpoints import ENDPOINTS, Endpoint
 from fleet_runtime.errors import FAULTS
@@ -16,6 +18,7 @@ from fleet_runtime.events import Topic
 from fleet_runtime.machine import WAITING_ROOM
 from fleet_runtime.metrics import ReloadResult
 from fleet_runtime.record import EndReason
+from tests.artifacts import connection, gateway, write_generated
 
 DOCS = Path(__file__).parents[2] / "docs" / "gateway.md"
 TEXT = DOCS.read_text(encoding="utf-8")
@@ -43,6 +46,16 @@ def test_every_end_reason_is_explained(reason: str) -> None:
 def test_every_proxied_path_is_listed(endpoint: Endpoint) -> None:
     path = endpoint.path.removeprefix("/v1/").removeprefix("/")
     assert re.search(rf"`(<base>/(v1/)?)?{re.escape(path)}`", TEXT)
+
+
+def test_every_path_of_the_api_is_listed(tmp_path: Path) -> None:
+    write_generated(tmp_path / "generated", gateway(connection("a")))
+    served = service.Service.load(tmp_path / "generated", {"STATE_DIRECTORY": str(tmp_path)})
+    listed = set(re.findall(r"`(/[^`?]*)", TEXT))
+    paths = create_api(served).openapi()["paths"]
+    asyncio.run(served.store.close())
+    for path in paths:
+        assert re.sub(r"{(\w+)}", r"<\1>", path) in listed | {"/"}
 
 
 def test_events_reloads_and_statuses_are_named() -> None:

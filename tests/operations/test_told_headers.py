@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import re
+from pathlib import Path
 
 import pytest
 
-from tests.artifacts import connection
+from fleet_runtime.simulator import MachineSpec, SimulatedModel, Simulation
+from tests import artifacts
+from tests.artifacts import connection, write_generated
 from tests.gateway import gateway_before, running_gateway
+from tests.operations.process import gateway_process
 from tests.raw_client import ask
 from tests.raw_server import Peer
 
@@ -93,3 +97,14 @@ async def test_every_request_is_told_when_it_is_over() -> None:
         assert (second.endpoint, second.inference) == ("/v1/chat/completions", True)
         assert (second.status, second.code, second.end_reason) == (403, "forbidden_host", "refused")
         assert (third.endpoint, third.status, third.code) == ("/nowhere", 404, "not_found")
+
+
+async def test_loaded_and_unloaded_models_are_told_apart_as_the_machine_says(tmp_path: Path) -> None:
+    models = (SimulatedModel("warm", loaded=True), SimulatedModel("cold"))
+    async with Simulation([MachineSpec("a", models=models, max_loaded=2)]) as machines:
+        write_generated(tmp_path / "generated", artifacts.gateway(connection("a", machines["a"].url)))
+        async with gateway_process(tmp_path / "generated") as served:
+            await served.said("provider 'a' is online")
+            warm = await ask(served.port, CHAT, {"model": "a/warm", "messages": []})
+            cold = await ask(served.port, CHAT, {"model": "a/cold", "messages": []})
+    assert [warm.header(b"x-fleet-state"), cold.header(b"x-fleet-state")] == [[b"loaded"], [b"unloaded"]]

@@ -14,6 +14,7 @@ from fleet_compiler.commands.terminal import change, note, say
 from fleet_compiler.differences import Difference, compare_locks, in_words
 from fleet_compiler.discover import discover, is_asked
 from fleet_compiler.errors import MachineSilent, StaleArtifacts, UsageProblem
+from fleet_compiler.gateway_contexts import Contexts, ask_gateway, with_contexts
 from fleet_compiler.load import load_fleet
 from fleet_compiler.lockfile import applying, dump_lock, load_lock, save_lock, with_observations
 from fleet_compiler.resolve import resolve_connections
@@ -30,29 +31,47 @@ from fleet_runtime.dialects.observation import Observation
         "fleet lock embedding",
         "fleet lock --check                                  would anything change?",
         "fleet lock embedding --url http://127.0.0.1:9001    ask it at another address, this once",
-        exits="0 done, 1 invalid configuration, 2 usage, 3 out of date (--check), 4 a NAME did not answer",
+        "fleet lock --from-gateway http://127.0.0.1:8400     take over the contexts that it saw running",
+        exits="0 done, 1 invalid configuration, 2 usage, 3 out of date (--check), "
+        "4 a NAME or the gateway did not answer",
     ),
 )
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @file_option
 @click.option("--check", is_flag=True, help="Write nothing; exit 3 where fleet.lock is out of date.")
 @click.option("--url", help="Ask the one NAME at this address instead of its own, this once.")
-def lock(names: tuple[str, ...], file: Path | None, check: bool, url: str | None) -> None:
+@click.option(
+    "--from-gateway",
+    "gateway",
+    metavar="URL",
+    help="Ask a running gateway instead, for the contexts that it saw running; its key is $FLEET_KEY.",
+)
+def lock(
+    names: tuple[str, ...], file: Path | None, check: bool, url: str | None, gateway: str | None
+) -> None:
     """Ask the machines (all, or those named) what they serve, and refresh fleet.lock.
 
     All are asked at once. No model is loaded, swapped or kept by it. A machine that does not answer keeps
     its entry.
     """
+    if url is not None and gateway is not None:
+        raise UsageProblem("--url and --from-gateway do not go together")
     config = fleet_file(file)
     path = config.parent / "fleet.lock"
     connections = resolve_connections(load_fleet(config).fleet)
     asked = _asked(connections, names)
     if url is not None:
         asked = [_at(url, asked, names)]
-    seen = discover(asked, config.parent, os.environ, progress=show_seen)
+    seen: dict[str, Observation] = {}
+    contexts: Contexts = {}
+    if gateway is None:
+        seen = discover(asked, config.parent, os.environ, progress=show_seen)
+    else:
+        contexts = ask_gateway(gateway, os.environ.get("FLEET_KEY"), asked)
     with taking_turns(config.parent, lambda: note(f"waiting for another fleet command in '{config.parent}'")):
         old = load_lock(path)
         new = with_observations(applying(old, connections), seen, connections)
+        new = with_contexts(new, contexts)
         differences = compare_locks(old, new)
         stale = not path.is_file() or path.read_bytes() != dump_lock(new)
         if stale and not check:
@@ -61,7 +80,8 @@ def lock(names: tuple[str, ...], file: Path | None, check: bool, url: str | None
     if check and stale:
         raise StaleArtifacts(f"'{path}' is out of date: run `fleet lock`")
     say(f"wrote {path}" if stale else f"{path} is current")
-    _require(names, seen)
+    if gateway is None:
+        _require(names, seen)
 
 
 def _asked(connections: Iterable[Connection], names: tuple[str, ...]) -> list[Connection]:

@@ -208,7 +208,7 @@ class SimulatedMachine:
             reply = self._disturbance() or await self._served(visit)
         else:
             reply = await self._served(visit)
-        if isinstance(reply.body, bytes) and visit.record.inference:
+        if reply.body and isinstance(reply.body, bytes) and visit.record.inference:
             await self.engine.pace(first=True)
         if visit.record.sidecar:
             reply = replace(reply, extra=(*reply.extra, ("X-Sidecar", self.name)))

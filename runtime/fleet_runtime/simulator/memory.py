@@ -18,6 +18,10 @@ class LoadFailed(Exception):
     """The model cannot be loaded."""
 
 
+class Unloaded(LoadFailed):
+    """The model was unloaded while it was still loading."""
+
+
 class Memory:
     """Room for `capacity` models at once; one that is needed waits until an idle one has left.
 
@@ -75,7 +79,7 @@ class Memory:
             task = self.begin(model)
             await asyncio.wait([task])
             if task.cancelled():
-                raise LoadFailed(model.id)
+                raise Unloaded(model.id)
             task.result()
 
     def begin(self, model: SimulatedModel) -> asyncio.Task[None]:

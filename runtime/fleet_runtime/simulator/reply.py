@@ -54,20 +54,14 @@ def llama_cpp(reply: Reply, request: Request) -> Headers:
 
 
 def go(reply: Reply, request: Request) -> Headers:
-    """net/http's (llama-swap, Ollama): sorted, then the date, chunks last."""
+    """net/http's (llama-swap, Ollama): what was set, sorted, then the date and how the body is framed."""
     headers = [("Content-Type", reply.content_type), *reply.extra]
     origin = request.header("origin")
     if origin:
         headers.append(("Access-Control-Allow-Origin", origin))
-    if isinstance(reply.body, bytes):
-        headers.append(reply.framing)
-    elif reply.content_type == EVENTS:
+    if not isinstance(reply.body, bytes) and reply.content_type == EVENTS:
         headers += [("Cache-Control", "no-cache"), ("X-Accel-Buffering", "no")]
-    headers.sort()
-    headers.append(("Date", formatdate(usegmt=True)))
-    if not isinstance(reply.body, bytes):
-        headers.append(reply.framing)
-    return headers
+    return [*sorted(headers), ("Date", formatdate(usegmt=True)), reply.framing]
 
 
 def uvicorn(reply: Reply, _request: Request) -> Headers:

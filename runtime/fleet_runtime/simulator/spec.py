@@ -13,7 +13,7 @@ from fleet_runtime.contract import Purpose
 SimulatedKind = Literal[
     "llama-swap", "llama-server", "llama-server-router", "cloud", "ollama", "vllm", "lmstudio"
 ]
-ListVersion = Literal["v1", "v2", "v3"]
+ListVersion = Literal["v1", "2026-07", "v2", "v3"]
 Malformation = Literal[
     "crlf",
     "no-space",

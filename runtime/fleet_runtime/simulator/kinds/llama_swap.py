@@ -1,28 +1,34 @@
-"""llama-swap, after its sources of 2026-08 (commit 0bdb3720), with three generations of its list.
+"""llama-swap, as recorded from its commit fdda55e4 (2026-07), with four generations of its list and errors.
 
-v1 has neither states nor `meta.llamaswap.type`, v2 is of that commit, v3 adds `context_window`. Behind it
-stands a llama-server for each model.
+v1 has neither states nor `meta.llamaswap.type`, 2026-07 is the recorded one, v2 is of commit 0bdb3720
+(2026-08, read in its sources), v3 adds `context_window`. Errors have a mere text before v2. Behind it stands
+a llama-server for each model, whose answers keep their headers.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from functools import partial
+from dataclasses import replace
+from email.utils import formatdate
 from typing import Any
 from urllib.parse import quote
 
 from fleet_runtime.simulator.engine import LLAMA_CPP_PATHS, OPENAI_PATHS, Engine, Visit, decoded, form
 from fleet_runtime.simulator.kinds import llama_server
+from fleet_runtime.simulator.kinds.llama_swap_models import events, listed, running, version_of
 from fleet_runtime.simulator.kinds.product import Product
-from fleet_runtime.simulator.memory import LoadFailed
-from fleet_runtime.simulator.reply import EVENTS, Reply, compact, go, json_reply
+from fleet_runtime.simulator.memory import LoadFailed, Unloaded
+from fleet_runtime.simulator.reply import EVENTS, Reply, compact, go, json_reply, llama_cpp
 from fleet_runtime.simulator.spec import SimulatedModel
+from fleet_runtime.simulator.wire import Headers, Request
 
 _LISTS = frozenset({"/v1/models", "/models"})
-_STATES = {"loading": "starting", "loaded": "ready"}
+_MODEL = re.compile(rb'"model"\s*:\s*"([^"]*)"')
 _CODES = {
     400: ("invalid_request_error", "bad_request"),
     401: ("authentication_error", "unauthorized"),
@@ -39,51 +45,64 @@ _CODES = {
 def error(status: int, message: str, *, extra: tuple[tuple[str, str], ...] = ()) -> Reply:
     kind, code = _CODES.get(status, ("server_error", "internal_error"))
     told = {"message": message, "type": kind, "param": None, "code": code}
-    return _lines({"src": "llama-swap", "error": told}, status, extra)
+    return Reply(status, _encoded({"src": "llama-swap", "error": told}), extra=extra)
+
+
+def refusal(engine: Engine, status: int, message: str) -> Reply:
+    """`error`, as the version says it that the engine has."""
+    if version_of(engine) in ("v1", "2026-07"):
+        return Reply(status, _encoded({"error": message, "src": "llama-swap"}))
+    return error(status, message)
 
 
 async def answer(engine: Engine, visit: Visit) -> Reply:
     request = visit.request
     if request.method == "OPTIONS":
+        wanted = request.header("access-control-request-headers")
         allowed = (
             ("Access-Control-Allow-Origin", "*"),
             ("Access-Control-Allow-Methods", "GET, POST, PUT, PATCH, DELETE, OPTIONS"),
-            ("Access-Control-Allow-Headers", "Content-Type, Authorization, Accept, X-Requested-With"),
+            (
+                "Access-Control-Allow-Headers",
+                wanted or "Content-Type, Authorization, Accept, X-Requested-With",
+            ),
             ("Access-Control-Max-Age", "86400"),
         )
-        return Reply(204, b"", extra=allowed)
+        return Reply(204, b"", "", allowed)
     if request.path.startswith("/upstream/"):
         return await _upstream(engine, visit)
     match request.method, request.path:
         case "GET", "/health" | "/wol-health":
             return Reply(200, b"OK", "text/plain; charset=utf-8")
+        case "GET", "/models" if version_of(engine) in ("v1", "2026-07"):
+            return _no_page()
         case "GET", "/v1/models" | "/models":
-            return _lines(_list(engine))
+            return _lines(listed(engine))
         case "GET", "/running":
-            return _lines({"running": _running(engine)})
+            return _lines({"running": running(engine)})
         case "GET", "/api/events":
-            return Reply(200, _events(engine), EVENTS)
+            return Reply(200, events(engine), EVENTS)
         case "GET", "/api/version":
-            return _lines({"version": "v255", "commit": "0bdb3720", "build_date": "2026-08-22T00:00:00Z"})
+            return _lines({"build_date": "2026-08-22T00:00:00Z", "commit": "0bdb3720", "version": "v255"})
         case "GET" | "POST", "/unload":
             engine.memory.clear()
             return Reply(200, b"OK", "text/plain; charset=utf-8")
         case "GET", "/props":
             model = engine.by_name.get(request.query.get("model", ""))
             if model is None:
-                return error(404, "no model id could be identified")
+                return refusal(engine, 404, "no model id could be identified")
             return await _behind(engine, visit, model, "GET", "/props")
         case "GET", "/metrics":
             return Reply(503, b"# performance monitor not available\n", "text/plain; version=0.0.4")
     endpoint = (OPENAI_PATHS | LLAMA_CPP_PATHS).get(request.path)
     if request.method != "POST" or endpoint is None or endpoint in ("tokenize", "detokenize"):
-        return Reply(404, b"404 page not found\n", "text/plain")
+        return _no_page()
     name = _asked_model(visit)
     if not name:
-        return error(404, "no model id could be identified")
+        return refusal(engine, 404, "no model id could be identified")
     model = engine.by_name.get(name)
     if model is None:
-        return error(404, "no router for requested model")
+        return refusal(engine, 404, "no router for requested model")
     asked = decoded(request) or {}
     if engine.behaviour.loading_state and endpoint == "chat/completions" and asked.get("stream") is True:
         await engine.enter(visit, model, load=False)
@@ -92,9 +111,13 @@ async def answer(engine: Engine, visit: Visit) -> Reply:
 
 
 def _asked_model(visit: Visit) -> str:
+    """Its reader takes a body that is no JSON as far as it goes, and passes it on."""
     content_type = visit.request.header("content-type") or ""
     if "application/json" in content_type:
-        asked = decoded(visit.request) or {}
+        asked = decoded(visit.request)
+        if asked is None:
+            found = _MODEL.search(visit.request.body)
+            return found[1].decode("utf-8", "replace") if found else ""
     else:
         asked = {**visit.request.query, **form(visit.request)}
     name = asked.get("model", "")
@@ -102,11 +125,35 @@ def _asked_model(visit: Visit) -> str:
 
 
 async def _behind(engine: Engine, visit: Visit, model: SimulatedModel, method: str, path: str) -> Reply:
-    """Load `model` and let its own llama-server answer."""
+    """Load `model` and let its own llama-server answer.
+
+    If the model is unloaded meanwhile, a stream that has begun just ends, properly framed; where no byte of
+    an answer has come yet, it is an empty 502.
+    """
+    gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def unloaded() -> None:
+        if not gone.done():
+            gone.set_result(None)
+
     try:
-        await engine.enter(visit, model)
-    except LoadFailed:
-        return error(500, "unspecific error: upstream command exited prematurely but successfully")
+        await engine.enter(replace(visit, cut=unloaded), model)
+    except LoadFailed as failed:
+        return refusal(engine, 500, _load_error(failed))
+    reply = await _answer_of_model(engine, visit, model, method, path)
+    if isinstance(reply.body, bytes):
+        gone.add_done_callback(lambda _: visit.cut())
+        return _passed_on(reply, visit.request)
+    pieces = _until_unloaded(reply.body, gone)
+    first = await anext(pieces, None)
+    if first is None:
+        return Reply(502, b"", "")
+    return _passed_on(replace(reply, body=_after(first, pieces)), visit.request)
+
+
+async def _answer_of_model(
+    engine: Engine, visit: Visit, model: SimulatedModel, method: str, path: str
+) -> Reply:
     match method, path:
         case "GET", "/props":
             return json_reply(llama_server.props(model))
@@ -122,6 +169,46 @@ async def _behind(engine: Engine, visit: Visit, model: SimulatedModel, method: s
     return await llama_server.respond(engine, visit, endpoint, model)
 
 
+async def _until_unloaded(
+    pieces: AsyncGenerator[bytes, None], gone: asyncio.Future[None]
+) -> AsyncGenerator[bytes, None]:
+    async with aclosing(pieces):
+        while True:
+            piece: asyncio.Future[Any] = asyncio.ensure_future(anext(pieces, None))
+            try:
+                await asyncio.wait([piece, gone], return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                if not piece.done():
+                    piece.cancel()
+                    await asyncio.wait([piece])
+            if piece.cancelled() or (value := piece.result()) is None:
+                return
+            yield value
+
+
+async def _after(first: bytes, pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    async with aclosing(pieces):
+        yield first
+        async for piece in pieces:
+            yield piece
+
+
+def _load_error(failed: LoadFailed) -> str:
+    if isinstance(failed, Unloaded):
+        return "unspecific error: group: model unloaded"
+    return "unspecific error: upstream command exited prematurely"
+
+
+def _passed_on(reply: Reply, request: Request) -> Reply:
+    """With the headers that llama-server gave it, but for those that end at llama-swap."""
+    dressed = [
+        header for header in llama_cpp(reply, request) if header[0] not in ("Connection", "Keep-Alive")
+    ]
+    own = dict(dressed)
+    kept = tuple(header for header in dressed if header[0] not in ("Content-Type", "Transfer-Encoding"))
+    return replace(reply, content_type=own["Content-Type"], extra=kept)
+
+
 async def _upstream(engine: Engine, visit: Visit) -> Reply:
     """/upstream/<model>/<any path>, the model's name as long as it can be."""
     rest = visit.request.path.removeprefix("/upstream/")
@@ -129,11 +216,13 @@ async def _upstream(engine: Engine, visit: Visit) -> Reply:
         if rest == name:
             status = 301 if visit.request.method == "GET" else 308
             there = ("Location", f"/upstream/{quote(name)}/")
-            return Reply(status, b"", "text/html; charset=utf-8", (there,))
+            moved = {301: "Moved Permanently", 308: "Permanent Redirect"}[status]
+            page = f'<a href="{there[1]}">{moved}</a>.\n\n' if status == 301 else ""
+            return Reply(status, page.encode(), "text/html; charset=utf-8" if page else "", (there,))
         if rest.startswith(f"{name}/"):
             path = rest.removeprefix(name)
             return await _behind(engine, visit, engine.by_name[name], visit.request.method, path)
-    return error(404, "no router for requested model")
+    return refusal(engine, 404, "model not found")
 
 
 async def _with_loading_state(
@@ -150,10 +239,10 @@ async def _with_loading_state(
         started = time.monotonic()
         try:
             await visit.stack.enter_async_context(engine.memory.use(model, visit.cut))
-        except LoadFailed:
-            failed = error(500, "unspecific error: upstream command exited prematurely but successfully")
-            assert isinstance(failed.body, bytes)
-            yield failed.body
+        except LoadFailed as failed:
+            told = refusal(engine, 500, _load_error(failed))
+            assert isinstance(told.body, bytes)
+            yield told.body
             return
         for text in ("\n", f"Done! ({time.monotonic() - started:.2f}s)", "\n", "━━━━━", " "):
             yield thought(text)
@@ -168,122 +257,46 @@ async def _with_loading_state(
             yield piece
 
 
-def _list(engine: Engine) -> dict[str, Any]:
-    version = engine.behaviour.list_version or engine.spec.list_version
-    items = [_item(engine, model, version) for model in engine.listed]
-    return {"object": "list", "data": sorted(items, key=lambda item: str(item["id"]))}
-
-
-def _item(engine: Engine, model: SimulatedModel, version: str) -> dict[str, Any]:
-    item: dict[str, Any] = {
-        "id": model.id,
-        "object": "model",
-        "created": int(time.time()),
-        "owned_by": "llama-swap",
-    }
-    if model.name is not None:
-        item["name"] = model.name
-    if version == "v1":
-        return item
-    if model.peer is not None:
-        item["name"] = f"{model.peer}: {model.name or model.id}"
-        item["meta"] = {"llamaswap": {"type": "peer", "peerID": model.peer}}
-        item["status"] = {"value": "unloaded"}
-        return item
-    inputs = ["text", "image"] if model.vision else ["text"]
-    outputs = {"speech": ["audio"], "image": ["image"]}.get(model.purpose, ["text"])
-    item["architecture"] = {
-        "input_modalities": inputs,
-        "output_modalities": outputs,
-        "modality": f"{'+'.join(inputs)}->{'+'.join(outputs)}",
-    }
-    capabilities = {
-        "vision": model.vision,
-        "audio_transcriptions": model.purpose == "transcription",
-        "audio_speech": model.purpose == "speech",
-        "image_generation": model.purpose == "image",
-        "function_calling": model.tools and model.purpose == "chat",
-        "reranker": model.purpose == "rerank",
-    }
-    item["capabilities"] = {name: True for name, able in capabilities.items() if able}
-    if capabilities["function_calling"]:
-        item["supported_parameters"] = ["tools", "tool_choice"]
-    item["context_length"] = model.context
-    if version == "v3":
-        item["context_window"] = model.context
-    kind: dict[str, Any] = {"type": "model"}
-    if model.aliases:
-        kind["aliases"] = list(model.aliases)
-    item["meta"] = {"llamaswap": kind, "n_ctx": model.context}
-    busy = engine.memory.state(model.id) != "unloaded"
-    item["status"] = {"value": "loaded" if busy else "unloaded"}
-    return item
-
-
-def _running(engine: Engine) -> list[dict[str, Any]]:
-    return [
-        {
-            "model": model.id,
-            "state": _STATES[engine.memory.occupied[model.id]],
-            "cmd": f"llama-server --port 5800 -m /models/{model.id}.gguf --api-key canary-in-cmd",
-            "proxy": "http://localhost:5800",
-            "ttl": int(model.ttl),
-            "name": model.name or "",
-            "description": "",
-        }
-        for model in sorted(engine.spec.models, key=lambda model: model.id)
-        if model.id in engine.memory.occupied
-    ]
-
-
-async def _events(engine: Engine) -> AsyncGenerator[bytes, None]:
-    """Server-sent events, the state of all models at each change of one; each value is JSON in JSON."""
-
-    def event(kind: str, data: Any) -> bytes:
-        inner = compact(data).decode()
-        return b"event:message\ndata:" + compact({"type": kind, "data": inner}) + b"\n\n"
-
-    def states() -> list[dict[str, Any]]:
-        return [
-            {
-                "id": model.id,
-                "name": model.name or "",
-                "description": "",
-                "state": _STATES.get(engine.memory.state(model.id), "stopped"),
-                "unlisted": not model.listed,
-                "peerID": model.peer or "",
-                "aliases": list(model.aliases),
-            }
-            for model in engine.spec.models
-        ]
-
-    def differ(before: list[dict[str, Any]]) -> bool:
-        return states() != before
-
-    yield event("logData", {"source": "proxy", "data": ""})
-    yield event("logData", {"source": "upstream", "data": ""})
-    told = states()
-    yield event("modelStatus", told)
-    yield event("inflight", {"operation": "snapshot", "requests": []})
-    while True:
-        await engine.news.until(partial(differ, told))
-        told = states()
-        yield event("modelStatus", told)
-
-
 def _lines(value: Any, status: int = 200, extra: tuple[tuple[str, str], ...] = ()) -> Reply:
     """JSON as Go's encoder writes it, with a newline at its end."""
-    return Reply(status, compact(value) + b"\n", extra=extra)
+    return Reply(status, _encoded(value) + b"\n", extra=extra)
+
+
+def _encoded(value: Any) -> bytes:
+    """As Go's encoder escapes it, fit for HTML."""
+    text = compact(value)
+    for sign in (b"<", b">", b"&"):
+        text = text.replace(sign, b"\\u%04x" % sign[0])
+    return text
+
+
+def _no_page() -> Reply:
+    nothing = b"404 page not found\n"
+    return Reply(404, nothing, "text/plain; charset=utf-8", (("X-Content-Type-Options", "nosniff"),))
+
+
+def _dress(reply: Reply, request: Request) -> Headers:
+    """Headers that were set come sorted before the date, those that net/http adds by itself after it."""
+    if any(name == "Server" for name, _ in reply.extra):
+        headers = sorted([("Content-Type", reply.content_type), *reply.extra])
+        framing = [] if isinstance(reply.body, bytes) else [reply.framing]
+        return [*headers, ("Date", formatdate(usegmt=True)), *framing]
+    headers = list(go(reply, request))
+    guessed = reply.body == b"OK"
+    shown = [(name, value) for name, value in headers if value and not (guessed and name == "Content-Type")]
+    if reply.status == 204:
+        shown.remove(reply.framing)
+    return [*shown, ("Content-Type", reply.content_type)] if guessed else shown
 
 
 PRODUCT = Product(
-    dress=go,
+    dress=_dress,
     answer=answer,
     error=error,
     unauthorized=lambda: error(
         401,
         "unauthorized: invalid or missing API key",
-        extra=(("WWW-Authenticate", 'Basic realm="llama-swap"'),),
+        extra=(("Www-Authenticate", 'Basic realm="llama-swap"'),),
     ),
     list_paths=_LISTS,
     open_paths=frozenset({"/health", "/wol-health"}),

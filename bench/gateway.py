@@ -1,0 +1,158 @@
+"""``make bench-gateway``: this gateway, nginx and LiteLLM's proxy before the same machines, in one run.
+
+    python -m bench.gateway [--without-litellm] [--name NAME]
+
+Every contender runs on one core, the machines and the load on another. Rounds of a second or two are
+interleaved, each round in another order, and medians told, so that whatever else the computer does meanwhile
+meets all of them alike. Nothing is sent anywhere but to 127.0.0.1. Takes about five minutes and needs
+Debian's nginx and wrk, taskset and two cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from bench.contenders import LOAD_CORE, Contender, Machines, direct, fleet, litellm, machines, nginx
+from bench.processes import cpu_seconds, peak_memory, reset_peak_memory
+from bench.report import aim_table, stream_table, unary_table
+from bench.results import StreamRow, UnaryRow, aims, environment, stream_row, unary_row, write_results
+from bench.streams import Reading, measure_streams
+from bench.unary import Load, load
+
+CACHE = Path(__file__).parent / ".cache"
+TOOLS = ("nginx", "wrk", "taskset")
+
+ROUNDS = 3
+SECONDS = 2
+CASES = ((1, 1024), (64, 1024), (256, 1024), (16, 100 * 1024), (16, 2 * 1024 * 1024))
+"""Connections and bytes of a request's body."""
+
+STREAM_ROUNDS = 2
+STREAM_CASES = (100, 500)
+CHUNKS = 160
+PACE_MILLISECONDS = 25
+SPREAD_SECONDS = 1.0
+LITELLM_CHUNKS = 40
+
+STARTS = 3
+
+
+def main() -> None:
+    arguments = _arguments()
+    missing = [tool for tool in TOOLS if shutil.which(tool) is None]
+    if missing or (os.cpu_count() or 1) < 2:
+        names = ", ".join(missing)
+        sys.exit(
+            f"missing: {names} (Debian: apt-get install nginx wrk)" if missing else "two cores are needed"
+        )
+    venv = None if arguments.without_litellm else litellm_venv()
+    told = environment(None if venv is None else _litellm_version(venv))
+    with tempfile.TemporaryDirectory(prefix="fleet-bench-") as scratch, contextlib.ExitStack() as running:
+        folder = Path(scratch)
+        ports = running.enter_context(machines(folder, PACE_MILLISECONDS))
+        starts = {"fleet": measure_start(folder, ports)}
+        contenders = [
+            direct(ports),
+            running.enter_context(nginx(folder, ports)),
+            running.enter_context(fleet(folder, ports)),
+        ]
+        if venv is not None:
+            contenders.append(running.enter_context(litellm(folder, ports, venv)))
+        starts |= {each.name: each.start_seconds for each in contenders if each.name in ("nginx", "litellm")}
+        unary = [row for case in CASES for row in measure_unary(contenders, *case)]
+        print(unary_table(unary), end="\n\n", flush=True)
+        streams = [row for count in STREAM_CASES for row in measure_all_streams(contenders, count)]
+        print(stream_table(streams), end="\n\n", flush=True)
+    held = aims(unary, streams, starts)
+    print(", ".join(f"{name} answers {seconds:.2f} s after its start" for name, seconds in starts.items()))
+    print("\n" + aim_table(held))
+    results = {"environment": told, "start": starts, "unary": unary, "streams": streams, "aims": held}
+    print(f"\nwrote {write_results(arguments.name, results)}")
+
+
+def measure_start(folder: Path, ports: Machines) -> float:
+    """Seconds from the process's start to its first answer to a chat request, the median of a few."""
+    seconds = []
+    for _ in range(STARTS):
+        with fleet(folder, ports) as contender:
+            seconds.append(contender.start_seconds)
+    return sorted(seconds)[STARTS // 2]
+
+
+def measure_unary(contenders: Sequence[Contender], connections: int, body: int) -> Iterator[UnaryRow]:
+    samples: dict[str, list[tuple[Load, float]]] = {contender.name: [] for contender in contenders}
+    for turn in range(ROUNDS):
+        for contender in _rotated(contenders, turn):
+            seconds = SECONDS if contender.name != "litellm" else max(SECONDS, connections // 20)
+            before = _cpu(contender)
+            seen = load(LOAD_CORE, contender.quick, connections, body, seconds)
+            samples[contender.name].append((seen, _cpu(contender) - before))
+    for contender in contenders:
+        yield unary_row(contender.name, connections, body, samples[contender.name])
+
+
+def measure_all_streams(contenders: Sequence[Contender], streams: int) -> Iterator[StreamRow]:
+    """LiteLLM, which rewrites every event, gets fewer of them, and is spared the larger number of streams."""
+    taking = [each for each in contenders if each.name != "litellm" or streams <= STREAM_CASES[0]]
+    samples: dict[str, list[tuple[Reading, float, int]]] = {contender.name: [] for contender in taking}
+    for turn in range(STREAM_ROUNDS):
+        for contender in _rotated(taking, turn):
+            chunks = LITELLM_CHUNKS if contender.name == "litellm" else CHUNKS
+            if contender.process is not None:
+                reset_peak_memory(contender.process.pid)
+            before = _cpu(contender)
+            seen = measure_streams(LOAD_CORE, contender.paced, streams, chunks, SPREAD_SECONDS)
+            memory = 0 if contender.process is None else peak_memory(contender.process.pid)
+            samples[contender.name].append((seen, _cpu(contender) - before, memory))
+    for contender in taking:
+        yield stream_row(contender.name, samples[contender.name])
+
+
+def litellm_venv() -> Path:
+    """LiteLLM's proxy in a venv of its own, made once, its modules compiled."""
+    venv = CACHE / "litellm"
+    if not (venv / "bin" / "litellm").exists():
+        print("installing LiteLLM's proxy into bench/.cache …", flush=True)
+        subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
+        pip = [str(venv / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*pip, "litellm[proxy]"], check=True)
+    subprocess.run(
+        [str(venv / "bin" / "python"), "-m", "compileall", "-q", "-q", str(venv / "lib")],
+        check=False,
+        stdout=subprocess.DEVNULL,
+    )
+    return venv
+
+
+def _litellm_version(venv: Path) -> str:
+    code = "from importlib.metadata import version; print(version('litellm'))"
+    told = subprocess.run([venv / "bin" / "python", "-c", code], check=True, capture_output=True, text=True)
+    return told.stdout.strip()
+
+
+def _cpu(contender: Contender) -> float:
+    return 0.0 if contender.process is None else cpu_seconds(contender.process.pid)
+
+
+def _rotated(contenders: Sequence[Contender], turn: int) -> list[Contender]:
+    first = turn % len(contenders)
+    return [*contenders[first:], *contenders[:first]]
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="compare the gateway with nginx and LiteLLM's proxy")
+    parser.add_argument("--without-litellm", action="store_true", help="leave LiteLLM's proxy out")
+    parser.add_argument("--name", default="gateway.json", help="file below bench/results")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

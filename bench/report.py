@@ -1,0 +1,78 @@
+"""Tables for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from bench.results import Aim, StreamRow, UnaryRow
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Columns as wide as they must be, all but the first set to the right."""
+    lines = [head, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    aligned = (
+        [cell.ljust(width) if not column else cell.rjust(width) for column, (cell, width) in enumerate(pairs)]
+        for pairs in (list(zip(line, widths, strict=True)) for line in lines)
+    )
+    return "\n".join("  ".join(cells).rstrip() for cells in aligned)
+
+
+def unary_table(rows: Sequence[UnaryRow]) -> str:
+    nginx = {(row.connections, row.body): row for row in rows if row.contender == "nginx"}
+    head = ("", "connections", "body", "requests/s", "of nginx", "CPU µs", "p50 ms", "p99 ms", "failed")
+    return table(
+        head,
+        (
+            (
+                row.contender,
+                str(row.connections),
+                _size(row.body),
+                f"{row.requests_per_second:,.0f}",
+                f"{row.requests_per_second / nginx[row.connections, row.body].requests_per_second:.3f}",
+                f"{row.cpu_per_request:,.0f}",
+                f"{row.p50:,.2f}",
+                f"{row.p99:,.2f}",
+                str(row.failed),
+            )
+            for row in rows
+        ),
+    )
+
+
+def stream_table(rows: Sequence[StreamRow]) -> str:
+    nginx = {row.streams: row for row in rows if row.contender == "nginx"}
+    head = ("", "streams", "chunks", "lost", "streams changed", "first ms p50", "p99")
+    return table(
+        (*head, "CPU µs/chunk", "of nginx", "memory MB"),
+        (
+            (
+                row.contender,
+                str(row.streams),
+                f"{row.events:,}",
+                str(row.lost),
+                str(row.changed),
+                f"{row.first_chunk_p50:,.1f}",
+                f"{row.first_chunk_p99:,.1f}",
+                f"{row.cpu_per_chunk:,.1f}",
+                f"{row.cpu_per_chunk / nginx[row.streams].cpu_per_chunk:.2f}",
+                f"{row.memory / 1e6:,.0f}" if row.memory else "",
+            )
+            for row in rows
+        ),
+    )
+
+
+def aim_table(aims: Sequence[Aim]) -> str:
+    words = {True: "met", False: "MISSED", None: "not measured"}
+    return table(
+        ("", "aim", "measured", ""),
+        (
+            (aim.name, aim.bound, "" if aim.value is None else f"{aim.value:,.2f}", words[aim.met])
+            for aim in aims
+        ),
+    )
+
+
+def _size(size: int) -> str:
+    return f"{size // 1024**2} MB" if size >= 1024**2 else f"{size // 1024} KB"

@@ -1,0 +1,174 @@
+"""What a run of the gateway's measurements found, and what it says about the aims."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sysconfig
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TypeVar
+
+from bench.streams import Reading
+from bench.unary import Load
+
+RESULTS = Path(__file__).parent / "results"
+
+
+@dataclass(frozen=True, slots=True)
+class UnaryRow:
+    """Medians of the rounds; CPU microseconds of the contender's own processes per request; milliseconds."""
+
+    contender: str
+    connections: int
+    body: int
+    requests_per_second: float
+    cpu_per_request: float
+    p50: float
+    p99: float
+    failed: int
+    rounds: int
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRow:
+    """Medians of the rounds, sums of what went wrong; `memory` in bytes, at its peak."""
+
+    contender: str
+    streams: int
+    events: int
+    lost: int
+    changed: int
+    failed: int
+    first_chunk_p50: float
+    first_chunk_p99: float
+    cpu_per_chunk: float
+    memory: int
+    rounds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """`value` is None where the run did not measure it."""
+
+    name: str
+    bound: str
+    value: float | None
+    met: bool | None
+
+
+Sample = TypeVar("Sample")
+
+
+def unary_row(contender: str, connections: int, body: int, samples: Sequence[tuple[Load, float]]) -> UnaryRow:
+    """`samples`: what each round saw, and the CPU seconds that it took."""
+    loads = [load for load, _ in samples]
+    return UnaryRow(
+        contender=contender,
+        connections=connections,
+        body=body,
+        requests_per_second=_median(loads, lambda load: load.requests / load.seconds),
+        cpu_per_request=_median(samples, lambda sample: sample[1] / max(1, sample[0].requests) * 1e6),
+        p50=_median(loads, lambda load: load.p50),
+        p99=_median(loads, lambda load: load.p99),
+        failed=sum(load.failed for load in loads),
+        rounds=len(loads),
+    )
+
+
+def stream_row(contender: str, samples: Sequence[tuple[Reading, float, int]]) -> StreamRow:
+    """`samples`: what each round saw, the CPU seconds that it took and the most memory."""
+    readings = [reading for reading, _, _ in samples]
+    return StreamRow(
+        contender=contender,
+        streams=readings[0].streams,
+        events=sum(reading.events for reading in readings),
+        lost=sum(reading.expected_events - reading.events for reading in readings),
+        changed=sum(reading.changed for reading in readings),
+        failed=sum(reading.failed for reading in readings),
+        first_chunk_p50=_median(readings, lambda reading: reading.first_chunk_p50),
+        first_chunk_p99=_median(readings, lambda reading: reading.first_chunk_p99),
+        cpu_per_chunk=_median(samples, lambda sample: sample[1] / max(1, sample[0].events) * 1e6),
+        memory=max(memory for _, _, memory in samples),
+        rounds=len(samples),
+    )
+
+
+def aims(unary: Iterable[UnaryRow], streams: Iterable[StreamRow], starts: Mapping[str, float]) -> list[Aim]:
+    """The gateway's aims, held against what was measured."""
+    small = {(row.contender, row.connections): row for row in unary if row.body == 1024}
+    many = {row.contender: row for row in streams if row.streams == 500}
+    fleet, direct, nginx = many["fleet"], many["direct"], many["nginx"]
+    speed = small["fleet", 64].requests_per_second
+    lite = small.get(("litellm", 64))
+    return [
+        _at_least(
+            "requests/s of nginx's, 64 connections", 0.30, speed / small["nginx", 64].requests_per_second
+        ),
+        _at_least(
+            "requests/s of LiteLLM's, 64 connections", 100, speed / lite.requests_per_second if lite else None
+        ),
+        _at_most("added p50 at 1 connection, ms", 0.4, small["fleet", 1].p50 - small["direct", 1].p50),
+        _at_most("chunks lost, 500 streams", 0, fleet.lost),
+        _at_most("streams changed, of 500", 0, fleet.changed),
+        _at_most(
+            "added p99 to the first chunk, 500 streams, ms",
+            25,
+            fleet.first_chunk_p99 - direct.first_chunk_p99,
+        ),
+        _at_most("CPU per chunk of nginx's, 500 streams", 2, fleet.cpu_per_chunk / nginx.cpu_per_chunk),
+        _at_most("memory under 500 streams, MB", 100, fleet.memory / 1e6),
+        _at_most("start to first answer, s", 1, starts["fleet"]),
+    ]
+
+
+def environment(litellm: str | None) -> dict[str, object]:
+    """What the figures depend on."""
+    nginx = subprocess.run(["nginx", "-v"], capture_output=True, text=True, check=True).stderr
+    cpu = next(
+        line.partition(":")[2].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    )
+    return {
+        "python": platform.python_version(),
+        "python_optimised": "--enable-optimizations" in str(sysconfig.get_config_var("CONFIG_ARGS")),
+        "kernel": platform.release(),
+        "cpu": cpu,
+        "cores": os.cpu_count(),
+        "nginx": nginx.strip().rpartition("/")[2],
+        "litellm": litellm,
+        "uvicorn": version("uvicorn"),
+        "uvloop": version("uvloop"),
+        "load_average": [round(load, 2) for load in os.getloadavg()],
+    }
+
+
+def write_results(name: str, results: Mapping[str, object]) -> Path:
+    RESULTS.mkdir(exist_ok=True)
+    file = RESULTS / name
+    file.write_text(json.dumps(results, indent=2, default=_plain) + "\n")
+    return file
+
+
+def _median(samples: Iterable[Sample], value: Callable[[Sample], float]) -> float:
+    return statistics.median(value(sample) for sample in samples)
+
+
+def _at_least(name: str, bound: float, value: float | None) -> Aim:
+    return Aim(name, f"≥ {bound:g}", value, None if value is None else value >= bound)
+
+
+def _at_most(name: str, bound: float, value: float) -> Aim:
+    return Aim(name, f"≤ {bound:g}", value, value <= bound)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, UnaryRow | StreamRow | Aim):
+        return asdict(value)
+    raise TypeError(f"{type(value).__name__} is not for JSON")
