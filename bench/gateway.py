@@ -14,20 +14,20 @@ import argparse
 import contextlib
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bench.contenders import LOAD_CORE, Contender, Machines, direct, fleet, litellm, machines, nginx
+from bench.nginx import nginx_version
 from bench.processes import cpu_seconds, peak_memory, reset_peak_memory
 from bench.report import aim_table, stream_table, unary_table
 from bench.results import StreamRow, UnaryRow, aims, environment, stream_row, unary_row, write_results
 from bench.streams import Reading, measure_streams
 from bench.unary import Load, load
+from bench.venvs import installed, version_in
 
-CACHE = Path(__file__).parent / ".cache"
 TOOLS = ("nginx", "wrk", "taskset")
 
 ROUNDS = 3
@@ -35,9 +35,9 @@ SECONDS = 2
 CASES = ((1, 1024), (64, 1024), (256, 1024), (16, 100 * 1024), (16, 2 * 1024 * 1024))
 """Connections and bytes of a request's body."""
 
-STREAM_ROUNDS = 2
+STREAM_ROUNDS = 3
 STREAM_CASES = (100, 500)
-CHUNKS = 160
+CHUNKS = 120
 PACE_MILLISECONDS = 25
 SPREAD_SECONDS = 1.0
 LITELLM_CHUNKS = 40
@@ -53,8 +53,8 @@ def main() -> None:
         sys.exit(
             f"missing: {names} (Debian: apt-get install nginx wrk)" if missing else "two cores are needed"
         )
-    venv = None if arguments.without_litellm else litellm_venv()
-    told = environment(None if venv is None else _litellm_version(venv))
+    venv = None if arguments.without_litellm else installed("litellm", "litellm[proxy]", "litellm")
+    told = environment(nginx=nginx_version(), litellm=None if venv is None else version_in(venv, "litellm"))
     with tempfile.TemporaryDirectory(prefix="fleet-bench-") as scratch, contextlib.ExitStack() as running:
         folder = Path(scratch)
         ports = running.enter_context(machines(folder, PACE_MILLISECONDS))
@@ -114,28 +114,6 @@ def measure_all_streams(contenders: Sequence[Contender], streams: int) -> Iterat
             samples[contender.name].append((seen, _cpu(contender) - before, memory))
     for contender in taking:
         yield stream_row(contender.name, samples[contender.name])
-
-
-def litellm_venv() -> Path:
-    """LiteLLM's proxy in a venv of its own, made once, its modules compiled."""
-    venv = CACHE / "litellm"
-    if not (venv / "bin" / "litellm").exists():
-        print("installing LiteLLM's proxy into bench/.cache …", flush=True)
-        subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
-        pip = [str(venv / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, "litellm[proxy]"], check=True)
-    subprocess.run(
-        [str(venv / "bin" / "python"), "-m", "compileall", "-q", "-q", str(venv / "lib")],
-        check=False,
-        stdout=subprocess.DEVNULL,
-    )
-    return venv
-
-
-def _litellm_version(venv: Path) -> str:
-    code = "from importlib.metadata import version; print(version('litellm'))"
-    told = subprocess.run([venv / "bin" / "python", "-c", code], check=True, capture_output=True, text=True)
-    return told.stdout.strip()
 
 
 def _cpu(contender: Contender) -> float:

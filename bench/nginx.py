@@ -1,7 +1,8 @@
-"""nginx, in both of its parts: the machine that always gives the same answer, and the proxy to compare with."""
+"""nginx, in both its parts: the machine that always gives the same answer, and the proxy to compare with."""
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 from bench.messages import ANSWER, LISTING
@@ -28,6 +29,11 @@ http {{
 {http}
 }}
 """
+
+
+def nginx_version() -> str:
+    told = subprocess.run(["nginx", "-v"], capture_output=True, text=True, check=True).stderr
+    return told.strip().rpartition("/")[2]
 
 
 def nginx_command(folder: Path, http: str) -> list[str]:

@@ -6,10 +6,9 @@ import json
 import os
 import platform
 import statistics
-import subprocess
 import sysconfig
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TypeVar
@@ -88,7 +87,7 @@ def stream_row(contender: str, samples: Sequence[tuple[Reading, float, int]]) ->
         contender=contender,
         streams=readings[0].streams,
         events=sum(reading.events for reading in readings),
-        lost=sum(reading.expected_events - reading.events for reading in readings),
+        lost=sum(max(0, reading.expected_events - reading.events) for reading in readings),
         changed=sum(reading.changed for reading in readings),
         failed=sum(reading.failed for reading in readings),
         first_chunk_p50=_median(readings, lambda reading: reading.first_chunk_p50),
@@ -107,29 +106,28 @@ def aims(unary: Iterable[UnaryRow], streams: Iterable[StreamRow], starts: Mappin
     speed = small["fleet", 64].requests_per_second
     lite = small.get(("litellm", 64))
     return [
-        _at_least(
+        at_least(
             "requests/s of nginx's, 64 connections", 0.30, speed / small["nginx", 64].requests_per_second
         ),
-        _at_least(
+        at_least(
             "requests/s of LiteLLM's, 64 connections", 100, speed / lite.requests_per_second if lite else None
         ),
-        _at_most("added p50 at 1 connection, ms", 0.4, small["fleet", 1].p50 - small["direct", 1].p50),
-        _at_most("chunks lost, 500 streams", 0, fleet.lost),
-        _at_most("streams changed, of 500", 0, fleet.changed),
-        _at_most(
+        at_most("added p50 at 1 connection, ms", 0.4, small["fleet", 1].p50 - small["direct", 1].p50),
+        at_most("chunks lost, 500 streams", 0, fleet.lost),
+        at_most("streams changed, of 500", 0, fleet.changed),
+        at_most(
             "added p99 to the first chunk, 500 streams, ms",
             25,
             fleet.first_chunk_p99 - direct.first_chunk_p99,
         ),
-        _at_most("CPU per chunk of nginx's, 500 streams", 2, fleet.cpu_per_chunk / nginx.cpu_per_chunk),
-        _at_most("memory under 500 streams, MB", 100, fleet.memory / 1e6),
-        _at_most("start to first answer, s", 1, starts["fleet"]),
+        at_most("CPU per chunk of nginx's, 500 streams", 2, fleet.cpu_per_chunk / nginx.cpu_per_chunk),
+        at_most("memory under 500 streams, MB", 100, fleet.memory / 1e6),
+        at_most("start to first answer, s", 1, starts["fleet"]),
     ]
 
 
-def environment(litellm: str | None) -> dict[str, object]:
-    """What the figures depend on."""
-    nginx = subprocess.run(["nginx", "-v"], capture_output=True, text=True, check=True).stderr
+def environment(**compared: str | None) -> dict[str, object]:
+    """What the figures depend on; `compared` are the versions of what is compared."""
     cpu = next(
         line.partition(":")[2].strip()
         for line in Path("/proc/cpuinfo").read_text().splitlines()
@@ -141,11 +139,8 @@ def environment(litellm: str | None) -> dict[str, object]:
         "kernel": platform.release(),
         "cpu": cpu,
         "cores": os.cpu_count(),
-        "nginx": nginx.strip().rpartition("/")[2],
-        "litellm": litellm,
-        "uvicorn": version("uvicorn"),
-        "uvloop": version("uvloop"),
         "load_average": [round(load, 2) for load in os.getloadavg()],
+        "versions": {"uvicorn": version("uvicorn"), "uvloop": version("uvloop"), **compared},
     }
 
 
@@ -160,15 +155,15 @@ def _median(samples: Iterable[Sample], value: Callable[[Sample], float]) -> floa
     return statistics.median(value(sample) for sample in samples)
 
 
-def _at_least(name: str, bound: float, value: float | None) -> Aim:
+def at_least(name: str, bound: float, value: float | None) -> Aim:
     return Aim(name, f"≥ {bound:g}", value, None if value is None else value >= bound)
 
 
-def _at_most(name: str, bound: float, value: float) -> Aim:
+def at_most(name: str, bound: float, value: float) -> Aim:
     return Aim(name, f"≤ {bound:g}", value, value <= bound)
 
 
 def _plain(value: object) -> object:
-    if isinstance(value, UnaryRow | StreamRow | Aim):
+    if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)
     raise TypeError(f"{type(value).__name__} is not for JSON")

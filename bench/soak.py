@@ -227,8 +227,9 @@ async def soak(seconds: float) -> bool:
             fleet(folder, "build")
             command = [sys.executable, "-m", "fleet_compiler", "serve"]
             with running(command, Path(os.devnull), cwd=folder):
-                gateway = Upstream(f"http://127.0.0.1:{port}", timeouts=Timeouts(connect=5, first_byte=30))
-                found = Soak(gateway, Upstream(machines[FAULTY]["control_url"]))
+                patience = Timeouts(connect=5, first_byte=30)
+                gateway = Upstream(f"http://127.0.0.1:{port}", timeouts=patience)
+                found = Soak(gateway, Upstream(machines[FAULTY]["control_url"], timeouts=patience))
                 await up(gateway)
                 before, after = await found.run(seconds, folder)
     return report(found, before, after)

@@ -31,6 +31,7 @@ COMMANDS = {
     "schema": Entry("fleet_compiler.commands.schema:schema", "Print a JSON Schema."),
     "serve": Entry("fleet_runtime.commands.serve:serve", "Run the gateway."),
     "status": Entry("fleet_runtime.commands.status:status", "Show the machines of a running gateway."),
+    "doctor": Entry("fleet_runtime.commands.doctor:doctor", "Say what is wrong in a running fleet."),
     "favorites": Entry(
         "fleet_runtime.commands.favorites:favorites", "Show and change the favorites of a running gateway."
     ),

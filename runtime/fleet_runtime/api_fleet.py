@@ -32,6 +32,10 @@ Limit = Annotated[int, Query(ge=1, le=1000, description="how many changes at mos
 LastEventId = Annotated[str | None, Header(description="the `id` of the last event that the client had")]
 
 
+class EventStream(StreamingResponse):
+    media_type = "text/event-stream"
+
+
 def add_fleet(api: FastAPI, service: Service) -> None:
     """Add the routes over a running service."""
 
@@ -81,7 +85,7 @@ def add_fleet(api: FastAPI, service: Service) -> None:
         "/api/events",
         summary="what happens in the fleet, as server-sent events",
         description=EVENTS,
-        response_model=None,
+        response_class=EventStream,
         responses={
             200: {
                 "description": "the events from now on, or after the last one that the client had",
@@ -93,7 +97,7 @@ def add_fleet(api: FastAPI, service: Service) -> None:
     async def follow_events(last_event_id: LastEventId = None) -> Response:
         feed = service.events.follow(last_event_id)
         headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
-        return StreamingResponse(_stream(feed), media_type="text/event-stream", headers=headers)
+        return EventStream(_stream(feed), headers=headers)
 
     @api.post(
         "/api/reload",

@@ -44,6 +44,7 @@ class Cycle:
         "_continues",
         "_finished",
         "_flow",
+        "_head",
         "_held",
         "_left",
         "_pieces",
@@ -81,6 +82,7 @@ class Cycle:
         self._pieces: list[bytes] = []
         self._held = 0
         self._waiter: asyncio.Future[None] | None = None
+        self._head = b""
         self._chunked = False
         self._left = 0
 
@@ -127,7 +129,7 @@ class Cycle:
         try:
             await app(self.scope, self.receive, self.send)
         except AnswerCut:
-            self._transport.close()
+            self._cut()
         except BaseException as error:
             _log.error("Exception in ASGI application", exc_info=error)
             await self._fail()
@@ -176,7 +178,14 @@ class Cycle:
         self.keep_alive = self.keep_alive and not closes
         self.response_started = True
         self._continues = False
-        self._transport.write(head)
+        self._head = head
+        asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        """Send a head that no body came with at once."""
+        head, self._head = self._head, b""
+        if head and not self._transport.is_closing():
+            self._transport.write(head)
 
     def _pass(self, body: bytes, more: bool) -> None:
         if not self.response_started or self.response_complete:
@@ -184,13 +193,19 @@ class Cycle:
         if self._chunked:
             if body:
                 end = b"\r\n" if more else b"\r\n0\r\n\r\n"
-                self._transport.write(b"%x\r\n%b%b" % (len(body), body, end))
+                body = b"%x\r\n%b%b" % (len(body), body, end)
             elif not more:
-                self._transport.write(b"0\r\n\r\n")
-        elif body and self._left:
+                body = b"0\r\n\r\n"
+        elif self._left:
             self._left -= len(body)
             if self._left < 0:
                 raise RuntimeError("an answer is longer than it said")
+        else:
+            body = b""
+        if self._head:
+            head, self._head = self._head, b""
+            self._transport.writelines((head, body))
+        elif body:
             self._transport.write(body)
         if not more:
             if self._left:
@@ -201,9 +216,14 @@ class Cycle:
                 self._transport.close()
             self._finished()
 
+    def _cut(self) -> None:
+        """Close the connection without the answer's end, once what was told of it is out."""
+        self._flush()
+        self._transport.close()
+
     async def _fail(self) -> None:
         if self.response_started:
-            self._transport.close()
+            self._cut()
             return
         self.keep_alive = False
         length = (b"content-length", b"%d" % len(_FAILURE))

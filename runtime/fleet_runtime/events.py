@@ -55,9 +55,11 @@ class EventLog:
         self._closed = True
         self._news.set()
 
-    async def follow(self, last_id: str | None = None) -> AsyncIterator[Event]:
-        """Events after `last_id` (without one: from now on), until the log is closed."""
-        place = self.newest if last_id is None else self._number(last_id)
+    def follow(self, last_id: str | None = None) -> AsyncIterator[Event]:
+        """Events after `last_id` (without one: after this call), until the log is closed."""
+        return self._from(self.newest if last_id is None else self._number(last_id))
+
+    async def _from(self, place: int | None) -> AsyncIterator[Event]:
         while True:
             oldest = self.newest - len(self._events) + 1
             if place is None or place < oldest - 1 or place > self.newest:

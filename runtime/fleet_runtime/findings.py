@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from shlex import quote
 from typing import Literal
 
 from fleet_runtime.api_fleet_shapes import Drift, Fleet, Machine
@@ -67,7 +68,7 @@ def gateway_findings(told: Told, snapshot: str | None) -> Iterator[Finding]:
         remedy = f"bring generated/ to where it runs, then `curl -X POST {told.url}/api/reload`"
         yield Finding("warning", "gateway", where, what, remedy)
     if fleet.needs_restart:
-        keys = _named([f"gateway.{key}" for key in fleet.needs_restart])
+        keys = named([f"gateway.{key}" for key in fleet.needs_restart])
         remedy = "`systemctl restart fleet`, or stop `fleet serve` and start it again"
         yield Finding("warning", "gateway", where, f"takes the change of {keys} only when restarted", remedy)
     if fleet.store.fault is not None:
@@ -80,7 +81,9 @@ def gateway_findings(told: Told, snapshot: str | None) -> Iterator[Finding]:
         yield Finding("warning", "gateway", where, what, "`timedatectl set-ntp true`, on both computers")
     if not is_loopback(split_address(fleet.listen)[0]) and not told.url.startswith("https://"):
         what = f"listens on '{fleet.listen}' without TLS: keys and chats pass the network readable"
-        remedy = "well where the network encrypts, as a tailnet does; else `tailscale serve` or a proxy with TLS"
+        remedy = (
+            "well where the network encrypts, as a tailnet does; else `tailscale serve` or a proxy with TLS"
+        )
         yield Finding("note", "gateway", where, what, remedy)
 
 
@@ -129,8 +132,8 @@ def _status(machine: Machine, where: str) -> Iterator[Finding]:
             remedy = "take `enabled: false` out of fleet.yaml and `fleet build`, if it is to be used"
             yield Finding("note", "machines", where, "is disabled in fleet.yaml", remedy)
         case "disabled":
-            remedy = f"set it where the gateway runs, then restart `fleet serve`; {_after_key(reason)}"
-            yield Finding("error", "machines", where, f"is disabled, without its key: {reason}", remedy)
+            what = f"is disabled, without its key: {reason}"
+            yield Finding("error", "machines", where, what, after_key(reason))
         case "degraded" if reason != "sidecar_unreachable":
             yield Finding("warning", "machines", where, f"is degraded: {reason}", look)
         case "unknown" if machine.polled:
@@ -141,27 +144,30 @@ def _status(machine: Machine, where: str) -> Iterator[Finding]:
             yield Finding("warning", "machines", where, what, look)
 
 
-def _after_key(reason: str) -> str:
-    named = reason.split("'")[1] if reason.count("'") >= 2 else ""
-    return f"`export {named}=…`" if reason.startswith("environment variable") else f"`ls -l {named}`"
+def after_key(why: str) -> str:
+    """The remedy for a key that cannot be had; `why` is the word of `find_key`."""
+    name = why.split("'")[1] if why.count("'") > 1 else ""
+    if why.startswith("environment variable"):
+        return f"`export {name}=…` where `fleet serve` is started, and start it anew"
+    return f"put it into the file (`ls -l {name}`), then `systemctl reload fleet`"
 
 
 def _drift(drift: Drift, name: str, where: str) -> Iterator[Finding]:
     lock = f"`fleet lock {name} && fleet build`"
     if drift.appeared:
-        what = f"lists {_named(drift.appeared)}, which fleet.lock does not know"
+        what = f"lists {named(drift.appeared)}, which fleet.lock does not know"
         yield Finding("warning", "machines", where, what, lock)
     if drift.vanished:
-        what = f"no longer lists {_named(drift.vanished)}, which fleet.lock has"
+        what = f"no longer lists {named(drift.vanished)}, which fleet.lock has"
         yield Finding("warning", "machines", where, what, lock)
     smaller = [c for c in drift.contexts if c.locked is not None and c.now < c.locked]
     larger = [c for c in drift.contexts if c not in smaller]
     if smaller:
-        told = _several([f"'{c.model}' ({c.now} tokens instead of {c.locked})" for c in smaller])
+        told = several([f"'{c.model}' ({c.now} tokens instead of {c.locked})" for c in smaller])
         what = f"holds less context than fleet.lock says: {told}; clients may send too much"
         yield Finding("warning", "machines", where, what, lock)
     if larger:
-        told = _several([f"'{c.model}' ({c.now} tokens, before {c.locked or 'unknown'})" for c in larger])
+        told = several([f"'{c.model}' ({c.now} tokens, before {c.locked or 'unknown'})" for c in larger])
         yield Finding("note", "machines", where, f"has more context than fleet.lock says: {told}", lock)
 
 
@@ -175,7 +181,7 @@ def _shadowed(told: Told) -> Iterator[Finding]:
             head, slash, _ = model.model.partition("/")
             if slash and names.get(head, default) != default:
                 what = f"lists '{model.model}', which by itself means a model of '{names[head]}'"
-                remedy = f"ask for it as '{model.id}': `fleet resolve {model.id}`"
+                remedy = f"ask for it as '{model.id}': `fleet resolve {quote(model.id)}`"
                 yield Finding("warning", "machines", f"provider '{default}'", what, remedy)
 
 
@@ -198,8 +204,8 @@ def _same(role: Role, other: Role) -> bool:
 def _role(role: Role, where: str, choices: Mapping[str, Resolution]) -> Iterator[Finding]:
     mend = "give it another choice in fleet.yaml, then `fleet build`"
     if not role.available:
-        reasons = {id: choices[id].reason or role.reason for id in role.candidates}
-        told = "; ".join(f"'{id}': {_WORDS.get(reason or '', reason)}" for id, reason in reasons.items())
+        reasons = {id: choices[id].reason for id in role.candidates}
+        told = "; ".join(f"'{id}': {_WORDS.get(reason, reason)}" for id, reason in reasons.items() if reason)
         yield Finding("error", "roles", where, f"has no choice that can be used now: {told}", mend)
         return
     if role.fallback:
@@ -208,14 +214,16 @@ def _role(role: Role, where: str, choices: Mapping[str, Resolution]) -> Iterator
     for id in role.candidates:
         if choices[id].reason == "model_not_found":
             near = choices[id].suggestions
-            remedy = f"{mend}; nearest: {_named(near)}" if near else mend
-            yield Finding("warning", "roles", where, f"names '{id}', which no machine serves any more", remedy)
+            remedy = f"{mend}; nearest: {named(near)}" if near else mend
+            yield Finding(
+                "warning", "roles", where, f"names '{id}', which no machine serves any more", remedy
+            )
 
 
 def favorite_findings(told: Told) -> Iterator[Finding]:
     """Favorites that no machine brings back by coming back."""
     for favorite in told.favorites.favorites:
-        where, remove = f"favorite '{favorite.id}'", f"`fleet favorites remove '{favorite.id}'`"
+        where, remove = f"favorite '{favorite.id}'", f"`fleet favorites remove {quote(favorite.id)}`"
         if favorite.orphan:
             what = f"belongs to '{favorite.provider}', which is no longer in fleet.yaml"
             remedy = f"{remove}, or name it under `formerly:` of the machine that it is now"
@@ -224,11 +232,12 @@ def favorite_findings(told: Told) -> Iterator[Finding]:
             yield Finding("warning", "favorites", where, "is no longer served by its machine", remove)
 
 
-def _named(names: Sequence[str]) -> str:
-    return _several([f"'{name}'" for name in names])
+def named(names: Sequence[str]) -> str:
+    """A few of the names, quoted, and how many there are beside."""
+    return several([f"'{name}'" for name in names])
 
 
-def _several(words: Sequence[str]) -> str:
+def several(words: Sequence[str]) -> str:
     """At most a few of them, and how many there are beside."""
     shown = ", ".join(words[:SHOWN])
     return f"{shown} and {len(words) - SHOWN} more" if len(words) > SHOWN else shown

@@ -101,7 +101,8 @@ class RequestHead:
         if connection:
             onward = [header for header in onward if header[0] not in connection]
         self.onward = onward
-        self.request_id = request_id if _sound(request_id) else os.urandom(12).hex().encode()
+        # as long as a UUID: llama-cpp-python answers 400 to an id that is none
+        self.request_id = request_id if _sound(request_id) else os.urandom(16).hex().encode()
 
 
 def end_to_end(headers: list[Header]) -> list[Header]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import sys
 import time
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -53,6 +55,19 @@ def log_to_stderr(form: LogFormat) -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
-def write_stderr(line: bytes) -> None:
-    """Write a line at once, beside the loggers, which cost ten times as much; raises OSError."""
-    os.write(2, line)
+class StandardError:
+    """Lines go out beside the loggers, which cost ten times as much; those of one turn of the running loop
+    together. One that cannot be written (a full disk, a closed pipe) is lost."""
+
+    def __init__(self) -> None:
+        self._lines: list[bytes] = []
+
+    def __call__(self, line: bytes) -> None:
+        if not self._lines:
+            asyncio.get_running_loop().call_soon(self._write)
+        self._lines.append(line)
+
+    def _write(self) -> None:
+        lines, self._lines = self._lines, []
+        with suppress(OSError):
+            os.write(2, b"".join(lines))

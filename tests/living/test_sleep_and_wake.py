@@ -38,7 +38,7 @@ def test_a_role_moves_to_its_second_choice_and_back_and_says_so(stack: Stack) ->
     assert (role["candidates"], role["id"], role["fallback"]) == ([FIRST, SECOND], SECOND, True)
     moved = stack.chat("@task")
     assert (moved.status_code, moved.headers["x-fleet-provider"]) == (200, "embedding")
-    assert moved.headers["x-fleet-fallback"] == "%40task"
+    assert moved.headers["x-fleet-fallback"] == "@task"
     stack.machines.set("attic", offline=False)
     eventually(lambda: stack.status("attic") == "online")
     back = stack.chat("@task")

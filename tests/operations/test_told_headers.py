@@ -79,7 +79,7 @@ async def test_a_request_id_comes_back_on_every_answer(path: str) -> None:
         answer = await ask(gateway.port, path, headers={"x-request-id": "mine-1"})
         assert answer.header(b"x-request-id") == [b"mine-1"]
         made = await ask(gateway.port, path)
-        assert re.fullmatch(rb"[0-9a-f]{24}", made.header(b"x-request-id")[0])
+        assert re.fullmatch(rb"[0-9a-f]{32}", made.header(b"x-request-id")[0])
 
 
 async def test_every_request_is_told_when_it_is_over() -> None:

@@ -40,12 +40,12 @@ def serve(generated: Path | None, listen: str | None, log_format: Literal["text"
     `fleet build` has written one. SIGHUP reloads, SIGTERM and Ctrl-C stop.
     """
     from fleet_runtime.access_log import AccessLog
-    from fleet_runtime.logs import log_to_stderr, write_stderr
+    from fleet_runtime.logs import StandardError, log_to_stderr
     from fleet_runtime.server import run_gateway
     from fleet_runtime.service import REFUSALS
 
     log_to_stderr(log_format)
-    access_log = AccessLog(log_format, write_stderr)
+    access_log = AccessLog(log_format, StandardError())
     try:
         run_gateway(generated or _nearest_generated(), listen, os.environ, access_log)
     except REFUSALS as error:

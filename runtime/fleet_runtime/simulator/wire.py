@@ -251,7 +251,9 @@ class _Connection(asyncio.Protocol):
             self._task = None
 
     async def write(self, data: bytes) -> None:
-        if not self._transport.is_closing():
+        if self._transport.is_closing():
+            await self._lost.wait()
+        else:
             self._transport.write(data)
         await self._writable.wait()
         if self._lost.is_set():

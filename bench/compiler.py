@@ -1,0 +1,181 @@
+"""``make bench-compiler``: what `fleet --help`, `validate` and `build` cost.
+
+    python -m bench.compiler [--name NAME]
+
+`fleet validate` of the shipped fleet.yaml is compared with a bare interpreter and with `check-jsonschema`
+(in a venv of its own) validating the same file, in rounds that are interleaved; `fleet build --locked` is
+measured on fleets of 10, 100 and 1 000 machines of 20 models each, with all that they serve in fleet.lock.
+CPU time is told beside the time on the clock, since it hardly depends on what else the computer does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from bench.report import aim_table, table
+from bench.results import Aim, at_most, environment, write_results
+from bench.venvs import installed, version_in
+
+ROOT = Path(__file__).parent.parent
+BIN = Path(sys.executable).parent
+ROUNDS = 9
+BUILD_ROUNDS = 3
+SIZES = (10, 100, 1000)
+MODELS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Medians of the rounds: seconds on the clock and of CPU, and the most memory in bytes."""
+
+    seconds: float
+    cpu: float
+    memory: int
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="measure the compiler")
+    parser.add_argument("--name", default="compiler.json", help="file below bench/results")
+    name = parser.parse_args().name
+    venv = installed("check-jsonschema", "check-jsonschema", "check-jsonschema")
+    told = environment(check_jsonschema=version_in(venv, "check-jsonschema"))
+    commands = measure_commands(venv / "bin" / "check-jsonschema")
+    bare = commands["python -c pass"]
+    print(
+        table(
+            ("", "ms", "CPU ms", "× bare Python (CPU)", "memory MB"),
+            [
+                (
+                    command,
+                    f"{cost.seconds * 1000:,.0f}",
+                    f"{cost.cpu * 1000:,.0f}",
+                    f"{cost.cpu / bare.cpu:.1f}",
+                    f"{cost.memory / 1e6:,.0f}",
+                )
+                for command, cost in commands.items()
+            ],
+        ),
+        end="\n\n",
+        flush=True,
+    )
+    builds = {size: measure_build(size) for size in SIZES}
+    print(
+        table(
+            (f"fleet build, {MODELS} models each", "s", "CPU s", "CPU ms per machine", "memory MB"),
+            [
+                (
+                    f"{size:,} machines",
+                    f"{cost.seconds:.2f}",
+                    f"{cost.cpu:.2f}",
+                    f"{cost.cpu / size * 1000:.2f}",
+                    f"{cost.memory / 1e6:,.0f}",
+                )
+                for size, cost in builds.items()
+            ],
+        ),
+        end="\n\n",
+    )
+    held = aims(commands, builds)
+    print(aim_table(held))
+    results = {"environment": told, "commands": commands, "builds": builds, "aims": held}
+    print(f"\nwrote {write_results(name, results)}")
+
+
+def aims(commands: Mapping[str, Cost], builds: Mapping[int, Cost]) -> list[Aim]:
+    small, middle, large = (builds[size] for size in SIZES)
+    growth = (
+        (large.cpu - middle.cpu) / (SIZES[2] - SIZES[1]) / ((middle.cpu - small.cpu) / (SIZES[1] - SIZES[0]))
+    )
+    bare = commands["python -c pass"]
+    return [
+        at_most("fleet validate, × bare Python, CPU", 20, commands["fleet validate"].cpu / bare.cpu),
+        at_most(
+            "fleet validate, × bare Python, clock", 20, commands["fleet validate"].seconds / bare.seconds
+        ),
+        at_most("build of 1,000 machines, s", 5, large.seconds),
+        at_most("build of 1,000 machines, MB", 300, large.memory / 1e6),
+        at_most("cost of a machine above 100, × that of one below", 1.1, growth),
+    ]
+
+
+def measure_commands(check: Path) -> dict[str, Cost]:
+    commands = {
+        "python -c pass": [sys.executable, "-c", "pass"],
+        "fleet --help": [str(BIN / "fleet"), "--help"],
+        "fleet validate": [str(BIN / "fleet"), "validate", "-f", "fleet.yaml"],
+        "check-jsonschema": [str(check), "--schemafile", "schema/fleet.schema.json", "fleet.yaml"],
+    }
+    costs: dict[str, list[Cost]] = {name: [] for name in commands}
+    for _ in range(ROUNDS):
+        for name, command in commands.items():
+            costs[name].append(run(command, ROOT))
+    return {name: _medians(each) for name, each in costs.items()}
+
+
+def measure_build(machines: int) -> Cost:
+    """A first build of a fleet of so many machines."""
+    costs = []
+    for _ in range(BUILD_ROUNDS):
+        with tempfile.TemporaryDirectory(prefix="fleet-bench-") as folder:
+            write_fleet(Path(folder), machines)
+            costs.append(run([str(BIN / "fleet"), "build", "--locked"], Path(folder)))
+    return _medians(costs)
+
+
+def write_fleet(folder: Path, machines: int) -> None:
+    """fleet.yaml and fleet.lock of a fleet whose machines share some of their models."""
+    names = [f"machine-{number:04}" for number in range(machines)]
+    urls = {name: f"http://10.{number >> 8}.{number & 255}.7:8401" for number, name in enumerate(names)}
+    lines = ["version: 1", f"default_provider: {names[0]}", "providers:"]
+    lines += [f"  {name}: {url}" for name, url in urls.items()]
+    lines += [f"roles: {{default: {names[0]}/model-0}}", "surfaces:", "  boochat:", "  arena:"]
+    lines += ["  opencode: {client: opencode}", "gateway: {listen: 127.0.0.1:8400}", ""]
+    (folder / "fleet.yaml").write_text("\n".join(lines))
+    facts = {
+        "context": 32768,
+        "context_source": "configured",
+        "output": 8192,
+        "tools": True,
+        "purpose": "chat",
+    }
+    providers = {
+        name: {"url": url, "kind": "llama-swap", "models": {f"model-{k}": facts for k in range(MODELS)}}
+        for name, url in urls.items()
+    }
+    lock = {"format": 1, "providers": providers}
+    (folder / "fleet.lock").write_bytes(msgspec.json.format(msgspec.json.encode(lock)) + b"\n")
+
+
+def run(command: Sequence[str], cwd: Path) -> Cost:
+    """What a command costs from start to end; CalledProcessError if it fails."""
+    started = time.perf_counter()
+    process = subprocess.Popen(command, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - started
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return Cost(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+
+
+def _medians(costs: Sequence[Cost]) -> Cost:
+    return Cost(
+        statistics.median(cost.seconds for cost in costs),
+        statistics.median(cost.cpu for cost in costs),
+        max(cost.memory for cost in costs),
+    )
+
+
+if __name__ == "__main__":
+    main()

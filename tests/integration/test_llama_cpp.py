@@ -1,0 +1,120 @@
+"""The gateway before a real llama.cpp server: `llama-server` on PATH, else `python -m llama_cpp.server`."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.integration.exchanges import Exchange, same
+from tests.integration.processes import answers, running
+from tests.stack import Stack, eventually, free_port, running_stack
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
+
+MODEL = "tiny"
+CONTEXT = 512
+SLOTS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Real:
+    """`native` is llama.cpp's own server, which has more endpoints than its Python sibling."""
+
+    url: str
+    native: bool
+    stack: Stack
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
+    pytest.importorskip("gguf", reason="gguf is not installed: run `make integration`")
+    from tests.integration.tiny_model import write_tiny_model
+
+    folder = tmp_path_factory.mktemp("llama-cpp")
+    write_tiny_model(folder / "tiny.gguf")
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    command, native = _server(folder / "tiny.gguf", port)
+    with running(command, folder, folder / "server.log", dict(os.environ)):
+        eventually(lambda: answers(f"{url}/v1/models"), 60)
+        yaml = f'version: 1\ndefault_provider: box\nproviders: {{box: "{url}"}}\nsurfaces: {{boochat: }}\n'
+        with running_stack(
+            folder, (), lambda _, listen: f'{yaml}gateway: {{listen: "{listen}"}}\n', online=["box"]
+        ) as stack:
+            yield Real(url, native, stack)
+
+
+def _server(model: Path, port: int) -> tuple[list[str], bool]:
+    own = shutil.which("llama-server")
+    if own is not None:
+        options = f"--alias {MODEL} --ctx-size {CONTEXT * SLOTS} --parallel {SLOTS} --port {port}".split()
+        return [own, "--model", str(model), "--host", "127.0.0.1", "--embeddings", *options], True
+    if importlib.util.find_spec("llama_cpp") is None or importlib.util.find_spec("sse_starlette") is None:
+        pytest.skip("neither llama-server nor llama-cpp-python[server] is installed")
+    options = f"--model_alias {MODEL} --n_ctx {CONTEXT} --host 127.0.0.1 --port {port}".split()
+    served = [sys.executable, "-m", "llama_cpp.server", "--model", str(model), "--embedding", "true"]
+    return [*served, *options], False
+
+
+def said(text: str, **more: Any) -> dict[str, Any]:
+    messages = [{"role": "user", "content": text}]
+    return {"messages": messages, "max_tokens": 8, "temperature": 0, "seed": 1, **more}
+
+
+EXCHANGES = [
+    Exchange("chat", MODEL, "/v1/chat/completions", said("the ship")),
+    Exchange("chat unicode", MODEL, "/v1/chat/completions", said("grüße 🚢")),
+    Exchange("chat stream", MODEL, "/v1/chat/completions", said("the ship", stream=True)),
+    Exchange("chat too long", MODEL, "/v1/chat/completions", said("xyz " * 400)),
+    Exchange(
+        "completion", MODEL, "/v1/completions", {"prompt": "the ship", "max_tokens": 4, "temperature": 0}
+    ),
+    Exchange(
+        "completion stream",
+        MODEL,
+        "/v1/completions",
+        {"prompt": "the ship", "max_tokens": 4, "seed": 1, "stream": True},
+    ),
+    Exchange("embeddings", MODEL, "/v1/embeddings", {"input": "the ship"}),
+    Exchange("embeddings of many", MODEL, "/v1/embeddings", {"input": ["a", "dawn"]}),
+    Exchange("wrong messages", MODEL, "/v1/chat/completions", {"messages": "hi"}),
+]
+NATIVE = [
+    Exchange("messages", MODEL, "/v1/messages", {**said("the ship"), "max_tokens": 4}),
+    Exchange("messages stream", MODEL, "/v1/messages", said("the ship", stream=True)),
+    Exchange("count tokens", MODEL, "/v1/messages/count_tokens", said("the ship")),
+]
+
+
+@pytest.mark.parametrize("exchange", [*EXCHANGES, *NATIVE], ids=lambda exchange: exchange.name)
+def test_an_answer_is_the_same_directly_and_through_the_gateway(real: Real, exchange: Exchange) -> None:
+    if exchange in NATIVE and not real.native:
+        pytest.skip("only llama-server has it")
+    with httpx.Client(timeout=60, trust_env=False) as client:
+        exchange.send(client, real.url, MODEL)  # what it remembers of a prompt changes its answer
+        one = exchange.send(client, real.url, MODEL)
+        through = exchange.send(client, f"{real.stack.url}/boochat", f"box/{MODEL}")
+        other = exchange.send(client, real.url, MODEL)
+    assert same(one, other, through) == []
+
+
+def test_an_overflow_of_the_context_is_the_servers_own_error(real: Real) -> None:
+    answer = real.stack.chat(f"box/{MODEL}", messages=[{"role": "user", "content": "xyz " * 400}])
+    assert answer.status_code == 400
+    assert str(CONTEXT) in answer.json()["error"]["message"]
+
+
+def test_the_context_that_clients_are_told_is_that_of_one_slot(real: Real) -> None:
+    if not real.native:
+        pytest.skip("only llama-server says what context it has")
+    model = real.stack.client.get(f"/api/models/box/{MODEL}").json()
+    assert (model["context"], model["context_source"]) == (CONTEXT, "running")

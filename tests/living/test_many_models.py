@@ -1,0 +1,96 @@
+"""Lists of thousands of models are made from their parts: one machine's change costs that machine's part."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from fleet_runtime.catalog import Catalog
+from fleet_runtime.contract import ModelFacts, RoutingTable
+from fleet_runtime.dialects.observation import Observation
+from fleet_runtime.events import EventLog
+from fleet_runtime.health import after_look
+from fleet_runtime.inventory import Inventory
+from fleet_runtime.router import resolve
+from fleet_runtime.snapshot import Snapshot
+from tests import artifacts
+
+MACHINES, MODELS = 100, 50
+FACTS = {
+    f"qwen3-{number}b-instruct": ModelFacts(context=8192, context_source="listed") for number in range(MODELS)
+}
+
+
+@pytest.fixture(scope="module")
+def crowd() -> tuple[Inventory, RoutingTable]:
+    """An inventory that has seen a hundred machines once, without any network."""
+    gateway = artifacts.gateway(*(artifacts.connection(f"m{number:03}") for number in range(MACHINES)))
+    table = artifacts.table(gateway, "boochat")
+    tables = {"": artifacts.table(gateway, None), "/boochat": table}
+    connections = {connection.name: connection for connection in gateway.providers}
+    inventory = Inventory(Snapshot("sha256:0", Path(), gateway, tables, connections), {}, {}, EventLog())
+    for name in connections:
+        look(inventory, name, FACTS)
+    return inventory, table
+
+
+def look(inventory: Inventory, name: str, models: dict[str, ModelFacts]) -> None:
+    seen = Observation("openai", "online", models=models)
+    state = after_look(inventory.states[name], seen, sidecar="unknown", latency=0.01, grace=30, now=1, wall=1)
+    inventory._publish(name, replace(state, observation=seen))
+
+
+def median(work: Callable[[], object], times: int = 9) -> float:
+    seconds = []
+    for _ in range(times):
+        started = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - started)
+    return sorted(seconds)[times // 2]
+
+
+@pytest.mark.parametrize("kind", ["by_provider", "picker", "openai_list"])
+def test_a_change_of_one_machine_costs_a_fraction_of_the_whole_list(
+    crowd: tuple[Inventory, RoutingTable], kind: str
+) -> None:
+    inventory, table = crowd
+    whole = median(lambda: getattr(Catalog(inventory), kind)(table), 3)
+    catalog = Catalog(inventory)
+    getattr(catalog, kind)(table)
+    lists = iter(range(1000))
+
+    def changed() -> bytes:
+        look(inventory, "m050", FACTS | {f"new-{next(lists)}": ModelFacts()})
+        answer: bytes = getattr(catalog, kind)(table).body
+        return answer
+
+    assert median(changed) < whole / 3
+    assert b"new-" in changed()
+    look(inventory, "m050", FACTS)
+
+
+def test_lists_from_parts_are_the_lists_made_anew(crowd: tuple[Inventory, RoutingTable]) -> None:
+    inventory, table = crowd
+    catalog = Catalog(inventory)
+    for name, models in (("m000", {}), ("m099", FACTS), ("m000", FACTS)):
+        catalog.by_provider(table), catalog.picker(table), catalog.openai_list(table)
+        look(inventory, name, models)
+    for kind in ("by_provider", "picker", "openai_list"):
+        kept, fresh = getattr(catalog, kind)(table), getattr(Catalog(inventory), kind)(table)
+        assert kept == fresh
+        assert msgspec.json.decode(kept.body)
+
+
+def test_an_unknown_name_among_thousands_of_models_is_refused_in_milliseconds(
+    crowd: tuple[Inventory, RoutingTable],
+) -> None:
+    inventory, table = crowd
+    answer = resolve(table, inventory.view, "m003/qwen3-7b-instrukt")
+    assert answer.refusal is not None
+    assert answer.refusal.suggestions[0] == "m003/qwen3-7b-instruct"
+    assert median(lambda: resolve(table, inventory.view, "qwen3-999b")) < 0.05
