@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help demo tour test slow integration integration-quick soak lint format docs build serve lock-dependencies clean
+.PHONY: help demo tour test slow integration integration-quick soak types lint format docs build serve lock-dependencies clean
 
 help: ## what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-18s %s\n", $$1, $$2}'
@@ -43,6 +43,12 @@ integration: $(READY) ## with the real opencode, llama-swap and SDKs, which it i
 integration-quick: $(READY) ## the part of those tests that is quick
 	$(BIN)/python -m tests.integration.tools
 	tests/integration/offline $(BIN)/pytest -q -m "integration and not slow"
+
+types: $(READY) ## the API and the artifacts as TypeScript types, and the client of docs/consumers.md
+	@if command -v npm >/dev/null 2>&1; then \
+	  npm ci --prefix tests/typescript --no-audit --no-fund --loglevel=error; \
+	fi
+	$(BIN)/pytest -q tests/typescript
 
 lint: $(READY) ## types, style and format
 	$(BIN)/ruff check .

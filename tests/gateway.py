@@ -36,14 +36,21 @@ class StaticFleet:
     tables: Mapping[str, RoutingTable]
     machines: Mapping[str, Machine]
     view: dict[str, router.MachineView]
+    doubts: list[str] = field(default_factory=list)
     keys: Keys = field(default_factory=lambda: Keys(()))
     looks: list[str] = field(default_factory=list)
     fresh: dict[str, router.MachineView] = field(default_factory=dict)
 
     async def resolve(
-        self, table: RoutingTable, text: str, *, pinned: str | None = None, falls_back: bool = False
+        self,
+        table: RoutingTable,
+        text: str,
+        *,
+        pinned: str | None = None,
+        falls_back: bool = False,
+        away: frozenset[str] = frozenset(),
     ) -> router.Resolution:
-        answer = router.resolve(table, self.view, text, pinned=pinned, falls_back=falls_back)
+        answer = router.resolve(table, self.view, text, pinned=pinned, falls_back=falls_back, away=away)
         if answer.look and answer.provider:
             self.looks.append(answer.provider)
             self.view.update(self.fresh)
@@ -52,6 +59,9 @@ class StaticFleet:
 
     def state(self, provider: str, model: str) -> State:
         return "loaded"
+
+    def doubt(self, provider: str, reason: str) -> None:
+        self.doubts.append(provider)
 
     def models(self, base: str, pinned: str | None) -> Tagged:
         return Tagged.of(json.dumps({"object": "list", "base": base, "pinned": pinned}).encode())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import traceback
@@ -39,6 +40,9 @@ COMMANDS = {
     "env": Entry("fleet_runtime.commands.env:env", "Print what makes a client use it."),
     "demo": Entry("fleet_runtime.commands.demo:demo", "Try fleet without any machine."),
 }
+
+GARBAGE = 50_000
+"""Objects made between two looks for cyclic garbage: importing makes many, and throws none away."""
 
 EXIT_CODES = {
     0: "fine",
@@ -105,6 +109,7 @@ def fleet() -> None:
 
 def main() -> NoReturn:
     """Run the command line and end the process with one of `EXIT_CODES`."""
+    gc.set_threshold(GARBAGE)
     try:
         code = _run()
     except KeyboardInterrupt:

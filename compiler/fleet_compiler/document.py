@@ -29,6 +29,7 @@ from fleet_compiler import yaml_rules
 from fleet_compiler.diagnostics import MAX_FOUND, Diagnostic, Related, Severity, Span
 from fleet_compiler.errors import ConfigInvalid
 from fleet_compiler.source import Source, empty_file
+from fleet_compiler.syntax import syntax_fault
 from fleet_compiler.wording import short
 
 MAX_DEPTH = 20
@@ -113,7 +114,7 @@ def load_document(source: Source) -> Document:
     except _Stop:
         pass
     except MarkedYAMLError as error:
-        builder.found.append(yaml_rules.syntax_fault(source, error))
+        builder.found.append(syntax_fault(source, error))
     if builder.found:
         raise ConfigInvalid(builder.found, source)
     if builder.root is None or builder.data is None:

@@ -121,7 +121,7 @@ def _window(line: str, span: Span) -> tuple[str, int, int]:
 
 
 def _visible(text: str) -> str:
-    return "".join(" " if c == "\t" else c if c.isprintable() else "\ufffd" for c in text)
+    return "".join("→" if c == "\t" else c if c.isprintable() else "\ufffd" for c in text)
 
 
 def _cells(text: str) -> int:

@@ -31,7 +31,6 @@ class Source:
 
 
 _MARKS = (
-    (codecs.BOM_UTF8, "UTF-8 with a byte order mark"),
     (codecs.BOM_UTF32_LE, "UTF-32"),
     (codecs.BOM_UTF32_BE, "UTF-32"),
     (codecs.BOM_UTF16_LE, "UTF-16"),
@@ -48,13 +47,13 @@ def read_source(path: Path | Literal["-"]) -> Source:
     """The text of `path`, or of standard input for ``-``.
 
     Raises ConfigInvalid where it cannot be read, is over `MAX_BYTES`, is not UTF-8, or holds characters
-    that no configuration needs.
+    that no configuration needs. A byte order mark is passed over.
     """
     name = STDIN_NAME if path == "-" else os.fspath(path).encode("utf-8", "replace").decode()
     try:
         data = sys.stdin.buffer.read(MAX_BYTES + 1) if path == "-" else _head_of(path)
     except (OSError, ValueError) as error:
-        reason, remedy = _read_problem(error)
+        reason, remedy = _read_problem(path, error)
         problem = Diagnostic("F001", "error", f"cannot read '{name}': {reason}", name, help=remedy)
         raise ConfigInvalid([problem]) from None
     return decode(name, data)
@@ -65,7 +64,8 @@ def decode(name: str, data: bytes) -> Source:
     if len(data) > MAX_BYTES:
         raise _refusal("F005", "file is larger than 1 MiB", name, "a fleet.yaml has some kilobytes")
     if encoding := _foreign_encoding(data):
-        raise _refusal("F003", f"file is {encoding}", name, "save it as UTF-8 without a byte order mark")
+        raise _refusal("F003", f"file is {encoding}", name, "save it as UTF-8")
+    data = data.removeprefix(codecs.BOM_UTF8)
     try:
         text = data.decode("utf-8").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
@@ -90,8 +90,10 @@ def _head_of(path: Path) -> bytes:
         return file.read(MAX_BYTES + 1)
 
 
-def _read_problem(error: OSError | ValueError) -> tuple[str, str]:
+def _read_problem(path: Path | Literal["-"], error: OSError | ValueError) -> tuple[str, str]:
     match error:
+        case FileNotFoundError() if isinstance(path, Path) and path.is_symlink():
+            return f"it is a link to '{path.readlink()}', which is not there", "mend the link, or delete it"
         case FileNotFoundError():
             return "there is no such file", "name the file, or write a fleet.yaml here"
         case IsADirectoryError():
@@ -111,8 +113,10 @@ def _foreign_encoding(data: bytes) -> str | None:
     return "UTF-16" if b"\x00" in data[:2] else None
 
 
-def _refusal(code: str, message: str, name: str, remedy: str, before: str = "") -> ConfigInvalid:
-    """An error at the character after the text `before`."""
+def _refusal(code: str, message: str, name: str, remedy: str, before: str | None = None) -> ConfigInvalid:
+    """An error at the character after the text `before`; without one, of the file as a whole."""
+    if before is None:
+        return ConfigInvalid([Diagnostic(code, "error", message, name, help=remedy)])
     line = before.count("\n") + 1
     column = len(before) - (before.rfind("\n") + 1) + 1
     span = Span(line, column, column + 1)

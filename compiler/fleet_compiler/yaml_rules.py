@@ -1,4 +1,4 @@
-"""What of YAML a fleet.yaml may use, decided on lines and scalars; and our words for what libyaml says."""
+"""What of YAML a fleet.yaml may use, decided on lines and scalars."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isinf
-
-from ruamel.yaml.error import MarkedYAMLError
 
 from fleet_compiler.diagnostics import Diagnostic, Span
 from fleet_compiler.source import Source
@@ -99,77 +97,3 @@ def faulty_lines(source: Source) -> Iterator[Diagnostic]:
                 Span(number, column, column + 1),
                 "use spaces (inside double quotes, '\\t')",
             )
-
-
-_EXPECTED = "did not find expected "
-_SYNTAX: dict[str, tuple[str, str]] = {
-    "mapping values are not allowed in this context": (
-        "':' begins a second value here",
-        "check the indentation, or quote a value that holds ': '",
-    ),
-    "block sequence entries are not allowed in this context": (
-        "list item '-' is not allowed here",
-        "put it on a line of its own",
-    ),
-    "found character that cannot start any token": (
-        "a value cannot begin with this character",
-        "put the value in quotes",
-    ),
-    "could not find expected ':'": (
-        "this line has no ': ' after its key",
-        "write 'key: value', with a space after the colon",
-    ),
-    "found unexpected end of stream": ("quote is never closed", "add the closing quote"),
-    "found unexpected document indicator": ("quote is never closed", "add the closing quote"),
-    "found unknown escape character": (
-        "unknown escape in double quotes",
-        "write '\\\\' for a backslash, or use single quotes",
-    ),
-    "found invalid Unicode character escape code": (
-        "escape that is no character",
-        "write the character itself, or '\\U' with its eight hexadecimal digits",
-    ),
-    "did not find expected hexdecimal number": (
-        "escape that is not complete",
-        "write two digits after '\\x', four after '\\u', eight after '\\U'",
-    ),
-    "did not find expected comment or line break": (
-        "text after the sign that begins a block of text",
-        "begin the text on the next line, indented",
-    ),
-    "found unexpected ':'": ("':' needs a space after it", "write 'key: value', or quote the text"),
-    _EXPECTED + "',' or ']'": ("list in brackets is not closed", "add ',' or ']'"),
-    _EXPECTED + "',' or '}'": ("mapping in braces is not closed", "add ',' or '}'"),
-    _EXPECTED + "'-' indicator": ("list goes on without '-'", "begin it with '- ', or mend the indentation"),
-    _EXPECTED + "key": ("expected a key here", "check the indentation, quotes and brackets of this line"),
-    _EXPECTED + "node content": ("a value is missing here", "write a value, or delete the bracket or comma"),
-    _EXPECTED + "<document start>": (
-        "text after the end of the value",
-        "delete it, or check brackets and indentation",
-    ),
-}
-_PROPERTIES = {
-    "tag": ("F016", "YAML tag is not allowed", "delete it; quote a value to make it text"),
-    "directive": ("F017", "YAML directive is not allowed", "delete the line that begins with '%'"),
-    "anchor": ("F014", "anchor is not allowed", "delete it; write the value out where it is used"),
-    "alias": ("F014", "alias is not allowed", "write the value out; quote text that begins with '*'"),
-}
-"""What is not allowed even where it is well-formed, by the last word of libyaml's context."""
-
-
-def syntax_fault(source: Source, error: MarkedYAMLError) -> Diagnostic:
-    """libyaml's complaint in our words, at its place."""
-    problem, context = error.problem or "", (error.context or "").rpartition(" ")[2]
-    message, remedy = _SYNTAX.get(problem, ("not valid YAML", "check quotes, brackets and indentation"))
-    code, mark = "F010", error.problem_mark or error.context_mark
-    if "tag handle" in problem or context in _PROPERTIES:
-        code, message, remedy = _PROPERTIES.get(context, _PROPERTIES["tag"])
-        mark = error.context_mark or mark
-    elif message == "quote is never closed" or problem == "could not find expected ':'":
-        mark = error.context_mark or mark
-    lines = source.text.split("\n")
-    line, column = (mark.line, mark.column) if mark is not None else (0, 0)
-    if line >= len(lines) or (line == len(lines) - 1 and not lines[line]):
-        line = max(number for number, text in enumerate(lines) if text.strip())
-        column = len(lines[line])
-    return Diagnostic(code, "error", message, source.name, Span(line + 1, column + 1, column + 2), remedy)

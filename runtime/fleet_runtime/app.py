@@ -57,8 +57,16 @@ class Fleet(Protocol):
     def keys(self) -> Keys: ...
 
     async def resolve(
-        self, table: RoutingTable, text: str, *, pinned: str | None = None, falls_back: bool = False
+        self,
+        table: RoutingTable,
+        text: str,
+        *,
+        pinned: str | None = None,
+        falls_back: bool = False,
+        away: frozenset[str] = frozenset(),
     ) -> router.Resolution: ...
+
+    def doubt(self, provider: str, reason: str) -> None: ...
 
     def state(self, provider: str, model: str) -> State: ...
 

@@ -282,14 +282,16 @@ class Catalog:
 
 
 def _openai_item(provider: str, id: str, facts: RoutedModel, *, bare: bool) -> dict[str, Any]:
+    """An item of ``/v1/models``; a context that was only trained is no promise, and is not given."""
+    context = None if facts.context_source == "trained" else facts.context
     return {
         "id": id if bare else f"{provider}/{id}",
         "object": "model",
         "created": 0,
         "owned_by": provider,
         "name": facts.name or id,
-        "context_length": facts.context,
-        "meta": {"n_ctx": facts.context},
+        "context_length": context,
+        "meta": {"n_ctx": context},
     }
 
 

@@ -62,7 +62,9 @@ def gateway_findings(told: Told, snapshot: str | None) -> Iterator[Finding]:
     fleet, where = told.fleet, f"gateway '{told.url}'"
     if fleet.refused is not None:
         what = f"refuses the newest build, and serves the one before it: {fleet.refused}"
-        yield Finding("error", "gateway", where, what, "`fleet build`, which it takes over by itself")
+        keyless = fleet.refused.startswith(("environment variable ", "file "))
+        remedy = after_key(fleet.refused) if keyless else "`fleet build`, which it takes over by itself"
+        yield Finding("error", "gateway", where, what, remedy)
     elif snapshot is not None and fleet.snapshot != snapshot:
         what = "serves another build than the one in generated/ here"
         remedy = f"bring generated/ to where it runs, then `curl -X POST {told.url}/api/reload`"
@@ -140,7 +142,7 @@ def _status(machine: Machine, where: str) -> Iterator[Finding]:
             remedy = "`fleet doctor` once more in a moment"
             yield Finding("note", "machines", where, "has not been looked at yet", remedy)
         case "online" if machine.reason:
-            what = f"did not answer the last look well, and is still taken for online: {reason}"
+            what = f"did not answer well just now, and is still taken for online: {reason}"
             yield Finding("warning", "machines", where, what, look)
 
 
@@ -232,12 +234,17 @@ def favorite_findings(told: Told) -> Iterator[Finding]:
             yield Finding("warning", "favorites", where, "is no longer served by its machine", remove)
 
 
+def counted(number: int, what: str) -> str:
+    """As in ``2 errors``."""
+    return f"{number} {what if number == 1 else what + 's'}"
+
+
 def named(names: Sequence[str]) -> str:
     """A few of the names, quoted, and how many there are beside."""
     return several([f"'{name}'" for name in names])
 
 
 def several(words: Sequence[str]) -> str:
-    """At most a few of them, and how many there are beside."""
+    """A few of them, and how many there are beside."""
     shown = ", ".join(words[:SHOWN])
     return f"{shown} and {len(words) - SHOWN} more" if len(words) > SHOWN else shown

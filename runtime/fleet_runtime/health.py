@@ -82,6 +82,11 @@ def after_look(
     return _with_status(replace(failed, states={}, good_at=None), "offline", seen.reason, wall)
 
 
+def after_refusal(state: MachineState, reason: str) -> MachineState:
+    """The state after a request could not reach the machine: no proof that it is away, but reason to look."""
+    return replace(state, failures=max(state.failures, 1), reason=reason)
+
+
 def next_look(state: MachineState, *, interval: float, grace: float, now: float) -> float:
     """Seconds until the next look: the interval, longer for a machine that stays away, and never past
     the end of its grace period."""

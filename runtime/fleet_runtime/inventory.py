@@ -15,7 +15,7 @@ from fleet_runtime.dialects import look
 from fleet_runtime.dialects.feed import FEEDS, Feed
 from fleet_runtime.dialects.observation import Answer, Ask, drive
 from fleet_runtime.events import EventLog
-from fleet_runtime.health import MachineState, after_look, next_look
+from fleet_runtime.health import MachineState, after_look, after_refusal, next_look
 from fleet_runtime.listing import Listing, list_machine, poll_interval
 from fleet_runtime.machine import Machine
 from fleet_runtime.router import MachineView
@@ -45,6 +45,7 @@ class Inventory:
     _locked: dict[str, RoutedProvider] = field(default_factory=dict)
     _looks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _feeds: dict[str, asyncio.Task[bool]] = field(default_factory=dict)
+    _doubts: set[asyncio.Task[None]] = field(default_factory=set)
     _looked_at: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -85,6 +86,15 @@ class Inventory:
         recent = time.monotonic() - self._looked_at.get(name, float("-inf")) < FRESH_LOOK_SPACING
         if running is not None or not recent:
             await self._look(name)
+
+    def doubt(self, name: str, reason: str) -> None:
+        """A request could not reach the machine: roles pass it over at once, and a look finds out."""
+        if self.interval(name) is None:
+            return
+        self._publish(name, after_refusal(self.states[name], reason))
+        task = asyncio.create_task(self.look(name), name=f"look at doubtful {name}")
+        self._doubts.add(task)
+        task.add_done_callback(self._doubts.discard)
 
     async def _poll(self, name: str, share: float) -> None:
         """All first looks are taken at once; the second comes after a `share` of the pause, so that from then
@@ -231,6 +241,7 @@ def _visible(state: MachineState) -> tuple[object, ...]:
         state.kind,
         state.models,
         state.good_at is None,
+        state.failures == 0,
         state.states,
         state.sidecar,
         state.warnings,

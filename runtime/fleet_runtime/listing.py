@@ -55,6 +55,7 @@ def list_machine(connection: Connection, locked: RoutedProvider, state: MachineS
         names=names,
         closed=connection.unlisted == "refuse" and current,
         include=connection.include,
+        answering=state.failures == 0,
         exclude=connection.exclude + tuple(escape(name) for name in sorted(refused_names - names.keys())),
     )
     return Listing(listed, view)

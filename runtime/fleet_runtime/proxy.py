@@ -42,14 +42,26 @@ class Deciding(Protocol):
     def machines(self) -> Mapping[str, Machine]: ...
 
     async def resolve(
-        self, table: RoutingTable, text: str, *, pinned: str | None = None, falls_back: bool = False
+        self,
+        table: RoutingTable,
+        text: str,
+        *,
+        pinned: str | None = None,
+        falls_back: bool = False,
+        away: frozenset[str] = frozenset(),
     ) -> Resolution: ...
+
+    def doubt(self, provider: str, reason: str) -> None: ...
 
     def state(self, provider: str, model: str) -> State: ...
 
 
 class AnswerCut(Exception):
     """An answer that has begun cannot be ended properly: the connection must be closed without an end."""
+
+
+class Unreached(Refused):
+    """No connection to the machine could be had: nothing was sent to it."""
 
 
 class Exchange:
@@ -108,12 +120,27 @@ class Exchange:
         return JsonBody(data)
 
     async def _dispatch(self, body: JsonBody | MultipartBody) -> None:
+        """Ask the machine that the body's model means; a role's next choice where that cannot be reached."""
         record = self.record
         record.bytes_in = body.length
         record.requested = body.model
-        resolution = await self._resolve(body.model)
-        name = resolution.provider
-        assert name is not None
+        away: frozenset[str] = frozenset()
+        while True:
+            resolution = await self._resolve(body.model, away)
+            name = resolution.provider
+            assert name is not None
+            try:
+                await self._ask(body, resolution, name)
+                return
+            except Unreached as unreached:
+                self._fleet.doubt(name, unreached.answer.message)
+                if resolution.rule != "role" or name in away:
+                    raise
+                away |= {name}
+                record.end_reason = "ok"
+
+    async def _ask(self, body: JsonBody | MultipartBody, resolution: Resolution, name: str) -> None:
+        record = self.record
         machine = self._fleet.machines[name]
         via, upstream, target = machine.target(self._route.endpoint.path)
         record.via = via
@@ -146,13 +173,15 @@ class Exchange:
         finally:
             machine.leave(counted)
 
-    async def _resolve(self, text: str | None) -> Resolution:
+    async def _resolve(self, text: str | None, away: frozenset[str]) -> Resolution:
         base = self._route.base
-        if text is None and base.pinned is None:
+        if not text and base.pinned is None:
             raise refused("model_required", "the request does not name a 'model'", "model")
+        falls_back = self._route.endpoint.falls_back
         resolution = await self._fleet.resolve(
-            base.table, text or "", pinned=base.pinned, falls_back=self._route.endpoint.falls_back
+            base.table, text or "", pinned=base.pinned, falls_back=falls_back, away=away
         )
+        del self._named[1:]
         record = self.record
         record.provider = resolution.provider
         if resolution.provider is not None:
@@ -256,7 +285,9 @@ class Exchange:
     def _failed(self, error: UpstreamError) -> Refused:
         self.record.end_reason = error.reason
         if isinstance(error, ConnectFailed):
-            return refused("provider_unreachable", f"{self._whom()} cannot be reached: {error}")
+            return Unreached(
+                refused("provider_unreachable", f"{self._whom()} cannot be reached: {error}").answer
+            )
         if isinstance(error, FirstByteTimeout | IdleTimeout):
             return refused("upstream_timeout", f"{self._whom()} did not answer in time: {error}")
         return refused("upstream_error", f"{self._whom()} failed: {error}")

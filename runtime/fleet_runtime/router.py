@@ -11,8 +11,6 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Literal, TypeAlias
 
-from rapidfuzz import fuzz, process
-
 from fleet_runtime.contract import RoutedProvider, RoutingTable, Rule, Status
 from fleet_runtime.identity import MAX_ID_BYTES
 
@@ -28,7 +26,8 @@ class MachineView:
 
     `names` maps every name the machine answers to (listed ids, declared ids, aliases, tag forms) to the
     listed id. `closed`: the list is known and complete, so that an id outside it is refused. `include`
-    and `exclude` are the globs of fleet.yaml.
+    and `exclude` are the globs of fleet.yaml. `answering`: it answered when it was last asked; one that did
+    not is still there until its grace is over, but a role passes it over.
     """
 
     status: Status
@@ -36,6 +35,7 @@ class MachineView:
     closed: bool = True
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    answering: bool = True
 
     @property
     def there(self) -> bool:
@@ -84,12 +84,19 @@ class Resolution:
 
 
 def resolve(
-    table: RoutingTable, view: View, text: str, *, pinned: str | None = None, falls_back: bool = False
+    table: RoutingTable,
+    view: View,
+    text: str,
+    *,
+    pinned: str | None = None,
+    falls_back: bool = False,
+    away: frozenset[str] = frozenset(),
 ) -> Resolution:
     """Decide what `text` means on the surface of `table`.
 
     `pinned`: the provider of a ``/providers/<name>`` path, whose whole text is a model of that machine.
     `falls_back`: the endpoint is one where an unknown bare id may become the surface's default role.
+    `away`: providers that this very request could not reach; a role goes on to its next choice.
     """
     if len(text) > MAX_ID_BYTES or len(text.encode("utf-8", "surrogatepass")) > MAX_ID_BYTES:
         shown = text[:60] + "…"
@@ -98,7 +105,7 @@ def resolve(
     if pinned is not None:
         return _on_machine(table, view, text, pinned, text, "provider")
     if text.startswith("@"):
-        return _role(table, view, text)
+        return _role(table, view, text, away)
     rest = _without_namespace(table, text)
     target = table.aliases.get(rest)
     rule: Rule = "alias" if target is not None else "provider"
@@ -106,7 +113,7 @@ def resolve(
     provider = table.names.get(head) if slash else None
     if provider is not None:
         return _on_machine(table, view, text, provider, model, rule)
-    return _bare(table, view, text, rest, falls_back)
+    return _bare(table, view, text, rest, falls_back, away)
 
 
 def lock_view(table: RoutingTable) -> dict[str, MachineView]:
@@ -135,20 +142,20 @@ def _without_namespace(table: RoutingTable, text: str) -> str:
     return rest if slash and head in table.namespaces else text
 
 
-def _role(table: RoutingTable, view: View, text: str) -> Resolution:
+def _role(table: RoutingTable, view: View, text: str, away: frozenset[str]) -> Resolution:
     candidates = table.roles.get(text[1:])
     if not candidates:
         known = ", ".join(f"@{name}" for name in sorted(table.roles)) or "none"
         refusal = Refusal("model_not_found", f"unknown role '{text}'; roles here: {known}")
         return Resolution(text, None, text, "role", refusal=refusal)
-    answers = (_candidate(table, view, text, candidate) for candidate in candidates)
-    first = next(answers)
-    if first.available:
-        return first
-    for answer in answers:
-        if answer.available:
-            return replace(answer, fallback=True)
-    return replace(first, look=False)
+    answers = [_candidate(table, view, text, candidate) for candidate in candidates]
+    usable = [answer for answer in answers if answer.available]
+    quick = [answer for answer in usable if view[answer.provider or ""].answering]
+    reached = [answer for answer in quick or usable if answer.provider not in away]
+    chosen = next(iter(reached or usable), None)
+    if chosen is None:
+        return replace(answers[0], look=False)
+    return chosen if chosen is answers[0] else replace(chosen, fallback=True)
 
 
 def _candidate(table: RoutingTable, view: View, text: str, composite: str) -> Resolution:
@@ -156,13 +163,19 @@ def _candidate(table: RoutingTable, view: View, text: str, composite: str) -> Re
     return _on_machine(table, view, text, table.names.get(name, name), model, "role")
 
 
-def _bare(table: RoutingTable, view: View, text: str, model: str, falls_back: bool) -> Resolution:
+def _bare(
+    table: RoutingTable, view: View, text: str, model: str, falls_back: bool, away: frozenset[str]
+) -> Resolution:
     answer = _on_machine(table, view, text, table.default_provider, model, "bare")
     if answer.refusal is None or answer.refusal.code != "model_not_found":
         return answer
-    if not falls_back or table.legacy != "fallback" or "/" in model or "default" not in table.roles:
+    head, slash, _ = model.partition("/")
+    if slash:
+        message = f"no provider is called '{head}', and {answer.refusal.message}"
+        return replace(answer, refusal=replace(answer.refusal, message=message))
+    if not falls_back or not model or table.legacy != "fallback" or "default" not in table.roles:
         return answer
-    default = _role(table, view, "@default")
+    default = _role(table, view, "@default", away)
     classes = {provider.name: provider.class_ for provider in table.providers}
     if default.provider is None or classes.get(default.provider) != "local":
         return answer
@@ -199,6 +212,8 @@ def _suggestions(table: RoutingTable, view: View, provider: str, model: str) -> 
 
     Comparing by the letter is cheap for thousands of ids; only the closest of them get the better look.
     """
+    from rapidfuzz import fuzz, process
+
     there = [allowed.name for allowed in table.providers if view[allowed.name].there]
     same = [f"{name}/{model}" for name in there if model and view[name].names.get(model) == model]
     ids = [f"{name}/{listed}" for name in there for listed in dict.fromkeys(view[name].names.values())]

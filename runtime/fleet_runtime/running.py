@@ -54,28 +54,38 @@ class Running:
         """One fresh look at a machine, throttled."""
         await self.inventory.look(provider)
 
+    def doubt(self, provider: str, reason: str) -> None:
+        """A request could not reach a machine."""
+        self.inventory.doubt(provider, reason)
+
     async def resolve(
-        self, table: RoutingTable, text: str, *, pinned: str | None = None, falls_back: bool = False
+        self,
+        table: RoutingTable,
+        text: str,
+        *,
+        pinned: str | None = None,
+        falls_back: bool = False,
+        away: frozenset[str] = frozenset(),
     ) -> router.Resolution:
         """The router's answer, after a fresh look at the machine where one could change it."""
-        answer = self._decide(table, text, pinned, falls_back)
+        answer = self._decide(table, text, pinned, falls_back, away)
         if answer.look and answer.provider is not None:
             await self.look(answer.provider)
-            answer = self._decide(table, text, pinned, falls_back)
+            answer = self._decide(table, text, pinned, falls_back, away)
         return answer
 
     def _decide(
-        self, table: RoutingTable, text: str, pinned: str | None, falls_back: bool
+        self, table: RoutingTable, text: str, pinned: str | None, falls_back: bool, away: frozenset[str]
     ) -> router.Resolution:
         """The router's answer; one that can be used is remembered until a machine changes."""
         if self._memo_version != self.inventory.version or len(self._memo) > MEMO_SIZE:
             self._memo.clear()
             self._memo_version = self.inventory.version
         key = (table.base, pinned, falls_back, text)
-        answer = self._memo.get(key)
+        answer = None if away else self._memo.get(key)
         if answer is None:
-            answer = router.resolve(table, self.view, text, pinned=pinned, falls_back=falls_back)
-            if answer.available:
+            answer = router.resolve(table, self.view, text, pinned=pinned, falls_back=falls_back, away=away)
+            if answer.available and not away:
                 self._memo[key] = answer
         return answer
 

@@ -22,7 +22,7 @@ from fleet_runtime.running import Running, assemble
 from fleet_runtime.snapshot import ArtifactError, Snapshot, load_snapshot
 from fleet_runtime.store import Store, StoreUnavailable, keep_history, state_path
 
-WATCH_SECONDS = 0.5
+WATCH_SECONDS = 0.05
 RETRY_SECONDS = 5.0
 REFUSALS = (ArtifactError, CannotServe, KeyUnset)
 NEEDS_RESTART = ("listen", "state")

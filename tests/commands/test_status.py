@@ -52,7 +52,7 @@ def test_each_machine_is_one_line() -> None:
     assert lines == [
         "machine      status   since  models  loaded    latency  in flight               last error",
         "sam-desktop  online   3 min  6       qwen3-8b  4 ms     qwen3-8b ×2, 1 waiting  -",
-        "embedding    offline  1 d    6       -         4 ms     -                       no route",
+        "embedding    offline  1 d    6       -         -        -                       no route",
     ]
 
 

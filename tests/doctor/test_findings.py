@@ -94,6 +94,11 @@ def test_a_fault_of_the_gateway_is_one_finding(more: Mapping[str, Any], severity
     assert what in finding.what
 
 
+def test_a_build_that_is_refused_for_want_of_a_key_is_not_mended_by_building() -> None:
+    [finding] = whole(told(machine("desk"), refused="environment variable 'LAPTOP_KEY' is not set"))
+    assert finding.remedy.startswith("`export LAPTOP_KEY=…`")
+
+
 def test_a_gateway_behind_tls_may_listen_anywhere() -> None:
     assert whole(told(machine("desk"), url="https://fleet.example", listen="0.0.0.0:8400")) == []
 

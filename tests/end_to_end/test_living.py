@@ -74,6 +74,16 @@ def test_a_machine_that_sleeps_leaves_the_lists_and_comes_back_and_its_id_is_nev
     assert stack.chat("@task").headers["x-fleet-provider"] == "embedding"
 
 
+def test_a_role_does_not_wait_for_the_grace_of_a_machine_that_just_died(stack: Stack) -> None:
+    assert stack.chat("@task").headers["x-fleet-provider"] == "embedding"
+    stack.machines.set("embedding", offline=True)
+    for _ in range(5):
+        answer = stack.chat("@task")
+        assert (answer.status_code, answer.headers["x-fleet-provider"]) == (200, "sam-desktop")
+        assert answer.headers["x-fleet-fallback"] == "@task"
+    assert len(stack.machines.inference("sam-desktop")) == 5
+
+
 def test_a_dead_sidecar_is_an_error_and_never_bypassed(stack: Stack) -> None:
     stack.machines.set("sam-desktop", sidecar_offline=True)
     answer = stack.chat("sam-desktop/qwen3-8b")

@@ -12,11 +12,13 @@ import pytest
 from fleet_runtime import protocol, server, service
 from fleet_runtime.api import create_api
 from fleet_runtime.contract import Gateway, Inventory, Limits, Status, Timeouts
+from fleet_runtime.dialects.listing import MAX_MODELS
 from fleet_runtime.endpoints import ENDPOINTS, Endpoint
 from fleet_runtime.errors import FAULTS
 from fleet_runtime.events import Topic
 from fleet_runtime.machine import WAITING_ROOM
 from fleet_runtime.metrics import ReloadResult
+from fleet_runtime.probe import MAX_LIST_BYTES
 from fleet_runtime.record import EndReason
 from tests.artifacts import connection, gateway, write_generated
 
@@ -82,4 +84,5 @@ def test_limits_and_timeouts_are_those_of_the_code() -> None:
     assert f"{inventory.timeout:g} s, every {inventory.interval:g} s" in row("a look at a machine")
     assert f"| {inventory.grace:g} s" in row("a machine that stops answering")
     assert f"| {Gateway.model_fields['drain'].default:g} s" in row("running requests after SIGTERM")
+    assert f"{MAX_LIST_BYTES // 1_000_000} MB and {MAX_MODELS} models" in row("a machine's list")
     assert WAITING_ROOM == 4

@@ -165,6 +165,7 @@ REFUSED = {
 REQUIRED = {
     "missing": b"{}",
     "null": b'{"model":null}',
+    "empty": b'{"model":""}',
     "a number": b'{"model":1}',
     "an array": b'{"model":["a/m"]}',
     "an object": b'{"model":{"model":"a/m"}}',
@@ -173,7 +174,6 @@ REQUIRED = {
     "a string and then a number": b'{"model":"a/m","model":1}',
 }
 NOT_FOUND = {
-    "empty": b'{"model":""}',
     "an emoji": '{"model":"a/\U0001f600"}'.encode(),
     "an escaped NUL": b'{"model":"a/m\\u0000"}',
     "1 MB": b'{"model":"' + b"a" * 1_000_000 + b'"}',

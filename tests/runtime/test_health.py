@@ -6,7 +6,7 @@ from typing import Literal
 
 from fleet_runtime.contract import ModelFacts
 from fleet_runtime.dialects.observation import Observation
-from fleet_runtime.health import MachineState, after_look, next_look
+from fleet_runtime.health import EMPTIED, MachineState, after_look, next_look
 
 GRACE = 30.0
 LIST = {"qwen3-8b": ModelFacts(context=8192, context_source="listed")}
@@ -83,3 +83,20 @@ def test_a_machine_that_stays_away_is_asked_less_often_but_at_least_once_a_grace
         state = seen(state, SILENT, at)
     assert delays[:2] == [10, 20]
     assert set(delays[2:]) == {GRACE}
+
+
+def test_a_list_that_is_suddenly_empty_is_a_glitch_until_the_grace_is_over() -> None:
+    empty = Observation("llama-swap", "online")
+    glitch = seen(seen(NEW, ONLINE, 1), empty, 11)
+    assert (glitch.status, glitch.models, glitch.states) == ("online", LIST, {"qwen3-8b": "loaded"})
+    assert (glitch.reason, glitch.failures) == (EMPTIED, 1)
+    assert glitch.observation == ONLINE, "the next look compares with the last good one"
+    healed = seen(glitch, ONLINE, 12)
+    assert (healed.reason, healed.failures) == (None, 0)
+    believed = seen(glitch, empty, 31)
+    assert (believed.status, believed.models, believed.reason) == ("online", {}, None)
+
+
+def test_a_machine_that_never_listed_anything_is_simply_empty() -> None:
+    state = seen(NEW, Observation("llama-swap", "online"), 1)
+    assert (state.status, state.models, state.reason) == ("online", {}, None)

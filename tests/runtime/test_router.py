@@ -135,6 +135,26 @@ def test_a_role_moves_to_its_next_choice_while_the_first_is_away_and_says_so() -
     assert (answer.id, answer.fallback) == ("sam-desktop/qwen3-4b", True)
 
 
+def test_a_role_passes_over_a_machine_that_did_not_answer_lately() -> None:
+    view = lock_view(BOOCHAT)
+    view["embedding"] = replace(view["embedding"], answering=False)
+    assert (ask("@task", view=view).id, ask("@task", view=view).fallback) == ("sam-desktop/qwen3-4b", True)
+    assert ask("embedding/qwen3-4b", view=view).available, "its own id is still asked"
+
+
+def test_a_role_goes_on_to_its_next_choice_when_a_request_cannot_reach_the_first() -> None:
+    away = frozenset({"embedding"})
+    assert ask("@task", away=away).id == "sam-desktop/qwen3-4b"
+    assert ask("embedding/qwen3-4b", away=away).id == "embedding/qwen3-4b"
+    assert ask("@task", away=away | {"sam-desktop"}).id == "embedding/qwen3-4b", "nobody left: the first"
+
+
+def test_a_name_with_an_unknown_machine_says_that_there_is_no_such_machine() -> None:
+    answer = ask("third-box/qwen3-8b")
+    assert answer.refusal is not None
+    assert answer.refusal.message.startswith("no provider is called 'third-box', and ")
+
+
 def test_a_role_whose_every_machine_is_away_answers_for_its_first_choice() -> None:
     view = without("embedding") | {"sam-desktop": without("sam-desktop")["sam-desktop"]}
     answer = ask("@task", view=view)

@@ -19,9 +19,11 @@ async function story(): Promise<void> {
   const now = await fleet.favorites();
   const arranged = await fleet.arrange(now, now.favorites.map((favorite) => favorite.id).reverse());
   told(arranged.favorites.map((favorite) => favorite.id));
+  let away = false;
   await keepPicker(fleet, (lines) => {
     told(lines);
-    return !(lines[0] ?? "").endsWith("is online");
+    away ||= lines[0] === "embedding is offline";
+    return !(away && lines[0] === "embedding is online");
   });
   const left = await fleet.forget("sam-desktop/qwen3-8b");
   told(left.favorites.length);

@@ -39,7 +39,7 @@ Example:
 
 \b
 Exit codes: 0 nothing or only notes, 1 errors or warnings, 2 usage, 4 no gateway answers.
-"""
+""",
 )
 @url_option
 @click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
@@ -80,13 +80,11 @@ def _shown(findings: Iterable[Finding]) -> list[str]:
 
 
 def _summary(examination: Examination) -> str:
+    from fleet_runtime.findings import counted
+
     severities = [finding.severity for finding in examination.findings]
-    counts = [_count(severities.count(each), each) for each in COLORS if each in severities]
+    counts = [counted(severities.count(each), each) for each in COLORS if each in severities]
     return ", ".join(counts) if counts else f"nothing is wrong: {examination.looked_at}"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what if number == 1 else what + 's'}"
 
 
 def _as_json(examination: Examination) -> str:

@@ -28,6 +28,7 @@ from fleet_runtime.findings import (
     Finding,
     Told,
     clock_skew,
+    counted,
     favorite_findings,
     gateway_findings,
     machine_findings,
@@ -178,5 +179,7 @@ def _silence(url: str | None, silent: GatewayUnreachable) -> str:
 def _looked_at(told: Told | None) -> str:
     if told is None:
         return "no gateway was asked"
-    models = sum(machine.models for machine in told.fleet.providers)
-    return f"{len(told.fleet.providers)} machines, {models} models, {len(told.favorites.favorites)} favorites"
+    machines, favorites = told.fleet.providers, told.favorites.favorites
+    models = sum(machine.models for machine in machines)
+    counts = ((len(machines), "machine"), (models, "model"), (len(favorites), "favorite"))
+    return ", ".join(counted(number, what) for number, what in counts)

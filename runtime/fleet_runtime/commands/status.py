@@ -64,7 +64,7 @@ def _row(provider: dict[str, Any], now: datetime) -> tuple[str, ...]:
     loaded = [*provider["loaded"], *(f"{model} (loading)" for model in provider["loading"])]
     running = [f"{model} ×{count}" for model, count in provider["in_flight"].items()]
     waiting = [f"{provider['waiting']} waiting"] if provider["waiting"] else []
-    latency = provider["latency"]
+    latency = provider["latency"] if provider["status"] != "offline" else None
     return (
         provider["name"],
         provider["status"],

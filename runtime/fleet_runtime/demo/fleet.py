@@ -9,7 +9,7 @@ CLOUD_KEY_VARIABLE = "FLEET_DEMO_CLOUD_KEY"
 CLOUD_KEY = "demo-key-of-the-cloud"
 NEWCOMER = "third-box"
 NEWCOMER_MODEL = "glm-4.6-air"
-MACHINES = ("sam-desktop", "embedding", "deepseek", NEWCOMER)
+MACHINES = ("sam-desktop", "embedding", "big-cloud", NEWCOMER)
 SURFACES = ("boochat", "boocoder", "arena")
 
 
@@ -20,7 +20,7 @@ def demo_machines() -> tuple[MachineSpec, ...]:
     return (
         MachineSpec("sam-desktop", kind="llama-swap", models=shared, sidecar=True),
         MachineSpec("embedding", kind="llama-swap", models=shared),
-        MachineSpec("deepseek", kind="cloud", models=shared, api_key=CLOUD_KEY),
+        MachineSpec("big-cloud", kind="cloud", models=shared, api_key=CLOUD_KEY),
         MachineSpec(
             NEWCOMER, kind="llama-swap", models=(SimulatedModel("qwen3-8b"), SimulatedModel(NEWCOMER_MODEL))
         ),
@@ -39,8 +39,8 @@ providers:
     url: {machines.url("sam-desktop")}
     sidecar: {machines.sidecar_url("sam-desktop")}
   embedding: {machines.url("embedding")}
-  deepseek:
-    url: {machines.url("deepseek")}
+  big-cloud:
+    url: {machines.url("big-cloud")}
     class: cloud
     api_key_env: {CLOUD_KEY_VARIABLE}
     models: {{{declared}}}

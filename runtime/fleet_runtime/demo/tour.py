@@ -66,10 +66,10 @@ def _side_by_side(stage: Stage, client: httpx.Client, say: Say) -> None:
 
 def _name_of_a_cloud(stage: Stage, client: httpx.Client, say: Say) -> None:
     """A local model with a cloud's name stays local"""
-    before = len(stage.machines.records("deepseek"))
+    before = len(stage.machines.records("big-cloud"))
     _ask(stage, client, say, "boochat", "embedding/deepseek-r1-qwen3-8b", "embedding")
     _ask(stage, client, say, "boochat", "deepseek-r1-qwen3-8b", "sam-desktop")
-    after = len(stage.machines.records("deepseek"))
+    after = len(stage.machines.records("big-cloud"))
     say(f"   requests that reached the cloud meanwhile: {after - before}")
     _expect(after == before, "nothing reached the cloud")
 
