@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import msgspec
 from pydantic import ValidationError
 
 from fleet_compiler.diagnostics import Diagnostic, Span
@@ -45,7 +46,8 @@ def dump_lock(lock: Lock) -> bytes:
     """The file's bytes: sorted, without times, equal for equal locks."""
     known = lock.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     data = {"format": lock.format, "providers": {}} | known
-    return (json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
+    line = json.dumps(data, sort_keys=True, ensure_ascii=False).encode()
+    return msgspec.json.format(line, indent=2) + b"\n"
 
 
 def save_lock(path: Path, lock: Lock) -> None:

@@ -69,12 +69,9 @@ class Prepared:
     compiled: Compiled
     plan: Plan
     lock_before: bytes | None
+    lock_after: bytes
     without_models: tuple[str, ...]
     changes: tuple[str, ...]
-
-    @property
-    def lock_after(self) -> bytes:
-        return dump_lock(self.compiled.lock)
 
     @property
     def stale(self) -> bool:
@@ -136,6 +133,7 @@ def prepare(
         compiled,
         plan_outputs(project.output, compiled.files),
         project.lock.read_bytes() if project.lock.is_file() else None,
+        dump_lock(compiled.lock),
         tuple(each.name for each in connections if is_asked(each) and each.name not in lock.providers),
         tuple(changes(last_build(project.output), compiled.build())),
     )

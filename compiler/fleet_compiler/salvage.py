@@ -10,6 +10,7 @@ from fleet_compiler.document import Document, Path
 from fleet_compiler.errors import ConfigInvalid
 from fleet_compiler.model import Fleet, parse_fleet
 from fleet_compiler.validate import violations
+from fleet_compiler.wording import as_name
 from fleet_runtime.identity import PROVIDER_NAME
 
 PLACEHOLDER_URL = "http://placeholder.invalid"
@@ -19,8 +20,8 @@ PLACEHOLDER_KEY = "placeholder"
 def sound_part(document: Document, faults: Iterable[Path]) -> Fleet | None:
     """The fleet without what stands at `faults`, None where too little is left.
 
-    A provider that is broken keeps its name and gets an address that nobody has, a broken key of the
-    gateway stays a key, so that what refers to them is no error.
+    A provider that is broken keeps its name, or the one it was probably to have, and gets an address that
+    nobody has; a broken key of the gateway stays a key: so what refers to them is no error.
     """
     if not isinstance(document.data, dict):
         return None
@@ -42,9 +43,12 @@ def sound_part(document: Document, faults: Iterable[Path]) -> Fleet | None:
 def _take_out(data: dict[str, Any], path: Path) -> None:
     """Put what will do in the place of what stands at `path`, or nothing."""
     match path:
-        case ("providers", str(name)) if PROVIDER_NAME.match(name):
+        case ("providers", str(name)) if PROVIDER_NAME.match(name) or PROVIDER_NAME.match(as_name(name)):
             written = _mapping_at(data, path)
-            _put(data, path, PLACEHOLDER_URL if written is None else {**written, "url": PLACEHOLDER_URL})
+            _delete(data, path)
+            mended = name if PROVIDER_NAME.match(name) else as_name(name)
+            value = PLACEHOLDER_URL if written is None else {**written, "url": PLACEHOLDER_URL}
+            _put(data, ("providers", mended), value)
         case ("providers", _, "url") | ("gateway", "url"):
             _put(data, path, PLACEHOLDER_URL)
         case ("providers", _, "sidecar", *_):

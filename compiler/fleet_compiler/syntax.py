@@ -66,7 +66,7 @@ _PROPERTIES = {
 """What is not allowed even where it is well-formed, by the last word of libyaml's context."""
 
 
-_WITHOUT_SPACE = re.compile(r" *(?P<key>[A-Za-z0-9_][\w.-]*):(?![\s\d])")
+_WITHOUT_SPACE = re.compile(r" *(?!https?://)(?P<key>[A-Za-z0-9_][\w.-]*):(?![\s\d])")
 _COLON_PROBLEMS = frozenset({
     "mapping values are not allowed in this context", "could not find expected ':'", _EXPECTED + "key",
 })  # fmt: skip

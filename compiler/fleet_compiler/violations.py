@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from fleet_compiler import remedies
 from fleet_compiler.diagnostics import Diagnostic, Related
 from fleet_compiler.document import Document, Path
 from fleet_compiler.secrecy import LITERAL_KEYS, is_secret
@@ -59,7 +59,6 @@ _TYPES = {
     "object": "a mapping",
     "null": "nothing",
 }
-_YES_NO = {"yes": True, "on": True, "y": True, "no": False, "off": False, "n": False}
 _OTHER_WORDS = {
     "base_url": "url", "baseurl": "url", "endpoint": "url", "address": "url", "host": "url", "type": "kind",
     "backend": "kind", "machines": "providers", "servers": "providers", "backends": "providers",
@@ -67,13 +66,6 @@ _OTHER_WORDS = {
     "context_length": "context", "n_ctx": "context", "max_tokens": "output", "port": "listen",
     "display_name": "label", "title": "label",
 }  # fmt: skip
-_MISSING = {
-    "version": "add 'version: 1'",
-    "default_provider": "add it, with the name of the provider that bare model ids belong to",
-    "providers": "add it, with at least one 'name: http://host:port'",
-    "url": "add 'url: http://host:port'",
-    "env": "add 'env' with the name of an environment variable, or 'file' with a path",
-}
 
 
 def _unknown_keys(found: Violation, document: Document) -> _Faults:
@@ -88,6 +80,7 @@ def _unknown_keys(found: Violation, document: Document) -> _Faults:
         meant = _OTHER_WORDS.get(key.lower().replace("-", "_"))
         meant = meant if meant in known else nearest(key, known)
         remedy = f"did you mean '{meant}'?" if meant else f"known here: {listed(known, 'and')}"
+        remedy = remedies.for_pasted(key) or remedy
         message = f"unknown key '{short(key)}' in {subject(found.path)}"
         diagnostic = document.diagnostic("F101", message, at, key=True, help=remedy)
         yield Fault(at, diagnostic, meant=(*found.path, meant) if meant else None)
@@ -112,7 +105,7 @@ def _missing_keys(found: Violation, document: Document) -> _Faults:
         if key not in found.value:
             shown = "'env' or 'file'" if key == "env" else f"'{key}'"
             message = f"missing key {shown} in {subject(found.path)}"
-            diagnostic = document.diagnostic("F102", message, found.path, key=True, help=_MISSING[key])
+            diagnostic = document.diagnostic("F102", message, found.path, key=True, help=remedies.MISSING[key])
             yield Fault(found.path, diagnostic, missing=key)
 
 
@@ -128,33 +121,8 @@ def _wrong_type(found: Violation, document: Document) -> _Faults:
     if wanted == ["number", "boolean"]:
         names = "a number or false"
     message = f"{subject(found.path)} must be {names}, not {_kind(value)}"
-    diagnostic = document.diagnostic("F103", message, found.path, help=_type_remedy(wanted, value, found))
-    yield Fault(found.path, diagnostic)
-
-
-def _type_remedy(wanted: list[str], value: Any, found: Violation) -> str | None:
-    if value is None:
-        return "write a value, or delete the key"
-    if not found.path:
-        return "start with 'version: 1', 'default_provider' and 'providers'"
-    if "integer" in wanted and isinstance(value, float) and value.is_integer():
-        return f"write {int(value)}"
-    if "integer" in wanted and isinstance(value, str) and re.fullmatch("[0-9]+", value):
-        return f"write {value} without quotes"
-    if "errorMessage" in found.schema:
-        return str(found.schema["errorMessage"])
-    if wanted == ["boolean"] and isinstance(value, str) and value.lower() in ("true", "false"):
-        return f"write {value.lower()} without quotes"
-    if wanted == ["boolean"] and isinstance(value, str) and value.lower() in _YES_NO:
-        return f"in YAML 1.2 '{value}' is text; write {str(_YES_NO[value.lower()]).lower()}"
-    if wanted == ["string"] and isinstance(value, int | float) and not isinstance(value, bool):
-        return "put it in quotes to make it text"
-    if wanted == ["array"] and isinstance(value, str):
-        return f"put it in brackets: [{short(value)}]"
-    if wanted == ["boolean"]:
-        return "write true or false"
-    examples = found.schema.get("examples")
-    return f"like {json.dumps(examples[0], ensure_ascii=False)}" if examples else None
+    remedy = remedies.for_type(wanted, value, found.path, found.schema, document)
+    yield Fault(found.path, document.diagnostic("F103", message, found.path, help=remedy or None))
 
 
 def _kind(value: Any) -> str:
@@ -189,7 +157,7 @@ def _wrong_version(found: Violation, document: Document) -> _Faults:
 def _wrong_text(found: Violation, document: Document) -> _Faults:
     noun = found.schema.get("title", "text")
     message = f"{_quoted(found)} is not a valid {noun}"
-    remedy = found.schema.get("errorMessage")
+    remedy = remedies.for_form(found.value, found.path, found.schema, found.is_key, document)
     yield Fault(found.at, document.diagnostic("F106", message, found.at, key=found.is_key, help=remedy))
 
 

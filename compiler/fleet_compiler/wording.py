@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from fleet_compiler.masking import mask
@@ -21,6 +22,11 @@ def listed(names: Iterable[str], conjunction: str = "or") -> str:
     if len(quoted) < 2:
         return "".join(quoted)
     return f"{', '.join(quoted[:-1])} {conjunction} {quoted[-1]}"
+
+
+def as_name(text: str) -> str:
+    """`text` in the letters that names have; what cannot be one may come out as another thing that cannot."""
+    return re.sub(r"[^a-z0-9._-]+", "-", text.lower()).strip("-._")
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:

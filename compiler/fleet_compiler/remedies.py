@@ -1,0 +1,175 @@
+"""What to write instead of a value of the wrong form or type: the `help` of schema errors."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from fleet_compiler.document import Document, Path
+from fleet_compiler.syntax import unspaced_key
+from fleet_compiler.wording import as_name, short
+
+MISSING = {
+    "version": "add 'version: 1'",
+    "default_provider": "add it, with the name of the provider that bare model ids belong to",
+    "providers": "add it, with at least one 'name: http://host:port'",
+    "url": "add 'url: http://host:port'",
+    "env": "add 'env' with the name of an environment variable, or 'file' with a path",
+}
+"""What to do where a required key is not there."""
+
+_REQUIRED: dict[str, str] = {
+    "version": "write 'version: 1'",
+    "default_provider": "write the name of the provider that bare model ids belong to",
+    "providers": "write at least one 'name: http://host:port' below it, indented",
+}
+_YES_NO = {"yes": True, "on": True, "y": True, "no": False, "off": False, "n": False}
+_DURATION = re.compile(r"(?P<number>[0-9]{1,9}(?:\.[0-9]{1,3})?) ?(?P<unit>ms|s|sec|m|min|h|d)")
+_SECONDS = {"ms": 0.001, "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+_VARIABLE = re.compile(r"\$\{|\$[A-Za-z_]|\{env:|\{\{|%[A-Za-z_]+%")
+_LONG_PORT = re.compile(r"https?://[^/]*?:(?P<port>[0-9]{6,})(?:/|\Z)")
+_PLAIN = re.compile(r"(?!https?$)[A-Za-z0-9_/][\w./:-]*(?<!:)(?: [\w./-]+)*")
+
+
+def for_type(wanted: list[str], value: Any, path: Path, schema: Mapping[str, Any], document: Document) -> str:
+    """The remedy for a value that is none of the JSON types `wanted`; may be empty."""
+    if value is None:
+        return _for_nothing(path, document)
+    if isinstance(value, str) and "object" in wanted and (key := unspaced_key(value)):
+        return f"put a space after ':', like '{short(key)}: value'"
+    if hint := _for_outdented(path, document):
+        return hint
+    if not path:
+        return "start with 'version: 1', 'default_provider' and 'providers'"
+    if "integer" in wanted and isinstance(value, float) and value.is_integer():
+        return f"write {int(value)}"
+    if "integer" in wanted and isinstance(value, str) and re.fullmatch("[0-9]+", value):
+        return f"write {value} without quotes"
+    if "number" in wanted and isinstance(value, str) and (seconds := _seconds(value, schema)):
+        return f"write {seconds}: a number of seconds, without a unit"
+    if "errorMessage" in schema:
+        return str(schema["errorMessage"])
+    if wanted == ["boolean"] and isinstance(value, str) and value.lower() in ("true", "false"):
+        return f"write {value.lower()} without quotes"
+    if wanted == ["boolean"] and isinstance(value, str) and value.lower() in _YES_NO:
+        return f"in YAML 1.2 '{value}' is text; write {str(_YES_NO[value.lower()]).lower()}"
+    if wanted == ["string"] and isinstance(value, int | float) and not isinstance(value, bool):
+        return "put it in quotes to make it text"
+    if wanted == ["array"] and isinstance(value, str):
+        return f"put it in brackets: [{short(value)}]"
+    if wanted == ["boolean"]:
+        return "write true or false"
+    return _like(value, wanted, schema.get("examples"))
+
+
+def for_form(value: Any, path: Path, schema: Mapping[str, Any], is_key: bool, document: Document) -> str | None:
+    """The remedy for a text that does not have the form of its place."""
+    usual: str | None = schema.get("errorMessage")
+    if not isinstance(value, str):
+        return usual
+    if is_key:
+        return _for_name(value, schema, usual)
+    if _VARIABLE.search(value):
+        return "variables are not filled in: write the value itself"
+    if schema.get("title") == "URL":
+        if hint := _for_outdented(path, document):
+            return hint
+        if match := _LONG_PORT.match(value):
+            return f"port {short(match['port'])} is too large: ports end at 65535"
+        if (key := unspaced_key(value)) and "://" in value.removeprefix(key)[:7]:
+            return f"put a space after ':', like '{short(key)}: http://host:port'"
+    return usual
+
+
+def for_pasted(key: str) -> str | None:
+    """The remedy for a key that came with the sign of a diff."""
+    return "delete the '+' at the beginning of the line" if re.match(r"\+\s*\S", key) else None
+
+
+def _for_name(name: str, schema: Mapping[str, Any], usual: str | None) -> str | None:
+    if pasted := for_pasted(name):
+        return pasted
+    near, pattern = as_name(name), schema.get("pattern")
+    if pattern and near != name and re.search(pattern, near):
+        return f"write '{near}'; {usual}" if usual else f"write '{near}'"
+    return usual
+
+
+def _for_nothing(path: Path, document: Document) -> str:
+    match path:
+        case (str(key),) if key in _REQUIRED:
+            return _REQUIRED[key]
+        case ("providers", str(name)):
+            if below := _next_outdented(path, document):
+                return f"indent '{below}' more than '{short(name)}', and so whatever belongs to it"
+            return "write its URL, or delete the key"
+        case (*_, "url"):
+            return "write http://host:port"
+        case _:
+            return "write a value, or delete the key"
+
+
+def _next_outdented(path: Path, document: Document) -> str | None:
+    """The key after the one at `path` that belongs inside it and not beside it."""
+    siblings = list(document.data[path[0]])
+    following = siblings[siblings.index(path[1]) + 1 :][:1]
+    return following[0] if following and _outdented((path[0], following[0]), document) else None
+
+
+def _for_outdented(path: Path, document: Document) -> str | None:
+    if not _outdented(path, document):
+        return None
+    above = next(
+        (
+            name
+            for name in reversed(list(document.data[path[0]])[: list(document.data[path[0]]).index(path[1])])
+            if not _outdented((path[0], name), document)
+        ),
+        None,
+    )
+    return f"indent it more than '{short(str(above))}', to which it belongs" if above is not None else None
+
+
+def _outdented(path: Path, document: Document) -> bool:
+    """Whether a provider or surface has the name of one of their keys, and nobody meant that name."""
+    from fleet_compiler.model import Provider, Surface
+
+    if len(path) != 2 or path[0] not in ("providers", "surfaces"):
+        return False
+    part = Provider if path[0] == "providers" else Surface
+    written = document.data[path[0]]
+    keys = {field.alias or name for name, field in part.model_fields.items()}
+    return path[1] in keys and any(written[name] is None for name in written if name not in keys)
+
+
+def _seconds(text: str, schema: Mapping[str, Any]) -> str | None:
+    match = _DURATION.fullmatch(text.strip().lower())
+    if match is None or "econds" not in schema.get("description", ""):
+        return None
+    return f"{float(match['number']) * _SECONDS[match['unit']]:g}"
+
+
+def _like(value: Any, wanted: list[str], examples: Any) -> str:
+    """An example in YAML; where a list stands for a mapping, how its entries are written."""
+    if not examples:
+        return ""
+    example = next((each for each in examples if not isinstance(each, list)), examples[0])
+    example = examples[0] if "object" not in wanted else example
+    shown = _yaml(example, outer=True)
+    if isinstance(value, list) and "object" in wanted and "array" not in wanted:
+        return f"write its entries without '- ', each with its name before ':', like '{shown}'"
+    return f"like '{shown}'" if isinstance(example, dict) else f"like {shown}"
+
+
+def _yaml(value: Any, *, outer: bool = False) -> str:
+    """A value in one line of YAML."""
+    if isinstance(value, dict):
+        pairs = [f"{_yaml(key)}: {_yaml(each)}" for key, each in value.items()]
+        return pairs[0] if outer and len(pairs) == 1 else f"{{{', '.join(pairs)}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_yaml, value))}]"
+    if isinstance(value, str) and _PLAIN.fullmatch(value):
+        return value
+    return json.dumps(value, ensure_ascii=False)
