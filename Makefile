@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help demo tour test slow integration integration-quick soak types lint format docs build serve lock-dependencies clean
+.PHONY: help demo tour test slow integration integration-quick soak types lint format docs build serve bench-gateway bench-compiler lock-dependencies clean
 
 help: ## what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-18s %s\n", $$1, $$2}'
@@ -70,6 +70,12 @@ build: $(READY) ## compile fleet.yaml to generated/
 
 serve: $(READY) ## run the gateway on generated/
 	$(BIN)/fleet serve
+
+bench-gateway: $(READY) ## the gateway beside nginx and LiteLLM's proxy; needs Debian's nginx and wrk
+	@$(BIN)/python -m bench.gateway
+
+bench-compiler: $(READY) ## the compiler beside a bare interpreter and check-jsonschema
+	@$(BIN)/python -m bench.compiler
 
 lock-dependencies: ## pin the dependencies anew (needs uv)
 	uv lock --upgrade

@@ -109,8 +109,8 @@ def fleet(folder: Path, ports: Machines) -> Iterator[Contender]:
         home.mkdir()
     (home / "fleet.yaml").write_text(FLEET_YAML.format(**ports.ports(), port=port, model=MODEL))
     command = [str(Path(sys.executable).with_name("fleet")), "serve"]
-    subprocess.run([command[0], "build"], cwd=home, check=True, stdout=subprocess.DEVNULL)
     env = {**os.environ, "BENCH_MACHINE_KEY": "machine-key", "BENCH_GATEWAY_KEY": "gateway-key"}
+    subprocess.run([command[0], "build"], cwd=home, env=env, check=True, capture_output=True)
     headers = {"authorization": "Bearer gateway-key"}
     quick = Target(port, f"/boochat{CHAT}", f"quick/{MODEL}", headers)
     paced = Target(port, f"/boochat{CHAT}", f"paced/{MODEL}", headers)

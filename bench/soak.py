@@ -4,9 +4,9 @@
 
 Three simulated machines, `fleet build` and `fleet serve` as their own processes. Unary requests and streams
 go to all three, some clients leave half-way, and once a minute a build changes the configuration. Every 30
-seconds one machine gets one of `FAULTS`, for 10 seconds. After every fault has been there once, and briefly,
-counting begins. At the end: errors on the other two, the slope of the gateway's memory, its descriptors. The
-exit code is 1 if any of them is not as it must be.
+seconds one machine gets one of `FAULTS`, for 10 seconds. Counting begins once each fault has been there.
+At the end: errors on the other two, the slope of the gateway's memory, its descriptors. The exit code is 1 if
+any of them is not as it must be.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ HEALTHY = ("north", "south")
 FAULTY = "east"
 MODEL = "m"
 RATE = 100.0
-WARM_UP = (6.0, 3.0)
+WARM_UP = (12.0, 10.0)
 STEADY = (30.0, 10.0)
 """Seconds from one fault to the next, and those that it lasts."""
 BUILD_EVERY_SECONDS = 60.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterator
 from urllib.parse import SplitResult, urlsplit
 
@@ -11,6 +12,10 @@ from fleet_compiler.document import Document, Path
 from fleet_compiler.model import WILDCARDS, Fleet
 
 _HOME_DOMAINS = ("local", "lan", "home", "internal", "home.arpa", "localhost", "ts.net", "test", "invalid")
+_ENDPOINT = re.compile(
+    r"/(?:(?:chat/)?completions|models|responses|embeddings|messages|rerank"
+    r"|api/(?:chat|generate|tags|show|ps|embed|embeddings|version))/*\Z"
+)
 
 
 def check(fleet: Fleet, document: Document) -> Iterator[Diagnostic]:
@@ -40,19 +45,35 @@ def _url(url: str, path: Path, document: Document) -> Iterator[Diagnostic]:
     try:
         parts = urlsplit(url)
         port = parts.port
-    except ValueError:
+    except ValueError as error:
+        if "out of range" in str(error):
+            message = "URL has a port that does not exist"
+            yield document.diagnostic("F209", message, path, help="write a port from 1 to 65535")
+            return
         remedy = "write an IPv6 address in brackets, and a port from 1 to 65535"
         yield document.diagnostic("F209", "URL has no usable host and port", path, help=remedy)
         return
     if parts.username is not None or parts.password is not None:
         remedy = "delete them; a key comes from 'api_key_env' or 'api_key_file'"
         yield document.diagnostic("F210", "credentials do not belong in a URL", path, help=remedy)
+    yield from _endpoint(url, path, document)
     if port == 0:
         remedy = "write a port from 1 to 65535"
         yield document.diagnostic("F209", "port 0 cannot be reached", path, help=remedy)
     if _address(parts) == "wildcard":
         remedy = "write the address under which this host is reached, like 127.0.0.1"
         yield document.diagnostic("F209", f"'{parts.hostname}' is no address to send to", path, help=remedy)
+
+
+def _endpoint(url: str, path: Path, document: Document) -> Iterator[Diagnostic]:
+    """What clients call is no address of a server; a prefix that is called so is told by a `/v1` after it."""
+    match = _ENDPOINT.search(url)
+    if match is None or document.value(path).rstrip("/").endswith("/v1"):
+        return
+    root = url[: match.start()]
+    shown = root if path[-1] == "api_base" else root.removesuffix("/v1")
+    message = f"URL ends in '{match[0].strip('/')}', which is one endpoint of a server and not its address"
+    yield document.diagnostic("F215", message, path, help=f"write {shown}")
 
 
 def _address(parts: SplitResult) -> ipaddress.IPv4Address | ipaddress.IPv6Address | str:

@@ -69,6 +69,17 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(import_module(module), name)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if not ctx.resilient_parsing and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from fleet_compiler.wording import nearest
+
+            near = nearest(args[0], COMMANDS)
+            hint = f"did you mean '{near}'?" if near else f"there is {', '.join(COMMANDS)}"
+            ctx.fail(f"no command '{args[0]}'; {hint}")
+        return super().resolve_command(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             result = super().invoke(ctx)
@@ -117,6 +128,22 @@ def main() -> NoReturn:
     sys.exit(code)
 
 
+def _show(error: click.ClickException) -> None:
+    """click's own errors in the words and form of ours; a bare command that wants a help text gets it."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+        return
+    from fleet_compiler.commands.terminal import note, say
+
+    message = error.format_message().removesuffix(".")
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        note(error.ctx.get_usage())
+        note(f"try '{error.ctx.command_path} --help' for help\n")
+    if message[1:2].islower():
+        message = message[0].lower() + message[1:]
+    say(f"error: {message}", err=True, fg="red")
+
+
 def _run() -> int:
     try:
         code = fleet.main(prog_name="fleet", standalone_mode=False)
@@ -124,7 +151,7 @@ def _run() -> int:
     except click.Abort:
         return 130
     except click.ClickException as error:
-        error.show()
+        _show(error)
         return error.exit_code
     except Exception as error:
         from fleet_compiler.commands.terminal import show_failure

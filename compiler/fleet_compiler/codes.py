@@ -52,8 +52,8 @@ CODES: dict[str, Code] = {
     ),
     "F003": Code(
         "file is not UTF-8",
-        "Files are read as UTF-8 without a byte order mark, so that they mean the same on every system."
-        " Editors call it 'UTF-8', not 'UTF-8 with BOM' and not 'Unicode'.",
+        "Files are read as UTF-8, with or without a byte order mark, so that they mean the same on every"
+        " system. Editors call it 'UTF-8', not 'Unicode' and not 'UTF-16'.",
     ),
     "F004": Code(
         "character that is not allowed",
@@ -325,6 +325,14 @@ CODES: dict[str, Code] = {
         "surfaces:\n  opencode: {client: opencode, legacy_provider: box}",
         "surfaces:\n  opencode: {client: opencode, legacy_provider: llama-swap}",
     ),
+    "F215": Code(
+        "URL of one endpoint",
+        "Examples often show the whole URL of a request, like http://box:8080/v1/chat/completions. fleet adds"
+        " the endpoint itself: write the part before it. Where a server really stands below such a path, put"
+        " `/v1` after it.",
+        "providers:\n  box: http://192.168.1.20:8080/v1/chat/completions",
+        "providers:\n  box: http://192.168.1.20:8080",
+    ),
     "F250": Code(
         "key sent unencrypted",
         "Anyone between here and a public http address can read the key. Addresses of home networks, tailnets"
@@ -416,5 +424,10 @@ CODES: dict[str, Code] = {
     "F307": Code(
         "fleet.lock is out of date",
         "The machine serves something else than fleet.lock says. `fleet lock` brings it up to date.",
+    ),
+    "F308": Code(
+        "glob that matches no model",
+        "By fleet.lock the machine lists no model that this glob of `include` matches. It may be misspelt, or"
+        " the model new: then run `fleet lock`.",
     ),
 }

@@ -138,9 +138,15 @@ def _lowered(response: httpx.Response) -> dict[str, str]:
     return {name.lower(): value for name, value in response.headers.items()}
 
 
+_NOT_TLS = ("wrong version number", "wrong_version_number", "record layer failure", "unknown protocol")
+"""What OpenSSL 1.1 to 3.5 say of an answer in plain text."""
+
+
 def _unreached(error: httpx.ConnectError) -> str:
     """Why a connection failed, in the same words on every system."""
     text = str(error).lower()
+    if any(sign in text for sign in _NOT_TLS):
+        return "it does not speak TLS: try http://"
     if "certificate" in text or "ssl" in text or "tls" in text:
         return "its TLS certificate or handshake is refused"
     if "refused" in text or "all connection attempts failed" in text:

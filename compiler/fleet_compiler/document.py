@@ -65,6 +65,13 @@ class Document:
         self.data = data
         self._root = root
 
+    def value(self, path: Path) -> Any:
+        """The data at `path`, which has to be there."""
+        value = self.data
+        for step in path:
+            value = value[step]
+        return value
+
     def span(self, path: Path, key: bool = False) -> Span:
         """The place of the value at `path`, or of its key; where there is none, of what is nearest above.
 

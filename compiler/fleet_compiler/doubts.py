@@ -9,8 +9,9 @@ from fleet_compiler.diagnostics import Diagnostic
 from fleet_compiler.document import Document, Path
 from fleet_compiler.model import Fleet
 from fleet_compiler.resolve import Resolved, table_path
-from fleet_runtime.contract import FLEET_TABLE, RoutingTable
-from fleet_runtime.router import View, lock_view, resolve
+from fleet_compiler.wording import listed, nearest, short
+from fleet_runtime.contract import FLEET_TABLE, Lock, RoutingTable
+from fleet_runtime.router import View, admits, lock_view, resolve
 
 Roles = Mapping[str, tuple[str, ...]]
 
@@ -35,6 +36,23 @@ def doubts(fleet: Fleet, resolved: Resolved, document: Document) -> list[Diagnos
         document.diagnostic(doubt.code, doubt.message, doubt.path, help=doubt.help, severity="warning")
         for doubt in found
     ]
+
+
+def idle_globs(fleet: Fleet, lock: Lock, document: Document) -> list[Diagnostic]:
+    """Globs of `include` that match nothing that a machine of `lock` lists or fleet.yaml declares for it."""
+    found = []
+    for name, provider in fleet.providers.items():
+        entry = lock.providers.get(name)
+        ids = sorted(entry.models.keys() | provider.models.keys()) if entry is not None else []
+        for index, glob in enumerate(provider.include if ids else ()):
+            if not any(admits(id, (glob,), ()) for id in ids):
+                message = f"'{short(glob)}' matches no model of provider '{name}', as far as fleet.lock knows"
+                near = nearest(glob, ids)
+                some = listed(ids[:3], "and") + (" and more" if len(ids) > 3 else "")
+                remedy = f"did you mean '{short(near)}'?" if near else f"it lists {some}"
+                at = ("providers", name, "include", index)
+                found.append(document.diagnostic("F308", message, at, help=remedy, severity="warning"))
+    return found
 
 
 def _slashed_ids(table: RoutingTable) -> Iterator[_Doubt]:

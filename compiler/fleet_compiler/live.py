@@ -17,11 +17,12 @@ from fleet_runtime.contract import Lock
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """`lock` is what fleet.lock would be now; `silent`: some machine did not answer."""
+    """`lock` is what fleet.lock would be now; of the `asked` machines, `silent` did not answer."""
 
     lock: Lock
     findings: tuple[Diagnostic, ...]
-    silent: bool
+    asked: int
+    silent: int
 
 
 def look_live(loaded: Loaded, lock: Lock, root: Path, environ: Mapping[str, str]) -> Live:
@@ -30,12 +31,12 @@ def look_live(loaded: Loaded, lock: Lock, root: Path, environ: Mapping[str, str]
     seen = discover(connections, root, environ)
     fresh = with_observations(lock, seen, connections)
     found = []
-    silent = False
+    silent = 0
     for name, observation in seen.items():
         for oddity in observation.warnings:
             found.append(_at_provider(loaded, name, "F306", f"provider '{name}': {oddity}", None))
         if observation.status != "online":
-            silent = True
+            silent += 1
             message = f"provider '{name}' gave no list: {observation.reason or observation.status}"
             found.append(_at_provider(loaded, name, "F303", message, "start it, or mend its url or key"))
     for difference in compare_locks(lock, fresh):
@@ -46,7 +47,7 @@ def look_live(loaded: Loaded, lock: Lock, root: Path, environ: Mapping[str, str]
                 loaded, difference.provider, "F307", message, f"run `fleet lock {difference.provider}`"
             )
         )
-    return Live(fresh, tuple(found), silent)
+    return Live(fresh, tuple(found), len(seen), silent)
 
 
 def _at_provider(loaded: Loaded, name: str, code: str, message: str, remedy: str | None) -> Diagnostic:

@@ -10,16 +10,18 @@ from pathlib import Path
 from fleet_compiler.clients import CLIENTS
 from fleet_compiler.diagnostics import Diagnostic
 from fleet_compiler.discover import Patience, Progress, discover, is_asked
-from fleet_compiler.doubts import doubts
+from fleet_compiler.doubts import doubts, idle_globs
 from fleet_compiler.editor import SCHEMA, editor_schema
 from fleet_compiler.history import Build, changes, last_build, summary
 from fleet_compiler.load import Loaded, load_fleet
 from fleet_compiler.lockfile import applying, dump_lock, load_lock, with_observations
+from fleet_compiler.model import Fleet
 from fleet_compiler.outputs import MANIFEST, Plan, plan_outputs, write_outputs
 from fleet_compiler.render import render_client, render_gateway, render_manifest, render_routing
 from fleet_compiler.resolve import Resolved, resolve_connections, resolve_fleet, table_path
 from fleet_compiler.turns import taking_turns
 from fleet_runtime.contract import FLEET_TABLE, Lock, Manifest, canonical, digest
+from fleet_runtime.dialects.observation import Observation
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +65,14 @@ class Compiled:
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """A build that only has to be written. `without_models`: the machines that are polled, and of which
-    neither fleet.lock nor the asking gave a list."""
+    neither fleet.lock nor the asking gave a list, with what was seen of those that were asked."""
 
     project: Project
     compiled: Compiled
     plan: Plan
     lock_before: bytes | None
     lock_after: bytes
-    without_models: tuple[str, ...]
+    without_models: Mapping[str, Observation | None]
     changes: tuple[str, ...]
 
     @property
@@ -94,13 +96,22 @@ def compile_fleet(loaded: Loaded, lock: Lock, root: str) -> Compiled:
     }
     files[SCHEMA] = editor_schema(resolved.gateway, resolved.tables[FLEET_TABLE])
     manifest = Manifest(
-        model=digest(canonical(loaded.fleet.model_dump(mode="json", by_alias=True))),
+        model=model_digest(loaded.fleet),
         lock=digest(canonical(lock.model_dump(mode="json", by_alias=True))),
         files={path: digest(content) for path, content in sorted(files.items())},
     )
     files[MANIFEST] = render_manifest(manifest)
-    warnings = (*loaded.warnings, *doubts(loaded.fleet, resolved, loaded.document))
+    warnings = (
+        *loaded.warnings,
+        *doubts(loaded.fleet, resolved, loaded.document),
+        *idle_globs(loaded.fleet, lock, loaded.document),
+    )
     return Compiled(loaded, lock, resolved, files, warnings)
+
+
+def model_digest(fleet: Fleet) -> str:
+    """What a manifest holds of the fleet.yaml that its files were made from."""
+    return digest(canonical(fleet.model_dump(mode="json", by_alias=True)))
 
 
 def prepare(
@@ -134,7 +145,11 @@ def prepare(
         plan_outputs(project.output, compiled.files),
         project.lock.read_bytes() if project.lock.is_file() else None,
         dump_lock(compiled.lock),
-        tuple(each.name for each in connections if is_asked(each) and each.name not in lock.providers),
+        {
+            connection.name: seen.get(connection.name)
+            for connection in connections
+            if is_asked(connection) and connection.name not in lock.providers
+        },
         tuple(changes(last_build(project.output), compiled.build())),
     )
 

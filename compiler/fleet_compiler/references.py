@@ -9,7 +9,7 @@ from fleet_compiler.diagnostics import Diagnostic, Related
 from fleet_compiler.document import Document, Path
 from fleet_compiler.model import Fleet, Provider, Surface
 from fleet_compiler.wording import listed, nearest, short
-from fleet_runtime.identity import model_id_fault, split_id
+from fleet_runtime.identity import PROVIDER_NAME, model_id_fault, split_id
 
 
 def check(fleet: Fleet, document: Document) -> Iterator[Diagnostic]:
@@ -37,8 +37,9 @@ class _Names:
     def remedy(self, name: str, also: str = "") -> str:
         if name in self.former:
             return f"that is a former name; write '{self.former[name]}'"
-        near = nearest(name, self.present)
-        return f"did you mean '{near}'?" if near else f"known: {listed(sorted(self.present), 'and')}{also}"
+        known = sorted(filter(PROVIDER_NAME.match, self.present))
+        near = nearest(name, known)
+        return f"did you mean '{near}'?" if near else f"known: {listed(known, 'and')}{also}"
 
 
 def _names(fleet: Fleet, document: Document) -> _Names:

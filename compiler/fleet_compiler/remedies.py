@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from fleet_compiler.document import Document, Path
-from fleet_compiler.syntax import unspaced_key
+from fleet_compiler.model import Provider, Surface
+from fleet_compiler.syntax import space_remedy
 from fleet_compiler.wording import as_name, short
 
 MISSING = {
@@ -25,6 +26,10 @@ _REQUIRED: dict[str, str] = {
     "default_provider": "write the name of the provider that bare model ids belong to",
     "providers": "write at least one 'name: http://host:port' below it, indented",
 }
+_PARTS: dict[str | int, set[str]] = {
+    place: {field.alias or name for name, field in part.model_fields.items()}
+    for place, part in (("providers", Provider), ("surfaces", Surface))
+}
 _YES_NO = {"yes": True, "on": True, "y": True, "no": False, "off": False, "n": False}
 _DURATION = re.compile(r"(?P<number>[0-9]{1,9}(?:\.[0-9]{1,3})?) ?(?P<unit>ms|s|sec|m|min|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
@@ -37,10 +42,8 @@ def for_type(wanted: list[str], value: Any, path: Path, schema: Mapping[str, Any
     """The remedy for a value that is none of the JSON types `wanted`; may be empty."""
     if value is None:
         return _for_nothing(path, document)
-    if isinstance(value, str) and "object" in wanted and (key := unspaced_key(value)):
-        return f"put a space after ':', like '{short(key)}: value'"
-    if hint := _for_outdented(path, document):
-        return hint
+    if isinstance(value, str) and "object" in wanted and (remedy := space_remedy(value)):
+        return remedy
     if not path:
         return "start with 'version: 1', 'default_provider' and 'providers'"
     if "integer" in wanted and isinstance(value, float) and value.is_integer():
@@ -64,28 +67,37 @@ def for_type(wanted: list[str], value: Any, path: Path, schema: Mapping[str, Any
     return _like(value, wanted, schema.get("examples"))
 
 
-def for_form(value: Any, path: Path, schema: Mapping[str, Any], is_key: bool, document: Document) -> str | None:
+def for_form(value: Any, schema: Mapping[str, Any], is_key: bool) -> str | None:
     """The remedy for a text that does not have the form of its place."""
     usual: str | None = schema.get("errorMessage")
     if not isinstance(value, str):
         return usual
     if is_key:
         return _for_name(value, schema, usual)
-    if _VARIABLE.search(value):
+    if _VARIABLE.search(value) and schema.get("title") != "name of an environment variable":
         return "variables are not filled in: write the value itself"
     if schema.get("title") == "URL":
-        if hint := _for_outdented(path, document):
-            return hint
         if match := _LONG_PORT.match(value):
             return f"port {short(match['port'])} is too large: ports end at 65535"
-        if (key := unspaced_key(value)) and "://" in value.removeprefix(key)[:7]:
-            return f"put a space after ':', like '{short(key)}: http://host:port'"
+        if re.match(r"[\w.-]+:https?://", value):
+            return space_remedy(value)
     return usual
 
 
 def for_pasted(key: str) -> str | None:
     """The remedy for a key that came with the sign of a diff."""
-    return "delete the '+' at the beginning of the line" if re.match(r"\+\s*\S", key) else None
+    return "delete the '+' that a diff put before it" if re.match(r"\+\s*\S", key) else None
+
+
+def for_outdented(path: Path, document: Document) -> str | None:
+    """The remedy for a key of a provider or surface that stands beside it instead of in it."""
+    if not _outdented(path, document):
+        return None
+    siblings = list(document.data[path[0]])
+    above = [
+        name for name in siblings[: siblings.index(path[1])] if not _outdented((path[0], name), document)
+    ]
+    return f"indent it more than '{short(above[-1])}', to which it belongs" if above else None
 
 
 def _for_name(name: str, schema: Mapping[str, Any], usual: str | None) -> str | None:
@@ -104,7 +116,7 @@ def _for_nothing(path: Path, document: Document) -> str:
         case ("providers", str(name)):
             if below := _next_outdented(path, document):
                 return f"indent '{below}' more than '{short(name)}', and so whatever belongs to it"
-            return "write its URL, or delete the key"
+            return "write its URL after the colon, or delete the key"
         case (*_, "url"):
             return "write http://host:port"
         case _:
@@ -118,29 +130,11 @@ def _next_outdented(path: Path, document: Document) -> str | None:
     return following[0] if following and _outdented((path[0], following[0]), document) else None
 
 
-def _for_outdented(path: Path, document: Document) -> str | None:
-    if not _outdented(path, document):
-        return None
-    above = next(
-        (
-            name
-            for name in reversed(list(document.data[path[0]])[: list(document.data[path[0]]).index(path[1])])
-            if not _outdented((path[0], name), document)
-        ),
-        None,
-    )
-    return f"indent it more than '{short(str(above))}', to which it belongs" if above is not None else None
-
-
 def _outdented(path: Path, document: Document) -> bool:
     """Whether a provider or surface has the name of one of their keys, and nobody meant that name."""
-    from fleet_compiler.model import Provider, Surface
-
-    if len(path) != 2 or path[0] not in ("providers", "surfaces"):
+    if len(path) != 2 or path[0] not in _PARTS:
         return False
-    part = Provider if path[0] == "providers" else Surface
-    written = document.data[path[0]]
-    keys = {field.alias or name for name, field in part.model_fields.items()}
+    keys, written = _PARTS[path[0]], document.data[path[0]]
     return path[1] in keys and any(written[name] is None for name in written if name not in keys)
 
 
@@ -152,22 +146,20 @@ def _seconds(text: str, schema: Mapping[str, Any]) -> str | None:
 
 
 def _like(value: Any, wanted: list[str], examples: Any) -> str:
-    """An example in YAML; where a list stands for a mapping, how its entries are written."""
+    """An example in YAML; where a list stands for a mapping, of one of its entries."""
     if not examples:
         return ""
-    example = next((each for each in examples if not isinstance(each, list)), examples[0])
-    example = examples[0] if "object" not in wanted else example
-    shown = _yaml(example, outer=True)
-    if isinstance(value, list) and "object" in wanted and "array" not in wanted:
-        return f"write its entries without '- ', each with its name before ':', like '{shown}'"
-    return f"like '{shown}'" if isinstance(example, dict) else f"like {shown}"
+    if isinstance(value, list) and wanted == ["object"]:
+        name, entry = next(iter(examples[0].items()))
+        return f"write 'name: value' entries without '- ', like '{_yaml(name)}: {_yaml(entry)}'"
+    return f"like {_yaml(examples[0])}"
 
 
-def _yaml(value: Any, *, outer: bool = False) -> str:
+def _yaml(value: Any) -> str:
     """A value in one line of YAML."""
     if isinstance(value, dict):
         pairs = [f"{_yaml(key)}: {_yaml(each)}" for key, each in value.items()]
-        return pairs[0] if outer and len(pairs) == 1 else f"{{{', '.join(pairs)}}}"
+        return f"{{{', '.join(pairs)}}}"
     if isinstance(value, list):
         return f"[{', '.join(map(_yaml, value))}]"
     if isinstance(value, str) and _PLAIN.fullmatch(value):

@@ -99,7 +99,7 @@ def _snippet(
 ) -> Iterator[str]:
     gutter = " " * width
     yield f"{gutter}{paint('frame', arrow)} {file}:{span.line}:{span.column}"
-    if span.line > len(lines):
+    if span.line > len(lines) or not lines[span.line - 1]:
         return
     shown, before, marked = _window(lines[span.line - 1], span)
     bar = paint("frame", "|")

@@ -45,10 +45,10 @@ def _take_out(data: dict[str, Any], path: Path) -> None:
     match path:
         case ("providers", str(name)) if PROVIDER_NAME.match(name) or PROVIDER_NAME.match(as_name(name)):
             written = _mapping_at(data, path)
-            _delete(data, path)
-            mended = name if PROVIDER_NAME.match(name) else as_name(name)
-            value = PLACEHOLDER_URL if written is None else {**written, "url": PLACEHOLDER_URL}
-            _put(data, ("providers", mended), value)
+            if not PROVIDER_NAME.match(name):
+                _delete(data, path)
+                path = ("providers", as_name(name))
+            _put(data, path, PLACEHOLDER_URL if written is None else {**written, "url": PLACEHOLDER_URL})
         case ("providers", _, "url") | ("gateway", "url"):
             _put(data, path, PLACEHOLDER_URL)
         case ("providers", _, "sidecar", *_):

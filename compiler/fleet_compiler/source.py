@@ -113,10 +113,8 @@ def _foreign_encoding(data: bytes) -> str | None:
     return "UTF-16" if b"\x00" in data[:2] else None
 
 
-def _refusal(code: str, message: str, name: str, remedy: str, before: str | None = None) -> ConfigInvalid:
-    """An error at the character after the text `before`; without one, of the file as a whole."""
-    if before is None:
-        return ConfigInvalid([Diagnostic(code, "error", message, name, help=remedy)])
+def _refusal(code: str, message: str, name: str, remedy: str, before: str = "") -> ConfigInvalid:
+    """An error at the character after the text `before`."""
     line = before.count("\n") + 1
     column = len(before) - (before.rfind("\n") + 1) + 1
     span = Span(line, column, column + 1)

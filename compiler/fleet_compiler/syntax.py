@@ -9,6 +9,7 @@ from ruamel.yaml.error import MarkedYAMLError
 
 from fleet_compiler.diagnostics import Diagnostic, Related, Span
 from fleet_compiler.source import Source
+from fleet_compiler.wording import short
 
 _EXPECTED = "did not find expected "
 _SYNTAX: dict[str, tuple[str, str]] = {
@@ -66,7 +67,9 @@ _PROPERTIES = {
 """What is not allowed even where it is well-formed, by the last word of libyaml's context."""
 
 
-_WITHOUT_SPACE = re.compile(r" *(?!https?://)(?P<key>[A-Za-z0-9_][\w.-]*):(?![\s\d])")
+_WITHOUT_SPACE = re.compile(
+    r" *(?!https?://)(?P<key>[A-Za-z0-9_][\w.-]*):(?:(?<=version:)1|(?P<url>https?://)|[^\s\d])"
+)
 _COLON_PROBLEMS = frozenset({
     "mapping values are not allowed in this context", "could not find expected ':'", _EXPECTED + "key",
 })  # fmt: skip
@@ -76,10 +79,13 @@ _MAPPINGS = frozenset({
 """The keys of a fleet.yaml that hold a block of `key: value` lines and never a list."""
 
 
-def unspaced_key(text: str) -> str | None:
-    """The key of a text like ``tower:http://box``, which is one text for want of a space after its colon."""
+def space_remedy(text: str) -> str | None:
+    """What to do about a text like ``tower:http://box``, which is one text for want of a space."""
     match = _WITHOUT_SPACE.match(text)
-    return match["key"] if match else None
+    if match is None:
+        return None
+    value = "http://…" if match["url"] else "1" if match["key"] == "version" else "…"
+    return f"put a space after ':', like '{short(match['key'])}: {value}'"
 
 
 def syntax_fault(source: Source, error: MarkedYAMLError) -> Diagnostic:
@@ -99,17 +105,18 @@ def syntax_fault(source: Source, error: MarkedYAMLError) -> Diagnostic:
         column = len(lines[line])
     related: tuple[Related, ...] = ()
     if code == "F010" and (added := _pasted_plus(lines, line)) is not None:
-        message, remedy = "'+' of a diff", "delete the '+' at the beginning of the line"
+        message, remedy = "'+' of a diff", "delete the '+' that a diff put before it"
         line, column = added, 0
     elif problem in _COLON_PROBLEMS and (blamed := _line_without_space(lines, line)) is not None:
-        line, key = blamed
-        message, remedy = "':' needs a space after it", f"put a space after ':', like '{key}: value'"
+        line, remedy = blamed
+        message = "':' needs a space after it"
         column = lines[line].index(":")
     elif error.context_mark is not None and problem.startswith(_EXPECTED + "'"):
-        opened = Span(error.context_mark.line + 1, error.context_mark.column + 1, error.context_mark.column + 2)
+        first = error.context_mark
+        opened = Span(first.line + 1, first.column + 1, first.column + 2)
         if problem == _EXPECTED + "'-' indicator":
             related = (Related(opened, "the list begins here"),)
-            if (holder := _holder(lines, error.context_mark.line)) in _MAPPINGS:
+            if (holder := _holder(lines, first.line)) in _MAPPINGS:
                 remedy = f"'{holder}' is no list: write each of its entries as 'name: value', without '- '"
         elif (opened.line, opened.column) != (line + 1, column + 1):
             related = (Related(opened, "opened here"),)
@@ -126,10 +133,10 @@ def _pasted_plus(lines: list[str], fault: int) -> int | None:
 
 
 def _line_without_space(lines: list[str], fault: int) -> tuple[int, str] | None:
-    """The line whose colon lacks its space, and its key."""
+    """The line whose colon lacks its space, and what to do about it."""
     for number in _back_from(lines, fault):
-        if key := unspaced_key(lines[number]):
-            return number, key
+        if remedy := space_remedy(lines[number]):
+            return number, remedy
     return None
 
 

@@ -45,6 +45,10 @@ class Fault:
 
 def faults_of(found: Violation, document: Document) -> Iterator[Fault]:
     """A violation in words; one of several keys or items is several faults."""
+    at = found.path[:2]
+    if remedy := remedies.for_outdented(at, document):
+        message = f"'{at[-1]}' is a key of a {str(at[0]).removesuffix('s')}, and stands where a name does"
+        return iter([Fault(at, document.diagnostic("F103", message, at, key=True, help=remedy))])
     return _READERS.get(found.keyword, _other)(found, document)
 
 
@@ -105,7 +109,8 @@ def _missing_keys(found: Violation, document: Document) -> _Faults:
         if key not in found.value:
             shown = "'env' or 'file'" if key == "env" else f"'{key}'"
             message = f"missing key {shown} in {subject(found.path)}"
-            diagnostic = document.diagnostic("F102", message, found.path, key=True, help=remedies.MISSING[key])
+            remedy = remedies.MISSING[key]
+            diagnostic = document.diagnostic("F102", message, found.path, key=True, help=remedy)
             yield Fault(found.path, diagnostic, missing=key)
 
 
@@ -157,7 +162,7 @@ def _wrong_version(found: Violation, document: Document) -> _Faults:
 def _wrong_text(found: Violation, document: Document) -> _Faults:
     noun = found.schema.get("title", "text")
     message = f"{_quoted(found)} is not a valid {noun}"
-    remedy = remedies.for_form(found.value, found.path, found.schema, found.is_key, document)
+    remedy = remedies.for_form(found.value, found.schema, found.is_key)
     yield Fault(found.at, document.diagnostic("F106", message, found.at, key=found.is_key, help=remedy))
 
 

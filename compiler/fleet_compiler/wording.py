@@ -24,6 +24,11 @@ def listed(names: Iterable[str], conjunction: str = "or") -> str:
     return f"{', '.join(quoted[:-1])} {conjunction} {quoted[-1]}"
 
 
+def answered(count: int, asked: int) -> str:
+    """How many of the machines that were asked did answer."""
+    return f"{count} of {asked} {'machine' if asked == 1 else 'machines'} answered"
+
+
 def as_name(text: str) -> str:
     """`text` in the letters that names have; what cannot be one may come out as another thing that cannot."""
     return re.sub(r"[^a-z0-9._-]+", "-", text.lower()).strip("-._")

@@ -70,10 +70,55 @@ def test_a_silent_machine_is_built_without_models_and_asked_again(
     machines.set("attic", offline=False)
     assert silent.code == 0
     assert "+ attic: 0 models, on chat, code" in silent.out
-    assert "warning: attic: connection refused" in silent.err
+    url = f"{machines.url('attic')}/v1/models"
+    assert silent.err.splitlines()[-1] == (
+        f"warning: 'attic' gave no list: asked {url}: connection refused; "
+        "the next build, or `fleet lock attic`, asks it again"
+    )
     assert "attic" not in json.loads((tmp_path / "fleet.lock").read_text())["providers"]
     again = fleet("build")
     assert "~ attic:\n    + qwen3-4b\n    + qwen3-8b\n" in again.out
+
+
+def test_a_default_machine_that_answers_404_is_told_last_with_its_url(
+    fleet: Fleet, tmp_path: Path, machines: SimulationThread
+) -> None:
+    url = machines.url("desk")
+    write(tmp_path, f"version: 1\ndefault_provider: desk\nproviders: {{desk: '{url}/nowhere'}}\n")
+    ran = fleet("build")
+    assert ran.code == 0
+    assert ran.err.splitlines()[-1].startswith(
+        f"warning: default provider 'desk' gave no list: asked {url}/nowhere/v1/models: answered 404; "
+    )
+
+
+def test_a_fleet_without_surfaces_is_told_what_works_without(fleet: Fleet, project: Path) -> None:
+    hint = "no surfaces are configured; clients use /v1, or /providers/<name>/v1 for one machine\n"
+    assert hint not in fleet("build").err
+    write(project, ONE_MACHINE.partition("surfaces:")[0])
+    assert fleet("build").err.endswith(hint)
+    assert fleet("build").err == ""
+
+
+def test_a_glob_that_matches_nothing_is_doubted(
+    fleet: Fleet, tmp_path: Path, machines: SimulationThread
+) -> None:
+    machines.reset("desk")
+    write(
+        tmp_path,
+        f"""
+        version: 1
+        default_provider: desk
+        providers:
+          desk: {{url: "{machines.url("desk")}", include: [qwen3-8b, "gemma*"]}}
+        """,
+    )
+    for arguments in (["build"], ["validate"], ["validate", "--live"]):
+        ran = fleet(*arguments)
+        assert ran.code == 0
+        assert ran.err.count("warning[F308]") == 1
+        assert "'gemma*' matches no model of provider 'desk', as far as fleet.lock knows" in ran.err
+        assert "help: it lists 'qwen3-4b' and 'qwen3-8b'" in ran.err
 
 
 @pytest.mark.parametrize("flag", ["--locked", "--check"])

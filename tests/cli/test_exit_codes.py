@@ -64,6 +64,20 @@ def test_2_no_configuration_anywhere(fleet: Fleet) -> None:
     assert ran.err.startswith("error: no fleet.yaml in this folder or one above it")
 
 
+def test_2_a_configuration_with_the_other_ending(fleet: Fleet, tmp_path: Path) -> None:
+    (tmp_path / "fleet.yml").touch()
+    ran = fleet("build")
+    assert ran.code == 2
+    assert "but a 'fleet.yml': rename it to fleet.yaml, or name it with -f fleet.yml\n" in ran.err
+
+
+def test_1_a_configuration_that_is_a_link_to_nowhere(fleet: Fleet, tmp_path: Path) -> None:
+    (tmp_path / "fleet.yaml").symlink_to("gone.yaml")
+    ran = fleet("build")
+    assert ran.code == 1
+    assert "cannot read 'fleet.yaml': it is a link to 'gone.yaml', which is not there" in ran.err
+
+
 def test_3_generated_files_that_are_out_of_date(fleet: Fleet, project: Path) -> None:
     ran = fleet("build", "--check")
     assert ran.code == 3

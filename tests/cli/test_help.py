@@ -93,4 +93,16 @@ def test_the_version_is_the_distributions(fleet: Fleet) -> None:
 def test_wrong_usage_is_said_on_stderr_and_exits_2(fleet: Fleet, arguments: list[str]) -> None:
     ran = fleet(*arguments)
     assert (ran.code, ran.out) == (2, "")
-    assert "Error: " in ran.err
+    assert "\nerror: " in ran.err
+    assert not ran.err.rstrip().endswith(".")
+
+
+def test_a_misspelt_command_brings_the_nearest_to_mind(fleet: Fleet) -> None:
+    assert fleet("biuld").err.endswith("error: no command 'biuld'; did you mean 'build'?\n")
+
+
+def test_no_command_at_all_gets_the_help(fleet: Fleet) -> None:
+    ran = fleet()
+    assert ran.code == 2
+    assert "Commands:" in ran.err
+    assert "error" not in ran.err.partition("Commands:")[0]

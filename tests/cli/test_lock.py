@@ -103,13 +103,23 @@ def test_a_silent_machine_keeps_its_entry(fleet: Fleet, locked: Path, machines: 
     assert locked.read_bytes() == before
 
 
+def test_a_lock_is_current_only_as_far_as_machines_answered(
+    fleet: Fleet, locked: Path, machines: SimulationThread
+) -> None:
+    machines.set("desk", offline=True)
+    for arguments in (["lock"], ["lock", "--check"]):
+        ran = fleet(*arguments)
+        assert (ran.code, ran.out) == (0, "fleet.lock is current, as far as 1 of 2 machines answered\n")
+
+
 def test_another_address_is_asked_for_once(fleet: Fleet, locked: Path, machines: SimulationThread) -> None:
     """The entry is kept under the machine's own address, so that it counts."""
-    own = entries(locked)["desk"]["url"]
+    own = machines.url("desk")
     machines.set("attic", list_body=listing("elsewhere"))
     ran = fleet("lock", "desk", "--url", f"{machines.url('attic')}/v1/")
     assert ran.code == 0
     assert entries(locked)["desk"]["url"] == own
+    assert machines.url("attic") not in json.dumps(entries(locked)["desk"])
     assert list(entries(locked)["desk"]["models"]) == ["elsewhere"]
     assert fleet("build", "--locked").code == 0
     assert "desk/elsewhere" in fleet("models").out

@@ -92,6 +92,27 @@ def test_an_unknown_bare_id_falls_back_where_the_surface_says_so(fleet: Fleet, n
     assert answer(fleet, "gone", "--surface", "desk")["reason"] == "model_not_found"
 
 
+def test_a_fallback_says_who_lacks_what_and_who_answers_instead(fleet: Fleet, names: Path) -> None:
+    told = fleet("resolve", "gone", "--surface", "everywhere").out
+    assert (
+        "  rule     bare: sam-desktop has no 'gone'; the role 'default' of everywhere answers instead\n"
+        in told
+    )
+
+
+def test_an_answer_from_an_older_fleet_yaml_is_said_to_be_one(fleet: Fleet, names: Path) -> None:
+    config = names / "fleet.yaml"
+    assert fleet("resolve", "gone").err == ""
+    config.write_text("# only a comment\n" + config.read_text())
+    assert fleet("resolve", "gone").err == ""
+    config.write_text(config.read_text() + "inventory: {interval: 77}\n")
+    changed = fleet("resolve", "gone")
+    assert "warning: 'fleet.yaml' has changed since the last build, which this answer is from" in changed.err
+    config.write_text("version: 2\n")
+    assert "warning: 'fleet.yaml' is invalid now" in fleet("resolve", "gone").err
+    assert fleet("resolve", "gone", "--output", "generated").err == ""
+
+
 def test_a_name_that_means_nothing_exits_1_with_suggestions(fleet: Fleet, names: Path) -> None:
     ran = fleet("resolve", "embedding/qwen3-9b")
     assert ran.code == 1
@@ -146,6 +167,10 @@ def test_every_code_is_explained(fleet: Fleet, code: str) -> None:
 def test_an_unknown_code_is_wrong_usage(fleet: Fleet) -> None:
     ran = fleet("explain", "F9999")
     assert (ran.code, ran.out) == (2, "")
+    assert (
+        fleet("explain", "nope").err
+        == f"error: there is no code 'nope'; codes run from F000 to {max(CODES)}\n"
+    )
 
 
 @pytest.mark.parametrize("name", ["fleet", "lock", "gateway", "routing", "manifest"])

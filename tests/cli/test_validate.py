@@ -133,3 +133,17 @@ def test_live_finds_drifted_roles_and_lock(fleet: Fleet, tmp_path: Path, machine
     finally:
         machines.reset("desk")
     assert (tmp_path / "fleet.lock").read_bytes() == lock
+
+
+def test_live_says_how_many_machines_its_word_rests_on(fleet: Fleet, tmp_path: Path) -> None:
+    with SimulationThread([MachineSpec("desk", models=(SimulatedModel("a"),))]) as machines:
+        write(tmp_path, live(machines))
+        fleet("lock")
+        machines.set("desk", offline=True)
+        ran = fleet("validate", "--live")
+    assert ran.code == 4
+    assert (
+        ran.out
+        == "fleet.yaml is valid: 1 provider, 0 surfaces, 1 warning, but only 0 of 1 machine answered\n"
+    )
+    assert "warning[F303]" in ran.err

@@ -98,7 +98,7 @@ def test_what_is_not_http_is_said_to_be_none(machines: SimulationThread) -> None
     port = machines.url("good").rpartition(":")[2]
     seen = discover([machine("tls", f"https://127.0.0.1:{port}")], Path(), {}, patience=IMPATIENT)
     assert seen["tls"].status == "offline"
-    assert seen["tls"].reason == "its TLS certificate or handshake is refused"
+    assert seen["tls"].reason == "it does not speak TLS: try http://"
 
 
 def test_each_machine_gets_its_own_key_and_no_other(bad: SimulationThread, tmp_path: Path) -> None:

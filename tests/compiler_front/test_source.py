@@ -38,6 +38,16 @@ def test_windows_line_ends_become_plain_ones() -> None:
     assert decode("f", b"a: 1\r\nb: 2\r\n").text == "a: 1\nb: 2\n"
 
 
+def test_a_byte_order_mark_is_passed_over() -> None:
+    assert decode("f", b"\xef\xbb\xbfversion: 1\n").text == "version: 1\n"
+
+
+def test_a_link_to_nowhere_is_said_to_be_one(tmp_path: Path) -> None:
+    link = tmp_path / "fleet.yaml"
+    link.symlink_to("gone.yaml")
+    assert "it is a link to 'gone.yaml', which is not there" in refusal(link).message
+
+
 def test_missing_file_is_said_without_a_place(tmp_path: Path) -> None:
     diagnostic = refusal(tmp_path / "fleet.yaml")
     assert diagnostic.code == "F001"

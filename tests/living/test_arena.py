@@ -24,7 +24,7 @@ from tests.stack import Stack, running_stack
 MACHINES = {
     "sam-desktop": ("local", "sidecar"),
     "embedding": ("local", "direct"),
-    "deepseek": ("cloud", "direct"),
+    "big-cloud": ("cloud", "direct"),
 }
 
 

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from fleet_compiler.commands.terminal import note, warn
+from fleet_runtime.contract import Connection
 from fleet_runtime.dialects.observation import Observation
+
+LIST_PATH = "'/models' "
+"""How a reason begins that speaks of the list."""
 
 
 def show_seen(name: str, seen: Observation) -> None:
     """One line for a machine that was asked, and one for each oddity of its answer."""
+    if seen.status != "online":
+        warn(f"{name}: {said(seen)}")
+    show_list(name, seen)
+
+
+def show_list(name: str, seen: Observation) -> None:
+    """As `show_seen`, but a machine that gave no list is told of elsewhere."""
     if seen.status == "online":
         count = len(seen.models)
         note(f"{name}: {seen.kind}, {count} {'model' if count == 1 else 'models'}")
-    else:
-        warn(f"{name}: {said(seen)}")
     for oddity in seen.warnings:
         warn(f"{name}: {oddity}")
 
@@ -20,3 +29,11 @@ def show_seen(name: str, seen: Observation) -> None:
 def said(seen: Observation) -> str:
     """Why a machine gave no list."""
     return seen.reason or seen.status
+
+
+def asked_and_said(connection: Connection, seen: Observation) -> str:
+    """The URL that was asked for the list, and why there is none."""
+    reason = said(seen)
+    if reason.startswith("not asked"):
+        return reason
+    return f"asked {connection.api_base}/models: {reason.removeprefix(LIST_PATH)}"

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import click
 
-from fleet_compiler.commands.asking import show_seen
+from fleet_compiler.commands.asking import asked_and_said, show_list
 from fleet_compiler.commands.options import epilog, file_option, fleet_file, output_option
 from fleet_compiler.commands.terminal import change, note, say, show_diagnostics, show_failure, warn
 from fleet_compiler.errors import FleetError, StaleArtifacts
 from fleet_compiler.outputs import line_counts
 from fleet_compiler.pipeline import Prepared, Project, prepare, project_of
 from fleet_compiler.pipeline import build as run_build
+from fleet_runtime.dialects.observation import Observation
 
 WATCH_SECONDS = 0.3
 
@@ -55,7 +56,7 @@ def _build(project: Project, locked: bool) -> None:
         project,
         environ=os.environ,
         locked=locked,
-        progress=show_seen,
+        progress=show_list,
         waiting=lambda: note(f"waiting for another fleet command in '{project.folder}'"),
         before_writing=_announce,
     )
@@ -66,16 +67,27 @@ def _build(project: Project, locked: bool) -> None:
         say(f"wrote {written} {'file' if written == 1 else 'files'} to {project.output}")
     else:
         say(f"{project.output} is current")
+    if written and not prepared.compiled.loaded.fleet.surfaces:
+        note("no surfaces are configured; clients use /v1, or /providers/<name>/v1 for one machine")
+    for name, seen in prepared.without_models.items():
+        warn(_without_models(prepared, name, seen))
+
+
+def _without_models(prepared: Prepared, name: str, seen: Observation | None) -> str:
+    """That a machine has no models, and why."""
+    default = name == prepared.compiled.loaded.fleet.default_provider
+    who = f"{'default provider ' if default else ''}'{name}'"
+    again = f"the next build, or `fleet lock {name}`, asks it"
+    if seen is None:
+        return f"{who} is not in fleet.lock and has no list: {again}"
+    connections = {each.name: each for each in prepared.compiled.resolved.gateway.providers}
+    return f"{who} gave no list: {asked_and_said(connections[name], seen)}; {again} again"
 
 
 def _announce(prepared: Prepared) -> None:
     """What must be said before files are replaced."""
     loaded = prepared.compiled.loaded
     show_diagnostics(prepared.compiled.warnings, (loaded.source,))
-    for name in prepared.without_models:
-        warn(
-            f"'{name}' is not in fleet.lock and has no list: the next build, or `fleet lock {name}`, asks it"
-        )
     for foreign in prepared.plan.foreign:
         path = prepared.project.output / foreign.path
         warn(f"'{path}' was not left as the last build wrote it; it is overwritten")

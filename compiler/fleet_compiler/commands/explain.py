@@ -20,7 +20,9 @@ def explain(code: str) -> None:
     """Explain the CODE of an error or warning, with a wrong and a right example."""
     known = CODES.get(code.upper())
     if known is None:
-        raise UsageProblem(f"there is no code '{code}'; the nearest is '{nearest(code.upper(), CODES)}'")
+        near = nearest(code.upper(), CODES)
+        hint = f"the nearest is '{near}'" if near else f"codes run from {min(CODES)} to {max(CODES)}"
+        raise UsageProblem(f"there is no code '{code}'; {hint}")
     say(f"{code.upper()}: {known.title}", bold=True)
     click.echo(f"\n{known.text}")
     for heading, example in (("Wrong", known.wrong), ("Right", known.right)):

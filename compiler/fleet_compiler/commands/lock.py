@@ -19,7 +19,7 @@ from fleet_compiler.load import load_fleet
 from fleet_compiler.lockfile import applying, dump_lock, load_lock, save_lock, with_observations
 from fleet_compiler.resolve import resolve_connections
 from fleet_compiler.turns import taking_turns
-from fleet_compiler.wording import nearest
+from fleet_compiler.wording import answered, nearest
 from fleet_runtime.contract import Connection
 from fleet_runtime.dialects.observation import Observation
 
@@ -79,9 +79,15 @@ def lock(
     _show(differences)
     if check and stale:
         raise StaleArtifacts(f"'{path}' is out of date: run `fleet lock`")
-    say(f"wrote {path}" if stale else f"{path} is current")
+    say(f"wrote {path}" if stale else f"{path} is current{_as_far_as(seen)}")
     if gateway is None:
         _require(names, seen)
+
+
+def _as_far_as(seen: dict[str, Observation]) -> str:
+    """What a good word on fleet.lock leaves open."""
+    there = sum(observation.status == "online" for observation in seen.values())
+    return "" if there == len(seen) else f", as far as {answered(there, len(seen))}"
 
 
 def _asked(connections: Iterable[Connection], names: tuple[str, ...]) -> list[Connection]:

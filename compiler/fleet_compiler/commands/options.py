@@ -14,6 +14,7 @@ from fleet_compiler.errors import UsageProblem
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 FLEET_FILE = "fleet.yaml"
+OTHER_ENDING = "fleet.yml"
 
 
 def file_option(command: Command) -> Command:
@@ -42,8 +43,15 @@ def fleet_file(given: Path | None) -> Path:
         return given
     here = Path.cwd()
     for folder in (here, *here.parents):
-        if (folder / FLEET_FILE).exists():
+        if os.path.lexists(folder / FLEET_FILE):
             return Path(os.path.relpath(folder / FLEET_FILE))
+    for folder in (here, *here.parents):
+        if (other := folder / OTHER_ENDING).exists():
+            shown = os.path.relpath(other)
+            raise UsageProblem(
+                f"no {FLEET_FILE} in this folder or one above it, but a '{shown}': rename it to {FLEET_FILE},"
+                f" or name it with -f {shown}"
+            )
     raise UsageProblem(f"no {FLEET_FILE} in this folder or one above it: make one, or name it with -f FILE")
 
 

@@ -10,11 +10,13 @@ from typing import Any
 import click
 
 from fleet_compiler.commands.options import epilog, file_option, fleet_file, output_option
-from fleet_compiler.commands.terminal import say
-from fleet_compiler.errors import StaleArtifacts, UsageProblem
-from fleet_compiler.pipeline import project_of
-from fleet_compiler.wording import listed
-from fleet_runtime.contract import Connection, RoutedModel, RoutingTable
+from fleet_compiler.commands.terminal import say, warn
+from fleet_compiler.errors import ConfigInvalid, StaleArtifacts, UsageProblem
+from fleet_compiler.load import load_fleet
+from fleet_compiler.outputs import MANIFEST
+from fleet_compiler.pipeline import model_digest, project_of
+from fleet_compiler.wording import listed, short
+from fleet_runtime.contract import Connection, Manifest, RoutedModel, RoutingTable
 from fleet_runtime.router import Resolution, lock_view
 from fleet_runtime.router import resolve as route
 from fleet_runtime.snapshot import ArtifactError, Snapshot, load_snapshot
@@ -48,7 +50,8 @@ def resolve(id: str, file: Path | None, output: Path | None, surface: str | None
 
     Answers from generated/ alone, with the gateway's own router; no machine is asked.
     """
-    folder = output if output is not None else project_of(fleet_file(file)).output
+    config = fleet_file(file) if output is None or file is not None else None
+    folder = output if output is not None else project_of(config or fleet_file(file)).output
     try:
         snapshot = load_snapshot(folder)
     except ArtifactError as error:
@@ -57,15 +60,29 @@ def resolve(id: str, file: Path | None, output: Path | None, surface: str | None
     if table is None:
         names = listed(snapshot.gateway.surfaces, "and") or "none"
         raise UsageProblem(f"no surface '{surface}' in '{folder}'; there is {names}")
+    if config is not None:
+        _compare(config, folder)
     answer = route(table, _view(snapshot, table), id, falls_back=True)
     connection = snapshot.connections.get(answer.provider or "")
     facts = _facts(table, answer)
     if as_json:
         click.echo(json.dumps(_data(answer, connection, facts), indent=2, ensure_ascii=False))
     else:
-        _print(answer, connection, facts)
+        _print(answer, connection, facts, table)
     if answer.refusal is not None:
         raise click.exceptions.Exit(1)
+
+
+def _compare(config: Path, folder: Path) -> None:
+    """Say so where `folder` was made from another fleet.yaml than there is now."""
+    built = Manifest.model_validate_json((folder / MANIFEST).read_bytes()).model
+    try:
+        current = model_digest(load_fleet(config).fleet)
+    except ConfigInvalid:
+        warn(f"'{config}' is invalid now; this answer is from the last build: run `fleet validate`")
+        return
+    if current != built:
+        warn(f"'{config}' has changed since the last build, which this answer is from: run `fleet build`")
 
 
 def _view(snapshot: Snapshot, table: RoutingTable) -> dict[str, Any]:
@@ -74,6 +91,15 @@ def _view(snapshot: Snapshot, table: RoutingTable) -> dict[str, Any]:
         name: machine if snapshot.connections[name].enabled else replace(machine, status="disabled")
         for name, machine in lock_view(table).items()
     }
+
+
+def _why(answer: Resolution, table: RoutingTable) -> str:
+    if not answer.fallback:
+        return RULES[answer.rule]
+    if answer.rule == "role":
+        return f"{RULES['role']}, whose earlier choices are not there"
+    role = f"the role 'default' of {table.surface or 'the fleet'}"
+    return f"{table.default_provider} has no '{short(answer.requested)}'; {role} answers instead"
 
 
 def _facts(table: RoutingTable, answer: Resolution) -> RoutedModel:
@@ -110,7 +136,9 @@ def _data(answer: Resolution, connection: Connection | None, facts: RoutedModel)
     return data
 
 
-def _print(answer: Resolution, connection: Connection | None, facts: RoutedModel) -> None:
+def _print(
+    answer: Resolution, connection: Connection | None, facts: RoutedModel, table: RoutingTable
+) -> None:
     say(answer.id or answer.requested, bold=True)
     if answer.refusal is not None:
         say(f"  refused  {answer.refusal.message}", fg="red")
@@ -120,6 +148,6 @@ def _print(answer: Resolution, connection: Connection | None, facts: RoutedModel
         say(f"  machine  {connection.name} ({connection.class_}), {connection.url}")
         if answer.refusal is None:
             say(f"  via      {_via(connection)}")
-    say(f"  rule     {answer.rule}: {RULES[answer.rule]}{', by fallback' if answer.fallback else ''}")
+    say(f"  rule     {answer.rule}: {_why(answer, table)}")
     if facts.context is not None:
         say(f"  context  {facts.context} ({facts.context_source})")

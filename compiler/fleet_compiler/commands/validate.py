@@ -5,21 +5,25 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import click
 
 from fleet_compiler.commands.options import epilog, file_option, fleet_file
 from fleet_compiler.commands.terminal import say, show_diagnostics
 from fleet_compiler.diagnostics import Diagnostic, arranged
-from fleet_compiler.doubts import doubts
+from fleet_compiler.doubts import doubts, idle_globs
 from fleet_compiler.errors import ConfigInvalid
 from fleet_compiler.load import Loaded, load_fleet
 from fleet_compiler.lockfile import applying, load_lock
 from fleet_compiler.report import Format, render
 from fleet_compiler.resolve import resolve_connections, resolve_fleet
 from fleet_compiler.source import Source
+from fleet_compiler.wording import answered
 from fleet_runtime.contract import Lock
+
+if TYPE_CHECKING:
+    from fleet_compiler.live import Live
 
 
 @click.command(
@@ -59,9 +63,9 @@ def validate(config: Path | None, file: Path | None, form: Format, strict: bool,
         loaded = load_fleet("-" if piped else path)
         sources = (loaded.source,)
         lock = Lock() if piped else load_lock(path.parent / "fleet.lock")
-        found, silent = _findings(loaded, lock, path, live)
+        found, seen = _findings(loaded, lock, path, live)
     except ConfigInvalid as error:
-        loaded, found, silent = None, error.diagnostics, False
+        loaded, found, seen = None, error.diagnostics, None
         sources = (*sources, *error.sources)
     if strict:
         found = [replace(diagnostic, severity="error") for diagnostic in found]
@@ -69,25 +73,27 @@ def validate(config: Path | None, file: Path | None, form: Format, strict: bool,
     _show(found, sources, form)
     errors = sum(diagnostic.severity == "error" for diagnostic in found)
     if loaded is not None and not errors and form == "text":
-        say(_summary(loaded, len(found)))
-    raise click.exceptions.Exit(1 if errors else 4 if silent else 0)
+        say(_summary(loaded, len(found), seen))
+    raise click.exceptions.Exit(1 if errors else 4 if seen is not None and seen.silent else 0)
 
 
-def _findings(loaded: Loaded, lock: Lock, path: Path, live: bool) -> tuple[list[Diagnostic], bool]:
-    """All warnings, and whether a machine that was asked did not answer."""
+def _findings(loaded: Loaded, lock: Lock, path: Path, live: bool) -> tuple[list[Diagnostic], Live | None]:
+    """All warnings, and what was seen of the machines if they were asked."""
     applied = applying(lock, resolve_connections(loaded.fleet))
-    found = list(loaded.warnings)
-    silent = False
+    seen = None
     if live:
         from fleet_compiler.live import look_live
 
         seen = look_live(loaded, applied, path.parent, os.environ)
-        found += seen.findings
-        applied, silent = seen.lock, seen.silent
-    return [
-        *found,
-        *doubts(loaded.fleet, resolve_fleet(loaded.fleet, applied, ".."), loaded.document),
-    ], silent
+        applied = seen.lock
+    resolved = resolve_fleet(loaded.fleet, applied, "..")
+    found = [
+        *loaded.warnings,
+        *(seen.findings if seen is not None else ()),
+        *doubts(loaded.fleet, resolved, loaded.document),
+        *idle_globs(loaded.fleet, applied, loaded.document),
+    ]
+    return found, seen
 
 
 def _show(found: list[Diagnostic], sources: tuple[Source, ...], form: Format) -> None:
@@ -97,11 +103,13 @@ def _show(found: list[Diagnostic], sources: tuple[Source, ...], form: Format) ->
         click.echo(text)
 
 
-def _summary(loaded: Loaded, warnings: int) -> str:
+def _summary(loaded: Loaded, warnings: int, seen: Live | None) -> str:
     fleet = loaded.fleet
     parts = [_count(len(fleet.providers), "provider"), _count(len(fleet.surfaces), "surface")]
     if warnings:
         parts.append(_count(warnings, "warning"))
+    if seen is not None and seen.silent:
+        parts.append(f"but only {answered(seen.asked - seen.silent, seen.asked)}")
     return f"{loaded.source.name} is valid: {', '.join(parts)}"
 
 

@@ -6,13 +6,12 @@ at SIGTERM or SIGINT. SPEC.json is a list of machines (spec.MachineSpec); ``-`` 
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import signal
 import sys
 from pathlib import Path
-
-from pydantic import ValidationError
 
 from fleet_runtime.simulator.simulation import Simulation
 from fleet_runtime.simulator.spec import MachineSpec, parse_specs
@@ -35,19 +34,23 @@ async def run(specs: tuple[MachineSpec, ...]) -> None:
         await ended.wait()
 
 
-def main(arguments: list[str]) -> int:
-    if len(arguments) != 1:
-        print("usage: python -m fleet_runtime.simulator SPEC.json", file=sys.stderr)
-        return 2
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; the exit code is 1 where SPEC.json cannot be simulated, 2 for wrong usage."""
+    parser = argparse.ArgumentParser(
+        prog="python -m fleet_runtime.simulator",
+        description="Run simulated machines until SIGTERM or SIGINT; print one line of JSON with their URLs.",
+    )
+    parser.add_argument("spec", metavar="SPEC.json", help="a JSON list of machines; - is standard input")
+    spec: str = parser.parse_args(arguments).spec
     try:
-        text = sys.stdin.read() if arguments[0] == "-" else Path(arguments[0]).read_text()
+        text = sys.stdin.read() if spec == "-" else Path(spec).read_text(encoding="utf-8")
         specs = parse_specs(text)
-    except (OSError, ValidationError) as problem:
-        print(f"'{arguments[0]}' cannot be simulated: {problem}", file=sys.stderr)
+    except (OSError, ValueError) as problem:
+        print(f"'{spec}' cannot be simulated: {problem}", file=sys.stderr)
         return 1
     asyncio.run(run(specs))
     return 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    raise SystemExit(main())
