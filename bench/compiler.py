@@ -23,6 +23,7 @@ from pathlib import Path
 
 import msgspec
 
+from bench.pages import write_tables
 from bench.report import aim_table, table
 from bench.results import Aim, at_most, environment, write_results
 from bench.venvs import installed, version_in
@@ -33,6 +34,7 @@ ROUNDS = 9
 BUILD_ROUNDS = 3
 SIZES = (10, 100, 1000)
 MODELS = 20
+NAME = "compiler.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,49 +48,46 @@ class Cost:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="measure the compiler")
-    parser.add_argument("--name", default="compiler.json", help="file below bench/results")
+    parser.add_argument("--name", default=NAME, help="file below bench/results")
     name = parser.parse_args().name
     venv = installed("check-jsonschema", "check-jsonschema", "check-jsonschema")
     told = environment(check_jsonschema=version_in(venv, "check-jsonschema"))
     commands = measure_commands(venv / "bin" / "check-jsonschema")
-    bare = commands["python -c pass"]
-    print(
-        table(
-            ("", "ms", "CPU ms", "× bare Python (CPU)"),
-            [
-                (
-                    command,
-                    f"{cost.seconds * 1000:,.0f}",
-                    f"{cost.cpu * 1000:,.0f}",
-                    f"{cost.cpu / bare.cpu:.1f}",
-                )
-                for command, cost in commands.items()
-            ],
-        ),
-        end="\n\n",
-        flush=True,
-    )
     builds = {size: measure_build(size) for size in SIZES}
-    print(
-        table(
-            (f"fleet build, {MODELS} models each", "s", "CPU s", "CPU ms per machine", "memory MB"),
-            [
-                (
-                    f"{size:,} machines",
-                    f"{cost.seconds:.2f}",
-                    f"{cost.cpu:.2f}",
-                    f"{cost.cpu / size * 1000:.2f}",
-                    f"{cost.memory / 1e6:,.0f}",
-                )
-                for size, cost in builds.items()
-            ],
-        ),
-        end="\n\n",
-    )
     held = aims(commands, builds)
-    print(aim_table(held))
+    tables = "\n\n".join((command_table(commands), build_table(builds), aim_table(held)))
+    print(tables)
     results = {"environment": told, "commands": commands, "builds": builds, "aims": held}
     print(f"\nwrote {write_results(name, results)}")
+    if name == NAME:
+        write_tables("compiler", tables)
+
+
+def command_table(commands: Mapping[str, Cost]) -> str:
+    bare = commands["python -c pass"]
+    return table(
+        ("", "ms", "CPU ms", "× bare Python (CPU)"),
+        [
+            (name, f"{cost.seconds * 1000:,.0f}", f"{cost.cpu * 1000:,.0f}", f"{cost.cpu / bare.cpu:.1f}")
+            for name, cost in commands.items()
+        ],
+    )
+
+
+def build_table(builds: Mapping[int, Cost]) -> str:
+    return table(
+        (f"fleet build, {MODELS} models each", "s", "CPU s", "CPU ms per machine", "memory MB"),
+        [
+            (
+                f"{size:,} machines",
+                f"{cost.seconds:.2f}",
+                f"{cost.cpu:.2f}",
+                f"{cost.cpu / size * 1000:.2f}",
+                f"{cost.memory / 1e6:,.0f}",
+            )
+            for size, cost in builds.items()
+        ],
+    )
 
 
 def aims(commands: Mapping[str, Cost], builds: Mapping[int, Cost]) -> list[Aim]:

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from bench.contenders import LOAD_CORE, Contender, Machines, direct, fleet, litellm, machines, nginx
 from bench.nginx import nginx_version
+from bench.pages import write_tables
 from bench.processes import cpu_seconds, peak_memory, reset_peak_memory
 from bench.report import aim_table, stream_table, unary_table
 from bench.results import StreamRow, UnaryRow, aims, environment, stream_row, unary_row, write_results
@@ -37,12 +38,14 @@ CASES = ((1, 1024), (64, 1024), (256, 1024), (16, 100 * 1024), (16, 2 * 1024 * 1
 
 STREAM_ROUNDS = 3
 STREAM_CASES = (100, 500)
-CHUNKS = 120
+CHUNKS = 160
 PACE_MILLISECONDS = 25
-SPREAD_SECONDS = 1.0
+SPREAD_SECONDS = 2.0
 LITELLM_CHUNKS = 40
 
 STARTS = 3
+
+NAME = "gateway.json"
 
 
 def main() -> None:
@@ -72,10 +75,14 @@ def main() -> None:
         streams = [row for count in STREAM_CASES for row in measure_all_streams(contenders, count)]
         print(stream_table(streams), end="\n\n", flush=True)
     held = aims(unary, streams, starts)
-    print(", ".join(f"{name} answers {seconds:.2f} s after its start" for name, seconds in starts.items()))
-    print("\n" + aim_table(held))
+    started = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in starts.items())
+    started = f"from start to first answer: {started}"
+    print(f"{started}\n\n{aim_table(held)}")
     results = {"environment": told, "start": starts, "unary": unary, "streams": streams, "aims": held}
     print(f"\nwrote {write_results(arguments.name, results)}")
+    if arguments.name == NAME:
+        tables = (unary_table(unary), stream_table(streams), started, aim_table(held))
+        write_tables("gateway", "\n\n".join(tables))
 
 
 def measure_start(folder: Path, ports: Machines) -> float:
@@ -128,7 +135,7 @@ def _rotated(contenders: Sequence[Contender], turn: int) -> list[Contender]:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="compare the gateway with nginx and LiteLLM's proxy")
     parser.add_argument("--without-litellm", action="store_true", help="leave LiteLLM's proxy out")
-    parser.add_argument("--name", default="gateway.json", help="file below bench/results")
+    parser.add_argument("--name", default=NAME, help="file below bench/results")
     return parser.parse_args()
 
 

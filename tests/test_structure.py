@@ -14,7 +14,7 @@ RUNTIME = ROOT / "runtime" / "fleet_runtime"
 SHARED = ("contract", "identity", "router", "dialects", "snapshot")
 PURE = ("contract", "identity", "router", "health", "listing", "favorites", "dialects", "keys", "findings", "local_findings", "drift")
 IMPURE = {"asyncio", "httpx", "socket", "time", "threading", "uvicorn", "httptools", "sqlite3", "subprocess"}
-ONLY_IN = {"ruamel": {"document.py", "yaml_rules.py"}, "jsonschema": {"validate.py"}, "jinja2": {"render.py"}}
+ONLY_IN = {"ruamel": {"document.py", "syntax.py"}, "jsonschema": {"validate.py"}, "jinja2": {"render.py"}}
 
 
 def imports(file: Path) -> Iterator[str]:

@@ -143,9 +143,10 @@ def _events(text: str) -> Iterator[tuple[Any, str]]:
 
     The parser reads YAML 1.1, where ``:`` and ``?`` cannot stand inside an unquoted value in braces or
     brackets, so that ``{url: http://box:8080}`` would not do. It gets such a character, wherever it has
-    text on its side, as another one that the file does not use; its places stay the same.
+    text on its side, as another one that the file does not use, nor as an escape; its places stay the same.
     """
-    unused = (character for character in _PRIVATE if character not in text)
+    lowered = text.lower()
+    unused = (c for c in _PRIVATE if c not in text and f"{ord(c):x}" not in lowered)
     colon, question = next(unused, ":"), next(unused, "?")
     restore = str.maketrans({colon: ":", question: "?"})
     parser = CParser(_INNER_QUESTION.sub(question, _INNER_COLON.sub(colon, text)))

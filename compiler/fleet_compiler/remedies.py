@@ -131,11 +131,16 @@ def _next_outdented(path: Path, document: Document) -> str | None:
 
 
 def _outdented(path: Path, document: Document) -> bool:
-    """Whether a provider or surface has the name of one of their keys, and nobody meant that name."""
+    """Whether a provider or surface has the name of one of their keys, and another one is empty for it.
+
+    An empty surface is nothing odd: beside it only what cannot be a surface counts.
+    """
     if len(path) != 2 or path[0] not in _PARTS:
         return False
     keys, written = _PARTS[path[0]], document.data[path[0]]
-    return path[1] in keys and any(written[name] is None for name in written if name not in keys)
+    if path[1] not in keys or (path[0] == "surfaces" and isinstance(written[path[1]], dict)):
+        return False
+    return any(written[name] is None for name in written if name not in keys)
 
 
 def _seconds(text: str, schema: Mapping[str, Any]) -> str | None:

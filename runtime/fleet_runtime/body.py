@@ -7,7 +7,9 @@ and a machine read two different models.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+import re
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from itertools import islice
 from typing import Any, Final
 
 import msgspec
@@ -16,6 +18,10 @@ from fleet_runtime.errors import Refused, refused
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
+MAX_MEMBERS: Final = 100_000
+"""Members of all objects in a body: each takes memory that a limit in bytes does not bound."""
+
+_member: Final = re.compile(rb'(?<!\\)"[ \t\r\n]*:')
 _members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _text: Final = msgspec.json.Decoder(str)
 _encode: Final = msgspec.json.Encoder().encode
@@ -59,6 +65,8 @@ class JsonBody:
     __slots__ = ("_members", "_raw", "length", "model")
 
     def __init__(self, raw: bytes) -> None:
+        if raw.count(b":") > MAX_MEMBERS and _too_many(_member.finditer(raw)):
+            raise refused("invalid_json", f"the body holds more than {MAX_MEMBERS} members")
         try:
             if not raw.isascii():
                 raw.decode()
@@ -87,6 +95,10 @@ class JsonBody:
 
     def close(self) -> None:
         """Nothing is held but memory."""
+
+
+def _too_many(members: Iterator[object]) -> bool:
+    return next(islice(members, MAX_MEMBERS, None), None) is not None
 
 
 def _model(raw: msgspec.Raw) -> str:

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fleet_compiler.diagnostics import Span
@@ -99,6 +99,7 @@ documents = st.dictionaries(
 
 
 @settings(max_examples=200, deadline=None)
+@example({"\ue000": "http://box:8080"}, None)
 @given(documents, st.sampled_from([None, 1, 2]))
 def test_json_is_read_as_json(data: dict[str, Any], indent: int | None) -> None:
     """Characters that may not stand as they are can all be written as escapes."""

@@ -162,6 +162,7 @@ REFUSED = {
     "another case": b'{"model":"a/m","Model":"a/n"}',
     "a model of another case alone": b'{"MODEL":"a/m"}',
 }
+REFUSED["more members than are taken"] = b'{"model":"a/m",' + b'"x":1,' * 100_000 + b'"y":1}'
 REQUIRED = {
     "missing": b"{}",
     "null": b'{"model":null}',
