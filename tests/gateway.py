@@ -13,8 +13,10 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from fleet_runtime import router
+from fleet_runtime.access import Access
 from fleet_runtime.app import App, ASGIApp
 from fleet_runtime.contract import Connection, Gateway, RoutedModel, RoutingTable, State
+from fleet_runtime.endpoints import Routes
 from fleet_runtime.keys import Keys
 from fleet_runtime.machine import Machine
 from fleet_runtime.protocol import EdgeProtocol, edge_protocol
@@ -38,6 +40,12 @@ class StaticFleet:
     view: dict[str, router.MachineView]
     doubts: list[str] = field(default_factory=list)
     keys: Keys = field(default_factory=lambda: Keys(()))
+    routes: Routes = field(init=False)
+    access: Access = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.routes, self.access = Routes(self.tables), Access(self.gateway)
+
     looks: list[str] = field(default_factory=list)
     fresh: dict[str, router.MachineView] = field(default_factory=dict)
 

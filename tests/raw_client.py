@@ -14,7 +14,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`ended`: the body came to its proper end (by length or by a last chunk)."""
+    """`ended`: the body came to its proper end (its length, a last chunk, or an orderly close)."""
 
     status: int
     headers: tuple[tuple[bytes, bytes], ...]
@@ -91,11 +91,22 @@ class Client:
                 return error.partial, False
             except ConnectionError:
                 return b"", False
+        if not answer.header(b"transfer-encoding"):
+            return await self._until_close()
         body = b""
         try:
             while chunk := await self.chunk():
                 body += chunk
         except (asyncio.IncompleteReadError, ConnectionError):
+            return body, False
+        return body, True
+
+    async def _until_close(self) -> tuple[bytes, bool]:
+        body = b""
+        try:
+            while piece := await self.reader.read(65536):
+                body += piece
+        except ConnectionError:
             return body, False
         return body, True
 

@@ -56,6 +56,12 @@ class Fleet(Protocol):
     @property
     def keys(self) -> Keys: ...
 
+    @property
+    def routes(self) -> Routes: ...
+
+    @property
+    def access(self) -> Access: ...
+
     async def resolve(
         self,
         table: RoutingTable,
@@ -88,7 +94,6 @@ class App:
         self._current = current
         self._api = api
         self._finished = finished
-        self._known: tuple[Fleet, Routes, Access] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -99,7 +104,8 @@ class App:
             raise RuntimeError(f"no '{scope['type']}' here")
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        fleet, routes, access = self._snapshot()
+        fleet = self._current()
+        routes, access = fleet.routes, fleet.access
         head = RequestHead(scope["headers"])
         path: bytes = scope["raw_path"]
         method: str = scope["method"]
@@ -140,13 +146,6 @@ class App:
             record.finished = time.perf_counter()
             if self._finished is not None:
                 self._finished(record)
-
-    def _snapshot(self) -> tuple[Fleet, Routes, Access]:
-        fleet = self._current()
-        known = self._known
-        if known is None or known[0] is not fleet:
-            known = self._known = (fleet, Routes(fleet.tables), Access(fleet.gateway))
-        return known
 
     async def _proxy(
         self,

@@ -49,6 +49,7 @@ class Cycle:
         "_left",
         "_pieces",
         "_transport",
+        "_until_close",
         "_waiter",
         "disconnected",
         "keep_alive",
@@ -84,6 +85,7 @@ class Cycle:
         self._waiter: asyncio.Future[None] | None = None
         self._head = b""
         self._chunked = False
+        self._until_close = False
         self._left = 0
 
     # the request's body
@@ -167,7 +169,13 @@ class Cycle:
         if not self.keep_alive and not closes:
             lines.append(b"connection: close")
         bodiless = status in _BODILESS or self.scope["method"] == "HEAD"
-        self._chunked = length is None and not bodiless
+        unframed = length is None and not bodiless
+        if unframed and not closes and self.scope["http_version"] == "1.0":
+            closes = True
+            if self.keep_alive:
+                lines.append(b"connection: close")
+        self._until_close = unframed and closes
+        self._chunked = unframed and not closes
         self._left = 0 if bodiless else length or 0
         if self._chunked:
             lines.append(b"transfer-encoding: chunked")
@@ -196,6 +204,8 @@ class Cycle:
                 body = b"%x\r\n%b%b" % (len(body), body, end)
             elif not more:
                 body = b"0\r\n\r\n"
+        elif self._until_close:
+            pass
         elif self._left:
             self._left -= len(body)
             if self._left < 0:

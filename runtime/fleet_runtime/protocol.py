@@ -142,6 +142,8 @@ class EdgeProtocol(HttpToolsProtocol):
                 self.parser.feed_data(data)
                 return
             except httptools.HttpParserUpgrade as offer:
+                if self._bad_head is not None:
+                    raise httptools.HttpParserError from None
                 self._offered = False
                 version = self.parser.get_http_version().encode()
                 line = b"%s %s HTTP/%s\r\n" % (self.parser.get_method(), self.url, version)
@@ -202,6 +204,8 @@ class EdgeProtocol(HttpToolsProtocol):
             return _malformed(f"HTTP/{version} is not spoken here")
         if hosts != 1:
             return _malformed(f"a request has one Host header, not {hosts}")
+        if self.parser.get_method() == b"CONNECT":
+            return _malformed("CONNECT is not spoken here")
         if not self.url.startswith(b"/"):
             return _malformed("the target of a request begins with '/'")
         if self._head_size + self._piece > self.head_limit():

@@ -218,6 +218,8 @@ class Exchange:
         headers = end_to_end(response.headers)
         if status in _REDIRECTS:
             raise self._redirected(status, find(headers, b"location"))
+        if response.until_close:
+            headers.append((b"connection", b"close"))  # whether it is whole is no clearer here than there
         stream = (find(headers, b"content-type") or b"")[:17].lower() == b"text/event-stream"
         first: bytes | None = response.complete
         if first is None and not stream:

@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from fleet_runtime import router
+from fleet_runtime.access import Access
 from fleet_runtime.catalog import Catalog
 from fleet_runtime.contract import Connection, Gateway, RoutingTable, State
 from fleet_runtime.dialects.credentials import KeyUnset, find_key
+from fleet_runtime.endpoints import Routes
 from fleet_runtime.events import EventLog
 from fleet_runtime.favorites import Favorites
 from fleet_runtime.inventory import Inventory
@@ -29,6 +31,8 @@ class Running:
     snapshot: Snapshot
     machines: Mapping[str, Machine]
     keys: Keys
+    routes: Routes
+    access: Access
     inventory: Inventory
     catalog: Catalog
     _memo: dict[tuple[str, str | None, bool, str], router.Resolution] = field(default_factory=dict)
@@ -124,6 +128,7 @@ def assemble(
         return (snapshot.root / file).read_text(encoding="utf-8")
 
     keys = read_keys(snapshot.gateway.keys, environ, read)
+    routes, access = Routes(snapshot.tables), Access(snapshot.gateway)
     machines: dict[str, Machine] = {}
     disabled: dict[str, str] = {}
     for name, connection in snapshot.connections.items():
@@ -142,7 +147,7 @@ def assemble(
     inventory = Inventory(snapshot, machines, disabled, events)
     if previous is not None:
         inventory.take_over(previous.inventory)
-    return Running(snapshot, machines, keys, inventory, Catalog(inventory, favorites))
+    return Running(snapshot, machines, keys, routes, access, inventory, Catalog(inventory, favorites))
 
 
 def _same(running: Running, snapshot: Snapshot, machines: Mapping[str, Machine], keys: Keys) -> bool:

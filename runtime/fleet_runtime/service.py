@@ -188,11 +188,18 @@ def _start(
     store: Store,
     previous: Running | None = None,
 ) -> Running:
-    """Everything on `snapshot`, ready to serve; raises one of `REFUSALS`."""
+    """Everything on `snapshot`, ready to serve; raises one of `REFUSALS`.
+
+    Files that are sound one by one and yet cannot be served together were not written by a build of ours.
+    """
     if listen is not None:
         snapshot = replace(snapshot, gateway=snapshot.gateway.model_copy(update={"listen": listen}))
-    refuse_open_door(snapshot.gateway)
-    return assemble(snapshot, environ, events, previous, lambda: store.favorites)
+    try:
+        refuse_open_door(snapshot.gateway)
+        return assemble(snapshot, environ, events, previous, lambda: store.favorites)
+    except (ValueError, LookupError, AssertionError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise ArtifactError(f"the generated files cannot be served ({reason}): run `fleet build`") from None
 
 
 def _stamp(file: Path) -> tuple[object, ...]:

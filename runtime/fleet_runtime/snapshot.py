@@ -50,7 +50,7 @@ def load_snapshot(folder: Path) -> Snapshot:
     """
     try:
         resolved = folder.resolve(strict=True)
-    except OSError:
+    except (OSError, RuntimeError, ValueError):
         raise ArtifactError(f"there is no folder '{folder}': run `fleet build` first") from None
     raw = _read(resolved, "manifest.json")
     manifest = _parse(Manifest, raw, "manifest.json")
@@ -72,8 +72,9 @@ def _read(folder: Path, name: str) -> bytes:
         return (folder / name).read_bytes()
     except FileNotFoundError:
         raise ArtifactError(f"'{folder / name}' is missing: run `fleet build`") from None
-    except OSError as error:
-        raise ArtifactError(f"'{folder / name}' cannot be read: {error.strerror}") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ArtifactError(f"'{folder / name}' cannot be read: {reason}") from None
 
 
 def _checked(folder: Path, name: str, sha256: str) -> bytes:

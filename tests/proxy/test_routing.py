@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from fleet_runtime.endpoints import Routes
 from fleet_runtime.router import MachineView
 from tests.artifacts import connection
 from tests.gateway import gateway_before, models, running_gateway
@@ -82,7 +83,7 @@ async def test_a_provider_that_a_surface_may_not_use_is_403() -> None:
         fleet = gateway.fleet
         table = fleet.tables["/boochat"].model_copy(update={"providers": ()})
         fleet.tables = {**fleet.tables, "/boochat": table}
-        gateway.app._known = None
+        fleet.routes = Routes(fleet.tables)
         answer = await ask(gateway.port, f"/boochat{CHAT}", {"model": "a/m"})
         assert (answer.status, answer.code) == (403, "surface_not_allowed")
         assert machine.requests == []

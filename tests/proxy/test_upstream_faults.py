@@ -126,6 +126,23 @@ async def test_fault_06_an_answer_that_ends_with_its_connection_is_whole() -> No
     assert (answer.status, answer.body, answer.ended, reason) == (200, b"{}", True, "ok")
 
 
+async def test_an_end_that_only_closing_tells_is_told_only_by_closing() -> None:
+    events = b'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: {"a":1}\n\ndata: {"a'
+    answer, _ = await told(sending(events))
+    assert answer.body == b'data: {"a":1}\n\ndata: {"a'
+    assert answer.header(b"connection") == [b"close"]
+    assert answer.header(b"transfer-encoding") == []
+
+
+async def test_a_client_of_http_1_0_gets_no_chunks() -> None:
+    chunked = JSON + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
+    async with gateway_before(sending(chunked)) as (_, gateway), client(gateway.port) as browser:
+        await browser.send(request(CHAT, BODY).replace(b" HTTP/1.1", b" HTTP/1.0", 1))
+        answer = await browser.answer()
+        assert (answer.body, answer.header(b"transfer-encoding")) == (b"{}", [])
+        assert await browser.rest() == b""
+
+
 @pytest.mark.parametrize(
     "garbage",
     [b"SSH-2.0-OpenSSH_9.6\r\n", b"HTTP/1.1 abc\r\n\r\n", b"\0" * 100, b"<html>", b"HTTP/1.1 101 X\r\n\r\n"],

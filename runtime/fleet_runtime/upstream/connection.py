@@ -53,7 +53,6 @@ class Connection(asyncio.Protocol):
         "_timeouts",
         "_timer",
         "_transport",
-        "_until_close",
         "_upload",
         "_writable",
         "closed",
@@ -71,7 +70,6 @@ class Connection(asyncio.Protocol):
         self._bodiless = False
         self._headers: list[tuple[bytes, bytes]] = []
         self._overhead = 0
-        self._until_close = False
         self._keep_alive = False
         self._ended = False
         self._surplus = False
@@ -101,7 +99,6 @@ class Connection(asyncio.Protocol):
         self._bodiless = bodiless
         self._headers = []
         self._ended = False
-        self._until_close = False
         self._limit(timeouts.first_byte)
         if isinstance(body, bytes) and len(body) <= PIECE:
             self._transport.write(head + body)
@@ -234,7 +231,7 @@ class Connection(asyncio.Protocol):
             response = self._response
         if response is None:
             self._close()
-        elif self._until_close and exc is None:
+        elif response.until_close and exc is None:
             self._finish(False)
         else:
             self._fail(self._cut(response))
@@ -275,7 +272,7 @@ class Connection(asyncio.Protocol):
         response.status = status
         response.headers = headers
         response.content_length = length
-        self._until_close = until_close
+        response.until_close = until_close
         if self._bodiless:
             self._ended = True
             self._keep_alive = False

@@ -33,7 +33,8 @@ class Response:
     """The answer to one request, for one reader, who must read it to its end or call `abort`.
 
     `headers` are raw: order, duplicates and spelling as received; trailers are dropped. `content_length`
-    is the declared one. `retried`: the request was sent a second time, on a new connection. `complete` is
+    is the declared one; `until_close`: the body ends where the connection does, for want of a length and of
+    chunks. `retried`: the request was sent a second time, on a new connection. `complete` is
     the whole body once all of it is here and no chunk was taken, else None; it need not be read then.
     """
 
@@ -50,12 +51,14 @@ class Response:
         "headers",
         "retried",
         "status",
+        "until_close",
     )
 
     def __init__(self, line: Line, peer: str) -> None:
         self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
         self.content_length: int | None = None
+        self.until_close = False
         self.retried = False
         self.complete: bytes | None = None
         self._line: Line | None = line
