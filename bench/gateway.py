@@ -22,7 +22,7 @@ from pathlib import Path
 from bench.contenders import LOAD_CORE, Contender, Machines, direct, fleet, litellm, machines, nginx
 from bench.nginx import nginx_version
 from bench.pages import write_tables
-from bench.processes import cpu_seconds, peak_memory, reset_peak_memory
+from bench.processes import Usage, peak_memory, reset_peak_memory, usage
 from bench.report import aim_table, stream_table, unary_table
 from bench.results import StreamRow, UnaryRow, aims, environment, stream_row, unary_row, write_results
 from bench.streams import Reading, measure_streams
@@ -95,13 +95,13 @@ def measure_start(folder: Path, ports: Machines) -> float:
 
 
 def measure_unary(contenders: Sequence[Contender], connections: int, body: int) -> Iterator[UnaryRow]:
-    samples: dict[str, list[tuple[Load, float]]] = {contender.name: [] for contender in contenders}
+    samples: dict[str, list[tuple[Load, Usage]]] = {contender.name: [] for contender in contenders}
     for turn in range(ROUNDS):
         for contender in _rotated(contenders, turn):
             seconds = SECONDS if contender.name != "litellm" else max(SECONDS, connections // 20)
-            before = _cpu(contender)
+            before = _usage(contender)
             seen = load(LOAD_CORE, contender.quick, connections, body, seconds)
-            samples[contender.name].append((seen, _cpu(contender) - before))
+            samples[contender.name].append((seen, _usage(contender).since(before)))
     for contender in contenders:
         yield unary_row(contender.name, connections, body, samples[contender.name])
 
@@ -109,22 +109,22 @@ def measure_unary(contenders: Sequence[Contender], connections: int, body: int) 
 def measure_all_streams(contenders: Sequence[Contender], streams: int) -> Iterator[StreamRow]:
     """LiteLLM, which rewrites every event, gets fewer of them, and is spared the larger number of streams."""
     taking = [each for each in contenders if each.name != "litellm" or streams <= STREAM_CASES[0]]
-    samples: dict[str, list[tuple[Reading, float, int]]] = {contender.name: [] for contender in taking}
+    samples: dict[str, list[tuple[Reading, Usage, int]]] = {contender.name: [] for contender in taking}
     for turn in range(STREAM_ROUNDS):
         for contender in _rotated(taking, turn):
             chunks = LITELLM_CHUNKS if contender.name == "litellm" else CHUNKS
             if contender.process is not None:
                 reset_peak_memory(contender.process.pid)
-            before = _cpu(contender)
+            before = _usage(contender)
             seen = measure_streams(LOAD_CORE, contender.paced, streams, chunks, SPREAD_SECONDS)
             memory = 0 if contender.process is None else peak_memory(contender.process.pid)
-            samples[contender.name].append((seen, _cpu(contender) - before, memory))
+            samples[contender.name].append((seen, _usage(contender).since(before), memory))
     for contender in taking:
         yield stream_row(contender.name, samples[contender.name])
 
 
-def _cpu(contender: Contender) -> float:
-    return 0.0 if contender.process is None else cpu_seconds(contender.process.pid)
+def _usage(contender: Contender) -> Usage:
+    return Usage(0.0, 0.0) if contender.process is None else usage(contender.process.pid)
 
 
 def _rotated(contenders: Sequence[Contender], turn: int) -> list[Contender]:

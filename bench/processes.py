@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -60,9 +61,23 @@ def wait_for_answer(process: subprocess.Popen[bytes], port: int, request: bytes,
     raise RuntimeError(f"'{process.args!r}' did not answer within {seconds:g} s")
 
 
-def cpu_seconds(pid: int) -> float:
-    """CPU time that a process and its living children have used."""
-    return sum(_ticks(member) for member in _family(pid)) / TICKS
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Seconds that a process and its children ran on a core, and that their main threads were ready to and
+    had to wait for it, because something else ran there."""
+
+    cpu: float
+    waited: float
+
+    def since(self, before: Usage) -> Usage:
+        return Usage(self.cpu - before.cpu, self.waited - before.waited)
+
+
+def usage(pid: int) -> Usage:
+    """What a process and its living children have used."""
+    family = _family(pid)
+    waited = (int(Path(f"/proc/{member}/schedstat").read_text().split()[1]) for member in family)
+    return Usage(sum(_ticks(member) for member in family) / TICKS, sum(waited) / 1e9)
 
 
 def reset_peak_memory(pid: int) -> None:

@@ -20,7 +20,18 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def unary_table(rows: Sequence[UnaryRow]) -> str:
     nginx = {(row.connections, row.body): row for row in rows if row.contender == "nginx"}
-    head = ("", "connections", "body", "requests/s", "of nginx", "CPU µs", "p50 ms", "p99 ms", "failed")
+    head = (
+        "",
+        "connections",
+        "body",
+        "requests/s",
+        "of nginx",
+        "CPU µs",
+        "waited",
+        "p50 ms",
+        "p99 ms",
+        "failed",
+    )
     return table(
         head,
         (
@@ -31,6 +42,7 @@ def unary_table(rows: Sequence[UnaryRow]) -> str:
                 f"{row.requests_per_second:,.0f}",
                 f"{row.requests_per_second / nginx[row.connections, row.body].requests_per_second:.3f}",
                 f"{row.cpu_per_request:,.0f}",
+                f"{row.waited:.0%}",
                 f"{row.p50:,.2f}",
                 f"{row.p99:,.2f}",
                 str(row.failed),
@@ -44,7 +56,7 @@ def stream_table(rows: Sequence[StreamRow]) -> str:
     nginx = {row.streams: row for row in rows if row.contender == "nginx"}
     head = ("", "streams", "chunks", "lost", "streams changed", "first ms p50", "p99")
     return table(
-        (*head, "CPU µs/chunk", "of nginx", "memory MB"),
+        (*head, "CPU µs/chunk", "of nginx", "waited", "memory MB"),
         (
             (
                 row.contender,
@@ -56,6 +68,7 @@ def stream_table(rows: Sequence[StreamRow]) -> str:
                 f"{row.first_chunk_p99:,.1f}",
                 f"{row.cpu_per_chunk:,.1f}",
                 f"{row.cpu_per_chunk / nginx[row.streams].cpu_per_chunk:.2f}",
+                f"{row.waited:.0%}",
                 f"{row.memory / 1e6:,.0f}" if row.memory else "",
             )
             for row in rows

@@ -6,13 +6,13 @@ import json
 import os
 import platform
 import statistics
-import sysconfig
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TypeVar
 
+from bench.processes import Usage
 from bench.streams import Reading
 from bench.unary import Load
 
@@ -21,13 +21,15 @@ RESULTS = Path(__file__).parent / "results"
 
 @dataclass(frozen=True, slots=True)
 class UnaryRow:
-    """Medians of the rounds; CPU microseconds of the contender's own processes per request; milliseconds."""
+    """Medians of the rounds; CPU microseconds of the contender's own processes per request; the part of the
+    time that it waited for its core, because something else ran there; milliseconds."""
 
     contender: str
     connections: int
     body: int
     requests_per_second: float
     cpu_per_request: float
+    waited: float
     p50: float
     p99: float
     failed: int
@@ -36,7 +38,7 @@ class UnaryRow:
 
 @dataclass(frozen=True, slots=True)
 class StreamRow:
-    """Medians of the rounds, sums of what went wrong; `memory` in bytes, at its peak."""
+    """As `UnaryRow`; sums of what went wrong; `memory` in bytes, at its peak."""
 
     contender: str
     streams: int
@@ -47,6 +49,7 @@ class StreamRow:
     first_chunk_p50: float
     first_chunk_p99: float
     cpu_per_chunk: float
+    waited: float
     memory: int
     rounds: int
 
@@ -64,15 +67,16 @@ class Aim:
 Sample = TypeVar("Sample")
 
 
-def unary_row(contender: str, connections: int, body: int, samples: Sequence[tuple[Load, float]]) -> UnaryRow:
-    """`samples`: what each round saw, and the CPU seconds that it took."""
+def unary_row(contender: str, connections: int, body: int, samples: Sequence[tuple[Load, Usage]]) -> UnaryRow:
+    """`samples`: what each round saw, and what the contender used."""
     loads = [load for load, _ in samples]
     return UnaryRow(
         contender=contender,
         connections=connections,
         body=body,
         requests_per_second=_median(loads, lambda load: load.requests / load.seconds),
-        cpu_per_request=_median(samples, lambda sample: sample[1] / max(1, sample[0].requests) * 1e6),
+        cpu_per_request=_median(samples, lambda sample: sample[1].cpu / max(1, sample[0].requests) * 1e6),
+        waited=_median(samples, lambda sample: sample[1].waited / sample[0].seconds),
         p50=_median(loads, lambda load: load.p50),
         p99=_median(loads, lambda load: load.p99),
         failed=sum(load.failed for load in loads),
@@ -80,8 +84,8 @@ def unary_row(contender: str, connections: int, body: int, samples: Sequence[tup
     )
 
 
-def stream_row(contender: str, samples: Sequence[tuple[Reading, float, int]]) -> StreamRow:
-    """`samples`: what each round saw, the CPU seconds that it took and the most memory."""
+def stream_row(contender: str, samples: Sequence[tuple[Reading, Usage, int]]) -> StreamRow:
+    """`samples`: what each round saw, what the contender used and the most of its memory."""
     readings = [reading for reading, _, _ in samples]
     return StreamRow(
         contender=contender,
@@ -92,7 +96,8 @@ def stream_row(contender: str, samples: Sequence[tuple[Reading, float, int]]) ->
         failed=sum(reading.failed for reading in readings),
         first_chunk_p50=_median(readings, lambda reading: reading.first_chunk_p50),
         first_chunk_p99=_median(readings, lambda reading: reading.first_chunk_p99),
-        cpu_per_chunk=_median(samples, lambda sample: sample[1] / max(1, sample[0].events) * 1e6),
+        cpu_per_chunk=_median(samples, lambda sample: sample[1].cpu / max(1, sample[0].events) * 1e6),
+        waited=_median(samples, lambda sample: sample[1].waited / sample[0].seconds),
         memory=max(memory for _, _, memory in samples),
         rounds=len(samples),
     )
@@ -135,7 +140,6 @@ def environment(**compared: str | None) -> dict[str, object]:
     )
     return {
         "python": platform.python_version(),
-        "python_optimised": "--enable-optimizations" in str(sysconfig.get_config_var("CONFIG_ARGS")),
         "kernel": platform.release(),
         "cpu": cpu,
         "cores": os.cpu_count(),

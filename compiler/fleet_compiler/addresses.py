@@ -9,6 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from fleet_compiler.diagnostics import Diagnostic
 from fleet_compiler.document import Document, Path
+from fleet_compiler.hosts import host_fault, url_fault
 from fleet_compiler.model import WILDCARDS, Fleet
 
 _HOME_DOMAINS = ("local", "lan", "home", "internal", "home.arpa", "localhost", "ts.net", "test", "invalid")
@@ -23,6 +24,7 @@ def check(fleet: Fleet, document: Document) -> Iterator[Diagnostic]:
         yield from _url(url, path, document)
     yield from _open_keys(fleet, document)
     yield from _listen(fleet, document)
+    yield from _names(fleet, document)
 
 
 def _urls(fleet: Fleet, document: Document) -> Iterator[tuple[Path, str]]:
@@ -42,24 +44,16 @@ def _urls(fleet: Fleet, document: Document) -> Iterator[tuple[Path, str]]:
 
 
 def _url(url: str, path: Path, document: Document) -> Iterator[Diagnostic]:
+    if fault := url_fault(url):
+        yield document.diagnostic("F209", fault.message, path, help=fault.remedy)
     try:
         parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        if "out of range" in str(error):
-            message = "URL has a port that does not exist"
-            yield document.diagnostic("F209", message, path, help="write a port from 1 to 65535")
-            return
-        remedy = "write an IPv6 address in brackets, and a port from 1 to 65535"
-        yield document.diagnostic("F209", "URL has no usable host and port", path, help=remedy)
+    except ValueError:
         return
     if parts.username is not None or parts.password is not None:
         remedy = "delete them; a key comes from 'api_key_env' or 'api_key_file'"
         yield document.diagnostic("F210", "credentials do not belong in a URL", path, help=remedy)
     yield from _endpoint(url, path, document)
-    if port == 0:
-        remedy = "write a port from 1 to 65535"
-        yield document.diagnostic("F209", "port 0 cannot be reached", path, help=remedy)
     if _address(parts) == "wildcard":
         remedy = "write the address under which this host is reached, like 127.0.0.1"
         yield document.diagnostic("F209", f"'{parts.hostname}' is no address to send to", path, help=remedy)
@@ -119,6 +113,8 @@ def _listen(fleet: Fleet, document: Document) -> Iterator[Diagnostic]:
         remedy = "write an IPv6 address in brackets, like [::1]:8400"
         yield document.diagnostic("F209", f"'{host}' is not an IPv6 address", path, help=remedy)
         return
+    if not host.startswith("[") and (fault := host_fault(host)):
+        yield document.diagnostic("F209", fault.message, path, help=fault.remedy)
     if not is_loopback(host) and not fleet.gateway.keys:
         message = f"the gateway would be open to whoever reaches '{fleet.gateway.listen}'"
         remedy = "add gateway.keys, or listen on 127.0.0.1"
@@ -128,6 +124,16 @@ def _listen(fleet: Fleet, document: Document) -> Iterator[Diagnostic]:
         message = f"the configuration of surface '{clients[0]}' needs an address, and '{host}' is none"
         remedy = "add gateway.url, the address under which clients reach the gateway"
         yield document.diagnostic("F212", message, path, help=remedy)
+
+
+def _names(fleet: Fleet, document: Document) -> Iterator[Diagnostic]:
+    """Names that the gateway knows itself and its pages by, and that nobody can have."""
+    for index, host in enumerate(fleet.gateway.hosts):
+        if not host.startswith("[") and (fault := host_fault(host)):
+            yield document.diagnostic("F209", fault.message, ("gateway", "hosts", index), help=fault.remedy)
+    for index, origin in enumerate(fleet.gateway.origins):
+        if fault := url_fault(origin):
+            yield document.diagnostic("F209", fault.message, ("gateway", "origins", index), help=fault.remedy)
 
 
 def is_loopback(host: str) -> bool:

@@ -8,9 +8,11 @@ import sys
 import traceback
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import click
+
+from fleet_compiler.streams import StreamBroken, guarded
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +82,6 @@ class LazyGroup(click.Group):
             ctx.fail(f"no command '{args[0]}'; {hint}")
         return super().resolve_command(ctx, args)
 
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            result = super().invoke(ctx)
-            sys.stdout.flush()
-            return result
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 0
-
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, entry.summary) for name, entry in COMMANDS.items()])
@@ -122,7 +115,7 @@ def main() -> NoReturn:
     """Run the command line and end the process with one of `EXIT_CODES`."""
     gc.set_threshold(GARBAGE)
     try:
-        code = _run()
+        code = guarded(_run)
     except KeyboardInterrupt:
         code = 130
     sys.exit(code)
@@ -153,6 +146,8 @@ def _run() -> int:
     except click.ClickException as error:
         _show(error)
         return error.exit_code
+    except StreamBroken:
+        raise
     except Exception as error:
         from fleet_compiler.commands.terminal import show_failure
         from fleet_compiler.errors import FleetError
@@ -160,6 +155,18 @@ def _run() -> int:
         if isinstance(error, FleetError):
             show_failure(error)
             return error.exit_code
+        if isinstance(error, OSError) and _is_nowhere():
+            click.echo("error: the current folder is gone: change to one that is there", err=True)
+            return 1
         traceback.print_exc()
         click.echo("error: this is a bug in fleet: please report it with the lines above", err=True)
         return 70
+
+
+def _is_nowhere() -> bool:
+    """Whether the folder in which the command runs was removed, or cannot be named."""
+    try:
+        os.getcwd()
+    except OSError:
+        return True
+    return False

@@ -104,7 +104,12 @@ async def _look(
 
     try:
         async with asyncio.timeout(patience.total):
-            return await drive(look(connection.kind), get)
+            seen = await drive(look(connection.kind), get)
+            while seen.unasked:
+                before, seen = seen, await drive(look(connection.kind, seen), get)
+                if seen.status != "online" or seen.unasked >= before.unasked:
+                    return before
+            return seen
     except TimeoutError:
         return Observation(connection.kind, "offline", f"no full answer within {patience.total:g} s")
 

@@ -7,8 +7,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from fleet_compiler.differences import compare_models, in_words
 from fleet_runtime.contract import FLEET_TABLE, Gateway, RoutedProvider, RoutingTable
 
@@ -29,21 +27,22 @@ class Build:
     surfaces: Mapping[str, SurfaceSummary]
 
     def reach(self) -> dict[str, list[str]]:
-        """The surfaces that each provider is on."""
+        """The surfaces that each provider is on, of those too that the fleet's table does not have: what
+        a killed build left may be of two fleets."""
         found: dict[str, list[str]] = {provider.name: [] for provider in self.fleet.providers}
         for name, surface in self.surfaces.items():
             for provider in surface.providers:
-                found[provider].append(name)
+                found.setdefault(provider, []).append(name)
         return found
 
 
 def last_build(folder: Path) -> Build | None:
-    """What stands in `folder` now; None where that is not a whole build."""
+    """What stands in `folder` now, whoever wrote it; None where a part of it is missing or no artifact."""
     try:
         gateway = Gateway.model_validate_json((folder / "gateway.json").read_bytes())
         surfaces = {name: summary(_table(folder, path)) for name, path in gateway.surfaces.items()}
         return Build(_table(folder, FLEET_TABLE), surfaces)
-    except (OSError, ValidationError):
+    except (OSError, ValueError):
         return None
 
 

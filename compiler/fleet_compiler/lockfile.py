@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from fleet_runtime.dialects.facts import merge
 from fleet_runtime.dialects.observation import Observation
 
 _MENDING = "restore it from version control, or delete it and run `fleet lock`"
+_NO_JSON = re.compile(r"Invalid JSON: (.+) at line (\d+) column (\d+)", re.DOTALL)
+"""How pydantic 2 says that a text is not JSON."""
 
 
 def load_lock(path: Path) -> Lock:
@@ -30,14 +33,13 @@ def load_lock(path: Path) -> Lock:
     except OSError as error:
         raise ConfigInvalid([_fault(path, f"cannot be read: {error.strerror}")]) from None
     try:
-        return Lock.model_validate(json.loads(text))
-    except json.JSONDecodeError as error:
-        span = Span(error.lineno, error.colno, error.colno + 1)
-        raise ConfigInvalid([_fault(path, "is not JSON", span)]) from None
-    except RecursionError:
-        raise ConfigInvalid([_fault(path, "is nested too deeply")]) from None
+        return Lock.model_validate_json(text)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
+        if place := _NO_JSON.fullmatch(first["msg"]):
+            line, column = int(place[2]), max(1, int(place[3]))
+            fault = _fault(path, f"is not JSON that can be read: {place[1]}", Span(line, column, column + 1))
+            raise ConfigInvalid([fault]) from None
         where = "/".join(str(part) for part in first["loc"]) or "the top level"
         raise ConfigInvalid([_fault(path, f"is not a lock file: {where}: {first['msg']}")]) from None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from fleet_runtime.contract import Manifest, digest
 
 MANIFEST = "manifest.json"
 SUFFIX = ".fleet-tmp"
+_MIXED = "some files are new and some are old: mend it and build again"
 
 Kind = Literal["add", "change", "remove", "same"]
 
@@ -59,7 +61,7 @@ def plan_outputs(folder: Path, files: Mapping[str, bytes]) -> Plan:
 
     Only files that the last build's manifest lists are ever removed.
     """
-    if folder.exists() and not folder.is_dir():
+    if _is_no_folder(folder):
         raise OutputFailed(f"'{folder}' is not a folder: move it away, or choose another with --output")
     owned = _owned(folder)
     changes = []
@@ -86,7 +88,11 @@ def write_outputs(plan: Plan, beside: Iterable[tuple[Path, bytes]] = ()) -> None
     manifest = plan.folder / MANIFEST
     _put_in_place({target: temporary for target, temporary in staged.items() if target != manifest})
     for path in removed:
-        _remove(path, plan.folder)
+        try:
+            _remove(path, plan.folder)
+        except OSError as error:
+            _discard(staged)
+            raise OutputFailed(f"cannot remove '{error.filename}': {_words(error)}; {_MIXED}") from error
     _put_in_place({target: temporary for target, temporary in staged.items() if target == manifest})
 
 
@@ -130,6 +136,19 @@ def _owned(folder: Path) -> dict[str, str]:
 def _is_inside(path: str) -> bool:
     pure = PurePosixPath(path)
     return bool(path) and "\0" not in path and not pure.is_absolute() and ".." not in pure.parts
+
+
+def _is_no_folder(path: Path) -> bool:
+    """Whether something else than a folder stands at `path`."""
+    try:
+        return not stat.S_ISDIR(path.stat().st_mode)
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError) as error:
+        reason = _words(error) if isinstance(error, OSError) else "no folder can have that name"
+        raise OutputFailed(
+            f"cannot write to '{path}': {reason}; choose another folder with --output"
+        ) from None
 
 
 def _content(path: Path) -> bytes | None:
@@ -184,9 +203,8 @@ def _put_in_place(staged: Mapping[Path, Path]) -> None:
             _flush_folder(folder)
     except OSError as error:
         _discard(staged)
-        remedy = "some files are new and some are old: mend it and build again"
         raise OutputFailed(
-            f"cannot replace '{error.filename2 or error.filename}': {_words(error)}; {remedy}"
+            f"cannot replace '{error.filename2 or error.filename}': {_words(error)}; {_MIXED}"
         ) from error
 
 
@@ -206,7 +224,11 @@ def _remove(path: Path, folder: Path) -> None:
 
 
 def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+    """Flush the names in `folder` to the disk, which only one who may read it can."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except PermissionError:
+        return
     try:
         os.fsync(descriptor)
     finally:

@@ -217,8 +217,7 @@ def _typed(schema: Part, part: Part, name: str) -> str:
         return f"mapping: {keys} to {_value(schema, part['additionalProperties'])}"
     if name == "boolean" and part.get("not") == {"const": True}:
         return "`false`"
-    bounds = {"exclusiveMinimum": " above {}", "minimum": " from {}"}
-    bound = "".join(text.format(part[key]) for key, text in bounds.items() if key in part)
+    bound = f" from {part['minimum']}" if "minimum" in part else ""
     return {"string": "text", "integer": "whole number"}.get(name, name) + bound
 
 

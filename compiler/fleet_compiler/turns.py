@@ -14,9 +14,14 @@ def taking_turns(project: Path, waiting: Callable[[], None]) -> Iterator[None]:
     """Hold the folder `project` until the block ends; `waiting` is called once if somebody else has it.
 
     The lock is on the folder itself, so that nothing is left behind, a read-only folder can be held, and
-    the end of a process by any signal gives it back. Where a file system has no locks there is no turn.
+    the end of a process by any signal gives it back. Where a file system has no locks, and in a folder that
+    cannot be read, there is no turn.
     """
-    descriptor = os.open(project, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        descriptor = os.open(project, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        yield
+        return
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -167,10 +167,8 @@ def _wrong_text(found: Violation, document: Document) -> _Faults:
 
 
 def _out_of_range(found: Violation, document: Document) -> _Faults:
-    low, above = found.schema.get("minimum"), found.schema.get("exclusiveMinimum")
     high = found.schema.get("maximum")
-    bounds = f"above {above}" if above is not None else f"at least {low}"
-    bounds += f" and at most {high}" if high is not None else ""
+    bounds = f"at least {found.schema['minimum']}" + (f" and at most {high}" if high is not None else "")
     message = f"{subject(found.path)} cannot be {_quoted(found)}"
     yield Fault(found.path, document.diagnostic("F107", message, found.path, help=f"write a number {bounds}"))
 
@@ -231,7 +229,6 @@ _READERS: dict[str, Callable[[Violation, Document], _Faults]] = {
     "pattern": _wrong_text,
     "minimum": _out_of_range,
     "maximum": _out_of_range,
-    "exclusiveMinimum": _out_of_range,
     "minLength": _wrong_size,
     "maxLength": _wrong_size,
     "minItems": _wrong_size,

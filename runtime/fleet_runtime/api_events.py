@@ -27,13 +27,15 @@ class ProviderChange(BaseModel):
 
 
 class ModelsChange(BaseModel):
-    """A machine's list has changed: what it lists now, and which of it is new or gone; neither, where only
-    what is known of a model changed."""
+    """A machine's list has changed: how many models it lists now, and which are new or gone; none, where only
+    what is known of a model changed. Both lists are cut at 50 ids, the counts are whole."""
 
     provider: str
-    models: list[str]
+    listed: int
     appeared: list[str]
+    appeared_count: int
     vanished: list[str]
+    vanished_count: int
 
 
 class StateChange(BaseModel):

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from urllib.parse import unquote_to_bytes
 
 from fastapi import FastAPI, Header, Request, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from fleet_runtime.api_answers import (
     NOT_MODIFIED,
@@ -28,7 +28,9 @@ from fleet_runtime.api_shapes import Favorites as Shape
 from fleet_runtime.api_shapes import Picker
 from fleet_runtime.errors import Refused
 from fleet_runtime.favorites import (
+    MAX_FAVORITES,
     Change,
+    TooManyFavorites,
     VersionConflict,
     adding,
     arranging,
@@ -57,7 +59,7 @@ class Chosen(BaseModel):
 class WholeList(BaseModel):
     """The favorites in their order: ids, or what ``GET /api/favorites`` answered."""
 
-    favorites: list[str | Chosen]
+    favorites: list[str | Chosen] = Field(max_length=MAX_FAVORITES)
 
 
 def add_favorites(api: FastAPI, service: Service) -> None:
@@ -167,6 +169,8 @@ async def _change(service: Service, change: Change, if_match: str | None) -> Res
     except VersionConflict as conflict:
         tag = {"etag": f'"{conflict.current.version}"'}
         raise refusal("version_conflict", str(conflict), headers=tag) from None
+    except TooManyFavorites as refused:
+        raise refusal("invalid_request", str(refused), "favorites") from None
     except StoreUnavailable as unavailable:
         raise refusal("store_unavailable", str(unavailable)) from None
     return _listed(service.running, None)

@@ -27,7 +27,7 @@ InputKind = Literal["text", "image", "audio", "video", "pdf"]
 Legacy = Literal["fallback", "strict"]
 
 Tokens = Annotated[int, Field(gt=0, le=2**53 - 1)]
-Seconds = Annotated[float, Field(gt=0)]
+Seconds = Annotated[float, Field(ge=0.05)]
 
 FLEET_TABLE = "routing/_fleet.json"
 """The routing table of ``/v1`` and ``/providers/<name>``: every provider, the fleet's own roles."""
@@ -96,7 +96,8 @@ class RoutedProvider(Artifact):
     label: str
     """The name that people see."""
     class_: ProviderClass = Field(alias="class")
-    """`local`: one's own machine. `cloud`: a paid service; nothing falls back to it."""
+    """`local`: one's own machine. `cloud`: a paid service; no request goes to it unless an id or a role names
+    it."""
     models: dict[str, RoutedModel]
     """What it offers, by the machine's own ids."""
 
@@ -156,7 +157,8 @@ class Connection(Artifact):
     label: str
     """The name that people see."""
     class_: ProviderClass = Field(alias="class")
-    """`local`: one's own machine. `cloud`: a paid service; nothing falls back to it."""
+    """`local`: one's own machine. `cloud`: a paid service; no request goes to it unless an id or a role names
+    it."""
     kind: Kind
     """The software that answers; `auto` is recognised from its answers."""
     url: str

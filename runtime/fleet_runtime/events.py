@@ -1,7 +1,8 @@
 """What happened in the fleet, as a feed that any number of readers follow at their own pace.
 
-One bounded log; a reader keeps only its place in it, so that a slow one costs the others nothing. One that
-falls behind the log, or comes from before a restart, is told to read everything anew (``resync``).
+One log, bounded in events and in bytes; a reader keeps only its place in it, so that a slow one costs the
+others nothing. One that falls behind the log, or comes from before a restart, is told to read everything anew
+(``resync``).
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from typing import Any, Literal
 import msgspec
 
 CAPACITY = 1024
+MAX_BYTES = 1_000_000
+MAX_DIGITS = 19
 
 Topic = Literal["provider", "models", "state", "favorites", "snapshot", "resync"]
 
@@ -36,17 +39,22 @@ class Event:
 
 @dataclass(slots=True)
 class EventLog:
-    """The last `CAPACITY` events of this run."""
+    """The last events of this run: at most `CAPACITY`, and at most `MAX_BYTES` encoded."""
 
     run: str = field(default_factory=lambda: secrets.token_hex(4))
     newest: int = 0
-    _events: deque[Event] = field(default_factory=lambda: deque(maxlen=CAPACITY))
+    _events: deque[Event] = field(default_factory=deque)
+    _size: int = 0
     _news: asyncio.Event = field(default_factory=asyncio.Event)
     _closed: bool = False
 
     def publish(self, topic: Topic, data: dict[str, Any]) -> None:
         self.newest += 1
-        self._events.append(Event(self._id(self.newest), topic, data))
+        event = Event(self._id(self.newest), topic, data)
+        self._events.append(event)
+        self._size += len(event.encoded())
+        while len(self._events) > CAPACITY or (self._size > MAX_BYTES and len(self._events) > 1):
+            self._size -= len(self._events.popleft().encoded())
         self._news.set()
         self._news = asyncio.Event()
 
@@ -79,4 +87,5 @@ class EventLog:
 
     def _number(self, id: str) -> int | None:
         run, _, number = id.partition("-")
-        return int(number) if run == self.run and number.isascii() and number.isdigit() else None
+        known = run == self.run and len(number) <= MAX_DIGITS and number.isascii() and number.isdigit()
+        return int(number) if known else None

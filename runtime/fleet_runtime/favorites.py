@@ -14,6 +14,8 @@ from fleet_runtime.errors import refused, suggest
 from fleet_runtime.identity import model_id_fault
 from fleet_runtime.router import Resolution, View
 
+MAX_FAVORITES = 1000
+
 Absence = Literal["orphan", "provider_offline", "provider_disabled", "model_not_found"]
 
 
@@ -45,14 +47,24 @@ class VersionConflict(Exception):
         self.current = current
 
 
+class TooManyFavorites(Exception):
+    """A change would make the list longer than `MAX_FAVORITES`."""
+
+    def __init__(self) -> None:
+        super().__init__(f"there are at most {MAX_FAVORITES} favorites: remove one first")
+
+
 def changed(favorites: Favorites, change: Change, expected: Collection[int] | None = None) -> Favorites:
     """The list after `change`, the very same where it changes nothing.
 
-    Raises `VersionConflict` where the version is none of those `expected`.
+    Raises `VersionConflict` where the version is none of those `expected`, `TooManyFavorites` where the list
+    would grow beyond `MAX_FAVORITES`; one that was longer may shrink.
     """
     if expected is not None and favorites.version not in expected:
         raise VersionConflict(favorites)
     items = change(favorites.items)
+    if len(items) > max(MAX_FAVORITES, len(favorites.items)):
+        raise TooManyFavorites
     return favorites if items == favorites.items else Favorites(favorites.version + 1, items)
 
 

@@ -7,13 +7,13 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from fleet_runtime import probe
 from fleet_runtime.contract import RoutedProvider, Status
 from fleet_runtime.dialects import look
 from fleet_runtime.dialects.feed import FEEDS, Feed
-from fleet_runtime.dialects.observation import Answer, Ask, drive
+from fleet_runtime.dialects.observation import Answer, Ask, Look, Observation, drive, step
 from fleet_runtime.events import EventLog
 from fleet_runtime.health import MachineState, after_look, after_refusal, next_look
 from fleet_runtime.listing import Listing, list_machine, poll_interval
@@ -23,6 +23,9 @@ from fleet_runtime.snapshot import Snapshot
 
 FRESH_LOOK_SPACING = 1.0
 FEED_RETRY_SECONDS = 300.0
+NEWS_SPACING = 0.25
+LARGE_ANSWER = 64_000
+MAX_NAMED = 50
 
 log = logging.getLogger("fleet.inventory")
 
@@ -141,12 +144,14 @@ class Inventory:
         return reading.cancelled() or reading.result()
 
     async def _look_when(self, stale: asyncio.Event, name: str) -> None:
+        """Looks for the sake of news lie apart, so that a machine full of news is not asked without pause."""
         while True:
             await stale.wait()
             stale.clear()
             if name in self._looks:
                 await self._look(name)  # that one may have begun before the news
             await self._look(name)
+            await asyncio.sleep(NEWS_SPACING)
 
     async def _look(self, name: str) -> None:
         """Join the look that is under way, or start one; a caller that goes away does not end it."""
@@ -170,7 +175,7 @@ class Inventory:
         started = time.monotonic()
         try:
             seen, sidecar = await asyncio.gather(
-                drive(look(machine.connection.kind, before.observation), get),
+                drive(look(machine.connection.kind, before.observation), get, _read),
                 self._sidecar(machine, settings.timeout),
             )
         except Exception:
@@ -224,12 +229,23 @@ class Inventory:
                 self.events.publish("state", {"id": f"{name}/{model}", "state": now})
 
 
-def _difference(name: str, before: Listing, after: Listing) -> dict[str, object]:
+async def _read(look: Look, answer: Answer) -> Ask | Observation:
+    """Long answers are read in a thread, so that requests need not wait for that."""
+    if len(answer.body) > LARGE_ANSWER:
+        return await asyncio.to_thread(step, look, answer)
+    return step(look, answer)
+
+
+def _difference(name: str, before: Listing, after: Listing) -> dict[str, Any]:
+    appeared = [id for id in after.models if id not in before.models]
+    vanished = [id for id in before.models if id not in after.models]
     return {
         "provider": name,
-        "models": list(after.models),
-        "appeared": [id for id in after.models if id not in before.models],
-        "vanished": [id for id in before.models if id not in after.models],
+        "listed": len(after.models),
+        "appeared": appeared[:MAX_NAMED],
+        "appeared_count": len(appeared),
+        "vanished": vanished[:MAX_NAMED],
+        "vanished_count": len(vanished),
     }
 
 

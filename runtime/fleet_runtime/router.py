@@ -6,16 +6,20 @@ decided by how a name looks.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from functools import partial
+from itertools import chain, islice
 from typing import Literal, TypeAlias
 
 from fleet_runtime.contract import RoutedProvider, RoutingTable, Rule, Status
 from fleet_runtime.identity import MAX_ID_BYTES
 
 MAX_SUGGESTIONS = 5
-MAX_COMPARED = 100
+MAX_SKETCHED = 6000
+MAX_COMPARED = 20
+SKETCH = 32
 
 RefusalCode = Literal["model_not_found", "provider_unreachable", "provider_disabled", "surface_not_allowed"]
 
@@ -54,9 +58,16 @@ View: TypeAlias = Mapping[str, MachineView]
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
+    """`suggest` finds what may have been meant, which takes a while: only whoever tells it asks."""
+
     code: RefusalCode
     message: str
-    suggestions: tuple[str, ...] = ()
+    suggest: Callable[[], tuple[str, ...]] = field(default=tuple, compare=False, repr=False)
+
+    @property
+    def suggestions(self) -> tuple[str, ...]:
+        """Composite ids to try instead, the best first."""
+        return self.suggest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,21 +214,35 @@ def _on_machine(
     if model and not machine.closed and not excluded:
         return answer
     message = f"provider '{provider}' has no model '{model}'"
-    refusal = Refusal("model_not_found", message, _suggestions(table, view, provider, model))
+    refusal = Refusal("model_not_found", message, partial(_suggestions, table, view, provider, model))
     return replace(answer, refusal=refusal, look=bool(model) and not excluded)
 
 
 def _suggestions(table: RoutingTable, view: View, provider: str, model: str) -> tuple[str, ...]:
     """Composite ids to try instead: the same model elsewhere, then what is spelled nearly so.
 
-    Comparing by the letter is cheap for thousands of ids; only the closest of them get the better look.
+    Comparing both ends of the ids is cheap for thousands of them, however long; only the closest get the
+    better look. Of very many models, those of `provider` and of the first machines are compared.
     """
     from rapidfuzz import fuzz, process
 
     there = [allowed.name for allowed in table.providers if view[allowed.name].there]
     same = [f"{name}/{model}" for name in there if model and view[name].names.get(model) == model]
-    ids = [f"{name}/{listed}" for name in there for listed in dict.fromkeys(view[name].names.values())]
-    asked = f"{provider}/{model}"
-    close = [id for id, _, _ in process.extract(asked, ids, scorer=fuzz.ratio, limit=MAX_COMPARED)]
-    near = process.extract(asked, close, limit=MAX_SUGGESTIONS, score_cutoff=60)
+    nearest = sorted(there, key=lambda name: name != provider)
+    every = chain.from_iterable(((name, listed) for listed in _listed(view[name])) for name in nearest)
+    sketches = {id: _sketch(*id) for id in islice(every, MAX_SKETCHED)}
+    asked = _sketch(provider, model)
+    found = process.extract(asked, sketches, scorer=fuzz.ratio, limit=MAX_COMPARED, score_cutoff=30)
+    close = [f"{name}/{listed}" for _, _, (name, listed) in found]
+    near = process.extract(f"{provider}/{model}", close, limit=MAX_SUGGESTIONS, score_cutoff=60)
     return tuple(dict.fromkeys(same + [id for id, _, _ in near]))[:MAX_SUGGESTIONS]
+
+
+def _listed(machine: MachineView) -> dict[str, None]:
+    return dict.fromkeys(machine.names.values())
+
+
+def _sketch(provider: str, model: str) -> str:
+    """A composite id without the middle of a long model's name."""
+    short = model if len(model) <= 2 * SKETCH else model[:SKETCH] + model[-SKETCH:]
+    return f"{provider}/{short}"

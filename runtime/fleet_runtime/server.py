@@ -28,8 +28,8 @@ KEEP_ALIVE_SECONDS = 75
 LOOK_SECONDS = 0.05
 FLUSH_SECONDS = 1.0
 """For the last bytes of cut answers to leave."""
-GARBAGE = (20_000, 20, 20)
-"""Objects made, and rounds, between two looks for cyclic garbage: a request leaves none."""
+GARBAGE = (5_000, 20, 20)
+"""Objects made, and rounds, between two looks for cyclic garbage: a request leaves none, unless it failed."""
 
 log = logging.getLogger("fleet")
 

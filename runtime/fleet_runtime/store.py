@@ -67,8 +67,9 @@ class Store:
     async def edit(self, change: Change, expected: frozenset[int] | None = None) -> Favorites:
         """The favorites after `change`, which is on the disk by then.
 
-        Raises `VersionConflict` where the version was none of those `expected`, `StoreUnavailable` where
-        nothing can be written. A caller that goes away does not undo its change.
+        Raises `VersionConflict` where the version was none of those `expected`, `TooManyFavorites` where the
+        list would grow too long, `StoreUnavailable` where nothing can be written. A caller that goes away
+        does not undo its change.
         """
         done: asyncio.Future[Favorites] = asyncio.get_running_loop().create_future()
         self._waiting.append((Edit(change, expected), done))

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from fleet_compiler.history import Build, changes, last_build
 from fleet_compiler.outputs import plan_outputs, write_outputs
+from fleet_compiler.pipeline import build, prepare, project_of
 from fleet_runtime.contract import LockedProvider, ModelFacts
 from tests.compiler_back.projects import compile_text, lock_of
 
@@ -87,3 +90,34 @@ def test_the_last_build_is_read_from_the_generated_folder(tmp_path: Path) -> Non
     assert told(before, compiled.build()) == []
     (tmp_path / "generated" / "gateway.json").write_text("{")
     assert last_build(tmp_path / "generated") is None
+
+
+@pytest.mark.parametrize("with_manifest", [True, False])
+def test_files_of_two_builds_are_told_about_and_mended(tmp_path: Path, with_manifest: bool) -> None:
+    """What a build leaves that was killed while it took a machine away: the fleet's table is new, and the
+    surfaces still name that machine."""
+    generated = tmp_path / "generated"
+    head = f"version: 1\ndefault_provider: desk\nproviders:\n  desk: {{url: {DESK}, poll: false}}\n"
+    (tmp_path / "fleet.yaml").write_text(f"{head}  attic: {{url: {ATTIC}, poll: false}}\n{TAIL}")
+    build(project_of(tmp_path / "fleet.yaml"), environ={})
+    old = {path: path.read_bytes() for path in generated.rglob("*.json")}
+    (tmp_path / "fleet.yaml").write_text(head + TAIL)
+    build(project_of(tmp_path / "fleet.yaml"), environ={})
+    for path, content in old.items():
+        if path.name != "_fleet.json":
+            path.write_bytes(content)
+    if not with_manifest:
+        (generated / "manifest.json").unlink()
+    mended = build(project_of(tmp_path / "fleet.yaml"), environ={})
+    assert mended.stale
+    assert not prepare(mended.project, environ={}).stale
+
+
+def test_a_table_under_a_name_that_no_file_can_have_is_no_build(tmp_path: Path) -> None:
+    (tmp_path / "fleet.yaml").write_text(f"version: 1\ndefault_provider: a\nproviders: {{a: {DESK}}}\n")
+    project = project_of(tmp_path / "fleet.yaml")
+    build(project, environ={}, locked=True)
+    gateway = project.output / "gateway.json"
+    assert last_build(project.output) is not None
+    gateway.write_text(gateway.read_text().replace('"surfaces": {}', '"surfaces": {"a": "b\\u0000"}'))
+    assert last_build(project.output) is None

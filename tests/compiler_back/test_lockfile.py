@@ -112,7 +112,12 @@ def test_another_product_at_the_same_address_is_remembered_by_nothing() -> None:
         (b"[]", "'fleet.lock' is not a lock file"),
         (b'{"format": 2}', "'fleet.lock' is not a lock file: format"),
         (b'{"providers": {"a": {"url": 3}}}', "'fleet.lock' is not a lock file: providers/a/url"),
-        (b"[" * 100_000, "'fleet.lock' is nested too deeply"),
+        (b"[" * 100_000, "'fleet.lock' is not JSON that can be read: recursion limit"),
+        (b'{"providers": ' + b"9" * 5000 + b"}", "'fleet.lock' is not JSON that can be read: number out of"),
+        (
+            b'{"providers": {"\\ud800": {}}}',
+            "'fleet.lock' is not JSON that can be read: unexpected end of hex",
+        ),
     ],
 )
 def test_a_damaged_lock_is_refused_by_name(tmp_path: Path, content: bytes, message: str) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 from fleet_runtime.contract import ModelFacts
-from fleet_runtime.dialects.observation import Answer
+from fleet_runtime.dialects.observation import Answer, Ask
+from fleet_runtime.dialects.ollama import MAX_ASKS
 from tests.dialects.script import answer, listing, look_at
 
 OLLAMA_LIST = listing({"id": "qwen3:8b", "owned_by": "library"}, {"id": "me/nomic:latest", "owned_by": "me"})
@@ -36,6 +37,64 @@ def test_ollama_is_asked_by_post_for_each_model_once() -> None:
     bodies = [json.loads(ask.body) for ask in first.asked if ask.body is not None]
     assert bodies == [{"model": "qwen3:8b"}, {"model": "me/nomic:latest"}]
     assert look_at(answers, previous=first.seen).paths == ["/models", "/api/ps"]
+
+
+def ollama(*models: tuple[str, int]) -> Answer:
+    """A list of models, each with the time at which it changed."""
+    return listing(*({"id": id, "created": changed, "owned_by": "library"} for id, changed in models))
+
+
+def shown_of(asked: list[Ask]) -> list[str]:
+    """The models that ``/api/show`` was asked of."""
+    return [json.loads(ask.body)["model"] for ask in asked if ask.body is not None]
+
+
+def test_an_ollama_that_names_no_capabilities_is_asked_once_all_the_same() -> None:
+    answers = {"/models": OLLAMA_LIST, "/api/show": answer({"model_info": {}})}
+    first = look_at(answers)
+    assert shown_of(look_at(answers, previous=first.seen).asked) == []
+
+
+def test_a_model_of_ollama_that_has_changed_is_asked_again_and_no_other() -> None:
+    first = look_at({"/models": ollama(("a", 1), ("b", 1)), "/api/show": SHOWN})
+    changed = {"/models": ollama(("a", 1), ("b", 2)), "/api/show": answer({"capabilities": ["embedding"]})}
+    later = look_at(changed, previous=first.seen)
+    assert shown_of(later.asked) == ["b"]
+    assert [facts.purpose for facts in later.seen.models.values()] == ["chat", "embedding"]
+
+
+def test_one_look_at_ollama_asks_of_a_few_models_and_later_ones_of_the_others() -> None:
+    many = [(f"m{number}", 1) for number in range(MAX_ASKS * 2 + 1)]
+    answers = {"/models": ollama(*many), "/api/show": SHOWN}
+    looked = look_at(answers)
+    asked, unasked = [shown_of(looked.asked)], [looked.seen.unasked]
+    while looked.seen.unasked:
+        looked = look_at(answers, previous=looked.seen)
+        asked.append(shown_of(looked.asked))
+        unasked.append(looked.seen.unasked)
+    assert [len(models) for models in asked] == [MAX_ASKS, MAX_ASKS, 1]
+    assert unasked == [MAX_ASKS + 1, 1, 0]
+    assert [model for models in asked for model in models] == [id for id, _ in many]
+    assert all(facts.purpose == "chat" for facts in looked.seen.models.values())
+
+
+def test_models_of_ollama_that_were_asked_in_vain_are_asked_again_after_all_others() -> None:
+    models = ollama(*((f"m{number}", 1) for number in range(MAX_ASKS + 1)))
+    first = look_at({"/models": models})
+    second = look_at({"/models": models, "/api/show": SHOWN}, previous=first.seen)
+    assert shown_of(second.asked) == [f"m{MAX_ASKS}", *(f"m{number}" for number in range(MAX_ASKS - 1))]
+
+
+def test_an_ollama_that_does_not_answer_is_asked_no_more_in_this_look_and_keeps_what_it_said() -> None:
+    models = {"/models": ollama(("a", 1), ("b", 1), ("c", 1))}
+    silent = look_at(models | {"/api/show": Answer(0, reason="timed out")})
+    assert shown_of(silent.asked) == ["a"]
+    answering = look_at(models | {"/api/show": SHOWN}, previous=silent.seen)
+    assert shown_of(answering.asked) == ["b", "c", "a"]
+    away = look_at({"/models": Answer(0, reason="refused")}, previous=answering.seen)
+    back = look_at(models | {"/api/show": SHOWN}, previous=away.seen)
+    assert shown_of(back.asked) == []
+    assert back.seen.models == answering.seen.models
 
 
 def test_ollama_says_with_which_context_a_loaded_model_runs() -> None:

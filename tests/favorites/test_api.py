@@ -152,6 +152,29 @@ def test_a_list_of_another_shape_is_refused(stack: Stack, body: bytes) -> None:
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request")
 
 
+def test_a_thousand_favorites_are_kept_and_one_more_is_refused(stack: Stack) -> None:
+    ids = [f"embedding/m{number}" for number in range(1001)]
+    too_many = stack.client.put("/api/favorites", json={"favorites": ids}, headers={"if-match": "*"})
+    assert (too_many.status_code, too_many.json()["error"]["code"]) == (400, "invalid_request")
+    assert "at most 1000 items" in too_many.json()["error"]["message"]
+    full = stack.client.put("/api/favorites", json={"favorites": ids[:1000]}, headers={"if-match": "*"})
+    assert full.status_code == 200
+    refused = put(stack, ids[1000])
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "invalid_request")
+    assert "at most 1000 favorites" in refused.json()["error"]["message"]
+    assert listed(stack) == ids[:1000]
+
+
+def test_an_id_of_more_than_512_bytes_is_no_favorite(stack: Stack) -> None:
+    longest = "embedding/" + "x" * 502
+    answer = stack.client.put(
+        "/api/favorites", json={"favorites": [longest, longest + "x"]}, headers={"if-match": "*"}
+    )
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request")
+    assert [put(stack, id).status_code for id in (longest, longest + "x")] == [200, 400]
+    assert listed(stack) == [longest]
+
+
 def test_one_wrong_id_refuses_the_whole_list(stack: Stack) -> None:
     wanted = {"favorites": ["embedding/qwen3-8b", "elsewhere/x"]}
     answer = stack.client.put("/api/favorites", json=wanted, headers={"if-match": "*"})

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from fleet_runtime.contract import Status
 from fleet_runtime.errors import Refused
 from fleet_runtime.favorites import (
+    MAX_FAVORITES,
     Change,
     Favorite,
     Favorites,
+    TooManyFavorites,
     VersionConflict,
     adding,
     arranging,
@@ -91,6 +93,20 @@ def test_a_change_for_another_version_is_refused_with_the_present_list() -> None
     assert caught.value.current is favorites
 
 
+FULL = listed(*(f"desk/m{number}" for number in range(MAX_FAVORITES)))
+
+
+def test_a_full_list_takes_no_more_and_stays_as_it_is() -> None:
+    with pytest.raises(TooManyFavorites, match="at most 1000 favorites"):
+        changed(FULL, adding("desk/one-more", 2.0, NAMES))
+    assert changed(FULL, adding("desk/m0", 2.0, NAMES)) is FULL
+
+
+def test_a_list_that_is_too_long_already_can_be_made_shorter() -> None:
+    longer = Favorites(1, (*FULL.items, Favorite("desk/x", 1.0), Favorite("desk/y", 1.0)))
+    assert len(changed(longer, removing(["desk/x"], NAMES)).items) == MAX_FAVORITES + 1
+
+
 CHANGES = st.one_of(
     st.sampled_from(MODELS).map(lambda id: adding(id, 2.0, NAMES)),
     st.sets(st.sampled_from(MODELS), max_size=3).map(lambda ids: removing(ids, NAMES)),
@@ -141,7 +157,7 @@ def test_a_favorite_goes_by_the_present_name_of_its_machine() -> None:
     assert (stands.id, stands.listed) == ("desk/alias", "a")
 
 
-NOT_FOUND = Refusal("model_not_found", "provider 'desk' has no model 'x'", ("desk/a",))
+NOT_FOUND = Refusal("model_not_found", "provider 'desk' has no model 'x'", lambda: ("desk/a",))
 OFFLINE = Refusal("provider_unreachable", "provider 'desk' does not answer")
 
 

@@ -454,7 +454,7 @@ async def test_the_history_follows_the_events(path: Path) -> None:
         feed = asyncio.ensure_future(keep_history(store, events.follow(), lambda: 5.0))
         await asyncio.sleep(0)
         events.publish("provider", {"provider": "a", "status": "offline", "was": "online", "reason": "gone"})
-        events.publish("models", {"provider": "a", "models": []})
+        events.publish("models", {"provider": "a", "listed": 0})
         async with asyncio.timeout(5):
             while not (history := await store.history()):
                 await asyncio.sleep(0)

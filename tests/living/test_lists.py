@@ -119,8 +119,23 @@ def test_a_changed_list_is_told_with_its_difference(stack: Stack) -> None:
         stack.machines.set("attic", list_body=data("qwen3-8b", "glm-4.6"))
         feed.until("models", {"provider": "attic", "appeared": ["glm-4.6"]})
         (told,) = [change for change in feed.of("models") if change["appeared"] == ["glm-4.6"]]
-    assert told["models"] == ["glm-4.6", "qwen3-8b"]
-    assert told["vanished"] == sorted(set(SHARED) - {"qwen3-8b"})
+    vanished = sorted(set(SHARED) - {"qwen3-8b"})
+    assert told == {
+        "provider": "attic",
+        "listed": 2,
+        "appeared": ["glm-4.6"],
+        "appeared_count": 1,
+        "vanished": vanished,
+        "vanished_count": len(vanished),
+    }
+
+
+def test_a_long_difference_is_told_by_its_beginning_and_its_length(stack: Stack) -> None:
+    with following(stack) as feed:
+        stack.machines.set("attic", list_body=data(*(f"m-{number:04}" for number in range(2000))))
+        feed.until("models", {"listed": 2000, "appeared_count": 2000, "vanished_count": len(SHARED)})
+        (told,) = [change for change in feed.of("models") if change["listed"] == 2000]
+    assert told["appeared"] == [f"m-{number:04}" for number in range(50)]
 
 
 def test_another_product_than_the_configured_one_is_served_and_warned_about(tmp_path: Path) -> None:

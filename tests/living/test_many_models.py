@@ -16,7 +16,7 @@ from fleet_runtime.dialects.observation import Observation
 from fleet_runtime.events import EventLog
 from fleet_runtime.health import after_look
 from fleet_runtime.inventory import Inventory
-from fleet_runtime.router import resolve
+from fleet_runtime.router import MachineView, resolve
 from fleet_runtime.snapshot import Snapshot
 from tests import artifacts
 
@@ -93,4 +93,39 @@ def test_an_unknown_name_among_thousands_of_models_is_refused_in_milliseconds(
     answer = resolve(table, inventory.view, "m003/qwen3-7b-instrukt")
     assert answer.refusal is not None
     assert answer.refusal.suggestions[0] == "m003/qwen3-7b-instruct"
-    assert median(lambda: resolve(table, inventory.view, "qwen3-999b")) < 0.05
+    assert median(lambda: _suggested(table, inventory, "qwen3-999b")) < 0.05
+
+
+def test_what_may_have_been_meant_is_only_looked_for_where_it_is_told(
+    crowd: tuple[Inventory, RoutingTable], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inventory, table = crowd
+    calls: list[str] = []
+    monkeypatch.setattr(
+        "fleet_runtime.router._suggestions", lambda *about: (calls.append(about[-1]), ("x",))[1]
+    )
+    answer = resolve(table, inventory.view, "m003/nope")
+    assert answer.refusal is not None
+    assert calls == []
+    assert (answer.refusal.suggestions, calls) == (("x",), ["nope"])
+
+
+def test_long_names_that_differ_at_one_end_find_their_neighbours_in_milliseconds() -> None:
+    """Three machines with 2000 models each, all ids almost as long as an id may be."""
+    gateway = artifacts.gateway(*(artifacts.connection(name) for name in "abc"))
+    table = artifacts.table(gateway, None)
+    ids = [("qwen3-coder/" * 50)[:490] + f"-{number:04}" for number in range(2000)]
+    view = {name: MachineView("online", {id: id for id in ids}) for name in "abc"}
+    asked = ids[7][:-5] + "_0007"
+
+    def suggested() -> tuple[str, ...]:
+        refusal = resolve(table, view, f"b/{asked}").refusal
+        return refusal.suggestions if refusal else ()
+
+    assert suggested()[0] == f"b/{ids[7]}"
+    assert median(suggested, 5) < 0.05
+
+
+def _suggested(table: RoutingTable, inventory: Inventory, text: str) -> tuple[str, ...]:
+    refusal = resolve(table, inventory.view, text).refusal
+    return refusal.suggestions if refusal else ()

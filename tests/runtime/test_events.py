@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from fleet_runtime.events import CAPACITY, EventLog
+from fleet_runtime.events import CAPACITY, MAX_BYTES, EventLog
 
 pytestmark = pytest.mark.anyio
 
@@ -31,7 +31,9 @@ async def test_a_reader_that_comes_back_goes_on_where_it_was() -> None:
     assert [(await anext(feed)).data["n"] for _ in range(2)] == [3, 4]
 
 
-@pytest.mark.parametrize("last_id", ["other-3", "nonsense", "-", "{run}-99999", "{run}-x", "{run}-0"])
+@pytest.mark.parametrize(
+    "last_id", ["other-3", "nonsense", "-", "{run}-99999", "{run}-x", "{run}-0", "{run}-" + "9" * 5000]
+)
 async def test_a_reader_whose_place_is_not_in_the_log_is_told_to_read_anew(last_id: str) -> None:
     log = EventLog()
     for number in range(CAPACITY + 5):
@@ -53,6 +55,25 @@ async def test_a_slow_reader_is_told_to_read_anew_and_holds_nobody_up() -> None:
     assert (await anext(slow)).topic == "resync"
     log.publish("state", {"n": -1})
     assert (await anext(slow)).data["n"] == -1
+
+
+def test_the_log_is_bounded_in_bytes_and_always_holds_the_newest() -> None:
+    log = EventLog()
+    for number in range(200):
+        log.publish("models", {"n": number, "padding": "x" * 50_000})
+    kept = [event.data["n"] for event in log._events]
+    assert kept == list(range(200 - len(kept), 200))
+    assert MAX_BYTES - 60_000 < sum(len(event.encoded()) for event in log._events) <= MAX_BYTES
+    log.publish("models", {"n": 200, "padding": "x" * 2 * MAX_BYTES})
+    assert [event.data["n"] for event in log._events] == [200]
+
+
+async def test_a_reader_behind_what_the_bytes_allow_is_told_to_read_anew() -> None:
+    log = EventLog()
+    for number in range(3):
+        log.publish("models", {"n": number, "padding": "x" * (MAX_BYTES // 2)})
+    assert (await anext(log.follow(f"{log.run}-0"))).topic == "resync"
+    assert (await anext(log.follow(f"{log.run}-2"))).data["n"] == 2
 
 
 def test_an_event_is_told_as_a_server_sent_event() -> None:

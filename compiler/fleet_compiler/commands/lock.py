@@ -15,6 +15,7 @@ from fleet_compiler.differences import Difference, compare_locks, in_words
 from fleet_compiler.discover import discover, is_asked
 from fleet_compiler.errors import MachineSilent, StaleArtifacts, UsageProblem
 from fleet_compiler.gateway_contexts import Contexts, ask_gateway, with_contexts
+from fleet_compiler.hosts import url_fault
 from fleet_compiler.load import load_fleet
 from fleet_compiler.lockfile import applying, dump_lock, load_lock, save_lock, with_observations
 from fleet_compiler.resolve import resolve_connections
@@ -110,6 +111,8 @@ def _at(url: str, asked: list[Connection], names: tuple[str, ...]) -> Connection
         raise UsageProblem("--url needs exactly one NAME")
     if not url.startswith(("http://", "https://")):
         raise UsageProblem(f"'{url}' is not a URL: it begins with http:// or https://")
+    if fault := url_fault(url):
+        raise UsageProblem(f"nothing can be asked at '{url}': {fault.message}; {fault.remedy}")
     root = url.rstrip("/").removesuffix("/v1").rstrip("/")
     return asked[0].model_copy(update={"url": root, "api_base": f"{root}/v1"})
 

@@ -40,6 +40,7 @@ def serve(generated: Path | None, listen: str | None, log_format: Literal["text"
     `fleet build` has written one. SIGHUP reloads, SIGTERM and Ctrl-C stop.
     """
     from fleet_runtime.access_log import AccessLog
+    from fleet_runtime.commands.gateway_client import nearest_generated
     from fleet_runtime.logs import StandardError, log_to_stderr
     from fleet_runtime.server import run_gateway
     from fleet_runtime.service import REFUSALS
@@ -47,15 +48,6 @@ def serve(generated: Path | None, listen: str | None, log_format: Literal["text"
     log_to_stderr(log_format)
     access_log = AccessLog(log_format, StandardError())
     try:
-        run_gateway(generated or _nearest_generated(), listen, os.environ, access_log)
+        run_gateway(generated or nearest_generated(), listen, os.environ, access_log)
     except REFUSALS as error:
         raise click.ClickException(str(error)) from None
-
-
-def _nearest_generated() -> Path:
-    """generated/ beside the fleet.yaml of this folder or the nearest one above."""
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / "fleet.yaml").is_file():
-            return folder / "generated"
-    return here / "generated"

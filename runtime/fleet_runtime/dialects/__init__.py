@@ -7,12 +7,13 @@ the rest. Pure: the caller makes the requests (see `drive`).
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
+from dataclasses import replace
 from typing import Literal, TypeAlias
 
 from fleet_runtime.contract import Kind
 from fleet_runtime.dialects import llama_server, llama_swap, lmstudio, ollama, openai, vllm
 from fleet_runtime.dialects.dialect import Dialect
-from fleet_runtime.dialects.listing import Listing, bounded, decoded, mapping, parsed, read_listing
+from fleet_runtime.dialects.listing import Listing, bounded, decoded, mapping, mark_of, parsed, read_listing
 from fleet_runtime.dialects.observation import Answer, Ask, Look, Observation, drive
 
 __all__ = ["KINDS", "drive", "look", "other_names"]
@@ -36,7 +37,7 @@ def look(kind: Kind, previous: Observation | None = None) -> Look:
     observation = _refused(kind, previous, answer)
     if observation is not None:
         return observation
-    listing = read_listing(answer)
+    listing = _known(previous, answer) or read_listing(answer)
     if isinstance(listing, str):
         return _failed(kind, previous, "degraded", f"'{_LIST.path}' {listing}")
     dialect = yield from _recognise(kind, previous, listing)
@@ -46,7 +47,17 @@ def look(kind: Kind, previous: Observation | None = None) -> Look:
     warnings = list(seen.warnings)
     if kind not in ("auto", dialect.kind):
         warnings.insert(0, f"configured as '{kind}', but answers like '{dialect.kind}' and is read as that")
-    return Observation(dialect.kind, "online", None, seen.models, seen.states, bounded(warnings))
+    return Observation(
+        dialect.kind,
+        "online",
+        None,
+        seen.models,
+        seen.states,
+        bounded(warnings),
+        unasked=seen.unasked,
+        asked=seen.asked,
+        listing=listing if listing.mark else replace(listing, mark=mark_of(answer, dated=dialect.dated)),
+    )
 
 
 def other_names(kind: Kind, model: str) -> tuple[str, ...]:
@@ -55,15 +66,28 @@ def other_names(kind: Kind, model: str) -> tuple[str, ...]:
     return dialect.other_names(model) if dialect is not None else ()
 
 
+def _known(previous: Observation | None, answer: Answer) -> Listing | None:
+    """The list that the previous look read, where this answer says the same."""
+    if previous is None or previous.listing is None:
+        return None
+    same = previous.listing.mark == mark_of(answer, dated=KINDS[previous.kind].dated)
+    return previous.listing if same else None
+
+
+def _named(listing: Listing) -> Dialect | None:
+    """The kind that the list can only be of."""
+    return next((dialect for dialect in KINDS.values() if dialect.recognises(listing)), None)
+
+
 def _recognise(kind: Kind, previous: Observation | None, listing: Listing) -> Generator[Ask, Answer, Dialect]:
     """What answered; a list that names nobody is of the configured kind, or of the one found before.
 
     Only a list that says nothing, of a machine never seen, costs one more question: who has
     ``/api/version``.
     """
-    for dialect in KINDS.values():
-        if dialect.recognises(listing):
-            return dialect
+    named = listing.once(_named)
+    if named is not None:
+        return named
     if kind != "auto":
         return KINDS[kind]
     if previous is not None and previous.status == "online" and not listing.empty_data:
@@ -97,6 +121,7 @@ def _loading(answer: Answer) -> bool:
 
 
 def _failed(kind: Kind, previous: Observation | None, status: _Failure, reason: str) -> Observation:
-    if kind == "auto" and previous is not None:
-        kind = previous.kind
-    return Observation(kind, status, reason, models=previous.models if previous is not None else {})
+    known = previous or Observation(kind, status)
+    if kind == "auto":
+        kind = known.kind
+    return Observation(kind, status, reason, models=known.models, asked=known.asked)

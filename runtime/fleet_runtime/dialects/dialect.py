@@ -13,11 +13,14 @@ from fleet_runtime.dialects.observation import Answer, Ask, Observation
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a dialect read of its models: facts and states by id, and what it skipped."""
+    """What a dialect read of its models: facts and states by id, what it skipped, and `unasked` and `asked`
+    as in `Observation`."""
 
     models: Mapping[str, ModelFacts]
     states: Mapping[str, State] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    unasked: int = 0
+    asked: Mapping[str, int | None] = field(default_factory=dict)
 
 
 Reading: TypeAlias = Generator[Ask, Answer, Seen]
@@ -31,9 +34,11 @@ def no_other_names(_model: str) -> tuple[str, ...]:
 class Dialect:
     """`recognises` says whether a list of models can only be this kind's; `read` takes the list and the
     previous observation (None at a first look) and asks what the list does not say. A further question
-    that fails takes away only its own facts."""
+    that fails takes away only its own facts. `dated`: `created` in its list says when a model changed, not
+    what time it is."""
 
     kind: Kind
     recognises: Callable[[Listing], bool]
     read: Callable[[Listing, Observation | None], Reading]
     other_names: Callable[[str], tuple[str, ...]] = no_other_names
+    dated: bool = False

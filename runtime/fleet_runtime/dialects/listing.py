@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Any, TypeVar, get_args
 
 from fleet_runtime.contract import ContextSource, InputKind, ModelFacts, Purpose
@@ -17,6 +19,8 @@ MAX_MODELS = 2000
 MAX_WARNINGS = 20
 MAX_NAME = 200
 
+_CREATED = re.compile(rb'"created"\s*:\s*\d+')
+
 Item = Mapping[str, Any]
 Meaning = TypeVar("Meaning")
 
@@ -24,12 +28,29 @@ Meaning = TypeVar("Meaning")
 @dataclass(frozen=True, slots=True)
 class Listing:
     """A usable list. `items` are its objects in order, whatever they hold; `whole` is the answer they
-    stood in, `server` its Server header. `empty_data`: there was a list without being one (``null``)."""
+    stood in, `server` its Server header. `empty_data`: there was a list without being one (``null``).
+    `mark`: equal for answers that say the same."""
 
     items: tuple[Item, ...]
     whole: Item
     server: str = ""
     empty_data: bool = False
+    mark: bytes = b""
+    _known: dict[Callable[[Listing], Any], Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def once(self, read: Callable[[Listing], Meaning]) -> Meaning:
+        """What `read`, a pure function, makes of this list; looks that find the same list share it."""
+        if read not in self._known:
+            self._known[read] = read(self)
+        meaning: Meaning = self._known[read]
+        return meaning
+
+
+def mark_of(answer: Answer, *, dated: bool) -> bytes:
+    """What tells an answer from others. Unless the list is `dated`, its `created` is the time of the answer
+    with most servers, and means nothing."""
+    body = answer.body if dated else _CREATED.sub(b"", answer.body)
+    return blake2b(answer.headers.get("server", "").encode() + b"\n" + body, digest_size=16).digest()
 
 
 def read_listing(answer: Answer) -> Listing | str:
@@ -144,6 +165,11 @@ def collect(
         seen = facts(item, model)
         models[model] = merge(models[model], seen) if model in models else seen
     return models, warnings
+
+
+def names(listing: Listing) -> tuple[dict[str, ModelFacts], list[str]]:
+    """As `collect`, for a list that says of its models only their ids."""
+    return collect(listing.items, lambda _item, _model: ModelFacts())
 
 
 def aliases(value: Any, model: str) -> tuple[str, ...]:

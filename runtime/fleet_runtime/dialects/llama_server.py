@@ -48,7 +48,7 @@ def read(listing: Listing, previous: Observation | None) -> Reading:
 
 
 def _read_single(listing: Listing) -> Reading:
-    models, warnings = collect(listing.items, _facts)
+    models, warnings = listing.once(_models)
     answer = yield Ask("/props")
     props = properties(answer)
     running = context("running", running_context(answer)) if len(models) == 1 else {}
@@ -62,7 +62,7 @@ def _read_single(listing: Listing) -> Reading:
 
 
 def _read_router(listing: Listing, previous: Observation | None) -> Reading:
-    models, warnings = collect(listing.items, _facts)
+    models, warnings = listing.once(_models)
     states: dict[str, State] = dict.fromkeys(models, "unknown")
     for item in listing.items:
         if model_of(item) in states:
@@ -75,6 +75,10 @@ def _read_router(listing: Listing, previous: Observation | None) -> Reading:
             running = context("running", running_context(answer))
             models[model] = models[model].model_copy(update={**abilities(properties(answer)), **running})
     return Seen(models, states, tuple(warnings))
+
+
+def _models(listing: Listing) -> tuple[dict[str, ModelFacts], list[str]]:
+    return collect(listing.items, _facts)
 
 
 def _facts(item: Item, model: str) -> ModelFacts:

@@ -44,7 +44,7 @@ def recognises(listing: Listing) -> bool:
 
 
 def read(listing: Listing, previous: Observation | None) -> Reading:
-    models, warnings = _models(listing)
+    models, warnings = listing.once(_models)
     states = yield from _states(listing, models)
     models = keep_running(models, previous)
     for model in _just_loaded(states, previous):
@@ -116,21 +116,26 @@ def _states(listing: Listing, models: dict[str, ModelFacts]) -> Generator[Ask, A
 
     Neither knows the state of what stands on another machine.
     """
+    here = listing.once(_listed_states)
     states: dict[str, State] = dict.fromkeys(models, "unknown")
-    here = [
-        item
-        for item in listing.items
-        if model_of(item) in models and _own_word(item, "type") not in _ELSEWHERE
-    ]
-    for item in here:
-        states[model_of(item)] = word(mapping(item.get("status")).get("value"), _LISTED) or "unknown"
+    states.update(here)
     running = mapping(decoded((yield Ask("/running")))).get("running")
     if isinstance(running, list):
-        states.update((model_of(item), "unloaded") for item in here)
+        states.update(dict.fromkeys(here, "unloaded"))
         for entry in objects(running):
             if model_of(entry, "model") in models:
                 states[model_of(entry, "model")] = word(entry.get("state"), _RUNNING) or "unknown"
     return states
+
+
+def _listed_states(listing: Listing) -> dict[str, State]:
+    """What the list says of the models that stand here."""
+    models, _ = listing.once(_models)
+    return {
+        model_of(item): word(mapping(item.get("status")).get("value"), _LISTED) or "unknown"
+        for item in listing.items
+        if model_of(item) in models and _own_word(item, "type") not in _ELSEWHERE
+    }
 
 
 def _just_loaded(states: dict[str, State], previous: Observation | None) -> list[str]:

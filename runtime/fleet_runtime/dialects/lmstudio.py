@@ -10,12 +10,12 @@ from fleet_runtime.dialects.dialect import Dialect, Reading, Seen
 from fleet_runtime.dialects.listing import (
     Item,
     Listing,
-    collect,
     context,
     decoded,
     keep_running,
     mapping,
     model_of,
+    names,
     objects,
     tokens,
     word,
@@ -32,7 +32,8 @@ def recognises(listing: Listing) -> bool:
 
 
 def read(listing: Listing, previous: Observation | None) -> Reading:
-    models, warnings = collect(listing.items, lambda _item, _model: ModelFacts())
+    listed, warnings = listing.once(names)
+    models = dict(listed)
     states: dict[str, State] = dict.fromkeys(models, "unknown")
     for item in objects(mapping(decoded((yield Ask("/api/v0/models")))).get("data")):
         model = model_of(item)

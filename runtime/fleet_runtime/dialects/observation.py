@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from fleet_runtime.contract import Kind, ModelFacts, State
+
+if TYPE_CHECKING:
+    from fleet_runtime.dialects.listing import Listing
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,8 @@ class Observation:
 
     `kind` is what answered, which may differ from what was configured. `models` is a list only where
     `status` is ``online`` (elsewhere what an earlier look saw, for the next one's memory); `states` says
-    which of them are loaded; `warnings` names what was skipped.
+    which of them are loaded; `warnings` names what was skipped. `unasked`: of how many models another look,
+    with this one as its previous, would know more. `listing` and `asked` are the dialect's own memory.
     """
 
     kind: Kind
@@ -55,18 +59,34 @@ class Observation:
     models: Mapping[str, ModelFacts] = field(default_factory=dict)
     states: Mapping[str, State] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    unasked: int = 0
+    asked: Mapping[str, int | None] = field(default_factory=dict, compare=False, repr=False)
+    listing: Listing | None = field(default=None, compare=False, repr=False)
 
 
 Look: TypeAlias = Generator[Ask, Answer, Observation]
 
 
-async def drive(look: Look, get: Callable[[Ask], Awaitable[Answer]]) -> Observation:
-    """Run a look to its end over an asynchronous transport."""
-    ask = next(look)
-    while True:
-        answer = await get(ask)
-        try:
-            ask = look.send(answer)
-        except StopIteration as end:
-            observation: Observation = end.value
-            return observation
+def step(look: Look, answer: Answer) -> Ask | Observation:
+    """Give a look its answer: what it asks next, or what it saw."""
+    try:
+        return look.send(answer)
+    except StopIteration as end:
+        observation: Observation = end.value
+        return observation
+
+
+async def step_at_once(look: Look, answer: Answer) -> Ask | Observation:
+    return step(look, answer)
+
+
+async def drive(
+    look: Look,
+    get: Callable[[Ask], Awaitable[Answer]],
+    read: Callable[[Look, Answer], Awaitable[Ask | Observation]] = step_at_once,
+) -> Observation:
+    """Run a look to its end over an asynchronous transport; `read` does as `step` does, wherever it likes."""
+    now: Ask | Observation = next(look)
+    while isinstance(now, Ask):
+        now = await read(look, await get(now))
+    return now

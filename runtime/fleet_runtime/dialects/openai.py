@@ -25,8 +25,12 @@ from fleet_runtime.dialects.observation import Observation
 
 def read(listing: Listing, previous: Observation | None) -> Reading:
     yield from ()
-    models, warnings = collect(listing.items, _facts)
+    models, warnings = listing.once(_models)
     return Seen(models, {}, tuple(warnings))
+
+
+def _models(listing: Listing) -> tuple[dict[str, ModelFacts], list[str]]:
+    return collect(listing.items, _facts)
 
 
 def _facts(item: Item, model: str) -> ModelFacts:

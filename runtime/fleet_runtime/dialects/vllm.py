@@ -14,8 +14,12 @@ def recognises(listing: Listing) -> bool:
 
 def read(listing: Listing, previous: Observation | None) -> Reading:
     yield from ()
-    models, warnings = collect(listing.items, _facts)
+    models, warnings = listing.once(_models)
     return Seen(models, dict.fromkeys(models, "loaded"), tuple(warnings))
+
+
+def _models(listing: Listing) -> tuple[dict[str, ModelFacts], list[str]]:
+    return collect(listing.items, _facts)
 
 
 def _facts(item: Item, _model: str) -> ModelFacts:

@@ -130,11 +130,14 @@ class Listener:
         """How many are open."""
         return len(self._connections)
 
+    def is_open(self) -> bool:
+        return self._server is not None
+
     async def open(self) -> None:
         if self._server is None:
             bound, self._socket = self._socket or _bound(self.port), None
             self._server = await asyncio.get_running_loop().create_server(
-                lambda: _Connection(self._handler, self._connections), sock=bound, backlog=512
+                lambda: _Connection(self._handler, self._connections, self.is_open), sock=bound, backlog=512
             )
 
     async def close(self) -> None:
@@ -162,12 +165,13 @@ class Listener:
 class _Connection(asyncio.Protocol):
     _count = 0
 
-    def __init__(self, handler: Handler, connections: set[_Connection]) -> None:
+    def __init__(self, handler: Handler, connections: set[_Connection], wanted: Callable[[], bool]) -> None:
         _Connection._count += 1
         self.number = _Connection._count
         self.spared = False
         self._handler = handler
         self._connections = connections
+        self._wanted = wanted
         self._parser = httptools.HttpRequestParser(self)
         self._pending: deque[tuple[Request, bool]] = deque()
         self._task: asyncio.Task[None] | None = None
@@ -178,6 +182,8 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._connections.add(self)
+        if not self._wanted():  # accepted just before the port was closed
+            self.drop("rst")
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._connections.discard(self)

@@ -1,0 +1,117 @@
+"""The standard streams of a command: one that is closed, full or read by nobody ends the command with at most
+a line, and never with a traceback."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TextIO
+
+NAMES = ("standard input", "standard output", "standard error")
+
+
+class StreamBroken(OSError):
+    """Nothing more can be written to a standard stream; `number` is its file descriptor, `reason` the system's.
+
+    Its own `errno` is not set, so that nobody takes it for an error of a file or socket.
+    """
+
+    def __init__(self, number: int, reason: OSError) -> None:
+        super().__init__(f"cannot write to {NAMES[number]}: {(reason.strerror or str(reason)).lower()}")
+        self.number = number
+        self.reason = reason
+
+
+def guarded(run: Callable[[], int]) -> int:
+    """The exit code of `run`: its own; 1 where its output or messages cannot be written, which is said where
+    it can be; 0 where the reader of its output has seen enough."""
+    _open_closed()
+    try:
+        with _guarding():
+            return run()
+    except StreamBroken as broken:
+        if broken.number == 1 and broken.reason.errno == errno.EPIPE:
+            return 0
+        if broken.number != 2:
+            with suppress(OSError):
+                os.write(2, f"error: {broken}\n".encode())
+        return 1
+
+
+class _Guarded(io.FileIO):
+    """A stream whose errors say that they are its own."""
+
+    def __init__(self, number: int, descriptor: int) -> None:
+        super().__init__(descriptor, "w", closefd=False)
+        self._number = number
+
+    def write(self, data: object, /) -> int | None:  # type: ignore[override]
+        try:
+            return super().write(data)  # type: ignore[arg-type]
+        except OSError as error:
+            raise StreamBroken(self._number, error) from None
+
+
+def _open_closed() -> None:
+    """Put something in the place of each stream that was closed, so that no file or socket gets its number.
+    What stands there cannot be read or written, but for standard error, whose text is lost."""
+    for number, mode in enumerate((os.O_WRONLY, os.O_RDONLY, os.O_WRONLY)):
+        try:
+            os.fstat(number)
+        except OSError:
+            opened = os.open(os.devnull, mode)
+            if opened != number:
+                os.dup2(opened, number)
+                os.close(opened)
+    if sys.stdin is None:
+        sys.stdin = open(0, encoding="utf-8", closefd=False)
+
+
+@contextmanager
+def _guarding() -> Iterator[None]:
+    """Standard output and error are guarded, and written to the end when the block ends."""
+    kept = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = _guard(1, sys.stdout), _guard(2, sys.stderr)
+    guards = sys.stdout, sys.stderr
+    try:
+        yield
+        for stream in guards:
+            stream.flush()
+    finally:
+        sys.stdout, sys.stderr = kept
+        for stream in guards:
+            _let_go(stream)
+
+
+def _guard(number: int, stream: TextIO | None) -> TextIO:
+    """`stream`, or what stands in its place, with a guard below it; one without a file stays as it is."""
+    try:
+        descriptor = number if stream is None else stream.fileno()
+    except (OSError, ValueError):
+        assert stream is not None
+        return stream
+    file = io.BufferedWriter(_Guarded(number, descriptor))
+    if isinstance(stream, io.TextIOWrapper):
+        encoding, errors, lines = stream.encoding, stream.errors, stream.line_buffering
+    else:
+        encoding, errors, lines = "utf-8", "backslashreplace", number == 2
+    return io.TextIOWrapper(file, encoding=encoding, errors=errors, line_buffering=lines)
+
+
+def _let_go(stream: TextIO) -> None:
+    """What could not be written is written to nowhere: no later flush fails on it."""
+    try:
+        stream.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        broken = os.dup(stream.fileno())
+        os.dup2(nowhere, stream.fileno())
+        with suppress(OSError):
+            stream.flush()
+        os.dup2(broken, stream.fileno())
+        os.close(nowhere)
+        os.close(broken)
