@@ -28,7 +28,7 @@ class ProviderChange(BaseModel):
 
 class ModelsChange(BaseModel):
     """A machine's list has changed: how many models it lists now, and which are new or gone; none, where only
-    what is known of a model changed. Both lists are cut at 50 ids, the counts are whole."""
+    what is known of models changed. Both lists are cut at 50 ids, the counts are whole."""
 
     provider: str
     listed: int
@@ -39,7 +39,8 @@ class ModelsChange(BaseModel):
 
 
 class StateChange(BaseModel):
-    """A model was loaded, is loading, or was unloaded; `id` is composite."""
+    """A model was loaded, is loading, or was unloaded; `id` is composite. Where that is so of more than 50 models
+    of a machine at once, one `models` tells of it instead."""
 
     id: str
     state: State

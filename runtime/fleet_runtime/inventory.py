@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from fleet_runtime import probe
-from fleet_runtime.contract import RoutedProvider, Status
+from fleet_runtime.contract import RoutedProvider, State, Status
 from fleet_runtime.dialects import look
 from fleet_runtime.dialects.feed import FEEDS, Feed
 from fleet_runtime.dialects.observation import Answer, Ask, Look, Observation, drive, step
@@ -212,7 +212,11 @@ class Inventory:
         self.version += 1
         if before is not None:
             self._tell(name, before, state)
-            if listed is not None and listed.models != listing.models:
+            states = _changed_states(before, state)
+            few = len(states) <= MAX_NAMED
+            for model, now in states.items() if few else ():
+                self.events.publish("state", {"id": f"{name}/{model}", "state": now})
+            if listed is not None and (listed.models != listing.models or not few):
                 self.events.publish("models", _difference(name, listed, listing))
 
     def _tell(self, name: str, before: MachineState, state: MachineState) -> None:
@@ -223,10 +227,6 @@ class Inventory:
             log.info("provider '%s' is %s%s", name, state.status, f": {state.reason}" if state.reason else "")
         if state.status == "offline" and name in self._feeds:
             self._feeds[name].cancel()
-        for model in before.states.keys() | state.states.keys():
-            now = state.states.get(model, "unknown")
-            if now != before.states.get(model, "unknown"):
-                self.events.publish("state", {"id": f"{name}/{model}", "state": now})
 
 
 async def _read(look: Look, answer: Answer) -> Ask | Observation:
@@ -234,6 +234,13 @@ async def _read(look: Look, answer: Answer) -> Ask | Observation:
     if len(answer.body) > LARGE_ANSWER:
         return await asyncio.to_thread(step, look, answer)
     return step(look, answer)
+
+
+def _changed_states(before: MachineState, after: MachineState) -> dict[str, State]:
+    """What became of each model whose state is another now."""
+    models = dict.fromkeys((*before.states, *after.states))
+    now: dict[str, State] = {model: after.states.get(model, "unknown") for model in models}
+    return {model: state for model, state in now.items() if state != before.states.get(model, "unknown")}
 
 
 def _difference(name: str, before: Listing, after: Listing) -> dict[str, Any]:
