@@ -70,10 +70,10 @@ def main() -> None:
         if venv is not None:
             contenders.append(running.enter_context(litellm(folder, ports, venv)))
         starts |= {each.name: each.start_seconds for each in contenders if each.name in ("nginx", "litellm")}
-        unary = [row for case in CASES for row in measure_unary(contenders, *case)]
-        print(unary_table(unary), end="\n\n", flush=True)
         streams = [row for count in STREAM_CASES for row in measure_all_streams(contenders, count)]
         print(stream_table(streams), end="\n\n", flush=True)
+        unary = [row for case in CASES for row in measure_unary(contenders, *case)]
+        print(unary_table(unary), end="\n\n", flush=True)
     held = aims(unary, streams, starts)
     started = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in starts.items())
     started = f"from start to first answer: {started}"

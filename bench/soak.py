@@ -4,7 +4,7 @@
 
 Three simulated machines, `fleet build` and `fleet serve` as their own processes. Unary requests and streams
 go to all three, some clients leave half-way, and once a minute a build changes the configuration. Every 30
-seconds one machine gets one of `FAULTS`, for 10 seconds. Counting begins once each fault has been there.
+seconds one machine gets one of `FAULTS`, for 10 seconds. Counting begins after a warm-up at a quicker pace.
 At the end: errors on the other two, the slope of the gateway's memory, its descriptors. The exit code is 1 if
 any of them is not as it must be.
 """
@@ -36,10 +36,8 @@ HEALTHY = ("north", "south")
 FAULTY = "east"
 MODEL = "m"
 RATE = 100.0
-WARM_UP = (12.0, 10.0)
-STEADY = (30.0, 10.0)
-"""Seconds from one fault to the next, and those that it lasts."""
-BUILD_EVERY_SECONDS = 60.0
+WARM_UP_SECONDS = 210.0
+"""Every fault five times: what the gateway keeps on purpose, such as its last events, has come by then."""
 SAMPLE_SECONDS = 2.0
 REST_SECONDS = 20.0
 """More than idle connections are kept, by the gateway and by the client here."""
@@ -66,6 +64,19 @@ FAULTS: tuple[Mapping[str, Any], ...] = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds from one fault to the next, those that it lasts, and from one build to the next."""
+
+    fault: float
+    lasting: float
+    build: float
+
+
+QUICK = Pace(3, 2.5, 10)
+STEADY = Pace(30, 10, 60)
+
+
 @dataclass
 class Soak:
     """What was counted: `answers` by machine and outcome, `memory` by second, `open` descriptors at rest."""
@@ -78,15 +89,15 @@ class Soak:
 
     async def run(self, seconds: float, folder: Path) -> tuple[int, int]:
         """Load for `seconds`; descriptors at rest after warming up and at the end."""
-        before = await self._loaded(WARM_UP[0] * len(FAULTS), folder, *WARM_UP)
+        before = await self._loaded(WARM_UP_SECONDS, folder, QUICK)
         self.answers.clear()
         self.memory.clear()
-        return before, await self._loaded(seconds, folder, *STEADY)
+        return before, await self._loaded(seconds, folder, STEADY)
 
-    async def _loaded(self, seconds: float, folder: Path, every: float, lasting: float) -> int:
+    async def _loaded(self, seconds: float, folder: Path, pace: Pace) -> int:
         self.ended.clear()
         async with asyncio.TaskGroup() as tasks:
-            for work in (self._disturb(every, lasting), self._build(folder), self._watch()):
+            for work in (self._disturb(pace), self._build(pace, folder), self._watch()):
                 tasks.create_task(work)
             started = time.monotonic()
             for turn in range(round(seconds * RATE)):
@@ -121,19 +132,19 @@ class Soak:
             return "no end"
         return "ok" if stream or f"turn {turn}".encode() in data else "another answer"
 
-    async def _disturb(self, every: float, lasting: float) -> None:
+    async def _disturb(self, pace: Pace) -> None:
         """One fault after the other on the one machine."""
         for fault in itertools.cycle(FAULTS):
-            if not await self._slept(every - lasting):
+            if not await self._slept(pace.fault - pace.lasting):
                 return
             await self._control("behaviour", fault)
-            await self._slept(lasting)
+            await self._slept(pace.lasting)
             await self._control("reset", {})
 
-    async def _build(self, folder: Path) -> None:
+    async def _build(self, pace: Pace, folder: Path) -> None:
         """Now and then a configuration that differs."""
         for number in itertools.count():
-            if not await self._slept(BUILD_EVERY_SECONDS):
+            if not await self._slept(pace.build):
                 return
             text = (folder / "fleet.yaml").read_text()
             text = re.sub(

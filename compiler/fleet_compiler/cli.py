@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
 import traceback
 from dataclasses import dataclass
@@ -165,8 +164,10 @@ def _run() -> int:
 
 def _is_nowhere() -> bool:
     """Whether the folder in which the command runs was removed, or cannot be named."""
+    from pathlib import Path
+
     try:
-        os.getcwd()
+        Path.cwd()
     except OSError:
         return True
     return False

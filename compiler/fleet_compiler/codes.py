@@ -284,8 +284,8 @@ CODES: dict[str, Code] = {
     "F209": Code(
         "address that cannot be used",
         "A port is 1 to 65535, an IPv6 address stands in brackets, and 0.0.0.0 is a place to listen on, not"
-        " one to send to. A host name is at most 253 characters: parts of 1 to 63 letters, digits, '-' and '_',"
-        " with one dot between two of them.",
+        " one to send to. A host name is at most 253 characters: parts of 1 to 63 letters, digits, '-' and"
+        " '_', with one dot between two of them.",
         "gateway: {listen: 127.0.0.1:84000}",
         "gateway: {listen: 127.0.0.1:8400}",
     ),

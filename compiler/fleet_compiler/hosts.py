@@ -1,4 +1,4 @@
-"""Which addresses nobody can ever be reached at: host names that no resolver takes, ports that do not exist."""
+"""Addresses that nobody can be reached at: host names that no resolver takes, ports that do not exist."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ NAMES = ("standard input", "standard output", "standard error")
 
 
 class StreamBroken(OSError):
-    """Nothing more can be written to a standard stream; `number` is its file descriptor, `reason` the system's.
+    """Nothing more can be written to the standard stream of descriptor `number`, for the system's `reason`.
 
     Its own `errno` is not set, so that nobody takes it for an error of a file or socket.
     """
@@ -68,7 +68,7 @@ def _open_closed() -> None:
                 os.dup2(opened, number)
                 os.close(opened)
     if sys.stdin is None:
-        sys.stdin = open(0, encoding="utf-8", closefd=False)
+        sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
 
 
 @contextmanager

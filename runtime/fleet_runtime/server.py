@@ -24,6 +24,9 @@ from fleet_runtime.running import Running
 from fleet_runtime.service import Service
 
 BACKLOG = 2048
+ACCEPTS = 16
+"""Connections that are taken in one turn of the event loop. libuv takes one for each handle that listens, and
+a turn that has hundreds of streams to serve lasts long: clients would wait in the queue of the system."""
 KEEP_ALIVE_SECONDS = 75
 LOOK_SECONDS = 0.05
 FLUSH_SECONDS = 1.0
@@ -157,7 +160,7 @@ async def _serve(service: Service, listener: socket.socket, access_log: AccessLo
             service.running.snapshot.id,
             len(gateway.providers),
         )
-        await server.serve(sockets=[listener])
+        await server.serve(sockets=[listener, *(listener.dup() for _ in range(ACCEPTS - 1))])
         background.cancel()
 
 

@@ -268,3 +268,31 @@ def test_watching_builds_again_when_the_file_changes(project: Path) -> None:
     finally:
         process.terminate()
         process.communicate(timeout=20)
+
+
+@pytest.mark.parametrize(
+    ("name", "mangled", "said"),
+    [
+        ("fleet.lock", '{"format": 1, "providers": ' + "9" * 5000 + "}", "error[F301]"),
+        ("fleet.lock", '{"format": 1, "providers": {"\\ud800": {}}}', "error[F301]"),
+        ("fleet.yaml", "providers: [", "error[F0"),
+    ],
+)
+def test_watching_goes_on_after_a_mangled_file(project: Path, name: str, mangled: str, said: str) -> None:
+    command = [sys.executable, "-m", "fleet_compiler", "build", "--watch"]
+    process = subprocess.Popen(
+        command, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert process.stdout is not None
+    lines = iter(process.stdout.readline, "")
+    try:
+        assert "watching 'fleet.yaml'\n" in lines
+        sound = (project / name).read_bytes()
+        (project / name).write_text(mangled)
+        assert any(line.startswith(said) for line in lines)
+        assert "watching 'fleet.yaml'\n" in lines
+        (project / name).write_bytes(sound)
+        assert "generated is current\n" in lines
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)

@@ -51,6 +51,57 @@ def test_1_a_place_that_cannot_be_written_to(fleet: Fleet, project: Path) -> Non
     assert (project / "generated").read_text() == "a file"
 
 
+@pytest.mark.parametrize("command", ["build", "diff"])
+@pytest.mark.parametrize(
+    ("output", "reason"), [("x" * 300, "file name too long"), ("fleet.yaml/x", "not a directory")]
+)
+def test_1_a_folder_that_cannot_be_made(
+    fleet: Fleet, project: Path, command: str, output: str, reason: str
+) -> None:
+    ran = fleet(command, "--output", output)
+    assert ran.code == 1
+    assert ran.err == f"error: cannot write to '{output}': {reason}; choose another folder with --output\n"
+
+
+@pytest.mark.parametrize("file", ["gone/fleet.yaml", "fleet.yaml/fleet.yaml"])
+def test_1_a_configuration_in_no_folder(fleet: Fleet, project: Path, file: str) -> None:
+    ran = fleet("build", "-f", file)
+    assert ran.code == 1
+    assert ran.err.startswith(f"error[F001]: cannot read '{file}': ")
+
+
+@pytest.mark.parametrize("command", ["build", "lock", "serve", "status"])
+def test_1_a_folder_that_was_removed(
+    fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    ran = fleet(command)
+    monkeypatch.chdir(tmp_path)
+    assert (ran.code, ran.err) == (1, "error: the current folder is gone: change to one that is there\n")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.parametrize("mode", [0o300, 0o000])
+def test_a_folder_that_may_not_be_read(fleet: Fleet, project: Path, mode: int) -> None:
+    """What may be written and not listed is written to; all else is one error."""
+    project.chmod(mode)
+    ran = fleet("build", "--locked", "-f", "fleet.yaml")
+    project.chmod(0o700)
+    assert ran.code == (0 if mode else 1)
+    assert "Traceback" not in ran.err
+
+
+@pytest.mark.parametrize("option", ["--url", "--from-gateway"])
+@pytest.mark.parametrize("address", ["127.0.0.1:99999", "[::1", "a..b", "h" * 64])
+def test_2_an_address_that_nobody_can_have(fleet: Fleet, project: Path, option: str, address: str) -> None:
+    write(project, one("http://127.0.0.1:9"))
+    ran = fleet("lock", "desk", option, f"http://{address}")
+    assert ran.code == 2
+    assert ran.err.startswith(f"error: nothing can be asked at 'http://{address}': ")
+
+
 def test_1_a_damaged_lock(fleet: Fleet, project: Path) -> None:
     (project / "fleet.lock").write_text("<<<<<<< HEAD\n")
     ran = fleet("build")

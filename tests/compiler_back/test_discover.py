@@ -12,6 +12,7 @@ import pytest
 from fleet_compiler.discover import Patience, discover, is_asked
 from fleet_runtime.contract import Connection
 from fleet_runtime.dialects.observation import Observation
+from fleet_runtime.dialects.ollama import MAX_ASKS
 from fleet_runtime.simulator import MachineSpec, SimulatedModel, SimulationThread
 
 IMPATIENT = Patience(answer=0.3, total=0.6)
@@ -180,3 +181,12 @@ def test_progress_is_told_as_it_comes(bad: SimulationThread) -> None:
 )
 def test_which_machines_fleet_asks_by_itself(settings: dict[str, Any], asked: bool) -> None:
     assert is_asked(machine("desk", "http://127.0.0.1:1", **settings)) is asked
+
+
+def test_an_ollama_with_many_models_is_asked_of_all_of_them() -> None:
+    """A look asks of a few models only; a lock takes as many looks as it needs."""
+    models = tuple(SimulatedModel(f"m{number}") for number in range(MAX_ASKS + 6))
+    with SimulationThread([MachineSpec("nas", kind="ollama", models=models)]) as running:
+        seen = discover([machine("nas", running.url("nas"))], Path(), {})["nas"]
+    assert (seen.status, len(seen.models), seen.unasked) == ("online", len(models), 0)
+    assert all(facts.purpose == "chat" for facts in seen.models.values())

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import pytest
 from jsonschema import Draft202012Validator
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from fleet_compiler.clients import CLIENTS
 from fleet_compiler.document import load_document
@@ -131,6 +131,21 @@ def test_what_the_model_requires_the_schema_requires(
 )
 def test_words_are_the_same(words: list[str], literal: Any) -> None:
     assert words == list(get_args(literal))
+
+
+@pytest.mark.parametrize(("part", "model", "unwritten"), PAIRS, ids=IDS)
+def test_durations_begin_where_the_contract_says(
+    part: dict[str, Any], model: type[BaseModel], unwritten: set[str]
+) -> None:
+    """A twentieth of a second in both: what is shorter would only keep a processor busy."""
+    known = {key for key, name in names_of(model).items() if "Ge(ge=0.05)" in repr(model.model_fields[name])}
+    written = {key for key, below in part["properties"].items() if resolved(below).get("minimum") == 0.05}
+    assert written == known
+    for key in known:
+        assert bare_instance(model, {key: 0.05})
+        for too_short in (1e-300, 0.0499):
+            with pytest.raises(ValidationError):
+                bare_instance(model, {key: too_short})
 
 
 def test_clients_are_those_of_the_registry() -> None:

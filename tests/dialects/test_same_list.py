@@ -16,8 +16,8 @@ from tests.dialects.test_recognition import LISTS
 ITEM = {"id": "m", "object": "model", "owned_by": "llama-swap", "context_length": 4096}
 
 
-def listed(*items: Any, created: int = 1, **headers: str) -> dict[str, Answer]:
-    return {"/models": answer({"data": [item | {"created": created} for item in items]}, **headers)}
+def listed(*items: Any, created: int = 1, server: str = "") -> dict[str, Answer]:
+    return {"/models": answer({"data": [item | {"created": created} for item in items]}, server=server)}
 
 
 @pytest.mark.parametrize("owner", ["llama-swap", "llamacpp", "vllm", "organization_owner", "nobody"])
@@ -38,7 +38,7 @@ def test_a_list_in_which_only_the_time_has_changed_is_not_read_again(
         listed(ITEM | {"context_length": 8192}),
         listed(ITEM, ITEM | {"id": "other"}),
         listed(ITEM | {"owned_by": "vllm"}),
-        listed(ITEM, server="llama.cpp"),
+        listed(ITEM | {"owned_by": "me"}, server="llama.cpp"),
     ],
 )
 def test_any_other_difference_is_seen(answers: dict[str, Answer]) -> None:

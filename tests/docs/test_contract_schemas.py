@@ -109,5 +109,5 @@ def test_patterns_mean_the_same_in_python_and_in_javascript() -> None:
     """No escape or group that only one of the two knows; an editor compiles them with the flag `u`."""
     for pattern in values(loaded("fleet"), "pattern"):
         re.compile(pattern)
-        assert set(re.findall(r"\\(.)", pattern)) <= set("sS.[]"), pattern
+        assert set(re.findall(r"\\(.)", pattern)) <= set("sSx.[]"), pattern
         assert set(re.findall(r"\(\?(.)", pattern)) <= {":"}, pattern

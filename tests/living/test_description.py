@@ -132,7 +132,7 @@ def test_every_topic_has_an_event_that_is_described(description: dict[str, Any])
 def test_events_are_as_they_are_described(stack: Stack) -> None:
     with following(stack) as feed:
         stack.machines.set("attic", list_body='{"data": [{"id": "only"}]}')
-        feed.until("models", {"provider": "attic", "models": ["only"]})
+        feed.until("models", {"provider": "attic", "listed": 1, "appeared": ["only"]})
         stack.machines.set("attic", list_body=None)
         feed.until("models", {"provider": "attic", "vanished": ["only"]})
         stack.chat("attic/qwen3-8b").raise_for_status()

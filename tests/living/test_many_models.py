@@ -101,9 +101,12 @@ def test_what_may_have_been_meant_is_only_looked_for_where_it_is_told(
 ) -> None:
     inventory, table = crowd
     calls: list[str] = []
-    monkeypatch.setattr(
-        "fleet_runtime.router._suggestions", lambda *about: (calls.append(about[-1]), ("x",))[1]
-    )
+
+    def suggest(*about: str) -> tuple[str, ...]:
+        calls.append(about[-1])
+        return ("x",)
+
+    monkeypatch.setattr("fleet_runtime.router._suggestions", suggest)
     answer = resolve(table, inventory.view, "m003/nope")
     assert answer.refusal is not None
     assert calls == []

@@ -1,4 +1,4 @@
-"""A machine that tells all the time that something changed is looked at now and then, and after its last word."""
+"""A machine that always tells of changes is looked at now and then, and once more after its last word."""
 
 from __future__ import annotations
 

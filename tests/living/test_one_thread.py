@@ -1,5 +1,5 @@
-"""Everything that reads or changes what the gateway knows runs on its event loop, so that nothing is ever kept
-under a version that is past: FastAPI runs whatever is no coroutine function in threads."""
+"""Whatever reads or changes what the gateway knows runs on its event loop, so that nothing is kept under a
+version that is past: FastAPI runs whatever is no coroutine function in threads."""
 
 from __future__ import annotations
 

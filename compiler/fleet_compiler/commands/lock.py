@@ -68,6 +68,7 @@ def lock(
     if gateway is None:
         seen = discover(asked, config.parent, os.environ, progress=show_seen)
     else:
+        _require_usable(gateway)
         contexts = ask_gateway(gateway, os.environ.get("FLEET_KEY"), asked)
     with taking_turns(config.parent, lambda: note(f"waiting for another fleet command in '{config.parent}'")):
         old = load_lock(path)
@@ -111,10 +112,14 @@ def _at(url: str, asked: list[Connection], names: tuple[str, ...]) -> Connection
         raise UsageProblem("--url needs exactly one NAME")
     if not url.startswith(("http://", "https://")):
         raise UsageProblem(f"'{url}' is not a URL: it begins with http:// or https://")
-    if fault := url_fault(url):
-        raise UsageProblem(f"nothing can be asked at '{url}': {fault.message}; {fault.remedy}")
+    _require_usable(url)
     root = url.rstrip("/").removesuffix("/v1").rstrip("/")
     return asked[0].model_copy(update={"url": root, "api_base": f"{root}/v1"})
+
+
+def _require_usable(url: str) -> None:
+    if fault := url_fault(url):
+        raise UsageProblem(f"nothing can be asked at '{url}': {fault.message}; {fault.remedy}")
 
 
 def _show(differences: Iterable[Difference]) -> None:

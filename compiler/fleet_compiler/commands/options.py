@@ -46,7 +46,7 @@ def fleet_file(given: Path | None) -> Path:
         if os.path.lexists(folder / FLEET_FILE):
             return Path(os.path.relpath(folder / FLEET_FILE))
     for folder in (here, *here.parents):
-        if os.path.exists(other := folder / OTHER_ENDING):
+        if os.path.lexists(other := folder / OTHER_ENDING):
             shown = os.path.relpath(other)
             raise UsageProblem(
                 f"no {FLEET_FILE} in this folder or one above it, but a '{shown}': rename it to {FLEET_FILE},"

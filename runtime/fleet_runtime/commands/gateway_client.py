@@ -99,7 +99,7 @@ def nearest_generated() -> Path:
     """generated/ beside the fleet.yaml of this folder or the nearest one above."""
     here = Path.cwd()
     for folder in (here, *here.parents):
-        if os.path.isfile(folder / "fleet.yaml"):
+        if os.path.lexists(folder / "fleet.yaml"):
             return folder / "generated"
     return here / "generated"
 

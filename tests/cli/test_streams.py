@@ -1,0 +1,63 @@
+"""Standard streams that are closed or full: one line where it can be said, exit code 1, no traceback."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FULL = "error: cannot write to standard output: no space left on device\n"
+CLOSED = "error: cannot write to standard output: bad file descriptor\n"
+
+
+def run(folder: Path, line: str) -> tuple[int, str, str]:
+    """Exit code, output and messages of ``fleet`` with the arguments and redirections of `line`."""
+    command = f'"{sys.executable}" -m fleet_compiler {line}'
+    ran = subprocess.run(["/bin/sh", "-c", command], cwd=folder, capture_output=True, text=True, check=False)
+    return ran.returncode, ran.stdout, ran.stderr
+
+
+@pytest.mark.parametrize("command", ["--help", "--version", "validate", "schema", "build --locked"])
+def test_a_full_output_is_said(project: Path, command: str) -> None:
+    assert run(project, f"{command} >/dev/full") == (1, "", FULL)
+
+
+@pytest.mark.parametrize("command", ["--help", "models", "build --locked"])
+def test_a_closed_output_is_said(project: Path, command: str) -> None:
+    assert run(project, f"{command} >&-") == (1, "", CLOSED)
+
+
+def test_a_command_that_says_nothing_needs_no_output(project: Path) -> None:
+    run(project, "build --locked")
+    assert run(project, "diff >&-") == (0, "", "")
+
+
+@pytest.mark.parametrize("redirection", ["2>/dev/full", ">/dev/full 2>/dev/full", ">&- 2>&-"])
+def test_what_can_be_said_nowhere_is_only_an_exit_code(project: Path, redirection: str) -> None:
+    assert run(project, f"validate -f gone.yaml {redirection}") == (1, "", "")
+
+
+def test_a_closed_error_stream_does_not_stop_a_command(project: Path) -> None:
+    code, out, _ = run(project, "validate 2>&-")
+    assert (code, out) == (0, "fleet.yaml is valid: 1 provider, 2 surfaces\n")
+
+
+def test_a_closed_input_cannot_be_read(project: Path) -> None:
+    code, _, err = run(project, "validate - <&-")
+    assert code == 1
+    assert err.startswith("error[F001]: cannot read '<stdin>': bad file descriptor\n")
+    assert run(project, "validate <&-")[0] == 0
+
+
+@pytest.mark.parametrize("command", ["--help", "schema"])
+def test_a_reader_that_left_is_no_word(project: Path, command: str) -> None:
+    """The pipe is closed before the command begins to write."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    line = [sys.executable, "-m", "fleet_compiler", command]
+    ran = subprocess.run(line, stdout=writing, stderr=subprocess.PIPE, cwd=project, check=False)
+    os.close(writing)
+    assert (ran.returncode, ran.stderr) == (0, b"")
