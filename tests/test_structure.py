@@ -12,7 +12,10 @@ ROOT = Path(__file__).parents[1]
 COMPILER = ROOT / "compiler" / "fleet_compiler"
 RUNTIME = ROOT / "runtime" / "fleet_runtime"
 SHARED = ("contract", "identity", "router", "dialects", "snapshot")
-PURE = ("contract", "identity", "router", "health", "listing", "favorites", "dialects", "keys", "findings", "local_findings", "drift")
+PURE = (
+    *("contract", "identity", "router", "dialects", "health", "listing", "favorites", "keys"),
+    *("findings", "local_findings", "drift"),
+)
 IMPURE = {"asyncio", "httpx", "socket", "time", "threading", "uvicorn", "httptools", "sqlite3", "subprocess"}
 ONLY_IN = {"ruamel": {"document.py", "syntax.py"}, "jsonschema": {"validate.py"}, "jinja2": {"render.py"}}
 

@@ -39,8 +39,8 @@ class ModelsChange(BaseModel):
 
 
 class StateChange(BaseModel):
-    """A model was loaded, is loading, or was unloaded; `id` is composite. Where that is so of more than 50 models
-    of a machine at once, one `models` tells of it instead."""
+    """A model was loaded, is loading, or was unloaded; `id` is composite. Where that is so of more than 50
+    models of a machine at once, one `models` tells of it instead."""
 
     id: str
     state: State

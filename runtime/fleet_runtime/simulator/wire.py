@@ -146,6 +146,8 @@ class Listener:
             self._server.close()
             self._server = None
             self._socket = _bound(self.port)
+            for _ in range(3):
+                await asyncio.sleep(0)  # a connection that was accepted already is made, and dropped
         self.reset()
 
     def reset(self) -> None:
