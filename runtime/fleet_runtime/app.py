@@ -40,6 +40,10 @@ class Client(Protocol):
     def when_gone(self, callback: Callable[[], object] | None) -> None:
         """`callback` is called once, when the client goes; None takes it back."""
 
+    def pass_on(self, piece: bytes) -> bool:
+        """Send the next piece of the answer that has begun, as ``http.response.body`` would; whether the
+        client takes another one at once."""
+
 
 class Fleet(Protocol):
     """One snapshot at work: read once per request, swapped whole on a reload."""
@@ -165,7 +169,9 @@ class App:
         if client is not None:
             client.when_gone(task.cancel)
         try:
-            await Exchange(fleet, route, scope["query_string"], head, cors, receive, send, record).run()
+            await Exchange(
+                fleet, route, scope["query_string"], head, cors, receive, send, record, client
+            ).run()
         except ClientGone:
             record.end_reason = "client_gone"
         except asyncio.CancelledError:

@@ -150,6 +150,11 @@ class Cycle:
         else:
             self._pass(message.get("body", b""), message.get("more_body", False))
 
+    def pass_on(self, piece: bytes) -> None:
+        """Send the next piece of the body at once, however much the client has yet to read."""
+        if not self.disconnected:
+            self._pass(piece, True)
+
     def _start(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
         if self.response_started:
             raise RuntimeError("an answer is started once")

@@ -91,6 +91,12 @@ class EdgeProtocol(HttpToolsProtocol):
         else:
             self._on_gone = callback
 
+    def pass_on(self, piece: bytes) -> bool:
+        """Send the next piece of the answer that runs; whether the client takes another one at once."""
+        if self._running is not None:
+            self._running.pass_on(piece)
+        return not self.flow.write_paused
+
     # the connection
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -56,6 +56,12 @@ class Deciding(Protocol):
     def state(self, provider: str, model: str) -> State: ...
 
 
+class Passing(Protocol):
+    """A client that pieces of an answer are passed on to without a wait; see `app.Client`."""
+
+    def pass_on(self, piece: bytes) -> bool: ...
+
+
 class AnswerCut(Exception):
     """An answer that has begun cannot be ended properly: the connection must be closed without an end."""
 
@@ -68,7 +74,18 @@ class Exchange:
     """A request and its answer. `run` answers it, or raises `AnswerCut`, `ClientGone` or what cancelled it;
     `record` then tells how it ended."""
 
-    __slots__ = ("_cors", "_fleet", "_head", "_named", "_query", "_receive", "_route", "_send", "record")
+    __slots__ = (
+        "_client",
+        "_cors",
+        "_fleet",
+        "_head",
+        "_named",
+        "_query",
+        "_receive",
+        "_route",
+        "_send",
+        "record",
+    )
 
     def __init__(
         self,
@@ -80,7 +97,9 @@ class Exchange:
         receive: Receive,
         send: Send,
         record: Record,
+        client: Passing | None = None,
     ) -> None:
+        self._client = client
         self._fleet = fleet
         self._route = route
         self._query = query
@@ -241,8 +260,12 @@ class Exchange:
             if last:
                 return
         try:
-            while chunk := await response.chunk():
-                await self._pass(chunk, more=True)
+            if self._client is None:
+                while chunk := await response.chunk():
+                    await self._pass(chunk, more=True)
+            else:
+                while not await response.forward(self._forward):
+                    await self._pass(b"", more=True)
         except UpstreamError as error:
             plain = find(headers, b"content-encoding") is None and response.content_length is None
             await self._cut(error, tell=stream and plain)
@@ -265,6 +288,15 @@ class Exchange:
             record.first_byte = time.perf_counter()
         record.bytes_out += len(data)
         await self._send({"type": "http.response.body", "body": data, "more_body": more})
+
+    def _forward(self, piece: bytes) -> bool:
+        """As `_pass`, without waiting for a client that is slow: False says that it is."""
+        assert self._client is not None
+        record = self.record
+        if record.first_byte is None:
+            record.first_byte = time.perf_counter()
+        record.bytes_out += len(piece)
+        return self._client.pass_on(piece)
 
     async def _cut(self, error: UpstreamError, *, tell: bool) -> NoReturn:
         """End an answer that the machine did not: on a plain event stream with an event that says so."""

@@ -218,7 +218,7 @@ class Connection(asyncio.Protocol):
                 self._reading = False
                 self._deadline = math.inf
                 self._transport.pause_reading()
-            response._wake()
+            response._arrived()
 
     def eof_received(self) -> None:
         self.connection_lost(None)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Protocol
 
 from fleet_runtime.upstream.errors import BadUpstreamAnswer, UpstreamCut
 
 HIGH_WATER = 256 * 1024
 """Bytes held for a slow reader before the upstream is no longer read."""
+
+
+Sink = Callable[[bytes], bool]
+"""Takes a piece of a body; whether it will take another one at once."""
 
 
 class BodySource(Protocol):
@@ -44,6 +48,8 @@ class Response:
         "_line",
         "_peer",
         "_pieces",
+        "_sink",
+        "_sink_full",
         "_taken",
         "_waiter",
         "complete",
@@ -66,6 +72,8 @@ class Response:
         self._pieces: list[bytes] = []
         self._held = 0
         self._taken = False
+        self._sink: Sink | None = None
+        self._sink_full = False
         self._error: BaseException | None = None
         self._waiter: asyncio.Future[None] | None = None
 
@@ -83,16 +91,33 @@ class Response:
             await self._change()
         self._taken = True
         self.complete = None
-        pieces = self._pieces
-        if pieces:
-            self._pieces = []
-            if self._held >= HIGH_WATER and self._line is not None:
-                self._line.resume()
-            self._held = 0
-            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        if self._pieces:
+            return self._take()
         if self._error is not None:
             raise self._error
         return b""
+
+    async def forward(self, sink: Sink) -> bool:
+        """Hands what comes to `sink` as it comes, within the call that reads it, which is half of the work
+        of `chunk`. True at the body's proper end; False as soon as `sink` is: what comes is held until the
+        next call. Raises as `chunk` does.
+        """
+        self._taken = True
+        self.complete = None
+        while True:
+            if self._pieces:
+                if not sink(self._take()):
+                    return False
+            elif self._error is not None:
+                raise self._error
+            elif self._line is None:
+                return True
+            else:
+                self._sink, self._sink_full = sink, False
+                await self._change()
+                self._sink = None
+                if self._sink_full:
+                    return False
 
     async def read(self, limit: int) -> bytes:
         """The rest of the body; beyond `limit` bytes the exchange is aborted with BadUpstreamAnswer."""
@@ -126,10 +151,27 @@ class Response:
         try:
             await waiter
         except BaseException:
+            self._sink = None
             self.abort()
             raise
         finally:
             self._waiter = None
+
+    def _take(self) -> bytes:
+        pieces, self._pieces = self._pieces, []
+        if self._held >= HIGH_WATER and self._line is not None:
+            self._line.resume()
+        self._held = 0
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _arrived(self) -> None:
+        """More of the head or the body is here."""
+        if self._sink is None:
+            self._wake()
+        elif self._pieces and not self._sink(self._take()):
+            self._sink = None
+            self._sink_full = True
+            self._wake()
 
     def _wake(self) -> None:
         waiter = self._waiter
