@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import shutil
 import ssl
@@ -51,7 +52,8 @@ def nginx(folder: Path, port: int, behind: int, certificate: Path, key: Path) ->
     )
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     temporary = "".join(f"{kind}_temp_path {folder}/{kind};\n" for kind in kinds)
-    whole = f"daemon off;\nworker_processes 1;\npid {folder}/pid;\nerror_log stderr;\nevents {{}}\n"
+    user = "user root;\n" if os.geteuid() == 0 else ""  # in a user namespace there may be nobody else
+    whole = f"{user}daemon off;\nworker_processes 1;\npid {folder}/pid;\nerror_log stderr;\nevents {{}}\n"
     whole += f"http {{\naccess_log off;\n{temporary}{server}\n}}\n"
     (folder / "nginx.conf").write_text(whole)
     return ["nginx", "-p", str(folder), "-e", "stderr", "-c", str(folder / "nginx.conf")]

@@ -18,6 +18,17 @@ pytestmark = pytest.mark.anyio
 OK = b"HTTP/1.1 200 OK\r\n"
 
 
+class Taken:
+    """A sink that is always ready for more."""
+
+    def __init__(self) -> None:
+        self.data = b""
+
+    def __call__(self, piece: bytes) -> bool:
+        self.data += piece
+        return True
+
+
 class Line:
     """The connection of a response that nothing comes from but what a test puts there."""
 
@@ -36,10 +47,10 @@ async def test_a_body_is_handed_on_to_its_proper_end(client: Client) -> None:
     async with raw_server(script) as server:
         upstream = client(server.url)
         for _ in range(2):
-            pieces: list[bytes] = []
+            taken = Taken()
             response = await upstream.send(b"GET", b"/", [])
-            assert await response.forward(lambda piece, pieces=pieces: pieces.append(piece) or True)  # type: ignore[misc]
-            assert b"".join(pieces) == b"abc"
+            assert await response.forward(taken)
+            assert taken.data == b"abc"
         assert "0 active, 1 idle" in repr(upstream)
 
 
@@ -49,12 +60,12 @@ async def test_what_came_before_a_cut_is_handed_on_and_then_the_cut_is_told(clie
         await peer.send(OK + b"content-length: 9\r\n\r\nabc")
         peer.reset()
 
-    pieces: list[bytes] = []
+    taken = Taken()
     async with raw_server(script) as server:
         response = await client(server.url).send(b"GET", b"/", [])
         with pytest.raises(UpstreamCut):
-            await response.forward(lambda piece: pieces.append(piece) or True)
-    assert b"abc".startswith(b"".join(pieces))
+            await response.forward(taken)
+    assert b"abc".startswith(taken.data)
 
 
 async def test_cancelling_aborts_the_exchange_and_hands_on_no_more(client: Client) -> None:
