@@ -54,6 +54,8 @@ class Peer:
         except (asyncio.IncompleteReadError, ConnectionError) as error:
             raise Gone from error
         line, *fields = head[:-4].split(b"\r\n")
+        if line.count(b" ") != 2:
+            raise Gone  # a stranger, who meant whoever had this port before
         method, target, _ = line.split(b" ")
         pairs = tuple((name, value.strip()) for name, _, value in (field.partition(b":") for field in fields))
         return Request(method, target, pairs, b"", head)

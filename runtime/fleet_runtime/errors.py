@@ -87,6 +87,15 @@ class ErrorAnswer:
         return b"\n\n" + name + b"data: " + self.body(anthropic) + b"\n\n"
 
 
+def malformed_head(message: str) -> ErrorAnswer:
+    """The head of a request cannot be read in one way only."""
+    return ErrorAnswer("bad_request", message)
+
+
+def head_too_large(limit: int) -> ErrorAnswer:
+    return ErrorAnswer("head_too_large", f"the head of the request is larger than {limit} bytes")
+
+
 class Refused(Exception):
     """A request that is answered with an error of the gateway's own."""
 

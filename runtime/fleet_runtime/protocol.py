@@ -20,7 +20,7 @@ from uvicorn.server import ServerState
 
 from fleet_runtime.app import CLIENT
 from fleet_runtime.cycle import Cycle
-from fleet_runtime.errors import ErrorAnswer
+from fleet_runtime.errors import ErrorAnswer, head_too_large, malformed_head
 
 HEAD_SECONDS: Final = 10.0
 """From the first byte of a request's head (or the connection's opening) to its end."""
@@ -121,13 +121,13 @@ class EdgeProtocol(HttpToolsProtocol):
             self._feed(data)
         except httptools.HttpParserError:
             self._refuse(
-                self._bad_head.answer if self._bad_head else _malformed("the request is not HTTP/1.1")
+                self._bad_head.answer if self._bad_head else malformed_head("the request is not HTTP/1.1")
             )
             return
         if self._in_head:
             self._head_size += len(data) if began else 0
             if self._head_size > self.head_limit():
-                self._refuse(_too_large(self.head_limit()))
+                self._refuse(head_too_large(self.head_limit()))
             elif self._deadline == math.inf:
                 self._within(self.head_seconds)
         elif self._in_body:
@@ -205,19 +205,19 @@ class EdgeProtocol(HttpToolsProtocol):
             elif name == b"expect":
                 self._continues = value.lower() == b"100-continue"
             elif value.lower() != b"chunked" or version == "1.0":
-                return _malformed("the only transfer encoding is 'chunked', on HTTP/1.1")
+                return malformed_head("the only transfer encoding is 'chunked', on HTTP/1.1")
         if version not in ("1.1", "1.0"):
-            return _malformed(f"HTTP/{version} is not spoken here")
+            return malformed_head(f"HTTP/{version} is not spoken here")
         if hosts != 1:
-            return _malformed(f"a request has one Host header, not {hosts}")
+            return malformed_head(f"a request has one Host header, not {hosts}")
         if self.parser.get_method() == b"CONNECT":
-            return _malformed("CONNECT is not spoken here")
+            return malformed_head("CONNECT is not spoken here")
         if not self.url.startswith(b"/"):
-            return _malformed("the target of a request begins with '/'")
+            return malformed_head("the target of a request begins with '/'")
         if self._head_size + self._piece > self.head_limit():
             size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
             if size > self.head_limit():
-                return _too_large(self.head_limit())
+                return head_too_large(self.head_limit())
         return None
 
     # the request that runs
@@ -343,11 +343,3 @@ def edge_protocol(head_limit: Callable[[], int]) -> type[EdgeProtocol]:
             return head_limit()
 
     return ConfiguredEdgeProtocol
-
-
-def _malformed(message: str) -> ErrorAnswer:
-    return ErrorAnswer("bad_request", message)
-
-
-def _too_large(limit: int) -> ErrorAnswer:
-    return ErrorAnswer("head_too_large", f"the head of the request is larger than {limit} bytes")

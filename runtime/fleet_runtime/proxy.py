@@ -279,7 +279,7 @@ class Exchange:
             headers = [header for header in headers if not header[0].startswith(b"access-control-")]
             headers += self._cors
         headers += self._named
-        headers.append((b"server-timing", _timing(record)))
+        headers.append((b"server-timing", record.server_timing()))
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def _pass(self, data: bytes, *, more: bool) -> None:
@@ -342,12 +342,3 @@ class Exchange:
         server = "the sidecar of " if record.via == "sidecar" else ""
         model = f" (model '{record.model}')" if record.model else ""
         return f"{server}provider '{record.provider}'{model}"
-
-
-def _timing(record: Record) -> bytes:
-    """The value of ``server-timing`` (W3C): milliseconds until the answer's head, the gateway's own and the
-    machine's."""
-    own = (record.own or 0.0) * 1000
-    if record.waited is None:
-        return b"gateway;dur=%.3f" % own
-    return b"gateway;dur=%.3f, machine;dur=%.3f" % (own, record.waited * 1000)

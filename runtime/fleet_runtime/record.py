@@ -78,3 +78,10 @@ class Record:
             answered = self.answered or passed
             self.own = self.asked - received + passed - answered
             self.waited = answered - self.asked
+
+    def server_timing(self) -> bytes:
+        """The value of ``server-timing`` (W3C): `own` and `waited` in milliseconds."""
+        own = (self.own or 0.0) * 1000
+        if self.waited is None:
+            return b"gateway;dur=%.3f" % own
+        return b"gateway;dur=%.3f, machine;dur=%.3f" % (own, self.waited * 1000)
