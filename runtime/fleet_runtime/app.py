@@ -9,16 +9,14 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final, NoReturn, Protocol
 from urllib.parse import parse_qs, unquote_to_bytes
 
-from fleet_runtime import router
 from fleet_runtime.access import Access, preflight
 from fleet_runtime.body import ClientGone, Receive, read_body, too_large
-from fleet_runtime.contract import Gateway, RoutingTable, State
+from fleet_runtime.contract import RoutingTable
 from fleet_runtime.endpoints import Base, Route, Routes
 from fleet_runtime.errors import ErrorAnswer, Refused, refused, suggest
 from fleet_runtime.headers import Header, RequestHead
 from fleet_runtime.keys import Keys
-from fleet_runtime.machine import Machine
-from fleet_runtime.proxy import AnswerCut, Exchange, Send
+from fleet_runtime.proxy import AnswerCut, Deciding, Exchange, Send
 from fleet_runtime.record import Record
 from fleet_runtime.tagged import Tagged
 
@@ -45,17 +43,11 @@ class Client(Protocol):
         client takes another one at once."""
 
 
-class Fleet(Protocol):
+class Fleet(Deciding, Protocol):
     """One snapshot at work: read once per request, swapped whole on a reload."""
 
     @property
-    def gateway(self) -> Gateway: ...
-
-    @property
     def tables(self) -> Mapping[str, RoutingTable]: ...
-
-    @property
-    def machines(self) -> Mapping[str, Machine]: ...
 
     @property
     def keys(self) -> Keys: ...
@@ -65,20 +57,6 @@ class Fleet(Protocol):
 
     @property
     def access(self) -> Access: ...
-
-    async def resolve(
-        self,
-        table: RoutingTable,
-        text: str,
-        *,
-        pinned: str | None = None,
-        falls_back: bool = False,
-        away: frozenset[str] = frozenset(),
-    ) -> router.Resolution: ...
-
-    def doubt(self, provider: str, reason: str) -> None: ...
-
-    def state(self, provider: str, model: str) -> State: ...
 
     def models(self, base: str, pinned: str | None) -> Tagged: ...
 
