@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.processes import free_port, running
-from fleet_runtime.contract import Timeouts
+from fleet_runtime.artifacts.contract import Timeouts
 from fleet_runtime.upstream import Upstream, UpstreamError
 
 HEALTHY = ("north", "south")

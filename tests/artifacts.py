@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from fleet_runtime.contract import (
+from fleet_runtime.artifacts.contract import (
     FLEET_TABLE,
     Artifact,
     Connection,

@@ -12,16 +12,16 @@ from typing import Any
 import uvicorn
 from uvicorn.server import ServerState
 
-from fleet_runtime import router
-from fleet_runtime.access import Access
-from fleet_runtime.app import App, ASGIApp
-from fleet_runtime.contract import Connection, Gateway, RoutedModel, RoutingTable, State
-from fleet_runtime.endpoints import Routes
-from fleet_runtime.keys import Keys
-from fleet_runtime.machine import Machine
-from fleet_runtime.protocol import EdgeProtocol, edge_protocol
-from fleet_runtime.record import Record
-from fleet_runtime.tagged import Tagged
+from fleet_runtime.artifacts.contract import Connection, Gateway, RoutedModel, RoutingTable, State
+from fleet_runtime.catalog.etag import Tagged
+from fleet_runtime.edge.api_keys import Keys
+from fleet_runtime.edge.app import App, ASGIApp
+from fleet_runtime.edge.host_policy import Access
+from fleet_runtime.edge.protocol import EdgeProtocol, edge_protocol
+from fleet_runtime.providers.provider import Machine
+from fleet_runtime.proxy.endpoints import Routes
+from fleet_runtime.proxy.request_record import Record
+from fleet_runtime.routing import resolver as router
 from fleet_runtime.upstream import Upstream
 from tests import artifacts
 from tests.raw_server import RawServer, Script, raw_server

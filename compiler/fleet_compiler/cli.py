@@ -37,8 +37,8 @@ COMMANDS = {
     "favorites": Entry(
         "fleet_runtime.commands.favorites:favorites", "Show and change the favorites of a running gateway."
     ),
-    "run": Entry("fleet_runtime.commands.run:run", "Start a client on its generated configuration."),
-    "env": Entry("fleet_runtime.commands.env:env", "Print what makes a client use it."),
+    "run": Entry("fleet_compiler.commands.run:run", "Start a client on its generated configuration."),
+    "env": Entry("fleet_compiler.commands.env:env", "Print what makes a client use it."),
     "demo": Entry("fleet_runtime.commands.demo:demo", "Try fleet without any machine."),
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from fleet_runtime.contract import Lock, ModelFacts
+from fleet_runtime.artifacts.contract import Lock, ModelFacts
 
 SHOWN = 8
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import httpx
 
-from fleet_runtime.contract import Connection
+from fleet_runtime.artifacts.contract import Connection
 from fleet_runtime.dialects import drive, look
 from fleet_runtime.dialects.credentials import KeyUnset, find_key
 from fleet_runtime.dialects.observation import Answer, Ask, Observation

@@ -10,8 +10,8 @@ from fleet_compiler.document import Document, Path
 from fleet_compiler.model import Fleet
 from fleet_compiler.resolve import Resolved, table_path
 from fleet_compiler.wording import listed, nearest, short
-from fleet_runtime.contract import FLEET_TABLE, Lock, RoutingTable
-from fleet_runtime.router import View, admits, lock_view, resolve
+from fleet_runtime.artifacts.contract import FLEET_TABLE, Lock, RoutingTable
+from fleet_runtime.routing.resolver import View, admits, lock_view, resolve
 
 Roles = Mapping[str, tuple[str, ...]]
 

@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 from fleet_compiler.assets import SCHEMAS
-from fleet_runtime.contract import Gateway, RoutingTable
+from fleet_runtime.artifacts.contract import Gateway, RoutingTable
 
 SCHEMA = "fleet.schema.json"
 

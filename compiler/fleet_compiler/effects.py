@@ -12,7 +12,7 @@ from fleet_compiler.document import Document, Path
 from fleet_compiler.model import Fleet, Provider
 from fleet_compiler.references import may_use
 from fleet_compiler.wording import listed, short
-from fleet_runtime.router import admits
+from fleet_runtime.routing.resolver import admits
 
 RESERVED_OUTPUTS = ("gateway.json", "manifest.json", "fleet.schema.json", "routing")
 

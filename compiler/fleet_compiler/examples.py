@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleet_runtime.contract import (
+from fleet_runtime.artifacts.contract import (
     FLEET_TABLE,
     Artifact,
     Connection,

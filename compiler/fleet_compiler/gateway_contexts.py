@@ -13,7 +13,7 @@ import httpx
 from pydantic import TypeAdapter, ValidationError
 
 from fleet_compiler.errors import MachineSilent
-from fleet_runtime.contract import Connection, Lock, ModelFacts, Tokens
+from fleet_runtime.artifacts.contract import Connection, Lock, ModelFacts, Tokens
 from fleet_runtime.dialects.facts import merge
 
 PATIENCE_SECONDS = 10.0

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fleet_compiler.differences import compare_models, in_words
-from fleet_runtime.contract import FLEET_TABLE, Gateway, RoutedProvider, RoutingTable
+from fleet_runtime.artifacts.contract import FLEET_TABLE, Gateway, RoutedProvider, RoutingTable
 
 
 @dataclass(frozen=True, slots=True)

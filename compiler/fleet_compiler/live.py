@@ -12,7 +12,7 @@ from fleet_compiler.discover import discover, is_asked
 from fleet_compiler.load import Loaded
 from fleet_compiler.lockfile import with_observations
 from fleet_compiler.resolve import resolve_connections
-from fleet_runtime.contract import Lock
+from fleet_runtime.artifacts.contract import Lock
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from fleet_compiler.diagnostics import Diagnostic, Span
 from fleet_compiler.errors import ConfigInvalid
 from fleet_compiler.outputs import write_files
-from fleet_runtime.contract import Connection, Lock, LockedProvider, ModelFacts
+from fleet_runtime.artifacts.contract import Connection, Lock, LockedProvider, ModelFacts
 from fleet_runtime.dialects.facts import merge
 from fleet_runtime.dialects.observation import Observation
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from fleet_compiler.diagnostics import Diagnostic
 from fleet_compiler.document import Document
 from fleet_compiler.errors import ConfigInvalid
-from fleet_runtime.contract import (
+from fleet_runtime.artifacts.contract import (
     Inventory,
     KeyReference,
     Kind,

@@ -18,7 +18,7 @@ from typing import Literal
 from pydantic import ValidationError
 
 from fleet_compiler.errors import OutputFailed
-from fleet_runtime.contract import Manifest, digest
+from fleet_runtime.artifacts.contract import Manifest, digest
 
 MANIFEST = "manifest.json"
 SUFFIX = ".fleet-tmp"

@@ -20,7 +20,7 @@ from fleet_compiler.outputs import MANIFEST, Plan, plan_outputs, write_outputs
 from fleet_compiler.render import render_client, render_gateway, render_manifest, render_routing
 from fleet_compiler.resolve import Resolved, resolve_connections, resolve_fleet, table_path
 from fleet_compiler.turns import taking_turns
-from fleet_runtime.contract import FLEET_TABLE, Lock, Manifest, canonical, digest
+from fleet_runtime.artifacts.contract import FLEET_TABLE, Lock, Manifest, canonical, digest
 from fleet_runtime.dialects.observation import Observation
 
 

@@ -9,7 +9,7 @@ from fleet_compiler.diagnostics import Diagnostic, Related
 from fleet_compiler.document import Document, Path
 from fleet_compiler.model import Fleet, Provider, Surface
 from fleet_compiler.wording import listed, nearest, short
-from fleet_runtime.identity import PROVIDER_NAME, model_id_fault, split_id
+from fleet_runtime.routing.model_id import PROVIDER_NAME, model_id_fault, split_id
 
 
 def check(fleet: Fleet, document: Document) -> Iterator[Diagnostic]:

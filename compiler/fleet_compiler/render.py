@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from fleet_compiler.assets import TEMPLATES
 from fleet_compiler.errors import FleetError
-from fleet_runtime.contract import Artifact, Gateway, Manifest, RoutingTable, as_data
+from fleet_runtime.artifacts.contract import Artifact, Gateway, Manifest, RoutingTable, as_data
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=as_data)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from fleet_compiler.clients import CLIENTS, ClientView
 from fleet_compiler.model import Fleet, Provider, Surface
-from fleet_runtime.contract import (
+from fleet_runtime.artifacts.contract import (
     FLEET_TABLE,
     Connection,
     Gateway,
@@ -25,7 +25,7 @@ from fleet_runtime.contract import (
 )
 from fleet_runtime.dialects import other_names
 from fleet_runtime.dialects.facts import declare
-from fleet_runtime.router import admits, lock_view, resolve
+from fleet_runtime.routing.resolver import admits, lock_view, resolve
 
 Roles = dict[str, tuple[str, ...]]
 

@@ -11,7 +11,7 @@ from fleet_compiler.errors import ConfigInvalid
 from fleet_compiler.model import Fleet, parse_fleet
 from fleet_compiler.validate import violations
 from fleet_compiler.wording import as_name
-from fleet_runtime.identity import PROVIDER_NAME
+from fleet_runtime.routing.model_id import PROVIDER_NAME
 
 PLACEHOLDER_URL = "http://placeholder.invalid"
 PLACEHOLDER_KEY = "placeholder"

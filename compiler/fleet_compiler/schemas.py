@@ -18,8 +18,8 @@ from typing import Any
 
 from fleet_compiler.assets import SCHEMAS
 from fleet_compiler.examples import EXAMPLES
-from fleet_runtime import contract
-from fleet_runtime.contract import Artifact, Gateway, Lock, Manifest, RoutingTable
+from fleet_runtime.artifacts import contract
+from fleet_runtime.artifacts.contract import Artifact, Gateway, Lock, Manifest, RoutingTable
 
 GENERATED: dict[str, type[Artifact]] = {
     "lock": Lock,

@@ -14,14 +14,14 @@ from pathlib import Path
 
 import uvicorn
 
-from fleet_runtime.access_log import AccessLog
-from fleet_runtime.api import create_api
-from fleet_runtime.app import App
-from fleet_runtime.listen import CannotServe, split_address
-from fleet_runtime.protocol import edge_protocol
-from fleet_runtime.record import Record
-from fleet_runtime.running import Running
-from fleet_runtime.service import Service
+from fleet_runtime.api.app import create_api
+from fleet_runtime.edge.app import App
+from fleet_runtime.edge.listen_address import CannotServe, split_address
+from fleet_runtime.edge.protocol import edge_protocol
+from fleet_runtime.gateway.live_snapshot import Running
+from fleet_runtime.gateway.service import Service
+from fleet_runtime.proxy.request_record import Record
+from fleet_runtime.telemetry.access_log import AccessLog
 
 BACKLOG = 2048
 ACCEPTS = 16

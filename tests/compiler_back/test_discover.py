@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fleet_compiler.discover import Patience, discover, is_asked
-from fleet_runtime.contract import Connection
+from fleet_runtime.artifacts.contract import Connection
 from fleet_runtime.dialects.observation import Observation
 from fleet_runtime.dialects.ollama import MAX_ASKS
 from fleet_runtime.simulator import MachineSpec, SimulatedModel, SimulationThread

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fleet_runtime.contract import LockedProvider, ModelFacts
+from fleet_runtime.artifacts.contract import LockedProvider, ModelFacts
 from tests.compiler_back.projects import compile_text, lock_of
 
 DESK = "http://127.0.0.1:8081"

@@ -13,7 +13,7 @@ import pytest
 from fleet_compiler.assets import SCHEMAS
 from fleet_compiler.editor import SCHEMA
 from fleet_compiler.outputs import MANIFEST
-from fleet_runtime.contract import ModelFacts
+from fleet_runtime.artifacts.contract import ModelFacts
 from tests.compiler_back.projects import compile_text, lock_of
 
 DESK = "http://127.0.0.1:8081"

@@ -9,7 +9,7 @@ import pytest
 
 from fleet_compiler.errors import ConfigInvalid
 from fleet_compiler.lockfile import applying, dump_lock, load_lock, save_lock, with_observations
-from fleet_runtime.contract import Connection, Lock, LockedProvider, ModelFacts
+from fleet_runtime.artifacts.contract import Connection, Lock, LockedProvider, ModelFacts
 from fleet_runtime.dialects.observation import Observation
 
 URL = "http://127.0.0.1:8080"

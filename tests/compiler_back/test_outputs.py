@@ -9,7 +9,7 @@ import pytest
 
 from fleet_compiler.errors import OutputFailed
 from fleet_compiler.outputs import MANIFEST, diff, line_counts, plan_outputs, write_files, write_outputs
-from fleet_runtime.contract import Manifest, digest
+from fleet_runtime.artifacts.contract import Manifest, digest
 
 Files = dict[str, bytes]
 

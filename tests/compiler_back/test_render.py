@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from fleet_compiler import render
 from fleet_compiler.render import TemplateFault, render_client, render_routing
-from fleet_runtime.contract import RoutedModel, RoutedProvider, RoutingTable
+from fleet_runtime.artifacts.contract import RoutedModel, RoutedProvider, RoutingTable
 
 TEXT = st.text(min_size=1)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from fleet_compiler.pipeline import Compiled
-from fleet_runtime.contract import FLEET_TABLE, RoutedModel, RoutingTable
-from fleet_runtime.router import lock_view, resolve
+from fleet_runtime.artifacts.contract import FLEET_TABLE, RoutedModel, RoutingTable
+from fleet_runtime.routing.resolver import lock_view, resolve
 from tests.compiler_back.projects import CHAT, compile_text, lock_of
 
 DESK = "http://127.0.0.1:8081"

@@ -15,7 +15,7 @@ from fleet_compiler.errors import ConfigInvalid
 from fleet_compiler.model import Fleet, GatewaySettings, Part, Provider, Surface, parse_fleet
 from fleet_compiler.source import decode
 from fleet_compiler.validate import check_schema, schema
-from fleet_runtime import contract
+from fleet_runtime.artifacts import contract
 
 CASES = Path(__file__).parents[1] / "cases"
 DEFINITIONS = schema()["$defs"]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fleet_runtime.contract import Kind
+from fleet_runtime.artifacts.contract import Kind
 from fleet_runtime.dialects import look
 from fleet_runtime.dialects.observation import Answer, Ask, Observation
 from tests.recorded import recorded

@@ -8,10 +8,10 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fleet_runtime.contract import Kind, LockedProvider, as_data, canonical
+from fleet_runtime.artifacts.contract import Kind, LockedProvider, as_data, canonical
 from fleet_runtime.dialects import KINDS, look
 from fleet_runtime.dialects.observation import Answer, Observation
-from fleet_runtime.identity import model_id_fault
+from fleet_runtime.routing.model_id import model_id_fault
 
 KEYS = st.sampled_from(
     [

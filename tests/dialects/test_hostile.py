@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from fleet_runtime.contract import Kind
+from fleet_runtime.artifacts.contract import Kind
 from fleet_runtime.dialects import KINDS
 from fleet_runtime.dialects.listing import MAX_MODELS
 from fleet_runtime.dialects.observation import Answer, Observation

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fleet_runtime.contract import ModelFacts
+from fleet_runtime.artifacts.contract import ModelFacts
 from tests.dialects.script import answer, look_at, replay
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fleet_runtime.contract import ModelFacts
+from fleet_runtime.artifacts.contract import ModelFacts
 from fleet_runtime.dialects.observation import Observation
 from tests.dialects.script import Looked, answer, listing, look_at
 

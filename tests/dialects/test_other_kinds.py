@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from fleet_runtime.contract import ModelFacts
+from fleet_runtime.artifacts.contract import ModelFacts
 from fleet_runtime.dialects.observation import Answer, Ask
 from fleet_runtime.dialects.ollama import MAX_ASKS
 from tests.dialects.script import answer, listing, look_at

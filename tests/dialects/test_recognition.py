@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fleet_runtime.contract import Kind
+from fleet_runtime.artifacts.contract import Kind
 from fleet_runtime.dialects import KINDS, other_names
 from fleet_runtime.dialects.observation import Observation
 from tests.dialects.script import answer, listing, look_at, replay

@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 from fleet_compiler.assets import SCHEMAS
 from fleet_compiler.examples import EXAMPLES
 from fleet_compiler.schemas import GENERATED, contract_schema
-from fleet_runtime.contract import Artifact, as_data
+from fleet_runtime.artifacts.contract import Artifact, as_data
 
 KEYWORDS = frozenset({
     "$schema", "$defs", "$ref", "title", "description", "examples", "default", "errorMessage",

@@ -12,12 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet_runtime.api_fleet_shapes import MACHINE, Fleet, Machine
-from fleet_runtime.api_shapes import Catalog, Favorites, Resolution, Roles
-from fleet_runtime.commands.opencode_config import relaxed
-from fleet_runtime.contract import ModelFacts, RoutedModel, RoutedProvider
-from fleet_runtime.drift import Drift, OtherContext, find_drift
-from fleet_runtime.findings import (
+from fleet_runtime.api.fleet_schemas import MACHINE, Fleet, Machine
+from fleet_runtime.api.schemas import Catalog, Favorites, Resolution, Roles
+from fleet_runtime.artifacts.contract import ModelFacts, RoutedModel, RoutedProvider
+from fleet_runtime.doctor.gateway_checks import (
     Finding,
     Told,
     clock_skew,
@@ -26,7 +24,9 @@ from fleet_runtime.findings import (
     machine_findings,
     role_findings,
 )
-from fleet_runtime.local_findings import Checkout, Opencode, file_findings, opencode_findings
+from fleet_runtime.doctor.local_checks import Checkout, Opencode, file_findings, opencode_findings
+from fleet_runtime.doctor.opencode_config import relaxed
+from fleet_runtime.providers.lock_drift import Drift, OtherContext, find_drift
 from tests import artifacts
 
 URL = "http://127.0.0.1:8400"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import get_args
 
 from fleet_runtime.commands.doctor import TITLES
-from fleet_runtime.findings import MAX_SKEW_SECONDS, Area, Finding, Severity
+from fleet_runtime.doctor.gateway_checks import MAX_SKEW_SECONDS, Area, Finding, Severity
 
 TEXT = (Path(__file__).parents[2] / "docs" / "doctor.md").read_text(encoding="utf-8")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from fleet_runtime.access import Access
+from fleet_runtime.edge.host_policy import Access
 from fleet_runtime.errors import Refused
-from fleet_runtime.headers import RequestHead
+from fleet_runtime.proxy.headers import RequestHead
 from tests import artifacts
 from tests.artifacts import connection
 from tests.gateway import running_gateway

@@ -8,7 +8,7 @@ import logging
 import pytest
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from fleet_runtime.protocol import EdgeProtocol
+from fleet_runtime.edge.protocol import EdgeProtocol
 from tests.gateway import gateway_before
 from tests.raw_client import client, request
 from tests.raw_server import Peer, answering

@@ -6,10 +6,10 @@ from urllib.parse import quote
 
 import pytest
 
-from fleet_runtime.app import Scope
-from fleet_runtime.body import Receive
-from fleet_runtime.endpoints import ENDPOINTS
-from fleet_runtime.proxy import Send
+from fleet_runtime.edge.app import Scope
+from fleet_runtime.proxy.endpoints import ENDPOINTS
+from fleet_runtime.proxy.exchange import Send
+from fleet_runtime.proxy.json_body import Receive
 from tests.artifacts import connection
 from tests.gateway import models, running_gateway
 from tests.raw_client import ask, client, request

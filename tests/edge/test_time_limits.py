@@ -8,8 +8,8 @@ from contextlib import suppress
 
 import pytest
 
-from fleet_runtime import protocol
-from fleet_runtime.protocol import EdgeProtocol
+from fleet_runtime.edge import protocol
+from fleet_runtime.edge.protocol import EdgeProtocol
 from tests.artifacts import connection
 from tests.gateway import gateway_before, running_gateway
 from tests.raw_client import ask, client, request

@@ -11,8 +11,8 @@ from typing import Any, TypeAlias
 import pytest
 from click.testing import CliRunner, Result
 
+from fleet_runtime.client import GatewayClient
 from fleet_runtime.commands import favorites as command
-from fleet_runtime.commands.gateway_client import GatewayClient
 from tests.favorites.conftest import HARD_ID
 from tests.raw_server import RawServer, answering, raw_server
 from tests.stack import Stack, free_port, run_fleet

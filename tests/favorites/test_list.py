@@ -1,4 +1,4 @@
-"""How the list of favorites changes, and what a favorite means now (fleet_runtime.favorites)."""
+"""How the list of favorites changes, and what a favorite means now (fleet_runtime.catalog.favorites)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet_runtime.contract import Status
-from fleet_runtime.errors import Refused
-from fleet_runtime.favorites import (
+from fleet_runtime.artifacts.contract import Status
+from fleet_runtime.catalog.favorites import (
     MAX_FAVORITES,
     Change,
     Favorite,
@@ -25,7 +24,8 @@ from fleet_runtime.favorites import (
     renaming,
     standing,
 )
-from fleet_runtime.router import MachineView, Refusal, Resolution
+from fleet_runtime.errors import Refused
+from fleet_runtime.routing.resolver import MachineView, Refusal, Resolution
 
 NAMES = {"desk": "desk", "old-desk": "desk", "lab": "lab"}
 MODELS = [f"{provider}/{model}" for provider in ("desk", "lab", "gone") for model in "abc"]

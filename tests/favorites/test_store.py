@@ -18,10 +18,10 @@ from pathlib import Path
 
 import pytest
 
-from fleet_runtime.database import HISTORY_ROWS, MIGRATIONS
-from fleet_runtime.events import EventLog
-from fleet_runtime.favorites import Favorites, VersionConflict, adding, removing
-from fleet_runtime.store import StatusChange, Store, StoreUnavailable, keep_history, state_path
+from fleet_runtime.catalog.favorites import Favorites, VersionConflict, adding, removing
+from fleet_runtime.event_log import EventLog
+from fleet_runtime.store.sqlite import HISTORY_ROWS, MIGRATIONS
+from fleet_runtime.store.store import StatusChange, Store, StoreUnavailable, keep_history, state_path
 
 pytestmark = pytest.mark.anyio
 
@@ -154,8 +154,8 @@ async def test_fault_30_fifty_writers_lose_no_acknowledged_write(path: Path) -> 
 WRITER = """
 import asyncio, json, sys
 from pathlib import Path
-from fleet_runtime.favorites import adding, removing
-from fleet_runtime.store import Store
+from fleet_runtime.catalog.favorites import adding, removing
+from fleet_runtime.store.store import Store
 
 async def write():
     store = Store(Path(sys.argv[1]))

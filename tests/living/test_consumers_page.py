@@ -10,11 +10,13 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
-from fleet_runtime import contract, events, favorites
-from fleet_runtime.api_events import FLEET_EVENT
-from fleet_runtime.api_fleet import KEEP_ALIVE_SECONDS
-from fleet_runtime.api_fleet_shapes import History
-from fleet_runtime.api_shapes import Catalog, Favorites, Picker, Resolution, Role, Roles
+from fleet_runtime import event_log as events
+from fleet_runtime.api.events import FLEET_EVENT
+from fleet_runtime.api.fleet import KEEP_ALIVE_SECONDS
+from fleet_runtime.api.fleet_schemas import History
+from fleet_runtime.api.schemas import Catalog, Favorites, Picker, Resolution, Role, Roles
+from fleet_runtime.artifacts import contract
+from fleet_runtime.catalog import favorites
 
 PAGE = (Path(__file__).parents[2] / "docs" / "consumers.md").read_text(encoding="utf-8")
 WORDS = {

@@ -10,10 +10,11 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel, TypeAdapter
 
-from fleet_runtime import api_fleet_shapes, api_shapes
-from fleet_runtime.api_events import FLEET_EVENT
-from fleet_runtime.api_fleet_shapes import Fleet, History, Machine
-from fleet_runtime.api_shapes import (
+from fleet_runtime.api import fleet_schemas as api_fleet_shapes
+from fleet_runtime.api import schemas as api_shapes
+from fleet_runtime.api.events import FLEET_EVENT
+from fleet_runtime.api.fleet_schemas import Fleet, History, Machine
+from fleet_runtime.api.schemas import (
     Catalog,
     Error,
     Favorites,
@@ -26,7 +27,7 @@ from fleet_runtime.api_shapes import (
     Serving,
 )
 from fleet_runtime.errors import FAULTS
-from fleet_runtime.events import Topic
+from fleet_runtime.event_log import Topic
 from tests.living.feed import following
 from tests.stack import Stack, eventually
 

@@ -10,14 +10,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from fleet_runtime.catalog import Catalog
-from fleet_runtime.contract import ModelFacts, RoutingTable
+from fleet_runtime.artifacts.contract import ModelFacts, RoutingTable
+from fleet_runtime.artifacts.snapshot import Snapshot
+from fleet_runtime.catalog.catalog import Catalog
 from fleet_runtime.dialects.observation import Observation
-from fleet_runtime.events import EventLog
-from fleet_runtime.health import after_look
-from fleet_runtime.inventory import Inventory
-from fleet_runtime.router import MachineView, resolve
-from fleet_runtime.snapshot import Snapshot
+from fleet_runtime.event_log import EventLog
+from fleet_runtime.providers.health import after_look
+from fleet_runtime.providers.inventory import Inventory
+from fleet_runtime.routing.resolver import MachineView, resolve
 from tests import artifacts
 
 MACHINES, MODELS = 100, 50
@@ -106,7 +106,7 @@ def test_what_may_have_been_meant_is_only_looked_for_where_it_is_told(
         calls.append(about[-1])
         return ("x",)
 
-    monkeypatch.setattr("fleet_runtime.router._suggestions", suggest)
+    monkeypatch.setattr("fleet_runtime.routing.resolver._suggestions", suggest)
     answer = resolve(table, inventory.view, "m003/nope")
     assert answer.refusal is not None
     assert calls == []

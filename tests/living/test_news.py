@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from fleet_runtime.events import EventLog
-from fleet_runtime.inventory import NEWS_SPACING, Inventory
-from fleet_runtime.machine import Machine
-from fleet_runtime.snapshot import Snapshot
+from fleet_runtime.artifacts.snapshot import Snapshot
+from fleet_runtime.event_log import EventLog
+from fleet_runtime.providers.inventory import NEWS_SPACING, Inventory
+from fleet_runtime.providers.provider import Machine
 from fleet_runtime.upstream import Upstream
 from tests import artifacts
 from tests.raw_server import Gone, Peer, raw_server

@@ -11,8 +11,8 @@ from typing import Any
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
-from fleet_runtime.api import create_api
-from fleet_runtime.service import Service
+from fleet_runtime.api.app import create_api
+from fleet_runtime.gateway.service import Service
 from tests import artifacts
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from fleet_runtime.tagged import Tagged
+from fleet_runtime.catalog.etag import Tagged
 from tests.living.conftest import SHARED
 from tests.stack import Stack, eventually
 

@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet_runtime.access_log import AccessLog, Line, LogFormat, json_line, text_line
-from fleet_runtime.logs import JsonFormatter, TextFormatter
-from fleet_runtime.record import Record
+from fleet_runtime.proxy.request_record import Record
+from fleet_runtime.telemetry.access_log import AccessLog, Line, LogFormat, json_line, text_line
+from fleet_runtime.telemetry.logging_setup import JsonFormatter, TextFormatter
 from tests.artifacts import connection, gateway, write_generated
 from tests.operations.process import gateway_process
 from tests.raw_client import ask, client, request

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from fleet_runtime.contract import Gateway
+from fleet_runtime.artifacts.contract import Gateway
 from tests.artifacts import connection, gateway, write_generated
 from tests.stack import free_port
 

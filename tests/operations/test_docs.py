@@ -9,17 +9,19 @@ from typing import get_args
 
 import pytest
 
-from fleet_runtime import protocol, server, service
-from fleet_runtime.api import create_api
-from fleet_runtime.contract import Gateway, Inventory, Limits, Status, Timeouts
+from fleet_runtime import server
+from fleet_runtime.api.app import create_api
+from fleet_runtime.artifacts.contract import Gateway, Inventory, Limits, Status, Timeouts
 from fleet_runtime.dialects.listing import MAX_MODELS
-from fleet_runtime.endpoints import ENDPOINTS, Endpoint
+from fleet_runtime.edge import protocol
 from fleet_runtime.errors import FAULTS
-from fleet_runtime.events import Topic
-from fleet_runtime.machine import WAITING_ROOM
-from fleet_runtime.metrics import ReloadResult
-from fleet_runtime.probe import MAX_LIST_BYTES
-from fleet_runtime.record import EndReason
+from fleet_runtime.event_log import Topic
+from fleet_runtime.gateway import service
+from fleet_runtime.providers.probe import MAX_LIST_BYTES
+from fleet_runtime.providers.provider import WAITING_ROOM
+from fleet_runtime.proxy.endpoints import ENDPOINTS, Endpoint
+from fleet_runtime.proxy.request_record import EndReason
+from fleet_runtime.telemetry.metrics import ReloadResult
 from tests.artifacts import connection, gateway, write_generated
 
 DOCS = Path(__file__).parents[2] / "docs" / "gateway.md"

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from fleet_runtime.edge.api_keys import Keys, Scope
 from fleet_runtime.errors import Refused
-from fleet_runtime.keys import Keys, Scope
 from tests.artifacts import connection, gateway, write_generated
 from tests.operations.process import GatewayProcess, gateway_process
 from tests.raw_client import Answer, ask

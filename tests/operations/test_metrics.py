@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from fleet_runtime.events import EventLog
-from fleet_runtime.machine import Machine
-from fleet_runtime.metrics import OVERHEAD_SECONDS, SECONDS, Histogram, Metrics
-from fleet_runtime.record import Record
-from fleet_runtime.running import Running, assemble
-from fleet_runtime.snapshot import load_snapshot
+from fleet_runtime.artifacts.snapshot import load_snapshot
+from fleet_runtime.event_log import EventLog
+from fleet_runtime.gateway.live_snapshot import Running, assemble
+from fleet_runtime.providers.provider import Machine
+from fleet_runtime.proxy.request_record import Record
+from fleet_runtime.telemetry.metrics import OVERHEAD_SECONDS, SECONDS, Histogram, Metrics
 from tests.artifacts import connection, gateway, write_generated
 from tests.operations.process import gateway_process
 from tests.raw_client import ask

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from fleet_runtime.snapshot import load_snapshot
+from fleet_runtime.artifacts.snapshot import load_snapshot
 from tests.artifacts import connection, gateway, write_generated
 from tests.operations.process import GatewayProcess, gateway_process
 from tests.raw_client import Client, ask, client, request

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet_runtime.headers import RequestHead, percent_encoded, without_model
+from fleet_runtime.proxy.headers import RequestHead, percent_encoded, without_model
 from tests.gateway import gateway_before
 from tests.raw_client import ask
 from tests.raw_server import answering

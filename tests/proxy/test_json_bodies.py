@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fleet_runtime.body import JsonBody
 from fleet_runtime.errors import Refused
+from fleet_runtime.proxy.json_body import JsonBody
 from tests.gateway import gateway_before, models
 from tests.raw_client import ask
 from tests.raw_server import answering

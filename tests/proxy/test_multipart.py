@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fleet_runtime.multipart import MultipartBody
+from fleet_runtime.proxy.multipart_body import MultipartBody
 from tests.gateway import gateway_before
 from tests.raw_client import Answer, ask, client
 from tests.raw_server import answering

@@ -7,8 +7,8 @@ import json
 
 import pytest
 
-from fleet_runtime.contract import RoutingTable
-from fleet_runtime.endpoints import Routes
+from fleet_runtime.artifacts.contract import RoutingTable
+from fleet_runtime.proxy.endpoints import Routes
 from tests import artifacts
 from tests.gateway import gateway_before
 from tests.raw_client import Answer, ask, client, request

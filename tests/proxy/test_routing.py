@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from fleet_runtime.endpoints import Routes
-from fleet_runtime.router import MachineView
+from fleet_runtime.proxy.endpoints import Routes
+from fleet_runtime.routing.resolver import MachineView
 from tests.artifacts import connection
 from tests.gateway import gateway_before, models, running_gateway
 from tests.raw_client import ask

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from fleet_runtime.record import EndReason
+from fleet_runtime.proxy.request_record import EndReason
 from tests.artifacts import connection
 from tests.gateway import gateway_before, running_gateway
 from tests.raw_client import Answer, ask, client, request

@@ -1,4 +1,4 @@
-"""The feed of events (fleet_runtime.events)."""
+"""The feed of events (fleet_runtime.event_log)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from fleet_runtime.events import CAPACITY, MAX_BYTES, EventLog
+from fleet_runtime.event_log import CAPACITY, MAX_BYTES, EventLog
 
 pytestmark = pytest.mark.anyio
 

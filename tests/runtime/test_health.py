@@ -1,12 +1,12 @@
-"""How one more look at a machine changes what is known of it (fleet_runtime.health)."""
+"""How one more look at a machine changes what is known of it (fleet_runtime.providers.health)."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from fleet_runtime.contract import ModelFacts
+from fleet_runtime.artifacts.contract import ModelFacts
 from fleet_runtime.dialects.observation import Observation
-from fleet_runtime.health import EMPTIED, MachineState, after_look, next_look
+from fleet_runtime.providers.health import EMPTIED, MachineState, after_look, next_look
 
 GRACE = 30.0
 LIST = {"qwen3-8b": ModelFacts(context=8192, context_source="listed")}

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet_runtime.contract import Legacy, ProviderClass, RoutedModel, RoutedProvider, RoutingTable
-from fleet_runtime.router import MachineView, Resolution, lock_view, resolve
+from fleet_runtime.artifacts.contract import Legacy, ProviderClass, RoutedModel, RoutedProvider, RoutingTable
+from fleet_runtime.routing.resolver import MachineView, Resolution, lock_view, resolve
 
 
 def provider(name: str, *models: str, class_: ProviderClass = "local", **aliases: str) -> RoutedProvider:

@@ -1,4 +1,4 @@
-"""What cannot be served is refused in words, at start and at a reload (fleet_runtime.service)."""
+"""What cannot be served is refused in words, at start and at a reload (fleet_runtime.gateway.service)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fleet_runtime.service import REFUSALS, Service
+from fleet_runtime.gateway.service import REFUSALS, Service
 from tests.artifacts import connection, gateway, write_generated
 
 pytestmark = pytest.mark.anyio

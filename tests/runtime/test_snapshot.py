@@ -1,4 +1,4 @@
-"""generated/ is loaded whole and checked, or refused with a reason (fleet_runtime.snapshot)."""
+"""generated/ is loaded whole and checked, or refused with a reason (fleet_runtime.artifacts.snapshot)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fleet_runtime.snapshot import ArtifactError, load_snapshot
+from fleet_runtime.artifacts.snapshot import ArtifactError, load_snapshot
 from tests.artifacts import connection, gateway, write_generated
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from fleet_runtime.contract import Kind
+from fleet_runtime.artifacts.contract import Kind
 from fleet_runtime.dialects import drive, look
 from fleet_runtime.dialects.observation import Answer, Ask, Observation
 from fleet_runtime.simulator import MachineSpec, SimulatedMachine, SimulatedModel, Simulation

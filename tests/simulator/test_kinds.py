@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from fleet_runtime.contract import Purpose
+from fleet_runtime.artifacts.contract import Purpose
 from fleet_runtime.simulator import SimulatedModel
 from fleet_runtime.simulator.spec import SimulatedKind
 from tests.simulator.asking import CHAT, chat, client, events, look_at, machine

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fleet_runtime.contract import Timeouts
+from fleet_runtime.artifacts.contract import Timeouts
 from fleet_runtime.upstream import Upstream
 
 Client = Callable[..., Upstream]

@@ -11,7 +11,7 @@ import pytest
 import trustme
 from aiohappyeyeballs import AddrInfoType
 
-from fleet_runtime.contract import Timeouts
+from fleet_runtime.artifacts.contract import Timeouts
 from fleet_runtime.upstream import ConnectFailed, Upstream
 from fleet_runtime.upstream.address import Address, system_names
 from tests.raw_server import Peer, answering, raw_server

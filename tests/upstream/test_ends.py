@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fleet_runtime.contract import Timeouts
+from fleet_runtime.artifacts.contract import Timeouts
 from fleet_runtime.upstream import FirstByteTimeout, IdleTimeout, UpstreamCut
 from tests.raw_server import Peer, answering, raw_server
 from tests.upstream.conftest import Client, eventually, until_state

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from fleet_runtime.contract import Timeouts
+from fleet_runtime.artifacts.contract import Timeouts
 from fleet_runtime.upstream import FirstByteTimeout, UpstreamCut
 from fleet_runtime.upstream.response import HIGH_WATER
 from tests.raw_server import Peer, raw_server

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fleet_runtime.contract import Timeouts
+from fleet_runtime.artifacts.contract import Timeouts
 from fleet_runtime.upstream import BadUpstreamAnswer, Response, Upstream, UpstreamCut
 from fleet_runtime.upstream.address import Address
 from fleet_runtime.upstream.connection import HEAD_LIMIT, Connection

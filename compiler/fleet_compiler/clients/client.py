@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fleet_runtime.contract import Gateway, KeyReference, RoutingTable
+from fleet_runtime.artifacts.contract import Gateway, KeyReference, RoutingTable
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from fleet_compiler.clients.client import Client, ClientView
-from fleet_runtime.contract import KeyReference, RoutedModel, RoutedProvider
-from fleet_runtime.identity import CompositeId, split_id
-from fleet_runtime.router import listed_names
+from fleet_runtime.artifacts.contract import KeyReference, RoutedModel, RoutedProvider
+from fleet_runtime.routing.model_id import CompositeId, split_id
+from fleet_runtime.routing.resolver import listed_names
 
 MAX_DEFAULT_OUTPUT = 8192
 USABLE_SOURCES = frozenset({"configured", "running", "listed"})

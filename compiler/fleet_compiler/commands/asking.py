@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fleet_compiler.commands.terminal import note, warn
-from fleet_runtime.contract import Connection
+from fleet_runtime.artifacts.contract import Connection
 from fleet_runtime.dialects.observation import Observation
 
 LIST_PATH = "'/models' "

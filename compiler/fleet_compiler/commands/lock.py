@@ -21,7 +21,7 @@ from fleet_compiler.lockfile import applying, dump_lock, load_lock, save_lock, w
 from fleet_compiler.resolve import resolve_connections
 from fleet_compiler.turns import taking_turns
 from fleet_compiler.wording import answered, nearest
-from fleet_runtime.contract import Connection
+from fleet_runtime.artifacts.contract import Connection
 from fleet_runtime.dialects.observation import Observation
 
 

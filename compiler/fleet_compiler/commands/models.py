@@ -16,7 +16,7 @@ from fleet_compiler.lockfile import applying, load_lock
 from fleet_compiler.model import Fleet
 from fleet_compiler.resolve import resolve_connections, resolve_fleet, table_path
 from fleet_compiler.wording import listed
-from fleet_runtime.contract import FLEET_TABLE, RoutedModel, RoutedProvider, as_data
+from fleet_runtime.artifacts.contract import FLEET_TABLE, RoutedModel, RoutedProvider, as_data
 
 
 @click.command(

@@ -16,10 +16,10 @@ from fleet_compiler.load import load_fleet
 from fleet_compiler.outputs import MANIFEST
 from fleet_compiler.pipeline import model_digest, project_of
 from fleet_compiler.wording import listed, short
-from fleet_runtime.contract import Connection, Manifest, RoutedModel, RoutingTable
-from fleet_runtime.router import Resolution, lock_view
-from fleet_runtime.router import resolve as route
-from fleet_runtime.snapshot import ArtifactError, Snapshot, load_snapshot
+from fleet_runtime.artifacts.contract import Connection, Manifest, RoutedModel, RoutingTable
+from fleet_runtime.artifacts.snapshot import ArtifactError, Snapshot, load_snapshot
+from fleet_runtime.routing.resolver import Resolution, lock_view
+from fleet_runtime.routing.resolver import resolve as route
 
 CHAT = "/v1/chat/completions"
 

@@ -20,7 +20,7 @@ from fleet_compiler.report import Format, render
 from fleet_compiler.resolve import resolve_connections, resolve_fleet
 from fleet_compiler.source import Source
 from fleet_compiler.wording import answered
-from fleet_runtime.contract import Lock
+from fleet_runtime.artifacts.contract import Lock
 
 if TYPE_CHECKING:
     from fleet_compiler.live import Live

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fleet_runtime.commands.gateway_client import nearest_generated, url_option
+from fleet_runtime.client import nearest_generated, url_option
 
 if TYPE_CHECKING:
-    from fleet_runtime.commands.examination import Examination
-    from fleet_runtime.findings import Finding
+    from fleet_runtime.doctor.collect import Examination
+    from fleet_runtime.doctor.gateway_checks import Finding
 
 COLORS = {"error": "red", "warning": "yellow", "note": "cyan"}
 TITLES = {
@@ -49,7 +49,7 @@ def doctor(url: str | None, as_json: bool) -> None:
     Asks the gateway, compares fleet.yaml, fleet.lock and generated/ of the nearest folder, and looks at
     opencode's configuration. Changes nothing, and no model is loaded.
     """
-    from fleet_runtime.commands.examination import examine
+    from fleet_runtime.doctor.collect import examine
 
     examination = examine(url, nearest_generated(), os.environ)
     findings = examination.findings
@@ -80,7 +80,7 @@ def _shown(findings: Iterable[Finding]) -> list[str]:
 
 
 def _summary(examination: Examination) -> str:
-    from fleet_runtime.findings import counted
+    from fleet_runtime.doctor.gateway_checks import counted
 
     severities = [finding.severity for finding in examination.findings]
     counts = [counted(severities.count(each), each) for each in COLORS if each in severities]

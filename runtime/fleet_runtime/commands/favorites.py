@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import click
 
-from fleet_runtime.commands.gateway_client import (
+from fleet_runtime.client import (
     GatewayClient,
     GatewayRefused,
     asking_gateway,

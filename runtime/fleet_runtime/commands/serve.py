@@ -39,11 +39,11 @@ def serve(generated: Path | None, listen: str | None, log_format: Literal["text"
     It routes every `provider/model` to exactly that machine and takes a new snapshot as soon as
     `fleet build` has written one. SIGHUP reloads, SIGTERM and Ctrl-C stop.
     """
-    from fleet_runtime.access_log import AccessLog
-    from fleet_runtime.commands.gateway_client import nearest_generated
-    from fleet_runtime.logs import StandardError, log_to_stderr
+    from fleet_runtime.client import nearest_generated
+    from fleet_runtime.gateway.service import REFUSALS
     from fleet_runtime.server import run_gateway
-    from fleet_runtime.service import REFUSALS
+    from fleet_runtime.telemetry.access_log import AccessLog
+    from fleet_runtime.telemetry.logging_setup import StandardError, log_to_stderr
 
     log_to_stderr(log_format)
     access_log = AccessLog(log_format, StandardError())

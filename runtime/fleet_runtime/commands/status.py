@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from fleet_runtime.commands.gateway_client import GatewayClient, asking_gateway, url_option
+from fleet_runtime.client import GatewayClient, asking_gateway, url_option
 
 COLORS = {"online": "green", "unknown": "cyan", "degraded": "yellow", "disabled": "bright_black"}
 COLUMNS = ("machine", "status", "since", "models", "loaded", "latency", "in flight", "last error")

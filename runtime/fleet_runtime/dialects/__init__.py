@@ -10,7 +10,7 @@ from collections.abc import Generator, Mapping
 from dataclasses import replace
 from typing import Literal, TypeAlias
 
-from fleet_runtime.contract import Kind
+from fleet_runtime.artifacts.contract import Kind
 from fleet_runtime.dialects import llama_server, llama_swap, lmstudio, ollama, openai, vllm
 from fleet_runtime.dialects.dialect import Dialect
 from fleet_runtime.dialects.listing import Listing, bounded, decoded, mapping, mark_of, parsed, read_listing

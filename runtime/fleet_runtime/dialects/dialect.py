@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from fleet_runtime.contract import Kind, ModelFacts, State
+from fleet_runtime.artifacts.contract import Kind, ModelFacts, State
 from fleet_runtime.dialects.listing import Listing
 from fleet_runtime.dialects.observation import Answer, Ask, Observation
 

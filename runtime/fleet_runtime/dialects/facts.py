@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from fleet_runtime.contract import ModelFacts, RoutedModel
+from fleet_runtime.artifacts.contract import ModelFacts, RoutedModel
 
 Facts = TypeVar("Facts", bound=ModelFacts)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from fleet_runtime.contract import Kind
+from fleet_runtime.artifacts.contract import Kind
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, TypeVar, get_args
 
-from fleet_runtime.contract import ContextSource, InputKind, ModelFacts, Purpose
+from fleet_runtime.artifacts.contract import ContextSource, InputKind, ModelFacts, Purpose
 from fleet_runtime.dialects.facts import merge
 from fleet_runtime.dialects.observation import Answer, Observation
-from fleet_runtime.identity import model_id_fault
+from fleet_runtime.routing.model_id import model_id_fault
 
 MAX_TOKENS = 2**53 - 1
 MAX_MODELS = 2000

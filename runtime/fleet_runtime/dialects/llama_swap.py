@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from urllib.parse import quote
 
-from fleet_runtime.contract import ModelFacts, State
+from fleet_runtime.artifacts.contract import ModelFacts, State
 from fleet_runtime.dialects.dialect import Dialect, Reading, Seen
 from fleet_runtime.dialects.listing import (
     Item,

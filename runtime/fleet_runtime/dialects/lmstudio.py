@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fleet_runtime.contract import ModelFacts, Purpose, State
+from fleet_runtime.artifacts.contract import ModelFacts, Purpose, State
 from fleet_runtime.dialects.dialect import Dialect, Reading, Seen
 from fleet_runtime.dialects.listing import (
     Item,

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from fleet_runtime.contract import Kind, ModelFacts, State
+from fleet_runtime.artifacts.contract import Kind, ModelFacts, State
 
 if TYPE_CHECKING:
     from fleet_runtime.dialects.listing import Listing

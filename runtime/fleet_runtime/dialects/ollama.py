@@ -12,7 +12,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
-from fleet_runtime.contract import ModelFacts, State
+from fleet_runtime.artifacts.contract import ModelFacts, State
 from fleet_runtime.dialects.dialect import Dialect, Reading, Seen
 from fleet_runtime.dialects.listing import (
     Listing,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fleet_runtime.contract import InputKind
+from fleet_runtime.artifacts.contract import InputKind
 from fleet_runtime.dialects.listing import Item, decoded, mapping, tokens
 from fleet_runtime.dialects.observation import Answer
 

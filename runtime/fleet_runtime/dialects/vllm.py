@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleet_runtime.contract import ModelFacts
+from fleet_runtime.artifacts.contract import ModelFacts
 from fleet_runtime.dialects.dialect import Dialect, Reading, Seen
 from fleet_runtime.dialects.listing import Item, Listing, collect, context, tokens
 from fleet_runtime.dialects.observation import Observation

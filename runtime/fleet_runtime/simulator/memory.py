@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 
-from fleet_runtime.contract import State
+from fleet_runtime.artifacts.contract import State
 from fleet_runtime.simulator.news import News
 from fleet_runtime.simulator.spec import SimulatedModel
 

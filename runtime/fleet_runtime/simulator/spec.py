@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, TypeAdapter
 
-from fleet_runtime.contract import Purpose
+from fleet_runtime.artifacts.contract import Purpose
 
 SimulatedKind = Literal[
     "llama-swap", "llama-server", "llama-server-router", "cloud", "ollama", "vllm", "lmstudio"

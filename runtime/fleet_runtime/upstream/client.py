@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from fleet_runtime.contract import Timeouts
+from fleet_runtime.artifacts.contract import Timeouts
 from fleet_runtime.upstream.address import Address, Resolve, system_names
 from fleet_runtime.upstream.connection import Connection
 from fleet_runtime.upstream.errors import UpstreamCut

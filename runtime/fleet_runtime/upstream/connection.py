@@ -12,7 +12,7 @@ from typing import cast
 
 import httptools
 
-from fleet_runtime.contract import Timeouts
+from fleet_runtime.artifacts.contract import Timeouts
 from fleet_runtime.upstream.errors import BadUpstreamAnswer, FirstByteTimeout, IdleTimeout, UpstreamCut
 from fleet_runtime.upstream.framing import body_length
 from fleet_runtime.upstream.response import HIGH_WATER, BodySource, Response

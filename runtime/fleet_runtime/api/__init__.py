@@ -1,0 +1,1 @@
+"""Everything under ``/api``, with ``/health``, ``/ready`` and ``/metrics``."""

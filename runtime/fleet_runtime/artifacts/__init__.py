@@ -1,0 +1,1 @@
+"""The files of ``generated/``: their shapes, and loading them as one checked snapshot."""

@@ -1,0 +1,114 @@
+"""generated/ as one immutable, hash-checked value."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from fleet_runtime.artifacts.contract import (
+    FLEET_TABLE,
+    Artifact,
+    Connection,
+    Gateway,
+    Manifest,
+    RoutingTable,
+    digest,
+)
+
+Loaded = TypeVar("Loaded", bound=Artifact)
+
+
+class ArtifactError(Exception):
+    """The generated folder cannot be served; the message names the file and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One consistent output of the compiler.
+
+    `id` is ``sha256:`` and the hash of the manifest's bytes. `tables` maps each base path (empty for
+    ``/v1``) to its routing table. `root` is the folder that the files named in gateway.json lie below.
+    """
+
+    id: str
+    root: Path
+    gateway: Gateway
+    tables: Mapping[str, RoutingTable]
+    connections: Mapping[str, Connection]
+
+    @property
+    def fleet(self) -> RoutingTable:
+        """The table of ``/v1``, which knows every provider."""
+        return self.tables[""]
+
+    def table(self, surface: str | None) -> RoutingTable | None:
+        return self.tables.get(f"/{surface}" if surface else "")
+
+
+def load_snapshot(folder: Path) -> Snapshot:
+    """Read and check the whole folder; raises `ArtifactError` and never returns a mix of two builds.
+
+    The folder is resolved once, so that a symbolic link which is swapped meanwhile is no mix either.
+    """
+    try:
+        resolved = folder.resolve(strict=True)
+    except (OSError, RuntimeError, ValueError):
+        raise ArtifactError(f"there is no folder '{folder}': run `fleet build` first") from None
+    raw = _read(resolved, "manifest.json")
+    manifest = _parse(Manifest, raw, "manifest.json")
+    contents = {name: _checked(resolved, name, sha256) for name, sha256 in manifest.files.items()}
+    gateway = _parse(Gateway, _member(contents, "gateway.json"), "gateway.json")
+    files = [FLEET_TABLE, *gateway.surfaces.values()]
+    tables = [_parse(RoutingTable, _member(contents, name), name) for name in files]
+    return Snapshot(
+        id=f"sha256:{digest(raw)}",
+        root=Path(os.path.normpath(folder.absolute() / gateway.root)),
+        gateway=gateway,
+        tables=MappingProxyType({table.base: table for table in tables}),
+        connections=MappingProxyType({connection.name: connection for connection in gateway.providers}),
+    )
+
+
+def _read(folder: Path, name: str) -> bytes:
+    try:
+        return (folder / name).read_bytes()
+    except FileNotFoundError:
+        raise ArtifactError(f"'{folder / name}' is missing: run `fleet build`") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ArtifactError(f"'{folder / name}' cannot be read: {reason}") from None
+
+
+def _checked(folder: Path, name: str, sha256: str) -> bytes:
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise ArtifactError(f"manifest.json names '{name}', which is not inside '{folder}'")
+    data = _read(folder, name)
+    if digest(data) != sha256:
+        raise ArtifactError(
+            f"'{folder / name}' is not the file that manifest.json was written with: run `fleet build`"
+        )
+    return data
+
+
+def _member(contents: Mapping[str, bytes], name: str) -> bytes:
+    try:
+        return contents[name]
+    except KeyError:
+        raise ArtifactError(f"manifest.json does not list '{name}': run `fleet build`") from None
+
+
+def _parse(kind: type[Loaded], data: bytes, name: str) -> Loaded:
+    try:
+        return kind.model_validate_json(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the top level"
+        raise ArtifactError(
+            f"'{name}' was not written by this version of fleet ({where}: {first['msg']}): run `fleet build`"
+        ) from None

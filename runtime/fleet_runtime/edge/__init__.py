@@ -1,0 +1,1 @@
+"""The client's side of a connection: protocol, limits, access control."""

@@ -1,0 +1,291 @@
+"""The gateway's HTTP edge: a bare ASGI callable for the inference paths, with the API behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any, Final, NoReturn, Protocol
+from urllib.parse import parse_qs, unquote_to_bytes
+
+from fleet_runtime.artifacts.contract import RoutingTable
+from fleet_runtime.catalog.etag import Tagged
+from fleet_runtime.edge.api_keys import Keys
+from fleet_runtime.edge.host_policy import Access, preflight
+from fleet_runtime.errors import ErrorAnswer, Refused, refused, suggest
+from fleet_runtime.proxy.endpoints import Base, Route, Routes
+from fleet_runtime.proxy.exchange import AnswerCut, Deciding, Exchange, Send
+from fleet_runtime.proxy.headers import Header, RequestHead
+from fleet_runtime.proxy.json_body import ClientGone, Receive, read_body, too_large
+from fleet_runtime.proxy.request_record import Record
+
+Scope = MutableMapping[str, Any]
+ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+CLIENT: Final = "fleet.client"
+"""The ASGI extension through which an app is told that its client has gone: a `Client`."""
+
+_log = logging.getLogger(__name__)
+
+
+class Client(Protocol):
+    """The connection that a request came on."""
+
+    @property
+    def lost(self) -> bool: ...
+
+    def when_gone(self, callback: Callable[[], object] | None) -> None:
+        """`callback` is called once, when the client goes; None takes it back."""
+
+    def pass_on(self, piece: bytes) -> bool:
+        """Send the next piece of the answer that has begun, as ``http.response.body`` would; whether the
+        client takes another one at once."""
+
+
+class Fleet(Deciding, Protocol):
+    """One snapshot at work: read once per request, swapped whole on a reload."""
+
+    @property
+    def tables(self) -> Mapping[str, RoutingTable]: ...
+
+    @property
+    def keys(self) -> Keys: ...
+
+    @property
+    def routes(self) -> Routes: ...
+
+    @property
+    def access(self) -> Access: ...
+
+    def models(self, base: str, pinned: str | None) -> Tagged: ...
+
+    def model(self, base: str, pinned: str | None, id: str) -> bytes | None: ...
+
+
+class App:
+    """`current` gives the fleet that runs now; `api` gets every path that is not for inference; `finished`
+    is told each request when it is over."""
+
+    def __init__(
+        self,
+        current: Callable[[], Fleet],
+        api: ASGIApp | None = None,
+        finished: Callable[[Record], None] | None = None,
+    ) -> None:
+        self._current = current
+        self._api = api
+        self._finished = finished
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._answer(scope, receive, send)
+        elif self._api is not None:
+            await self._api(scope, receive, send)
+        else:
+            raise RuntimeError(f"no '{scope['type']}' here")
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        fleet = self._current()
+        routes, access = fleet.routes, fleet.access
+        head = RequestHead(scope["headers"])
+        path: bytes = scope["raw_path"]
+        method: str = scope["method"]
+        route = routes.proxied(path)
+        if route is None:
+            record = Record(head.request_id.decode(), None, path.decode("latin-1"), inference=False)
+            send = _recorded(send, record)
+        else:
+            record = Record(head.request_id.decode(), route.base.table.surface, route.endpoint.path)
+        cors: list[Header] = []
+        try:
+            cors = access.check(head)
+            if method == "OPTIONS" and (allowed := preflight(scope["headers"], cors)) is not None:
+                await _send_whole(send, 204, allowed, b"")
+                return
+            if fleet.keys:
+                fleet.keys.check(head.key, method, path.decode("latin-1"), _surface(scope["query_string"]))
+            if route is not None:
+                _require(method, path, ("POST",))
+                await self._proxy(fleet, route, scope, head, cors, receive, send, record)
+            elif (base := routes.lists.get(path)) is not None:
+                _require(method, path, ("GET", "HEAD"))
+                listed = fleet.models(base.table.base, base.pinned)
+                await _send_tagged(send, scope, [*cors, (b"x-request-id", head.request_id)], listed)
+            elif (named := routes.model(path)) is not None:
+                _require(method, path, ("GET", "HEAD"))
+                found = Tagged.of(await _model(fleet, *named))
+                await _send_tagged(send, scope, [*cors, (b"x-request-id", head.request_id)], found)
+            elif self._api is not None:
+                await self._pass_to_api(fleet, scope, head, cors, receive, send)
+            else:
+                raise refused("not_found", f"there is nothing at '{path.decode('latin-1')}'")
+        except Refused as refusal:
+            record.refuse(refusal.answer.status, refusal.answer.code)
+            anthropic = route is not None and route.endpoint.anthropic
+            await _send_error(send, refusal.answer, [*cors, (b"x-request-id", head.request_id)], anthropic)
+        finally:
+            record.finished = time.perf_counter()
+            if self._finished is not None:
+                self._finished(record)
+
+    async def _proxy(
+        self,
+        fleet: Fleet,
+        route: Route,
+        scope: Scope,
+        head: RequestHead,
+        cors: list[Header],
+        receive: Receive,
+        send: Send,
+        record: Record,
+    ) -> None:
+        """Answer an inference request; the client's going cancels it, and so does the gateway's stopping."""
+        client: Client | None = scope.get("extensions", {}).get(CLIENT)
+        task = asyncio.current_task()
+        assert task is not None
+        if client is not None:
+            client.when_gone(task.cancel)
+        try:
+            await Exchange(
+                fleet, route, scope["query_string"], head, cors, receive, send, record, client
+            ).run()
+        except ClientGone:
+            record.end_reason = "client_gone"
+        except asyncio.CancelledError:
+            task.uncancel()
+            if client is not None and client.lost:
+                record.end_reason = "client_gone"
+            else:
+                self._stop(record)
+        except AnswerCut:
+            raise
+        except Exception:
+            record.end_reason = "refused"
+            record.code = "internal_error"
+            _log.exception("request %s failed", record.request_id)
+            if record.status:
+                raise AnswerCut from None
+            answer = ErrorAnswer("internal_error", "the gateway failed; its log says why")
+            raise Refused(answer) from None
+        finally:
+            if client is not None:
+                client.when_gone(None)
+
+    @staticmethod
+    def _stop(record: Record) -> NoReturn:
+        """End a request that outlasts the gateway: an answer that has begun is cut, not ended."""
+        record.end_reason, record.code = "refused", "gateway_stopping"
+        if record.status:
+            raise AnswerCut("the gateway stops")
+        raise refused("gateway_stopping", "the gateway stops", headers=[(b"connection", b"close")])
+
+    async def _pass_to_api(
+        self,
+        fleet: Fleet,
+        scope: Scope,
+        head: RequestHead,
+        cors: list[Header],
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        """Hand a request to the API, its body bounded, the CORS headers added to its answer."""
+        assert self._api is not None
+        limit = fleet.gateway.limits.body
+        if head.content_length > limit:
+            raise too_large(limit)
+        send = _with_headers(send, [*cors, (b"x-request-id", head.request_id)])
+        if scope["method"] in ("POST", "PUT", "PATCH", "DELETE"):
+            try:
+                receive = _replay(await read_body(receive, limit), receive)
+            except ClientGone:
+                return
+        await self._api(scope, receive, send)
+
+
+def _surface(query: bytes) -> str | None:
+    """The `surface` that a query names; None where it names none, or several."""
+    if not query:
+        return None
+    named = parse_qs(query.decode("latin-1"), keep_blank_values=True).get("surface", [])
+    return named[0] if len(named) == 1 else None
+
+
+async def _model(fleet: Fleet, base: Base, quoted: bytes) -> bytes:
+    """The body of ``GET <base>/v1/models/<id>``."""
+    id = unquote_to_bytes(quoted).decode("utf-8", "replace")
+    answer = await fleet.resolve(base.table, id, pinned=base.pinned)
+    body = fleet.model(base.table.base, base.pinned, id)
+    if body is not None:
+        return body
+    if answer.refusal is None:
+        raise refused("model_not_found", f"nothing is known of model '{id}'", "model")
+    raise refused(answer.refusal.code, suggest(answer.refusal.message, answer.refusal.suggestions), "model")
+
+
+def _require(method: str, path: bytes, allowed: tuple[str, ...]) -> None:
+    if method not in allowed:
+        headers = [(b"allow", ", ".join(allowed).encode())]
+        message = f"{method} is not for '{path.decode('latin-1')}': use {allowed[0]}"
+        raise refused("method_not_allowed", message, headers=headers)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """A `receive` that gives the whole body once, then what comes after it."""
+    whole: list[bytes] = [body]
+
+    async def replayed() -> MutableMapping[str, Any]:
+        if whole:
+            return {"type": "http.request", "body": whole.pop(), "more_body": False}
+        return await receive()
+
+    return replayed
+
+
+def _recorded(send: Send, record: Record) -> Send:
+    """A `send` that notes what is told; an answer that does not come to its end was not waited for."""
+    record.end_reason = "client_gone"
+
+    async def sent(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            record.status = message["status"]
+        else:
+            record.bytes_out += len(message.get("body", b""))
+            if not message.get("more_body", False):
+                record.end_reason = "refused" if record.code else "ok"
+        await send(message)
+
+    return sent
+
+
+def _with_headers(send: Send, headers: list[Header]) -> Send:
+    async def sent(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", ()), *headers]}
+        await send(message)
+
+    return sent
+
+
+async def _send_error(send: Send, answer: ErrorAnswer, headers: list[Header], anthropic: bool) -> None:
+    await _send_json(send, answer.status, [*answer.headers, *headers], answer.body(anthropic))
+
+
+async def _send_tagged(send: Send, scope: Scope, headers: list[Header], answer: Tagged) -> None:
+    """The answer, or 304 where the client holds it already."""
+    held = dict(scope["headers"]).get(b"if-none-match", b"").decode("latin-1")
+    headers = [(b"etag", answer.tag.encode()), (b"cache-control", b"no-cache"), *headers]
+    if answer.held(held):
+        await _send_whole(send, 304, headers, b"")
+    else:
+        await _send_json(send, 200, headers, answer.body)
+
+
+async def _send_json(send: Send, status: int, headers: list[Header], body: bytes) -> None:
+    described = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    await _send_whole(send, status, described + headers, body)
+
+
+async def _send_whole(send: Send, status: int, headers: list[Header], body: bytes) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -1,0 +1,118 @@
+"""Who may ask: the Host names that are ours (against DNS rebinding) and the browser origins (CORS). Pure."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from typing import Final
+from urllib.parse import urlsplit
+
+from fleet_runtime.artifacts.contract import Gateway
+from fleet_runtime.errors import refused
+from fleet_runtime.proxy.headers import Header, RequestHead
+
+_LOOPBACK_NAMES: Final = frozenset((b"localhost", b"127.0.0.1", b"[::1]"))
+_HOST_CHARACTERS: Final = b"abcdefghijklmnopqrstuvwxyz0123456789.-_"
+_MAX_SEEN: Final = 256
+_EXPOSED: Final = (
+    b"x-request-id, x-fleet-provider, x-fleet-model, x-fleet-via, x-fleet-fallback, x-fleet-state, "
+    b"server-timing"
+)
+
+
+class Access:
+    """The rules of one gateway.json.
+
+    Accepted hosts are those of `listen` and `url`, those of `hosts`, and the loopback names, each with any
+    port; where the gateway listens on a wildcard address, every literal address too (a rebound name is
+    never one). A browser's origin must be one of `origins`, or the gateway itself.
+    """
+
+    def __init__(self, gateway: Gateway) -> None:
+        listen = _hostname(f"//{gateway.listen}")
+        self._any_address = listen in (b"0.0.0.0", b"[::]", b"")
+        configured = (_hostname(f"//{host}") for host in map(_bracketed, gateway.hosts))
+        self._hosts = _LOOPBACK_NAMES | {listen, _hostname(gateway.url), *configured}
+        self._seen: set[bytes] = set()
+        self._origins = frozenset(origin.rstrip("/").lower().encode() for origin in gateway.origins)
+
+    def check(self, head: RequestHead) -> list[Header]:
+        """The CORS headers that the answer gets; raises `Refused` (`bad_request`, `forbidden_host`,
+        `forbidden_origin`)."""
+        if head.host not in self._seen:
+            self._check_host(head.host)
+        if head.origin is None:
+            return []
+        origin = head.origin.lower()
+        if origin in self._origins:
+            return [
+                (b"access-control-allow-origin", head.origin),
+                (b"access-control-expose-headers", _EXPOSED),
+                (b"vary", b"origin"),
+            ]
+        if origin in (b"http://" + head.host.lower(), b"https://" + head.host.lower()):
+            return []
+        shown = head.origin.decode("latin-1")
+        raise refused(
+            "forbidden_origin", f"origin '{shown}' is not among the gateway's 'origins' in fleet.yaml"
+        )
+
+    def _check_host(self, host: bytes) -> None:
+        name = _without_port(host.lower())
+        if name is None:
+            raise refused("bad_request", "the Host header is not a host name")
+        if name in self._hosts or (self._any_address and _is_address(name)):
+            if len(self._seen) < _MAX_SEEN:
+                self._seen.add(host)
+            return
+        raise refused(
+            "forbidden_host", f"host '{name.decode()}' is not among the gateway's 'hosts' in fleet.yaml"
+        )
+
+
+def preflight(headers: list[Header], cors: list[Header]) -> list[Header] | None:
+    """The headers that answer a CORS preflight; None for an OPTIONS request that is none."""
+    asked = dict(headers)
+    if b"access-control-request-method" not in asked or not cors:
+        return None
+    allowed = asked.get(b"access-control-request-headers", b"authorization, content-type")
+    return [
+        *cors,
+        (b"access-control-allow-methods", b"GET, HEAD, POST, PUT, DELETE"),
+        (b"access-control-allow-headers", allowed),
+        (b"access-control-max-age", b"86400"),
+    ]
+
+
+def _bracketed(host: str) -> str:
+    """An IPv6 address that stands alone in its brackets; all else as it is."""
+    return f"[{host}]" if ":" in host and _is_address(host.encode()) else host
+
+
+def _hostname(url: str) -> bytes:
+    name = urlsplit(url).hostname or ""
+    return f"[{name}]".encode() if ":" in name else name.encode("idna")
+
+
+def _without_port(host: bytes) -> bytes | None:
+    """The host in lower case, an IPv6 address in its brackets; None where it is not one."""
+    if host.startswith(b"["):
+        name, bracket, rest = host.partition(b"]")
+        name += bracket
+        if not bracket or not _is_address(name):
+            return None
+    else:
+        name, colon, port = host.partition(b":")
+        rest = colon + port
+        if not name or name.translate(None, _HOST_CHARACTERS):
+            return None
+    if rest and not (rest.startswith(b":") and (rest[1:].isdigit() or rest == b":")):
+        return None
+    return name
+
+
+def _is_address(name: bytes) -> bool:
+    try:
+        ip_address(name.decode().removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""The one mutable reference of the process, and the live snapshot it points to."""

@@ -1,0 +1,1 @@
+"""The live state of each provider: probes, health, model lists."""

@@ -1,0 +1,104 @@
+"""What is known of one machine, and how one more look at it changes that. Pure: times are passed in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from fleet_runtime.artifacts.contract import Kind, ModelFacts, State, Status
+from fleet_runtime.dialects.observation import Observation
+
+MAX_BACKOFF_DOUBLINGS = 5
+EMPTIED = "lists no models just now; those it listed before are kept"
+
+
+@dataclass(frozen=True, slots=True)
+class MachineState:
+    """One machine as last seen.
+
+    `since`: when `status` became what it is (unix seconds). `models`: the last good list, None where there is
+    none to stand by. `good_at`: when it was got (monotonic seconds), None once its grace is over.
+    `observation`: the last look, for the dialect's next one. `latency`: seconds the last look took.
+    """
+
+    status: Status
+    since: float
+    reason: str | None = None
+    kind: Kind = "auto"
+    models: Mapping[str, ModelFacts] | None = None
+    states: Mapping[str, State] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    observation: Observation | None = None
+    good_at: float | None = None
+    failures: int = 0
+    latency: float | None = None
+    sidecar: Literal["unknown", "up", "down"] = "unknown"
+
+
+def after_look(
+    state: MachineState,
+    seen: Observation,
+    *,
+    sidecar: Literal["unknown", "up", "down"],
+    latency: float,
+    grace: float,
+    now: float,
+    wall: float,
+) -> MachineState:
+    """The state after a look that took `latency` seconds and ended at `now` (monotonic) and `wall` (unix).
+
+    A machine that stops answering, or lists nothing any more, keeps its status and list until `grace` seconds
+    have passed since it last answered well; the reason shows at once.
+    """
+    known = state.observation
+    in_grace = state.good_at is not None and now - state.good_at < grace
+    emptied = seen.status == "online" and bool(state.models) and not seen.models and in_grace
+    state = replace(state, observation=seen, latency=latency, sidecar=sidecar)
+    if emptied:
+        return replace(state, observation=known, failures=state.failures + 1, reason=EMPTIED)
+    if seen.status == "online":
+        down = sidecar == "down"
+        return _with_status(
+            replace(
+                state,
+                kind=seen.kind,
+                models=seen.models,
+                states=seen.states,
+                warnings=seen.warnings,
+                good_at=now,
+                failures=0,
+            ),
+            "degraded" if down else "online",
+            "sidecar_unreachable" if down else None,
+            wall,
+        )
+    failed = replace(state, failures=state.failures + 1)
+    if seen.status != "offline":
+        kept = failed if in_grace else replace(failed, models=None, states={}, good_at=None)
+        return _with_status(kept, seen.status, seen.reason, wall)
+    if in_grace:
+        return replace(failed, observation=known, reason=seen.reason)
+    return _with_status(replace(failed, states={}, good_at=None), "offline", seen.reason, wall)
+
+
+def after_refusal(state: MachineState, reason: str) -> MachineState:
+    """The state after a request could not reach the machine: no proof that it is away, but reason to look."""
+    return replace(state, failures=max(state.failures, 1), reason=reason)
+
+
+def next_look(state: MachineState, *, interval: float, grace: float, now: float) -> float:
+    """Seconds until the next look: the interval, longer for a machine that stays away, and never past
+    the end of its grace period."""
+    if not state.failures:
+        return interval
+    if state.good_at is not None:
+        left = state.good_at + grace - now
+        return min(interval, left) if left > 0 else interval
+    backoff = interval * 2.0 ** min(state.failures - 1, MAX_BACKOFF_DOUBLINGS)
+    return max(interval, min(backoff, grace))
+
+
+def _with_status(state: MachineState, status: Status, reason: str | None, wall: float) -> MachineState:
+    since = state.since if state.status == status else wall
+    return replace(state, status=status, reason=reason, since=since)

@@ -1,0 +1,271 @@
+"""The live state of every machine: one poller each, and every read answered from what was last seen."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from fleet_runtime.artifacts.contract import RoutedProvider, State, Status
+from fleet_runtime.artifacts.snapshot import Snapshot
+from fleet_runtime.dialects import look
+from fleet_runtime.dialects.feed import FEEDS, Feed
+from fleet_runtime.dialects.observation import Answer, Ask, Look, Observation, drive, step
+from fleet_runtime.event_log import EventLog
+from fleet_runtime.providers import probe
+from fleet_runtime.providers.health import MachineState, after_look, after_refusal, next_look
+from fleet_runtime.providers.model_list import Listing, list_machine, poll_interval
+from fleet_runtime.providers.provider import Machine
+from fleet_runtime.routing.resolver import MachineView
+
+FRESH_LOOK_SPACING = 1.0
+FEED_RETRY_SECONDS = 300.0
+NEWS_SPACING = 0.25
+LARGE_ANSWER = 64_000
+MAX_NAMED = 50
+
+log = logging.getLogger("fleet.inventory")
+
+
+@dataclass(slots=True)
+class Inventory:
+    """States, listings and router views of the machines of one snapshot, each replaced whole on a change.
+
+    `version` counts the changes. `disabled` names the machines that may not be asked, with the reason.
+    """
+
+    snapshot: Snapshot
+    machines: Mapping[str, Machine]
+    disabled: Mapping[str, str]
+    events: EventLog
+    version: int = 0
+    states: dict[str, MachineState] = field(default_factory=dict)
+    listings: dict[str, Listing] = field(default_factory=dict)
+    view: dict[str, MachineView] = field(default_factory=dict)
+    _locked: dict[str, RoutedProvider] = field(default_factory=dict)
+    _looks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    _feeds: dict[str, asyncio.Task[bool]] = field(default_factory=dict)
+    _doubts: set[asyncio.Task[None]] = field(default_factory=set)
+    _looked_at: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        now = time.time()
+        self._locked = {provider.name: provider for provider in self.snapshot.fleet.providers}
+        for name, connection in self.snapshot.connections.items():
+            reason = self.disabled.get(name)
+            status: Status = "unknown" if reason is None else "disabled"
+            self._publish(name, MachineState(status, now, reason, connection.kind))
+
+    def take_over(self, previous: Inventory) -> None:
+        """Go on with what `previous` knows of the machines that are the same here."""
+        for name, machine in self.machines.items():
+            same = previous.machines.get(name) is machine
+            if same and (name in self.disabled) == (name in previous.disabled):
+                self._publish(name, previous.states[name])
+
+    async def run(self) -> None:
+        """Look at every machine that may be asked, at its own pace, until cancelled."""
+        async with asyncio.TaskGroup() as pollers:
+            for place, name in enumerate(self.machines, start=1):
+                if self.interval(name) is not None:
+                    share = place / len(self.machines)
+                    pollers.create_task(self._poll(name, share), name=f"poll {name}")
+                    pollers.create_task(self._follow(name), name=f"follow {name}")
+
+    def interval(self, name: str) -> float | None:
+        """Seconds between looks at `name`; None for a machine that is never asked."""
+        if name in self.disabled:
+            return None
+        return poll_interval(self.snapshot.connections[name], self.snapshot.gateway.inventory.interval)
+
+    async def look(self, name: str) -> None:
+        """One fresh look, unless the last one is less than a second old or the machine is never asked."""
+        if self.interval(name) is None:
+            return
+        running = self._looks.get(name)
+        recent = time.monotonic() - self._looked_at.get(name, float("-inf")) < FRESH_LOOK_SPACING
+        if running is not None or not recent:
+            await self._look(name)
+
+    def doubt(self, name: str, reason: str) -> None:
+        """A request could not reach the machine: roles pass it over at once, and a look finds out."""
+        if self.interval(name) is None:
+            return
+        self._publish(name, after_refusal(self.states[name], reason))
+        task = asyncio.create_task(self.look(name), name=f"look at doubtful {name}")
+        self._doubts.add(task)
+        task.add_done_callback(self._doubts.discard)
+
+    async def _poll(self, name: str, share: float) -> None:
+        """All first looks are taken at once; the second comes after a `share` of the pause, so that from then
+        on the machines' looks lie apart."""
+        interval = self.interval(name)
+        assert interval is not None
+        while True:
+            await self._look(name)
+            grace = self.snapshot.gateway.inventory.grace
+            pause = next_look(self.states[name], interval=interval, grace=grace, now=time.monotonic())
+            await asyncio.sleep(pause * share)
+            share = 1.0
+
+    async def _follow(self, name: str) -> None:
+        """Look as soon as the machine itself says that a model changed, where it does say so.
+
+        The looks at its own pace go on beside it: only they notice that a machine has fallen asleep.
+        """
+        stale = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._look_when(stale, name), name=f"look again at {name}")
+            await self._look(name)
+            while True:
+                state = self.states[name]
+                feed = FEEDS.get(state.kind) if state.status in ("online", "degraded") else None
+                offered = feed is not None and await self._read_feed(name, feed, stale)
+                if offered:
+                    stale.set()
+                interval = self.snapshot.gateway.inventory.interval
+                await asyncio.sleep(FEED_RETRY_SECONDS if feed is not None and not offered else interval)
+
+    async def _read_feed(self, name: str, feed: Feed, stale: asyncio.Event) -> bool:
+        """Follow a feed to its end, or until the machine is offline; False where there is none."""
+        machine = self.machines[name]
+        reading = asyncio.create_task(
+            probe.follow(machine.upstream, machine.connection, machine.key, feed, stale.set)
+        )
+        self._feeds[name] = reading
+        try:
+            await asyncio.wait({reading})
+        finally:
+            reading.cancel()
+            del self._feeds[name]
+        return reading.cancelled() or reading.result()
+
+    async def _look_when(self, stale: asyncio.Event, name: str) -> None:
+        """Looks for the sake of news lie apart, so that a machine full of news is not asked without pause."""
+        while True:
+            await stale.wait()
+            stale.clear()
+            if name in self._looks:
+                await self._look(name)  # that one may have begun before the news
+            await self._look(name)
+            await asyncio.sleep(NEWS_SPACING)
+
+    async def _look(self, name: str) -> None:
+        """Join the look that is under way, or start one; a caller that goes away does not end it."""
+        task = self._looks.get(name)
+        if task is None:
+            task = asyncio.create_task(self._look_now(name), name=f"look {name}")
+            self._looks[name] = task
+            task.add_done_callback(lambda _: self._looks.pop(name, None))
+        await asyncio.shield(task)
+
+    async def _look_now(self, name: str) -> None:
+        machine = self.machines[name]
+        settings = self.snapshot.gateway.inventory
+        before = self.states[name]
+
+        async def get(ask: Ask) -> Answer:
+            return await probe.ask_machine(
+                machine.upstream, machine.connection, machine.key, ask, settings.timeout
+            )
+
+        started = time.monotonic()
+        try:
+            seen, sidecar = await asyncio.gather(
+                drive(look(machine.connection.kind, before.observation), get, _read),
+                self._sidecar(machine, settings.timeout),
+            )
+        except Exception:
+            log.exception("looking at provider '%s' failed", name)
+            return
+        finally:
+            self._looked_at[name] = time.monotonic()
+        ended = self._looked_at[name]
+        after = after_look(
+            before,
+            seen,
+            sidecar=sidecar,
+            latency=ended - started,
+            grace=settings.grace,
+            now=ended,
+            wall=time.time(),
+        )
+        self._publish(name, after)
+
+    async def _sidecar(self, machine: Machine, timeout: float) -> Literal["unknown", "up", "down"]:
+        if machine.sidecar is None:
+            return "unknown"
+        return "up" if await probe.reaches(machine.sidecar, timeout) else "down"
+
+    def _publish(self, name: str, state: MachineState) -> None:
+        before = self.states.get(name)
+        self.states[name] = state
+        if before is not None and _visible(before) == _visible(state):
+            return
+        listing = list_machine(self.snapshot.connections[name], self._locked[name], state)
+        listed = self.listings.get(name)
+        self.listings[name] = listing
+        self.view[name] = listing.view
+        self.version += 1
+        if before is not None:
+            self._tell(name, before, state)
+            states = _changed_states(before, state)
+            few = len(states) <= MAX_NAMED
+            for model, now in states.items() if few else ():
+                self.events.publish("state", {"id": f"{name}/{model}", "state": now})
+            if listed is not None and (listed.models != listing.models or not few):
+                self.events.publish("models", _difference(name, listed, listing))
+
+    def _tell(self, name: str, before: MachineState, state: MachineState) -> None:
+        if (before.status, before.reason) != (state.status, state.reason):
+            change = {"provider": name, "status": state.status, "was": before.status, "reason": state.reason}
+            self.events.publish("provider", change)
+        if before.status != state.status:
+            log.info("provider '%s' is %s%s", name, state.status, f": {state.reason}" if state.reason else "")
+        if state.status == "offline" and name in self._feeds:
+            self._feeds[name].cancel()
+
+
+async def _read(look: Look, answer: Answer) -> Ask | Observation:
+    """Long answers are read in a thread, so that requests need not wait for that."""
+    if len(answer.body) > LARGE_ANSWER:
+        return await asyncio.to_thread(step, look, answer)
+    return step(look, answer)
+
+
+def _changed_states(before: MachineState, after: MachineState) -> dict[str, State]:
+    """What became of each model whose state is another now."""
+    models = dict.fromkeys((*before.states, *after.states))
+    now: dict[str, State] = {model: after.states.get(model, "unknown") for model in models}
+    return {model: state for model, state in now.items() if state != before.states.get(model, "unknown")}
+
+
+def _difference(name: str, before: Listing, after: Listing) -> dict[str, Any]:
+    appeared = [id for id in after.models if id not in before.models]
+    vanished = [id for id in before.models if id not in after.models]
+    return {
+        "provider": name,
+        "listed": len(after.models),
+        "appeared": appeared[:MAX_NAMED],
+        "appeared_count": len(appeared),
+        "vanished": vanished[:MAX_NAMED],
+        "vanished_count": len(vanished),
+    }
+
+
+def _visible(state: MachineState) -> tuple[object, ...]:
+    return (
+        state.status,
+        state.since,
+        state.reason,
+        state.kind,
+        state.models,
+        state.good_at is None,
+        state.failures == 0,
+        state.states,
+        state.sidecar,
+        state.warnings,
+    )

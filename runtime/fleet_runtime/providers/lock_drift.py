@@ -1,0 +1,55 @@
+"""How a machine's own list differs from what fleet.lock knew of it when the snapshot was built. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from fleet_runtime.artifacts.contract import Connection, ModelFacts, RoutedModel, RoutedProvider
+from fleet_runtime.dialects.facts import merge
+from fleet_runtime.routing.resolver import admits
+
+
+@dataclass(frozen=True, slots=True)
+class OtherContext:
+    """A context in tokens as fleet.lock has it (None: unknown), and as it is."""
+
+    model: str
+    locked: int | None
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """Ids in the order of their text. What fleet.yaml declares or keeps out is in none of them."""
+
+    appeared: tuple[str, ...] = ()
+    vanished: tuple[str, ...] = ()
+    contexts: tuple[OtherContext, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.appeared or self.vanished or self.contexts)
+
+
+def find_drift(
+    connection: Connection, locked: RoutedProvider, seen: Mapping[str, ModelFacts] | None
+) -> Drift:
+    """What `fleet lock` would change; nothing where the machine's list was never `seen`."""
+    if seen is None:
+        return Drift()
+    listed = {id for id in seen if admits(id, connection.include, connection.exclude)}
+    return Drift(
+        appeared=tuple(sorted(listed - locked.models.keys())),
+        vanished=tuple(sorted(locked.models.keys() - seen.keys() - connection.declared.keys())),
+        contexts=tuple(_other_contexts(locked.models, seen)),
+    )
+
+
+def _other_contexts(
+    locked: Mapping[str, RoutedModel], seen: Mapping[str, ModelFacts]
+) -> Iterator[OtherContext]:
+    """A context that is known from a weaker source than before tells nothing new."""
+    for id in sorted(locked.keys() & seen.keys()):
+        now = merge(locked[id], seen[id]).context
+        if now is not None and now != locked[id].context:
+            yield OtherContext(id, locked[id].context, now)

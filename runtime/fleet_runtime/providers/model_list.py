@@ -1,0 +1,75 @@
+"""What a machine lists now: the lock, what was last seen of it, and fleet.yaml's word, as one list. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from glob import escape
+
+from fleet_runtime.artifacts.contract import Connection, RoutedModel, RoutedProvider
+from fleet_runtime.dialects import other_names
+from fleet_runtime.dialects.facts import declare, merge
+from fleet_runtime.providers.health import MachineState
+from fleet_runtime.routing.resolver import MachineView, admits
+
+CLOUD_INTERVAL = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A machine's models by id, in the order of their ids, and what the router sees of the machine."""
+
+    models: Mapping[str, RoutedModel]
+    view: MachineView
+
+
+def poll_interval(connection: Connection, interval: float) -> float | None:
+    """Seconds between looks at this machine; None where it is never asked."""
+    if connection.poll is False:
+        return None
+    if connection.poll is not None:
+        return connection.poll
+    if connection.class_ == "cloud":
+        return None if connection.declared else CLOUD_INTERVAL
+    return interval
+
+
+def list_machine(connection: Connection, locked: RoutedProvider, state: MachineState) -> Listing:
+    """Merge the sources for one machine.
+
+    The machine's own word and the models that fleet.yaml declares; without a good look to stand by, the
+    lock's list. An id that is not listed is refused only where the list is known to be current.
+    """
+    models = dict(locked.models) if state.models is None else _live(connection, locked, state)
+    kind = state.kind if state.kind != "auto" else connection.kind
+    refused = {id: facts for id, facts in models.items() if not _admitted(connection, id)}
+    listed = {id: models[id] for id in sorted(models.keys() - refused.keys())}
+    names = {name: id for id, facts in listed.items() for name in (*facts.aliases, *other_names(kind, id))}
+    names.update((id, id) for id in listed)
+    refused_names = {
+        name for id, facts in refused.items() for name in (*facts.aliases, *other_names(kind, id))
+    }
+    current = state.good_at is not None or poll_interval(connection, 1.0) is None
+    view = MachineView(
+        status=state.status,
+        names=names,
+        closed=connection.unlisted == "refuse" and current,
+        include=connection.include,
+        answering=state.failures == 0,
+        exclude=connection.exclude + tuple(escape(name) for name in sorted(refused_names - names.keys())),
+    )
+    return Listing(listed, view)
+
+
+def _live(connection: Connection, locked: RoutedProvider, state: MachineState) -> dict[str, RoutedModel]:
+    models = {}
+    for id, seen in (state.models or {}).items():
+        known = locked.models.get(id, RoutedModel())
+        models[id] = declare(merge(known, seen), connection.declared.get(id))
+    for id, facts in connection.declared.items():
+        models.setdefault(id, declare(locked.models.get(id, RoutedModel()), facts))
+    return models
+
+
+def _admitted(connection: Connection, id: str) -> bool:
+    return admits(id, connection.include, connection.exclude)

@@ -1,0 +1,94 @@
+"""The gateway's transport for dialects: one bounded request to a machine, over the gateway's own client."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from fleet_runtime.artifacts.contract import Connection, Timeouts
+from fleet_runtime.dialects.feed import Feed, FeedReader
+from fleet_runtime.dialects.observation import Answer, Ask
+from fleet_runtime.upstream import Upstream, UpstreamError
+
+FEED_HEAD_SECONDS = 10.0
+FEED_IDLE_SECONDS = 86_400.0
+MAX_LIST_BYTES = 2_000_000
+
+
+async def ask_machine(
+    upstream: Upstream, connection: Connection, key: str | None, ask: Ask, timeout: float
+) -> Answer:
+    """Make one request of a look; whatever goes wrong within `timeout` seconds becomes an `Answer`."""
+    base = urlsplit(connection.api_base if ask.api else connection.url).path.rstrip("/")
+    headers = _headers(b"application/json", key)
+    method, body = (b"GET", b"") if ask.body is None else (b"POST", ask.body)
+    if ask.body is not None:
+        headers.append((b"content-type", b"application/json"))
+    limits = Timeouts(connect=timeout, first_byte=timeout, idle=timeout)
+    status = 0
+    try:
+        async with asyncio.timeout(timeout):
+            response = await upstream.send(method, (base + ask.path).encode(), headers, body, timeouts=limits)
+            status = response.status
+            if 300 <= status < 400:
+                response.abort()
+                return Answer(status, reason=f"redirected ({status}) instead of answering {ask.path}")
+            fields = {
+                name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers
+            }
+            return Answer(status, fields, await response.read(MAX_LIST_BYTES))
+    except TimeoutError:
+        whole = "the whole of " if status else ""
+        return Answer(status, reason=f"did not answer {whole}{ask.path} within {timeout:g} s")
+    except UpstreamError as error:
+        return Answer(status, reason=str(error))
+
+
+async def follow(
+    upstream: Upstream, connection: Connection, key: str | None, feed: Feed, news: Callable[[], None]
+) -> bool:
+    """Call `news` whenever the machine's feed says that a model changed, until the feed ends.
+
+    False where the machine offers no such feed. A machine that falls silent without closing is for the
+    looks to find: the feed itself may rightly be silent for hours.
+    """
+    limits = Timeouts(
+        connect=connection.timeouts.connect, first_byte=FEED_HEAD_SECONDS, idle=FEED_IDLE_SECONDS
+    )
+    target = (upstream.prefix + feed.path).encode()
+    reader = FeedReader(feed)
+    try:
+        response = await upstream.send(b"GET", target, _headers(b"text/event-stream", key), timeouts=limits)
+        try:
+            kinds = [value for name, value in response.headers if name.lower() == b"content-type"]
+            if response.status != 200 or not kinds or not kinds[0].startswith(b"text/event-stream"):
+                return False
+            while piece := await response.chunk():
+                if reader.matters(piece):
+                    news()
+        finally:
+            response.abort()
+    except UpstreamError:
+        pass
+    return True
+
+
+async def reaches(upstream: Upstream, timeout: float) -> bool:
+    """Whether a server answers there at all, whatever it says (a sidecar need not know any path)."""
+    limits = Timeouts(connect=timeout, first_byte=timeout, idle=timeout)
+    try:
+        async with asyncio.timeout(timeout):
+            target = upstream.prefix.encode() + b"/health"
+            response = await upstream.send(b"GET", target, [(b"user-agent", b"fleet")], timeouts=limits)
+            response.abort()
+            return True
+    except (TimeoutError, UpstreamError):
+        return False
+
+
+def _headers(accept: bytes, key: str | None) -> list[tuple[bytes, bytes]]:
+    headers = [(b"accept", accept), (b"user-agent", b"fleet")]
+    if key is not None:
+        headers.append((b"authorization", b"Bearer " + key.encode()))
+    return headers

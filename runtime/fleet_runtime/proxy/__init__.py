@@ -1,0 +1,1 @@
+"""One inference exchange between a client and a provider."""

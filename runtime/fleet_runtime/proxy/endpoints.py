@@ -1,0 +1,98 @@
+"""Which paths the gateway proxies, for every base: one look-up per request, built once per snapshot."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from fleet_runtime.artifacts.contract import RoutingTable
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One path below a base, as clients and machines name it.
+
+    `falls_back`: an old bare id may become the surface's default role here. `anthropic`: errors of our
+    own are told in Anthropic's shape.
+    """
+
+    path: str
+    falls_back: bool = False
+    anthropic: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What a path begins with: the routing table, and the machine that a ``/providers/<name>`` path pins."""
+
+    path: str
+    table: RoutingTable
+    pinned: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    base: Base
+    endpoint: Endpoint
+
+
+ENDPOINTS: Final = (
+    Endpoint("/v1/chat/completions", falls_back=True),
+    Endpoint("/v1/completions", falls_back=True),
+    Endpoint("/v1/responses", falls_back=True),
+    Endpoint("/v1/messages", falls_back=True, anthropic=True),
+    Endpoint("/v1/messages/count_tokens", falls_back=True, anthropic=True),
+    Endpoint("/v1/embeddings"),
+    Endpoint("/v1/rerank"),
+    Endpoint("/v1/reranking"),
+    Endpoint("/infill"),
+    Endpoint("/completion"),
+    Endpoint("/tokenize"),
+    Endpoint("/detokenize"),
+    Endpoint("/apply-template"),
+    Endpoint("/rerank"),
+)
+"""Those with a name of their own; ``/v1/audio/*`` and ``/v1/images/*`` come beside them."""
+
+_FAMILY: Final = re.compile(rb"(.*)(/v1/(?:audio|images)/[a-z0-9_-]{1,64})", re.DOTALL)
+
+
+class Routes:
+    """Every path that is proxied, and those of the model lists, for one snapshot."""
+
+    def __init__(self, tables: Mapping[str, RoutingTable]) -> None:
+        self.bases: Mapping[bytes, Base] = {base.path.encode(): base for base in _bases(tables)}
+        self._proxied: Mapping[bytes, Route] = {
+            path + endpoint.path.encode(): Route(base, endpoint)
+            for path, base in self.bases.items()
+            for endpoint in ENDPOINTS
+        }
+        self.lists: Mapping[bytes, Base] = {
+            path + suffix: base
+            for path, base in self.bases.items()
+            for suffix in (b"/v1/models", b"/v1/models/")
+        }
+
+    def proxied(self, path: bytes) -> Route | None:
+        """The route of a path as it stands in the request line, without its query."""
+        return self._proxied.get(path) or self._family(path)
+
+    def model(self, path: bytes) -> tuple[Base, bytes] | None:
+        """For ``<base>/v1/models/<id>``: the base, and the id still percent-encoded."""
+        head, mark, id = path.partition(b"/v1/models/")
+        base = self.bases.get(head) if mark and id else None
+        return None if base is None else (base, id)
+
+    def _family(self, path: bytes) -> Route | None:
+        match = _FAMILY.fullmatch(path)
+        base = self.bases.get(match[1]) if match else None
+        return Route(base, Endpoint(match[2].decode())) if match and base else None
+
+
+def _bases(tables: Mapping[str, RoutingTable]) -> Iterator[Base]:
+    for path, table in tables.items():
+        yield Base(path, table)
+    for name, present in tables[""].names.items():
+        yield Base(f"/providers/{name}", tables[""], present)

@@ -1,0 +1,1 @@
+"""What a model name means: model ids and the resolver. Pure."""

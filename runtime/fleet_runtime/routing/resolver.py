@@ -1,0 +1,248 @@
+"""Which machine a model's name means: the one place where that is decided, for every surface and purpose.
+
+Pure: a routing table, a view of the machines and the text in; a `Resolution` out. Nothing is ever
+decided by how a name looks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from functools import partial
+from itertools import chain, islice
+from typing import Literal, TypeAlias
+
+from fleet_runtime.artifacts.contract import RoutedProvider, RoutingTable, Rule, Status
+from fleet_runtime.routing.model_id import MAX_ID_BYTES
+
+MAX_SUGGESTIONS = 5
+MAX_SKETCHED = 6000
+MAX_COMPARED = 20
+SKETCH = 32
+
+RefusalCode = Literal["model_not_found", "provider_unreachable", "provider_disabled", "surface_not_allowed"]
+
+
+@dataclass(frozen=True, slots=True)
+class MachineView:
+    """What the router may know of one machine.
+
+    `names` maps every name the machine answers to (listed ids, declared ids, aliases, tag forms) to the
+    listed id. `closed`: the list is known and complete, so that an id outside it is refused. `include`
+    and `exclude` are the globs of fleet.yaml. `answering`: it answered when it was last asked; one that did
+    not is still there until its grace is over, but a role passes it over.
+    """
+
+    status: Status
+    names: Mapping[str, str]
+    closed: bool = True
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    answering: bool = True
+
+    @property
+    def there(self) -> bool:
+        return self.status not in ("offline", "disabled")
+
+    def listed(self, model: str) -> str | None:
+        return self.names.get(model)
+
+    def admits(self, model: str) -> bool:
+        """Whether the globs let `model` through."""
+        return admits(model, self.include, self.exclude)
+
+
+View: TypeAlias = Mapping[str, MachineView]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """`suggest` finds what may have been meant, which takes a while: only whoever tells it asks."""
+
+    code: RefusalCode
+    message: str
+    suggest: Callable[[], tuple[str, ...]] = field(default=tuple, compare=False, repr=False)
+
+    @property
+    def suggestions(self) -> tuple[str, ...]:
+        """Composite ids to try instead, the best first."""
+        return self.suggest()
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What `requested` means. `model` is the word to send to the machine; `listed` the id under which
+    the machine lists it, where it does. `refusal` says why a request would not be sent. `look`: the
+    refusal may be out of date, one fresh look at `provider` could lift it."""
+
+    requested: str
+    provider: str | None
+    model: str
+    rule: Rule
+    fallback: bool = False
+    listed: str | None = None
+    refusal: Refusal | None = None
+    look: bool = False
+
+    @property
+    def id(self) -> str | None:
+        return f"{self.provider}/{self.model}" if self.provider else None
+
+    @property
+    def available(self) -> bool:
+        return self.refusal is None
+
+
+def resolve(
+    table: RoutingTable,
+    view: View,
+    text: str,
+    *,
+    pinned: str | None = None,
+    falls_back: bool = False,
+    away: frozenset[str] = frozenset(),
+) -> Resolution:
+    """Decide what `text` means on the surface of `table`.
+
+    `pinned`: the provider of a ``/providers/<name>`` path, whose whole text is a model of that machine.
+    `falls_back`: the endpoint is one where an unknown bare id may become the surface's default role.
+    `away`: providers that this very request could not reach; a role goes on to its next choice.
+    """
+    if len(text) > MAX_ID_BYTES or len(text.encode("utf-8", "surrogatepass")) > MAX_ID_BYTES:
+        shown = text[:60] + "…"
+        refusal = Refusal("model_not_found", f"model id '{shown}' is longer than {MAX_ID_BYTES} bytes")
+        return Resolution(shown, None, shown, "bare", refusal=refusal)
+    if pinned is not None:
+        return _on_machine(table, view, text, pinned, text, "provider")
+    if text.startswith("@"):
+        return _role(table, view, text, away)
+    rest = _without_namespace(table, text)
+    target = table.aliases.get(rest)
+    rule: Rule = "alias" if target is not None else "provider"
+    head, slash, model = (target if target is not None else rest).partition("/")
+    provider = table.names.get(head) if slash else None
+    if provider is not None:
+        return _on_machine(table, view, text, provider, model, rule)
+    return _bare(table, view, text, rest, falls_back, away)
+
+
+def lock_view(table: RoutingTable) -> dict[str, MachineView]:
+    """The machines as the table itself knows them: nobody asked yet, the lock's lists stand."""
+    return {
+        provider.name: MachineView("unknown", listed_names(provider), closed=bool(provider.models))
+        for provider in table.providers
+    }
+
+
+def listed_names(provider: RoutedProvider) -> dict[str, str]:
+    """Every name that the table's models answer to; an id wins over another model's alias."""
+    names = {alias: id for id, facts in provider.models.items() for alias in facts.aliases}
+    names.update((id, id) for id in provider.models)
+    return names
+
+
+def admits(model: str, include: tuple[str, ...], exclude: tuple[str, ...]) -> bool:
+    if include and not any(fnmatchcase(model, glob) for glob in include):
+        return False
+    return not any(fnmatchcase(model, glob) for glob in exclude)
+
+
+def _without_namespace(table: RoutingTable, text: str) -> str:
+    head, slash, rest = text.partition("/")
+    return rest if slash and head in table.namespaces else text
+
+
+def _role(table: RoutingTable, view: View, text: str, away: frozenset[str]) -> Resolution:
+    candidates = table.roles.get(text[1:])
+    if not candidates:
+        known = ", ".join(f"@{name}" for name in sorted(table.roles)) or "none"
+        refusal = Refusal("model_not_found", f"unknown role '{text}'; roles here: {known}")
+        return Resolution(text, None, text, "role", refusal=refusal)
+    answers = [_candidate(table, view, text, candidate) for candidate in candidates]
+    usable = [answer for answer in answers if answer.available]
+    quick = [answer for answer in usable if view[answer.provider or ""].answering]
+    reached = [answer for answer in quick or usable if answer.provider not in away]
+    chosen = next(iter(reached or usable), None)
+    if chosen is None:
+        return replace(answers[0], look=False)
+    return chosen if chosen is answers[0] else replace(chosen, fallback=True)
+
+
+def _candidate(table: RoutingTable, view: View, text: str, composite: str) -> Resolution:
+    name, _, model = composite.partition("/")
+    return _on_machine(table, view, text, table.names.get(name, name), model, "role")
+
+
+def _bare(
+    table: RoutingTable, view: View, text: str, model: str, falls_back: bool, away: frozenset[str]
+) -> Resolution:
+    answer = _on_machine(table, view, text, table.default_provider, model, "bare")
+    if answer.refusal is None or answer.refusal.code != "model_not_found":
+        return answer
+    head, slash, _ = model.partition("/")
+    if slash:
+        message = f"no provider is called '{head}', and {answer.refusal.message}"
+        return replace(answer, refusal=replace(answer.refusal, message=message))
+    if not falls_back or not model or table.legacy != "fallback" or "default" not in table.roles:
+        return answer
+    default = _role(table, view, "@default", away)
+    classes = {provider.name: provider.class_ for provider in table.providers}
+    if default.provider is None or classes.get(default.provider) != "local":
+        return answer
+    return replace(default, requested=text, rule="bare", fallback=True, look=answer.look)
+
+
+def _on_machine(
+    table: RoutingTable, view: View, text: str, provider: str, model: str, rule: Rule
+) -> Resolution:
+    answer = Resolution(text, provider, model, rule)
+    if all(allowed.name != provider for allowed in table.providers):
+        message = f"provider '{provider}' is not on surface '{table.surface or 'v1'}'"
+        return replace(answer, refusal=Refusal("surface_not_allowed", message))
+    machine = view[provider]
+    listed = machine.listed(model)
+    if machine.status == "disabled":
+        message = f"provider '{provider}' of model '{model}' is disabled"
+        return replace(answer, listed=listed, refusal=Refusal("provider_disabled", message))
+    if not machine.there:
+        message = f"provider '{provider}' of model '{model}' does not answer"
+        return replace(answer, listed=listed, refusal=Refusal("provider_unreachable", message))
+    if listed is not None:
+        return replace(answer, listed=listed)
+    excluded = not machine.admits(model)
+    if model and not machine.closed and not excluded:
+        return answer
+    message = f"provider '{provider}' has no model '{model}'"
+    refusal = Refusal("model_not_found", message, partial(_suggestions, table, view, provider, model))
+    return replace(answer, refusal=refusal, look=bool(model) and not excluded)
+
+
+def _suggestions(table: RoutingTable, view: View, provider: str, model: str) -> tuple[str, ...]:
+    """Composite ids to try instead: the same model elsewhere, then what is spelled nearly so.
+
+    Comparing both ends of the ids is cheap for thousands of them, however long; only the closest get the
+    better look. Of very many models, those of `provider` and of the first machines are compared.
+    """
+    from rapidfuzz import fuzz, process
+
+    there = [allowed.name for allowed in table.providers if view[allowed.name].there]
+    same = [f"{name}/{model}" for name in there if model and view[name].names.get(model) == model]
+    nearest = sorted(there, key=lambda name: name != provider)
+    every = chain.from_iterable(((name, listed) for listed in _listed(view[name])) for name in nearest)
+    sketches = {id: _sketch(*id) for id in islice(every, MAX_SKETCHED)}
+    asked = _sketch(provider, model)
+    found = process.extract(asked, sketches, scorer=fuzz.ratio, limit=MAX_COMPARED, score_cutoff=30)
+    close = [f"{name}/{listed}" for _, _, (name, listed) in found]
+    near = process.extract(f"{provider}/{model}", close, limit=MAX_SUGGESTIONS, score_cutoff=60)
+    return tuple(dict.fromkeys(same + [id for id, _, _ in near]))[:MAX_SUGGESTIONS]
+
+
+def _listed(machine: MachineView) -> dict[str, None]:
+    return dict.fromkeys(machine.names.values())
+
+
+def _sketch(provider: str, model: str) -> str:
+    """A composite id without the middle of a long model's name."""
+    short = model if len(model) <= 2 * SKETCH else model[:SKETCH] + model[-SKETCH:]
+    return f"{provider}/{short}"

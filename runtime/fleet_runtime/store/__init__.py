@@ -1,0 +1,1 @@
+"""What the gateway keeps between runs: favorites and the status history."""

@@ -1,0 +1,135 @@
+"""What the gateway keeps between runs: favorites and the machines' history, behind one asynchronous face.
+
+Readers never wait for the disk. Writes go to one thread, which commits together what came together; each is
+answered when it is on the disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from fleet_runtime.catalog.favorites import Change, Favorites
+from fleet_runtime.event_log import Event
+from fleet_runtime.store.sqlite import Database, Edit, StatusChange, StoreUnavailable
+
+__all__ = ["StatusChange", "Store", "StoreUnavailable", "keep_history", "state_path"]
+
+Result = TypeVar("Result")
+
+
+def state_path(state: str | None, root: Path, environ: Mapping[str, str]) -> Path:
+    """Where the state file is: as fleet.yaml says, relative to its folder; else in the folder that systemd
+    gives (``$STATE_DIRECTORY``, the first of several); else ``.fleet/state.db`` beside fleet.yaml."""
+    if state is not None:
+        return root / state
+    given = environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    return Path(given, "state.db") if given else root / ".fleet" / "state.db"
+
+
+class Store:
+    """Never in the way: without a usable file the favorites are those last known, `edit` raises
+    `StoreUnavailable`, and `fault` says why.
+
+    `told` is called on the event loop with the version, after each commit that changed the favorites.
+    """
+
+    def __init__(self, path: Path, told: Callable[[int], None] = lambda version: None) -> None:
+        self._database = Database(path)
+        self._told = told
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="fleet-store")
+        self._waiting: list[tuple[Edit, asyncio.Future[Favorites]]] = []
+        self._writing: asyncio.Task[None] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Store {self._database.path}: {self.fault or f'version {self.favorites.version}'}>"
+
+    @property
+    def path(self) -> Path:
+        return self._database.path
+
+    @property
+    def favorites(self) -> Favorites:
+        return self._database.favorites
+
+    @property
+    def fault(self) -> str | None:
+        return self._database.fault
+
+    def open(self) -> None:
+        """Load what was kept, before anything is asked of the store; blocks for as long as that takes."""
+        self._thread.submit(self._database.open).result()
+
+    async def edit(self, change: Change, expected: frozenset[int] | None = None) -> Favorites:
+        """The favorites after `change`, which is on the disk by then.
+
+        Raises `VersionConflict` where the version was none of those `expected`, `TooManyFavorites` where the
+        list would grow too long, `StoreUnavailable` where nothing can be written. A caller that goes away
+        does not undo its change.
+        """
+        done: asyncio.Future[Favorites] = asyncio.get_running_loop().create_future()
+        self._waiting.append((Edit(change, expected), done))
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write(), name="store")
+        return await done
+
+    async def record_status(self, provider: str, status: str, reason: str | None, at: float) -> None:
+        """Add to the history; lost without complaint, but for `fault`, where nothing can be written."""
+        entry = StatusChange(provider, status, reason, at)
+        with contextlib.suppress(StoreUnavailable):
+            await self._in_thread(lambda: self._database.record(entry))
+
+    async def history(self, provider: str | None = None, limit: int = 100) -> tuple[StatusChange, ...]:
+        """The newest changes of status, newest first; empty where the file cannot be used."""
+        try:
+            return await self._in_thread(lambda: self._database.history(provider, limit))
+        except StoreUnavailable:
+            return ()
+
+    async def close(self) -> None:
+        """Finish what was begun, and close the file."""
+        while self._writing is not None:
+            await self._writing
+        await self._in_thread(self._database.close)
+        self._thread.shutdown()
+
+    async def _write(self) -> None:
+        """Commit what waits, and again what came meanwhile, until nothing does."""
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting, []
+                await self._commit(batch)
+        finally:
+            self._writing = None
+
+    async def _commit(self, batch: list[tuple[Edit, asyncio.Future[Favorites]]]) -> None:
+        before = self.favorites.version
+        outcomes: list[Favorites | Exception]
+        try:
+            outcomes = await self._in_thread(lambda: self._database.edit([edit for edit, _ in batch]))
+        except Exception as error:
+            outcomes = [error] * len(batch)
+        for (_, done), outcome in zip(batch, outcomes, strict=True):
+            if done.cancelled():
+                continue
+            if isinstance(outcome, Exception):
+                done.set_exception(outcome)
+            else:
+                done.set_result(outcome)
+        if self.favorites.version != before:
+            self._told(self.favorites.version)
+
+    async def _in_thread(self, work: Callable[[], Result]) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+async def keep_history(store: Store, events: AsyncIterator[Event], clock: Callable[[], float]) -> None:
+    """Record every change of a machine's status that `events` tells of, until cancelled."""
+    async for event in events:
+        if event.topic == "provider":
+            data = event.data
+            await store.record_status(data["provider"], data["status"], data["reason"], clock())

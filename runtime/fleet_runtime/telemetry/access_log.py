@@ -1,0 +1,158 @@
+"""The access log: one line for each request when it is over, and never a body or a key."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import lru_cache
+from json.encoder import encode_basestring_ascii
+from typing import Final, Literal
+
+import msgspec
+
+from fleet_runtime.proxy.request_record import Record
+
+LogFormat = Literal["text", "json"]
+
+QUIET: Final = frozenset(("/health", "/ready", "/metrics"))
+"""Paths that machinery asks all day; a request there is told only where it was refused."""
+
+MAX_TEXT: Final = 256
+"""Characters of a client's own text (a model's name, a path) that are told."""
+
+
+class AccessLog:
+    """Writes a line to `write` for each record."""
+
+    def __init__(self, form: LogFormat, write: Callable[[bytes], object]) -> None:
+        self._line = json_line if form == "json" else text_line
+        self._write = write
+
+    def finished(self, record: Record) -> None:
+        """A log that cannot be written (a full disk, a closed pipe) harms no request."""
+        if record.endpoint in QUIET and record.end_reason != "refused":
+            return
+        with suppress(OSError):
+            self._write(self._line(record, time.time()))
+
+
+class Line(msgspec.Struct):
+    """The members of a line in JSON; times in seconds, from the request's head on, null is "not known"."""
+
+    time: str
+    level: str
+    message: str
+    request_id: str
+    surface: str | None
+    endpoint: str
+    requested: str | None
+    provider: str | None
+    model: str | None
+    via: str | None
+    fallback: bool
+    retried: bool
+    status: int
+    end_reason: str
+    code: str | None
+    bytes_in: int
+    bytes_out: int
+    first_byte: float | None
+    total: float
+    own: float | None
+
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def json_line(record: Record, now: float) -> bytes:
+    """One JSON object, a `Line`."""
+    line = Line(
+        _moment(now),
+        "info",
+        "request",
+        record.request_id,
+        record.surface,
+        record.endpoint[:MAX_TEXT],
+        None if record.requested is None else record.requested[:MAX_TEXT],
+        record.provider,
+        None if record.model is None else record.model[:MAX_TEXT],
+        record.via,
+        record.fallback,
+        record.retried,
+        record.status,
+        record.end_reason,
+        record.code,
+        record.bytes_in,
+        record.bytes_out,
+        None if record.first_byte is None else round(record.first_byte - record.started, 6),
+        round((record.finished or record.started) - record.started, 6),
+        None if record.own is None else round(record.own, 6),
+    )
+    return _encode(line) + b"\n"
+
+
+_TEXT: Final = (
+    "%s INFO request id=%s %s fallback=%s retried=%s status=%d end_reason=%s code=%s bytes_in=%d"
+    " bytes_out=%d first_byte=%s total=%.6f own=%s\n"
+)
+
+
+def text_line(record: Record, now: float) -> bytes:
+    """``<time> INFO request`` and ``name=value`` pairs, those of a `Line`; what is not known is ``-``. What a
+    client wrote itself stands in quotes, with all but printable ASCII escaped."""
+    line = _TEXT % (
+        _moment(now),
+        record.request_id,
+        _asked(
+            record.surface,
+            record.endpoint[:MAX_TEXT],
+            record.requested and record.requested[:MAX_TEXT],
+            record.provider,
+            record.model and record.model[:MAX_TEXT],
+            record.via,
+        ),
+        "yes" if record.fallback else "no",
+        "yes" if record.retried else "no",
+        record.status,
+        record.end_reason,
+        record.code or "-",
+        record.bytes_in,
+        record.bytes_out,
+        "-" if record.first_byte is None else f"{record.first_byte - record.started:.6f}",
+        (record.finished or record.started) - record.started,
+        "-" if record.own is None else f"{record.own:.6f}",
+    )
+    return line.encode()
+
+
+@lru_cache(maxsize=1024)
+def _asked(
+    surface: str | None,
+    endpoint: str,
+    requested: str | None,
+    provider: str | None,
+    model: str | None,
+    via: str | None,
+) -> str:
+    return (
+        f"surface={surface or '-'} endpoint={_quoted(endpoint)} requested={_quoted(requested)}"
+        f" provider={provider or '-'} model={_quoted(model)} via={via or '-'}"
+    )
+
+
+def _quoted(text: str | None) -> str:
+    if text is None:
+        return "-"
+    return encode_basestring_ascii(text).replace("\x7f", "\\u007f")
+
+
+def _moment(now: float) -> str:
+    """Unix seconds as RFC 3339 in UTC, to the millisecond."""
+    whole = int(now)
+    return f"{_second(whole)}.{int((now - whole) * 1000):03}Z"
+
+
+@lru_cache(maxsize=2)
+def _second(whole: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))

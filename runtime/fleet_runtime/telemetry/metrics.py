@@ -1,0 +1,213 @@
+"""What ``/metrics`` tells: tallies of the requests that are over, and the state of things when it is asked.
+
+A request costs a few additions to plain numbers; prometheus-client makes the text of them when somebody
+asks. The names and labels are part of the gateway's interface: docs/gateway.md lists them all.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Final, Literal, Protocol, get_args
+
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+
+from fleet_runtime.artifacts.contract import Status
+from fleet_runtime.gateway.live_snapshot import Running
+from fleet_runtime.providers.provider import Machine
+from fleet_runtime.proxy.request_record import Record
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+ReloadResult = Literal["loaded", "unchanged", "refused"]
+
+NONE: Final = "none"
+"""The label of a request that no surface's path or no machine's name was found in."""
+
+SECONDS: Final = (
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+    10.0,
+    30.0,
+    60.0,
+    120.0,
+    300.0,
+    600.0,
+)
+OVERHEAD_SECONDS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+
+
+class Served(Protocol):
+    """What is looked at when ``/metrics`` is asked. `machines`: all that may still have requests, those of
+    snapshots that serve no more included."""
+
+    @property
+    def running(self) -> Running: ...
+
+    @property
+    def refused(self) -> str | None: ...
+
+    @property
+    def machines(self) -> Iterable[Machine]: ...
+
+
+class Histogram:
+    """Observations counted by the smallest of `bounds` that holds them."""
+
+    __slots__ = ("bounds", "counts", "sum")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.sum = 0.0
+
+    def observe(self, value: float) -> None:
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.sum += value
+
+    def buckets(self) -> list[tuple[str, float]]:
+        """Cumulative counts by upper bound, as Prometheus has them."""
+        total = 0
+        buckets: list[tuple[str, float]] = []
+        for bound, count in zip((*self.bounds, float("inf")), self.counts, strict=True):
+            total += count
+            buckets.append(("+Inf" if bound == float("inf") else repr(bound), total))
+        return buckets
+
+
+class Traffic:
+    """The tallies of one machine; times only of requests that it was asked."""
+
+    __slots__ = ("bytes_in", "bytes_out", "fallbacks", "first_byte", "overhead", "retries", "total")
+
+    def __init__(self) -> None:
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self.retries = 0
+        self.fallbacks = 0
+        self.first_byte = Histogram(SECONDS)
+        self.total = Histogram(SECONDS)
+        self.overhead = Histogram(OVERHEAD_SECONDS)
+
+    def add(self, record: Record) -> None:
+        self.bytes_in += record.bytes_in
+        self.bytes_out += record.bytes_out
+        if record.retried:
+            self.retries += 1
+        if record.fallback:
+            self.fallbacks += 1
+        if record.asked is not None and record.finished is not None:
+            self.total.observe(record.finished - record.started)
+            if record.own is not None:
+                self.overhead.observe(record.own)
+            if record.answered is not None and record.first_byte is not None:
+                self.first_byte.observe(record.first_byte - record.started)
+
+
+class Metrics:
+    """The tallies of one gateway, for as long as its process runs; `finished` and `reloaded` add to them."""
+
+    def __init__(self, served: Served) -> None:
+        self._served = served
+        self._requests: dict[tuple[str | None, str | None, str], int] = {}
+        self._traffic: dict[str | None, Traffic] = {}
+        self._reloads: Counter[ReloadResult] = Counter()
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
+        ProcessCollector(registry=self._registry)
+
+    def finished(self, record: Record) -> None:
+        """Count a request that is over; only those for a machine, on whatever grounds they ended."""
+        if not record.inference:
+            return
+        key = (record.surface, record.provider, record.end_reason)
+        self._requests[key] = self._requests.get(key, 0) + 1
+        traffic = self._traffic.get(record.provider)
+        if traffic is None:
+            traffic = self._traffic[record.provider] = Traffic()
+        traffic.add(record)
+
+    def reloaded(self, result: ReloadResult) -> None:
+        self._reloads[result] += 1
+
+    def exposition(self) -> bytes:
+        """The whole of ``/metrics``, in Prometheus' text format."""
+        return generate_latest(self._registry)
+
+    def describe(self) -> Iterable[Metric]:
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        requests = CounterMetricFamily(
+            "fleet_requests", "inference requests that are over", labels=("surface", "provider", "end_reason")
+        )
+        for (surface, provider, end_reason), count in self._requests.items():
+            requests.add_metric((surface or NONE, provider or NONE, end_reason), count)
+        yield requests
+        yield from self._traffic_families()
+        yield from self._fleet_families()
+        reloads = CounterMetricFamily("fleet_reloads", "looks at the generated folder", labels=("result",))
+        for result in get_args(ReloadResult):
+            reloads.add_metric((result,), self._reloads[result])
+        yield reloads
+
+    def _traffic_families(self) -> Iterator[Metric]:
+        by_name = [(provider or NONE, traffic) for provider, traffic in self._traffic.items()]
+        counters = (
+            ("fleet_request_bytes", "bytes of request bodies", "bytes_in"),
+            ("fleet_response_bytes", "bytes of answers' bodies", "bytes_out"),
+            ("fleet_retries", "requests sent once more on a new connection", "retries"),
+            ("fleet_fallbacks", "requests that a later choice answered", "fallbacks"),
+        )
+        for name, told, attribute in counters:
+            family = CounterMetricFamily(name, told, labels=("provider",))
+            for provider, traffic in by_name:
+                family.add_metric((provider,), getattr(traffic, attribute))
+            yield family
+        histograms = (
+            ("fleet_first_byte_seconds", "from a request's head to its answer's first byte", "first_byte"),
+            ("fleet_request_seconds", "from a request's head to its answer's end", "total"),
+            ("fleet_overhead_seconds", "what the gateway itself took until the answer's head", "overhead"),
+        )
+        for name, told, attribute in histograms:
+            observed = HistogramMetricFamily(name, told, labels=("provider",))
+            for provider, traffic in by_name:
+                histogram: Histogram = getattr(traffic, attribute)
+                observed.add_metric((provider,), histogram.buckets(), histogram.sum)
+            yield observed
+
+    def _fleet_families(self) -> Iterator[Metric]:
+        running = self._served.running
+        in_flight = Counter(dict.fromkeys(running.machines, 0))
+        for machine in self._served.machines:
+            in_flight[machine.connection.name] += sum(machine.in_flight.values())
+        gauge = GaugeMetricFamily("fleet_in_flight", "requests that a machine has now", labels=("provider",))
+        for provider, count in in_flight.items():
+            if count or provider in running.machines:
+                gauge.add_metric((provider,), count)
+        yield gauge
+        statuses = GaugeMetricFamily(
+            "fleet_provider_status", "1 for the status that a machine has", labels=("provider", "status")
+        )
+        for provider in running.machines:
+            now = running.inventory.states[provider].status
+            for status in get_args(Status):
+                statuses.add_metric((provider, status), float(status == now))
+        yield statuses
+        refused = self._served.refused is not None
+        yield GaugeMetricFamily("fleet_snapshot_refused", "1 while what the folder holds is refused", refused)
