@@ -60,9 +60,9 @@ format: $(READY) ## rewrite the sources in house format
 	$(BIN)/ruff format .
 
 docs: $(READY) ## the pages and schemas that are made from the code
-	$(BIN)/python -m fleet_compiler.schemas
-	$(BIN)/python -m fleet_compiler.reference
-	$(BIN)/python -m fleet_compiler.manual
+	$(BIN)/python -m docs.generate.schemas
+	$(BIN)/python -m docs.generate.yaml_page
+	$(BIN)/python -m docs.generate.cli_page
 	UPDATE_DOCS=1 $(BIN)/pytest -q tests/compiler_front/test_diagnostics_page.py
 
 build: $(READY) ## compile fleet.yaml to generated/

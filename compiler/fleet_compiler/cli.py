@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import click
 
-from fleet_compiler.streams import StreamBroken, guarded
+from fleet_compiler.commands.streams import StreamBroken, guarded
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if not ctx.resilient_parsing and args[0] not in COMMANDS and not args[0].startswith("-"):
-            from fleet_compiler.wording import nearest
+            from fleet_compiler.diagnostics.text import nearest
 
             near = nearest(args[0], COMMANDS)
             hint = f"did you mean '{near}'?" if near else f"there is {', '.join(COMMANDS)}"
@@ -149,7 +149,7 @@ def _run() -> int:
         raise
     except Exception as error:
         from fleet_compiler.commands.terminal import show_failure
-        from fleet_compiler.errors import FleetError
+        from fleet_compiler.diagnostics.errors import FleetError
 
         if isinstance(error, FleetError):
             show_failure(error)

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from fleet_compiler.diagnostics import Diagnostic
-from fleet_compiler.differences import compare_locks, in_words
-from fleet_compiler.discover import discover, is_asked
+from fleet_compiler.diagnostics.diagnostic import Diagnostic
+from fleet_compiler.emit.tables import resolve_connections
 from fleet_compiler.load import Loaded
-from fleet_compiler.lockfile import with_observations
-from fleet_compiler.resolve import resolve_connections
+from fleet_compiler.lock.diff import compare_locks, in_words
+from fleet_compiler.lock.discover import discover, is_asked
+from fleet_compiler.lock.lockfile import with_observations
 from fleet_runtime.artifacts.contract import Lock
 
 

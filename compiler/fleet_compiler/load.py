@@ -6,15 +6,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from fleet_compiler.check import check_fleet
-from fleet_compiler.diagnostics import Diagnostic, arranged
-from fleet_compiler.document import Document, load_document
-from fleet_compiler.errors import ConfigInvalid
-from fleet_compiler.model import Fleet, parse_fleet
-from fleet_compiler.salvage import sound_part
-from fleet_compiler.secrecy import secret_spans
-from fleet_compiler.source import Source, read_source
-from fleet_compiler.validate import schema_faults
+from fleet_compiler.checks.run import check_fleet
+from fleet_compiler.config.model import Fleet, parse_fleet
+from fleet_compiler.config.recovery import sound_part
+from fleet_compiler.config.schema import schema_faults
+from fleet_compiler.config.secret_spans import secret_spans
+from fleet_compiler.diagnostics.diagnostic import Diagnostic, arranged
+from fleet_compiler.diagnostics.errors import ConfigInvalid
+from fleet_compiler.diagnostics.source import Source, read_source
+from fleet_compiler.document.document import Document, load_document
 
 
 @dataclass(frozen=True, slots=True)

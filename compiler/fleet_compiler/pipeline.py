@@ -7,19 +7,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from fleet_compiler.checks.against_lock import doubts, idle_globs
 from fleet_compiler.clients import CLIENTS
-from fleet_compiler.diagnostics import Diagnostic
-from fleet_compiler.discover import Patience, Progress, discover, is_asked
-from fleet_compiler.doubts import doubts, idle_globs
-from fleet_compiler.editor import SCHEMA, editor_schema
-from fleet_compiler.history import Build, changes, last_build, summary
+from fleet_compiler.config.model import Fleet
+from fleet_compiler.diagnostics.diagnostic import Diagnostic
+from fleet_compiler.emit.build_summary import Build, changes, last_build, summary
+from fleet_compiler.emit.editor_schema import SCHEMA, editor_schema
+from fleet_compiler.emit.plan import MANIFEST, Plan, plan_outputs, write_outputs
+from fleet_compiler.emit.render import render_client, render_gateway, render_manifest, render_routing
+from fleet_compiler.emit.tables import Resolved, resolve_connections, resolve_fleet, table_path
 from fleet_compiler.load import Loaded, load_fleet
-from fleet_compiler.lockfile import applying, dump_lock, load_lock, with_observations
-from fleet_compiler.model import Fleet
-from fleet_compiler.outputs import MANIFEST, Plan, plan_outputs, write_outputs
-from fleet_compiler.render import render_client, render_gateway, render_manifest, render_routing
-from fleet_compiler.resolve import Resolved, resolve_connections, resolve_fleet, table_path
-from fleet_compiler.turns import taking_turns
+from fleet_compiler.lock.discover import Patience, Progress, discover, is_asked
+from fleet_compiler.lock.lockfile import applying, dump_lock, load_lock, with_observations
+from fleet_compiler.process_lock import taking_turns
 from fleet_runtime.artifacts.contract import FLEET_TABLE, Lock, Manifest, canonical, digest
 from fleet_runtime.dialects.observation import Observation
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fleet_compiler.assets import SCHEMAS
-from fleet_compiler.codes import CODES
+from fleet_compiler.diagnostics.codes import CODES
 from tests.cli.conftest import Fleet
 from tests.compiler_back.golden import FLEETS
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from fleet_compiler.emit.tables import resolve_connections
 from fleet_compiler.load import load_fleet
-from fleet_compiler.lockfile import applying, load_lock
+from fleet_compiler.lock.lockfile import applying, load_lock
 from fleet_compiler.pipeline import Compiled, compile_fleet
-from fleet_compiler.resolve import resolve_connections
 
 FLEETS = Path(__file__).parent / "fleets"
 NAMES = sorted(folder.name for folder in FLEETS.iterdir())

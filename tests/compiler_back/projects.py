@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from textwrap import dedent
 
+from fleet_compiler.emit.tables import resolve_connections
 from fleet_compiler.load import load_fleet
-from fleet_compiler.lockfile import applying, save_lock
+from fleet_compiler.lock.lockfile import applying, save_lock
 from fleet_compiler.pipeline import Compiled, compile_fleet
-from fleet_compiler.resolve import resolve_connections
 from fleet_runtime.artifacts.contract import Kind, Lock, LockedProvider, ModelFacts
 
 CHAT = ModelFacts(context=8192, context_source="listed", purpose="chat")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fleet_compiler.discover import Patience, discover, is_asked
+from fleet_compiler.lock.discover import Patience, discover, is_asked
 from fleet_runtime.artifacts.contract import Connection
 from fleet_runtime.dialects.observation import Observation
 from fleet_runtime.dialects.ollama import MAX_ASKS

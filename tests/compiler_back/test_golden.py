@@ -9,7 +9,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from fleet_compiler.assets import SCHEMAS
-from fleet_compiler.editor import SCHEMA
+from fleet_compiler.emit.editor_schema import SCHEMA
 from tests.compiler_back.golden import FLEETS, NAMES, compiled
 
 

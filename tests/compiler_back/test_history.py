@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from fleet_compiler.history import Build, changes, last_build
-from fleet_compiler.outputs import plan_outputs, write_outputs
+from fleet_compiler.emit.build_summary import Build, changes, last_build
+from fleet_compiler.emit.plan import plan_outputs, write_outputs
 from fleet_compiler.pipeline import build, prepare, project_of
 from fleet_runtime.artifacts.contract import LockedProvider, ModelFacts
 from tests.compiler_back.projects import compile_text, lock_of

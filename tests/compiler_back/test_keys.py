@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from fleet_compiler.assets import SCHEMAS
-from fleet_compiler.editor import SCHEMA
-from fleet_compiler.outputs import MANIFEST
+from fleet_compiler.emit.editor_schema import SCHEMA
+from fleet_compiler.emit.plan import MANIFEST
 from fleet_runtime.artifacts.contract import ModelFacts
 from tests.compiler_back.projects import compile_text, lock_of
 

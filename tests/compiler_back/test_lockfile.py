@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from fleet_compiler.errors import ConfigInvalid
-from fleet_compiler.lockfile import applying, dump_lock, load_lock, save_lock, with_observations
+from fleet_compiler.diagnostics.errors import ConfigInvalid
+from fleet_compiler.lock.lockfile import applying, dump_lock, load_lock, save_lock, with_observations
 from fleet_runtime.artifacts.contract import Connection, Lock, LockedProvider, ModelFacts
 from fleet_runtime.dialects.observation import Observation
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from fleet_compiler.clients import CLIENTS, ClientView
 from fleet_compiler.clients.opencode import CLIENT
-from fleet_compiler.render import render_client
+from fleet_compiler.emit.render import render_client
 from fleet_runtime.artifacts.contract import (
     Connection,
     ContextSource,

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from fleet_compiler.errors import OutputFailed
-from fleet_compiler.outputs import MANIFEST, diff, line_counts, plan_outputs, write_files, write_outputs
+from fleet_compiler.diagnostics.errors import OutputFailed
+from fleet_compiler.emit.plan import MANIFEST, diff, line_counts, plan_outputs, write_files, write_outputs
 from fleet_runtime.artifacts.contract import Manifest, digest
 
 Files = dict[str, bytes]

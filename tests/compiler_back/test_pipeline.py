@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from fleet_compiler.errors import OutputFailed
-from fleet_compiler.lockfile import load_lock
-from fleet_compiler.outputs import plan_outputs, write_outputs
+from fleet_compiler.diagnostics.errors import OutputFailed
+from fleet_compiler.emit.plan import plan_outputs, write_outputs
+from fleet_compiler.lock.lockfile import load_lock
 from fleet_compiler.pipeline import Prepared, build, prepare, project_of
 from fleet_runtime.artifacts.snapshot import ArtifactError, load_snapshot
 from tests.compiler_back.golden import FLEETS, NAMES

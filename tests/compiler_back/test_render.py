@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet_compiler import render
-from fleet_compiler.render import TemplateFault, render_client, render_routing
+from fleet_compiler.emit import render
+from fleet_compiler.emit.render import TemplateFault, render_client, render_routing
 from fleet_runtime.artifacts.contract import RoutedModel, RoutedProvider, RoutingTable
 
 TEXT = st.text(min_size=1)

@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from docs.generate.schemas import GENERATED, contract_schema
 from fleet_compiler.assets import SCHEMAS
-from fleet_compiler.document import load_document
-from fleet_compiler.editor import SCHEMA
-from fleet_compiler.schemas import GENERATED, contract_schema
-from fleet_compiler.source import read_source
+from fleet_compiler.diagnostics.source import read_source
+from fleet_compiler.document.document import load_document
+from fleet_compiler.emit.editor_schema import SCHEMA
 from tests.compiler_back.golden import FLEETS, NAMES, compiled
 
 
 @pytest.mark.parametrize("name", GENERATED)
 def test_a_schema_in_the_repository_is_the_contracts(name: str) -> None:
-    """`python -m fleet_compiler.schemas` writes them anew."""
+    """`python -m docs.generate.schemas` writes them anew."""
     assert (SCHEMAS / f"{name}.schema.json").read_text(encoding="utf-8") == contract_schema(name)
 
 

@@ -7,12 +7,12 @@ import sys
 import threading
 from pathlib import Path
 
-from fleet_compiler.turns import taking_turns
+from fleet_compiler.process_lock import taking_turns
 
 HOLD = """
 import sys
 from pathlib import Path
-from fleet_compiler.turns import taking_turns
+from fleet_compiler.process_lock import taking_turns
 with taking_turns(Path(sys.argv[1]), lambda: None):
     print("held", flush=True)
     sys.stdin.read()

@@ -10,11 +10,11 @@ from jsonschema import Draft202012Validator
 from pydantic import BaseModel, ValidationError
 
 from fleet_compiler.clients import CLIENTS
-from fleet_compiler.document import load_document
-from fleet_compiler.errors import ConfigInvalid
-from fleet_compiler.model import Fleet, GatewaySettings, Part, Provider, Surface, parse_fleet
-from fleet_compiler.source import decode
-from fleet_compiler.validate import check_schema, schema
+from fleet_compiler.config.model import Fleet, GatewaySettings, Part, Provider, Surface, parse_fleet
+from fleet_compiler.config.schema import check_schema, schema
+from fleet_compiler.diagnostics.errors import ConfigInvalid
+from fleet_compiler.diagnostics.source import decode
+from fleet_compiler.document.document import load_document
 from fleet_runtime.artifacts import contract
 
 CASES = Path(__file__).parents[1] / "cases"

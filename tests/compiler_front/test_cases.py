@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from fleet_compiler.errors import ConfigInvalid
+from fleet_compiler.diagnostics.errors import ConfigInvalid
+from fleet_compiler.diagnostics.report import render
+from fleet_compiler.diagnostics.source import decode
 from fleet_compiler.load import load_source
-from fleet_compiler.report import render
-from fleet_compiler.source import decode
 
 CASES = Path(__file__).parents[1] / "cases"
 INVALID = sorted((CASES / "invalid").glob("*.yaml"))

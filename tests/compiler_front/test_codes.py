@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from fleet_compiler.codes import CODES, whole_example
-from fleet_compiler.errors import ConfigInvalid
+from fleet_compiler.diagnostics.codes import CODES, whole_example
+from fleet_compiler.diagnostics.errors import ConfigInvalid
+from fleet_compiler.diagnostics.source import Source
 from fleet_compiler.load import load_source
-from fleet_compiler.source import Source
 
 SOURCES = sorted((Path(__file__).parents[2] / "compiler").rglob("*.py"))
 ILLUSTRATED = [code for code, known in CODES.items() if known.wrong is not None]

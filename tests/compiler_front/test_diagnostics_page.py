@@ -6,7 +6,7 @@
 import os
 from pathlib import Path
 
-from fleet_compiler.codes import CODES, Code
+from fleet_compiler.diagnostics.codes import CODES, Code
 
 PAGE = Path(__file__).parents[2] / "docs" / "diagnostics.md"
 
@@ -17,7 +17,7 @@ What `fleet validate`, `fleet build` and `fleet lock` say, by code; `fleet expla
 Codes from F250 to F299 and from F302 on are warnings; `fleet validate --strict` makes them errors.
 Examples leave out what does not matter.
 
-<!-- made from compiler/fleet_compiler/codes.py by
+<!-- made from compiler/fleet_compiler/diagnostics/codes.py by
 UPDATE_DOCS=1 pytest tests/compiler_front/test_diagnostics_page.py -->
 """
 

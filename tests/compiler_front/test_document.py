@@ -7,11 +7,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from fleet_compiler.diagnostics import Span
-from fleet_compiler.document import Document, load_document
-from fleet_compiler.errors import ConfigInvalid
-from fleet_compiler.source import Source
-from fleet_compiler.yaml_rules import MAX_NUMBER
+from fleet_compiler.diagnostics.diagnostic import Span
+from fleet_compiler.diagnostics.errors import ConfigInvalid
+from fleet_compiler.diagnostics.source import Source
+from fleet_compiler.document.document import Document, load_document
+from fleet_compiler.document.scalars import MAX_NUMBER
 
 
 def load(text: str) -> Document:

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fleet_compiler.codes import CODES
-from fleet_compiler.diagnostics import MAX_SHOWN, Diagnostic
-from fleet_compiler.errors import ConfigInvalid
+from fleet_compiler.diagnostics.codes import CODES
+from fleet_compiler.diagnostics.diagnostic import MAX_SHOWN, Diagnostic
+from fleet_compiler.diagnostics.errors import ConfigInvalid
+from fleet_compiler.diagnostics.report import render
+from fleet_compiler.diagnostics.source import Source, decode
 from fleet_compiler.load import load_source
-from fleet_compiler.report import render
-from fleet_compiler.source import Source, decode
 from tests.compiler_front.mutation import CANARY, mutate, with_canary
 
 

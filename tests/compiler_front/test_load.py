@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from fleet_compiler.errors import ConfigInvalid, FleetError
+from fleet_compiler.diagnostics.errors import ConfigInvalid, FleetError
+from fleet_compiler.diagnostics.source import Source
 from fleet_compiler.load import load_fleet, load_source
-from fleet_compiler.source import Source
 
 CASES = Path(__file__).parents[1] / "cases"
 SHIPPED = Path(__file__).parents[2] / "fleet.yaml"
@@ -17,10 +17,10 @@ SHIPPED = Path(__file__).parents[2] / "fleet.yaml"
 SHOW = """
 import sys
 from pathlib import Path
-from fleet_compiler.errors import ConfigInvalid
+from fleet_compiler.diagnostics.errors import ConfigInvalid
 from fleet_compiler.load import load_source
-from fleet_compiler.report import render
-from fleet_compiler.source import decode
+from fleet_compiler.diagnostics.report import render
+from fleet_compiler.diagnostics.source import decode
 for path in sorted(Path(sys.argv[1]).glob("*.yaml")):
     try:
         loaded = load_source(decode(path.name, path.read_bytes()))

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from fleet_compiler.config.model import Fleet, Provider
+from fleet_compiler.diagnostics.source import Source
 from fleet_compiler.load import load_source
-from fleet_compiler.model import Fleet, Provider
-from fleet_compiler.source import Source
 from fleet_runtime.artifacts.contract import KeyReference, Limits, RoutedModel, Sidecar, Timeouts
 
 HEAD = "version: 1\ndefault_provider: box\n"

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from fleet_compiler.codes import CODES
-from fleet_compiler.diagnostics import MAX_SHOWN, Diagnostic, Related, Span, arranged
-from fleet_compiler.errors import ConfigInvalid
+from fleet_compiler.diagnostics.codes import CODES
+from fleet_compiler.diagnostics.diagnostic import MAX_SHOWN, Diagnostic, Related, Span, arranged
+from fleet_compiler.diagnostics.errors import ConfigInvalid
+from fleet_compiler.diagnostics.report import Format, render
+from fleet_compiler.diagnostics.source import Source
 from fleet_compiler.load import load_source
-from fleet_compiler.report import Format, render
-from fleet_compiler.source import Source
 
 SOURCE = Source("fleet.yaml", "version: 1\nproviders:\n  日本: {url: x, url: y}\n")
 TWICE = Diagnostic(

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from fleet_compiler.diagnostics import Diagnostic, Span
-from fleet_compiler.errors import ConfigInvalid
-from fleet_compiler.source import MAX_BYTES, STDIN_NAME, decode, read_source
+from fleet_compiler.diagnostics.diagnostic import Diagnostic, Span
+from fleet_compiler.diagnostics.errors import ConfigInvalid
+from fleet_compiler.diagnostics.source import MAX_BYTES, STDIN_NAME, decode, read_source
 
 GOOD = b"version: 1\n"
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from docs.generate.schema_examples import EXAMPLES
+from docs.generate.schemas import GENERATED, contract_schema
 from fleet_compiler.assets import SCHEMAS
-from fleet_compiler.examples import EXAMPLES
-from fleet_compiler.schemas import GENERATED, contract_schema
 from fleet_runtime.artifacts.contract import Artifact, as_data
 
 KEYWORDS = frozenset({

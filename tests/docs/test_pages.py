@@ -12,12 +12,12 @@ import click
 import pytest
 from jsonschema import Draft202012Validator
 
+from docs.generate.cli_page import cli_page
+from docs.generate.yaml_page import SECTIONS, fleet_yaml_page, flow
 from fleet_compiler.cli import COMMANDS, EXIT_CODES, fleet
-from fleet_compiler.document import load_document
-from fleet_compiler.manual import cli_page
-from fleet_compiler.reference import SECTIONS, fleet_yaml_page, flow
-from fleet_compiler.source import decode, read_source
-from fleet_compiler.validate import schema
+from fleet_compiler.config.schema import schema
+from fleet_compiler.diagnostics.source import decode, read_source
+from fleet_compiler.document.document import load_document
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

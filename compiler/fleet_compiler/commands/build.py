@@ -9,11 +9,11 @@ from pathlib import Path
 
 import click
 
-from fleet_compiler.commands.asking import asked_and_said, show_list
 from fleet_compiler.commands.options import epilog, file_option, fleet_file, output_option
+from fleet_compiler.commands.progress import asked_and_said, show_list
 from fleet_compiler.commands.terminal import change, note, say, show_diagnostics, show_failure, warn
-from fleet_compiler.errors import FleetError, StaleArtifacts
-from fleet_compiler.outputs import line_counts
+from fleet_compiler.diagnostics.errors import FleetError, StaleArtifacts
+from fleet_compiler.emit.plan import line_counts
 from fleet_compiler.pipeline import Prepared, Project, prepare, project_of
 from fleet_compiler.pipeline import build as run_build
 from fleet_runtime.dialects.observation import Observation

@@ -8,8 +8,8 @@ import click
 
 from fleet_compiler.commands.options import epilog, file_option, fleet_file, output_option
 from fleet_compiler.commands.terminal import change, say, show_diagnostics
-from fleet_compiler.outputs import diff as lines_of
-from fleet_compiler.outputs import line_counts
+from fleet_compiler.emit.plan import diff as lines_of
+from fleet_compiler.emit.plan import line_counts
 from fleet_compiler.pipeline import prepare, project_of
 
 

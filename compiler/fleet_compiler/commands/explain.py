@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from fleet_compiler.codes import CODES
 from fleet_compiler.commands.options import epilog
 from fleet_compiler.commands.terminal import say
-from fleet_compiler.errors import UsageProblem
-from fleet_compiler.wording import nearest
+from fleet_compiler.diagnostics.codes import CODES
+from fleet_compiler.diagnostics.errors import UsageProblem
+from fleet_compiler.diagnostics.text import nearest
 
 
 @click.command(

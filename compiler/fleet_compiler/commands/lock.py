@@ -8,19 +8,19 @@ from pathlib import Path
 
 import click
 
-from fleet_compiler.commands.asking import said, show_seen
+from fleet_compiler.checks.hostnames import url_fault
 from fleet_compiler.commands.options import epilog, file_option, fleet_file
+from fleet_compiler.commands.progress import said, show_seen
 from fleet_compiler.commands.terminal import change, note, say
-from fleet_compiler.differences import Difference, compare_locks, in_words
-from fleet_compiler.discover import discover, is_asked
-from fleet_compiler.errors import MachineSilent, StaleArtifacts, UsageProblem
-from fleet_compiler.gateway_contexts import Contexts, ask_gateway, with_contexts
-from fleet_compiler.hosts import url_fault
+from fleet_compiler.diagnostics.errors import MachineSilent, StaleArtifacts, UsageProblem
+from fleet_compiler.diagnostics.text import answered, nearest
+from fleet_compiler.emit.tables import resolve_connections
 from fleet_compiler.load import load_fleet
-from fleet_compiler.lockfile import applying, dump_lock, load_lock, save_lock, with_observations
-from fleet_compiler.resolve import resolve_connections
-from fleet_compiler.turns import taking_turns
-from fleet_compiler.wording import answered, nearest
+from fleet_compiler.lock.diff import Difference, compare_locks, in_words
+from fleet_compiler.lock.discover import discover, is_asked
+from fleet_compiler.lock.from_gateway import Contexts, ask_gateway, with_contexts
+from fleet_compiler.lock.lockfile import applying, dump_lock, load_lock, save_lock, with_observations
+from fleet_compiler.process_lock import taking_turns
 from fleet_runtime.artifacts.contract import Connection
 from fleet_runtime.dialects.observation import Observation
 

@@ -10,12 +10,12 @@ import click
 
 from fleet_compiler.commands.options import epilog, file_option, fleet_file
 from fleet_compiler.commands.terminal import say
-from fleet_compiler.errors import UsageProblem
+from fleet_compiler.config.model import Fleet
+from fleet_compiler.diagnostics.errors import UsageProblem
+from fleet_compiler.diagnostics.text import listed
+from fleet_compiler.emit.tables import resolve_connections, resolve_fleet, table_path
 from fleet_compiler.load import load_fleet
-from fleet_compiler.lockfile import applying, load_lock
-from fleet_compiler.model import Fleet
-from fleet_compiler.resolve import resolve_connections, resolve_fleet, table_path
-from fleet_compiler.wording import listed
+from fleet_compiler.lock.lockfile import applying, load_lock
 from fleet_runtime.artifacts.contract import FLEET_TABLE, RoutedModel, RoutedProvider, as_data
 
 

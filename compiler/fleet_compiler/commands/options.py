@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from fleet_compiler.errors import UsageProblem
+from fleet_compiler.diagnostics.errors import UsageProblem
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -11,11 +11,11 @@ import click
 
 from fleet_compiler.commands.options import epilog, file_option, fleet_file, output_option
 from fleet_compiler.commands.terminal import say, warn
-from fleet_compiler.errors import ConfigInvalid, StaleArtifacts, UsageProblem
+from fleet_compiler.diagnostics.errors import ConfigInvalid, StaleArtifacts, UsageProblem
+from fleet_compiler.diagnostics.text import listed, short
+from fleet_compiler.emit.plan import MANIFEST
 from fleet_compiler.load import load_fleet
-from fleet_compiler.outputs import MANIFEST
 from fleet_compiler.pipeline import model_digest, project_of
-from fleet_compiler.wording import listed, short
 from fleet_runtime.artifacts.contract import Connection, Manifest, RoutedModel, RoutingTable
 from fleet_runtime.artifacts.snapshot import ArtifactError, Snapshot, load_snapshot
 from fleet_runtime.routing.resolver import Resolution, lock_view

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 
 import click
 
-from fleet_compiler.diagnostics import Diagnostic
-from fleet_compiler.errors import ConfigInvalid, FleetError
-from fleet_compiler.report import render
-from fleet_compiler.source import Source
+from fleet_compiler.diagnostics.diagnostic import Diagnostic
+from fleet_compiler.diagnostics.errors import ConfigInvalid, FleetError
+from fleet_compiler.diagnostics.report import render
+from fleet_compiler.diagnostics.source import Source
 
 
 def wants_color(*, err: bool) -> bool:

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, get_args
 
 import click
 
+from fleet_compiler.checks.against_lock import doubts, idle_globs
 from fleet_compiler.commands.options import epilog, file_option, fleet_file
 from fleet_compiler.commands.terminal import say, show_diagnostics
-from fleet_compiler.diagnostics import Diagnostic, arranged
-from fleet_compiler.doubts import doubts, idle_globs
-from fleet_compiler.errors import ConfigInvalid
+from fleet_compiler.diagnostics.diagnostic import Diagnostic, arranged
+from fleet_compiler.diagnostics.errors import ConfigInvalid
+from fleet_compiler.diagnostics.report import Format, render
+from fleet_compiler.diagnostics.source import Source
+from fleet_compiler.diagnostics.text import answered
+from fleet_compiler.emit.tables import resolve_connections, resolve_fleet
 from fleet_compiler.load import Loaded, load_fleet
-from fleet_compiler.lockfile import applying, load_lock
-from fleet_compiler.report import Format, render
-from fleet_compiler.resolve import resolve_connections, resolve_fleet
-from fleet_compiler.source import Source
-from fleet_compiler.wording import answered
+from fleet_compiler.lock.lockfile import applying, load_lock
 from fleet_runtime.artifacts.contract import Lock
 
 if TYPE_CHECKING:

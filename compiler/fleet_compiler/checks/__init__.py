@@ -1,0 +1,1 @@
+"""What the schema cannot express: rules between the parts of one fleet.yaml."""

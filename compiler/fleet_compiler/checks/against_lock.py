@@ -1,0 +1,106 @@
+"""What is valid and yet probably not meant: the warnings that need the lock. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from fleet_compiler.config.model import Fleet
+from fleet_compiler.diagnostics.diagnostic import Diagnostic
+from fleet_compiler.diagnostics.text import listed, nearest, short
+from fleet_compiler.document.document import Document, Path
+from fleet_compiler.emit.tables import Resolved, table_path
+from fleet_runtime.artifacts.contract import FLEET_TABLE, Lock, RoutingTable
+from fleet_runtime.routing.resolver import View, admits, lock_view, resolve
+
+Roles = Mapping[str, tuple[str, ...]]
+
+
+class _Doubt(NamedTuple):
+    code: str
+    path: Path
+    message: str
+    help: str
+
+
+def doubts(fleet: Fleet, resolved: Resolved, document: Document) -> list[Diagnostic]:
+    """Role models that no machine is known to list, a compaction role that holds less than what it is
+    to shorten, and models of the default machine whose bare ids mean another machine."""
+    table = resolved.tables[FLEET_TABLE]
+    view = lock_view(table)
+    found = [*_slashed_ids(table), *_roles(fleet.roles, ("roles",), table, table, view)]
+    for name, surface in fleet.surfaces.items():
+        seen_there = resolved.tables[table_path(name)]
+        found += _roles(surface.roles, ("surfaces", name, "roles"), seen_there, table, view)
+    return [
+        document.diagnostic(doubt.code, doubt.message, doubt.path, help=doubt.help, severity="warning")
+        for doubt in found
+    ]
+
+
+def idle_globs(fleet: Fleet, lock: Lock, document: Document) -> list[Diagnostic]:
+    """Globs of `include` that match nothing that a machine of `lock` lists or fleet.yaml declares for it."""
+    found = []
+    for name, provider in fleet.providers.items():
+        entry = lock.providers.get(name)
+        ids = sorted(entry.models.keys() | provider.models.keys()) if entry is not None else []
+        for index, glob in enumerate(provider.include if ids else ()):
+            if not any(admits(id, (glob,), ()) for id in ids):
+                message = f"'{short(glob)}' matches no model of provider '{name}', as far as fleet.lock knows"
+                near = nearest(glob, ids)
+                some = listed(ids[:3], "and") + (" and more" if len(ids) > 3 else "")
+                remedy = f"did you mean '{short(near)}'?" if near else f"it lists {some}"
+                at = ("providers", name, "include", index)
+                found.append(document.diagnostic("F308", message, at, help=remedy, severity="warning"))
+    return found
+
+
+def _slashed_ids(table: RoutingTable) -> Iterator[_Doubt]:
+    """The bare id of such a model is read as a composite id of the other machine."""
+    default = table.default_provider
+    models = next(provider.models for provider in table.providers if provider.name == default)
+    for id in models:
+        head, slash, _ = id.partition("/")
+        if slash and table.names.get(head, default) != default:
+            yield _Doubt(
+                "F304",
+                ("default_provider",),
+                f"'{default}' lists '{id}', which by itself means a model of '{table.names[head]}'",
+                f"call it '{default}/{id}'",
+            )
+
+
+def _roles(
+    roles: Roles, at: Path, table: RoutingTable, fleet_table: RoutingTable, view: View
+) -> Iterator[_Doubt]:
+    """Doubts about the `roles` written at `at`, which the surface of `table` overlays on the fleet's."""
+    for role, candidates in roles.items():
+        for index, text in enumerate(candidates):
+            answer = resolve(fleet_table, view, text)
+            if answer.refusal is not None and answer.refusal.code == "model_not_found":
+                known = ", ".join(f"'{id}'" for id in answer.refusal.suggestions)
+                yield _Doubt(
+                    "F302",
+                    (*at, role, index),
+                    f"role '{role}': {answer.refusal.message}, as far as fleet.lock knows",
+                    f"nearest: {known}" if known else "run `fleet lock` if the model is new",
+                )
+    if roles.keys() & {"default", "compaction"}:
+        default, compaction = (_context(table, view, role) for role in ("default", "compaction"))
+        if default is not None and compaction is not None and compaction < default:
+            yield _Doubt(
+                "F305",
+                (*at, "compaction" if "compaction" in roles else "default"),
+                f"role 'compaction' holds {compaction} tokens, role 'default' {default}",
+                "choose a compaction model whose context is at least as large",
+            )
+
+
+def _context(table: RoutingTable, view: View, role: str) -> int | None:
+    """The context of a role's first choice."""
+    candidates = table.roles.get(role)
+    answer = resolve(table, view, candidates[0]) if candidates else None
+    for provider in table.providers:
+        if answer is not None and answer.listed is not None and provider.name == answer.provider:
+            return provider.models[answer.listed].context
+    return None

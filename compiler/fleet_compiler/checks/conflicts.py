@@ -1,0 +1,203 @@
+"""Settings that contradict each other or do nothing: outputs, clients, providers that offer nothing."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from fleet_compiler.checks.references import may_use
+from fleet_compiler.clients import CLIENTS
+from fleet_compiler.config.model import Fleet, Provider
+from fleet_compiler.diagnostics.diagnostic import Diagnostic, Related
+from fleet_compiler.diagnostics.text import listed, short
+from fleet_compiler.document.document import Document, Path
+from fleet_runtime.routing.resolver import admits
+
+RESERVED_OUTPUTS = ("gateway.json", "manifest.json", "fleet.schema.json", "routing")
+
+OPENCODE_PROVIDERS = frozenset({
+    "302ai", "abacus", "aihubmix", "alibaba", "alibaba-cn", "amazon-bedrock", "anthropic", "azure",
+    "azure-cognitive-services", "bailing", "baseten", "cerebras", "chutes", "cloudflare-ai-gateway",
+    "cloudflare-workers-ai", "cohere", "cortecs", "deepinfra", "deepseek", "fastrouter", "fireworks-ai",
+    "github-copilot", "github-models", "gitlab", "google", "google-vertex", "google-vertex-anthropic",
+    "groq", "helicone", "huggingface", "iflowcn", "inception", "inference", "io-net", "kimi-for-coding",
+    "llama", "lmstudio", "lucidquery", "minimax", "mistral", "modelscope", "moonshotai",
+    "moonshotai-cn", "morph", "nebius", "nvidia", "ollama-cloud", "openai", "opencode", "openrouter",
+    "ovhcloud", "perplexity", "poe", "requesty", "sap-ai-core", "scaleway", "siliconflow", "stackit",
+    "submodel", "synthetic", "togetherai", "upstage", "v0", "venice", "vercel", "vultr", "wandb", "xai",
+    "zai", "zai-coding-plan", "zenmux", "zhipuai",
+})  # fmt: skip
+"""Provider names of opencode's built-in catalogue (models.dev), whose models it mixes in under that name."""
+
+
+def check(fleet: Fleet, document: Document) -> Iterator[Diagnostic]:
+    yield from _outputs(fleet, document)
+    yield from _client_settings(fleet, document)
+    yield from _client_keys(fleet, document)
+    yield from _legacy_providers(fleet, document)
+    yield from _opencode_names(fleet, document)
+    yield from _default_provider(fleet, document)
+    yield from _same_addresses(fleet, document)
+    for name, provider in fleet.providers.items():
+        yield from _offers(name, provider, document)
+
+
+def _outputs(fleet: Fleet, document: Document) -> Iterator[Diagnostic]:
+    """Two paths are one also where a file system ignores case, and where one is a folder of the other."""
+    taken: dict[tuple[str, ...], str] = {(name,): "" for name in RESERVED_OUTPUTS}
+    for name, surface in fleet.surfaces.items():
+        if surface.client is None:
+            continue
+        file = surface.file or CLIENTS[surface.client].file
+        at: Path = ("surfaces", name, "file" if surface.file else "client")
+        if not _stays_inside(file):
+            message = f"'{short(file)}' is not a path inside the folder of generated files"
+            remedy = "write a relative path without '..', like laptop/opencode.json"
+            yield document.diagnostic("F213", message, at, help=remedy)
+            continue
+        parts = tuple(unicodedata.normalize("NFC", part).casefold() for part in file.split("/"))
+        other = next((known for known in taken if parts[: len(known)] == known[: len(parts)]), None)
+        if other is None:
+            taken[parts] = name
+        elif owner := taken[other]:
+            message = f"surfaces '{owner}' and '{name}' would both write '{short(file)}'"
+            if taken.get(parts) is None:
+                message = f"'{short(file)}' and the file of surface '{owner}' cannot both exist"
+            place = ("surfaces", owner, "file" if fleet.surfaces[owner].file else "client")
+            related = (Related(document.span(place), f"'{owner}' writes it"),)
+            remedy = "give one of them another 'file'"
+            yield document.diagnostic("F213", message, at, help=remedy, related=related)
+        else:
+            message = f"'{short(file)}' is a file that fleet itself generates"
+            yield document.diagnostic("F213", message, at, help="choose another name")
+
+
+def _stays_inside(file: str) -> bool:
+    parts = file.split("/")
+    return "\\" not in file and ":" not in parts[0] and not any(part in ("", ".", "..") for part in parts)
+
+
+def _client_settings(fleet: Fleet, document: Document) -> Iterator[Diagnostic]:
+    for name, surface in fleet.surfaces.items():
+        for key in ("file", "exclusive", "legacy_provider", "key") if surface.client is None else ():
+            if key in surface.model_fields_set:
+                message = f"'{key}' does nothing on surface '{name}', for which no client is configured"
+                remedy = f"add 'client: {next(iter(CLIENTS))}', or delete '{key}'"
+                yield document.diagnostic(
+                    "F255", message, ("surfaces", name, key), key=True, help=remedy, severity="warning"
+                )
+
+
+def _client_keys(fleet: Fleet, document: Document) -> Iterator[Diagnostic]:
+    for name, surface in fleet.surfaces.items():
+        if surface.client is None or surface.key is not None or not fleet.gateway.keys:
+            continue
+        keys = fleet.gateway.keys.items()
+        fitting = [key for key, facts in keys if facts.surfaces is None or name in facts.surfaces]
+        if len(fitting) != 1:
+            many = f"{len(fitting)} keys open" if fitting else "no key opens"
+            message = f"{many} surface '{name}', and it names none: its client would be refused"
+            remedy = f"add 'key' with {listed(fitting)}" if fitting else "let one of gateway.keys open it"
+            at = ("surfaces", name, "client")
+            yield document.diagnostic("F256", message, at, key=True, help=remedy, severity="warning")
+
+
+def _legacy_providers(fleet: Fleet, document: Document) -> Iterator[Diagnostic]:
+    for name, surface in fleet.surfaces.items():
+        if surface.legacy_provider in fleet.providers:
+            owner = surface.legacy_provider
+            message = f"'legacy_provider' of surface '{name}' is the name of provider '{owner}'"
+            related = (Related(document.span(("providers", owner), key=True), f"'{owner}' is here"),)
+            remedy = "rename that provider, with the old name under its 'formerly', or delete this"
+            at = ("surfaces", name, "legacy_provider")
+            yield document.diagnostic("F214", message, at, help=remedy, related=related)
+
+
+def _opencode_names(fleet: Fleet, document: Document) -> Iterator[Diagnostic]:
+    surfaces = [surface for surface in fleet.surfaces.values() if surface.client == "opencode"]
+    for name, provider in fleet.providers.items():
+        used = any(may_use(surface, name, provider) for surface in surfaces)
+        if not used or name not in OPENCODE_PROVIDERS or _is_namesake(name, provider):
+            continue
+        message = f"opencode knows a provider '{name}' of its own and may treat this one like that"
+        remedy = (
+            f"its list is limited to your models; to be rid of the rest, rename it ('{name}' in 'formerly')"
+        )
+        at = ("providers", name)
+        yield document.diagnostic("F251", message, at, key=True, help=remedy, severity="warning")
+
+
+def _is_namesake(name: str, provider: Provider) -> bool:
+    """Whether the provider is the very service that opencode means by the name."""
+    return name in (urlsplit(provider.api_base).hostname or "").split(".")
+
+
+def _default_provider(fleet: Fleet, document: Document) -> Iterator[Diagnostic]:
+    provider = fleet.providers.get(fleet.default_provider)
+    if provider is None:
+        return
+    at: Path = ("default_provider",)
+    if not provider.enabled:
+        message = f"default_provider '{fleet.default_provider}' is not enabled: bare ids reach nothing"
+        remedy = "enable it, or choose another"
+        yield document.diagnostic("F254", message, at, help=remedy, severity="warning")
+    if provider.class_ == "cloud":
+        message = f"default_provider '{fleet.default_provider}' is a cloud: bare ids would be paid for"
+        remedy = "choose a machine of your own"
+        yield document.diagnostic("F254", message, at, help=remedy, severity="warning")
+
+
+def _same_addresses(fleet: Fleet, document: Document) -> Iterator[Diagnostic]:
+    first: dict[str, str] = {}
+    for name, provider in fleet.providers.items():
+        at: Path = ("providers", name)
+        owner = first.setdefault(provider.api_base, name)
+        if owner != name and _reads_same_key(provider, fleet.providers[owner]):
+            message = f"providers '{owner}' and '{name}' have one address"
+            related = (Related(document.span(("providers", owner), key=True), f"'{owner}' is here"),)
+            remedy = "keep one; an old name of a machine belongs under its 'formerly'"
+            yield document.diagnostic(
+                "F257", message, at, key=True, help=remedy, related=related, severity="warning"
+            )
+        if provider.sidecar is not None and provider.sidecar.url == provider.url:
+            message = f"the sidecar of provider '{name}' has the machine's own address"
+            remedy = "write the sidecar's address, or delete it"
+            yield document.diagnostic("F257", message, (*at, "sidecar"), help=remedy, severity="warning")
+
+
+def _reads_same_key(one: Provider, other: Provider) -> bool:
+    return (one.api_key_env, one.api_key_file) == (other.api_key_env, other.api_key_file)
+
+
+def _offers(name: str, provider: Provider, document: Document) -> Iterator[Diagnostic]:
+    at: Path = ("providers", name)
+    if provider.poll is False and not provider.models and provider.unlisted == "refuse":
+        message = f"provider '{name}' is never asked and declares no models: it offers none"
+        remedy = "add 'models', or delete 'poll: false'"
+        yield document.diagnostic("F252", message, (*at, "poll"), help=remedy, severity="warning")
+    elif provider.class_ == "cloud" and not provider.models and not provider.include:
+        message = f"cloud '{name}' declares no models: all that it lists would be offered"
+        remedy = "add 'models' with the ids you use, or 'include'"
+        yield document.diagnostic("F253", message, at, key=True, help=remedy, severity="warning")
+    written = document.data["providers"].get(name)
+    listed_ids = isinstance(written, dict) and isinstance(written.get("models"), list)
+    for index, id in enumerate(provider.models):
+        if not admits(id, provider.include, provider.exclude):
+            message = f"model '{short(id)}' is declared and yet kept out by 'include' or 'exclude'"
+            place = (*at, "models", index if listed_ids else id)
+            remedy = "mend the globs, or delete the model"
+            yield document.diagnostic("F255", message, place, key=True, help=remedy, severity="warning")
+    plain = provider.api_base.startswith("http:") and not (
+        provider.sidecar is not None and provider.sidecar.url.startswith("https:")
+    )
+    for key in ("verify", "ca_file"):
+        if plain and key in provider.model_fields_set:
+            message = f"'{key}' does nothing: provider '{name}' is reached over http"
+            remedy = f"delete '{key}', or write https://"
+            yield document.diagnostic("F255", message, (*at, key), key=True, help=remedy, severity="warning")
+    if not plain and not provider.verify and provider.ca_file is not None:
+        message = "'ca_file' does nothing where 'verify' is false"
+        yield document.diagnostic(
+            "F255", message, (*at, "ca_file"), key=True, help="delete one of the two", severity="warning"
+        )

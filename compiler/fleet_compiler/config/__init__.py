@@ -1,0 +1,1 @@
+"""fleet.yaml's schema and model."""

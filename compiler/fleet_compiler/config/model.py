@@ -1,0 +1,218 @@
+"""What a fleet.yaml says, normalised: one shape for each thing, every default filled in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from fleet_compiler.diagnostics.diagnostic import Diagnostic
+from fleet_compiler.diagnostics.errors import ConfigInvalid
+from fleet_compiler.document.document import Document
+from fleet_runtime.artifacts.contract import (
+    Inventory,
+    KeyReference,
+    Kind,
+    Legacy,
+    Limits,
+    ProviderClass,
+    RoutedModel,
+    Seconds,
+    Sidecar,
+    Timeouts,
+)
+
+DEFAULT_LISTEN = "127.0.0.1:8400"
+WILDCARDS = ("0.0.0.0", "[::]")
+
+_UNITS = {"B": 1, "kB": 1000, "KB": 1000, "MB": 1000**2, "GB": 1000**3}
+_UNITS |= {"KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
+_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([kKMG]?i?B)")
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True)
+
+
+def _root(url: object) -> object:
+    """A server's root: without a trailing slash, and without a trailing ``/v1``."""
+    return url.rstrip("/").removesuffix("/v1").rstrip("/") if isinstance(url, str) else url
+
+
+def _base(url: object) -> object:
+    return url.rstrip("/") if isinstance(url, str) else url
+
+
+def _size(size: object) -> object:
+    match = _SIZE.fullmatch(size) if isinstance(size, str) else None
+    return int(Decimal(match[1]) * _UNITS[match[2]]) if match else size
+
+
+def _sizes(limits: object) -> object:
+    return {key: _size(size) for key, size in limits.items()} if isinstance(limits, dict) else limits
+
+
+def _sidecar(sidecar: object) -> object:
+    if isinstance(sidecar, str):
+        return {"url": _root(sidecar)}
+    return {**sidecar, "url": _root(sidecar.get("url"))} if isinstance(sidecar, dict) else sidecar
+
+
+def _models(models: object) -> object:
+    if isinstance(models, list):
+        return {id: {} for id in models}
+    return {id: _model(facts) for id, facts in models.items()} if isinstance(models, dict) else models
+
+
+def _model(facts: object) -> object:
+    if isinstance(facts, dict) and facts.get("context") is not None:
+        return {**facts, "context_source": "configured"}
+    return {} if facts is None else facts
+
+
+def _candidates(role: object) -> object:
+    return (role,) if isinstance(role, str) else role
+
+
+def _providers(providers: object) -> object:
+    """Each provider as a mapping with a label, a `url` and an `api_base`."""
+    if not isinstance(providers, dict):
+        return providers
+    return {name: _provider(name, entry) for name, entry in providers.items()}
+
+
+def _provider(name: str, entry: object) -> object:
+    data = {"url": entry} if isinstance(entry, str) else entry
+    if not isinstance(data, dict):
+        return entry
+    url, api_base = data.get("url"), data.get("api_base")
+    if isinstance(url, str) and api_base is None:
+        data = {**data, "api_base": f"{_root(url)}/v1"}
+    elif isinstance(api_base, str) and url is None:
+        data = {**data, "url": api_base}
+    return {"label": name, **data}
+
+
+def _surfaces(surfaces: object) -> object:
+    """Each surface as a mapping with a label and its rule for legacy ids."""
+    if not isinstance(surfaces, dict):
+        return surfaces
+    return {name: _surface(name, entry) for name, entry in surfaces.items()}
+
+
+def _surface(name: str, entry: object) -> object:
+    data = {} if entry is None else entry
+    if not isinstance(data, dict):
+        return entry
+    return {"label": name, "legacy": "strict" if data.get("client") else "fallback", **data}
+
+
+def _gateway(gateway: object) -> object:
+    """With the URL that clients are told: the address it listens on, or loopback for all addresses."""
+    if not isinstance(gateway, dict) or "url" in gateway:
+        return gateway
+    listen = gateway.get("listen", DEFAULT_LISTEN)
+    if not isinstance(listen, str):
+        return gateway
+    host, _, port = listen.rpartition(":")
+    return {**gateway, "url": f"http://{'127.0.0.1' if host in WILDCARDS else host}:{port}"}
+
+
+Url = Annotated[str, BeforeValidator(_root)]
+Role = Annotated[tuple[str, ...], BeforeValidator(_candidates)]
+
+
+class Provider(Part):
+    """One machine or cloud service.
+
+    `url` is the server's root and `api_base` the prefix of its OpenAI API: ``<url>/v1``, or where
+    fleet.yaml names only an `api_base`, that one, and `url` is the same without a trailing ``/v1``.
+    `poll` is seconds, False for never, None for the rule (the inventory's interval; 300 s for a cloud;
+    never for a cloud with declared models).
+    """
+
+    label: str
+    url: Url
+    api_base: Annotated[str, BeforeValidator(_base)]
+    kind: Kind = "auto"
+    class_: Annotated[ProviderClass, Field(alias="class")] = "local"
+    api_key_env: str | None = None
+    api_key_file: str | None = None
+    sidecar: Annotated[Sidecar | None, BeforeValidator(_sidecar)] = None
+    models: Annotated[dict[str, RoutedModel], BeforeValidator(_models)] = {}
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    unlisted: Literal["refuse", "forward"] = "refuse"
+    formerly: tuple[str, ...] = ()
+    timeouts: Timeouts = Timeouts()
+    max_concurrency: Annotated[int, Field(gt=0)] | None = None
+    poll: Literal[False] | Seconds | None = None
+    verify: bool = True
+    ca_file: str | None = None
+    enabled: bool = True
+
+
+class Surface(Part):
+    """One surface. `providers` and `classes` are what it may use, None for all; `file` is the path of the
+    client's configuration inside the generated folder, None for the client's usual one; `legacy_provider` is
+    the name under which older sessions of the client saved bare and composite ids."""
+
+    label: str
+    providers: tuple[str, ...] | None = None
+    classes: tuple[ProviderClass, ...] | None = None
+    roles: dict[str, Role] = {}
+    legacy: Legacy
+    client: str | None = None
+    file: str | None = None
+    exclusive: bool = True
+    legacy_provider: str | None = None
+    key: str | None = None
+
+
+class GatewaySettings(Part):
+    """How the gateway listens; `url` is what clients are told, without a trailing slash."""
+
+    listen: str = DEFAULT_LISTEN
+    url: Url
+    hosts: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
+    keys: dict[str, KeyReference] = {}
+    limits: Annotated[Limits, BeforeValidator(_sizes)] = Limits()
+    drain: Annotated[float, Field(ge=0)] = 30
+    state: str | None = None
+
+
+class Fleet(Part):
+    """A whole fleet.yaml. A role is an ordered list of model ids, first choice first."""
+
+    version: Literal[1]
+    default_provider: str
+    providers: Annotated[dict[str, Provider], BeforeValidator(_providers)]
+    aliases: dict[str, str] = {}
+    namespaces: tuple[str, ...] = ()
+    roles: dict[str, Role] = {}
+    surfaces: Annotated[dict[str, Surface], BeforeValidator(_surfaces)] = {}
+    gateway: Annotated[GatewaySettings, BeforeValidator(_gateway), Field(validate_default=True)] = {}  # type: ignore[assignment]
+    inventory: Inventory = Inventory()
+
+
+def parse_fleet(document: Document, data: Mapping[str, Any] | None = None) -> Fleet:
+    """The model of a document that `check_schema` found nothing in; `data` instead of the document's own.
+
+    Raises ConfigInvalid where pydantic is stricter than the schema after all.
+    """
+    try:
+        return Fleet.model_validate(document.data if data is None else data)
+    except ValidationError as error:
+        raise ConfigInvalid(_positioned(document, error), document.source) from None
+
+
+def _positioned(document: Document, error: ValidationError) -> list[Diagnostic]:
+    faults = error.errors(include_url=False, include_context=False, include_input=False)
+    return [
+        document.diagnostic("F199", f"value is not accepted: {fault['msg'].lower()}", fault["loc"])
+        for fault in faults
+    ]

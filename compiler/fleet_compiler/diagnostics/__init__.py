@@ -1,0 +1,1 @@
+"""Errors and warnings with a position, and how they are reported."""

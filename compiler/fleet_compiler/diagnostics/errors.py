@@ -1,0 +1,60 @@
+"""The errors that end a command, each with the exit code it means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, ClassVar
+
+from fleet_compiler.diagnostics.diagnostic import Diagnostic, arranged
+
+if TYPE_CHECKING:
+    from fleet_compiler.diagnostics.source import Source
+
+
+class FleetError(Exception):
+    """Anything that fleet itself raises; the text is one message for people."""
+
+    exit_code: ClassVar[int] = 70
+
+
+class ConfigInvalid(FleetError):
+    """The configuration cannot be used.
+
+    `diagnostics` are arranged and may include warnings; `sources` are the texts they point into.
+    """
+
+    exit_code = 1
+
+    def __init__(self, diagnostics: Iterable[Diagnostic], *sources: Source) -> None:
+        self.diagnostics = arranged(diagnostics)
+        self.sources = sources
+        count = sum(diagnostic.severity == "error" for diagnostic in self.diagnostics)
+        super().__init__(f"{count} {'error' if count == 1 else 'errors'}")
+
+
+class OutputFailed(FleetError):
+    """A file could not be written; nothing was changed."""
+
+    exit_code = 1
+
+
+class UsageProblem(FleetError):
+    """The command was called in a way that cannot work."""
+
+    exit_code = 2
+
+
+class StaleArtifacts(FleetError):
+    """Generated files or the lock do not match the configuration; `plan` says how."""
+
+    exit_code = 3
+
+    def __init__(self, message: str, plan: object = None) -> None:
+        self.plan = plan
+        super().__init__(message)
+
+
+class MachineSilent(FleetError):
+    """A machine that had to answer did not."""
+
+    exit_code = 4

@@ -1,0 +1,1 @@
+"""fleet.yaml's text to plain data with a position for every key and value."""

@@ -1,0 +1,152 @@
+"""What libyaml says of a text that is no YAML, in our words and where the mistake is rather than where it
+was noticed."""
+
+from __future__ import annotations
+
+import re
+
+from ruamel.yaml.error import MarkedYAMLError
+
+from fleet_compiler.diagnostics.diagnostic import Diagnostic, Related, Span
+from fleet_compiler.diagnostics.source import Source
+from fleet_compiler.diagnostics.text import short
+
+_EXPECTED = "did not find expected "
+_SYNTAX: dict[str, tuple[str, str]] = {
+    "mapping values are not allowed in this context": (
+        "':' begins a second value here",
+        "check the indentation, or quote a value that holds ': '",
+    ),
+    "block sequence entries are not allowed in this context": (
+        "list item '-' is not allowed here",
+        "put it on a line of its own",
+    ),
+    "found character that cannot start any token": (
+        "a value cannot begin with this character",
+        "put the value in quotes",
+    ),
+    "could not find expected ':'": (
+        "this line has no ': ' after its key",
+        "write 'key: value', with a space after the colon",
+    ),
+    "found unexpected end of stream": ("quote is never closed", "add the closing quote"),
+    "found unexpected document indicator": ("quote is never closed", "add the closing quote"),
+    "found unknown escape character": (
+        "unknown escape in double quotes",
+        "write '\\\\' for a backslash, or use single quotes",
+    ),
+    "found invalid Unicode character escape code": (
+        "escape that is no character",
+        "write the character itself, or '\\U' with its eight hexadecimal digits",
+    ),
+    "did not find expected hexdecimal number": (
+        "escape that is not complete",
+        "write two digits after '\\x', four after '\\u', eight after '\\U'",
+    ),
+    "did not find expected comment or line break": (
+        "text after the sign that begins a block of text",
+        "begin the text on the next line, indented",
+    ),
+    "found unexpected ':'": ("':' needs a space after it", "write 'key: value', or quote the text"),
+    _EXPECTED + "',' or ']'": ("list in brackets is not closed", "add ',' or ']'"),
+    _EXPECTED + "',' or '}'": ("mapping in braces is not closed", "add ',' or '}'"),
+    _EXPECTED + "'-' indicator": ("list goes on without '-'", "begin it with '- ', or mend the indentation"),
+    _EXPECTED + "key": ("expected a key here", "check the indentation, quotes and brackets of this line"),
+    _EXPECTED + "node content": ("a value is missing here", "write a value, or delete the bracket or comma"),
+    _EXPECTED + "<document start>": (
+        "text after the end of the value",
+        "delete it, or check brackets and indentation",
+    ),
+}
+_PROPERTIES = {
+    "tag": ("F016", "YAML tag is not allowed", "delete it; quote a value to make it text"),
+    "directive": ("F017", "YAML directive is not allowed", "delete the line that begins with '%'"),
+    "anchor": ("F014", "anchor is not allowed", "delete it; write the value out where it is used"),
+    "alias": ("F014", "alias is not allowed", "write the value out; quote text that begins with '*'"),
+}
+"""What is not allowed even where it is well-formed, by the last word of libyaml's context."""
+
+
+_WITHOUT_SPACE = re.compile(
+    r" *(?!https?://)(?P<key>[A-Za-z0-9_][\w.-]*):(?:(?<=version:)1|(?P<url>https?://)|[^\s\d])"
+)
+_COLON_PROBLEMS = frozenset({
+    "mapping values are not allowed in this context", "could not find expected ':'", _EXPECTED + "key",
+})  # fmt: skip
+_MAPPINGS = frozenset({
+    "providers", "surfaces", "roles", "aliases", "gateway", "inventory", "keys", "limits", "timeouts",
+})  # fmt: skip
+"""The keys of a fleet.yaml that hold a block of `key: value` lines and never a list."""
+
+
+def space_remedy(text: str) -> str | None:
+    """What to do about a text like ``tower:http://box``, which is one text for want of a space."""
+    match = _WITHOUT_SPACE.match(text)
+    if match is None:
+        return None
+    value = "http://…" if match["url"] else "1" if match["key"] == "version" else "…"
+    return f"put a space after ':', like '{short(match['key'])}: {value}'"
+
+
+def syntax_fault(source: Source, error: MarkedYAMLError) -> Diagnostic:
+    """libyaml's complaint in our words, at its place, or at the line before it that is to blame."""
+    problem, context = error.problem or "", (error.context or "").rpartition(" ")[2]
+    message, remedy = _SYNTAX.get(problem, ("not valid YAML", "check quotes, brackets and indentation"))
+    code, mark = "F010", error.problem_mark or error.context_mark
+    if "tag handle" in problem or context in _PROPERTIES:
+        code, message, remedy = _PROPERTIES.get(context, _PROPERTIES["tag"])
+        mark = error.context_mark or mark
+    elif message == "quote is never closed" or problem == "could not find expected ':'":
+        mark = error.context_mark or mark
+    lines = source.text.split("\n")
+    line, column = (mark.line, mark.column) if mark is not None else (0, 0)
+    if line >= len(lines) or (line == len(lines) - 1 and not lines[line]):
+        line = max(number for number, text in enumerate(lines) if text.strip())
+        column = len(lines[line])
+    related: tuple[Related, ...] = ()
+    if code == "F010" and (added := _pasted_plus(lines, line)) is not None:
+        message, remedy = "'+' of a diff", "delete the '+' that a diff put before it"
+        line, column = added, 0
+    elif problem in _COLON_PROBLEMS and (blamed := _line_without_space(lines, line)) is not None:
+        line, remedy = blamed
+        message = "':' needs a space after it"
+        column = lines[line].index(":")
+    elif error.context_mark is not None and problem.startswith(_EXPECTED + "'"):
+        first = error.context_mark
+        opened = Span(first.line + 1, first.column + 1, first.column + 2)
+        if problem == _EXPECTED + "'-' indicator":
+            related = (Related(opened, "the list begins here"),)
+            if (holder := _holder(lines, first.line)) in _MAPPINGS:
+                remedy = f"'{holder}' is no list: write each of its entries as 'name: value', without '- '"
+        elif (opened.line, opened.column) != (line + 1, column + 1):
+            related = (Related(opened, "opened here"),)
+    span = Span(line + 1, column + 1, column + 2)
+    return Diagnostic(code, "error", message, source.name, span, remedy, related)
+
+
+def _pasted_plus(lines: list[str], fault: int) -> int | None:
+    """The line that still has the sign of a diff: that of the fault, or the last one before it."""
+    for number in _back_from(lines, fault):
+        if lines[number].startswith("+"):
+            return number
+    return None
+
+
+def _line_without_space(lines: list[str], fault: int) -> tuple[int, str] | None:
+    """The line whose colon lacks its space, and what to do about it."""
+    for number in _back_from(lines, fault):
+        if remedy := space_remedy(lines[number]):
+            return number, remedy
+    return None
+
+
+def _back_from(lines: list[str], fault: int) -> list[int]:
+    """The line of a fault, and the last one before it that says something."""
+    said = [n for n in range(fault) if lines[n].strip() and not lines[n].lstrip().startswith("#")]
+    return [fault, *said[-1:]]
+
+
+def _holder(lines: list[str], item: int) -> str | None:
+    """The key whose value the list that begins on a line is."""
+    above = [lines[number].strip() for number in _back_from(lines, item)[1:]]
+    return above[0].removesuffix(":") if above and above[0].endswith(":") else None

@@ -1,0 +1,1 @@
+"""From a checked fleet to the files of ``generated/``."""

@@ -1,0 +1,107 @@
+"""What a build changes for people: machines, models, roles and surfaces, told from the artifacts. Pure
+but for reading what the last build wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from fleet_compiler.lock.diff import compare_models, in_words
+from fleet_runtime.artifacts.contract import FLEET_TABLE, Gateway, RoutedProvider, RoutingTable
+
+
+@dataclass(frozen=True, slots=True)
+class SurfaceSummary:
+    """What a build gave a surface: the names of its providers, and its roles."""
+
+    providers: tuple[str, ...]
+    roles: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """One build: the fleet's table and, by name, the surfaces in the order people know."""
+
+    fleet: RoutingTable
+    surfaces: Mapping[str, SurfaceSummary]
+
+    def reach(self) -> dict[str, list[str]]:
+        """The surfaces that each provider is on, of those too that the fleet's table does not have: what
+        a killed build left may be of two fleets."""
+        found: dict[str, list[str]] = {provider.name: [] for provider in self.fleet.providers}
+        for name, surface in self.surfaces.items():
+            for provider in surface.providers:
+                found.setdefault(provider, []).append(name)
+        return found
+
+
+def last_build(folder: Path) -> Build | None:
+    """What stands in `folder` now, whoever wrote it; None where a part of it is missing or no artifact."""
+    try:
+        gateway = Gateway.model_validate_json((folder / "gateway.json").read_bytes())
+        surfaces = {name: summary(_table(folder, path)) for name, path in gateway.surfaces.items()}
+        return Build(_table(folder, FLEET_TABLE), surfaces)
+    except (OSError, ValueError):
+        return None
+
+
+def summary(table: RoutingTable) -> SurfaceSummary:
+    return SurfaceSummary(tuple(provider.name for provider in table.providers), table.roles)
+
+
+def changes(before: Build | None, after: Build) -> Iterator[str]:
+    """One line for each machine, role and surface that changed, more where models of a machine did."""
+    old = {provider.name: provider for provider in before.fleet.providers} if before else {}
+    new = {provider.name: provider for provider in after.fleet.providers}
+    was_on, is_on = before.reach() if before else {}, after.reach()
+    for name, provider in new.items():
+        surfaces = ", ".join(is_on[name]) or "no surface"
+        if name not in old:
+            yield f"+ {name}: {_count(provider)}, on {surfaces}"
+            continue
+        difference = compare_models(name, old[name].models, provider.models)
+        if difference:
+            yield f"~ {name}:"
+            yield from (f"    {line}" for line in in_words(difference))
+        if set(is_on[name]) != set(was_on[name]):
+            yield f"~ {name}: now on {surfaces}"
+    for name in sorted(old.keys() - new.keys()):
+        yield f"- {name}: {_count(old[name])}"
+    if before is not None:
+        everywhere = _changed_roles(before.fleet.roles, after.fleet.roles)
+        yield from (f"~ role {role}: {words}" for role, words in everywhere.items())
+        yield from _surface_changes(before, after, everywhere)
+
+
+def _changed_roles(old: Mapping[str, tuple[str, ...]], new: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
+    """How each role that changed did, in words."""
+    return {
+        role: f"{', '.join(before) or 'none'} → {', '.join(after) or 'none'}"
+        for role in sorted(old.keys() | new.keys())
+        if (before := old.get(role, ())) != (after := new.get(role, ()))
+    }
+
+
+def _surface_changes(before: Build, after: Build, everywhere: Mapping[str, str]) -> Iterator[str]:
+    """Surfaces that came or went, and their roles where they changed unlike the fleet's."""
+    for name, surface in after.surfaces.items():
+        if name not in before.surfaces:
+            count = len(surface.providers)
+            yield f"+ surface {name}: {count} {'provider' if count == 1 else 'providers'}"
+            continue
+        for role, words in _changed_roles(before.surfaces[name].roles, surface.roles).items():
+            if everywhere.get(role) != words:
+                yield f"~ role {role} on {name}: {words}"
+    for name in before.surfaces:
+        if name not in after.surfaces:
+            yield f"- surface {name}"
+
+
+def _count(provider: RoutedProvider) -> str:
+    count = len(provider.models)
+    return f"{count} {'model' if count == 1 else 'models'}"
+
+
+def _table(folder: Path, path: str) -> RoutingTable:
+    return RoutingTable.model_validate_json((folder / path).read_bytes())

@@ -1,0 +1,100 @@
+"""Contract objects to bytes, through the templates; the only module that knows Jinja2.
+
+A template decides what stands in a file and in which order. What it wrote is parsed back and must equal
+the object that it was given, so that a template can never change what is routed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
+from pydantic import ValidationError
+
+from fleet_compiler.assets import TEMPLATES
+from fleet_compiler.diagnostics.errors import FleetError
+from fleet_runtime.artifacts.contract import Artifact, Gateway, Manifest, RoutingTable, as_data
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=as_data)
+
+
+class TemplateFault(FleetError):
+    """A template cannot be rendered, or does not say what it was given."""
+
+
+def render_gateway(gateway: Gateway) -> bytes:
+    return _artifact("gateway.json.j2", "gateway", gateway)
+
+
+def render_routing(table: RoutingTable) -> bytes:
+    return _artifact("routing.json.j2", "table", table)
+
+
+def render_manifest(manifest: Manifest) -> bytes:
+    return _artifact("manifest.json.j2", "manifest", manifest)
+
+
+def render_client(template: str, view: Mapping[str, Any]) -> bytes:
+    """A client's configuration; its `view` is plain data."""
+    text = _render(template, view)
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        raise TemplateFault(f"template '{template}' does not render JSON: {error}") from error
+    return text.encode()
+
+
+def _artifact(template: str, name: str, artifact: Artifact) -> bytes:
+    content = _render(template, {name: artifact}).encode()
+    try:
+        same = type(artifact).model_validate_json(content) == artifact
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_input=False)[0]
+        raise TemplateFault(
+            f"template '{template}' does not render what it should: {fault['msg']}"
+        ) from error
+    if not same:
+        raise TemplateFault(f"template '{template}' does not render all of what it was given")
+    return content
+
+
+def _render(template: str, view: Mapping[str, Any]) -> str:
+    try:
+        return _environment().get_template(template).render(view)
+    except TemplateError as error:
+        raise TemplateFault(f"template '{template}' cannot be rendered: {error.message}") from error
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        undefined=StrictUndefined,
+        autoescape=False,  # noqa: S701 - JSON, quoted by the json filter
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["json"] = _json
+    environment.filters["facts"] = _facts
+    environment.filters["inert"] = _inert
+    return environment
+
+
+def _json(value: Any) -> str:
+    """One line of JSON that keeps the order of keys and every character (Jinja's own tojson does not)."""
+    return _ENCODER.encode(value)
+
+
+def _inert(value: Any) -> str:
+    """As `json`, for clients that replace ``{env:NAME}`` and ``{file:PATH}`` in the text of their
+    configuration: such a reference inside a machine's word stays that word."""
+    return _json(value).replace("{env:", "\\u007benv:").replace("{file:", "\\u007bfile:")
+
+
+def _facts(value: Artifact) -> str:
+    """As `json`, without what says no more than the contract's defaults."""
+    return _json(value.model_dump(mode="json", by_alias=True, exclude_defaults=True))

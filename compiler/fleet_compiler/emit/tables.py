@@ -1,0 +1,201 @@
+"""fleet.yaml and the lock become what the gateway and the clients read: the one place where they meet.
+
+Pure. A role is resolved with the router that will serve it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from fleet_compiler.clients import CLIENTS, ClientView
+from fleet_compiler.config.model import Fleet, Provider, Surface
+from fleet_runtime.artifacts.contract import (
+    FLEET_TABLE,
+    Connection,
+    Gateway,
+    KeyReference,
+    Kind,
+    Lock,
+    LockedProvider,
+    ModelFacts,
+    RoutedModel,
+    RoutedProvider,
+    RoutingTable,
+)
+from fleet_runtime.dialects import other_names
+from fleet_runtime.dialects.facts import declare
+from fleet_runtime.routing.resolver import admits, lock_view, resolve
+
+Roles = dict[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """All that is rendered: `tables` and `clients` (kind and view) by their path in the generated folder."""
+
+    gateway: Gateway
+    tables: Mapping[str, RoutingTable]
+    clients: Mapping[str, tuple[str, ClientView]]
+
+
+def resolve_connections(fleet: Fleet) -> tuple[Connection, ...]:
+    """How each provider is reached, in the order of fleet.yaml."""
+    return tuple(_connection(name, provider) for name, provider in fleet.providers.items())
+
+
+def resolve_fleet(fleet: Fleet, lock: Lock, root: str) -> Resolved:
+    """`lock` holds only entries that apply; `root` leads from the generated folder to fleet.yaml's."""
+    fleet_table = _fleet_table(fleet, lock)
+    tables = {FLEET_TABLE: fleet_table}
+    for name, surface in sorted(fleet.surfaces.items()):
+        tables[table_path(name)] = _surface_table(name, surface, fleet_table)
+    gateway = Gateway(
+        root=root,
+        listen=fleet.gateway.listen,
+        url=fleet.gateway.url,
+        hosts=fleet.gateway.hosts,
+        origins=fleet.gateway.origins,
+        keys=dict(sorted(fleet.gateway.keys.items())),
+        limits=fleet.gateway.limits,
+        drain=fleet.gateway.drain,
+        state=fleet.gateway.state,
+        inventory=fleet.inventory,
+        surfaces={name: table_path(name) for name in sorted(fleet.surfaces)},
+        providers=resolve_connections(fleet),
+    )
+    return Resolved(gateway, tables, dict(_clients(fleet, gateway, tables)))
+
+
+def table_path(surface: str) -> str:
+    """Where a surface's routing table lies in the generated folder."""
+    return f"routing/{surface}.json"
+
+
+def _fleet_table(fleet: Fleet, lock: Lock) -> RoutingTable:
+    table = RoutingTable(
+        label="fleet",
+        base="",
+        default_provider=fleet.default_provider,
+        legacy="strict",
+        names=_names(fleet),
+        namespaces=fleet.namespaces,
+        aliases=dict(sorted(fleet.aliases.items())),
+        roles={},
+        providers=tuple(
+            _routed(name, provider, lock.providers.get(name)) for name, provider in fleet.providers.items()
+        ),
+    )
+    return table.model_copy(update={"roles": _composite(fleet.roles, table)})
+
+
+def _surface_table(name: str, surface: Surface, fleet_table: RoutingTable) -> RoutingTable:
+    """The fleet's table as `surface` sees it: its own roles over those of the fleet, both without the
+    machines that it may not use."""
+    providers = tuple(provider for provider in fleet_table.providers if _may_use(surface, provider))
+    roles = {**fleet_table.roles, **_composite(surface.roles, fleet_table)}
+    return fleet_table.model_copy(
+        update={
+            "surface": name,
+            "label": surface.label,
+            "base": f"/{name}",
+            "legacy": surface.legacy,
+            "roles": _usable(roles, {provider.name for provider in providers}),
+            "providers": providers,
+        }
+    )
+
+
+def _may_use(surface: Surface, provider: RoutedProvider) -> bool:
+    named = surface.providers is None or provider.name in surface.providers
+    return named and (surface.classes is None or provider.class_ in surface.classes)
+
+
+def _composite(roles: Mapping[str, tuple[str, ...]], table: RoutingTable) -> Roles:
+    """Each candidate as the composite id that the router makes of it."""
+    view = lock_view(table)
+    return {
+        role: tuple(resolve(table, view, text).id or text for text in candidates)
+        for role, candidates in sorted(roles.items())
+    }
+
+
+def _usable(roles: Roles, providers: set[str]) -> Roles:
+    kept = {
+        role: tuple(id for id in candidates if id.partition("/")[0] in providers)
+        for role, candidates in sorted(roles.items())
+    }
+    return {role: candidates for role, candidates in kept.items() if candidates}
+
+
+def _names(fleet: Fleet) -> dict[str, str]:
+    names = {former: name for name, provider in fleet.providers.items() for former in provider.formerly}
+    names.update((name, name) for name in fleet.providers)
+    return dict(sorted(names.items()))
+
+
+def _routed(name: str, provider: Provider, entry: LockedProvider | None) -> RoutedProvider:
+    """What the machine listed and what fleet.yaml declares of it, without what the globs keep out."""
+    listed = entry.models if entry is not None else {}
+    kind = entry.kind if entry is not None else provider.kind
+    return RoutedProvider(
+        name=name,
+        label=provider.label,
+        class_=provider.class_,
+        models={
+            id: _with_other_names(kind, id, declare(listed.get(id, ModelFacts()), provider.models.get(id)))
+            for id in sorted(listed.keys() | provider.models.keys())
+            if admits(id, provider.include, provider.exclude)
+        },
+    )
+
+
+def _with_other_names(kind: Kind, id: str, facts: RoutedModel) -> RoutedModel:
+    """The names that a server of this kind takes for the model by a rule of its own are aliases too."""
+    others = tuple(name for name in other_names(kind, id) if name not in facts.aliases)
+    return facts.model_copy(update={"aliases": (*facts.aliases, *others)}) if others else facts
+
+
+def _connection(name: str, provider: Provider) -> Connection:
+    return Connection(
+        name=name,
+        label=provider.label,
+        class_=provider.class_,
+        kind=provider.kind,
+        url=provider.url,
+        api_base=provider.api_base,
+        formerly=provider.formerly,
+        api_key_env=provider.api_key_env,
+        api_key_file=provider.api_key_file,
+        sidecar=provider.sidecar,
+        declared=dict(sorted(provider.models.items())),
+        include=provider.include,
+        exclude=provider.exclude,
+        unlisted=provider.unlisted,
+        timeouts=provider.timeouts,
+        max_concurrency=provider.max_concurrency,
+        poll=provider.poll,
+        verify=provider.verify,
+        ca_file=provider.ca_file,
+        enabled=provider.enabled,
+    )
+
+
+def _clients(
+    fleet: Fleet, gateway: Gateway, tables: Mapping[str, RoutingTable]
+) -> Iterator[tuple[str, tuple[str, ClientView]]]:
+    for name, surface in sorted(fleet.surfaces.items()):
+        if surface.client is not None:
+            file = surface.file or CLIENTS[surface.client].file
+            key = _key(name, surface, gateway.keys)
+            table = tables[table_path(name)]
+            view = ClientView(gateway, table, file, key, surface.exclusive, surface.legacy_provider)
+            yield file, (surface.client, view)
+
+
+def _key(name: str, surface: Surface, keys: Mapping[str, KeyReference]) -> KeyReference | None:
+    """The key that the surface names, else the only one that opens it."""
+    if surface.key is not None:
+        return keys[surface.key]
+    fitting = [key for key in keys.values() if key.surfaces is None or name in key.surfaces]
+    return fitting[0] if len(fitting) == 1 else None

@@ -1,0 +1,1 @@
+"""fleet.lock: what each provider lists, discovered, compared and kept."""

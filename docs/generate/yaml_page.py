@@ -1,0 +1,276 @@
+"""docs/fleet-yaml.md, made from the JSON Schema of fleet.yaml.
+
+``python -m docs.generate.yaml_page``, in a checkout, writes it anew.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import wrap
+from typing import Any
+
+from fleet_compiler.assets import SCHEMAS
+
+Part = Mapping[str, Any]
+
+WIDTH = 118
+
+HEAD = """\
+# fleet.yaml
+
+The one file that a person edits. `version`, `default_provider` and `providers` are required, all else has a
+default, and a key that is not on this page is an error. `fleet validate` checks the file, `fleet build`
+compiles it.
+
+```yaml
+{example}```
+
+<!-- made from schema/fleet.schema.json; python -m docs.generate.yaml_page writes it anew -->
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A heading with its prose, and the keys of the mapping at `path` in the schema; what else is described
+    there has no keys."""
+
+    heading: str
+    text: str
+    path: str | None = None
+
+
+SECTIONS = (
+    Section("## Top level", "", ""),
+    Section(
+        "## Providers",
+        "A provider is a machine, or a cloud service, that serves models. Its name is the first part of its"
+        " models' ids: `sam-desktop/qwen3-8b`. Often its URL is all there is to say; where something differs"
+        " from the defaults, it is a mapping. The key of a service is never written here: the file names the"
+        " variable or the file from which the gateway reads it.",
+        "$defs/providerMapping",
+    ),
+    Section(
+        "### Sidecar",
+        "A sidecar is one more server on the same machine, before the server of the models. Requests to its"
+        " paths pass it or fail; nothing goes around it. A URL alone is a sidecar with the default paths.",
+        "$defs/sidecarMapping",
+    ),
+    Section(
+        "### Models",
+        "Machines are asked what they serve, so most need no models here. What is written here wins over what"
+        " the machine says, and a model that is written here counts as listed.",
+        "$defs/model",
+    ),
+    Section(
+        "### Timeouts", "Limits of one request in seconds; there is none on its total time.", "$defs/timeouts"
+    ),
+    Section(
+        "## Roles",
+        "A role is a name for a model, or for several in order, first choice first. A request says it as"
+        ' `"model": "@task"` and gets the first choice whose machine is there. Surfaces may have their own.'
+        " Three names mean something to others: `default` is what clients begin with and what unknown old ids"
+        " may fall back to, `task` is for small things such as titles, `compaction` is for shortening long"
+        " conversations.",
+        "$defs/role",
+    ),
+    Section(
+        "## Old names",
+        "Ids that were saved before there was a fleet keep working, by exact rules and never by how a name"
+        " looks. An id without a provider before its first slash belongs to `default_provider`. `namespaces`"
+        " are prefixes that are taken off: with `llama-swap` there, `llama-swap/qwen3-8b` is `qwen3-8b`."
+        " `aliases` are exact old ids that meant something else. A provider's `formerly` are names that it"
+        " had itself. `fleet resolve ID` says what an id means and by which rule.",
+    ),
+    Section(
+        "## Surfaces",
+        "A surface is a place from which models are used: a chat, a coding agent. It has the paths"
+        " `/<surface>/v1/…` of the gateway, with the same models under the same ids as every other unless it"
+        " is restricted here. Written without anything, it has the defaults.",
+        "$defs/surface",
+    ),
+    Section(
+        "## Gateway",
+        "What `fleet serve` listens on and what it lets in. Listening on anything but loopback needs keys."
+        " A change of `listen` or `state` takes a restart, all else is taken up as soon as it is built.",
+        "$defs/gateway",
+    ),
+    Section(
+        "### Keys",
+        "Keys that open the gateway itself, sent as `Authorization: Bearer …` or `x-api-key`.",
+        "$defs/key",
+    ),
+    Section(
+        "### Limits", "Sizes of what a client may send; more is refused.", "$defs/gateway/properties/limits"
+    ),
+    Section(
+        "## Inventory",
+        "How often machines are looked at. A look never loads a model.",
+        "$defs/inventory",
+    ),
+)
+
+LAST_SECTIONS = (
+    Section(
+        "## In an editor",
+        "`fleet build` also writes `generated/fleet.schema.json`: the schema with this fleet's own providers,"
+        " models, keys and surfaces as completions. Editors with yaml-language-server (VS Code's YAML"
+        " extension, Neovim, Helix, Zed and others) find it by the first line of the example above."
+        " `fleet schema` prints the schema without them.",
+    ),
+    Section(
+        "## What kind of YAML",
+        "YAML 1.2 in UTF-8, at most 1 MiB, and only what every reader reads alike. Refused, with the place"
+        " and the remedy: keys written twice, keys that are not text, anchors, aliases, merge keys, tags,"
+        " directives, several documents, tabs, numbers such as `010`, `0x1f` or `.inf`, control characters."
+        " `yes`, `no`, `on` and `off` are text; a boolean is `true` or `false`. No variable is filled in."
+        " [diagnostics.md](diagnostics.md) has every finding with an example.",
+    ),
+)
+
+
+def fleet_yaml_page(schema: Part, example: str) -> str:
+    """The page, from the schema of fleet.yaml and the text of a whole one."""
+    parts = [HEAD.format(example=example), *(_section(schema, section) for section in SECTIONS)]
+    return "\n".join([*parts, _forms(schema), *(_section(schema, section) for section in LAST_SECTIONS)])
+
+
+def part_at(schema: Part, path: str) -> Part:
+    part = schema
+    for step in filter(None, path.split("/")):
+        part = part[step]
+    return part
+
+
+def _section(schema: Part, section: Section) -> str:
+    lines = [section.heading, ""]
+    lines += (
+        [*wrap(section.text, WIDTH, break_on_hyphens=False, break_long_words=False), ""]
+        if section.text
+        else []
+    )
+    mapping = {} if section.path is None else part_at(schema, section.path)
+    if "properties" in mapping:
+        lines += ["| key | value | default | | example |", "|---|---|---|---|---|"]
+        lines += [_row(schema, mapping, key) for key in mapping["properties"]]
+        lines += ["", *_exclusions(mapping)]
+    return "\n".join(lines)
+
+
+def _row(schema: Part, mapping: Part, key: str) -> str:
+    raw = mapping["properties"][key]
+    part = _resolved(schema, raw)
+    text, _, default = part["description"].partition(" Default: ")
+    examples = "<br>".join(f"`{flow(example)}`" for example in part["examples"])
+    cells = [f"`{key}`", _value(schema, raw), _default(mapping, key, part, default), text, examples]
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _default(mapping: Part, key: str, part: Part, described: str) -> str:
+    if key in mapping.get("required", ()):
+        return "**required**"
+    if key in mapping.get("then", {}).get("required", ()):
+        (other,) = mapping["if"]["not"]["required"]
+        return f"**required** without `{other}`"
+    if described:
+        return described.removesuffix(".")
+    if part.get("default") == {} and "properties" in part:
+        return "see there"
+    return f"`{flow(part['default'])}`" if part.get("default") not in (None, {}, []) else "none"
+
+
+def _value(schema: Part, part: Part) -> str:
+    """What may be written: words, a link to the section that says it, the name of a form, or a type."""
+    link = _link(schema, part)
+    part = _resolved(schema, part)
+    if link:
+        return link
+    if "const" in part:
+        return f"`{flow(part['const'])}`"
+    if "enum" in part:
+        return ", ".join(f"`{word}`" for word in part["enum"])
+    if "then" in part and "else" in part:
+        return f"{_value(schema, part['then'])} or {_value(schema, part['else'])}"
+    if "title" in part and part["type"] != "object":
+        return str(part["title"])
+    names = [part["type"]] if isinstance(part["type"], str) else part["type"]
+    return " or ".join(_typed(schema, part, name) for name in names)
+
+
+def _link(schema: Part, part: Part) -> str | None:
+    meant = part_at(schema, part["$ref"].removeprefix("#/")) if "$ref" in part else part
+    for section in SECTIONS:
+        if section.path is not None and part_at(schema, section.path) is meant:
+            name = section.heading.lstrip("# ").lower()
+            return f"[{name}](#{name})"
+    return None
+
+
+def _typed(schema: Part, part: Part, name: str) -> str:
+    if name == "array":
+        return f"list: {_value(schema, part['items'])}"
+    if name == "object":
+        keys = _resolved(schema, part["propertyNames"])["title"]
+        return f"mapping: {keys} to {_value(schema, part['additionalProperties'])}"
+    if name == "boolean" and part.get("not") == {"const": True}:
+        return "`false`"
+    bound = f" from {part['minimum']}" if "minimum" in part else ""
+    return {"string": "text", "integer": "whole number"}.get(name, name) + bound
+
+
+def _exclusions(mapping: Part) -> Iterator[str]:
+    for rule in (mapping, *mapping.get("allOf", ())):
+        together = rule.get("not", {}).get("required", ())
+        if together:
+            yield " and ".join(f"`{key}`" for key in together) + " exclude each other.\n"
+
+
+def _forms(schema: Part) -> str:
+    """How names, addresses and the like are written, once each."""
+    rows: dict[str, str] = {}
+    for part in _parts(schema):
+        if part.get("type") != "object" and "title" in part and "errorMessage" in part and "not" not in part:
+            taken = [word for rule in part.get("allOf", ()) for word in rule["not"]["enum"]]
+            but = f"; not {', '.join(f'`{word}`' for word in taken)}" if taken else ""
+            rows.setdefault(part["title"], f"| {part['title']} | {part['errorMessage']}{but} |")
+    return "\n".join(["## Names and other forms", "", "| | |", "|---|---|", *rows.values(), ""])
+
+
+def _parts(part: Any) -> Iterator[Part]:
+    if isinstance(part, dict):
+        yield part
+    for below in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+        yield from _parts(below)
+
+
+def _resolved(schema: Part, part: Part) -> Part:
+    """With what its reference says, where it does not say it itself."""
+    reference = part.get("$ref")
+    return {**part_at(schema, reference.removeprefix("#/")), **part} if reference else part
+
+
+_PLAIN = re.compile(r"(?![0-9.]*$)(?!(?:true|false|null)$)[A-Za-z0-9/](?:[A-Za-z0-9./:'_* -]*[A-Za-z0-9*])?")
+
+
+def flow(value: Any) -> str:
+    """A value as YAML on one line."""
+    match value:
+        case dict():
+            pairs = (f"{flow(key)}: {flow(below)}" for key, below in value.items())
+            return f"{{{', '.join(pairs)}}}"
+        case list():
+            return f"[{', '.join(map(flow, value))}]"
+        case str() if _PLAIN.fullmatch(value):
+            return value
+        case _:
+            return json.dumps(value, ensure_ascii=False)
+
+
+if __name__ == "__main__":
+    root = Path(__file__).parents[2]
+    schema = json.loads((SCHEMAS / "fleet.schema.json").read_text(encoding="utf-8"))
+    page = fleet_yaml_page(schema, (root / "fleet.yaml").read_text(encoding="utf-8"))
+    (root / "docs" / "fleet-yaml.md").write_text(page, encoding="utf-8")
