@@ -63,7 +63,7 @@ docs: $(READY) ## the pages and schemas that are made from the code
 	$(BIN)/python -m docs.generate.schemas
 	$(BIN)/python -m docs.generate.yaml_page
 	$(BIN)/python -m docs.generate.cli_page
-	UPDATE_DOCS=1 $(BIN)/pytest -q tests/compiler_front/test_diagnostics_page.py
+	UPDATE_DOCS=1 $(BIN)/pytest -q tests/docs/test_diagnostics_page.py
 
 build: $(READY) ## compile fleet.yaml to generated/
 	$(BIN)/fleet build

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -18,3 +23,38 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's backgro
 def anyio_backend() -> str:
     """Asynchronous tests run on asyncio, as the gateway does."""
     return "asyncio"
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system with room for 256 KiB."""
+    mount = shutil.which("mount")
+    point = tmp_path / "disk"
+    point.mkdir()
+    command = [mount or "mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(point)]
+    if mount is None or os.geteuid() != 0 or subprocess.run(command, capture_output=True).returncode != 0:
+        pytest.skip("needs the right to mount a tmpfs")
+    yield point
+    subprocess.run(["umount", str(point)], check=True)
+
+
+@pytest.fixture
+def make_read_only(request: pytest.FixtureRequest) -> Iterator[tuple[Path, Callable[[], None]]]:
+    """A folder, and what makes it and all in it read-only: for root by its mount, else by its mode."""
+    if os.geteuid() == 0:
+        disk: Path = request.getfixturevalue("small_disk")
+        yield disk, lambda: _remount(disk)
+        return
+    folder: Path = request.getfixturevalue("tmp_path") / "folder"
+    folder.mkdir()
+    yield folder, lambda: _chmod(folder, 0o500)
+    _chmod(folder, 0o700)
+
+
+def _remount(disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+
+
+def _chmod(folder: Path, mode: int) -> None:
+    for each in (folder, *(path for path in folder.rglob("*") if path.is_dir())):
+        each.chmod(mode)

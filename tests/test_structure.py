@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.support.paths import ROOT
+
 COMPILER = ROOT / "compiler" / "fleet_compiler"
 RUNTIME = ROOT / "runtime" / "fleet_runtime"
 SHARED = ("contract", "identity", "router", "dialects", "snapshot")

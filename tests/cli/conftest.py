@@ -11,6 +11,9 @@ from textwrap import dedent
 import pytest
 
 from fleet_compiler.cli import main
+from tests.support.favorites_fleet import own_stack, shared_stack, stack
+
+__all__ = ["own_stack", "shared_stack", "stack"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import pytest
 from fleet_compiler.assets import SCHEMAS
 from fleet_compiler.diagnostics.codes import CODES
 from tests.cli.conftest import Fleet
-from tests.compiler_back.golden import FLEETS
+from tests.support.golden import FLEETS
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import click
@@ -18,8 +17,8 @@ from fleet_compiler.cli import COMMANDS, EXIT_CODES, fleet
 from fleet_compiler.config.schema import schema
 from fleet_compiler.diagnostics.source import decode, read_source
 from fleet_compiler.document.document import load_document
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 BY_HAND = ("architecture.md",)
 MADE = {

@@ -11,7 +11,7 @@ from fleet_runtime.simulator import MachineSpec, SimulatedModel, SimulationThrea
 from tests.integration import tools
 from tests.integration.elsewhere import Elsewhere, elsewhere
 from tests.integration.opencode import Opencode
-from tests.stack import Stack, running_stack
+from tests.support.stack import Stack, running_stack
 
 SLASHED = "unsloth/Qwen3-8B-GGUF:Q4_K_M"
 CHAT_MODELS = ("qwen3-8b", "qwen3-4b", SLASHED, "deepseek-r1-qwen3-8b")

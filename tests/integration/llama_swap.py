@@ -14,9 +14,8 @@ from typing import Any
 import httpx
 
 from tests.integration.processes import answers, running
-from tests.stack import eventually, free_port
-
-ROOT = Path(__file__).parents[2]
+from tests.support.paths import ROOT
+from tests.support.stack import eventually, free_port
 
 
 @dataclass(frozen=True, slots=True)

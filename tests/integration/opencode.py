@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.integration.processes import answers, finished, running
-from tests.stack import eventually, free_port
+from tests.support.stack import eventually, free_port
 
 RUN_SECONDS = 150.0
 

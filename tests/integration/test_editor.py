@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.integration import tools
 from tests.integration.language_server import Editor, editing
+from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.integration
 
-ROOT = Path(__file__).parents[2]
 SHIPPED = (ROOT / "fleet.yaml").read_text(encoding="utf-8")
 HEAD = "# yaml-language-server: $schema=generated/fleet.schema.json\n"
 BOX = f"{HEAD}version: 1\ndefault_provider: box\nproviders:\n  box:\n    url: http://a:1\n"

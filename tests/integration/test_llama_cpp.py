@@ -16,7 +16,7 @@ import pytest
 
 from tests.integration.exchanges import Exchange, same
 from tests.integration.processes import answers, running
-from tests.stack import Stack, eventually, free_port, running_stack
+from tests.support.stack import Stack, eventually, free_port, running_stack
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 

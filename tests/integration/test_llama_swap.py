@@ -15,7 +15,7 @@ import pytest
 
 from tests.integration import tools
 from tests.integration.llama_swap import LlamaSwap, Swapped, llama_swap
-from tests.stack import Stack, eventually, running_stack
+from tests.support.stack import Stack, eventually, running_stack
 
 pytestmark = pytest.mark.integration
 

@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 from tests.integration.conftest import CHAT_MODELS, MACHINES, SLASHED, answered
 from tests.integration.opencode import Opencode
 from tests.integration.processes import finished
-from tests.stack import FLEET, Stack
+from tests.support.stack import FLEET, Stack
 
 pytestmark = pytest.mark.integration
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.integration import tools
 from tests.integration.conftest import MACHINES, answered
-from tests.stack import Stack
+from tests.support.stack import Stack
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 

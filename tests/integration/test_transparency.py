@@ -14,7 +14,7 @@ import pytest
 from tests.integration import tools
 from tests.integration.exchanges import Exchange, same
 from tests.integration.llama_swap import Swapped, llama_swap
-from tests.stack import running_stack
+from tests.support.stack import running_stack
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 

@@ -18,13 +18,14 @@ from typing import NoReturn
 
 import pytest
 
+from tests.support.paths import ROOT
+
 OPENCODE = "1.18.33"
 OPENAI_FOR_NODE = "7.57.0"
 YAML_LANGUAGE_SERVER = "1.25.0"
 LLAMA_SWAP = "v0.1.6-0.20260708034905-fdda55e46644"
 LLAMA_SWAP_MODULE = "github.com/mostlygeek/llama-swap"
 
-ROOT = Path(__file__).parents[2]
 CACHE = Path(os.environ.get("FLEET_INTEGRATION_CACHE", Path(__file__).parent / ".cache"))
 NODE_MODULES = CACHE / "node_modules"
 MINUTES_10 = 600.0

@@ -9,8 +9,8 @@ import pytest
 
 from fleet_runtime.simulator import SimulatedModel
 from fleet_runtime.simulator.spec import SimulatedKind
-from tests.recorded import Recorded, recorded
 from tests.simulator.asking import client, machine
+from tests.support.recorded import Recorded, recorded
 
 pytestmark = pytest.mark.anyio
 

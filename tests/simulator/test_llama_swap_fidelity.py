@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from fleet_runtime.simulator import SimulatedModel
-from tests.recorded import recorded
 from tests.simulator.asking import client, machine
+from tests.support.recorded import recorded
 
 pytestmark = pytest.mark.anyio
 

@@ -1,0 +1,136 @@
+"""Whatever a file holds: a model, or diagnostics with a place; never a traceback, a hang or a secret."""
+
+import time
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fleet_compiler.diagnostics.codes import CODES
+from fleet_compiler.diagnostics.diagnostic import MAX_SHOWN, Diagnostic
+from fleet_compiler.diagnostics.errors import ConfigInvalid
+from fleet_compiler.diagnostics.report import render
+from fleet_compiler.diagnostics.source import Source, decode
+from fleet_compiler.load import load_source
+from tests.support.mutation import CANARY, mutate, with_canary
+
+
+def outcome(data: bytes) -> tuple[list[Diagnostic], list[Source], bool]:
+    try:
+        loaded = load_source(decode("fleet.yaml", data))
+    except ConfigInvalid as error:
+        return error.diagnostics, list(error.sources), False
+    return list(loaded.warnings), [loaded.source], True
+
+
+def reports(diagnostics: list[Diagnostic], sources: list[Source]) -> str:
+    return "\n".join(
+        [
+            render(diagnostics, sources, "text"),
+            render(diagnostics, sources, "text", color=True),
+            render(diagnostics, sources, "json"),
+            render(diagnostics, sources, "github"),
+            render(diagnostics, sources, "sarif"),
+        ]
+    )
+
+
+def assert_well_behaved(data: bytes, seconds: float = 1) -> None:
+    started = time.process_time()
+    diagnostics, sources, valid = outcome(data)
+    assert time.process_time() - started < seconds, data[:2000]
+    assert valid == all(diagnostic.severity == "warning" for diagnostic in diagnostics), data
+    assert len(diagnostics) <= MAX_SHOWN + 1
+    for diagnostic in diagnostics:
+        assert_well_formed(diagnostic, sources[0], data)
+    reports(diagnostics, sources)
+
+
+def assert_well_formed(diagnostic: Diagnostic, source: Source, data: bytes) -> None:
+    assert diagnostic.code in CODES
+    assert diagnostic.code != "F199", data
+    assert diagnostic.help, data
+    assert diagnostic.message == diagnostic.message.strip().removesuffix(".")
+    if diagnostic.code == "F000":
+        return
+    lines = source.text.split("\n")
+    for span in (diagnostic.span, *(other.span for other in diagnostic.related)):
+        assert span is not None, data
+        assert 1 <= span.line <= len(lines), data
+        assert 1 <= span.column < span.end_column, data
+        assert span.end_column <= max(len(lines[span.line - 1]), span.column) + 1, data
+
+
+def damaged(seeds: range) -> None:
+    for seed in seeds:
+        assert_well_behaved(mutate(Random(seed)))
+
+
+def leaking(seeds: range) -> None:
+    for seed in seeds:
+        data = with_canary(Random(seed))
+        diagnostics, sources, _ = outcome(data)
+        assert CANARY not in reports(diagnostics, sources), data
+
+
+def test_damaged_files_are_answered_with_a_place_or_a_model() -> None:
+    damaged(range(4_000))
+
+
+def test_no_report_shows_a_key_that_was_written_into_the_file() -> None:
+    leaking(range(1_500))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(10))
+def test_a_hundred_thousand_damaged_files(part: int) -> None:
+    damaged(range(1_000_000 + part * 10_000, 1_000_000 + (part + 1) * 10_000))
+
+
+@pytest.mark.slow
+def test_twenty_thousand_files_with_a_key_in_them() -> None:
+    leaking(range(1_000_000, 1_020_000))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=200))
+def test_any_bytes(data: bytes) -> None:
+    assert_well_behaved(data)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(alphabet=st.sampled_from("ab:-?{}[],#&*!|>'\"%@`\n  ~01.\\<="), max_size=60))
+def test_any_sequence_of_indicators(text: str) -> None:
+    assert_well_behaved(text.encode())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 1_000_000,
+        "[\n" * 500_000,
+        "{a: " * 250_000,
+        "- " * 500_000,
+        "? " * 500_000,
+        ": " * 500_000,
+        "a: " * 300_000,
+        "\n" * 1_000_000 + "a: [",
+        "a: '" + "x" * 1_000_000,
+        "x" * 1_000_000 + ": 1",
+        "a: " + "9" * 1_000_000,
+        "version: 1\n" * 90_000,
+        "&a " * 300_000,
+        "a: &a [" + "*a, " * 200_000 + "]",
+        "? a\n" * 200_000,
+        "#" * 1_000_000,
+        "\t\n" * 500_000,
+        '"' + "\\x41" * 200_000 + '"',
+        "providers: {" + "a?:b, " * 150_000 + "}",
+        "".join(f"k{number}: x\n" for number in range(80_000)),
+    ],
+    ids=lambda text: text[:12] + "…",
+)
+def test_large_hostile_texts_take_linear_time(text: str) -> None:
+    """A megabyte of anything takes a second or so of processor time; what is quadratic takes minutes."""
+    assert_well_behaved(text.encode(), seconds=5)

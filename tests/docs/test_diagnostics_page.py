@@ -1,0 +1,38 @@
+"""docs/diagnostics.md is made from the registry of codes.
+
+``UPDATE_DOCS=1 pytest tests/docs/test_diagnostics_page.py`` writes it anew.
+"""
+
+import os
+
+from fleet_compiler.diagnostics.codes import CODES, Code
+from tests.support.paths import DOCS
+
+PAGE = DOCS / "diagnostics.md"
+
+HEAD = """\
+# Diagnostics
+
+What `fleet validate`, `fleet build` and `fleet lock` say, by code; `fleet explain CODE` shows the same.
+Codes from F250 to F299 and from F302 on are warnings; `fleet validate --strict` makes them errors.
+Examples leave out what does not matter.
+
+<!-- made from compiler/fleet_compiler/diagnostics/codes.py by
+UPDATE_DOCS=1 pytest tests/docs/test_diagnostics_page.py -->
+"""
+
+
+def section(code: str, known: Code) -> str:
+    parts = [f"## {code}: {known.title}", known.text]
+    for heading, example in (("Wrong:", known.wrong), ("Right:", known.right)):
+        if example is not None:
+            parts += [heading, f"```yaml\n{example.rstrip()}\n```"]
+    return "\n\n".join(parts) + "\n"
+
+
+def test_page_is_current() -> None:
+    page = "\n".join([HEAD, *(section(code, known) for code, known in CODES.items())])
+    if os.environ.get("UPDATE_DOCS"):
+        PAGE.write_text(page, encoding="utf-8")
+    is_current = PAGE.read_text(encoding="utf-8") == page
+    assert is_current, "UPDATE_DOCS=1 pytest tests/docs/test_diagnostics_page.py writes it anew"

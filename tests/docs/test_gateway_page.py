@@ -1,0 +1,91 @@
+"""docs/gateway.md says what the gateway does: codes, paths, end reasons, limits."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from fleet_runtime import server
+from fleet_runtime.api.app import create_api
+from fleet_runtime.artifacts.contract import Gateway, Inventory, Limits, Status, Timeouts
+from fleet_runtime.dialects.listing import MAX_MODELS
+from fleet_runtime.edge import protocol
+from fleet_runtime.errors import FAULTS
+from fleet_runtime.event_log import Topic
+from fleet_runtime.gateway import service
+from fleet_runtime.providers.probe import MAX_LIST_BYTES
+from fleet_runtime.providers.provider import WAITING_ROOM
+from fleet_runtime.proxy.endpoints import ENDPOINTS, Endpoint
+from fleet_runtime.proxy.request_record import EndReason
+from fleet_runtime.telemetry.metrics import ReloadResult
+from tests.support.artifacts import connection, gateway, write_generated
+from tests.support.paths import DOCS
+
+PAGE = DOCS / "gateway.md"
+TEXT = PAGE.read_text(encoding="utf-8")
+
+
+def row(what: str) -> str:
+    [found] = [line for line in TEXT.splitlines() if line.startswith(f"| {what}")]
+    return found
+
+
+def test_every_error_code_has_its_row_and_its_status() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (\d{3}) \|", TEXT, re.MULTILINE)
+    assert {code: int(status) for code, status in rows} == {
+        code: fault.status for code, fault in FAULTS.items()
+    }
+    assert len(rows) == len(FAULTS)
+
+
+@pytest.mark.parametrize("reason", get_args(EndReason))
+def test_every_end_reason_is_explained(reason: str) -> None:
+    assert f"`{reason}`" in TEXT
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.path)
+def test_every_proxied_path_is_listed(endpoint: Endpoint) -> None:
+    path = endpoint.path.removeprefix("/v1/").removeprefix("/")
+    assert re.search(rf"`(<base>/(v1/)?)?{re.escape(path)}`", TEXT)
+
+
+def test_every_path_of_the_api_is_listed(tmp_path: Path) -> None:
+    write_generated(tmp_path / "generated", gateway(connection("a")))
+    served = service.Service.load(tmp_path / "generated", {"STATE_DIRECTORY": str(tmp_path)})
+    listed = set(re.findall(r"`(/[^`?]*)", TEXT))
+    paths = create_api(served).openapi()["paths"]
+    asyncio.run(served.store.close())
+    for path in paths:
+        assert re.sub(r"{(\w+)}", r"<\1>", path) in listed | {"/"}
+
+
+def test_events_reloads_and_statuses_are_named() -> None:
+    assert all(f"`{topic}`" in row("`/api/events`") for topic in get_args(Topic))
+    assert all(f"`{result}`" in row("`fleet_reloads_total`") for result in get_args(ReloadResult))
+    assert "config_error" in get_args(Status)
+
+
+def test_what_needs_a_restart_is_said() -> None:
+    said = TEXT.partition("**What needs a restart**")[2].partition("\n\n")[0]
+    assert all(f"`gateway.{key}`" in said for key in service.NEEDS_RESTART)
+
+
+def test_limits_and_timeouts_are_those_of_the_code() -> None:
+    timeouts, inventory, limits = Timeouts(), Inventory(), Limits()
+    assert f"{limits.body // 1_000_000} MB, else 413" in row("a request's body")
+    assert f"{limits.head // 1024} KB, else 431" in row("a request's head | 64")
+    assert f"{protocol.HEAD_SECONDS:g} s" in row("a request's head, first byte")
+    assert f"{protocol.BODY_SECONDS:g} s" in row("between two pieces of a request's body")
+    assert f"{server.KEEP_ALIVE_SECONDS:g} s" in row("a connection without a request")
+    assert f"| {timeouts.connect:g} s" in row("connecting to a machine")
+    assert f"| {timeouts.first_byte:g} s" in row("sending to a machine")
+    assert f"| {timeouts.idle:g} s" in row("between two pieces of an answer")
+    assert f"{inventory.timeout:g} s, every {inventory.interval:g} s" in row("a look at a machine")
+    assert f"| {inventory.grace:g} s" in row("a machine that stops answering")
+    assert f"| {Gateway.model_fields['drain'].default:g} s" in row("running requests after SIGTERM")
+    assert f"{MAX_LIST_BYTES // 1_000_000} MB and {MAX_MODELS} models" in row("a machine's list")
+    assert WAITING_ROOM == 4

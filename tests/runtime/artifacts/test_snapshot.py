@@ -1,0 +1,67 @@
+"""generated/ is loaded whole and checked, or refused with a reason (fleet_runtime.artifacts.snapshot)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fleet_runtime.artifacts.snapshot import ArtifactError, load_snapshot
+from tests.support.artifacts import connection, gateway, write_generated
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    generated = tmp_path / "generated"
+    write_generated(generated, gateway(connection("sam-desktop"), connection("embedding")))
+    return generated
+
+
+def test_a_whole_folder_is_one_snapshot_with_a_table_for_every_base(folder: Path) -> None:
+    snapshot = load_snapshot(folder)
+    assert set(snapshot.tables) == {"", "/boochat"}
+    assert list(snapshot.connections) == ["sam-desktop", "embedding"]
+    assert snapshot.root == folder.parent
+    assert snapshot.id.startswith("sha256:")
+
+
+def test_the_same_bytes_are_the_same_snapshot(folder: Path) -> None:
+    assert load_snapshot(folder).id == load_snapshot(folder).id
+
+
+@pytest.mark.parametrize(
+    "name", ["manifest.json", "gateway.json", "routing/boochat.json", "routing/_fleet.json"]
+)
+def test_a_missing_file_is_named(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    with pytest.raises(ArtifactError, match=name):
+        load_snapshot(folder)
+
+
+@pytest.mark.parametrize("name", ["gateway.json", "routing/boochat.json"])
+def test_a_file_of_another_build_is_refused(folder: Path, name: str) -> None:
+    with (folder / name).open("ab") as file:
+        file.write(b"\n")
+    with pytest.raises(ArtifactError, match=r"not the file that manifest\.json was written with"):
+        load_snapshot(folder)
+
+
+@pytest.mark.parametrize("manifest", ["", "{}", "[]", "{not json", '{"format": 2}', "\x00"])
+def test_a_broken_manifest_is_refused_in_words(folder: Path, manifest: str) -> None:
+    (folder / "manifest.json").write_text(manifest)
+    with pytest.raises(ArtifactError, match=r"manifest\.json"):
+        load_snapshot(folder)
+
+
+def test_a_manifest_cannot_name_files_outside_its_folder(folder: Path) -> None:
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"]["../secret.json"] = "0" * 64
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(ArtifactError, match="not inside"):
+        load_snapshot(folder)
+
+
+def test_a_folder_that_is_not_there_says_to_build(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="fleet build"):
+        load_snapshot(tmp_path / "nowhere")

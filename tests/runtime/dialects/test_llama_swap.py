@@ -1,0 +1,177 @@
+"""Facts and states of llama-swap, and how little it is asked for them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fleet_runtime.artifacts.contract import ModelFacts
+from fleet_runtime.dialects.observation import Observation
+from tests.runtime.dialects.script import Looked, answer, listing, look_at
+
+PROPS = answer({"default_generation_settings": {"n_ctx": 16384}, "total_slots": 1})
+
+
+def item(id: str, own: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any]:
+    return {
+        "id": id,
+        "object": "model",
+        "owned_by": "llama-swap",
+        "meta": {"llamaswap": {"type": "model", **(own or {})}},
+        **fields,
+    }
+
+
+def running(**states: str) -> Any:
+    return answer({"running": [{"model": model, "state": state} for model, state in states.items()]})
+
+
+def look(*items: Any, now: Any, previous: Observation | None = None) -> Looked:
+    answers = {"/models": listing(*items), "/running": now, "/upstream/m/props": PROPS}
+    return look_at(answers, previous=previous)
+
+
+def test_a_model_of_the_present_list_is_read_whole() -> None:
+    listed = item(
+        "qwen3-vl",
+        {"aliases": ["vl", "qwen3-vl"]},
+        name="Qwen3 VL",
+        architecture={"input_modalities": ["text", "image"], "output_modalities": ["text"]},
+        capabilities={"vision": True, "function_calling": True},
+        supported_parameters=["tools", "tool_choice"],
+        context_length=32768,
+        status={"value": "unloaded"},
+    )
+    assert look(listed, now=running()).seen.models == {
+        "qwen3-vl": ModelFacts(
+            name="Qwen3 VL",
+            context=32768,
+            context_source="listed",
+            input=("text", "image"),
+            tools=True,
+            purpose="chat",
+            aliases=("vl",),
+        )
+    }
+
+
+def test_contexts_of_all_generations_of_the_list_are_listed_ones() -> None:
+    seen = look(
+        item("a", context_length=1),
+        item("b", context_window=2),
+        {"id": "c", "owned_by": "llama-swap", "meta": {"n_ctx": 3}},
+        item("d", {"context_length": 4}),
+        {"id": "e", "owned_by": "llama-swap"},
+        now=running(),
+    ).seen
+    assert [facts.context for facts in seen.models.values()] == [1, 2, 3, 4, None]
+    assert {facts.context_source for facts in seen.models.values()} == {"listed", None}
+
+
+def test_purposes_come_from_capabilities() -> None:
+    seen = look(
+        item("rank", capabilities={"reranker": True}),
+        item("hear", capabilities={"audio_transcriptions": True}),
+        item("speak", capabilities={"audio_speech": True}),
+        item("draw", capabilities={"image_to_image": True}),
+        item("talk", capabilities={"function_calling": True, "vision": True}),
+        item("what"),
+        now=running(),
+    ).seen
+    assert [facts.purpose for facts in seen.models.values()] == [
+        "rerank",
+        "transcription",
+        "speech",
+        "image",
+        "chat",
+        None,
+    ]
+
+
+def test_an_alias_item_becomes_an_alias_of_its_target() -> None:
+    alias = item("small", {"type": "alias", "modelID": "qwen3-4b"})
+    seen = look(alias, item("qwen3-4b", {"aliases": ["tiny"]}), now=running()).seen
+    assert list(seen.models) == ["qwen3-4b"]
+    assert seen.models["qwen3-4b"].aliases == ("tiny", "small")
+
+
+def test_an_alias_item_whose_target_is_not_listed_stands_for_itself() -> None:
+    seen = look(item("small", {"type": "alias", "modelID": "hidden"}), now=running()).seen
+    assert list(seen.models) == ["small"]
+
+
+def test_peers_selectors_and_profiles_are_listed_models_of_unknown_state() -> None:
+    others = [
+        item(kind, {"type": kind}, status={"value": "unloaded"}) for kind in ("peer", "selector", "profile")
+    ]
+    seen = look(*others, now=running()).seen
+    assert dict(seen.states) == {"peer": "unknown", "selector": "unknown", "profile": "unknown"}
+
+
+def test_states_come_from_running_where_it_answers() -> None:
+    items = [item(name, status={"value": "loaded"}) for name in ("a", "b", "c", "d")]
+    states = look(*items, now=running(a="ready", b="starting", c="stopping", other="ready")).seen.states
+    assert dict(states) == {"a": "loaded", "b": "loading", "c": "unloaded", "d": "unloaded"}
+
+
+def test_states_come_from_the_list_where_running_does_not_answer() -> None:
+    items = [item("a", status={"value": "loaded"}), item("b", status={"value": "unloaded"}), item("c")]
+    seen = look_at({"/models": listing(*items)}).seen
+    assert seen.status == "online"
+    assert dict(seen.states) == {"a": "loaded", "b": "unloaded", "c": "unknown"}
+
+
+def test_the_first_look_asks_no_model_anything() -> None:
+    assert look(item("m"), now=running(m="ready")).paths == ["/models", "/running"]
+
+
+def test_a_model_is_asked_once_after_it_was_seen_to_become_ready() -> None:
+    before = look(item("m", context_length=4096), now=running()).seen
+    changed = look(item("m", context_length=4096), now=running(m="ready"), previous=before)
+    assert changed.paths == ["/models", "/running", "/upstream/m/props"]
+    assert (changed.seen.models["m"].context, changed.seen.models["m"].context_source) == (16384, "running")
+    later = look(item("m", context_length=4096), now=running(m="ready"), previous=changed.seen)
+    assert later.paths == ["/models", "/running"]
+    assert later.seen.models["m"].context == 16384
+
+
+def test_a_model_that_is_still_starting_is_not_asked() -> None:
+    before = look(item("m"), now=running()).seen
+    assert look(item("m"), now=running(m="starting"), previous=before).paths == ["/models", "/running"]
+
+
+def test_a_model_that_appears_ready_is_not_asked() -> None:
+    before = look(item("other"), now=running()).seen
+    assert look(item("m"), now=running(m="ready"), previous=before).paths == ["/models", "/running"]
+
+
+def test_a_machine_that_comes_back_with_a_model_ready_is_not_asked_for_it() -> None:
+    before = look(item("m"), now=running()).seen
+    away = Observation("llama-swap", "offline", "refused", states=before.states)
+    assert look(item("m"), now=running(m="ready"), previous=away).paths == ["/models", "/running"]
+
+
+def test_a_running_context_outlives_the_model() -> None:
+    before = look(item("m", context_length=4096), now=running()).seen
+    ready = look(item("m", context_length=4096), now=running(m="ready"), previous=before).seen
+    gone = look(item("m", context_length=4096), now=running(), previous=ready).seen
+    assert (gone.models["m"].context, gone.models["m"].context_source) == (16384, "running")
+
+
+def test_a_refused_look_at_the_properties_costs_only_their_fact() -> None:
+    before = look(item("m", context_length=4096), now=running()).seen
+    answers = {"/models": listing(item("m", context_length=4096)), "/running": running(m="ready")}
+    seen = look_at(answers, previous=before).seen
+    assert (seen.status, seen.models["m"].context) == ("online", 4096)
+
+
+def test_the_model_is_percent_encoded_in_the_path() -> None:
+    name = "org/qwen 3?#żółć"
+    before = look(item(name), now=running()).seen
+    now = answer({"running": [{"model": name, "state": "ready"}]})
+    looked = look_at({"/models": listing(item(name)), "/running": now}, previous=before)
+    assert looked.paths[-1] == "/upstream/org/qwen%203%3F%23%C5%BC%C3%B3%C5%82%C4%87/props"
+
+
+def test_what_running_says_of_command_lines_goes_nowhere() -> None:
+    now = answer({"running": [{"model": "m", "state": "ready", "cmd": "serve --api-key canary"}]})
+    assert "canary" not in repr(look(item("m"), now=now).seen)

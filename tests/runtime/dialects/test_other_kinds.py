@@ -1,0 +1,184 @@
+"""Facts of Ollama, vLLM, LM Studio and of other servers of OpenAI's API."""
+
+from __future__ import annotations
+
+import json
+
+from fleet_runtime.artifacts.contract import ModelFacts
+from fleet_runtime.dialects.observation import Answer, Ask
+from fleet_runtime.dialects.ollama import MAX_ASKS
+from tests.runtime.dialects.script import answer, listing, look_at
+
+OLLAMA_LIST = listing({"id": "qwen3:8b", "owned_by": "library"}, {"id": "me/nomic:latest", "owned_by": "me"})
+SHOWN = answer(
+    {
+        "model_info": {"general.architecture": "qwen3", "qwen3.context_length": 40960},
+        "capabilities": ["completion", "tools", "thinking", "vision"],
+    }
+)
+
+
+def test_ollama_shows_what_a_model_can_do() -> None:
+    looked = look_at({"/models": OLLAMA_LIST, "/api/show": SHOWN, "/api/ps": answer({"models": []})})
+    assert looked.seen.models["qwen3:8b"] == ModelFacts(
+        context=40960,
+        context_source="trained",
+        input=("text", "image"),
+        tools=True,
+        reasoning=True,
+        purpose="chat",
+    )
+    assert dict(looked.seen.states) == {"qwen3:8b": "unloaded", "me/nomic:latest": "unloaded"}
+
+
+def test_ollama_is_asked_by_post_for_each_model_once() -> None:
+    answers = {"/models": OLLAMA_LIST, "/api/show": SHOWN}
+    first = look_at(answers)
+    bodies = [json.loads(ask.body) for ask in first.asked if ask.body is not None]
+    assert bodies == [{"model": "qwen3:8b"}, {"model": "me/nomic:latest"}]
+    assert look_at(answers, previous=first.seen).paths == ["/models", "/api/ps"]
+
+
+def ollama(*models: tuple[str, int]) -> Answer:
+    """A list of models, each with the time at which it changed."""
+    return listing(*({"id": id, "created": changed, "owned_by": "library"} for id, changed in models))
+
+
+def shown_of(asked: list[Ask]) -> list[str]:
+    """The models that ``/api/show`` was asked of."""
+    return [json.loads(ask.body)["model"] for ask in asked if ask.body is not None]
+
+
+def test_an_ollama_that_names_no_capabilities_is_asked_once_all_the_same() -> None:
+    answers = {"/models": OLLAMA_LIST, "/api/show": answer({"model_info": {}})}
+    first = look_at(answers)
+    assert shown_of(look_at(answers, previous=first.seen).asked) == []
+
+
+def test_a_model_of_ollama_that_has_changed_is_asked_again_and_no_other() -> None:
+    first = look_at({"/models": ollama(("a", 1), ("b", 1)), "/api/show": SHOWN})
+    changed = {"/models": ollama(("a", 1), ("b", 2)), "/api/show": answer({"capabilities": ["embedding"]})}
+    later = look_at(changed, previous=first.seen)
+    assert shown_of(later.asked) == ["b"]
+    assert [facts.purpose for facts in later.seen.models.values()] == ["chat", "embedding"]
+
+
+def test_one_look_at_ollama_asks_of_a_few_models_and_later_ones_of_the_others() -> None:
+    many = [(f"m{number}", 1) for number in range(MAX_ASKS * 2 + 1)]
+    answers = {"/models": ollama(*many), "/api/show": SHOWN}
+    looked = look_at(answers)
+    asked, unasked = [shown_of(looked.asked)], [looked.seen.unasked]
+    while looked.seen.unasked:
+        looked = look_at(answers, previous=looked.seen)
+        asked.append(shown_of(looked.asked))
+        unasked.append(looked.seen.unasked)
+    assert [len(models) for models in asked] == [MAX_ASKS, MAX_ASKS, 1]
+    assert unasked == [MAX_ASKS + 1, 1, 0]
+    assert [model for models in asked for model in models] == [id for id, _ in many]
+    assert all(facts.purpose == "chat" for facts in looked.seen.models.values())
+
+
+def test_models_of_ollama_that_were_asked_in_vain_are_asked_again_after_all_others() -> None:
+    models = ollama(*((f"m{number}", 1) for number in range(MAX_ASKS + 1)))
+    first = look_at({"/models": models})
+    second = look_at({"/models": models, "/api/show": SHOWN}, previous=first.seen)
+    assert shown_of(second.asked) == [f"m{MAX_ASKS}", *(f"m{number}" for number in range(MAX_ASKS - 1))]
+
+
+def test_an_ollama_that_does_not_answer_is_asked_no_more_in_this_look_and_keeps_what_it_said() -> None:
+    models = {"/models": ollama(("a", 1), ("b", 1), ("c", 1))}
+    silent = look_at(models | {"/api/show": Answer(0, reason="timed out")})
+    assert shown_of(silent.asked) == ["a"]
+    answering = look_at(models | {"/api/show": SHOWN}, previous=silent.seen)
+    assert shown_of(answering.asked) == ["b", "c", "a"]
+    away = look_at({"/models": Answer(0, reason="refused")}, previous=answering.seen)
+    back = look_at(models | {"/api/show": SHOWN}, previous=away.seen)
+    assert shown_of(back.asked) == []
+    assert back.seen.models == answering.seen.models
+
+
+def test_ollama_says_with_which_context_a_loaded_model_runs() -> None:
+    loaded = answer({"models": [{"name": "qwen3:8b", "model": "qwen3:8b", "context_length": 4096}]})
+    seen = look_at({"/models": OLLAMA_LIST, "/api/show": SHOWN, "/api/ps": loaded}).seen
+    facts = seen.models["qwen3:8b"]
+    assert (facts.context, facts.context_source, seen.states["qwen3:8b"]) == (4096, "running", "loaded")
+
+
+def test_an_embedding_model_of_ollama() -> None:
+    shown = answer({"model_info": {"nomic-bert.context_length": 2048}, "capabilities": ["embedding"]})
+    facts = look_at({"/models": OLLAMA_LIST, "/api/show": shown}).seen.models["qwen3:8b"]
+    assert (facts.purpose, facts.tools, facts.context) == ("embedding", False, 2048)
+
+
+def test_an_ollama_that_shows_nothing_is_online_all_the_same() -> None:
+    seen = look_at({"/models": OLLAMA_LIST}).seen
+    assert (seen.status, set(seen.states.values())) == ("online", {"unknown"})
+
+
+def test_vllm_lists_the_context_that_runs() -> None:
+    looked = look_at({"/models": listing({"id": "org/m", "owned_by": "vllm", "max_model_len": 32768})})
+    assert looked.seen.models == {"org/m": ModelFacts(context=32768, context_source="running")}
+    assert dict(looked.seen.states) == {"org/m": "loaded"}
+    assert looked.paths == ["/models"]
+
+
+def test_lm_studios_own_list_says_the_rest() -> None:
+    listed = listing(*({"id": id, "owned_by": "organization_owner"} for id in ("a", "b", "c")))
+    own = listing(
+        {"id": "a", "type": "vlm", "state": "not-loaded", "max_context_length": 131072, "capabilities": []},
+        {
+            "id": "b",
+            "type": "llm",
+            "state": "loaded",
+            "max_context_length": 131072,
+            "loaded_context_length": 4096,
+            "capabilities": ["tool_use"],
+        },
+        {"id": "c", "type": "embeddings", "state": "loaded", "max_context_length": 2048},
+        {"id": "not listed", "type": "llm"},
+    )
+    seen = look_at({"/models": listed, "/api/v0/models": own}).seen
+    assert seen.models == {
+        "a": ModelFacts(
+            context=131072,
+            context_source="trained",
+            input=("text", "image"),
+            tools=False,
+            purpose="chat",
+        ),
+        "b": ModelFacts(context=4096, context_source="running", input=("text",), tools=True, purpose="chat"),
+        "c": ModelFacts(context=2048, context_source="trained", input=("text",), purpose="embedding"),
+    }
+    assert dict(seen.states) == {"a": "unloaded", "b": "loaded", "c": "loaded"}
+
+
+def test_an_lm_studio_without_its_own_list_is_online_all_the_same() -> None:
+    seen = look_at({"/models": listing({"id": "a", "owned_by": "organization_owner"})}).seen
+    assert (seen.status, dict(seen.states)) == ("online", {"a": "unknown"})
+
+
+def test_a_hosted_providers_list_is_read_by_the_names_in_use() -> None:
+    item = {
+        "id": "org/m",
+        "name": "M",
+        "context_length": 200000,
+        "architecture": {"input_modalities": ["text", "file", "image"], "output_modalities": ["text"]},
+        "supported_parameters": ["tools", "reasoning"],
+        "top_provider": {"max_completion_tokens": 8192},
+    }
+    seen = look_at({"/models": listing(item)}, kind="openai").seen
+    assert seen.models["org/m"] == ModelFacts(
+        name="M",
+        context=200000,
+        context_source="listed",
+        output=8192,
+        input=("text", "image"),
+        tools=True,
+        reasoning=True,
+        purpose="chat",
+    )
+
+
+def test_a_bare_list_is_a_list() -> None:
+    bare = Answer(200, body=b'[{"id": "m"}]')
+    assert list(look_at({"/models": bare}, kind="openai").seen.models) == ["m"]

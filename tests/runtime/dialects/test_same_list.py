@@ -1,0 +1,87 @@
+"""A list that says the same as at the last look is not read again."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+
+from fleet_runtime.dialects import KINDS, drive, listing, look
+from fleet_runtime.dialects.observation import Answer, Ask, Look, Observation, step
+from tests.runtime.dialects.script import answer, look_at
+from tests.runtime.dialects.test_recognition import LISTS
+
+ITEM = {"id": "m", "object": "model", "owned_by": "llama-swap", "context_length": 4096}
+
+
+def listed(*items: Any, created: int = 1, server: str = "") -> dict[str, Answer]:
+    return {"/models": answer({"data": [item | {"created": created} for item in items]}, server=server)}
+
+
+@pytest.mark.parametrize("owner", ["llama-swap", "llamacpp", "vllm", "organization_owner", "nobody"])
+def test_a_list_in_which_only_the_time_has_changed_is_not_read_again(
+    owner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item = ITEM | {"owned_by": owner}
+    first = look_at(listed(item, created=1)).seen
+    monkeypatch.setattr("fleet_runtime.dialects.read_listing", None)
+    second = look_at(listed(item, created=2), previous=first).seen
+    assert second == first
+    assert second.listing is first.listing
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        listed(ITEM | {"context_length": 8192}),
+        listed(ITEM, ITEM | {"id": "other"}),
+        listed(ITEM | {"owned_by": "vllm"}),
+        listed(ITEM | {"owned_by": "me"}, server="llama.cpp"),
+    ],
+)
+def test_any_other_difference_is_seen(answers: dict[str, Answer]) -> None:
+    first = look_at(listed(ITEM)).seen
+    assert look_at(answers, previous=first).seen == look_at(answers).seen
+    assert look_at(answers, previous=first).seen != first
+
+
+@pytest.mark.parametrize("kind", LISTS)
+def test_a_second_look_at_the_same_list_sees_the_same(kind: str) -> None:
+    answers = {"/models": LISTS[kind]}
+    first = look_at(answers).seen
+    second = look_at(answers, previous=first).seen
+    assert (second, dict(second.states)) == (first, dict(first.states))
+    assert look_at(answers, previous=second).seen == first
+
+
+def test_only_a_list_that_says_when_its_models_changed_is_told_apart_by_that() -> None:
+    assert [kind for kind, dialect in KINDS.items() if dialect.dated] == ["ollama"]
+    marks = {
+        (dated, created): listing.mark_of(listed(ITEM, created=created)["/models"], dated=dated)
+        for dated in (True, False)
+        for created in (1, 2)
+    }
+    assert marks[False, 1] == marks[False, 2]
+    assert marks[True, 1] != marks[True, 2]
+
+
+@pytest.mark.anyio
+async def test_a_look_can_be_driven_with_its_reading_in_a_thread() -> None:
+    readers: list[int] = []
+
+    async def get(ask: Ask) -> Answer:
+        return listed(ITEM).get(ask.path, Answer(404))
+
+    async def read(look: Look, found: Answer) -> Ask | Observation:
+        def here() -> Ask | Observation:
+            readers.append(threading.get_ident())
+            return step(look, found)
+
+        return await asyncio.to_thread(here)
+
+    seen = await drive(look("auto"), get, read)
+    assert (seen, set(seen.models)) == (look_at(listed(ITEM)).seen, {"m"})
+    assert len(readers) == 2
+    assert threading.get_ident() not in readers

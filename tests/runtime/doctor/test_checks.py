@@ -1,0 +1,285 @@
+"""What is concluded from what was told (findings, local_findings, drift): no process, no socket."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fleet_runtime.api.fleet_schemas import MACHINE, Fleet, Machine
+from fleet_runtime.api.schemas import Catalog, Favorites, Resolution, Roles
+from fleet_runtime.artifacts.contract import ModelFacts, RoutedModel, RoutedProvider
+from fleet_runtime.doctor.gateway_checks import (
+    Finding,
+    Told,
+    clock_skew,
+    favorite_findings,
+    gateway_findings,
+    machine_findings,
+    role_findings,
+)
+from fleet_runtime.doctor.local_checks import Checkout, Opencode, file_findings, opencode_findings
+from fleet_runtime.doctor.opencode_config import relaxed
+from fleet_runtime.providers.lock_drift import Drift, OtherContext, find_drift
+from tests.support import artifacts
+
+URL = "http://127.0.0.1:8400"
+
+
+def machine(name: str, **more: Any) -> Machine:
+    return Machine.model_validate(MACHINE | {"name": name, "in_flight": {}} | more)
+
+
+def told(*machines: Machine, skew: float = 0.0, url: str = URL, **fleet: Any) -> Told:
+    """What a gateway without any fault tells, but for what is given."""
+    fields: dict[str, Any] = {
+        "snapshot": "sha256:1",
+        "refused": None,
+        "needs_restart": [],
+        "store": {"path": "/srv/state.db", "fault": None},
+        "started_at": "2026-11-21T20:00:00Z",
+        "now": "2026-11-21T20:00:00Z",
+        "listen": "127.0.0.1:8400",
+        "default_provider": "desk",
+        "surfaces": [],
+        "drift": {},
+        "providers": list(machines),
+    }
+    return Told(
+        url=url,
+        fleet=Fleet.model_validate(fields | fleet),
+        skew=skew,
+        catalog=Catalog(snapshot="sha256:1", surface=None, providers=[]),
+        roles={None: Roles(surface=None, roles={})},
+        choices={},
+        favorites=Favorites(version=0, favorites=[]),
+    )
+
+
+def whole(told: Told) -> list[Finding]:
+    return [
+        *gateway_findings(told, "sha256:1"),
+        *machine_findings(told),
+        *role_findings(told),
+        *favorite_findings(told),
+    ]
+
+
+def test_nothing_is_concluded_from_a_fleet_without_faults() -> None:
+    assert whole(told(machine("desk"), machine("never-asked", status="unknown", polled=False))) == []
+
+
+@pytest.mark.parametrize(
+    ("more", "severity", "what"),
+    [
+        ({"refused": "bad hash"}, "error", "refuses the newest build"),
+        ({"snapshot": "sha256:2"}, "warning", "serves another build"),
+        ({"needs_restart": ["listen", "state"]}, "warning", "'gateway.listen', 'gateway.state'"),
+        ({"store": {"path": "/srv/s.db", "fault": "the disk is full"}}, "error", "the disk is full"),
+        ({"skew": 7.2}, "warning", "7 s ahead of"),
+        ({"skew": -61.0}, "warning", "61 s behind"),
+        ({"listen": "0.0.0.0:8400"}, "note", "without TLS"),
+        ({"listen": "[fd7a::1]:8400"}, "note", "without TLS"),
+    ],
+)
+def test_a_fault_of_the_gateway_is_one_finding(more: Mapping[str, Any], severity: str, what: str) -> None:
+    [finding] = whole(told(machine("desk"), **more))
+    assert (finding.severity, finding.area, finding.where) == (severity, "gateway", f"gateway '{URL}'")
+    assert what in finding.what
+
+
+def test_a_build_that_is_refused_for_want_of_a_key_is_not_mended_by_building() -> None:
+    [finding] = whole(told(machine("desk"), refused="environment variable 'LAPTOP_KEY' is not set"))
+    assert finding.remedy.startswith("`export LAPTOP_KEY=…`")
+
+
+def test_a_gateway_behind_tls_may_listen_anywhere() -> None:
+    assert whole(told(machine("desk"), url="https://fleet.example", listen="0.0.0.0:8400")) == []
+
+
+@pytest.mark.parametrize(
+    ("more", "severity", "what"),
+    [
+        ({"status": "unknown"}, "note", "has not been looked at yet"),
+        ({"status": "degraded", "reason": "loading"}, "warning", "is degraded: loading"),
+        ({"reason": "did not answer /models within 2 s"}, "warning", "still taken for online"),
+        ({"status": "degraded", "reason": "sidecar_unreachable", "sidecar": "down"}, "error", "sidecar"),
+        ({"status": "offline", "reason": "no route", "sidecar": "down"}, "error", "offline since"),
+        ({"status": "disabled", "reason": "disabled in fleet.yaml"}, "note", "disabled in fleet.yaml"),
+    ],
+)
+def test_a_state_of_a_machine_is_one_finding(more: Mapping[str, Any], severity: str, what: str) -> None:
+    [finding] = whole(told(machine("desk", **more)))
+    assert (finding.severity, finding.area, finding.where) == (severity, "machines", "provider 'desk'")
+    assert what in finding.what
+
+
+def test_many_models_are_told_in_few_words() -> None:
+    drift = {"desk": {"appeared": ["a", "b", "c", "d", "e"], "vanished": [], "contexts": []}}
+    [finding] = whole(told(machine("desk"), drift=drift))
+    assert finding.what == "lists 'a', 'b', 'c' and 2 more, which fleet.lock does not know"
+    assert finding.remedy == "`fleet lock desk && fleet build`"
+
+
+def test_how_a_machine_that_is_away_differs_is_not_told() -> None:
+    drift = {"desk": {"appeared": ["a"], "vanished": [], "contexts": []}}
+    findings = whole(told(machine("desk", status="offline", reason="no route"), drift=drift))
+    assert [finding.severity for finding in findings] == ["error"]
+
+
+def test_a_role_that_surfaces_share_is_told_once() -> None:
+    away = {
+        "requested": "x",
+        "id": "nas/m",
+        "provider": "nas",
+        "model": "m",
+        "class": "local",
+        "rule": "provider",
+        "fallback": False,
+        "available": False,
+        "via": None,
+        "context": None,
+        "context_source": None,
+        "reason": "provider_unreachable",
+    }
+    roles = {"task": away | {"candidates": ["nas/m"], "rule": "role"}}
+    own = {"task": roles["task"] | {"candidates": ["nas/m", "nas/n"]}}
+    fleet = told(machine("desk"))
+    given = {
+        None: Roles.model_validate({"surface": None, "roles": roles}),
+        "boochat": Roles.model_validate({"surface": "boochat", "roles": roles}),
+        "arena": Roles.model_validate({"surface": "arena", "roles": own}),
+    }
+    choices = {id: Resolution.model_validate(away) for id in ("nas/m", "nas/n")}
+    asked = Told(fleet.url, fleet.fleet, 0.0, fleet.catalog, given, choices, fleet.favorites)
+    assert [finding.where for finding in role_findings(asked)] == [
+        "role 'task'",
+        "role 'task' of surface 'arena'",
+    ]
+
+
+@given(st.integers(0, 4_000_000_000), st.floats(0, 1, exclude_max=True), st.floats(0, 60), st.floats(0, 60))
+def test_a_right_clock_is_never_called_wrong(
+    second: int, fraction: float, before: float, after: float
+) -> None:
+    """The gateway tells whole seconds, at some moment between the question and its answer."""
+    shown = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    moment = second + fraction
+    assert clock_skew(shown, moment - before, moment + after) == 0
+
+
+@pytest.mark.parametrize(
+    ("sent", "received", "skew"), [(-70.0, -60.0, 60.0), (90.0, 95.0, -89.0), (0.5, 0.6, 0.0)]
+)
+def test_a_wrong_clock_is_called_wrong_by_what_is_certain(sent: float, received: float, skew: float) -> None:
+    assert clock_skew("1970-01-01T00:00:00Z", sent, received) == skew
+
+
+def locked(**models: RoutedModel) -> RoutedProvider:
+    return RoutedProvider(name="a", label="a", class_="local", models=models)
+
+
+def test_what_fleet_yaml_declares_or_keeps_out_is_no_drift() -> None:
+    declared = RoutedModel(context=1000, context_source="configured")
+    connection = artifacts.connection("a", declared={"mine": declared}, exclude=["*-gguf"])
+    seen = {
+        "one": ModelFacts(),
+        "x-gguf": ModelFacts(),
+        "mine": ModelFacts(context=5, context_source="running"),
+    }
+    assert not find_drift(connection, locked(one=RoutedModel(), mine=declared), seen)
+    assert not find_drift(connection, locked(one=RoutedModel(), mine=declared), {"one": ModelFacts()})
+    assert not find_drift(connection, locked(one=RoutedModel()), None)
+
+
+def test_drift_is_what_appeared_what_vanished_and_contexts_that_are_known_better() -> None:
+    before = locked(
+        gone=RoutedModel(),
+        smaller=RoutedModel(context=8000, context_source="running"),
+        unloaded=RoutedModel(context=8000, context_source="running"),
+        unknown=RoutedModel(),
+        upper=RoutedModel(context=131072, context_source="trained"),
+    )
+    seen = {
+        "new": ModelFacts(),
+        "smaller": ModelFacts(context=4000, context_source="running"),
+        "unloaded": ModelFacts(context=131072, context_source="trained"),
+        "unknown": ModelFacts(context=4000, context_source="listed"),
+        "upper": ModelFacts(context=32768, context_source="running"),
+    }
+    assert find_drift(artifacts.connection("a"), before, seen) == Drift(
+        ("new",),
+        ("gone",),
+        (
+            OtherContext("smaller", 8000, 4000),
+            OtherContext("unknown", None, 4000),
+            OtherContext("upper", 131072, 32768),
+        ),
+    )
+
+
+def test_a_damaged_folder_is_told_even_where_the_build_check_cannot_say_so() -> None:
+    checkout = Checkout(None, "manifest.json is missing", 0, (), {})
+    assert [(each.severity, each.where) for each in file_findings(checkout)] == [("error", "generated/")]
+
+
+def test_a_check_that_fails_otherwise_is_told() -> None:
+    [finding] = file_findings(Checkout("sha256:1", None, 70, ("error: this is a bug",), {}))
+    assert (finding.what, finding.remedy) == ("cannot be built from: this is a bug", "`fleet build --check`")
+
+
+PROVIDERS: dict[str, Any] = {"desk": {"options": {"baseURL": URL}, "models": {"m": {"id": "desk/m"}}}}
+
+
+def opencode(**read: Any) -> list[Finding]:
+    known = Opencode(True, "generated/opencode.json", PROVIDERS, (), read)
+    return list(opencode_findings(known))
+
+
+def test_opencode_may_know_more_than_what_was_generated() -> None:
+    more = {"desk": PROVIDERS["desk"] | {"name": "mine"}, "other": {}}
+    assert opencode(a={"provider": more, "theme": "x"}) == []
+
+
+def test_a_later_file_of_opencode_s_counts_over_an_earlier_one() -> None:
+    other = {"desk": {"options": {"baseURL": "http://127.0.0.1:9"}}}
+    assert opencode(a={"provider": other}, b={"provider": PROVIDERS}) == []
+    assert [each.severity for each in opencode(a={"provider": PROVIDERS}, b={"provider": other})] == [
+        "warning"
+    ]
+
+
+def test_the_remedy_names_a_generated_file_that_is_not_the_usual_one() -> None:
+    [finding] = opencode_findings(Opencode(True, "generated/laptop/opencode.json", PROVIDERS, (), {}))
+    assert "`fleet run --config generated/laptop/opencode.json opencode`" in finding.remedy
+
+
+def test_a_path_in_a_remedy_can_be_pasted() -> None:
+    [finding] = opencode_findings(Opencode(True, "my files/opencode.json", PROVIDERS, (), {}))
+    assert "--config 'my files/opencode.json'" in finding.remedy
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(JSON, st.integers(0, 4))
+def test_comments_and_trailing_commas_do_not_change_what_is_read(value: Any, indent: int) -> None:
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    assert relaxed(text) == value
+    assert relaxed(f'// {text.splitlines()[0]} "\n[1, /* , ] */ {text}, // }}\n]\n')[1] == value
+
+
+@given(st.text(max_size=40))
+def test_anything_else_is_refused_in_one_way(text: str) -> None:
+    with contextlib.suppress(ValueError):
+        relaxed(text)

@@ -1,0 +1,47 @@
+"""What cannot be served is refused in words, at start and at a reload (fleet_runtime.gateway.service)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fleet_runtime.gateway.service import REFUSALS, Service
+from tests.support.artifacts import connection, gateway, write_generated
+
+pytestmark = pytest.mark.anyio
+
+UNSERVABLE: dict[str, dict[str, Any]] = {
+    "a host with an empty label": {"url": "http://a..b:80"},
+    "a host with a label of 64 letters": {"url": f"http://{'a' * 64}:80"},
+    "an unfinished address": {"url": "http://["},
+    "a port past the last": {"url": "http://127.0.0.1:99999"},
+    "another protocol": {"url": "ftp://127.0.0.1"},
+    "a NUL in a key's file": {"api_key_file": "a\x00b"},
+}
+
+
+@pytest.mark.parametrize("fields", UNSERVABLE.values(), ids=UNSERVABLE)
+async def test_a_machine_that_cannot_be_addressed_is_refused_and_the_old_snapshot_serves_on(
+    tmp_path: Path, fields: dict[str, Any]
+) -> None:
+    folder = tmp_path / "generated"
+    write_generated(folder, gateway(connection("box")))
+    service = Service.load(folder, {})
+    before = service.running
+    write_generated(folder, gateway(connection("box", **fields)))
+    reason = await service.reload()
+    assert reason is not None
+    assert "fleet build" in reason
+    assert (service.refused, service.running) == (reason, before)
+    with pytest.raises(REFUSALS):
+        Service.load(folder, {})
+
+
+@pytest.mark.parametrize("name", ["my..box", "a" * 64])
+async def test_a_host_name_that_is_none_is_refused_before_a_request_comes(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "generated"
+    write_generated(folder, gateway(connection("box"), hosts=(name,)))
+    with pytest.raises(REFUSALS, match="fleet build"):
+        Service.load(folder, {})

@@ -1,0 +1,61 @@
+"""Chat through the gateway: the machine gets what was sent, the client what was answered."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from tests.support.artifacts import connection
+from tests.support.gateway import running_gateway
+from tests.support.raw_client import ask, client, request
+from tests.support.raw_server import Peer, answering, raw_server
+
+pytestmark = pytest.mark.anyio
+
+CHAT = "/v1/chat/completions"
+ANSWER = b"HTTP/1.1 200 OK\r\nServer: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+
+
+async def test_a_unary_answer_comes_back_whole_and_names_who_gave_it() -> None:
+    async with (
+        raw_server(answering(ANSWER)) as machine,
+        running_gateway(connection("a", machine.url)) as gateway,
+    ):
+        body = b'{"temperature":  1.50, "model": "a/m", "messages":[{"role":"user","content":"\\u00e9"}]}'
+        answer = await ask(gateway.port, CHAT, body)
+        assert (answer.status, answer.body, answer.ended) == (200, b"{}", True)
+        assert answer.header(b"x-fleet-provider") == [b"a"]
+        assert answer.header(b"x-fleet-model") == [b"a/m"]
+        assert answer.header(b"x-fleet-via") == [b"direct"]
+        assert answer.header(b"content-length") == [b"2"]
+        [sent] = machine.requests
+        assert sent.target == b"/v1/chat/completions"
+        assert (
+            sent.body == b'{"temperature":1.50,"model":"m","messages":[{"role":"user","content":"\\u00e9"}]}'
+        )
+
+
+async def test_the_first_chunk_of_a_stream_arrives_before_the_second_is_sent() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+        )
+        await peer.send(b"6\r\ndata: \r\n")
+        await seen.wait()
+        await peer.send(b"3\r\n1\n\n\r\n0\r\n\r\n")
+
+    seen = asyncio.Event()
+    async with raw_server(script) as machine, running_gateway(connection("a", machine.url)) as gateway:
+        async with client(gateway.port) as browser:
+            await browser.send(request(CHAT, {"model": "a/m", "stream": True}))
+            head = await browser.head()
+            assert head.status == 200
+            assert await browser.chunk() == b"data: "
+            seen.set()
+            assert await browser.chunk() == b"1\n\n"
+            assert await browser.chunk() == b""
+        assert (await gateway.record()).end_reason == "ok"
+    assert json.loads(machine.requests[0].body) == {"model": "m", "stream": True}

@@ -1,0 +1,238 @@
+"""Whatever JSON is sent, the machine reads the model that was routed, or nothing arrives there."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fleet_runtime.errors import Refused
+from fleet_runtime.proxy.json_body import JsonBody
+from tests.support.gateway import gateway_before, models
+from tests.support.raw_client import ask
+from tests.support.raw_server import answering
+
+CHAT = "/v1/chat/completions"
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+
+names = st.one_of(st.sampled_from(["a/m", "a/n", "m", "n", "", "a/é", "a/\U0001f600"]), st.text(max_size=8))
+spelled = st.sampled_from(
+    [
+        '"model"',
+        '"mod\\u0065l"',
+        '"\\u006dodel"',
+        '"Model"',
+        '"MODEL"',
+        '"model "',
+        '"models"',
+        '"mode\\u006C"',
+    ]
+)
+texts = st.one_of(names.map(json.dumps), names.map(lambda name: json.dumps(name, ensure_ascii=False)))
+values = st.recursive(
+    st.one_of(
+        texts,
+        st.sampled_from(
+            ["null", "true", "1", "-0.0", "1e400", "123456789012345678901", "NaN", "Infinity", '"\\ud800"']
+        ),
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3).map(lambda items: "[" + ", ".join(items) + "]"),
+        st.lists(st.tuples(spelled, inner), max_size=2).map(
+            lambda members: "{" + ",".join(f"{key}: {value}" for key, value in members) + "}"
+        ),
+    ),
+    max_leaves=6,
+)
+keys = st.one_of(spelled, st.text(max_size=6).map(json.dumps))
+spaces = st.sampled_from(["", " ", "\n\t", "\r\n"])
+member = st.tuples(keys, st.one_of(texts, values))
+routable = st.tuples(st.sampled_from(('"model"', '"mod\\u0065l"')), st.sampled_from(('"a/m"', '"a\\u002fn"')))
+
+
+def written(members: list[tuple[str, str]], space: str) -> str:
+    return f"{space}{{" + f",{space}".join(f"{key}{space}:{value}" for key, value in members) + f"}}{space}"
+
+
+objects = st.builds(written, st.lists(st.one_of(member, routable), max_size=5), spaces)
+
+
+@st.composite
+def bodies(draw: st.DrawFn) -> bytes:
+    """Mostly objects with models in them, some of them broken somewhere."""
+    body = draw(st.one_of(objects, objects, values)).encode("utf-8", "surrogatepass")
+    if draw(st.integers(0, 3)) == 0:
+        at = draw(st.integers(0, len(body)))
+        body = body[:at] + draw(st.binary(max_size=3)) + body[at + draw(st.integers(0, 2)) :]
+    return body
+
+
+def read(raw: bytes) -> JsonBody | None:
+    """The body, or None where it is refused as a bad request that can be told."""
+    try:
+        return JsonBody(raw)
+    except Refused as refusal:
+        answer = refusal.answer
+    assert answer.status == 400
+    assert json.loads(answer.body())["error"]["message"]
+    return None
+
+
+def read_as_pairs(body: bytes) -> list[tuple[str, object]]:
+    pairs: list[tuple[str, object]] = json.loads(body, object_pairs_hook=lambda found: found)
+    return pairs
+
+
+@given(bodies(), names)
+@settings(max_examples=600, deadline=None)
+def test_fault_25_every_reader_reads_the_model_that_was_put_in(raw: bytes, model: str) -> None:
+    body = read(raw)
+    if body is None:
+        return
+    onward = body.naming(model)
+    assert json.loads(onward)["model"] == model
+    candidates = [key for key, _ in read_as_pairs(onward) if key.lower() == "model"]
+    assert candidates == ["model"]
+    before = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+    after = msgspec.json.decode(onward, type=dict[str, msgspec.Raw])
+    before.pop("model", None)
+    assert msgspec.json.decode(after.pop("model")) == model
+    assert {key: bytes(value) for key, value in after.items()} == {
+        key: bytes(value) for key, value in before.items()
+    }
+    if body.model is not None:
+        assert json.loads(raw)["model"] == body.model
+
+
+@given(st.binary(max_size=100))
+def test_fault_25_any_bytes_are_an_object_or_refused(raw: bytes) -> None:
+    body = read(raw)
+    if body is not None:
+        assert isinstance(json.loads(raw), dict)
+        assert body.unchanged() == raw
+
+
+@pytest.mark.anyio
+@given(raw=bodies())
+@settings(max_examples=120, deadline=None)
+async def test_fault_25_the_machine_reads_the_model_that_was_routed_or_nothing_arrives(raw: bytes) -> None:
+    async with gateway_before(answering(OK), lists={"a": models("m", "n", "é")}) as (machine, gateway):
+        answer = await ask(gateway.port, CHAT, raw)
+        if answer.status != 200:
+            assert answer.status in (400, 404)
+            assert machine.requests == []
+            return
+        [sent] = machine.requests
+        [routed] = answer.header(b"x-fleet-model")
+        read = json.loads(sent.body)["model"]
+        assert f"a/{read}".encode() in (routed, b"a/\xc3\xa9")
+        assert [key for key, _ in read_as_pairs(sent.body) if key.lower() == "model"] == ["model"]
+
+
+DEEP = 10_000
+REFUSED = {
+    "empty": b"",
+    "white space": b" \n",
+    "no object": b'["model"]',
+    "a string": b'"a/m"',
+    "null": b"null",
+    "BOM": b'\xef\xbb\xbf{"model":"a/m"}',
+    "UTF-16": '{"model":"a/m"}'.encode("utf-16"),
+    "trailing bytes": b'{"model":"a/m"} x',
+    "two objects": b'{"model":"a/m"}{"model":"a/n"}',
+    "a trailing comma": b'{"model":"a/m",}',
+    "a comment": b'{"model":"a/m" /* x */}',
+    "single quotes": b"{'model':'a/m'}",
+    "NaN": b'{"model":"a/m","x":NaN}',
+    "Infinity": b'{"model":"a/m","x":-Infinity}',
+    "a lone surrogate": b'{"model":"a/\\ud800"}',
+    "a lone surrogate elsewhere": b'{"model":"a/m","x":"\\udc00"}',
+    "half a pair": b'{"model":"a/m","x":"\\ud83d\\u0041"}',
+    "not UTF-8": b'{"model":"a/\xff"}',
+    "not UTF-8 elsewhere": b'{"model":"a/m","x":"\xc3"}',
+    "an encoded surrogate": b'{"model":"a/m","x":"\xed\xa0\x80"}',
+    "nested too deeply": b'{"model":"a/m","x":' + b"[" * DEEP + b"]" * DEEP + b"}",
+    "nested objects": b'{"x":' * DEEP + b"1" + b"}" * DEEP,
+    "cut": b'{"model":"a/m","mess',
+    "NUL": b'{"model":"a/m\0"}',
+    "another case": b'{"model":"a/m","Model":"a/n"}',
+    "a model of another case alone": b'{"MODEL":"a/m"}',
+}
+REFUSED["more members than are taken"] = b'{"model":"a/m",' + b'"x":1,' * 100_000 + b'"y":1}'
+REQUIRED = {
+    "missing": b"{}",
+    "null": b'{"model":null}',
+    "empty": b'{"model":""}',
+    "a number": b'{"model":1}',
+    "an array": b'{"model":["a/m"]}',
+    "an object": b'{"model":{"model":"a/m"}}',
+    "true": b'{"model":true}',
+    "inside another": b'{"x":{"model":"a/m"}}',
+    "a string and then a number": b'{"model":"a/m","model":1}',
+}
+NOT_FOUND = {
+    "an emoji": '{"model":"a/\U0001f600"}'.encode(),
+    "an escaped NUL": b'{"model":"a/m\\u0000"}',
+    "1 MB": b'{"model":"' + b"a" * 1_000_000 + b'"}',
+    "the last of two": b'{"model":"a/m","model":"a/none"}',
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("raw", "status", "code"),
+    [
+        pytest.param(raw, status, code, id=f"{code}: {name}")
+        for cases, status, code in (
+            (REFUSED, 400, "invalid_json"),
+            (REQUIRED, 400, "model_required"),
+            (NOT_FOUND, 404, "model_not_found"),
+        )
+        for name, raw in cases.items()
+    ],
+)
+async def test_fault_25_hostile_bodies_are_refused_at_once_and_reach_no_machine(
+    raw: bytes, status: int, code: str
+) -> None:
+    async with gateway_before(answering(OK)) as (machine, gateway):
+        began = time.perf_counter()
+        answer = await ask(gateway.port, CHAT, raw)
+        took = time.perf_counter() - began
+        assert (answer.status, answer.code) == (status, code)
+        assert machine.requests == []
+        assert took < 0.5
+        assert (await gateway.record()).end_reason == "refused"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"model":"a\\u002fm"}',
+        b'{"mod\\u0065l":"a/m"}',
+        b'{"model":"a/none","model":"a/m"}',
+        b'{"model":1,"mod\\u0065l":"\\u0061/m"}',
+        b' \n{ "model" : "a/m" }\r\n',
+    ],
+)
+async def test_fault_25_legal_escapes_and_repeated_keys_are_routed_as_the_machine_reads_them(
+    raw: bytes,
+) -> None:
+    async with gateway_before(answering(OK)) as (machine, gateway):
+        assert (await ask(gateway.port, CHAT, raw)).status == 200
+        assert machine.requests[0].body == b'{"model":"m"}'
+
+
+@pytest.mark.anyio
+async def test_a_compressed_request_is_refused_since_it_cannot_be_routed() -> None:
+    async with gateway_before(answering(OK)) as (machine, gateway):
+        answer = await ask(gateway.port, CHAT, {"model": "a/m"}, {"content-encoding": "gzip"})
+        assert (answer.status, answer.code) == (400, "invalid_json")
+        assert (
+            await ask(gateway.port, CHAT, {"model": "a/m"}, {"content-encoding": "identity"})
+        ).status == 200
+        assert machine.requests[0].header(b"content-encoding") == []

@@ -1,0 +1,242 @@
+"""One line per request, when it is over: whole, on one line, and without a secret."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+import signal
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fleet_runtime.proxy.request_record import Record
+from fleet_runtime.telemetry.access_log import AccessLog, Line, LogFormat, json_line, text_line
+from fleet_runtime.telemetry.logging_setup import JsonFormatter, TextFormatter
+from tests.support.artifacts import connection, gateway, write_generated
+from tests.support.process import gateway_process
+from tests.support.raw_client import ask, client, request
+from tests.support.raw_server import Peer, answering, raw_server
+
+NOW = 1_795_300_000.25
+MOMENT = "2026-11-21T22:26:40.250Z"
+UNARY = b'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n"answer!"'
+PAIR = re.compile(r' (\w+)=("(?:[^"\\]|\\.)*"|\S+)')
+
+
+def record(**fields: Any) -> Record:
+    told = Record("r1", "arena", "/v1/chat/completions", started=10.0, finished=12.5)
+    for name, value in fields.items():
+        setattr(told, name, value)
+    return told
+
+
+def whole() -> Record:
+    return record(
+        requested="old name",
+        provider="a",
+        model="m",
+        via="sidecar",
+        fallback=True,
+        status=200,
+        bytes_in=10,
+        bytes_out=20,
+        first_byte=10.25,
+        own=0.000125,
+    )
+
+
+def test_a_line_of_json_holds_every_member() -> None:
+    line = json.loads(json_line(whole(), NOW))
+    assert tuple(line) == Line.__struct_fields__
+    assert line == {
+        "time": MOMENT,
+        "level": "info",
+        "message": "request",
+        "request_id": "r1",
+        "surface": "arena",
+        "endpoint": "/v1/chat/completions",
+        "requested": "old name",
+        "provider": "a",
+        "model": "m",
+        "via": "sidecar",
+        "fallback": True,
+        "retried": False,
+        "status": 200,
+        "end_reason": "ok",
+        "code": None,
+        "bytes_in": 10,
+        "bytes_out": 20,
+        "first_byte": 0.25,
+        "total": 2.5,
+        "own": 0.000125,
+    }
+
+
+def test_a_line_of_text_says_the_same() -> None:
+    assert text_line(whole(), NOW).decode() == (
+        f'{MOMENT} INFO request id=r1 surface=arena endpoint="/v1/chat/completions" requested="old name"'
+        ' provider=a model="m" via=sidecar fallback=yes retried=no status=200 end_reason=ok code=-'
+        " bytes_in=10 bytes_out=20 first_byte=0.250000 total=2.500000 own=0.000125\n"
+    )
+
+
+def test_what_is_not_known_is_null_or_a_dash() -> None:
+    told = record(surface=None, end_reason="refused", code="unauthorized", status=401)
+    line = json.loads(json_line(told, NOW))
+    assert [name for name, value in line.items() if value is None] == [
+        "surface",
+        "requested",
+        "provider",
+        "model",
+        "via",
+        "first_byte",
+        "own",
+    ]
+    assert "requested=- provider=- model=- via=-" in text_line(told, NOW).decode()
+
+
+@given(st.text(), st.text())
+def test_whatever_a_client_calls_a_model_it_stays_one_line_of_known_members(asked: str, path: str) -> None:
+    told = record(requested=asked, model=asked, endpoint="/" + path)
+    text = text_line(told, NOW)
+    assert text.count(b"\n") == 1
+    assert all(0x20 <= byte < 0x7F for byte in text[:-1])
+    pairs = dict(PAIR.findall(text.decode()))
+    assert len(pairs) == 17
+    assert json.loads(pairs["requested"]) == asked[:256]
+    assert pairs["status"] == "0"
+    line = json_line(told, NOW)
+    assert line.count(b"\n") == 1
+    assert json.loads(line)["model"] == asked[:256]
+
+
+def test_a_name_as_long_as_a_book_is_cut() -> None:
+    assert len(json_line(record(requested="x" * 1_000_000), NOW)) < 1000
+    assert len(text_line(record(requested="x" * 1_000_000), NOW)) < 1000
+
+
+@pytest.mark.parametrize("line", [text_line, json_line])
+def test_long_names_are_not_kept(line: Callable[[Record, float], bytes]) -> None:
+    tracemalloc.start()
+    try:
+        for number in range(50):
+            line(record(requested=f"{number}" * 100_000, endpoint=f"/{number}" * 100_000), NOW)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 500_000
+
+
+@pytest.mark.parametrize("path", ["/health", "/ready", "/metrics"])
+def test_what_machinery_asks_all_day_is_told_only_where_it_was_refused(path: str) -> None:
+    written: list[bytes] = []
+    log = AccessLog("text", written.append)
+    log.finished(record(endpoint=path, inference=False, status=200))
+    assert written == []
+    log.finished(record(endpoint=path, inference=False, status=401, end_reason="refused"))
+    assert len(written) == 1
+
+
+def test_a_log_that_cannot_be_written_harms_no_request() -> None:
+    def full(line: bytes) -> None:
+        raise OSError("no space left on device")
+
+    AccessLog("json", full).finished(whole())
+
+
+def test_other_lines_have_the_form_of_the_log() -> None:
+    told = logging.makeLogRecord(
+        {
+            "name": "fleet",
+            "levelname": "WARNING",
+            "msg": "%s\nx",
+            "args": ("a",),
+            "created": NOW,
+            "msecs": 250,
+        }
+    )
+    line = JsonFormatter().format(told)
+    assert json.loads(line) == {"time": MOMENT, "level": "warning", "message": "a\nx", "logger": "fleet"}
+    assert "\n" not in line
+    assert TextFormatter().format(told) == f"{MOMENT} WARNING a\nx"
+
+
+def test_a_traceback_in_json_stays_on_its_line() -> None:
+    try:
+        raise ValueError("no")
+    except ValueError as error:
+        info = (ValueError, error, error.__traceback__)
+    line = JsonFormatter().format(logging.makeLogRecord({"msg": "failed", "exc_info": info}))
+    assert "\n" not in line
+    assert json.loads(line)["traceback"].endswith("ValueError: no")
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("form", ["text", "json"])
+async def test_the_log_tells_every_request_and_no_body_and_no_key(tmp_path: Path, form: LogFormat) -> None:
+    async with raw_server(answering(UNARY)) as server:
+        machine = connection("a", server.url, poll=False, declared={"m": {}}, api_key_env="MACHINE")
+        generated = tmp_path / "generated"
+        write_generated(generated, gateway(machine, keys={"laptop": {"env": "LAPTOP"}}))
+        env = {"LAPTOP": "canary-laptop", "MACHINE": "canary-machine"}
+        async with gateway_process(generated, "--log-format", form, env=env) as served:
+            key = {"authorization": "Bearer canary-laptop"}
+            wrong = {"authorization": "Bearer canary-wrong"}
+            chat = {"model": "a/m", "messages": [{"role": "user", "content": "canary-question"}]}
+            await ask(served.port, "/boochat/v1/chat/completions", chat, key | {"x-request-id": "first"})
+            await ask(served.port, "/boochat/v1/chat/completions", chat, wrong | {"x-request-id": "second"})
+            await ask(served.port, "/v1/models", headers=key | {"x-request-id": "third"})
+            await ask(served.port, "/api/fleet", headers=key | {"x-request-id": "fourth"})
+            await ask(served.port, "/nowhere?key=canary-query", headers=key | {"x-request-id": "fifth"})
+            await ask(served.port, "/health", headers={"x-request-id": "sixth"})
+            served.send(signal.SIGTERM)
+            assert await served.ended() == 0
+            lines = served.lines
+    text = "".join(lines)
+    assert "canary" not in text
+    assert "answer!" not in text
+    if form == "json":
+        told = {line["request_id"]: line for line in map(json.loads, lines) if line["message"] == "request"}
+    else:
+        told = {pairs["id"]: pairs for line in lines if (pairs := dict(PAIR.findall(line))) and "id" in pairs}
+    assert list(told) == ["first", "second", "third", "fourth", "fifth"]
+    assert [(str(line["status"]), line["end_reason"]) for line in told.values()] == [
+        ("200", "ok"),
+        ("401", "refused"),
+        ("200", "ok"),
+        ("200", "ok"),
+        ("404", "ok"),
+    ]
+    assert told["second"]["code"] == "unauthorized"
+    assert str(told["first"]["bytes_out"]) == "9"
+
+
+@pytest.mark.anyio
+async def test_a_client_that_goes_is_told_as_gone(tmp_path: Path) -> None:
+    gone = asyncio.Event()
+
+    async def endless(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(
+            b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+        )
+        await peer.send(b"3\r\n: \n\r\n")
+        await peer.gone()
+        gone.set()
+
+    async with raw_server(endless) as server:
+        machine = connection("a", server.url, poll=False, declared={"m": {}})
+        write_generated(tmp_path / "generated", gateway(machine))
+        async with gateway_process(tmp_path / "generated") as served:
+            async with client(served.port) as browser:
+                await browser.send(request("/v1/chat/completions", {"model": "a/m", "stream": True}))
+                await browser.head()
+            await gone.wait()
+            assert "status=200 end_reason=client_gone" in await served.said("INFO request ")

@@ -1,0 +1,193 @@
+"""A gateway on a socket of 127.0.0.1, with everything real but the inventory: its view is a test's."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import uvicorn
+from uvicorn.server import ServerState
+
+from fleet_runtime.artifacts.contract import Connection, Gateway, RoutedModel, RoutingTable, State
+from fleet_runtime.catalog.etag import Tagged
+from fleet_runtime.edge.api_keys import Keys
+from fleet_runtime.edge.app import App, ASGIApp
+from fleet_runtime.edge.host_policy import Access
+from fleet_runtime.edge.protocol import EdgeProtocol, edge_protocol
+from fleet_runtime.providers.provider import Machine
+from fleet_runtime.proxy.endpoints import Routes
+from fleet_runtime.proxy.request_record import Record
+from fleet_runtime.routing import resolver as router
+from fleet_runtime.upstream import Upstream
+from tests.support import artifacts
+from tests.support.raw_server import RawServer, Script, raw_server
+
+MODEL = "m"
+
+
+@dataclass
+class StaticFleet:
+    """Machines whose lists do not change unless a look is asked for: `looks` counts those, `fresh` is what
+    the next one shows."""
+
+    gateway: Gateway
+    tables: Mapping[str, RoutingTable]
+    machines: Mapping[str, Machine]
+    view: dict[str, router.MachineView]
+    doubts: list[str] = field(default_factory=list)
+    keys: Keys = field(default_factory=lambda: Keys(()))
+    routes: Routes = field(init=False)
+    access: Access = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.routes, self.access = Routes(self.tables), Access(self.gateway)
+
+    looks: list[str] = field(default_factory=list)
+    fresh: dict[str, router.MachineView] = field(default_factory=dict)
+
+    async def resolve(
+        self,
+        table: RoutingTable,
+        text: str,
+        *,
+        pinned: str | None = None,
+        falls_back: bool = False,
+        away: frozenset[str] = frozenset(),
+    ) -> router.Resolution:
+        answer = router.resolve(table, self.view, text, pinned=pinned, falls_back=falls_back, away=away)
+        if answer.look and answer.provider:
+            self.looks.append(answer.provider)
+            self.view.update(self.fresh)
+            answer = router.resolve(table, self.view, text, pinned=pinned, falls_back=falls_back)
+        return answer
+
+    def state(self, provider: str, model: str) -> State:
+        return "loaded"
+
+    def doubt(self, provider: str, reason: str) -> None:
+        self.doubts.append(provider)
+
+    def models(self, base: str, pinned: str | None) -> Tagged:
+        return Tagged.of(json.dumps({"object": "list", "base": base, "pinned": pinned}).encode())
+
+    def model(self, base: str, pinned: str | None, id: str) -> bytes | None:
+        answer = router.resolve(self.tables[base], self.view, id, pinned=pinned)
+        return json.dumps({"id": answer.id}).encode() if answer.available else None
+
+
+@dataclass
+class RunningGateway:
+    """`records` of the requests that are over, in the order they ended."""
+
+    host: str
+    port: int
+    app: App
+    fleet: StaticFleet
+    server: asyncio.Server
+    state: ServerState
+    records: list[Record] = field(default_factory=list)
+    _over: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+    async def record(self, number: int = 0) -> Record:
+        """The record of the request that ended as the `number`th; waits for it."""
+        async with asyncio.timeout(10), self._over:
+            await self._over.wait_for(lambda: len(self.records) > number)
+        return self.records[number]
+
+    async def until_idle(self, seconds: float = 1) -> None:
+        """Returns once no machine has a request of ours; TimeoutError after `seconds`."""
+        async with asyncio.timeout(seconds), self._over:
+            await self._over.wait_for(lambda: not any(m.in_flight for m in self.fleet.machines.values()))
+
+    async def _told(self, record: Record) -> None:
+        async with self._over:
+            self.records.append(record)
+            self._over.notify_all()
+
+
+def models(*ids: str) -> dict[str, RoutedModel]:
+    return {id: RoutedModel() for id in ids}
+
+
+@asynccontextmanager
+async def running_gateway(
+    *connections: Connection,
+    lists: Mapping[str, Mapping[str, RoutedModel]] | None = None,
+    keys: Mapping[str, str] | None = None,
+    surfaces: tuple[str, ...] = ("boochat",),
+    api: ASGIApp | None = None,
+    table: Mapping[str, Any] | None = None,
+    protocol: Callable[[type[EdgeProtocol]], type[EdgeProtocol]] = lambda edge: edge,
+    **settings: Any,
+) -> AsyncIterator[RunningGateway]:
+    """`connections` become machines that list the model ``m`` unless `lists` says otherwise. `protocol` may
+    subclass the server's protocol."""
+    gateway = artifacts.gateway(*connections, surfaces=surfaces, **settings)
+    listed = {connection.name: models(MODEL) for connection in connections} | dict(lists or {})
+    names = (None, *surfaces)
+    tables = [artifacts.table(gateway, surface, listed, **(table or {})) for surface in names]
+    machines = {
+        connection.name: Machine(
+            connection,
+            Upstream(connection.url, timeouts=connection.timeouts),
+            Upstream(connection.sidecar.url, timeouts=connection.timeouts) if connection.sidecar else None,
+            (keys or {}).get(connection.name),
+        )
+        for connection in connections
+    }
+    fleet = StaticFleet(gateway, {t.base: t for t in tables}, machines, router.lock_view(tables[0]))
+    tasks: set[asyncio.Task[None]] = set()
+
+    def finished(record: Record) -> None:
+        task = asyncio.ensure_future(served._told(record))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    app = App(lambda: fleet, api, finished)
+    edge = protocol(edge_protocol(lambda: gateway.limits.head))
+    config = uvicorn.Config(
+        app, http=edge, ws="none", lifespan="off", access_log=False, proxy_headers=False, log_config=None
+    )
+    config.load()
+    state = ServerState()
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(
+        lambda: edge(config=config, server_state=state, app_state={}), "127.0.0.1", 0, backlog=1024
+    )
+    served = RunningGateway("127.0.0.1", server.sockets[0].getsockname()[1], app, fleet, server, state)
+    try:
+        yield served
+    finally:
+        server.close()
+        for open_connection in list(state.connections):
+            if open_connection.transport is not None:
+                open_connection.transport.abort()
+        await asyncio.gather(*state.tasks, *tasks, return_exceptions=True)
+        for machine in machines.values():
+            await machine.upstream.close()
+            if machine.sidecar is not None:
+                await machine.sidecar.close()
+        await server.wait_closed()
+
+
+@asynccontextmanager
+async def gateway_before(
+    script: Script,
+    timeouts: Mapping[str, float] | None = None,
+    max_concurrency: int | None = None,
+    **settings: Any,
+) -> AsyncIterator[tuple[RawServer, RunningGateway]]:
+    """A gateway before one machine, ``a``, that does what `script` says."""
+    async with raw_server(script) as machine:
+        limits = {"timeouts": timeouts or {}, "max_concurrency": max_concurrency}
+        served = artifacts.connection("a", machine.url, **limits)
+        async with running_gateway(served, **settings) as gateway:
+            yield machine, gateway

@@ -1,0 +1,90 @@
+"""`fleet serve` as a process of its own, on a folder that a test writes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.support.raw_client import Answer, ask
+
+
+@dataclass
+class GatewayProcess:
+    """`lines`: what it wrote on standard error so far."""
+
+    process: asyncio.subprocess.Process
+    port: int = 0
+    lines: list[str] = field(default_factory=list)
+    _news: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    def send(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    async def said(self, text: str, times: int = 1, seconds: float = 20) -> str:
+        """The line that holds `text` for the `times`th time; waits for it."""
+
+        def found() -> list[str]:
+            return [line for line in self.lines if text in line]
+
+        try:
+            async with asyncio.timeout(seconds), self._news:
+                await self._news.wait_for(lambda: len(found()) >= times)
+        except TimeoutError:
+            raise AssertionError(f"'{text}' was not said {times} times:\n{''.join(self.lines)}") from None
+        return found()[times - 1]
+
+    async def ended(self, seconds: float = 20) -> int:
+        """Its exit code, once it has ended."""
+        async with asyncio.timeout(seconds):
+            return await self.process.wait()
+
+    async def reload(self) -> Answer:
+        return await ask(self.port, "/api/reload", b"")
+
+    async def fleet(self) -> Any:
+        return (await ask(self.port, "/api/fleet")).json()
+
+    async def snapshot(self) -> str:
+        return str((await self.fleet())["snapshot"])
+
+    async def _listen(self) -> None:
+        assert self.process.stderr is not None
+        async for line in self.process.stderr:
+            async with self._news:
+                self.lines.append(line.decode(errors="replace"))
+                self._news.notify_all()
+
+
+@asynccontextmanager
+async def gateway_process(
+    generated: Path, *options: str, env: Mapping[str, str] | None = None
+) -> AsyncIterator[GatewayProcess]:
+    """Serve `generated` on a free port of 127.0.0.1; killed at the end if it still runs."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "fleet_compiler", "serve"),
+        *("--generated", str(generated), "--listen", "127.0.0.1:0", *options),
+        env={**os.environ, "STATE_DIRECTORY": str(generated.parent / "state"), **(env or {})},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    gateway = GatewayProcess(process)
+    listener = asyncio.create_task(gateway._listen())
+    try:
+        serving = await gateway.said("serving http")
+        found = re.search(r"http://127\.0\.0\.1:(\d+)", serving)
+        assert found is not None
+        gateway.port = int(found[1])
+        await ask(gateway.port, "/health")
+        yield gateway
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+        await listener

@@ -1,0 +1,39 @@
+"""`fleet demo`, as somebody who has just cloned the repository runs it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+from tests.support.stack import FLEET, run_fleet
+
+
+def test_the_tour_shows_everything_and_ends_well(tmp_path: Path) -> None:
+    shown = run_fleet("demo", "--tour", cwd=tmp_path)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert shown.stdout.endswith("All of it did what it said.\n")
+    assert "requests that reached the cloud meanwhile: 0" in shown.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_demo_runs_until_ctrl_c_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [*FLEET, "demo"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONUNBUFFERED": "1", "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    shown = ""
+    while "Ctrl-C stops everything" not in shown:
+        line = process.stdout.readline()
+        assert line, process.communicate()[1]
+        shown += line
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert (process.returncode, said) == (0, "\nstopped\n")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,134 @@
+"""Lists of thousands of models are made from their parts: one machine's change costs that machine's part."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from fleet_runtime.artifacts.contract import ModelFacts, RoutingTable
+from fleet_runtime.artifacts.snapshot import Snapshot
+from fleet_runtime.catalog.catalog import Catalog
+from fleet_runtime.dialects.observation import Observation
+from fleet_runtime.event_log import EventLog
+from fleet_runtime.providers.health import after_look
+from fleet_runtime.providers.inventory import Inventory
+from fleet_runtime.routing.resolver import MachineView, resolve
+from tests.support import artifacts
+
+MACHINES, MODELS = 100, 50
+FACTS = {
+    f"qwen3-{number}b-instruct": ModelFacts(context=8192, context_source="listed") for number in range(MODELS)
+}
+
+
+@pytest.fixture(scope="module")
+def crowd() -> tuple[Inventory, RoutingTable]:
+    """An inventory that has seen a hundred machines once, without any network."""
+    gateway = artifacts.gateway(*(artifacts.connection(f"m{number:03}") for number in range(MACHINES)))
+    table = artifacts.table(gateway, "boochat")
+    tables = {"": artifacts.table(gateway, None), "/boochat": table}
+    connections = {connection.name: connection for connection in gateway.providers}
+    inventory = Inventory(Snapshot("sha256:0", Path(), gateway, tables, connections), {}, {}, EventLog())
+    for name in connections:
+        look(inventory, name, FACTS)
+    return inventory, table
+
+
+def look(inventory: Inventory, name: str, models: dict[str, ModelFacts]) -> None:
+    seen = Observation("openai", "online", models=models)
+    state = after_look(inventory.states[name], seen, sidecar="unknown", latency=0.01, grace=30, now=1, wall=1)
+    inventory._publish(name, replace(state, observation=seen))
+
+
+def median(work: Callable[[], object], times: int = 9) -> float:
+    seconds = []
+    for _ in range(times):
+        started = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - started)
+    return sorted(seconds)[times // 2]
+
+
+@pytest.mark.parametrize("kind", ["by_provider", "picker", "openai_list"])
+def test_a_change_of_one_machine_costs_a_fraction_of_the_whole_list(
+    crowd: tuple[Inventory, RoutingTable], kind: str
+) -> None:
+    inventory, table = crowd
+    whole = median(lambda: getattr(Catalog(inventory), kind)(table), 3)
+    catalog = Catalog(inventory)
+    getattr(catalog, kind)(table)
+    lists = iter(range(1000))
+
+    def changed() -> bytes:
+        look(inventory, "m050", FACTS | {f"new-{next(lists)}": ModelFacts()})
+        answer: bytes = getattr(catalog, kind)(table).body
+        return answer
+
+    assert median(changed) < whole / 3
+    assert b"new-" in changed()
+    look(inventory, "m050", FACTS)
+
+
+def test_lists_from_parts_are_the_lists_made_anew(crowd: tuple[Inventory, RoutingTable]) -> None:
+    inventory, table = crowd
+    catalog = Catalog(inventory)
+    for name, models in (("m000", {}), ("m099", FACTS), ("m000", FACTS)):
+        catalog.by_provider(table), catalog.picker(table), catalog.openai_list(table)
+        look(inventory, name, models)
+    for kind in ("by_provider", "picker", "openai_list"):
+        kept, fresh = getattr(catalog, kind)(table), getattr(Catalog(inventory), kind)(table)
+        assert kept == fresh
+        assert msgspec.json.decode(kept.body)
+
+
+def test_an_unknown_name_among_thousands_of_models_is_refused_in_milliseconds(
+    crowd: tuple[Inventory, RoutingTable],
+) -> None:
+    inventory, table = crowd
+    answer = resolve(table, inventory.view, "m003/qwen3-7b-instrukt")
+    assert answer.refusal is not None
+    assert answer.refusal.suggestions[0] == "m003/qwen3-7b-instruct"
+    assert median(lambda: _suggested(table, inventory, "qwen3-999b")) < 0.05
+
+
+def test_what_may_have_been_meant_is_only_looked_for_where_it_is_told(
+    crowd: tuple[Inventory, RoutingTable], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inventory, table = crowd
+    calls: list[str] = []
+
+    def suggest(*about: str) -> tuple[str, ...]:
+        calls.append(about[-1])
+        return ("x",)
+
+    monkeypatch.setattr("fleet_runtime.routing.resolver._suggestions", suggest)
+    answer = resolve(table, inventory.view, "m003/nope")
+    assert answer.refusal is not None
+    assert calls == []
+    assert (answer.refusal.suggestions, calls) == (("x",), ["nope"])
+
+
+def test_long_names_that_differ_at_one_end_find_their_neighbours_in_milliseconds() -> None:
+    """Three machines with 2000 models each, all ids almost as long as an id may be."""
+    gateway = artifacts.gateway(*(artifacts.connection(name) for name in "abc"))
+    table = artifacts.table(gateway, None)
+    ids = [("qwen3-coder/" * 50)[:490] + f"-{number:04}" for number in range(2000)]
+    view = {name: MachineView("online", {id: id for id in ids}) for name in "abc"}
+    asked = ids[7][:-5] + "_0007"
+
+    def suggested() -> tuple[str, ...]:
+        refusal = resolve(table, view, f"b/{asked}").refusal
+        return refusal.suggestions if refusal else ()
+
+    assert suggested()[0] == f"b/{ids[7]}"
+    assert median(suggested, 5) < 0.05
+
+
+def _suggested(table: RoutingTable, inventory: Inventory, text: str) -> tuple[str, ...]:
+    refusal = resolve(table, inventory.view, text).refusal
+    return refusal.suggestions if refusal else ()

@@ -1,0 +1,171 @@
+"""``/openapi.json`` says what the API does: its examples are true to its shapes, and its answers are too."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from pydantic import BaseModel, TypeAdapter
+
+from fleet_runtime.api import fleet_schemas as api_fleet_shapes
+from fleet_runtime.api import schemas as api_shapes
+from fleet_runtime.api.events import FLEET_EVENT
+from fleet_runtime.api.fleet_schemas import Fleet, History, Machine
+from fleet_runtime.api.schemas import (
+    Catalog,
+    Error,
+    Favorites,
+    Health,
+    Model,
+    Picker,
+    Ready,
+    Resolution,
+    Roles,
+    Serving,
+)
+from fleet_runtime.errors import FAULTS
+from fleet_runtime.event_log import Topic
+from tests.support.event_reader import following
+from tests.support.stack import Stack, eventually
+
+METHODS = ("get", "put", "post", "delete")
+SHAPES = [
+    shape
+    for module in (api_shapes, api_fleet_shapes)
+    for shape in vars(module).values()
+    if isinstance(shape, type) and issubclass(shape, BaseModel) and shape.__module__ == module.__name__
+]
+READS: dict[str, type[BaseModel]] = {
+    "/health": Health,
+    "/ready": Ready,
+    "/api/models": Catalog,
+    "/api/models?surface=arena": Catalog,
+    "/api/models/embedding/qwen3-8b": Model,
+    "/api/models/nobodys": Error,
+    "/api/picker?surface=boochat": Picker,
+    "/api/resolve?model=qwen3-8b&surface=arena": Resolution,
+    "/api/resolve?model=@task": Resolution,
+    "/api/resolve?model=embedding/qwen3-8x": Resolution,
+    "/api/resolve?model=cellar/qwen3-8b": Resolution,
+    "/api/resolve": Error,
+    "/api/roles?surface=boochat": Roles,
+    "/api/roles?surface=nowhere": Error,
+    "/api/favorites": Favorites,
+    "/api/fleet": Fleet,
+    "/api/fleet/history": History,
+    "/api/fleet/attic/history?limit=5": History,
+    "/api/nothing": Error,
+}
+
+
+@pytest.fixture(scope="module")
+def description(stack: Stack) -> dict[str, Any]:
+    answer = stack.client.get("/openapi.json")
+    answer.raise_for_status()
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def described(content: Any, shape: type[BaseModel]) -> bool:
+    """Whether an answer is as its shape says, down to the last key."""
+    read = TypeAdapter(shape).validate_python(content, strict=True)
+    return bool(read.model_dump(mode="json", by_alias=True, exclude_unset=True) == content)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.__name__)
+def test_the_examples_of_a_shape_have_it(shape: type[BaseModel]) -> None:
+    extra = shape.model_config.get("json_schema_extra")
+    examples = extra["examples"] if isinstance(extra, dict) else []
+    assert isinstance(examples, list)
+    assert all(described(example, shape) for example in examples)
+
+
+@pytest.mark.parametrize("path", READS)
+def test_an_answer_has_exactly_the_keys_that_are_described(stack: Stack, path: str) -> None:
+    stack.client.put("/api/favorites/attic/qwen3-4b").raise_for_status()
+    assert described(stack.client.get(path).json(), READS[path])
+
+
+def test_what_a_change_answers_is_described(stack: Stack) -> None:
+    assert described(stack.client.post("/api/fleet/attic/refresh").json(), Machine)
+    assert described(stack.client.post("/api/reload").json(), Serving)
+    for request in (stack.client.put, stack.client.delete):
+        assert described(request("/api/favorites/attic/qwen3-4b").json(), Favorites)
+
+
+def test_every_operation_has_a_summary_a_shape_with_an_example_and_its_errors(
+    description: dict[str, Any],
+) -> None:
+    schemas = description["components"]["schemas"]
+    seen = 0
+    for path, methods in description["paths"].items():
+        for method in METHODS:
+            if method not in methods:
+                continue
+            seen += 1
+            operation = methods[method]
+            assert operation["summary"], path
+            assert {"200", "default"} <= operation["responses"].keys(), path
+            assert "422" not in operation["responses"], path
+            (content,) = operation["responses"]["200"]["content"].values()
+            name = content["schema"].get("$ref", "").rpartition("/")[2]
+            assert "example" in content or schemas[name]["examples"], path
+            for parameter in operation.get("parameters", ()):
+                assert parameter["description"], (path, parameter["name"])
+    assert seen >= 17
+
+
+def test_only_the_statuses_of_known_codes_are_described(description: dict[str, Any]) -> None:
+    known = {str(fault.status) for fault in FAULTS.values()} | {"200", "304", "default"}
+    for methods in description["paths"].values():
+        for operation in methods.values():
+            assert operation["responses"].keys() <= known
+
+
+def test_every_topic_has_an_event_that_is_described(description: dict[str, Any]) -> None:
+    mapping = description["components"]["schemas"]["FleetEvent"]["discriminator"]["mapping"]
+    assert mapping.keys() == set(get_args(Topic))
+
+
+def test_events_are_as_they_are_described(stack: Stack) -> None:
+    with following(stack) as feed:
+        stack.machines.set("attic", list_body='{"data": [{"id": "only"}]}')
+        feed.until("models", {"provider": "attic", "listed": 1, "appeared": ["only"]})
+        stack.machines.set("attic", list_body=None)
+        feed.until("models", {"provider": "attic", "vanished": ["only"]})
+        stack.chat("attic/qwen3-8b").raise_for_status()
+        feed.until("state", {"id": "attic/qwen3-8b", "state": "loaded"})
+        stack.machines.set("attic", offline=True)
+        feed.until("provider", {"provider": "attic", "status": "offline"})
+        stack.machines.set("attic", offline=False)
+        version = stack.client.put("/api/favorites/embedding/qwen3-8b").json()["version"]
+        feed.until("favorites", {"version": version})
+        stack.client.delete("/api/favorites/embedding/qwen3-8b").raise_for_status()
+    eventually(lambda: stack.status("attic") == "online")
+    with following(stack, "before-1") as old:
+        old.until("resync", {})
+    for event in feed.events + old.events:
+        read = FLEET_EVENT.validate_python({"event": event["event"], "data": event["data"]}, strict=True)
+        assert read.data.model_dump(mode="json") == event["data"]
+
+
+def test_nothing_that_the_description_allows_or_forbids_surprises_the_api(stack: Stack) -> None:
+    """schemathesis asks everything but the endless stream of events."""
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "schemathesis.cli"),
+            *("--config-file", str(Path(__file__).with_name("schemathesis.toml"))),
+            *("run", f"{stack.url}/openapi.json", "--exclude-path", "/api/events", "--no-color"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        cwd=stack.folder,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert stack.process.poll() is None
+    assert "internal_error" not in stack.log
