@@ -1,4 +1,4 @@
-"""Who may import whom (CONTRIBUTING.md)."""
+"""Which room may import which (docs/architecture.md), and what a module may hold."""
 
 from __future__ import annotations
 
@@ -12,13 +12,39 @@ from tests.support.paths import ROOT
 
 COMPILER = ROOT / "compiler" / "fleet_compiler"
 RUNTIME = ROOT / "runtime" / "fleet_runtime"
-SHARED = ("contract", "identity", "router", "dialects", "snapshot")
+
+# Imports go down only: a room may import its own modules and those of the rooms after it.
+RUNTIME_ROOMS = (
+    *("commands", "demo", "simulator", "server", "doctor", "api", "gateway", "telemetry", "edge", "proxy"),
+    *("store", "catalog", "providers", "upstream", "dialects", "routing", "artifacts"),
+    *("client", "event_log", "errors"),
+)
+COMPILER_ROOMS = (
+    *("__main__", "cli", "commands", "pipeline", "live", "load", "checks", "emit", "clients", "lock"),
+    *("config", "document", "diagnostics", "files", "process_lock", "assets"),
+)
+SHARED = ("artifacts", "routing", "dialects")
+"""The rooms of the runtime that the compiler may import; its commands may import any."""
+
 PURE = (
-    *("contract", "identity", "router", "dialects", "health", "listing", "favorites", "keys"),
-    *("findings", "local_findings", "drift"),
+    *("artifacts/contract.py", "routing", "dialects", "providers/health.py", "providers/model_list.py"),
+    *("providers/lock_drift.py", "catalog/favorites.py", "edge/api_keys.py", "doctor/gateway_checks.py"),
+    "doctor/local_checks.py",
 )
 IMPURE = {"asyncio", "httpx", "socket", "time", "threading", "uvicorn", "httptools", "sqlite3", "subprocess"}
-ONLY_IN = {"ruamel": {"document.py", "syntax.py"}, "jsonschema": {"validate.py"}, "jinja2": {"render.py"}}
+ONLY_IN = {"ruamel": "document", "jsonschema": "config", "jinja2": "emit"}
+MAX_LINES = 350
+
+
+def modules(package: Path) -> list[Path]:
+    return sorted(package.rglob("*.py"))
+
+
+MODULES = {
+    ".".join(file.relative_to(package.parent).with_suffix("").parts).removesuffix(".__init__"): file
+    for package in (COMPILER, RUNTIME)
+    for file in modules(package)
+}
 
 
 def imports(file: Path) -> Iterator[str]:
@@ -29,12 +55,15 @@ def imports(file: Path) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{file}: relative import"
             assert node.module is not None
-            yield node.module
-            yield from (f"{node.module}.{name.name}" for name in node.names)
+            for name in node.names:
+                whole = f"{node.module}.{name.name}"
+                yield whole if whole in MODULES else node.module
 
 
-def modules(package: Path) -> list[Path]:
-    return sorted(package.rglob("*.py"))
+def room(module: str) -> str | None:
+    """The room of a module of ours; None for the package itself."""
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else None
 
 
 def shown(file: Path) -> str:
@@ -47,29 +76,66 @@ def test_the_runtime_never_imports_the_compiler(file: Path) -> None:
 
 
 @pytest.mark.parametrize("file", modules(COMPILER), ids=shown)
-def test_the_compiler_imports_only_shared_knowledge_from_the_runtime(file: Path) -> None:
-    foreign = [name.split(".") for name in imports(file) if name.startswith("fleet_runtime")]
-    assert [parts for parts in foreign if len(parts) > 1 and parts[1] not in SHARED] == []
+def test_the_compiler_imports_only_shared_rooms_of_the_runtime(file: Path) -> None:
+    if file.is_relative_to(COMPILER / "commands"):
+        return
+    foreign = [name for name in imports(file) if name.startswith("fleet_runtime.")]
+    assert [name for name in foreign if room(name) not in SHARED] == []
 
 
-@pytest.mark.parametrize("name", PURE)
-def test_a_pure_module_imports_no_clock_no_loop_and_no_transport(name: str) -> None:
-    files = modules(RUNTIME / name) if (RUNTIME / name).is_dir() else [RUNTIME / f"{name}.py"]
-    for file in files:
+@pytest.mark.parametrize(
+    ("package", "rooms"), [(COMPILER, COMPILER_ROOMS), (RUNTIME, RUNTIME_ROOMS)], ids=["compiler", "runtime"]
+)
+def test_a_room_imports_only_rooms_below_it(package: Path, rooms: tuple[str, ...]) -> None:
+    upward = []
+    for module, file in MODULES.items():
+        here = room(module)
+        if not file.is_relative_to(package) or here is None:
+            continue
+        for name in imports(file):
+            there = room(name) if name.startswith(package.name + ".") else None
+            if there is not None and rooms.index(there) < rooms.index(here):
+                upward.append(f"{module} imports {name}")
+    assert upward == []
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    graph = {
+        module: {name for name in imports(file) if name in MODULES and name != module}
+        for module, file in MODULES.items()
+    }
+    finished: set[str] = set()
+
+    def visit(module: str, path: tuple[str, ...]) -> None:
+        assert module not in path, " -> ".join((*path[path.index(module) :], module))
+        if module in finished:
+            return
+        for name in sorted(graph[module]):
+            visit(name, (*path, module))
+        finished.add(module)
+
+    for module in graph:
+        visit(module, ())
+
+
+@pytest.mark.parametrize("place", PURE)
+def test_a_pure_module_imports_no_clock_no_loop_and_no_transport(place: str) -> None:
+    path = RUNTIME / place
+    for file in modules(path) if path.is_dir() else [path]:
         assert {found.split(".")[0] for found in imports(file)} & IMPURE == set(), shown(file)
 
 
-@pytest.mark.parametrize(("library", "allowed"), ONLY_IN.items())
-def test_a_library_of_the_compiler_is_imported_in_one_place(library: str, allowed: set[str]) -> None:
+@pytest.mark.parametrize(("library", "only"), ONLY_IN.items())
+def test_a_library_of_the_compiler_is_imported_in_one_room(library: str, only: str) -> None:
     users = {
-        file.name for file in modules(COMPILER) for name in imports(file) if name.split(".")[0] == library
+        room(module)
+        for module, file in MODULES.items()
+        if module.startswith("fleet_compiler")
+        and any(name.split(".")[0] == library for name in imports(file))
     }
-    assert users <= allowed
+    assert users == {only}
 
 
-CODE = [file for file in modules(COMPILER) + modules(RUNTIME) if file.name != "codes.py"]
-
-
-@pytest.mark.parametrize("file", CODE, ids=shown)
+@pytest.mark.parametrize("file", modules(COMPILER) + modules(RUNTIME), ids=shown)
 def test_a_module_holds_one_idea_on_at_most_350_lines(file: Path) -> None:
-    assert len(file.read_text(encoding="utf-8").splitlines()) <= 350
+    assert len(file.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
