@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import click
 
-from fleet_compiler.commands.streams import StreamBroken, guarded
+from fleet_compiler.commands.streams import BrokenStreamError, guarded
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,7 @@ def _run() -> int:
     except click.ClickException as error:
         _show(error)
         return error.exit_code
-    except StreamBroken:
+    except BrokenStreamError:
         raise
     except Exception as error:
         from fleet_compiler.commands.terminal import show_failure

@@ -9,14 +9,14 @@ from pathlib import Path
 from fleet_compiler.diagnostics.diagnostic import Diagnostic
 from fleet_compiler.emit.tables import resolve_connections
 from fleet_compiler.load import Loaded
-from fleet_compiler.lock.diff import compare_locks, in_words
-from fleet_compiler.lock.discover import discover, is_asked
-from fleet_compiler.lock.lockfile import with_observations
+from fleet_compiler.lock.diff import compare_locks, describe_difference
+from fleet_compiler.lock.discover import discover, is_polled
+from fleet_compiler.lock.lockfile import merge_observations
 from fleet_runtime.artifacts.contract import Lock
 
 
 @dataclass(frozen=True, slots=True)
-class Live:
+class LiveReport:
     """`lock` is what fleet.lock would be now; of the `asked` machines, `silent` did not answer."""
 
     lock: Lock
@@ -25,11 +25,11 @@ class Live:
     silent: int
 
 
-def look_live(loaded: Loaded, lock: Lock, root: Path, environ: Mapping[str, str]) -> Live:
+def probe_live(loaded: Loaded, lock: Lock, root: Path, environ: Mapping[str, str]) -> LiveReport:
     """Ask every machine that fleet asks by itself."""
-    connections = [connection for connection in resolve_connections(loaded.fleet) if is_asked(connection)]
+    connections = [connection for connection in resolve_connections(loaded.fleet) if is_polled(connection)]
     seen = discover(connections, root, environ)
-    fresh = with_observations(lock, seen, connections)
+    fresh = merge_observations(lock, seen, connections)
     found = []
     silent = 0
     for name, observation in seen.items():
@@ -40,14 +40,14 @@ def look_live(loaded: Loaded, lock: Lock, root: Path, environ: Mapping[str, str]
             message = f"provider '{name}' gave no list: {observation.reason or observation.status}"
             found.append(_at_provider(loaded, name, "F303", message, "start it, or mend its url or key"))
     for difference in compare_locks(lock, fresh):
-        words = "; ".join(in_words(difference))
+        words = "; ".join(describe_difference(difference))
         message = f"fleet.lock differs from provider '{difference.provider}': {words}"
         found.append(
             _at_provider(
                 loaded, difference.provider, "F307", message, f"run `fleet lock {difference.provider}`"
             )
         )
-    return Live(fresh, tuple(found), len(seen), silent)
+    return LiveReport(fresh, tuple(found), len(seen), silent)
 
 
 def _at_provider(loaded: Loaded, name: str, code: str, message: str, remedy: str | None) -> Diagnostic:

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Literal
 
 from fleet_compiler.checks.run import check_fleet
-from fleet_compiler.config.model import Fleet, parse_fleet
-from fleet_compiler.config.recovery import sound_part
-from fleet_compiler.config.schema import schema_faults
+from fleet_compiler.config.model import FleetConfig, parse_fleet
+from fleet_compiler.config.recovery import valid_subset
+from fleet_compiler.config.schema import find_schema_problems
 from fleet_compiler.config.secret_spans import secret_spans
-from fleet_compiler.diagnostics.diagnostic import Diagnostic, arranged
-from fleet_compiler.diagnostics.errors import ConfigInvalid
+from fleet_compiler.diagnostics.diagnostic import Diagnostic, sort_diagnostics
+from fleet_compiler.diagnostics.errors import ConfigError
 from fleet_compiler.diagnostics.source import Source, read_source
 from fleet_compiler.document.document import Document, load_document
 
@@ -21,7 +21,7 @@ from fleet_compiler.document.document import Document, load_document
 class Loaded:
     """A valid configuration, with the warnings it deserves."""
 
-    fleet: Fleet
+    fleet: FleetConfig
     document: Document
     source: Source
     warnings: tuple[Diagnostic, ...]
@@ -36,16 +36,16 @@ def load_source(source: Source) -> Loaded:
     """As `load_fleet`, from a text that is already read."""
     document = load_document(source)
     shown = replace(source, secrets=secret_spans(document))
-    faults = schema_faults(document)
+    faults = find_schema_problems(document)
     if faults:
         found = [fault.diagnostic for fault in faults]
-        rest = sound_part(document, [fault.path for fault in faults])
-        raise ConfigInvalid([*found, *(_errors(check_fleet(rest, document)) if rest else ())], shown)
+        rest = valid_subset(document, [fault.path for fault in faults])
+        raise ConfigError([*found, *(_errors(check_fleet(rest, document)) if rest else ())], shown)
     fleet = parse_fleet(document)
     found = check_fleet(fleet, document)
     if _errors(found):
-        raise ConfigInvalid(found, shown)
-    return Loaded(fleet, document, shown, tuple(arranged(found)))
+        raise ConfigError(found, shown)
+    return Loaded(fleet, document, shown, tuple(sort_diagnostics(found)))
 
 
 def _errors(diagnostics: list[Diagnostic]) -> list[Diagnostic]:

@@ -7,20 +7,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from fleet_compiler.checks.against_lock import doubts, idle_globs
+from fleet_compiler.checks.against_lock import lock_warnings, unmatched_globs
 from fleet_compiler.clients import CLIENTS
-from fleet_compiler.config.model import Fleet
+from fleet_compiler.config.model import FleetConfig
 from fleet_compiler.diagnostics.diagnostic import Diagnostic
-from fleet_compiler.emit.build_summary import Build, changes, last_build, summary
+from fleet_compiler.emit.build_summary import Build, describe_changes, read_last_build, summarize_surface
 from fleet_compiler.emit.editor_schema import SCHEMA, editor_schema
 from fleet_compiler.emit.plan import MANIFEST, Plan, plan_outputs, write_outputs
 from fleet_compiler.emit.render import render_client, render_gateway, render_manifest, render_routing
 from fleet_compiler.emit.tables import Resolved, resolve_connections, resolve_fleet, table_path
 from fleet_compiler.load import Loaded, load_fleet
-from fleet_compiler.lock.discover import Patience, Progress, discover, is_asked
-from fleet_compiler.lock.lockfile import applying, dump_lock, load_lock, with_observations
-from fleet_compiler.process_lock import taking_turns
-from fleet_runtime.artifacts.contract import FLEET_TABLE, Lock, Manifest, canonical, digest
+from fleet_compiler.lock.discover import ProbeLimits, Progress, discover, is_polled
+from fleet_compiler.lock.lockfile import current_entries, dump_lock, load_lock, merge_observations
+from fleet_compiler.process_lock import hold_process_lock
+from fleet_runtime.artifacts.contract import FLEET_TABLE, Lock, Manifest, canonical_json, sha256_hex
 from fleet_runtime.dialects.observation import Observation
 
 
@@ -58,7 +58,7 @@ class Compiled:
     def build(self) -> Build:
         """What it gives people, the surfaces in the order of fleet.yaml."""
         tables = self.resolved.tables
-        surfaces = {name: summary(tables[table_path(name)]) for name in self.loaded.fleet.surfaces}
+        surfaces = {name: summarize_surface(tables[table_path(name)]) for name in self.loaded.fleet.surfaces}
         return Build(tables[FLEET_TABLE], surfaces)
 
 
@@ -97,21 +97,21 @@ def compile_fleet(loaded: Loaded, lock: Lock, root: str) -> Compiled:
     files[SCHEMA] = editor_schema(resolved.gateway, resolved.tables[FLEET_TABLE])
     manifest = Manifest(
         model=model_digest(loaded.fleet),
-        lock=digest(canonical(lock.model_dump(mode="json", by_alias=True))),
-        files={path: digest(content) for path, content in sorted(files.items())},
+        lock=sha256_hex(canonical_json(lock.model_dump(mode="json", by_alias=True))),
+        files={path: sha256_hex(content) for path, content in sorted(files.items())},
     )
     files[MANIFEST] = render_manifest(manifest)
     warnings = (
         *loaded.warnings,
-        *doubts(loaded.fleet, resolved, loaded.document),
-        *idle_globs(loaded.fleet, lock, loaded.document),
+        *lock_warnings(loaded.fleet, resolved, loaded.document),
+        *unmatched_globs(loaded.fleet, lock, loaded.document),
     )
     return Compiled(loaded, lock, resolved, files, warnings)
 
 
-def model_digest(fleet: Fleet) -> str:
+def model_digest(fleet: FleetConfig) -> str:
     """What a manifest holds of the fleet.yaml that its files were made from."""
-    return digest(canonical(fleet.model_dump(mode="json", by_alias=True)))
+    return sha256_hex(canonical_json(fleet.model_dump(mode="json", by_alias=True)))
 
 
 def prepare(
@@ -119,7 +119,7 @@ def prepare(
     *,
     environ: Mapping[str, str],
     ask: bool = True,
-    patience: Patience | None = None,
+    patience: ProbeLimits | None = None,
     progress: Progress = lambda name, seen: None,
 ) -> Prepared:
     """Everything of a build but the writing.
@@ -130,14 +130,14 @@ def prepare(
     """
     loaded = load_fleet(project.config)
     connections = resolve_connections(loaded.fleet)
-    lock = applying(load_lock(project.lock), connections)
+    lock = current_entries(load_lock(project.lock), connections)
     new = [
         connection
         for connection in connections
-        if ask and connection.name not in lock.providers and is_asked(connection)
+        if ask and connection.name not in lock.providers and is_polled(connection)
     ]
     seen = discover(new, project.folder, environ, patience=patience, progress=progress) if new else {}
-    lock = with_observations(lock, seen, connections)
+    lock = merge_observations(lock, seen, connections)
     compiled = compile_fleet(loaded, lock, root_from(project))
     return Prepared(
         project,
@@ -148,9 +148,9 @@ def prepare(
         {
             connection.name: seen.get(connection.name)
             for connection in connections
-            if is_asked(connection) and connection.name not in lock.providers
+            if is_polled(connection) and connection.name not in lock.providers
         },
-        tuple(changes(last_build(project.output), compiled.build())),
+        tuple(describe_changes(read_last_build(project.output), compiled.build())),
     )
 
 
@@ -159,13 +159,13 @@ def build(
     *,
     environ: Mapping[str, str],
     locked: bool = False,
-    patience: Patience | None = None,
+    patience: ProbeLimits | None = None,
     progress: Progress = lambda name, seen: None,
     waiting: Callable[[], None] = lambda: None,
     before_writing: Callable[[Prepared], None] = lambda prepared: None,
 ) -> Prepared:
     """Build and write, one process at a time; `waiting` is called where another one is at it."""
-    with taking_turns(project.folder, waiting):
+    with hold_process_lock(project.folder, waiting):
         prepared = prepare(project, environ=environ, ask=not locked, patience=patience, progress=progress)
         before_writing(prepared)
         prepared.write()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 @contextmanager
-def taking_turns(project: Path, waiting: Callable[[], None]) -> Iterator[None]:
+def hold_process_lock(project: Path, waiting: Callable[[], None]) -> Iterator[None]:
     """Hold the folder `project` until the block ends; `waiting` is called once if somebody else has it.
 
     The lock is on the folder itself, so that nothing is left behind, a read-only folder can be held, and

@@ -5,15 +5,15 @@ from __future__ import annotations
 from fleet_runtime.artifacts.contract import (
     FLEET_TABLE,
     Artifact,
-    Connection,
-    Gateway,
-    Inventory,
+    GatewayConfig,
     KeyReference,
     Limits,
     Lock,
     LockedProvider,
     Manifest,
     ModelFacts,
+    PollSettings,
+    ProviderConfig,
     RoutedModel,
     RoutedProvider,
     RoutingTable,
@@ -57,7 +57,7 @@ DECLARED = RoutedModel(
     hidden=False,
 )
 
-GATEWAY = Gateway(
+GATEWAY = GatewayConfig(
     format=1,
     root="..",
     listen="127.0.0.1:8400",
@@ -71,10 +71,10 @@ GATEWAY = Gateway(
     limits=Limits(body=20_000_000, head=32_768),
     drain=10,
     state="/var/lib/fleet/state.db",
-    inventory=Inventory(interval=5, timeout=1, grace=60),
+    inventory=PollSettings(interval=5, timeout=1, grace=60),
     surfaces={"boochat": "routing/boochat.json", "opencode": "routing/opencode.json"},
     providers=(
-        Connection(
+        ProviderConfig(
             name="sam-desktop",
             label="Sam's desktop",
             class_="local",
@@ -90,7 +90,7 @@ GATEWAY = Gateway(
             max_concurrency=4,
             poll=60,
         ),
-        Connection(
+        ProviderConfig(
             name="deepseek",
             label="DeepSeek",
             class_="cloud",

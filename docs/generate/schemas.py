@@ -19,11 +19,11 @@ from typing import Any
 from docs.generate.schema_examples import EXAMPLES
 from fleet_compiler.assets import SCHEMAS
 from fleet_runtime.artifacts import contract
-from fleet_runtime.artifacts.contract import Artifact, Gateway, Lock, Manifest, RoutingTable
+from fleet_runtime.artifacts.contract import Artifact, GatewayConfig, Lock, Manifest, RoutingTable
 
 GENERATED: dict[str, type[Artifact]] = {
     "lock": Lock,
-    "gateway": Gateway,
+    "gateway": GatewayConfig,
     "routing": RoutingTable,
     "manifest": Manifest,
 }

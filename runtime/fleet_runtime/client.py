@@ -20,13 +20,13 @@ KEY_VARIABLE = "FLEET_KEY"
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class GatewayUnreachable(click.ClickException):
+class GatewayUnreachableError(click.ClickException):
     """No gateway answers at the URL, or what answers is none."""
 
     exit_code = 4
 
 
-class GatewayRefused(click.ClickException):
+class GatewayResponseError(click.ClickException):
     """The gateway's answer is an error; `code` is its code, `status` its HTTP status."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
@@ -46,7 +46,7 @@ def url_option(command: Command) -> Command:
 class GatewayClient:
     """Requests to one gateway, with the key in ``$FLEET_KEY`` where it is set.
 
-    Every method raises `GatewayUnreachable` and `GatewayRefused`.
+    Every method raises `GatewayUnreachableError` and `GatewayResponseError`.
     """
 
     def __init__(self, url: str, client: httpx.Client) -> None:
@@ -63,7 +63,7 @@ class GatewayClient:
         try:
             answer = self._client.request(method, f"{self.url}{path}", **options)
         except (httpx.TransportError, httpx.InvalidURL) as error:
-            raise GatewayUnreachable(
+            raise GatewayUnreachableError(
                 f"the gateway at '{self.url}' does not answer ({error}): start it with `fleet serve`, "
                 "or name another with --url"
             ) from None
@@ -75,17 +75,17 @@ class GatewayClient:
             return answer
         told = content.get("error") if isinstance(content, dict) else None
         if not isinstance(told, dict):
-            raise GatewayUnreachable(
+            raise GatewayUnreachableError(
                 f"what answers at '{self.url}' is not a gateway (HTTP {answer.status_code})"
             )
         message = str(told.get("message"))
         if answer.status_code == 401:
             message += f"; set {KEY_VARIABLE}"
-        raise GatewayRefused(answer.status_code, str(told.get("code")), message)
+        raise GatewayResponseError(answer.status_code, str(told.get("code")), message)
 
 
 @contextmanager
-def asking_gateway(url: str | None) -> Iterator[GatewayClient]:
+def gateway_command(url: str | None) -> Iterator[GatewayClient]:
     """A client of the gateway at `url`, or of the one that the nearest fleet.yaml was built for."""
     import httpx
 

@@ -16,7 +16,7 @@ import msgspec
 Headers = list[tuple[bytes, bytes]]
 
 
-class Fault(NamedTuple):
+class ErrorKind(NamedTuple):
     """How one code is told: the HTTP status, OpenAI's `type`, Anthropic's `type`."""
 
     status: int
@@ -24,34 +24,34 @@ class Fault(NamedTuple):
     anthropic: str
 
 
-FAULTS: Final = MappingProxyType(
+ERROR_KINDS: Final = MappingProxyType(
     {
-        "bad_request": Fault(400, "invalid_request_error", "invalid_request_error"),
-        "invalid_request": Fault(400, "invalid_request_error", "invalid_request_error"),
-        "invalid_json": Fault(400, "invalid_request_error", "invalid_request_error"),
-        "invalid_multipart": Fault(400, "invalid_request_error", "invalid_request_error"),
-        "model_required": Fault(400, "invalid_request_error", "invalid_request_error"),
-        "unauthorized": Fault(401, "authentication_error", "authentication_error"),
-        "surface_not_allowed": Fault(403, "permission_error", "permission_error"),
-        "forbidden_host": Fault(403, "permission_error", "permission_error"),
-        "forbidden_origin": Fault(403, "permission_error", "permission_error"),
-        "model_not_found": Fault(404, "invalid_request_error", "not_found_error"),
-        "not_found": Fault(404, "invalid_request_error", "not_found_error"),
-        "method_not_allowed": Fault(405, "invalid_request_error", "invalid_request_error"),
-        "snapshot_refused": Fault(409, "invalid_request_error", "invalid_request_error"),
-        "version_conflict": Fault(412, "invalid_request_error", "invalid_request_error"),
-        "body_too_large": Fault(413, "invalid_request_error", "request_too_large"),
-        "too_many_requests": Fault(429, "rate_limit_error", "rate_limit_error"),
-        "version_required": Fault(428, "invalid_request_error", "invalid_request_error"),
-        "head_too_large": Fault(431, "invalid_request_error", "invalid_request_error"),
-        "internal_error": Fault(500, "server_error", "api_error"),
-        "upstream_error": Fault(502, "server_error", "api_error"),
-        "upstream_redirect": Fault(502, "server_error", "api_error"),
-        "provider_unreachable": Fault(503, "server_error", "overloaded_error"),
-        "provider_disabled": Fault(503, "server_error", "overloaded_error"),
-        "gateway_stopping": Fault(503, "server_error", "overloaded_error"),
-        "store_unavailable": Fault(503, "server_error", "api_error"),
-        "upstream_timeout": Fault(504, "server_error", "timeout_error"),
+        "bad_request": ErrorKind(400, "invalid_request_error", "invalid_request_error"),
+        "invalid_request": ErrorKind(400, "invalid_request_error", "invalid_request_error"),
+        "invalid_json": ErrorKind(400, "invalid_request_error", "invalid_request_error"),
+        "invalid_multipart": ErrorKind(400, "invalid_request_error", "invalid_request_error"),
+        "model_required": ErrorKind(400, "invalid_request_error", "invalid_request_error"),
+        "unauthorized": ErrorKind(401, "authentication_error", "authentication_error"),
+        "surface_not_allowed": ErrorKind(403, "permission_error", "permission_error"),
+        "forbidden_host": ErrorKind(403, "permission_error", "permission_error"),
+        "forbidden_origin": ErrorKind(403, "permission_error", "permission_error"),
+        "model_not_found": ErrorKind(404, "invalid_request_error", "not_found_error"),
+        "not_found": ErrorKind(404, "invalid_request_error", "not_found_error"),
+        "method_not_allowed": ErrorKind(405, "invalid_request_error", "invalid_request_error"),
+        "snapshot_refused": ErrorKind(409, "invalid_request_error", "invalid_request_error"),
+        "version_conflict": ErrorKind(412, "invalid_request_error", "invalid_request_error"),
+        "body_too_large": ErrorKind(413, "invalid_request_error", "request_too_large"),
+        "too_many_requests": ErrorKind(429, "rate_limit_error", "rate_limit_error"),
+        "version_required": ErrorKind(428, "invalid_request_error", "invalid_request_error"),
+        "head_too_large": ErrorKind(431, "invalid_request_error", "invalid_request_error"),
+        "internal_error": ErrorKind(500, "server_error", "api_error"),
+        "upstream_error": ErrorKind(502, "server_error", "api_error"),
+        "upstream_redirect": ErrorKind(502, "server_error", "api_error"),
+        "provider_unreachable": ErrorKind(503, "server_error", "overloaded_error"),
+        "provider_disabled": ErrorKind(503, "server_error", "overloaded_error"),
+        "gateway_stopping": ErrorKind(503, "server_error", "overloaded_error"),
+        "store_unavailable": ErrorKind(503, "server_error", "api_error"),
+        "upstream_timeout": ErrorKind(504, "server_error", "timeout_error"),
     }
 )
 
@@ -64,7 +64,7 @@ ADVICE: Final = MappingProxyType({"provider_unreachable": GIVE_UP, "provider_dis
 
 
 @dataclass(frozen=True, slots=True)
-class ErrorAnswer:
+class ErrorResponse:
     """An error of the gateway's own, ready to be told to a client."""
 
     code: str
@@ -74,7 +74,7 @@ class ErrorAnswer:
 
     @property
     def status(self) -> int:
-        return FAULTS[self.code].status
+        return ERROR_KINDS[self.code].status
 
     def body(self, anthropic: bool = False) -> bytes:
         shape = anthropic_body if anthropic else error_body
@@ -87,37 +87,37 @@ class ErrorAnswer:
         return b"\n\n" + name + b"data: " + self.body(anthropic) + b"\n\n"
 
 
-def malformed_head(message: str) -> ErrorAnswer:
+def malformed_head(message: str) -> ErrorResponse:
     """The head of a request cannot be read in one way only."""
-    return ErrorAnswer("bad_request", message)
+    return ErrorResponse("bad_request", message)
 
 
-def head_too_large(limit: int) -> ErrorAnswer:
-    return ErrorAnswer("head_too_large", f"the head of the request is larger than {limit} bytes")
+def head_too_large(limit: int) -> ErrorResponse:
+    return ErrorResponse("head_too_large", f"the head of the request is larger than {limit} bytes")
 
 
-class Refused(Exception):
+class RequestError(Exception):
     """A request that is answered with an error of the gateway's own."""
 
-    def __init__(self, answer: ErrorAnswer) -> None:
+    def __init__(self, answer: ErrorResponse) -> None:
         super().__init__(answer.message)
         self.answer = answer
 
 
-def refused(
+def request_error(
     code: str, message: str, param: str | None = None, headers: Sequence[tuple[bytes, bytes]] = ()
-) -> Refused:
-    return Refused(ErrorAnswer(code, _printable(message), param, (*headers, *ADVICE.get(code, ()))))
+) -> RequestError:
+    return RequestError(ErrorResponse(code, _printable(message), param, (*headers, *ADVICE.get(code, ()))))
 
 
 def error_body(code: str, message: str, param: str | None = None) -> dict[str, Any]:
     """OpenAI's shape, as plain data."""
-    return {"error": {"message": message, "type": FAULTS[code].type, "code": code, "param": param}}
+    return {"error": {"message": message, "type": ERROR_KINDS[code].type, "code": code, "param": param}}
 
 
 def anthropic_body(code: str, message: str, param: str | None = None) -> dict[str, Any]:
     """Anthropic's shape, as plain data; `code` and `param` are ours."""
-    error = {"type": FAULTS[code].anthropic, "message": message, "code": code, "param": param}
+    error = {"type": ERROR_KINDS[code].anthropic, "message": message, "code": code, "param": param}
     return {"type": "error", "error": error}
 
 

@@ -16,11 +16,11 @@ import uvicorn
 
 from fleet_runtime.api.app import create_api
 from fleet_runtime.edge.app import App
-from fleet_runtime.edge.listen_address import CannotServe, split_address
+from fleet_runtime.edge.listen_address import CannotServeError, split_address
 from fleet_runtime.edge.protocol import edge_protocol
-from fleet_runtime.gateway.live_snapshot import Running
+from fleet_runtime.gateway.live_snapshot import LiveSnapshot
 from fleet_runtime.gateway.service import Service
-from fleet_runtime.proxy.request_record import Record
+from fleet_runtime.proxy.request_record import RequestRecord
 from fleet_runtime.telemetry.access_log import AccessLog
 
 BACKLOG = 2048
@@ -42,7 +42,7 @@ def run_gateway(folder: Path, listen: str | None, environ: Mapping[str, str], ac
 
     `listen` (``HOST:PORT``) overrides what gateway.json says. SIGTERM and SIGINT let running requests
     finish for the ``drain`` seconds of fleet.yaml, a second one ends at once; SIGHUP reloads. Raises
-    `CannotServe`, or one of `service.REFUSALS`, before anything is served.
+    `CannotServeError`, or one of `service.REFUSALS`, before anything is served.
     """
     service = Service.load(folder, environ, listen)
     host, port = split_address(service.running.gateway.listen)
@@ -52,12 +52,12 @@ def run_gateway(folder: Path, listen: str | None, environ: Mapping[str, str], ac
 
 @contextlib.contextmanager
 def bound_socket(host: str, port: int) -> Iterator[socket.socket]:
-    """A listening socket; raises `CannotServe` where the address cannot be had."""
+    """A listening socket; raises `CannotServeError` where the address cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
-        raise CannotServe(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
+        raise CannotServeError(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
     with listener:
         listener.setblocking(False)
         yield listener
@@ -126,10 +126,10 @@ class _Server(uvicorn.Server):
 
 
 async def _serve(service: Service, listener: socket.socket, access_log: AccessLog) -> None:
-    def current() -> Running:
+    def current() -> LiveSnapshot:
         return service.running
 
-    def finished(record: Record) -> None:
+    def finished(record: RequestRecord) -> None:
         service.metrics.finished(record)
         access_log.finished(record)
 

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from fleet_runtime.client import GatewayClient
 from fleet_runtime.commands import favorites as command
 from tests.support.favorites_fleet import HARD_ID
-from tests.support.raw_server import RawServer, answering, raw_server
+from tests.support.raw_server import RawServer, raw_server, responding
 from tests.support.stack import Stack, free_port, run_fleet
 
 pytestmark = pytest.mark.anyio
@@ -259,7 +259,7 @@ def test_no_gateway_exits_4(tmp_path: Path) -> None:
 
 async def answered(answer: bytes) -> tuple[Result, RawServer]:
     """``fleet favorites list`` where a server gives `answer`."""
-    async with raw_server(answering(answer)) as server:
+    async with raw_server(responding(answer)) as server:
         arguments = ["list", "--url", server.url]
         return await asyncio.to_thread(CliRunner().invoke, command.favorites, arguments), server
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fleet_compiler.diagnostics.errors import ConfigInvalid
+from fleet_compiler.diagnostics.errors import ConfigError
 from fleet_compiler.diagnostics.report import render
 from fleet_compiler.diagnostics.source import decode
 from fleet_compiler.load import load_source
@@ -22,7 +22,7 @@ def findings(path: Path) -> str:
     """What people see of the file."""
     try:
         loaded = load_source(decode("fleet.yaml", path.read_bytes()))
-    except ConfigInvalid as error:
+    except ConfigError as error:
         return render(error.diagnostics, error.sources) + "\n"
     return render(loaded.warnings, [loaded.source]) + "\n" if loaded.warnings else ""
 

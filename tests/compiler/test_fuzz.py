@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from fleet_compiler.diagnostics.codes import CODES
 from fleet_compiler.diagnostics.diagnostic import MAX_SHOWN, Diagnostic
-from fleet_compiler.diagnostics.errors import ConfigInvalid
+from fleet_compiler.diagnostics.errors import ConfigError
 from fleet_compiler.diagnostics.report import render
 from fleet_compiler.diagnostics.source import Source, decode
 from fleet_compiler.load import load_source
@@ -19,7 +19,7 @@ from tests.support.mutation import CANARY, mutate, with_canary
 def outcome(data: bytes) -> tuple[list[Diagnostic], list[Source], bool]:
     try:
         loaded = load_source(decode("fleet.yaml", data))
-    except ConfigInvalid as error:
+    except ConfigError as error:
         return error.diagnostics, list(error.sources), False
     return list(loaded.warnings), [loaded.source], True
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from fleet_compiler.diagnostics.errors import ConfigInvalid, FleetError
+from fleet_compiler.diagnostics.errors import ConfigError, FleetError
 from fleet_compiler.diagnostics.source import Source
 from fleet_compiler.load import load_fleet, load_source
 from tests.support.paths import CASES, ROOT
@@ -16,7 +16,7 @@ SHIPPED = ROOT / "fleet.yaml"
 SHOW = """
 import sys
 from pathlib import Path
-from fleet_compiler.diagnostics.errors import ConfigInvalid
+from fleet_compiler.diagnostics.errors import ConfigError
 from fleet_compiler.load import load_source
 from fleet_compiler.diagnostics.report import render
 from fleet_compiler.diagnostics.source import decode
@@ -24,7 +24,7 @@ for path in sorted(Path(sys.argv[1]).glob("*.yaml")):
     try:
         loaded = load_source(decode(path.name, path.read_bytes()))
         found, sources = loaded.warnings, [loaded.source]
-    except ConfigInvalid as error:
+    except ConfigError as error:
         found, sources = error.diagnostics, error.sources
     sys.stdout.buffer.write(render(found, sources).encode())
 """
@@ -48,14 +48,14 @@ def test_invalid_file_ends_a_command_with_1() -> None:
 
 
 def test_schema_and_rules_are_checked_in_one_run() -> None:
-    with pytest.raises(ConfigInvalid) as caught:
+    with pytest.raises(ConfigError) as caught:
         load_fleet(CASES / "invalid" / "rule-everything-at-once.yaml")
     codes = {diagnostic.code for diagnostic in caught.value.diagnostics}
     assert codes == {"F101", "F104", "F106", "F201", "F211", "F212", "F213"}
 
 
 def test_broken_part_does_not_make_what_refers_to_it_an_error() -> None:
-    with pytest.raises(ConfigInvalid) as caught:
+    with pytest.raises(ConfigError) as caught:
         load_fleet(CASES / "invalid" / "rule-no-cascade-from-broken-provider.yaml")
     messages = [d.message for d in caught.value.diagnostics if d.code == "F201"]
     assert messages == ["'nobody/c' names unknown provider 'nobody'"]
@@ -70,7 +70,7 @@ def test_rules_are_checked_although_a_section_has_faults(section: str) -> None:
         "roles": "roles: {task: []}\n",
     }
     text = "version: 1\ndefault_provider: nobody\nproviders:\n  box: http://a:1\n" + faults[section]
-    with pytest.raises(ConfigInvalid) as caught:
+    with pytest.raises(ConfigError) as caught:
         load_source(Source("fleet.yaml", text))
     assert {"F201"} < {diagnostic.code for diagnostic in caught.value.diagnostics}
 

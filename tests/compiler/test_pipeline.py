@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from fleet_compiler.diagnostics.errors import OutputFailed
+from fleet_compiler.diagnostics.errors import OutputError
 from fleet_compiler.emit.plan import plan_outputs, write_outputs
 from fleet_compiler.lock.lockfile import load_lock
 from fleet_compiler.pipeline import Prepared, build, prepare, project_of
@@ -119,7 +119,7 @@ def test_a_read_only_folder_is_said_to_be_and_stays_as_it_is(make_read_only: Fol
     edit(project)
     before = contents(project)
     close()
-    with pytest.raises(OutputFailed, match=r"(read-only file system|permission denied); nothing was changed"):
+    with pytest.raises(OutputError, match=r"(read-only file system|permission denied); nothing was changed"):
         built(project)
     assert contents(project) == before
 
@@ -132,7 +132,7 @@ def test_a_full_disk_keeps_the_last_build_whole(small_disk: Path) -> None:
     free = os.statvfs(small_disk)
     (small_disk / "filler").write_bytes(b"x" * (free.f_bavail * free.f_frsize))
     before = contents(project)
-    with pytest.raises(OutputFailed, match="no space left on device; nothing was changed"):
+    with pytest.raises(OutputError, match="no space left on device; nothing was changed"):
         built(project)
     assert contents(project) == before
     assert load_snapshot(project / "generated").id == old
@@ -144,7 +144,7 @@ def test_a_build_that_cannot_write_leaves_the_lock_too(tmp_path: Path) -> None:
     (project / "fleet.yaml").write_text(text.replace("100.90.172.55:8411", "100.90.172.55:9000"))
     (project / "generated").write_text("a file")
     before = contents(project)
-    with pytest.raises(OutputFailed, match="is not a folder"):
+    with pytest.raises(OutputError, match="is not a folder"):
         built(project)
     assert contents(project) == before
 

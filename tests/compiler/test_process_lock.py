@@ -7,13 +7,13 @@ import sys
 import threading
 from pathlib import Path
 
-from fleet_compiler.process_lock import taking_turns
+from fleet_compiler.process_lock import hold_process_lock
 
 HOLD = """
 import sys
 from pathlib import Path
-from fleet_compiler.process_lock import taking_turns
-with taking_turns(Path(sys.argv[1]), lambda: None):
+from fleet_compiler.process_lock import hold_process_lock
+with hold_process_lock(Path(sys.argv[1]), lambda: None):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -25,7 +25,7 @@ def unexpected() -> None:
 
 def test_a_free_folder_is_had_at_once_and_nothing_is_left_in_it(tmp_path: Path) -> None:
     for _ in range(2):
-        with taking_turns(tmp_path, unexpected):
+        with hold_process_lock(tmp_path, unexpected):
             pass
     assert list(tmp_path.iterdir()) == []
 
@@ -35,11 +35,11 @@ def test_the_next_one_says_that_it_waits_and_then_has_its_turn(tmp_path: Path) -
     waiting, order = threading.Event(), []
 
     def second() -> None:
-        with taking_turns(tmp_path, waiting.set):
+        with hold_process_lock(tmp_path, waiting.set):
             order.append("second")
 
     thread = threading.Thread(target=second)
-    with taking_turns(tmp_path, unexpected):
+    with hold_process_lock(tmp_path, unexpected):
         thread.start()
         assert waiting.wait(10)
         order.append("first")
@@ -55,5 +55,5 @@ def test_a_killed_process_gives_its_turn_back(tmp_path: Path) -> None:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
         holder.kill()
-    with taking_turns(tmp_path, unexpected):
+    with hold_process_lock(tmp_path, unexpected):
         pass

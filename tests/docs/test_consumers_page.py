@@ -13,22 +13,22 @@ from fleet_runtime import event_log as events
 from fleet_runtime.api.events import FLEET_EVENT
 from fleet_runtime.api.fleet import KEEP_ALIVE_SECONDS
 from fleet_runtime.api.fleet_schemas import History
-from fleet_runtime.api.schemas import Catalog, Favorites, Picker, Resolution, Role, Roles
+from fleet_runtime.api.schemas import FavoriteList, ModelCatalog, Picker, Resolution, Role, Roles
 from fleet_runtime.artifacts import contract
 from fleet_runtime.catalog import favorites
 from tests.support.paths import DOCS
 
 PAGE = (DOCS / "consumers.md").read_text(encoding="utf-8")
 WORDS = {
-    "status": contract.Status,
-    "state": contract.State,
+    "status": contract.ProviderStatus,
+    "state": contract.ModelState,
     "class": contract.ProviderClass,
     "via": contract.Via,
     "rule": contract.Rule,
     "context_source": contract.ContextSource,
     "purpose": contract.Purpose,
 }
-SHAPES: tuple[type[BaseModel], ...] = (Catalog, Picker, Resolution, Roles, Favorites, History)
+SHAPES: tuple[type[BaseModel], ...] = (ModelCatalog, Picker, Resolution, Roles, FavoriteList, History)
 
 
 def row(head: str) -> str:

@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 from docs.generate.schema_examples import EXAMPLES
 from docs.generate.schemas import GENERATED, contract_schema
 from fleet_compiler.assets import SCHEMAS
-from fleet_runtime.artifacts.contract import Artifact, as_data
+from fleet_runtime.artifacts.contract import Artifact, to_data
 
 KEYWORDS = frozenset({
     "$schema", "$defs", "$ref", "title", "description", "examples", "default", "errorMessage",
@@ -68,7 +68,7 @@ def test_each_part_of_a_file_says_what_it_is(name: str) -> None:
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: type(example).__name__)
 def test_an_example_is_valid_by_its_schema(example: Artifact) -> None:
     (name,) = (name for name, artifact in GENERATED.items() if type(example) is artifact)
-    Draft202012Validator(json.loads(contract_schema(name))).validate(as_data(example))
+    Draft202012Validator(json.loads(contract_schema(name))).validate(to_data(example))
 
 
 def keywords(part: Any) -> Iterator[str]:

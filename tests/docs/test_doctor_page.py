@@ -7,7 +7,7 @@ import re
 from typing import get_args
 
 from fleet_runtime.commands.doctor import TITLES
-from fleet_runtime.doctor.gateway_checks import MAX_SKEW_SECONDS, Area, Finding, Severity
+from fleet_runtime.doctor.gateway_checks import MAX_SKEW_SECONDS, Area, DoctorFinding, Severity
 from tests.support.paths import DOCS
 
 TEXT = (DOCS / "doctor.md").read_text(encoding="utf-8")
@@ -27,4 +27,4 @@ def test_the_example_has_the_keys_of_a_finding() -> None:
     found = re.search(r"```json\n(.*?)```", TEXT, re.DOTALL)
     assert found is not None
     [finding] = json.loads(found[1])["findings"]
-    assert Finding(**finding).severity == "warning"
+    assert DoctorFinding(**finding).severity == "warning"

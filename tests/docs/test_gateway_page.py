@@ -11,14 +11,14 @@ import pytest
 
 from fleet_runtime import server
 from fleet_runtime.api.app import create_api
-from fleet_runtime.artifacts.contract import Gateway, Inventory, Limits, Status, Timeouts
+from fleet_runtime.artifacts.contract import GatewayConfig, Limits, PollSettings, ProviderStatus, Timeouts
 from fleet_runtime.dialects.listing import MAX_MODELS
 from fleet_runtime.edge import protocol
-from fleet_runtime.errors import FAULTS
+from fleet_runtime.errors import ERROR_KINDS
 from fleet_runtime.event_log import Topic
 from fleet_runtime.gateway import service
 from fleet_runtime.providers.probe import MAX_LIST_BYTES
-from fleet_runtime.providers.provider import WAITING_ROOM
+from fleet_runtime.providers.provider import QUEUE_PER_SLOT
 from fleet_runtime.proxy.endpoints import ENDPOINTS, Endpoint
 from fleet_runtime.proxy.request_record import EndReason
 from fleet_runtime.telemetry.metrics import ReloadResult
@@ -37,9 +37,9 @@ def row(what: str) -> str:
 def test_every_error_code_has_its_row_and_its_status() -> None:
     rows = re.findall(r"^\| `(\w+)` \| (\d{3}) \|", TEXT, re.MULTILINE)
     assert {code: int(status) for code, status in rows} == {
-        code: fault.status for code, fault in FAULTS.items()
+        code: fault.status for code, fault in ERROR_KINDS.items()
     }
-    assert len(rows) == len(FAULTS)
+    assert len(rows) == len(ERROR_KINDS)
 
 
 @pytest.mark.parametrize("reason", get_args(EndReason))
@@ -66,7 +66,7 @@ def test_every_path_of_the_api_is_listed(tmp_path: Path) -> None:
 def test_events_reloads_and_statuses_are_named() -> None:
     assert all(f"`{topic}`" in row("`/api/events`") for topic in get_args(Topic))
     assert all(f"`{result}`" in row("`fleet_reloads_total`") for result in get_args(ReloadResult))
-    assert "config_error" in get_args(Status)
+    assert "config_error" in get_args(ProviderStatus)
 
 
 def test_what_needs_a_restart_is_said() -> None:
@@ -75,7 +75,7 @@ def test_what_needs_a_restart_is_said() -> None:
 
 
 def test_limits_and_timeouts_are_those_of_the_code() -> None:
-    timeouts, inventory, limits = Timeouts(), Inventory(), Limits()
+    timeouts, inventory, limits = Timeouts(), PollSettings(), Limits()
     assert f"{limits.body // 1_000_000} MB, else 413" in row("a request's body")
     assert f"{limits.head // 1024} KB, else 431" in row("a request's head | 64")
     assert f"{protocol.HEAD_SECONDS:g} s" in row("a request's head, first byte")
@@ -86,6 +86,6 @@ def test_limits_and_timeouts_are_those_of_the_code() -> None:
     assert f"| {timeouts.idle:g} s" in row("between two pieces of an answer")
     assert f"{inventory.timeout:g} s, every {inventory.interval:g} s" in row("a look at a machine")
     assert f"| {inventory.grace:g} s" in row("a machine that stops answering")
-    assert f"| {Gateway.model_fields['drain'].default:g} s" in row("running requests after SIGTERM")
+    assert f"| {GatewayConfig.model_fields['drain'].default:g} s" in row("running requests after SIGTERM")
     assert f"{MAX_LIST_BYTES // 1_000_000} MB and {MAX_MODELS} models" in row("a machine's list")
-    assert WAITING_ROOM == 4
+    assert QUEUE_PER_SLOT == 4

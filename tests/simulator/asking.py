@@ -9,9 +9,9 @@ from typing import Any
 
 import httpx
 
-from fleet_runtime.artifacts.contract import Kind
-from fleet_runtime.dialects import drive, look
-from fleet_runtime.dialects.observation import Answer, Ask, Observation
+from fleet_runtime.artifacts.contract import ProviderKind
+from fleet_runtime.dialects import drive, probe_provider
+from fleet_runtime.dialects.observation import Observation, ProbeRequest, ProbeResponse
 from fleet_runtime.simulator import MachineSpec, SimulatedMachine, SimulatedModel, Simulation
 from fleet_runtime.simulator.spec import SimulatedKind
 
@@ -45,12 +45,15 @@ def events(body: bytes) -> list[Any]:
 
 
 async def look_at(
-    box: SimulatedMachine, kind: Kind = "auto", previous: Observation | None = None, key: str | None = None
+    box: SimulatedMachine,
+    kind: ProviderKind = "auto",
+    previous: Observation | None = None,
+    key: str | None = None,
 ) -> Observation:
     """One look over HTTP."""
     async with client(box, **({"authorization": f"Bearer {key}"} if key else {})) as http:
 
-        async def get(ask: Ask) -> Answer:
+        async def get(ask: ProbeRequest) -> ProbeResponse:
             path = f"/v1{ask.path}" if ask.api else ask.path
             try:
                 if ask.body is None:
@@ -58,8 +61,8 @@ async def look_at(
                 else:
                     answer = await http.post(path, content=ask.body)
             except httpx.HTTPError as error:
-                return Answer(0, reason=type(error).__name__)
+                return ProbeResponse(0, reason=type(error).__name__)
             headers = {name.lower(): value for name, value in answer.headers.items()}
-            return Answer(answer.status_code, headers, answer.content)
+            return ProbeResponse(answer.status_code, headers, answer.content)
 
-        return await drive(look(kind, previous), get)
+        return await drive(probe_provider(kind, previous), get)

@@ -10,28 +10,30 @@ from typing import Any
 from fleet_runtime.artifacts.contract import (
     FLEET_TABLE,
     Artifact,
-    Connection,
-    Gateway,
-    Inventory,
+    GatewayConfig,
     Manifest,
+    PollSettings,
+    ProviderConfig,
     RoutedModel,
     RoutedProvider,
     RoutingTable,
-    as_data,
-    digest,
+    sha256_hex,
+    to_data,
 )
 
-QUICK = Inventory(interval=0.1, timeout=1, grace=0.5)
+QUICK = PollSettings(interval=0.1, timeout=1, grace=0.5)
 
 
-def connection(name: str, url: str = "http://127.0.0.1:9", **more: Any) -> Connection:
+def connection(name: str, url: str = "http://127.0.0.1:9", **more: Any) -> ProviderConfig:
     fields: dict[str, Any] = {"label": name, "class": "local", "kind": "auto", "api_base": f"{url}/v1"}
-    return Connection.model_validate({"name": name, "url": url} | fields | more)
+    return ProviderConfig.model_validate({"name": name, "url": url} | fields | more)
 
 
-def gateway(*connections: Connection, surfaces: Iterable[str] = ("boochat",), **more: Any) -> Gateway:
+def gateway(
+    *connections: ProviderConfig, surfaces: Iterable[str] = ("boochat",), **more: Any
+) -> GatewayConfig:
     fields: dict[str, Any] = {"listen": "127.0.0.1:0", "url": "http://127.0.0.1:8400", "inventory": QUICK}
-    return Gateway(
+    return GatewayConfig(
         providers=connections,
         surfaces={surface: f"routing/{surface}.json" for surface in surfaces},
         **(fields | more),
@@ -39,7 +41,7 @@ def gateway(*connections: Connection, surfaces: Iterable[str] = ("boochat",), **
 
 
 def table(
-    gateway: Gateway,
+    gateway: GatewayConfig,
     surface: str | None,
     models: Mapping[str, Mapping[str, RoutedModel]] | None = None,
     **more: Any,
@@ -66,7 +68,7 @@ def table(
     return RoutingTable(surface=surface, label=surface or "fleet", base=base, **(fields | more))
 
 
-def write_generated(folder: Path, gateway: Gateway, **table_fields: Any) -> None:
+def write_generated(folder: Path, gateway: GatewayConfig, **table_fields: Any) -> None:
     """Write the artifacts as a build does: the manifest last."""
     files: dict[str, Artifact] = {FLEET_TABLE: table(gateway, None, **table_fields)}
     for surface, path in gateway.surfaces.items():
@@ -74,9 +76,9 @@ def write_generated(folder: Path, gateway: Gateway, **table_fields: Any) -> None
     files["gateway.json"] = gateway
     hashes = {}
     for name, artifact in sorted(files.items()):
-        data = json.dumps(as_data(artifact), indent=2).encode()
+        data = json.dumps(to_data(artifact), indent=2).encode()
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(data)
-        hashes[name] = digest(data)
+        hashes[name] = sha256_hex(data)
     manifest = Manifest(model="0" * 64, lock="0" * 64, files=hashes)
-    (folder / "manifest.json").write_text(json.dumps(as_data(manifest)))
+    (folder / "manifest.json").write_text(json.dumps(to_data(manifest)))

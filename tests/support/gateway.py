@@ -12,15 +12,21 @@ from typing import Any
 import uvicorn
 from uvicorn.server import ServerState
 
-from fleet_runtime.artifacts.contract import Connection, Gateway, RoutedModel, RoutingTable, State
-from fleet_runtime.catalog.etag import Tagged
-from fleet_runtime.edge.api_keys import Keys
+from fleet_runtime.artifacts.contract import (
+    GatewayConfig,
+    ModelState,
+    ProviderConfig,
+    RoutedModel,
+    RoutingTable,
+)
+from fleet_runtime.catalog.etag import TaggedBody
+from fleet_runtime.edge.api_keys import ApiKeys
 from fleet_runtime.edge.app import App, ASGIApp
-from fleet_runtime.edge.host_policy import Access
+from fleet_runtime.edge.host_policy import HostPolicy
 from fleet_runtime.edge.protocol import EdgeProtocol, edge_protocol
-from fleet_runtime.providers.provider import Machine
+from fleet_runtime.providers.provider import Provider
 from fleet_runtime.proxy.endpoints import Routes
-from fleet_runtime.proxy.request_record import Record
+from fleet_runtime.proxy.request_record import RequestRecord
 from fleet_runtime.routing import resolver as router
 from fleet_runtime.upstream import Upstream
 from tests.support import artifacts
@@ -34,20 +40,20 @@ class StaticFleet:
     """Machines whose lists do not change unless a look is asked for: `looks` counts those, `fresh` is what
     the next one shows."""
 
-    gateway: Gateway
+    gateway: GatewayConfig
     tables: Mapping[str, RoutingTable]
-    machines: Mapping[str, Machine]
-    view: dict[str, router.MachineView]
+    machines: Mapping[str, Provider]
+    view: dict[str, router.ProviderView]
     doubts: list[str] = field(default_factory=list)
-    keys: Keys = field(default_factory=lambda: Keys(()))
+    keys: ApiKeys = field(default_factory=lambda: ApiKeys(()))
     routes: Routes = field(init=False)
-    access: Access = field(init=False)
+    access: HostPolicy = field(init=False)
 
     def __post_init__(self) -> None:
-        self.routes, self.access = Routes(self.tables), Access(self.gateway)
+        self.routes, self.access = Routes(self.tables), HostPolicy(self.gateway)
 
     looks: list[str] = field(default_factory=list)
-    fresh: dict[str, router.MachineView] = field(default_factory=dict)
+    fresh: dict[str, router.ProviderView] = field(default_factory=dict)
 
     async def resolve(
         self,
@@ -56,26 +62,28 @@ class StaticFleet:
         *,
         pinned: str | None = None,
         falls_back: bool = False,
-        away: frozenset[str] = frozenset(),
+        unreachable: frozenset[str] = frozenset(),
     ) -> router.Resolution:
-        answer = router.resolve(table, self.view, text, pinned=pinned, falls_back=falls_back, away=away)
-        if answer.look and answer.provider:
+        answer = router.resolve_model(
+            table, self.view, text, pinned=pinned, falls_back=falls_back, unreachable=unreachable
+        )
+        if answer.may_be_stale and answer.provider:
             self.looks.append(answer.provider)
             self.view.update(self.fresh)
-            answer = router.resolve(table, self.view, text, pinned=pinned, falls_back=falls_back)
+            answer = router.resolve_model(table, self.view, text, pinned=pinned, falls_back=falls_back)
         return answer
 
-    def state(self, provider: str, model: str) -> State:
+    def state(self, provider: str, model: str) -> ModelState:
         return "loaded"
 
-    def doubt(self, provider: str, reason: str) -> None:
+    def mark_suspect(self, provider: str, reason: str) -> None:
         self.doubts.append(provider)
 
-    def models(self, base: str, pinned: str | None) -> Tagged:
-        return Tagged.of(json.dumps({"object": "list", "base": base, "pinned": pinned}).encode())
+    def models(self, base: str, pinned: str | None) -> TaggedBody:
+        return TaggedBody.of(json.dumps({"object": "list", "base": base, "pinned": pinned}).encode())
 
     def model(self, base: str, pinned: str | None, id: str) -> bytes | None:
-        answer = router.resolve(self.tables[base], self.view, id, pinned=pinned)
+        answer = router.resolve_model(self.tables[base], self.view, id, pinned=pinned)
         return json.dumps({"id": answer.id}).encode() if answer.available else None
 
 
@@ -89,14 +97,14 @@ class RunningGateway:
     fleet: StaticFleet
     server: asyncio.Server
     state: ServerState
-    records: list[Record] = field(default_factory=list)
+    records: list[RequestRecord] = field(default_factory=list)
     _over: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     @property
     def url(self) -> str:
         return f"http://{self.host}:{self.port}"
 
-    async def record(self, number: int = 0) -> Record:
+    async def record(self, number: int = 0) -> RequestRecord:
         """The record of the request that ended as the `number`th; waits for it."""
         async with asyncio.timeout(10), self._over:
             await self._over.wait_for(lambda: len(self.records) > number)
@@ -107,7 +115,7 @@ class RunningGateway:
         async with asyncio.timeout(seconds), self._over:
             await self._over.wait_for(lambda: not any(m.in_flight for m in self.fleet.machines.values()))
 
-    async def _told(self, record: Record) -> None:
+    async def _told(self, record: RequestRecord) -> None:
         async with self._over:
             self.records.append(record)
             self._over.notify_all()
@@ -119,7 +127,7 @@ def models(*ids: str) -> dict[str, RoutedModel]:
 
 @asynccontextmanager
 async def running_gateway(
-    *connections: Connection,
+    *connections: ProviderConfig,
     lists: Mapping[str, Mapping[str, RoutedModel]] | None = None,
     keys: Mapping[str, str] | None = None,
     surfaces: tuple[str, ...] = ("boochat",),
@@ -135,7 +143,7 @@ async def running_gateway(
     names = (None, *surfaces)
     tables = [artifacts.table(gateway, surface, listed, **(table or {})) for surface in names]
     machines = {
-        connection.name: Machine(
+        connection.name: Provider(
             connection,
             Upstream(connection.url, timeouts=connection.timeouts),
             Upstream(connection.sidecar.url, timeouts=connection.timeouts) if connection.sidecar else None,
@@ -146,7 +154,7 @@ async def running_gateway(
     fleet = StaticFleet(gateway, {t.base: t for t in tables}, machines, router.lock_view(tables[0]))
     tasks: set[asyncio.Task[None]] = set()
 
-    def finished(record: Record) -> None:
+    def finished(record: RequestRecord) -> None:
         task = asyncio.ensure_future(served._told(record))
         tasks.add(task)
         task.add_done_callback(tasks.discard)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fleet_compiler.emit.tables import resolve_connections
 from fleet_compiler.load import load_fleet
-from fleet_compiler.lock.lockfile import applying, load_lock
+from fleet_compiler.lock.lockfile import current_entries, load_lock
 from fleet_compiler.pipeline import Compiled, compile_fleet
 from tests.support.paths import ROOT
 
@@ -16,5 +16,5 @@ NAMES = sorted(folder.name for folder in FLEETS.iterdir())
 
 def compiled(folder: Path) -> Compiled:
     loaded = load_fleet(folder / "fleet.yaml")
-    lock = applying(load_lock(folder / "fleet.lock"), resolve_connections(loaded.fleet))
+    lock = current_entries(load_lock(folder / "fleet.lock"), resolve_connections(loaded.fleet))
     return compile_fleet(loaded, lock, "..")

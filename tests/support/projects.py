@@ -8,15 +8,15 @@ from textwrap import dedent
 
 from fleet_compiler.emit.tables import resolve_connections
 from fleet_compiler.load import load_fleet
-from fleet_compiler.lock.lockfile import applying, save_lock
+from fleet_compiler.lock.lockfile import current_entries, save_lock
 from fleet_compiler.pipeline import Compiled, compile_fleet
-from fleet_runtime.artifacts.contract import Kind, Lock, LockedProvider, ModelFacts
+from fleet_runtime.artifacts.contract import Lock, LockedProvider, ModelFacts, ProviderKind
 
 CHAT = ModelFacts(context=8192, context_source="listed", purpose="chat")
 
 
 def lock_of(
-    url: str, *ids: str, kind: Kind = "llama-swap", known: Mapping[str, ModelFacts] | None = None
+    url: str, *ids: str, kind: ProviderKind = "llama-swap", known: Mapping[str, ModelFacts] | None = None
 ) -> LockedProvider:
     """An entry with some models; `known` are those whose facts matter."""
     return LockedProvider(url=url, kind=kind, models=dict.fromkeys(ids, CHAT) | dict(known or {}))
@@ -32,5 +32,5 @@ def write_fleet(folder: Path, yaml: str, **entries: LockedProvider) -> Path:
 
 def compile_text(folder: Path, yaml: str, **entries: LockedProvider) -> Compiled:
     loaded = load_fleet(write_fleet(folder, yaml, **entries))
-    lock = applying(Lock(providers=entries), resolve_connections(loaded.fleet))
+    lock = current_entries(Lock(providers=entries), resolve_connections(loaded.fleet))
     return compile_fleet(loaded, lock, "..")

@@ -1,7 +1,7 @@
 """A server on 127.0.0.1 that does exactly what a script says with the bytes of each connection.
 
 A script is a coroutine function that gets a `Peer` for each connection accepted; the connection is closed
-when it returns. `answering` makes the plain script of a well-behaved server.
+when it returns. `responsive` makes the plain script of a well-behaved server.
 """
 
 from __future__ import annotations
@@ -173,7 +173,7 @@ async def raw_server(
         raise failures[0]
 
 
-def answering(answer: bytes) -> Script:
+def responding(answer: bytes) -> Script:
     """The script that gives every request the same answer and keeps its connections."""
 
     async def script(peer: Peer) -> None:

@@ -11,8 +11,8 @@ import pytest
 
 from fleet_runtime.artifacts.snapshot import Snapshot
 from fleet_runtime.event_log import EventLog
-from fleet_runtime.providers.inventory import NEWS_SPACING, Inventory
-from fleet_runtime.providers.provider import Machine
+from fleet_runtime.providers.inventory import FEED_SPACING, Inventory
+from fleet_runtime.providers.provider import Provider
 from fleet_runtime.upstream import Upstream
 from tests.support import artifacts
 from tests.support.raw_server import Gone, Peer, raw_server
@@ -70,7 +70,7 @@ async def test_news_without_pause_makes_a_few_looks_and_the_last_news_makes_one(
         upstream = Upstream(server.url, timeouts=connection.timeouts)
         inventory = Inventory(
             Snapshot("sha256:0", Path(), gateway, {"": table}, {"noisy": connection}),
-            {"noisy": Machine(connection, upstream, None, None)},
+            {"noisy": Provider(connection, upstream, None, None)},
             {},
             EventLog(),
         )
@@ -83,4 +83,4 @@ async def test_news_without_pause_makes_a_few_looks_and_the_last_news_makes_one(
             await upstream.close()
     spoken = machine.last_word - machine.first_word
     meanwhile = [at for at in machine.asked if machine.first_word <= at <= machine.last_word]
-    assert 1 <= len(meanwhile) <= spoken / NEWS_SPACING + 2
+    assert 1 <= len(meanwhile) <= spoken / FEED_SPACING + 2

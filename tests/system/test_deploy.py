@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from fleet_runtime.artifacts.contract import Gateway
+from fleet_runtime.artifacts.contract import GatewayConfig
 from tests.support.artifacts import connection, gateway, write_generated
 from tests.support.paths import ROOT
 from tests.support.stack import free_port
@@ -169,7 +169,7 @@ def test_the_compose_file_and_the_image_agree() -> None:
 
 
 def test_whoever_stops_it_waits_longer_than_the_drain() -> None:
-    drain = Gateway.model_fields["drain"].default
+    drain = GatewayConfig.model_fields["drain"].default
     [unit] = re.findall(r"^TimeoutStopSec=(\d+)$", UNIT, re.MULTILINE)
     compose = COMPOSE["services"]["fleet"]["stop_grace_period"]
     assert drain + 10 <= int(unit)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from fleet_runtime.catalog.etag import Tagged
+from fleet_runtime.catalog.etag import TaggedBody
 from tests.support.stack import Stack, eventually
 from tests.system.conftest import SHARED
 
@@ -51,6 +51,6 @@ def test_a_change_makes_a_new_tag_and_its_return_the_old_one(stack: Stack) -> No
 
 def test_equal_bodies_have_equal_tags_and_others_do_not() -> None:
     bodies = [b"", *(model.encode() for model in SHARED)]
-    assert len({Tagged.of(body).tag for body in bodies}) == len(bodies)
-    assert Tagged.of(b"a") == Tagged.of(b"a")
-    assert not Tagged.of(b"a").held(None)
+    assert len({TaggedBody.of(body).tag for body in bodies}) == len(bodies)
+    assert TaggedBody.of(b"a") == TaggedBody.of(b"a")
+    assert not TaggedBody.of(b"a").held(None)

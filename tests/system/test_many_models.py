@@ -15,9 +15,9 @@ from fleet_runtime.artifacts.snapshot import Snapshot
 from fleet_runtime.catalog.catalog import Catalog
 from fleet_runtime.dialects.observation import Observation
 from fleet_runtime.event_log import EventLog
-from fleet_runtime.providers.health import after_look
+from fleet_runtime.providers.health import after_probe
 from fleet_runtime.providers.inventory import Inventory
-from fleet_runtime.routing.resolver import MachineView, resolve
+from fleet_runtime.routing.resolver import ProviderView, resolve_model
 from tests.support import artifacts
 
 MACHINES, MODELS = 100, 50
@@ -41,7 +41,9 @@ def crowd() -> tuple[Inventory, RoutingTable]:
 
 def look(inventory: Inventory, name: str, models: dict[str, ModelFacts]) -> None:
     seen = Observation("openai", "online", models=models)
-    state = after_look(inventory.states[name], seen, sidecar="unknown", latency=0.01, grace=30, now=1, wall=1)
+    state = after_probe(
+        inventory.states[name], seen, sidecar="unknown", latency=0.01, grace=30, now=1, wall=1
+    )
     inventory._publish(name, replace(state, observation=seen))
 
 
@@ -90,7 +92,7 @@ def test_an_unknown_name_among_thousands_of_models_is_refused_in_milliseconds(
     crowd: tuple[Inventory, RoutingTable],
 ) -> None:
     inventory, table = crowd
-    answer = resolve(table, inventory.view, "m003/qwen3-7b-instrukt")
+    answer = resolve_model(table, inventory.view, "m003/qwen3-7b-instrukt")
     assert answer.refusal is not None
     assert answer.refusal.suggestions[0] == "m003/qwen3-7b-instruct"
     assert median(lambda: _suggested(table, inventory, "qwen3-999b")) < 0.05
@@ -107,7 +109,7 @@ def test_what_may_have_been_meant_is_only_looked_for_where_it_is_told(
         return ("x",)
 
     monkeypatch.setattr("fleet_runtime.routing.resolver._suggestions", suggest)
-    answer = resolve(table, inventory.view, "m003/nope")
+    answer = resolve_model(table, inventory.view, "m003/nope")
     assert answer.refusal is not None
     assert calls == []
     assert (answer.refusal.suggestions, calls) == (("x",), ["nope"])
@@ -118,11 +120,11 @@ def test_long_names_that_differ_at_one_end_find_their_neighbours_in_milliseconds
     gateway = artifacts.gateway(*(artifacts.connection(name) for name in "abc"))
     table = artifacts.table(gateway, None)
     ids = [("qwen3-coder/" * 50)[:490] + f"-{number:04}" for number in range(2000)]
-    view = {name: MachineView("online", {id: id for id in ids}) for name in "abc"}
+    view = {name: ProviderView("online", {id: id for id in ids}) for name in "abc"}
     asked = ids[7][:-5] + "_0007"
 
     def suggested() -> tuple[str, ...]:
-        refusal = resolve(table, view, f"b/{asked}").refusal
+        refusal = resolve_model(table, view, f"b/{asked}").refusal
         return refusal.suggestions if refusal else ()
 
     assert suggested()[0] == f"b/{ids[7]}"
@@ -130,5 +132,5 @@ def test_long_names_that_differ_at_one_end_find_their_neighbours_in_milliseconds
 
 
 def _suggested(table: RoutingTable, inventory: Inventory, text: str) -> tuple[str, ...]:
-    refusal = resolve(table, inventory.view, text).refusal
+    refusal = resolve_model(table, inventory.view, text).refusal
     return refusal.suggestions if refusal else ()

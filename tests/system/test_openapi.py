@@ -13,20 +13,20 @@ from pydantic import BaseModel, TypeAdapter
 from fleet_runtime.api import fleet_schemas as api_fleet_shapes
 from fleet_runtime.api import schemas as api_shapes
 from fleet_runtime.api.events import FLEET_EVENT
-from fleet_runtime.api.fleet_schemas import Fleet, History, Machine
+from fleet_runtime.api.fleet_schemas import FleetStatus, History, ProviderReport
 from fleet_runtime.api.schemas import (
-    Catalog,
-    Error,
-    Favorites,
+    CatalogModel,
+    ErrorResponseBody,
+    FavoriteList,
     Health,
-    Model,
+    ModelCatalog,
     Picker,
     Ready,
     Resolution,
     Roles,
     Serving,
 )
-from fleet_runtime.errors import FAULTS
+from fleet_runtime.errors import ERROR_KINDS
 from fleet_runtime.event_log import Topic
 from tests.support.event_reader import following
 from tests.support.stack import Stack, eventually
@@ -41,23 +41,23 @@ SHAPES = [
 READS: dict[str, type[BaseModel]] = {
     "/health": Health,
     "/ready": Ready,
-    "/api/models": Catalog,
-    "/api/models?surface=arena": Catalog,
-    "/api/models/embedding/qwen3-8b": Model,
-    "/api/models/nobodys": Error,
+    "/api/models": ModelCatalog,
+    "/api/models?surface=arena": ModelCatalog,
+    "/api/models/embedding/qwen3-8b": CatalogModel,
+    "/api/models/nobodys": ErrorResponseBody,
     "/api/picker?surface=boochat": Picker,
     "/api/resolve?model=qwen3-8b&surface=arena": Resolution,
     "/api/resolve?model=@task": Resolution,
     "/api/resolve?model=embedding/qwen3-8x": Resolution,
     "/api/resolve?model=cellar/qwen3-8b": Resolution,
-    "/api/resolve": Error,
+    "/api/resolve": ErrorResponseBody,
     "/api/roles?surface=boochat": Roles,
-    "/api/roles?surface=nowhere": Error,
-    "/api/favorites": Favorites,
-    "/api/fleet": Fleet,
+    "/api/roles?surface=nowhere": ErrorResponseBody,
+    "/api/favorites": FavoriteList,
+    "/api/fleet": FleetStatus,
     "/api/fleet/history": History,
     "/api/fleet/attic/history?limit=5": History,
-    "/api/nothing": Error,
+    "/api/nothing": ErrorResponseBody,
 }
 
 
@@ -90,10 +90,10 @@ def test_an_answer_has_exactly_the_keys_that_are_described(stack: Stack, path: s
 
 
 def test_what_a_change_answers_is_described(stack: Stack) -> None:
-    assert described(stack.client.post("/api/fleet/attic/refresh").json(), Machine)
+    assert described(stack.client.post("/api/fleet/attic/refresh").json(), ProviderReport)
     assert described(stack.client.post("/api/reload").json(), Serving)
     for request in (stack.client.put, stack.client.delete):
-        assert described(request("/api/favorites/attic/qwen3-4b").json(), Favorites)
+        assert described(request("/api/favorites/attic/qwen3-4b").json(), FavoriteList)
 
 
 def test_every_operation_has_a_summary_a_shape_with_an_example_and_its_errors(
@@ -119,7 +119,7 @@ def test_every_operation_has_a_summary_a_shape_with_an_example_and_its_errors(
 
 
 def test_only_the_statuses_of_known_codes_are_described(description: dict[str, Any]) -> None:
-    known = {str(fault.status) for fault in FAULTS.values()} | {"200", "304", "default"}
+    known = {str(fault.status) for fault in ERROR_KINDS.values()} | {"200", "304", "default"}
     for methods in description["paths"].values():
         for operation in methods.values():
             assert operation["responses"].keys() <= known

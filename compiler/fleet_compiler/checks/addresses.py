@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterator
 from urllib.parse import SplitResult, urlsplit
 
-from fleet_compiler.checks.hostnames import host_fault, url_fault
-from fleet_compiler.config.model import WILDCARDS, Fleet
+from fleet_compiler.checks.hostnames import host_problem, url_problem
+from fleet_compiler.config.model import WILDCARDS, FleetConfig
 from fleet_compiler.diagnostics.diagnostic import Diagnostic
-from fleet_compiler.document.document import Document, Path
+from fleet_compiler.document.document import Document, YamlPath
 
 _HOME_DOMAINS = ("local", "lan", "home", "internal", "home.arpa", "localhost", "ts.net", "test", "invalid")
 _ENDPOINT = re.compile(
@@ -19,7 +19,7 @@ _ENDPOINT = re.compile(
 )
 
 
-def check(fleet: Fleet, document: Document) -> Iterator[Diagnostic]:
+def check(fleet: FleetConfig, document: Document) -> Iterator[Diagnostic]:
     for path, url in _urls(fleet, document):
         yield from _url(url, path, document)
     yield from _open_keys(fleet, document)
@@ -27,10 +27,10 @@ def check(fleet: Fleet, document: Document) -> Iterator[Diagnostic]:
     yield from _names(fleet, document)
 
 
-def _urls(fleet: Fleet, document: Document) -> Iterator[tuple[Path, str]]:
+def _urls(fleet: FleetConfig, document: Document) -> Iterator[tuple[YamlPath, str]]:
     for name, provider in fleet.providers.items():
         written = document.data["providers"].get(name)
-        at: Path = ("providers", name)
+        at: YamlPath = ("providers", name)
         if isinstance(written, dict):
             key = "url" if "url" in written else "api_base"
             yield (*at, key), provider.url
@@ -43,8 +43,8 @@ def _urls(fleet: Fleet, document: Document) -> Iterator[tuple[Path, str]]:
         yield ("gateway", "url"), fleet.gateway.url
 
 
-def _url(url: str, path: Path, document: Document) -> Iterator[Diagnostic]:
-    if fault := url_fault(url):
+def _url(url: str, path: YamlPath, document: Document) -> Iterator[Diagnostic]:
+    if fault := url_problem(url):
         yield document.diagnostic("F209", fault.message, path, help=fault.remedy)
     try:
         parts = urlsplit(url)
@@ -59,7 +59,7 @@ def _url(url: str, path: Path, document: Document) -> Iterator[Diagnostic]:
         yield document.diagnostic("F209", f"'{parts.hostname}' is no address to send to", path, help=remedy)
 
 
-def _endpoint(url: str, path: Path, document: Document) -> Iterator[Diagnostic]:
+def _endpoint(url: str, path: YamlPath, document: Document) -> Iterator[Diagnostic]:
     """What clients call is no address of a server; a prefix that is called so is told by a `/v1` after it."""
     match = _ENDPOINT.search(url)
     if match is None or document.value(path).rstrip("/").endswith("/v1"):
@@ -79,7 +79,7 @@ def _address(parts: SplitResult) -> ipaddress.IPv4Address | ipaddress.IPv6Addres
     return "wildcard" if address.is_unspecified else address
 
 
-def _open_keys(fleet: Fleet, document: Document) -> Iterator[Diagnostic]:
+def _open_keys(fleet: FleetConfig, document: Document) -> Iterator[Diagnostic]:
     for path, url in _urls(fleet, document):
         if path[0] != "providers":
             continue
@@ -103,9 +103,9 @@ def _is_public(url: str) -> bool:
     return "." in host and not any(host == home or host.endswith(f".{home}") for home in _HOME_DOMAINS)
 
 
-def _listen(fleet: Fleet, document: Document) -> Iterator[Diagnostic]:
+def _listen(fleet: FleetConfig, document: Document) -> Iterator[Diagnostic]:
     host, _, port = fleet.gateway.listen.rpartition(":")
-    path: Path = ("gateway", "listen")
+    path: YamlPath = ("gateway", "listen")
     if not 0 < int(port) < 65536:
         remedy = "write a port from 1 to 65535"
         yield document.diagnostic("F209", f"port {int(port)} does not exist", path, help=remedy)
@@ -113,7 +113,7 @@ def _listen(fleet: Fleet, document: Document) -> Iterator[Diagnostic]:
         remedy = "write an IPv6 address in brackets, like [::1]:8400"
         yield document.diagnostic("F209", f"'{host}' is not an IPv6 address", path, help=remedy)
         return
-    if not host.startswith("[") and (fault := host_fault(host)):
+    if not host.startswith("[") and (fault := host_problem(host)):
         yield document.diagnostic("F209", fault.message, path, help=fault.remedy)
     if not is_loopback(host) and not fleet.gateway.keys:
         message = f"the gateway would be open to whoever reaches '{fleet.gateway.listen}'"
@@ -126,13 +126,13 @@ def _listen(fleet: Fleet, document: Document) -> Iterator[Diagnostic]:
         yield document.diagnostic("F212", message, path, help=remedy)
 
 
-def _names(fleet: Fleet, document: Document) -> Iterator[Diagnostic]:
+def _names(fleet: FleetConfig, document: Document) -> Iterator[Diagnostic]:
     """Names that the gateway knows itself and its pages by, and that nobody can have."""
     for index, host in enumerate(fleet.gateway.hosts):
-        if not host.startswith("[") and (fault := host_fault(host)):
+        if not host.startswith("[") and (fault := host_problem(host)):
             yield document.diagnostic("F209", fault.message, ("gateway", "hosts", index), help=fault.remedy)
     for index, origin in enumerate(fleet.gateway.origins):
-        if fault := url_fault(origin):
+        if fault := url_problem(origin):
             yield document.diagnostic("F209", fault.message, ("gateway", "origins", index), help=fault.remedy)
 
 

@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from fleet_compiler.config.model import Fleet
+from fleet_compiler.config.model import FleetConfig
 from fleet_compiler.diagnostics.diagnostic import Diagnostic
 from fleet_compiler.diagnostics.text import listed, nearest, short
-from fleet_compiler.document.document import Document, Path
+from fleet_compiler.document.document import Document, YamlPath
 from fleet_compiler.emit.tables import Resolved, table_path
 from fleet_runtime.artifacts.contract import FLEET_TABLE, Lock, RoutingTable
-from fleet_runtime.routing.resolver import View, admits, lock_view, resolve
+from fleet_runtime.routing.resolver import View, admits, lock_view, resolve_model
 
 Roles = Mapping[str, tuple[str, ...]]
 
 
-class _Doubt(NamedTuple):
+class _Warning(NamedTuple):
     code: str
-    path: Path
+    path: YamlPath
     message: str
     help: str
 
 
-def doubts(fleet: Fleet, resolved: Resolved, document: Document) -> list[Diagnostic]:
+def lock_warnings(fleet: FleetConfig, resolved: Resolved, document: Document) -> list[Diagnostic]:
     """Role models that no machine is known to list, a compaction role that holds less than what it is
     to shorten, and models of the default machine whose bare ids mean another machine."""
     table = resolved.tables[FLEET_TABLE]
@@ -38,7 +38,7 @@ def doubts(fleet: Fleet, resolved: Resolved, document: Document) -> list[Diagnos
     ]
 
 
-def idle_globs(fleet: Fleet, lock: Lock, document: Document) -> list[Diagnostic]:
+def unmatched_globs(fleet: FleetConfig, lock: Lock, document: Document) -> list[Diagnostic]:
     """Globs of `include` that match nothing that a machine of `lock` lists or fleet.yaml declares for it."""
     found = []
     for name, provider in fleet.providers.items():
@@ -55,14 +55,14 @@ def idle_globs(fleet: Fleet, lock: Lock, document: Document) -> list[Diagnostic]
     return found
 
 
-def _slashed_ids(table: RoutingTable) -> Iterator[_Doubt]:
+def _slashed_ids(table: RoutingTable) -> Iterator[_Warning]:
     """The bare id of such a model is read as a composite id of the other machine."""
     default = table.default_provider
     models = next(provider.models for provider in table.providers if provider.name == default)
     for id in models:
         head, slash, _ = id.partition("/")
         if slash and table.names.get(head, default) != default:
-            yield _Doubt(
+            yield _Warning(
                 "F304",
                 ("default_provider",),
                 f"'{default}' lists '{id}', which by itself means a model of '{table.names[head]}'",
@@ -71,15 +71,15 @@ def _slashed_ids(table: RoutingTable) -> Iterator[_Doubt]:
 
 
 def _roles(
-    roles: Roles, at: Path, table: RoutingTable, fleet_table: RoutingTable, view: View
-) -> Iterator[_Doubt]:
+    roles: Roles, at: YamlPath, table: RoutingTable, fleet_table: RoutingTable, view: View
+) -> Iterator[_Warning]:
     """Doubts about the `roles` written at `at`, which the surface of `table` overlays on the fleet's."""
     for role, candidates in roles.items():
         for index, text in enumerate(candidates):
-            answer = resolve(fleet_table, view, text)
+            answer = resolve_model(fleet_table, view, text)
             if answer.refusal is not None and answer.refusal.code == "model_not_found":
                 known = ", ".join(f"'{id}'" for id in answer.refusal.suggestions)
-                yield _Doubt(
+                yield _Warning(
                     "F302",
                     (*at, role, index),
                     f"role '{role}': {answer.refusal.message}, as far as fleet.lock knows",
@@ -88,7 +88,7 @@ def _roles(
     if roles.keys() & {"default", "compaction"}:
         default, compaction = (_context(table, view, role) for role in ("default", "compaction"))
         if default is not None and compaction is not None and compaction < default:
-            yield _Doubt(
+            yield _Warning(
                 "F305",
                 (*at, "compaction" if "compaction" in roles else "default"),
                 f"role 'compaction' holds {compaction} tokens, role 'default' {default}",
@@ -99,7 +99,7 @@ def _roles(
 def _context(table: RoutingTable, view: View, role: str) -> int | None:
     """The context of a role's first choice."""
     candidates = table.roles.get(role)
-    answer = resolve(table, view, candidates[0]) if candidates else None
+    answer = resolve_model(table, view, candidates[0]) if candidates else None
     for provider in table.providers:
         if answer is not None and answer.listed is not None and provider.name == answer.provider:
             return provider.models[answer.listed].context

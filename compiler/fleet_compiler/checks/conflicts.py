@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 
 from fleet_compiler.checks.references import may_use
 from fleet_compiler.clients import CLIENTS
-from fleet_compiler.config.model import Fleet, Provider
+from fleet_compiler.config.model import FleetConfig, ProviderSettings
 from fleet_compiler.diagnostics.diagnostic import Diagnostic, Related
 from fleet_compiler.diagnostics.text import listed, short
-from fleet_compiler.document.document import Document, Path
+from fleet_compiler.document.document import Document, YamlPath
 from fleet_runtime.routing.resolver import admits
 
 RESERVED_OUTPUTS = ("gateway.json", "manifest.json", "fleet.schema.json", "routing")
@@ -31,7 +31,7 @@ OPENCODE_PROVIDERS = frozenset({
 """Provider names of opencode's built-in catalogue (models.dev), whose models it mixes in under that name."""
 
 
-def check(fleet: Fleet, document: Document) -> Iterator[Diagnostic]:
+def check(fleet: FleetConfig, document: Document) -> Iterator[Diagnostic]:
     yield from _outputs(fleet, document)
     yield from _client_settings(fleet, document)
     yield from _client_keys(fleet, document)
@@ -43,14 +43,14 @@ def check(fleet: Fleet, document: Document) -> Iterator[Diagnostic]:
         yield from _offers(name, provider, document)
 
 
-def _outputs(fleet: Fleet, document: Document) -> Iterator[Diagnostic]:
+def _outputs(fleet: FleetConfig, document: Document) -> Iterator[Diagnostic]:
     """Two paths are one also where a file system ignores case, and where one is a folder of the other."""
     taken: dict[tuple[str, ...], str] = {(name,): "" for name in RESERVED_OUTPUTS}
     for name, surface in fleet.surfaces.items():
         if surface.client is None:
             continue
         file = surface.file or CLIENTS[surface.client].file
-        at: Path = ("surfaces", name, "file" if surface.file else "client")
+        at: YamlPath = ("surfaces", name, "file" if surface.file else "client")
         if not _stays_inside(file):
             message = f"'{short(file)}' is not a path inside the folder of generated files"
             remedy = "write a relative path without '..', like laptop/opencode.json"
@@ -78,7 +78,7 @@ def _stays_inside(file: str) -> bool:
     return "\\" not in file and ":" not in parts[0] and not any(part in ("", ".", "..") for part in parts)
 
 
-def _client_settings(fleet: Fleet, document: Document) -> Iterator[Diagnostic]:
+def _client_settings(fleet: FleetConfig, document: Document) -> Iterator[Diagnostic]:
     for name, surface in fleet.surfaces.items():
         for key in ("file", "exclusive", "legacy_provider", "key") if surface.client is None else ():
             if key in surface.model_fields_set:
@@ -89,7 +89,7 @@ def _client_settings(fleet: Fleet, document: Document) -> Iterator[Diagnostic]:
                 )
 
 
-def _client_keys(fleet: Fleet, document: Document) -> Iterator[Diagnostic]:
+def _client_keys(fleet: FleetConfig, document: Document) -> Iterator[Diagnostic]:
     for name, surface in fleet.surfaces.items():
         if surface.client is None or surface.key is not None or not fleet.gateway.keys:
             continue
@@ -103,7 +103,7 @@ def _client_keys(fleet: Fleet, document: Document) -> Iterator[Diagnostic]:
             yield document.diagnostic("F256", message, at, key=True, help=remedy, severity="warning")
 
 
-def _legacy_providers(fleet: Fleet, document: Document) -> Iterator[Diagnostic]:
+def _legacy_providers(fleet: FleetConfig, document: Document) -> Iterator[Diagnostic]:
     for name, surface in fleet.surfaces.items():
         if surface.legacy_provider in fleet.providers:
             owner = surface.legacy_provider
@@ -114,7 +114,7 @@ def _legacy_providers(fleet: Fleet, document: Document) -> Iterator[Diagnostic]:
             yield document.diagnostic("F214", message, at, help=remedy, related=related)
 
 
-def _opencode_names(fleet: Fleet, document: Document) -> Iterator[Diagnostic]:
+def _opencode_names(fleet: FleetConfig, document: Document) -> Iterator[Diagnostic]:
     surfaces = [surface for surface in fleet.surfaces.values() if surface.client == "opencode"]
     for name, provider in fleet.providers.items():
         used = any(may_use(surface, name, provider) for surface in surfaces)
@@ -128,16 +128,16 @@ def _opencode_names(fleet: Fleet, document: Document) -> Iterator[Diagnostic]:
         yield document.diagnostic("F251", message, at, key=True, help=remedy, severity="warning")
 
 
-def _is_namesake(name: str, provider: Provider) -> bool:
+def _is_namesake(name: str, provider: ProviderSettings) -> bool:
     """Whether the provider is the very service that opencode means by the name."""
     return name in (urlsplit(provider.api_base).hostname or "").split(".")
 
 
-def _default_provider(fleet: Fleet, document: Document) -> Iterator[Diagnostic]:
+def _default_provider(fleet: FleetConfig, document: Document) -> Iterator[Diagnostic]:
     provider = fleet.providers.get(fleet.default_provider)
     if provider is None:
         return
-    at: Path = ("default_provider",)
+    at: YamlPath = ("default_provider",)
     if not provider.enabled:
         message = f"default_provider '{fleet.default_provider}' is not enabled: bare ids reach nothing"
         remedy = "enable it, or choose another"
@@ -148,10 +148,10 @@ def _default_provider(fleet: Fleet, document: Document) -> Iterator[Diagnostic]:
         yield document.diagnostic("F254", message, at, help=remedy, severity="warning")
 
 
-def _same_addresses(fleet: Fleet, document: Document) -> Iterator[Diagnostic]:
+def _same_addresses(fleet: FleetConfig, document: Document) -> Iterator[Diagnostic]:
     first: dict[str, str] = {}
     for name, provider in fleet.providers.items():
-        at: Path = ("providers", name)
+        at: YamlPath = ("providers", name)
         owner = first.setdefault(provider.api_base, name)
         if owner != name and _reads_same_key(provider, fleet.providers[owner]):
             message = f"providers '{owner}' and '{name}' have one address"
@@ -166,12 +166,12 @@ def _same_addresses(fleet: Fleet, document: Document) -> Iterator[Diagnostic]:
             yield document.diagnostic("F257", message, (*at, "sidecar"), help=remedy, severity="warning")
 
 
-def _reads_same_key(one: Provider, other: Provider) -> bool:
+def _reads_same_key(one: ProviderSettings, other: ProviderSettings) -> bool:
     return (one.api_key_env, one.api_key_file) == (other.api_key_env, other.api_key_file)
 
 
-def _offers(name: str, provider: Provider, document: Document) -> Iterator[Diagnostic]:
-    at: Path = ("providers", name)
+def _offers(name: str, provider: ProviderSettings, document: Document) -> Iterator[Diagnostic]:
+    at: YamlPath = ("providers", name)
     if provider.poll is False and not provider.models and provider.unlisted == "refuse":
         message = f"provider '{name}' is never asked and declares no models: it offers none"
         remedy = "add 'models', or delete 'poll: false'"

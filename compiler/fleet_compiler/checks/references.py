@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from fleet_compiler.config.model import Fleet, Provider, Surface
+from fleet_compiler.config.model import FleetConfig, ProviderSettings, SurfaceSettings
 from fleet_compiler.diagnostics.diagnostic import Diagnostic, Related
 from fleet_compiler.diagnostics.text import listed, nearest, short
-from fleet_compiler.document.document import Document, Path
-from fleet_runtime.routing.model_id import PROVIDER_NAME, model_id_fault, split_id
+from fleet_compiler.document.document import Document, YamlPath
+from fleet_runtime.routing.model_id import PROVIDER_NAME, model_id_problem, split_id
 
 
-def check(fleet: Fleet, document: Document) -> Iterator[Diagnostic]:
+def check(fleet: FleetConfig, document: Document) -> Iterator[Diagnostic]:
     names = _names(fleet, document)
     yield from _default_provider(names, fleet, document)
     yield from _former_names(fleet, document)
@@ -42,24 +42,24 @@ class _Names:
         return f"did you mean '{near}'?" if near else f"known: {listed(known, 'and')}{also}"
 
 
-def _names(fleet: Fleet, document: Document) -> _Names:
+def _names(fleet: FleetConfig, document: Document) -> _Names:
     present = fleet.providers.keys() | document.data["providers"].keys()
     former = {old: name for name, provider in fleet.providers.items() for old in provider.formerly}
     return _Names(frozenset(present), frozenset(present | former.keys()), former)
 
 
-def _default_provider(names: _Names, fleet: Fleet, document: Document) -> Iterator[Diagnostic]:
+def _default_provider(names: _Names, fleet: FleetConfig, document: Document) -> Iterator[Diagnostic]:
     name = fleet.default_provider
     if name not in names.present:
         message = f"default_provider names unknown provider '{short(name)}'"
         yield document.diagnostic("F201", message, ("default_provider",), help=names.remedy(name))
 
 
-def _former_names(fleet: Fleet, document: Document) -> Iterator[Diagnostic]:
-    taken: dict[str, Path] = {name: ("providers", name) for name in fleet.providers}
+def _former_names(fleet: FleetConfig, document: Document) -> Iterator[Diagnostic]:
+    taken: dict[str, YamlPath] = {name: ("providers", name) for name in fleet.providers}
     for provider, settings in fleet.providers.items():
         for index, former in enumerate(settings.formerly):
-            at: Path = ("providers", provider, "formerly", index)
+            at: YamlPath = ("providers", provider, "formerly", index)
             if former not in taken:
                 taken[former] = at
                 continue
@@ -69,7 +69,7 @@ def _former_names(fleet: Fleet, document: Document) -> Iterator[Diagnostic]:
             yield document.diagnostic("F202", message, at, help=remedy, related=related)
 
 
-def _namespaces(names: _Names, fleet: Fleet, document: Document) -> Iterator[Diagnostic]:
+def _namespaces(names: _Names, fleet: FleetConfig, document: Document) -> Iterator[Diagnostic]:
     for index, namespace in enumerate(fleet.namespaces):
         if namespace in names.all:
             message = f"namespace '{short(namespace)}' is also a provider's name"
@@ -77,9 +77,9 @@ def _namespaces(names: _Names, fleet: Fleet, document: Document) -> Iterator[Dia
             yield document.diagnostic("F202", message, ("namespaces", index), help=remedy)
 
 
-def _aliases(names: _Names, fleet: Fleet, document: Document) -> Iterator[Diagnostic]:
+def _aliases(names: _Names, fleet: FleetConfig, document: Document) -> Iterator[Diagnostic]:
     for alias, target in fleet.aliases.items():
-        at: Path = ("aliases", alias)
+        at: YamlPath = ("aliases", alias)
         head, slash, _ = alias.partition("/")
         if alias.startswith("@"):
             message = f"alias '{short(alias)}' can never be asked for: '@' begins the name of a role"
@@ -92,13 +92,15 @@ def _aliases(names: _Names, fleet: Fleet, document: Document) -> Iterator[Diagno
             message = f"alias '{short(alias)}' can never be asked for: namespace '{head}/' is taken off first"
             remedy = f"write '{short(alias.partition('/')[2])}'"
             yield document.diagnostic("F203", message, at, key=True, help=remedy)
-        elif fault := model_id_fault(alias):
+        elif fault := model_id_problem(alias):
             remedy = "write the id as the old sessions have it"
             yield document.diagnostic("F204", f"alias '{short(alias)}' {fault}", at, key=True, help=remedy)
         yield from _composite(names, fleet, target, at, document)
 
 
-def _composite(names: _Names, fleet: Fleet, text: str, at: Path, document: Document) -> Iterator[Diagnostic]:
+def _composite(
+    names: _Names, fleet: FleetConfig, text: str, at: YamlPath, document: Document
+) -> Iterator[Diagnostic]:
     """Faults of a text that has to name a provider and a model."""
     id = split_id(text)
     if id is None:
@@ -107,13 +109,13 @@ def _composite(names: _Names, fleet: Fleet, text: str, at: Path, document: Docum
         message = f"'{short(text)}' names unknown provider '{short(id.provider)}'"
         also = f"; a model of the default provider is '{fleet.default_provider}/{short(text)}'"
         yield document.diagnostic("F201", message, at, help=names.remedy(id.provider, also))
-    elif fault := model_id_fault(id.model, id.provider):
+    elif fault := model_id_problem(id.model, id.provider):
         message = f"model id '{short(id.model)}' {fault}"
         yield document.diagnostic("F204", message, at, help="write the id as the machine lists it")
 
 
-def _roles(names: _Names, fleet: Fleet, document: Document) -> Iterator[Diagnostic]:
-    places: list[tuple[Path, dict[str, tuple[str, ...]]]] = [(("roles",), fleet.roles)]
+def _roles(names: _Names, fleet: FleetConfig, document: Document) -> Iterator[Diagnostic]:
+    places: list[tuple[YamlPath, dict[str, tuple[str, ...]]]] = [(("roles",), fleet.roles)]
     places += [(("surfaces", name, "roles"), surface.roles) for name, surface in fleet.surfaces.items()]
     for above, roles in places:
         for role, candidates in roles.items():
@@ -121,7 +123,9 @@ def _roles(names: _Names, fleet: Fleet, document: Document) -> Iterator[Diagnost
                 yield from _candidate(names, fleet, text, (*above, role, index), document)
 
 
-def _candidate(names: _Names, fleet: Fleet, text: str, at: Path, document: Document) -> Iterator[Diagnostic]:
+def _candidate(
+    names: _Names, fleet: FleetConfig, text: str, at: YamlPath, document: Document
+) -> Iterator[Diagnostic]:
     rest = without_namespace(fleet, text)
     if text.startswith("@"):
         message = f"role names another role, '{short(text)}'"
@@ -130,24 +134,24 @@ def _candidate(names: _Names, fleet: Fleet, text: str, at: Path, document: Docum
         return
     elif "/" in rest:
         yield from _composite(names, fleet, rest, at, document)
-    elif fault := model_id_fault(rest, fleet.default_provider):
+    elif fault := model_id_problem(rest, fleet.default_provider):
         message = f"model id '{short(rest)}' {fault}"
         yield document.diagnostic("F204", message, at, help="write the id as the machine lists it")
 
 
-def without_namespace(fleet: Fleet, text: str) -> str:
+def without_namespace(fleet: FleetConfig, text: str) -> str:
     head, slash, rest = text.partition("/")
     return rest if slash and head in fleet.namespaces else text
 
 
 def _surface(
-    names: _Names, fleet: Fleet, name: str, surface: Surface, document: Document
+    names: _Names, fleet: FleetConfig, name: str, surface: SurfaceSettings, document: Document
 ) -> Iterator[Diagnostic]:
     unknown = [p for p in surface.providers or () if p not in names.present]
     for index, provider in enumerate(surface.providers or ()):
         if provider in unknown:
             message = f"surface '{name}' names unknown provider '{short(provider)}'"
-            at: Path = ("surfaces", name, "providers", index)
+            at: YamlPath = ("surfaces", name, "providers", index)
             yield document.diagnostic("F201", message, at, help=names.remedy(provider))
     usable = {key for key, provider in fleet.providers.items() if may_use(surface, key, provider)}
     if not usable and not unknown and fleet.providers.keys() >= names.present:
@@ -159,14 +163,14 @@ def _surface(
     yield from _surface_key(fleet, name, surface, document)
 
 
-def may_use(surface: Surface, name: str, provider: Provider) -> bool:
+def may_use(surface: SurfaceSettings, name: str, provider: ProviderSettings) -> bool:
     """Whether the surface's `providers` and `classes` let it use the provider."""
     named = surface.providers is None or name in surface.providers
     return named and (surface.classes is None or provider.class_ in surface.classes)
 
 
 def _surface_roles(
-    fleet: Fleet, name: str, surface: Surface, usable: Iterable[str], document: Document
+    fleet: FleetConfig, name: str, surface: SurfaceSettings, usable: Iterable[str], document: Document
 ) -> Iterator[Diagnostic]:
     present = {old: key for key, provider in fleet.providers.items() for old in provider.formerly}
     for role, candidates in surface.roles.items():
@@ -182,7 +186,9 @@ def _surface_roles(
                 yield document.diagnostic("F206", message, at, help=remedy)
 
 
-def _surface_key(fleet: Fleet, name: str, surface: Surface, document: Document) -> Iterator[Diagnostic]:
+def _surface_key(
+    fleet: FleetConfig, name: str, surface: SurfaceSettings, document: Document
+) -> Iterator[Diagnostic]:
     if surface.key is None:
         return
     at = ("surfaces", name, "key")
@@ -200,13 +206,13 @@ def _surface_key(fleet: Fleet, name: str, surface: Surface, document: Document) 
         yield document.diagnostic("F207", message, at, help=remedy, related=related)
 
 
-def _key_names(fleet: Fleet, document: Document) -> set[str]:
+def _key_names(fleet: FleetConfig, document: Document) -> set[str]:
     written = document.data.get("gateway")
     keys = written.get("keys") if isinstance(written, dict) else None
     return fleet.gateway.keys.keys() | (keys.keys() if isinstance(keys, dict) else set())
 
 
-def _keys(fleet: Fleet, document: Document) -> Iterator[Diagnostic]:
+def _keys(fleet: FleetConfig, document: Document) -> Iterator[Diagnostic]:
     written = document.data.get("surfaces")
     surfaces = fleet.surfaces.keys() | (written.keys() if isinstance(written, dict) else set())
     for name, key in fleet.gateway.keys.items():
@@ -220,12 +226,12 @@ def _keys(fleet: Fleet, document: Document) -> Iterator[Diagnostic]:
                 yield document.diagnostic("F207", message, at, help=remedy)
 
 
-def _models(fleet: Fleet, document: Document) -> Iterator[Diagnostic]:
+def _models(fleet: FleetConfig, document: Document) -> Iterator[Diagnostic]:
     for name, provider in fleet.providers.items():
         mapped = not isinstance(_written_models(document, name), list)
         for index, (id, facts) in enumerate(provider.models.items()):
-            at: Path = ("providers", name, "models", id if mapped else index)
-            if fault := model_id_fault(id, name):
+            at: YamlPath = ("providers", name, "models", id if mapped else index)
+            if fault := model_id_problem(id, name):
                 message = f"model id '{short(id)}' {fault}"
                 remedy = "write the id as the machine lists it"
                 yield document.diagnostic("F204", message, at, key=True, help=remedy)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fleet_runtime.artifacts.contract import Gateway, KeyReference, RoutingTable
+from fleet_runtime.artifacts.contract import GatewayConfig, KeyReference, RoutingTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class ClientView:
     `legacy_provider`: the name of one more provider, for ids that older sessions saved.
     """
 
-    gateway: Gateway
+    gateway: GatewayConfig
     table: RoutingTable
     file: str
     key: KeyReference | None

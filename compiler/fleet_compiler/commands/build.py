@@ -10,9 +10,9 @@ from pathlib import Path
 import click
 
 from fleet_compiler.commands.options import epilog, file_option, fleet_file, output_option
-from fleet_compiler.commands.progress import asked_and_said, show_list
+from fleet_compiler.commands.progress import probe_text, show_models
 from fleet_compiler.commands.terminal import change, note, say, show_diagnostics, show_failure, warn
-from fleet_compiler.diagnostics.errors import FleetError, StaleArtifacts
+from fleet_compiler.diagnostics.errors import FleetError, StaleArtifactsError
 from fleet_compiler.emit.plan import line_counts
 from fleet_compiler.pipeline import Prepared, Project, prepare, project_of
 from fleet_compiler.pipeline import build as run_build
@@ -56,7 +56,7 @@ def _build(project: Project, locked: bool) -> None:
         project,
         environ=os.environ,
         locked=locked,
-        progress=show_list,
+        progress=show_models,
         waiting=lambda: note(f"waiting for another fleet command in '{project.folder}'"),
         before_writing=_announce,
     )
@@ -81,11 +81,11 @@ def _without_models(prepared: Prepared, name: str, seen: Observation | None) -> 
     if seen is None:
         return f"{who} is not in fleet.lock and has no list: {again}"
     connections = {each.name: each for each in prepared.compiled.resolved.gateway.providers}
-    return f"{who} gave no list: {asked_and_said(connections[name], seen)}; {again} again"
+    return f"{who} gave no list: {probe_text(connections[name], seen)}; {again} again"
 
 
 def _announce(prepared: Prepared) -> None:
-    """What must be said before files are replaced."""
+    """What must be observation_text before files are replaced."""
     loaded = prepared.compiled.loaded
     show_diagnostics(prepared.compiled.warnings, (loaded.source,))
     for foreign in prepared.plan.foreign:
@@ -101,7 +101,7 @@ def _check(project: Project, mend: str) -> None:
         return
     for line in _reasons(prepared):
         note(line)
-    raise StaleArtifacts(f"generated files are out of date: run `{mend}`", prepared.plan)
+    raise StaleArtifactsError(f"generated files are out of date: run `{mend}`", prepared.plan)
 
 
 def _reasons(prepared: Prepared) -> list[str]:

@@ -31,7 +31,7 @@ def client_environment(client: str, config: Path) -> dict[str, str]:
     return variables
 
 
-def doubts(client: str, config: Path, environ: Mapping[str, str]) -> list[str]:
+def environment_warnings(client: str, config: Path, environ: Mapping[str, str]) -> list[str]:
     """What will keep the client from working, as far as can be told before it starts."""
     providers = _read(client, config).get("provider", {}).values()
     keys = {provider["options"].get("apiKey", "") for provider in providers}

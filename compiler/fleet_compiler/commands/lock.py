@@ -8,20 +8,20 @@ from pathlib import Path
 
 import click
 
-from fleet_compiler.checks.hostnames import url_fault
+from fleet_compiler.checks.hostnames import url_problem
 from fleet_compiler.commands.options import epilog, file_option, fleet_file
-from fleet_compiler.commands.progress import said, show_seen
+from fleet_compiler.commands.progress import observation_text, show_observation
 from fleet_compiler.commands.terminal import change, note, say
-from fleet_compiler.diagnostics.errors import MachineSilent, StaleArtifacts, UsageProblem
+from fleet_compiler.diagnostics.errors import ProviderSilentError, StaleArtifactsError, UsageError
 from fleet_compiler.diagnostics.text import answered, nearest
 from fleet_compiler.emit.tables import resolve_connections
 from fleet_compiler.load import load_fleet
-from fleet_compiler.lock.diff import Difference, compare_locks, in_words
-from fleet_compiler.lock.discover import discover, is_asked
-from fleet_compiler.lock.from_gateway import Contexts, ask_gateway, with_contexts
-from fleet_compiler.lock.lockfile import applying, dump_lock, load_lock, save_lock, with_observations
-from fleet_compiler.process_lock import taking_turns
-from fleet_runtime.artifacts.contract import Connection
+from fleet_compiler.lock.diff import Difference, compare_locks, describe_difference
+from fleet_compiler.lock.discover import discover, is_polled
+from fleet_compiler.lock.from_gateway import Contexts, fetch_contexts, merge_contexts
+from fleet_compiler.lock.lockfile import current_entries, dump_lock, load_lock, merge_observations, save_lock
+from fleet_compiler.process_lock import hold_process_lock
+from fleet_runtime.artifacts.contract import ProviderConfig
 from fleet_runtime.dialects.observation import Observation
 
 
@@ -56,7 +56,7 @@ def lock(
     its entry.
     """
     if url is not None and gateway is not None:
-        raise UsageProblem("--url and --from-gateway do not go together")
+        raise UsageError("--url and --from-gateway do not go together")
     config = fleet_file(file)
     path = config.parent / "fleet.lock"
     connections = resolve_connections(load_fleet(config).fleet)
@@ -66,21 +66,23 @@ def lock(
     seen: dict[str, Observation] = {}
     contexts: Contexts = {}
     if gateway is None:
-        seen = discover(asked, config.parent, os.environ, progress=show_seen)
+        seen = discover(asked, config.parent, os.environ, progress=show_observation)
     else:
         _require_usable(gateway)
-        contexts = ask_gateway(gateway, os.environ.get("FLEET_KEY"), asked)
-    with taking_turns(config.parent, lambda: note(f"waiting for another fleet command in '{config.parent}'")):
+        contexts = fetch_contexts(gateway, os.environ.get("FLEET_KEY"), asked)
+    with hold_process_lock(
+        config.parent, lambda: note(f"waiting for another fleet command in '{config.parent}'")
+    ):
         old = load_lock(path)
-        new = with_observations(applying(old, connections), seen, connections)
-        new = with_contexts(new, contexts)
+        new = merge_observations(current_entries(old, connections), seen, connections)
+        new = merge_contexts(new, contexts)
         differences = compare_locks(old, new)
         stale = not path.is_file() or path.read_bytes() != dump_lock(new)
         if stale and not check:
             save_lock(path, new)
     _show(differences)
     if check and stale:
-        raise StaleArtifacts(f"'{path}' is out of date: run `fleet lock`")
+        raise StaleArtifactsError(f"'{path}' is out of date: run `fleet lock`")
     say(f"wrote {path}" if stale else f"{path} is current{_as_far_as(seen)}")
     if gateway is None:
         _require(names, seen)
@@ -92,45 +94,45 @@ def _as_far_as(seen: dict[str, Observation]) -> str:
     return "" if there == len(seen) else f", as far as {answered(there, len(seen))}"
 
 
-def _asked(connections: Iterable[Connection], names: tuple[str, ...]) -> list[Connection]:
+def _asked(connections: Iterable[ProviderConfig], names: tuple[str, ...]) -> list[ProviderConfig]:
     by_name = {connection.name: connection for connection in connections}
     for name in names:
         if name not in by_name:
             near = nearest(name, by_name)
             hint = f"did you mean '{near}'" if near else f"there are: {', '.join(by_name)}"
-            raise UsageProblem(f"no provider '{name}' in fleet.yaml; {hint}")
+            raise UsageError(f"no provider '{name}' in fleet.yaml; {hint}")
         if by_name[name].poll is False:
-            raise UsageProblem(f"provider '{name}' has `poll: false` and is never asked")
+            raise UsageError(f"provider '{name}' has `poll: false` and is never asked")
     if names:
         return [by_name[name] for name in dict.fromkeys(names)]
-    return [connection for connection in by_name.values() if is_asked(connection)]
+    return [connection for connection in by_name.values() if is_polled(connection)]
 
 
-def _at(url: str, asked: list[Connection], names: tuple[str, ...]) -> Connection:
+def _at(url: str, asked: list[ProviderConfig], names: tuple[str, ...]) -> ProviderConfig:
     """The one named machine, at another address."""
     if len(names) != 1:
-        raise UsageProblem("--url needs exactly one NAME")
+        raise UsageError("--url needs exactly one NAME")
     if not url.startswith(("http://", "https://")):
-        raise UsageProblem(f"'{url}' is not a URL: it begins with http:// or https://")
+        raise UsageError(f"'{url}' is not a URL: it begins with http:// or https://")
     _require_usable(url)
     root = url.rstrip("/").removesuffix("/v1").rstrip("/")
     return asked[0].model_copy(update={"url": root, "api_base": f"{root}/v1"})
 
 
 def _require_usable(url: str) -> None:
-    if fault := url_fault(url):
-        raise UsageProblem(f"nothing can be asked at '{url}': {fault.message}; {fault.remedy}")
+    if fault := url_problem(url):
+        raise UsageError(f"nothing can be asked at '{url}': {fault.message}; {fault.remedy}")
 
 
 def _show(differences: Iterable[Difference]) -> None:
     for difference in differences:
         change(f"{difference.provider}:")
-        for line in in_words(difference):
+        for line in describe_difference(difference):
             change(f"  {line}")
 
 
 def _require(names: tuple[str, ...], seen: dict[str, Observation]) -> None:
     silent = [name for name in dict.fromkeys(names) if seen[name].status != "online"]
     if silent:
-        reasons = "; ".join(f"'{name}': {said(seen[name])}" for name in silent)
-        raise MachineSilent(f"no list from {reasons}")
+        reasons = "; ".join(f"'{name}': {observation_text(seen[name])}" for name in silent)
+        raise ProviderSilentError(f"no list from {reasons}")

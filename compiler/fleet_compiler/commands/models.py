@@ -10,13 +10,13 @@ import click
 
 from fleet_compiler.commands.options import epilog, file_option, fleet_file
 from fleet_compiler.commands.terminal import say
-from fleet_compiler.config.model import Fleet
-from fleet_compiler.diagnostics.errors import UsageProblem
+from fleet_compiler.config.model import FleetConfig
+from fleet_compiler.diagnostics.errors import UsageError
 from fleet_compiler.diagnostics.text import listed
 from fleet_compiler.emit.tables import resolve_connections, resolve_fleet, table_path
 from fleet_compiler.load import load_fleet
-from fleet_compiler.lock.lockfile import applying, load_lock
-from fleet_runtime.artifacts.contract import FLEET_TABLE, RoutedModel, RoutedProvider, as_data
+from fleet_compiler.lock.lockfile import current_entries, load_lock
+from fleet_runtime.artifacts.contract import FLEET_TABLE, RoutedModel, RoutedProvider, to_data
 
 
 @click.command(
@@ -38,7 +38,7 @@ def models(file: Path | None, surface: str | None, as_json: bool) -> None:
     """
     config = fleet_file(file)
     fleet = load_fleet(config).fleet
-    lock = applying(load_lock(config.parent / "fleet.lock"), resolve_connections(fleet))
+    lock = current_entries(load_lock(config.parent / "fleet.lock"), resolve_connections(fleet))
     table = resolve_fleet(fleet, lock, "..").tables[_table(fleet, surface)]
     if as_json:
         click.echo(
@@ -51,11 +51,11 @@ def models(file: Path | None, surface: str | None, as_json: bool) -> None:
         _print(provider)
 
 
-def _table(fleet: Fleet, surface: str | None) -> str:
+def _table(fleet: FleetConfig, surface: str | None) -> str:
     if surface is None:
         return FLEET_TABLE
     if surface not in fleet.surfaces:
-        raise UsageProblem(f"no surface '{surface}' in fleet.yaml; there is {listed(fleet.surfaces, 'and')}")
+        raise UsageError(f"no surface '{surface}' in fleet.yaml; there is {listed(fleet.surfaces, 'and')}")
     return table_path(surface)
 
 
@@ -69,7 +69,7 @@ def _data(provider: RoutedProvider) -> dict[str, Any]:
         "label": provider.label,
         "class": provider.class_,
         "models": [
-            {"id": f"{provider.name}/{id}", "provider": provider.name, "model": id} | as_data(facts)
+            {"id": f"{provider.name}/{id}", "provider": provider.name, "model": id} | to_data(facts)
             for id, facts in _shown(provider).items()
         ],
     }

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from fleet_compiler.diagnostics.errors import UsageProblem
+from fleet_compiler.diagnostics.errors import UsageError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -48,11 +48,11 @@ def fleet_file(given: Path | None) -> Path:
     for folder in (here, *here.parents):
         if os.path.lexists(other := folder / OTHER_ENDING):
             shown = os.path.relpath(other)
-            raise UsageProblem(
+            raise UsageError(
                 f"no {FLEET_FILE} in this folder or one above it, but a '{shown}': rename it to {FLEET_FILE},"
                 f" or name it with -f {shown}"
             )
-    raise UsageProblem(f"no {FLEET_FILE} in this folder or one above it: make one, or name it with -f FILE")
+    raise UsageError(f"no {FLEET_FILE} in this folder or one above it: make one, or name it with -f FILE")
 
 
 def epilog(*examples: str, exits: str) -> str:

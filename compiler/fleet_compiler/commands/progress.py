@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from fleet_compiler.commands.terminal import note, warn
-from fleet_runtime.artifacts.contract import Connection
+from fleet_runtime.artifacts.contract import ProviderConfig
 from fleet_runtime.dialects.observation import Observation
 
 LIST_PATH = "'/models' "
 """How a reason begins that speaks of the list."""
 
 
-def show_seen(name: str, seen: Observation) -> None:
+def show_observation(name: str, seen: Observation) -> None:
     """One line for a machine that was asked, and one for each oddity of its answer."""
     if seen.status != "online":
-        warn(f"{name}: {said(seen)}")
-    show_list(name, seen)
+        warn(f"{name}: {observation_text(seen)}")
+    show_models(name, seen)
 
 
-def show_list(name: str, seen: Observation) -> None:
-    """As `show_seen`, but a machine that gave no list is told of elsewhere."""
+def show_models(name: str, seen: Observation) -> None:
+    """As `show_observation`, but a machine that gave no list is told of elsewhere."""
     if seen.status == "online":
         count = len(seen.models)
         note(f"{name}: {seen.kind}, {count} {'model' if count == 1 else 'models'}")
@@ -26,14 +26,14 @@ def show_list(name: str, seen: Observation) -> None:
         warn(f"{name}: {oddity}")
 
 
-def said(seen: Observation) -> str:
+def observation_text(seen: Observation) -> str:
     """Why a machine gave no list."""
     return seen.reason or seen.status
 
 
-def asked_and_said(connection: Connection, seen: Observation) -> str:
+def probe_text(connection: ProviderConfig, seen: Observation) -> str:
     """The URL that was asked for the list, and why there is none."""
-    reason = said(seen)
+    reason = observation_text(seen)
     if reason.startswith("not asked"):
         return reason
     return f"asked {connection.api_base}/models: {reason.removeprefix(LIST_PATH)}"

@@ -11,15 +11,15 @@ import click
 
 from fleet_compiler.commands.options import epilog, file_option, fleet_file, output_option
 from fleet_compiler.commands.terminal import say, warn
-from fleet_compiler.diagnostics.errors import ConfigInvalid, StaleArtifacts, UsageProblem
+from fleet_compiler.diagnostics.errors import ConfigError, StaleArtifactsError, UsageError
 from fleet_compiler.diagnostics.text import listed, short
 from fleet_compiler.emit.plan import MANIFEST
 from fleet_compiler.load import load_fleet
 from fleet_compiler.pipeline import model_digest, project_of
-from fleet_runtime.artifacts.contract import Connection, Manifest, RoutedModel, RoutingTable
+from fleet_runtime.artifacts.contract import Manifest, ProviderConfig, RoutedModel, RoutingTable
 from fleet_runtime.artifacts.snapshot import ArtifactError, Snapshot, load_snapshot
 from fleet_runtime.routing.resolver import Resolution, lock_view
-from fleet_runtime.routing.resolver import resolve as route
+from fleet_runtime.routing.resolver import resolve_model as route
 
 CHAT = "/v1/chat/completions"
 
@@ -55,11 +55,11 @@ def resolve(id: str, file: Path | None, output: Path | None, surface: str | None
     try:
         snapshot = load_snapshot(folder)
     except ArtifactError as error:
-        raise StaleArtifacts(str(error)) from None
+        raise StaleArtifactsError(str(error)) from None
     table = snapshot.table(surface)
     if table is None:
         names = listed(snapshot.gateway.surfaces, "and") or "none"
-        raise UsageProblem(f"no surface '{surface}' in '{folder}'; there is {names}")
+        raise UsageError(f"no surface '{surface}' in '{folder}'; there is {names}")
     if config is not None:
         _compare(config, folder)
     answer = route(table, _view(snapshot, table), id, falls_back=True)
@@ -78,7 +78,7 @@ def _compare(config: Path, folder: Path) -> None:
     built = Manifest.model_validate_json((folder / MANIFEST).read_bytes()).model
     try:
         current = model_digest(load_fleet(config).fleet)
-    except ConfigInvalid:
+    except ConfigError:
         warn(f"'{config}' is invalid now; this answer is from the last build: run `fleet validate`")
         return
     if current != built:
@@ -109,13 +109,13 @@ def _facts(table: RoutingTable, answer: Resolution) -> RoutedModel:
     return RoutedModel()
 
 
-def _via(connection: Connection | None) -> str | None:
+def _via(connection: ProviderConfig | None) -> str | None:
     if connection is None:
         return None
     return "sidecar" if connection.sidecar is not None and CHAT in connection.sidecar.paths else "direct"
 
 
-def _data(answer: Resolution, connection: Connection | None, facts: RoutedModel) -> dict[str, Any]:
+def _data(answer: Resolution, connection: ProviderConfig | None, facts: RoutedModel) -> dict[str, Any]:
     data: dict[str, Any] = {
         "requested": answer.requested,
         "id": answer.id,
@@ -137,7 +137,7 @@ def _data(answer: Resolution, connection: Connection | None, facts: RoutedModel)
 
 
 def _print(
-    answer: Resolution, connection: Connection | None, facts: RoutedModel, table: RoutingTable
+    answer: Resolution, connection: ProviderConfig | None, facts: RoutedModel, table: RoutingTable
 ) -> None:
     say(answer.id or answer.requested, bold=True)
     if answer.refusal is not None:

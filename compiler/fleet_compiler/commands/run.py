@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from fleet_compiler.commands.client_environment import CLIENTS, client_environment, doubts
+from fleet_compiler.commands.client_environment import CLIENTS, client_environment, environment_warnings
 from fleet_runtime.client import nearest_generated
 
 
@@ -43,6 +43,6 @@ def run(config: Path | None, client: str, arguments: tuple[str, ...]) -> None:
     program = shutil.which(client)
     if program is None:
         raise click.ClickException(f"'{client}' is not on PATH: see docs/{client}.md for how to install it")
-    for doubt in doubts(client, config, os.environ):
+    for doubt in environment_warnings(client, config, os.environ):
         click.echo(f"warning: {doubt}", err=True)
     os.execve(program, [client, *arguments], {**os.environ, **environment})  # noqa: S606

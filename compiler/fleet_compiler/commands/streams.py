@@ -14,7 +14,7 @@ from typing import TextIO
 NAMES = ("standard input", "standard output", "standard error")
 
 
-class StreamBroken(OSError):
+class BrokenStreamError(OSError):
     """Nothing more can be written to the standard stream of descriptor `number`, for the system's `reason`.
 
     Its own `errno` is not set, so that nobody takes it for an error of a file or socket.
@@ -31,9 +31,9 @@ def guarded(run: Callable[[], int]) -> int:
     it can be; 0 where the reader of its output has seen enough."""
     _open_closed()
     try:
-        with _guarding():
+        with _guarded_streams():
             return run()
-    except StreamBroken as broken:
+    except BrokenStreamError as broken:
         if broken.number == 1 and broken.reason.errno == errno.EPIPE:
             return 0
         if broken.number != 2:
@@ -53,7 +53,7 @@ class _Guarded(io.FileIO):
         try:
             return super().write(data)  # type: ignore[arg-type]
         except OSError as error:
-            raise StreamBroken(self._number, error) from None
+            raise BrokenStreamError(self._number, error) from None
 
 
 def _open_closed() -> None:
@@ -72,7 +72,7 @@ def _open_closed() -> None:
 
 
 @contextmanager
-def _guarding() -> Iterator[None]:
+def _guarded_streams() -> Iterator[None]:
     """Standard output and error are guarded, and written to the end when the block ends."""
     kept = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = _guard(1, sys.stdout), _guard(2, sys.stderr)

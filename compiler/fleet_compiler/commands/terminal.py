@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 import click
 
 from fleet_compiler.diagnostics.diagnostic import Diagnostic
-from fleet_compiler.diagnostics.errors import ConfigInvalid, FleetError
+from fleet_compiler.diagnostics.errors import ConfigError, FleetError
 from fleet_compiler.diagnostics.report import render
 from fleet_compiler.diagnostics.source import Source
 
@@ -45,7 +45,7 @@ def show_diagnostics(diagnostics: Sequence[Diagnostic], sources: Iterable[Source
 
 
 def show_failure(error: FleetError) -> None:
-    if isinstance(error, ConfigInvalid):
+    if isinstance(error, ConfigError):
         show_diagnostics(error.diagnostics, error.sources)
     else:
         say(f"error: {error}", err=True, fg="red")

@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, get_args
 
 import click
 
-from fleet_compiler.checks.against_lock import doubts, idle_globs
+from fleet_compiler.checks.against_lock import lock_warnings, unmatched_globs
 from fleet_compiler.commands.options import epilog, file_option, fleet_file
 from fleet_compiler.commands.terminal import say, show_diagnostics
-from fleet_compiler.diagnostics.diagnostic import Diagnostic, arranged
-from fleet_compiler.diagnostics.errors import ConfigInvalid
+from fleet_compiler.diagnostics.diagnostic import Diagnostic, sort_diagnostics
+from fleet_compiler.diagnostics.errors import ConfigError
 from fleet_compiler.diagnostics.report import Format, render
 from fleet_compiler.diagnostics.source import Source
 from fleet_compiler.diagnostics.text import answered
 from fleet_compiler.emit.tables import resolve_connections, resolve_fleet
 from fleet_compiler.load import Loaded, load_fleet
-from fleet_compiler.lock.lockfile import applying, load_lock
+from fleet_compiler.lock.lockfile import current_entries, load_lock
 from fleet_runtime.artifacts.contract import Lock
 
 if TYPE_CHECKING:
-    from fleet_compiler.live import Live
+    from fleet_compiler.live import LiveReport
 
 
 @click.command(
@@ -64,12 +64,12 @@ def validate(config: Path | None, file: Path | None, form: Format, strict: bool,
         sources = (loaded.source,)
         lock = Lock() if piped else load_lock(path.parent / "fleet.lock")
         found, seen = _findings(loaded, lock, path, live)
-    except ConfigInvalid as error:
+    except ConfigError as error:
         loaded, found, seen = None, error.diagnostics, None
         sources = (*sources, *error.sources)
     if strict:
         found = [replace(diagnostic, severity="error") for diagnostic in found]
-    found = arranged(found)
+    found = sort_diagnostics(found)
     _show(found, sources, form)
     errors = sum(diagnostic.severity == "error" for diagnostic in found)
     if loaded is not None and not errors and form == "text":
@@ -77,21 +77,23 @@ def validate(config: Path | None, file: Path | None, form: Format, strict: bool,
     raise click.exceptions.Exit(1 if errors else 4 if seen is not None and seen.silent else 0)
 
 
-def _findings(loaded: Loaded, lock: Lock, path: Path, live: bool) -> tuple[list[Diagnostic], Live | None]:
+def _findings(
+    loaded: Loaded, lock: Lock, path: Path, live: bool
+) -> tuple[list[Diagnostic], LiveReport | None]:
     """All warnings, and what was seen of the machines if they were asked."""
-    applied = applying(lock, resolve_connections(loaded.fleet))
+    applied = current_entries(lock, resolve_connections(loaded.fleet))
     seen = None
     if live:
-        from fleet_compiler.live import look_live
+        from fleet_compiler.live import probe_live
 
-        seen = look_live(loaded, applied, path.parent, os.environ)
+        seen = probe_live(loaded, applied, path.parent, os.environ)
         applied = seen.lock
     resolved = resolve_fleet(loaded.fleet, applied, "..")
     found = [
         *loaded.warnings,
         *(seen.findings if seen is not None else ()),
-        *doubts(loaded.fleet, resolved, loaded.document),
-        *idle_globs(loaded.fleet, applied, loaded.document),
+        *lock_warnings(loaded.fleet, resolved, loaded.document),
+        *unmatched_globs(loaded.fleet, applied, loaded.document),
     ]
     return found, seen
 
@@ -103,7 +105,7 @@ def _show(found: list[Diagnostic], sources: tuple[Source, ...], form: Format) ->
         click.echo(text)
 
 
-def _summary(loaded: Loaded, warnings: int, seen: Live | None) -> str:
+def _summary(loaded: Loaded, warnings: int, seen: LiveReport | None) -> str:
     fleet = loaded.fleet
     parts = [_count(len(fleet.providers), "provider"), _count(len(fleet.surfaces), "surface")]
     if warnings:

@@ -7,9 +7,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from fleet_compiler.config.model import Provider, Surface
+from fleet_compiler.config.model import ProviderSettings, SurfaceSettings
 from fleet_compiler.diagnostics.text import as_name, short
-from fleet_compiler.document.document import Document, Path
+from fleet_compiler.document.document import Document, YamlPath
 from fleet_compiler.document.syntax_errors import space_remedy
 
 MISSING = {
@@ -28,7 +28,7 @@ _REQUIRED: dict[str, str] = {
 }
 _PARTS: dict[str | int, set[str]] = {
     place: {field.alias or name for name, field in part.model_fields.items()}
-    for place, part in (("providers", Provider), ("surfaces", Surface))
+    for place, part in (("providers", ProviderSettings), ("surfaces", SurfaceSettings))
 }
 _YES_NO = {"yes": True, "on": True, "y": True, "no": False, "off": False, "n": False}
 _DURATION = re.compile(r"(?P<number>[0-9]{1,9}(?:\.[0-9]{1,3})?) ?(?P<unit>ms|s|sec|m|min|h|d)")
@@ -38,7 +38,9 @@ _LONG_PORT = re.compile(r"https?://[^/]*?:(?P<port>[0-9]{6,})(?:/|\Z)")
 _PLAIN = re.compile(r"(?!https?$)[A-Za-z0-9_/][\w./:-]*(?<!:)(?: [\w./-]+)*")
 
 
-def for_type(wanted: list[str], value: Any, path: Path, schema: Mapping[str, Any], document: Document) -> str:
+def for_type(
+    wanted: list[str], value: Any, path: YamlPath, schema: Mapping[str, Any], document: Document
+) -> str:
     """The remedy for a value that is none of the JSON types `wanted`; may be empty."""
     if value is None:
         return _for_nothing(path, document)
@@ -89,7 +91,7 @@ def for_pasted(key: str) -> str | None:
     return "delete the '+' that a diff put before it" if re.match(r"\+\s*\S", key) else None
 
 
-def for_outdented(path: Path, document: Document) -> str | None:
+def for_outdented(path: YamlPath, document: Document) -> str | None:
     """The remedy for a key of a provider or surface that stands beside it instead of in it."""
     if not _outdented(path, document):
         return None
@@ -109,7 +111,7 @@ def _for_name(name: str, schema: Mapping[str, Any], usual: str | None) -> str | 
     return usual
 
 
-def _for_nothing(path: Path, document: Document) -> str:
+def _for_nothing(path: YamlPath, document: Document) -> str:
     match path:
         case (str(key),) if key in _REQUIRED:
             return _REQUIRED[key]
@@ -123,14 +125,14 @@ def _for_nothing(path: Path, document: Document) -> str:
             return "write a value, or delete the key"
 
 
-def _next_outdented(path: Path, document: Document) -> str | None:
+def _next_outdented(path: YamlPath, document: Document) -> str | None:
     """The key after the one at `path` that belongs inside it and not beside it."""
     siblings = list(document.data[path[0]])
     following = siblings[siblings.index(path[1]) + 1 :][:1]
     return following[0] if following and _outdented((path[0], following[0]), document) else None
 
 
-def _outdented(path: Path, document: Document) -> bool:
+def _outdented(path: YamlPath, document: Document) -> bool:
     """Whether a provider or surface has the name of one of their keys, and another one is empty for it.
 
     An empty surface is nothing odd: beside it only what cannot be a surface counts.

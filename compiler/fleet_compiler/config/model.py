@@ -10,15 +10,15 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from fleet_compiler.diagnostics.diagnostic import Diagnostic
-from fleet_compiler.diagnostics.errors import ConfigInvalid
+from fleet_compiler.diagnostics.errors import ConfigError
 from fleet_compiler.document.document import Document
 from fleet_runtime.artifacts.contract import (
-    Inventory,
     KeyReference,
-    Kind,
     Legacy,
     Limits,
+    PollSettings,
     ProviderClass,
+    ProviderKind,
     RoutedModel,
     Seconds,
     Sidecar,
@@ -125,7 +125,7 @@ Url = Annotated[str, BeforeValidator(_root)]
 Role = Annotated[tuple[str, ...], BeforeValidator(_candidates)]
 
 
-class Provider(Part):
+class ProviderSettings(Part):
     """One machine or cloud service.
 
     `url` is the server's root and `api_base` the prefix of its OpenAI API: ``<url>/v1``, or where
@@ -137,7 +137,7 @@ class Provider(Part):
     label: str
     url: Url
     api_base: Annotated[str, BeforeValidator(_base)]
-    kind: Kind = "auto"
+    kind: ProviderKind = "auto"
     class_: Annotated[ProviderClass, Field(alias="class")] = "local"
     api_key_env: str | None = None
     api_key_file: str | None = None
@@ -155,7 +155,7 @@ class Provider(Part):
     enabled: bool = True
 
 
-class Surface(Part):
+class SurfaceSettings(Part):
     """One surface. `providers` and `classes` are what it may use, None for all; `file` is the path of the
     client's configuration inside the generated folder, None for the client's usual one; `legacy_provider` is
     the name under which older sessions of the client saved bare and composite ids."""
@@ -185,29 +185,29 @@ class GatewaySettings(Part):
     state: str | None = None
 
 
-class Fleet(Part):
+class FleetConfig(Part):
     """A whole fleet.yaml. A role is an ordered list of model ids, first choice first."""
 
     version: Literal[1]
     default_provider: str
-    providers: Annotated[dict[str, Provider], BeforeValidator(_providers)]
+    providers: Annotated[dict[str, ProviderSettings], BeforeValidator(_providers)]
     aliases: dict[str, str] = {}
     namespaces: tuple[str, ...] = ()
     roles: dict[str, Role] = {}
-    surfaces: Annotated[dict[str, Surface], BeforeValidator(_surfaces)] = {}
+    surfaces: Annotated[dict[str, SurfaceSettings], BeforeValidator(_surfaces)] = {}
     gateway: Annotated[GatewaySettings, BeforeValidator(_gateway), Field(validate_default=True)] = {}  # type: ignore[assignment]
-    inventory: Inventory = Inventory()
+    inventory: PollSettings = PollSettings()
 
 
-def parse_fleet(document: Document, data: Mapping[str, Any] | None = None) -> Fleet:
+def parse_fleet(document: Document, data: Mapping[str, Any] | None = None) -> FleetConfig:
     """The model of a document that `check_schema` found nothing in; `data` instead of the document's own.
 
     Raises ConfigInvalid where pydantic is stricter than the schema after all.
     """
     try:
-        return Fleet.model_validate(document.data if data is None else data)
+        return FleetConfig.model_validate(document.data if data is None else data)
     except ValidationError as error:
-        raise ConfigInvalid(_positioned(document, error), document.source) from None
+        raise ConfigError(_positioned(document, error), document.source) from None
 
 
 def _positioned(document: Document, error: ValidationError) -> list[Diagnostic]:

@@ -6,18 +6,18 @@ from collections.abc import Iterable
 from copy import deepcopy
 from typing import Any
 
-from fleet_compiler.config.model import Fleet, parse_fleet
+from fleet_compiler.config.model import FleetConfig, parse_fleet
 from fleet_compiler.config.schema import violations
-from fleet_compiler.diagnostics.errors import ConfigInvalid
+from fleet_compiler.diagnostics.errors import ConfigError
 from fleet_compiler.diagnostics.text import as_name
-from fleet_compiler.document.document import Document, Path
+from fleet_compiler.document.document import Document, YamlPath
 from fleet_runtime.routing.model_id import PROVIDER_NAME
 
 PLACEHOLDER_URL = "http://placeholder.invalid"
 PLACEHOLDER_KEY = "placeholder"
 
 
-def sound_part(document: Document, faults: Iterable[Path]) -> Fleet | None:
+def valid_subset(document: Document, faults: Iterable[YamlPath]) -> FleetConfig | None:
     """The fleet without what stands at `faults`, None where too little is left.
 
     A provider that is broken keeps its name, or the one it was probably to have, and gets an address that
@@ -36,11 +36,11 @@ def sound_part(document: Document, faults: Iterable[Path]) -> Fleet | None:
         return None
     try:
         return parse_fleet(document, data)
-    except ConfigInvalid:
+    except ConfigError:
         return None
 
 
-def _take_out(data: dict[str, Any], path: Path) -> None:
+def _take_out(data: dict[str, Any], path: YamlPath) -> None:
     """Put what will do in the place of what stands at `path`, or nothing."""
     match path:
         case ("providers", str(name)) if PROVIDER_NAME.match(name) or PROVIDER_NAME.match(as_name(name)):
@@ -60,19 +60,19 @@ def _take_out(data: dict[str, Any], path: Path) -> None:
             _delete(data, path)
 
 
-def _mapping_at(data: Any, path: Path) -> dict[Any, Any] | None:
+def _mapping_at(data: Any, path: YamlPath) -> dict[Any, Any] | None:
     for step in path:
         data = data.get(step) if isinstance(data, dict) else None
     return data if isinstance(data, dict) else None
 
 
-def _put(data: Any, path: Path, value: Any) -> None:
+def _put(data: Any, path: YamlPath, value: Any) -> None:
     holder = _mapping_at(data, path[:-1])
     if holder is not None:
         holder[path[-1]] = value
 
 
-def _delete(data: Any, path: Path) -> None:
+def _delete(data: Any, path: YamlPath) -> None:
     """Delete what stands at `path`; in a list, whose places would shift, the whole list."""
     for depth, step in enumerate(path):
         if isinstance(step, int):

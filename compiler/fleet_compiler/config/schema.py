@@ -14,9 +14,9 @@ from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
 from fleet_compiler.assets import SCHEMAS
-from fleet_compiler.config.schema_errors import Fault, Violation, faults_of
+from fleet_compiler.config.schema_errors import SchemaProblem, Violation, schema_problems
 from fleet_compiler.diagnostics.diagnostic import MAX_FOUND, Diagnostic
-from fleet_compiler.document.document import Document, Path
+from fleet_compiler.document.document import Document, YamlPath
 
 
 @cache
@@ -28,15 +28,15 @@ def schema() -> dict[str, Any]:
 
 def check_schema(document: Document) -> list[Diagnostic]:
     """Everything in which the document differs from the schema, in no particular order."""
-    return [fault.diagnostic for fault in schema_faults(document)]
+    return [fault.diagnostic for fault in find_schema_problems(document)]
 
 
-def schema_faults(document: Document) -> list[Fault]:
+def find_schema_problems(document: Document) -> list[SchemaProblem]:
     """Each difference once: no missing key beside its misspelling, one fault of each value."""
-    every = (fault for found in violations(document.data) for fault in faults_of(found, document))
+    every = (fault for found in violations(document.data) for fault in schema_problems(found, document))
     faults = list(islice(every, MAX_FOUND))
     meant = {fault.meant for fault in faults}
-    first: dict[Path, Fault] = {}
+    first: dict[YamlPath, SchemaProblem] = {}
     kept = []
     for fault in sorted(faults, key=lambda fault: (fault.diagnostic.code, fault.diagnostic.help or "")):
         if fault.missing is not None:

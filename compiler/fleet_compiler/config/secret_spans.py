@@ -7,7 +7,7 @@ from collections.abc import Container, Iterator
 from typing import Any
 
 from fleet_compiler.diagnostics.diagnostic import Span
-from fleet_compiler.document.document import Document, Path
+from fleet_compiler.document.document import Document, YamlPath
 
 LITERAL_KEYS = frozenset(
     {"api_key", "apikey", "key", "token", "api_token", "secret", "password", "authorization", "value"}
@@ -35,7 +35,7 @@ def _key_names(data: Any) -> Container[str]:
     return keys if isinstance(keys, dict) else ()
 
 
-def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+def _leaves(value: Any, path: YamlPath) -> Iterator[tuple[YamlPath, Any]]:
     if isinstance(value, dict):
         for key, below in value.items():
             yield from _leaves(below, (*path, key))
@@ -46,7 +46,7 @@ def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
         yield path, value
 
 
-def is_secret(path: Path, value: Any, known: Container[str] = ()) -> bool:
+def is_secret(path: YamlPath, value: Any, known: Container[str] = ()) -> bool:
     """Whether what stands at `path` may be a key; `known` are the names of the gateway's keys."""
     names = [step.lower().replace("-", "_") for step in path if isinstance(step, str)]
     match names:

@@ -8,7 +8,17 @@ from typing import Literal, TypeAlias
 
 from fleet_compiler.diagnostics.codes import CODES, Code
 
-__all__ = ["CODES", "MAX_FOUND", "MAX_SHOWN", "Code", "Diagnostic", "Related", "Severity", "Span", "arranged"]
+__all__ = [
+    "CODES",
+    "MAX_FOUND",
+    "MAX_SHOWN",
+    "Code",
+    "Diagnostic",
+    "Related",
+    "Severity",
+    "Span",
+    "sort_diagnostics",
+]
 
 Severity: TypeAlias = Literal["error", "warning"]
 
@@ -47,7 +57,7 @@ class Diagnostic:
     related: tuple[Related, ...] = ()
 
 
-def arranged(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
+def sort_diagnostics(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
     """Sorted by file, line, column and code, each once, at most `MAX_SHOWN`, errors before warnings.
 
     Where some are left out, a last one without a place says how many.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar
 
-from fleet_compiler.diagnostics.diagnostic import Diagnostic, arranged
+from fleet_compiler.diagnostics.diagnostic import Diagnostic, sort_diagnostics
 
 if TYPE_CHECKING:
     from fleet_compiler.diagnostics.source import Source
@@ -17,7 +17,7 @@ class FleetError(Exception):
     exit_code: ClassVar[int] = 70
 
 
-class ConfigInvalid(FleetError):
+class ConfigError(FleetError):
     """The configuration cannot be used.
 
     `diagnostics` are arranged and may include warnings; `sources` are the texts they point into.
@@ -26,25 +26,25 @@ class ConfigInvalid(FleetError):
     exit_code = 1
 
     def __init__(self, diagnostics: Iterable[Diagnostic], *sources: Source) -> None:
-        self.diagnostics = arranged(diagnostics)
+        self.diagnostics = sort_diagnostics(diagnostics)
         self.sources = sources
         count = sum(diagnostic.severity == "error" for diagnostic in self.diagnostics)
         super().__init__(f"{count} {'error' if count == 1 else 'errors'}")
 
 
-class OutputFailed(FleetError):
+class OutputError(FleetError):
     """A file could not be written; nothing was changed."""
 
     exit_code = 1
 
 
-class UsageProblem(FleetError):
+class UsageError(FleetError):
     """The command was called in a way that cannot work."""
 
     exit_code = 2
 
 
-class StaleArtifacts(FleetError):
+class StaleArtifactsError(FleetError):
     """Generated files or the lock do not match the configuration; `plan` says how."""
 
     exit_code = 3
@@ -54,7 +54,7 @@ class StaleArtifacts(FleetError):
         super().__init__(message)
 
 
-class MachineSilent(FleetError):
+class ProviderSilentError(FleetError):
     """A machine that had to answer did not."""
 
     exit_code = 4

@@ -28,19 +28,19 @@ _REFERENCE = re.compile(
 _INDENT = re.compile(r"[ ]*")
 
 
-def mask(text: str) -> str:
+def redact(text: str) -> str:
     """`text` with what looks like a token, or like credentials in a URL, as asterisks of equal length."""
     return _CREDENTIALS.sub(_stars, _TOKEN.sub(_stars, text))
 
 
-def masked_lines(text: str, secrets: Iterable[Span] | None) -> list[str]:
+def redact_lines(text: str, secrets: Iterable[Span] | None) -> list[str]:
     """The lines of a configuration without its secrets; every character keeps its place.
 
     `secrets` are their places, None where nobody could say: then whatever follows a key that is named like
     a secret is hidden, rather too much than too little.
     """
     lines = text.split("\n")
-    return [mask(line) for line in (_guessed(lines) if secrets is None else _known(lines, secrets))]
+    return [redact(line) for line in (_guessed(lines) if secrets is None else _known(lines, secrets))]
 
 
 def _known(lines: list[str], secrets: Iterable[Span]) -> list[str]:

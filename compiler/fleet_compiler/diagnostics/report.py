@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from fleet_compiler.diagnostics.codes import CODES
 from fleet_compiler.diagnostics.diagnostic import Diagnostic, Related, Span
-from fleet_compiler.diagnostics.redact import mask, masked_lines
+from fleet_compiler.diagnostics.redact import redact, redact_lines
 from fleet_compiler.diagnostics.source import Source
 
 Format: TypeAlias = Literal["text", "json", "github", "sarif"]
@@ -43,12 +43,12 @@ def render(
 
 
 def _masked(diagnostic: Diagnostic) -> Diagnostic:
-    remedy = None if diagnostic.help is None else mask(diagnostic.help)
-    return replace(diagnostic, message=mask(diagnostic.message), help=remedy)
+    remedy = None if diagnostic.help is None else redact(diagnostic.help)
+    return replace(diagnostic, message=redact(diagnostic.message), help=remedy)
 
 
 def _text(diagnostics: Sequence[Diagnostic], sources: Iterable[Source], color: bool) -> str:
-    lines = {source.name: masked_lines(source.text, source.secrets) for source in sources}
+    lines = {source.name: redact_lines(source.text, source.secrets) for source in sources}
     paint = _paint if color else _plain
     return "\n\n".join(
         "\n".join(_block(diagnostic, lines.get(diagnostic.file, []), paint)) for diagnostic in diagnostics

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from fleet_compiler.diagnostics.diagnostic import Diagnostic, Span
-from fleet_compiler.diagnostics.errors import ConfigInvalid
+from fleet_compiler.diagnostics.errors import ConfigError
 
 MAX_BYTES = 1024 * 1024
 STDIN_NAME = "<stdin>"
@@ -55,7 +55,7 @@ def read_source(path: Path | Literal["-"]) -> Source:
     except (OSError, ValueError) as error:
         reason, remedy = _read_problem(path, error)
         problem = Diagnostic("F001", "error", f"cannot read '{name}': {reason}", name, help=remedy)
-        raise ConfigInvalid([problem]) from None
+        raise ConfigError([problem]) from None
     return decode(name, data)
 
 
@@ -73,9 +73,9 @@ def decode(name: str, data: bytes) -> Source:
         message = f"byte 0x{data[error.start]:02x} is not UTF-8"
         raise _refusal("F003", message, name, "save the file as UTF-8", before) from None
     if not text.strip():
-        raise ConfigInvalid([empty_file(name)], Source(name, text))
+        raise ConfigError([empty_file(name)], Source(name, text))
     if found := list(_forbidden(name, text)):
-        raise ConfigInvalid(found, Source(name, text))
+        raise ConfigError(found, Source(name, text))
     return Source(name, text)
 
 
@@ -113,12 +113,12 @@ def _foreign_encoding(data: bytes) -> str | None:
     return "UTF-16" if b"\x00" in data[:2] else None
 
 
-def _refusal(code: str, message: str, name: str, remedy: str, before: str = "") -> ConfigInvalid:
+def _refusal(code: str, message: str, name: str, remedy: str, before: str = "") -> ConfigError:
     """An error at the character after the text `before`."""
     line = before.count("\n") + 1
     column = len(before) - (before.rfind("\n") + 1) + 1
     span = Span(line, column, column + 1)
-    return ConfigInvalid([Diagnostic(code, "error", message, name, span, remedy)], Source(name, before))
+    return ConfigError([Diagnostic(code, "error", message, name, span, remedy)], Source(name, before))
 
 
 def _forbidden(name: str, text: str) -> Iterator[Diagnostic]:

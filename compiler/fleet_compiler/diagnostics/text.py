@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from fleet_compiler.diagnostics.redact import mask
+from fleet_compiler.diagnostics.redact import redact
 
 MAX_QUOTED = 60
 
 
 def short(text: str) -> str:
     """`text` on one line and at most `MAX_QUOTED` characters, secrets masked."""
-    line = mask(text.replace("\n", "\\n").replace("\t", "\\t"))
+    line = redact(text.replace("\n", "\\n").replace("\t", "\\t"))
     return line if len(line) <= MAX_QUOTED else line[: MAX_QUOTED - 1] + "…"
 
 

@@ -26,7 +26,7 @@ from ruamel.yaml.events import (
 )
 
 from fleet_compiler.diagnostics.diagnostic import MAX_FOUND, Diagnostic, Related, Severity, Span
-from fleet_compiler.diagnostics.errors import ConfigInvalid
+from fleet_compiler.diagnostics.errors import ConfigError
 from fleet_compiler.diagnostics.source import Source, empty_file
 from fleet_compiler.diagnostics.text import short
 from fleet_compiler.document import scalars as yaml_rules
@@ -34,7 +34,7 @@ from fleet_compiler.document.syntax_errors import syntax_fault
 
 MAX_DEPTH = 20
 
-Path: TypeAlias = tuple[str | int, ...]
+YamlPath: TypeAlias = tuple[str | int, ...]
 
 
 @dataclass(slots=True)
@@ -65,14 +65,14 @@ class Document:
         self.data = data
         self._root = root
 
-    def value(self, path: Path) -> Any:
+    def value(self, path: YamlPath) -> Any:
         """The data at `path`, which has to be there."""
         value = self.data
         for step in path:
             value = value[step]
         return value
 
-    def span(self, path: Path, key: bool = False) -> Span:
+    def span(self, path: YamlPath, key: bool = False) -> Span:
         """The place of the value at `path`, or of its key; where there is none, of what is nearest above.
 
         A block collection, and a value that is not written at all, stand where their key does.
@@ -87,7 +87,7 @@ class Document:
             place = below
         return place.span
 
-    def spans(self, path: Path) -> tuple[Span, ...]:
+    def spans(self, path: YamlPath) -> tuple[Span, ...]:
         """The places of every line of the text at `path`."""
         place: _Place | None = self._root
         for step in path:
@@ -98,7 +98,7 @@ class Document:
         self,
         code: str,
         message: str,
-        path: Path,
+        path: YamlPath,
         *,
         key: bool = False,
         help: str | None = None,  # noqa: A002
@@ -113,23 +113,23 @@ def load_document(source: Source) -> Document:
     """Read a source; raises ConfigInvalid with everything that was wrong as far as could be read."""
     found = list(islice(yaml_rules.faulty_lines(source), MAX_FOUND))
     if found:
-        raise ConfigInvalid(found, source)
+        raise ConfigError(found, source)
     builder = _Builder(source)
     try:
         for event, text in _events(source.text):
             builder.take(event, text)
-    except _Stop:
+    except _StopError:
         pass
     except MarkedYAMLError as error:
         builder.found.append(syntax_fault(source, error))
     if builder.found:
-        raise ConfigInvalid(builder.found, source)
+        raise ConfigError(builder.found, source)
     if builder.root is None or builder.data is None:
-        raise ConfigInvalid([empty_file(source.name)], source)
+        raise ConfigError([empty_file(source.name)], source)
     return Document(source, builder.data, builder.root)
 
 
-class _Stop(Exception):
+class _StopError(Exception):
     """Nothing after this place can be read with sense."""
 
 
@@ -189,7 +189,7 @@ class _Builder:
                     remedy = "write the value out, here and wherever else the alias is used"
                     self.report("F014", "alias is not allowed", span, remedy)
                 if self._awaits_key():
-                    raise _Stop
+                    raise _StopError
                 self._put(None, _Place(span))
             case DocumentStartEvent():
                 self._take_document(event)
@@ -199,7 +199,7 @@ class _Builder:
     ) -> None:
         self.found.append(Diagnostic(code, "error", message, self._name, span, remedy, related))
         if len(self.found) == MAX_FOUND:
-            raise _Stop
+            raise _StopError
 
     def _take_document(self, event: Any) -> None:
         self._documents += 1
@@ -207,7 +207,7 @@ class _Builder:
         if self._documents > 1:
             remedy = "keep one document and delete this line and what follows"
             self.report("F018", "a file holds one YAML document, this begins a second", span, remedy)
-            raise _Stop
+            raise _StopError
         if event.version or event.tags:
             self.report("F017", "YAML directive is not allowed", span, "delete the line that begins with '%'")
 
@@ -234,7 +234,7 @@ class _Builder:
             top.place.span = span
         if plain and key == "<<":
             self.report("F015", "merge key '<<' is not allowed", span, "write the keys out")
-        elif plain and not isinstance(yaml_rules.resolve(key), str):
+        elif plain and not isinstance(yaml_rules.resolve_scalar(key), str):
             shown = f"'{short(key)}'" if key else "(empty)"
             self.report("F013", f"key {shown} is not text", span, "put it in quotes to make it text")
         elif key in top.place.keys:
@@ -249,8 +249,8 @@ class _Builder:
             self._put(text, _Place(self._span(event), self._further(event)))
             return
         span = self._span(event) if text else self._key_span(event)
-        value = yaml_rules.resolve(text)
-        if isinstance(value, yaml_rules.Refused):
+        value = yaml_rules.resolve_scalar(text)
+        if isinstance(value, yaml_rules.InvalidScalarError):
             self.report(value.code, value.message, span, value.help)
             value = None
         self._put(value, _Place(span, self._further(event)))
@@ -259,11 +259,11 @@ class _Builder:
         span = self._span(event)
         if self._awaits_key():
             self.report("F013", "a list or a mapping cannot be a key", span, "write a text key")
-            raise _Stop
+            raise _StopError
         if len(self._open) == MAX_DEPTH:
             remedy = "no fleet.yaml needs that; look for a missing closing bracket"
             self.report("F006", f"nested more than {MAX_DEPTH} levels deep", span, remedy)
-            raise _Stop
+            raise _StopError
         data: dict[str, Any] | list[Any] = {} if isinstance(event, MappingStartEvent) else []
         place = _Place(span if event.flow_style else self._key_span(event))
         self._put(data, place)

@@ -14,7 +14,7 @@ MAX_NUMBER = 2**53 - 1
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class InvalidScalarError:
     """Why a plain scalar is not accepted."""
 
     code: str
@@ -36,7 +36,7 @@ _SURPRISING = re.compile(
     r"|(?P<underscore>[-+]?[1-9][0-9]*_[0-9_]*(?:\.[0-9_]*)?)"
     r"|(?P<sexagesimal>[-+]?[0-9]+(?::[0-5]?[0-9])+(?:\.[0-9]*)?)"
 )
-_TOO_LARGE = Refused(
+_TOO_LARGE = InvalidScalarError(
     "F020", "number is too large", f"the largest number is {MAX_NUMBER}; quote it to make it text"
 )
 _SURPRISES = {
@@ -47,7 +47,7 @@ _SURPRISES = {
 }
 
 
-def resolve(text: str) -> str | int | float | bool | Refused | None:
+def resolve_scalar(text: str) -> str | int | float | bool | InvalidScalarError | None:
     """What a plain (unquoted) scalar means in the core schema of YAML 1.2, where that is no surprise."""
     if text in _WORDS:
         return _WORDS[text]
@@ -62,11 +62,11 @@ def resolve(text: str) -> str | int | float | bool | Refused | None:
         return _TOO_LARGE if isinf(number) else number
     if _NOT_FINITE.fullmatch(text):
         remedy = "write a number, or quote it to make it text"
-        return Refused("F020", "number is not finite", remedy)
+        return InvalidScalarError("F020", "number is not finite", remedy)
     if match := _SURPRISING.fullmatch(text):
         why = _SURPRISES[str(match.lastgroup)]
         remedy = "write a plain decimal number, or quote it to make it text"
-        return Refused("F019", f"number {why}", remedy)
+        return InvalidScalarError("F019", f"number {why}", remedy)
     return text
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from fleet_compiler.lock.diff import compare_models, in_words
-from fleet_runtime.artifacts.contract import FLEET_TABLE, Gateway, RoutedProvider, RoutingTable
+from fleet_compiler.lock.diff import compare_models, describe_difference
+from fleet_runtime.artifacts.contract import FLEET_TABLE, GatewayConfig, RoutedProvider, RoutingTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,21 +36,21 @@ class Build:
         return found
 
 
-def last_build(folder: Path) -> Build | None:
+def read_last_build(folder: Path) -> Build | None:
     """What stands in `folder` now, whoever wrote it; None where a part of it is missing or no artifact."""
     try:
-        gateway = Gateway.model_validate_json((folder / "gateway.json").read_bytes())
-        surfaces = {name: summary(_table(folder, path)) for name, path in gateway.surfaces.items()}
+        gateway = GatewayConfig.model_validate_json((folder / "gateway.json").read_bytes())
+        surfaces = {name: summarize_surface(_table(folder, path)) for name, path in gateway.surfaces.items()}
         return Build(_table(folder, FLEET_TABLE), surfaces)
     except (OSError, ValueError):
         return None
 
 
-def summary(table: RoutingTable) -> SurfaceSummary:
+def summarize_surface(table: RoutingTable) -> SurfaceSummary:
     return SurfaceSummary(tuple(provider.name for provider in table.providers), table.roles)
 
 
-def changes(before: Build | None, after: Build) -> Iterator[str]:
+def describe_changes(before: Build | None, after: Build) -> Iterator[str]:
     """One line for each machine, role and surface that changed, more where models of a machine did."""
     old = {provider.name: provider for provider in before.fleet.providers} if before else {}
     new = {provider.name: provider for provider in after.fleet.providers}
@@ -63,7 +63,7 @@ def changes(before: Build | None, after: Build) -> Iterator[str]:
         difference = compare_models(name, old[name].models, provider.models)
         if difference:
             yield f"~ {name}:"
-            yield from (f"    {line}" for line in in_words(difference))
+            yield from (f"    {line}" for line in describe_difference(difference))
         if set(is_on[name]) != set(was_on[name]):
             yield f"~ {name}: now on {surfaces}"
     for name in sorted(old.keys() - new.keys()):

@@ -9,12 +9,12 @@ import json
 from typing import Any
 
 from fleet_compiler.assets import SCHEMAS
-from fleet_runtime.artifacts.contract import Gateway, RoutingTable
+from fleet_runtime.artifacts.contract import GatewayConfig, RoutingTable
 
 SCHEMA = "fleet.schema.json"
 
 
-def editor_schema(gateway: Gateway, fleet_table: RoutingTable) -> bytes:
+def editor_schema(gateway: GatewayConfig, fleet_table: RoutingTable) -> bytes:
     schema = json.loads((SCHEMAS / SCHEMA).read_text(encoding="utf-8"))
     providers = [provider.name for provider in fleet_table.providers]
     models = [f"{provider.name}/{id}" for provider in fleet_table.providers for id in provider.models]

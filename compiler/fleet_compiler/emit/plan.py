@@ -17,14 +17,14 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from fleet_compiler.diagnostics.errors import OutputFailed
-from fleet_runtime.artifacts.contract import Manifest, digest
+from fleet_compiler.diagnostics.errors import OutputError
+from fleet_runtime.artifacts.contract import Manifest, sha256_hex
 
 MANIFEST = "manifest.json"
 SUFFIX = ".fleet-tmp"
 _MIXED = "some files are new and some are old: mend it and build again"
 
-Kind = Literal["add", "change", "remove", "same"]
+ChangeKind = Literal["add", "change", "remove", "same"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Change:
     hand or by something else."""
 
     path: str
-    kind: Kind
+    kind: ChangeKind
     before: bytes | None
     after: bytes | None
     foreign: bool = False
@@ -62,7 +62,7 @@ def plan_outputs(folder: Path, files: Mapping[str, bytes]) -> Plan:
     Only files that the last build's manifest lists are ever removed.
     """
     if _is_no_folder(folder):
-        raise OutputFailed(f"'{folder}' is not a folder: move it away, or choose another with --output")
+        raise OutputError(f"'{folder}' is not a folder: move it away, or choose another with --output")
     owned = _owned(folder)
     changes = []
     for path in sorted(files.keys() | owned.keys(), key=lambda path: (path == MANIFEST, path)):
@@ -70,7 +70,7 @@ def plan_outputs(folder: Path, files: Mapping[str, bytes]) -> Plan:
         if before is None and after is None:
             continue
         kind = _kind(before, after)
-        written = path == MANIFEST or (before is not None and owned.get(path) == digest(before))
+        written = path == MANIFEST or (before is not None and owned.get(path) == sha256_hex(before))
         changes.append(Change(path, kind, before, after, foreign=before is not None and not written))
     return Plan(folder, tuple(changes))
 
@@ -78,7 +78,7 @@ def plan_outputs(folder: Path, files: Mapping[str, bytes]) -> Plan:
 def write_outputs(plan: Plan, beside: Iterable[tuple[Path, bytes]] = ()) -> None:
     """Carry out `plan`, and write the files `beside` the folder with it.
 
-    Raises `OutputFailed`, with the old files intact, where that cannot be done.
+    Raises `OutputError`, with the old files intact, where that cannot be done.
     """
     writes = [
         (plan.folder / change.path, change.after) for change in plan.pending if change.after is not None
@@ -92,12 +92,12 @@ def write_outputs(plan: Plan, beside: Iterable[tuple[Path, bytes]] = ()) -> None
             _remove(path, plan.folder)
         except OSError as error:
             _discard(staged)
-            raise OutputFailed(f"cannot remove '{error.filename}': {_words(error)}; {_MIXED}") from error
+            raise OutputError(f"cannot remove '{error.filename}': {_words(error)}; {_MIXED}") from error
     _put_in_place({target: temporary for target, temporary in staged.items() if target == manifest})
 
 
 def write_files(files: Iterable[tuple[Path, bytes]]) -> None:
-    """Replace files, each as a whole; raises `OutputFailed` with the old ones intact."""
+    """Replace files, each as a whole; raises `OutputError` with the old ones intact."""
     _put_in_place(_stage_all(files))
 
 
@@ -130,7 +130,7 @@ def _owned(folder: Path) -> dict[str, str]:
     except ValidationError:
         return {}
     inside = {path: sha256 for path, sha256 in manifest.files.items() if _is_inside(path)}
-    return inside | {MANIFEST: digest(content)}
+    return inside | {MANIFEST: sha256_hex(content)}
 
 
 def _is_inside(path: str) -> bool:
@@ -146,7 +146,7 @@ def _is_no_folder(path: Path) -> bool:
         return False
     except (OSError, ValueError) as error:
         reason = _words(error) if isinstance(error, OSError) else "no folder can have that name"
-        raise OutputFailed(
+        raise OutputError(
             f"cannot write to '{path}': {reason}; choose another folder with --output"
         ) from None
 
@@ -157,10 +157,10 @@ def _content(path: Path) -> bytes | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise OutputFailed(f"cannot read '{path}': {_words(error)}") from error
+        raise OutputError(f"cannot read '{path}': {_words(error)}") from error
 
 
-def _kind(before: bytes | None, after: bytes | None) -> Kind:
+def _kind(before: bytes | None, after: bytes | None) -> ChangeKind:
     if before == after:
         return "same"
     if before is None:
@@ -183,7 +183,7 @@ def _stage_all(files: Iterable[tuple[Path, bytes]]) -> dict[Path, Path]:
     except OSError as error:
         _discard(staged)
         where = error.filename or next(iter(wanted)).parent
-        raise OutputFailed(f"cannot write '{where}': {_words(error)}; nothing was changed") from error
+        raise OutputError(f"cannot write '{where}': {_words(error)}; nothing was changed") from error
     return staged
 
 
@@ -203,7 +203,7 @@ def _put_in_place(staged: Mapping[Path, Path]) -> None:
             _flush_folder(folder)
     except OSError as error:
         _discard(staged)
-        raise OutputFailed(
+        raise OutputError(
             f"cannot replace '{error.filename2 or error.filename}': {_words(error)}; {_MIXED}"
         ) from error
 

@@ -11,21 +11,22 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import TemplateError as JinjaError
 from pydantic import ValidationError
 
 from fleet_compiler.assets import TEMPLATES
 from fleet_compiler.diagnostics.errors import FleetError
-from fleet_runtime.artifacts.contract import Artifact, Gateway, Manifest, RoutingTable, as_data
+from fleet_runtime.artifacts.contract import Artifact, GatewayConfig, Manifest, RoutingTable, to_data
 
-_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=as_data)
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=to_data)
 
 
-class TemplateFault(FleetError):
+class TemplateError(FleetError):
     """A template cannot be rendered, or does not say what it was given."""
 
 
-def render_gateway(gateway: Gateway) -> bytes:
+def render_gateway(gateway: GatewayConfig) -> bytes:
     return _artifact("gateway.json.j2", "gateway", gateway)
 
 
@@ -43,7 +44,7 @@ def render_client(template: str, view: Mapping[str, Any]) -> bytes:
     try:
         json.loads(text)
     except json.JSONDecodeError as error:
-        raise TemplateFault(f"template '{template}' does not render JSON: {error}") from error
+        raise TemplateError(f"template '{template}' does not render JSON: {error}") from error
     return text.encode()
 
 
@@ -53,19 +54,19 @@ def _artifact(template: str, name: str, artifact: Artifact) -> bytes:
         same = type(artifact).model_validate_json(content) == artifact
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False)[0]
-        raise TemplateFault(
+        raise TemplateError(
             f"template '{template}' does not render what it should: {fault['msg']}"
         ) from error
     if not same:
-        raise TemplateFault(f"template '{template}' does not render all of what it was given")
+        raise TemplateError(f"template '{template}' does not render all of what it was given")
     return content
 
 
 def _render(template: str, view: Mapping[str, Any]) -> str:
     try:
         return _environment().get_template(template).render(view)
-    except TemplateError as error:
-        raise TemplateFault(f"template '{template}' cannot be rendered: {error.message}") from error
+    except JinjaError as error:
+        raise TemplateError(f"template '{template}' cannot be rendered: {error.message}") from error
 
 
 @cache

@@ -9,23 +9,23 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from fleet_compiler.clients import CLIENTS, ClientView
-from fleet_compiler.config.model import Fleet, Provider, Surface
+from fleet_compiler.config.model import FleetConfig, ProviderSettings, SurfaceSettings
 from fleet_runtime.artifacts.contract import (
     FLEET_TABLE,
-    Connection,
-    Gateway,
+    GatewayConfig,
     KeyReference,
-    Kind,
     Lock,
     LockedProvider,
     ModelFacts,
+    ProviderConfig,
+    ProviderKind,
     RoutedModel,
     RoutedProvider,
     RoutingTable,
 )
 from fleet_runtime.dialects import other_names
 from fleet_runtime.dialects.facts import declare
-from fleet_runtime.routing.resolver import admits, lock_view, resolve
+from fleet_runtime.routing.resolver import admits, lock_view, resolve_model
 
 Roles = dict[str, tuple[str, ...]]
 
@@ -34,23 +34,23 @@ Roles = dict[str, tuple[str, ...]]
 class Resolved:
     """All that is rendered: `tables` and `clients` (kind and view) by their path in the generated folder."""
 
-    gateway: Gateway
+    gateway: GatewayConfig
     tables: Mapping[str, RoutingTable]
     clients: Mapping[str, tuple[str, ClientView]]
 
 
-def resolve_connections(fleet: Fleet) -> tuple[Connection, ...]:
+def resolve_connections(fleet: FleetConfig) -> tuple[ProviderConfig, ...]:
     """How each provider is reached, in the order of fleet.yaml."""
     return tuple(_connection(name, provider) for name, provider in fleet.providers.items())
 
 
-def resolve_fleet(fleet: Fleet, lock: Lock, root: str) -> Resolved:
+def resolve_fleet(fleet: FleetConfig, lock: Lock, root: str) -> Resolved:
     """`lock` holds only entries that apply; `root` leads from the generated folder to fleet.yaml's."""
     fleet_table = _fleet_table(fleet, lock)
     tables = {FLEET_TABLE: fleet_table}
     for name, surface in sorted(fleet.surfaces.items()):
         tables[table_path(name)] = _surface_table(name, surface, fleet_table)
-    gateway = Gateway(
+    gateway = GatewayConfig(
         root=root,
         listen=fleet.gateway.listen,
         url=fleet.gateway.url,
@@ -72,7 +72,7 @@ def table_path(surface: str) -> str:
     return f"routing/{surface}.json"
 
 
-def _fleet_table(fleet: Fleet, lock: Lock) -> RoutingTable:
+def _fleet_table(fleet: FleetConfig, lock: Lock) -> RoutingTable:
     table = RoutingTable(
         label="fleet",
         base="",
@@ -89,7 +89,7 @@ def _fleet_table(fleet: Fleet, lock: Lock) -> RoutingTable:
     return table.model_copy(update={"roles": _composite(fleet.roles, table)})
 
 
-def _surface_table(name: str, surface: Surface, fleet_table: RoutingTable) -> RoutingTable:
+def _surface_table(name: str, surface: SurfaceSettings, fleet_table: RoutingTable) -> RoutingTable:
     """The fleet's table as `surface` sees it: its own roles over those of the fleet, both without the
     machines that it may not use."""
     providers = tuple(provider for provider in fleet_table.providers if _may_use(surface, provider))
@@ -106,7 +106,7 @@ def _surface_table(name: str, surface: Surface, fleet_table: RoutingTable) -> Ro
     )
 
 
-def _may_use(surface: Surface, provider: RoutedProvider) -> bool:
+def _may_use(surface: SurfaceSettings, provider: RoutedProvider) -> bool:
     named = surface.providers is None or provider.name in surface.providers
     return named and (surface.classes is None or provider.class_ in surface.classes)
 
@@ -115,7 +115,7 @@ def _composite(roles: Mapping[str, tuple[str, ...]], table: RoutingTable) -> Rol
     """Each candidate as the composite id that the router makes of it."""
     view = lock_view(table)
     return {
-        role: tuple(resolve(table, view, text).id or text for text in candidates)
+        role: tuple(resolve_model(table, view, text).id or text for text in candidates)
         for role, candidates in sorted(roles.items())
     }
 
@@ -128,13 +128,13 @@ def _usable(roles: Roles, providers: set[str]) -> Roles:
     return {role: candidates for role, candidates in kept.items() if candidates}
 
 
-def _names(fleet: Fleet) -> dict[str, str]:
+def _names(fleet: FleetConfig) -> dict[str, str]:
     names = {former: name for name, provider in fleet.providers.items() for former in provider.formerly}
     names.update((name, name) for name in fleet.providers)
     return dict(sorted(names.items()))
 
 
-def _routed(name: str, provider: Provider, entry: LockedProvider | None) -> RoutedProvider:
+def _routed(name: str, provider: ProviderSettings, entry: LockedProvider | None) -> RoutedProvider:
     """What the machine listed and what fleet.yaml declares of it, without what the globs keep out."""
     listed = entry.models if entry is not None else {}
     kind = entry.kind if entry is not None else provider.kind
@@ -150,14 +150,14 @@ def _routed(name: str, provider: Provider, entry: LockedProvider | None) -> Rout
     )
 
 
-def _with_other_names(kind: Kind, id: str, facts: RoutedModel) -> RoutedModel:
+def _with_other_names(kind: ProviderKind, id: str, facts: RoutedModel) -> RoutedModel:
     """The names that a server of this kind takes for the model by a rule of its own are aliases too."""
     others = tuple(name for name in other_names(kind, id) if name not in facts.aliases)
     return facts.model_copy(update={"aliases": (*facts.aliases, *others)}) if others else facts
 
 
-def _connection(name: str, provider: Provider) -> Connection:
-    return Connection(
+def _connection(name: str, provider: ProviderSettings) -> ProviderConfig:
+    return ProviderConfig(
         name=name,
         label=provider.label,
         class_=provider.class_,
@@ -182,7 +182,7 @@ def _connection(name: str, provider: Provider) -> Connection:
 
 
 def _clients(
-    fleet: Fleet, gateway: Gateway, tables: Mapping[str, RoutingTable]
+    fleet: FleetConfig, gateway: GatewayConfig, tables: Mapping[str, RoutingTable]
 ) -> Iterator[tuple[str, tuple[str, ClientView]]]:
     for name, surface in sorted(fleet.surfaces.items()):
         if surface.client is not None:
@@ -193,7 +193,7 @@ def _clients(
             yield file, (surface.client, view)
 
 
-def _key(name: str, surface: Surface, keys: Mapping[str, KeyReference]) -> KeyReference | None:
+def _key(name: str, surface: SurfaceSettings, keys: Mapping[str, KeyReference]) -> KeyReference | None:
     """The key that the surface names, else the only one that opens it."""
     if surface.key is not None:
         return keys[surface.key]

@@ -51,7 +51,7 @@ def compare_locks(old: Lock, new: Lock) -> list[Difference]:
     return found
 
 
-def in_words(difference: Difference) -> Iterator[str]:
+def describe_difference(difference: Difference) -> Iterator[str]:
     """One line for each model: ``+`` appeared, ``-`` vanished, ``~`` changed; of each at most `SHOWN`."""
     yield from _shown("+", difference.appeared)
     yield from _shown("-", difference.vanished)

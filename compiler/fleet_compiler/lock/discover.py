@@ -14,16 +14,16 @@ from pathlib import Path
 
 import httpx
 
-from fleet_runtime.artifacts.contract import Connection
-from fleet_runtime.dialects import drive, look
-from fleet_runtime.dialects.credentials import KeyUnset, find_key
-from fleet_runtime.dialects.observation import Answer, Ask, Observation
+from fleet_runtime.artifacts.contract import ProviderConfig
+from fleet_runtime.dialects import drive, probe_provider
+from fleet_runtime.dialects.credentials import MissingKeyError, find_key
+from fleet_runtime.dialects.observation import Observation, ProbeRequest, ProbeResponse
 
 MAX_BODY = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class ProbeLimits:
     """Seconds that one answer, and all looks together, may take."""
 
     answer: float = 5.0
@@ -34,7 +34,7 @@ Progress = Callable[[str, Observation], None]
 """Called with a provider's name and what was seen of it, as soon as that is known."""
 
 
-def is_asked(connection: Connection) -> bool:
+def is_polled(connection: ProviderConfig) -> bool:
     """Whether fleet asks this machine by itself: it is enabled, polled, and not a cloud whose models
     fleet.yaml declares."""
     declared_cloud = connection.class_ == "cloud" and bool(connection.declared)
@@ -43,11 +43,11 @@ def is_asked(connection: Connection) -> bool:
 
 
 def discover(
-    connections: Iterable[Connection],
+    connections: Iterable[ProviderConfig],
     root: Path,
     environ: Mapping[str, str],
     *,
-    patience: Patience | None = None,
+    patience: ProbeLimits | None = None,
     progress: Progress = lambda name, seen: None,
 ) -> dict[str, Observation]:
     """Look once at each machine; a silent, slow or hostile one costs the others nothing.
@@ -55,20 +55,20 @@ def discover(
     `root` is the folder of fleet.yaml. A machine whose key
     is not set is not asked and counts as offline. Nothing is followed, retried or loaded.
     """
-    return asyncio.run(_discover(list(connections), root, environ, patience or Patience(), progress))
+    return asyncio.run(_discover(list(connections), root, environ, patience or ProbeLimits(), progress))
 
 
 async def _discover(
-    connections: list[Connection],
+    connections: list[ProviderConfig],
     root: Path,
     environ: Mapping[str, str],
-    patience: Patience,
+    patience: ProbeLimits,
     progress: Progress,
 ) -> dict[str, Observation]:
     async with AsyncExitStack() as stack:
         clients = await _clients(connections, root, stack)
 
-        async def one(connection: Connection) -> tuple[str, Observation]:
+        async def one(connection: ProviderConfig) -> tuple[str, Observation]:
             client = clients[_trust(connection)]
             if isinstance(client, Observation):
                 seen = client
@@ -81,32 +81,32 @@ async def _discover(
 
 
 async def _look(
-    connection: Connection,
+    connection: ProviderConfig,
     client: httpx.AsyncClient,
     root: Path,
     environ: Mapping[str, str],
-    patience: Patience,
+    patience: ProbeLimits,
 ) -> Observation:
     def read(file: str) -> str:
         return (root / file).read_text(encoding="utf-8")
 
     try:
         key = find_key(connection.api_key_env, connection.api_key_file, environ, read)
-    except KeyUnset as unset:
+    except MissingKeyError as unset:
         return Observation(connection.kind, "offline", f"not asked: {unset}")
     headers = {"accept": "application/json", "accept-encoding": "identity"}
     if key is not None:
         headers["authorization"] = f"Bearer {key}"
 
-    async def get(ask: Ask) -> Answer:
+    async def get(ask: ProbeRequest) -> ProbeResponse:
         prefix = connection.api_base if ask.api else connection.url
         return await _answer(client, prefix + ask.path, ask.body, headers, patience.answer)
 
     try:
         async with asyncio.timeout(patience.total):
-            seen = await drive(look(connection.kind), get)
+            seen = await drive(probe_provider(connection.kind), get)
             while seen.unasked:
-                before, seen = seen, await drive(look(connection.kind, seen), get)
+                before, seen = seen, await drive(probe_provider(connection.kind, seen), get)
                 if seen.status != "online" or seen.unasked >= before.unasked:
                     return before
             return seen
@@ -116,7 +116,7 @@ async def _look(
 
 async def _answer(
     client: httpx.AsyncClient, url: str, question: bytes | None, headers: dict[str, str], seconds: float
-) -> Answer:
+) -> ProbeResponse:
     method = "GET"
     if question is not None:
         method, headers = "POST", headers | {"content-type": "application/json"}
@@ -124,19 +124,21 @@ async def _answer(
     try:
         async with asyncio.timeout(seconds), request as response:
             if response.is_redirect:
-                return Answer(0, reason=f"answers with a redirect ({response.status_code}), not followed")
+                return ProbeResponse(
+                    0, reason=f"answers with a redirect ({response.status_code}), not followed"
+                )
             body = bytearray()
             async for piece in response.aiter_bytes():
                 body += piece
                 if len(body) > MAX_BODY:
-                    return Answer(0, reason=f"answers with more than {MAX_BODY // 1_000_000} MB")
-            return Answer(response.status_code, _lowered(response), bytes(body))
+                    return ProbeResponse(0, reason=f"answers with more than {MAX_BODY // 1_000_000} MB")
+            return ProbeResponse(response.status_code, _lowered(response), bytes(body))
     except (TimeoutError, httpx.TimeoutException):
-        return Answer(0, reason=f"no answer within {seconds:g} s")
+        return ProbeResponse(0, reason=f"no answer within {seconds:g} s")
     except httpx.ConnectError as error:
-        return Answer(0, reason=_unreached(error))
+        return ProbeResponse(0, reason=_unreached(error))
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeError):
-        return Answer(0, reason="does not answer in valid HTTP")
+        return ProbeResponse(0, reason="does not answer in valid HTTP")
 
 
 def _lowered(response: httpx.Response) -> dict[str, str]:
@@ -161,13 +163,13 @@ def _unreached(error: httpx.ConnectError) -> str:
     return "cannot be reached"
 
 
-def _trust(connection: Connection) -> tuple[bool, str | None]:
+def _trust(connection: ProviderConfig) -> tuple[bool, str | None]:
     """What decides which certificates are accepted; machines that agree on it share a client."""
     return connection.verify, connection.ca_file
 
 
 async def _clients(
-    connections: list[Connection], root: Path, stack: AsyncExitStack
+    connections: list[ProviderConfig], root: Path, stack: AsyncExitStack
 ) -> dict[tuple[bool, str | None], httpx.AsyncClient | Observation]:
     """A client for each kind of trust; an observation in its place where the CA file cannot be used."""
     clients: dict[tuple[bool, str | None], httpx.AsyncClient | Observation] = {}

@@ -12,8 +12,8 @@ from typing import Any, TypeAlias
 import httpx
 from pydantic import TypeAdapter, ValidationError
 
-from fleet_compiler.diagnostics.errors import MachineSilent
-from fleet_runtime.artifacts.contract import Connection, Lock, ModelFacts, Tokens
+from fleet_compiler.diagnostics.errors import ProviderSilentError
+from fleet_runtime.artifacts.contract import Lock, ModelFacts, ProviderConfig, Tokens
 from fleet_runtime.dialects.facts import merge
 
 PATIENCE_SECONDS = 10.0
@@ -24,10 +24,10 @@ Contexts: TypeAlias = Mapping[str, Mapping[str, int]]
 _TOKENS: TypeAdapter[int] = TypeAdapter(Tokens)
 
 
-def ask_gateway(url: str, key: str | None, connections: Iterable[Connection]) -> Contexts:
+def fetch_contexts(url: str, key: str | None, connections: Iterable[ProviderConfig]) -> Contexts:
     """The contexts that the gateway at `url` saw running on `connections`, those at the same address only.
 
-    `key` opens the gateway where it wants one. Raises `MachineSilent`. No machine is asked by it.
+    `key` opens the gateway where it wants one. Raises `ProviderSilentError`. No machine is asked by it.
     """
     root = url.rstrip("/").removesuffix("/v1").rstrip("/")
     headers = {} if key is None else {"authorization": f"Bearer {key}"}
@@ -43,7 +43,7 @@ def ask_gateway(url: str, key: str | None, connections: Iterable[Connection]) ->
     }
 
 
-def with_contexts(lock: Lock, contexts: Contexts) -> Lock:
+def merge_contexts(lock: Lock, contexts: Contexts) -> Lock:
     """The lock with `contexts` for the models that it has, but where fleet.yaml or the lock knows better."""
     providers = dict(lock.providers)
     for name, by_model in contexts.items():
@@ -64,14 +64,14 @@ def _providers(client: httpx.Client, root: str, path: str) -> list[dict[str, Any
         answer = client.get(root + path)
         told = answer.json()
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise MachineSilent(f"the gateway at '{root}' does not answer: {error}") from None
+        raise ProviderSilentError(f"the gateway at '{root}' does not answer: {error}") from None
     except ValueError:
-        raise MachineSilent(f"what answers at '{root}' is not a gateway") from None
+        raise ProviderSilentError(f"what answers at '{root}' is not a gateway") from None
     if answer.status_code in (401, 403):
-        raise MachineSilent(f"the gateway at '{root}' wants a key that opens {path}: set FLEET_KEY")
+        raise ProviderSilentError(f"the gateway at '{root}' wants a key that opens {path}: set FLEET_KEY")
     providers = told.get("providers") if isinstance(told, dict) else None
     if answer.status_code != 200 or not isinstance(providers, list):
-        raise MachineSilent(f"what answers at '{root}' is not a gateway (HTTP {answer.status_code})")
+        raise ProviderSilentError(f"what answers at '{root}' is not a gateway (HTTP {answer.status_code})")
     return [provider for provider in providers if isinstance(provider, dict)]
 
 

@@ -11,9 +11,9 @@ import msgspec
 from pydantic import ValidationError
 
 from fleet_compiler.diagnostics.diagnostic import Diagnostic, Span
-from fleet_compiler.diagnostics.errors import ConfigInvalid
+from fleet_compiler.diagnostics.errors import ConfigError
 from fleet_compiler.emit.plan import write_files
-from fleet_runtime.artifacts.contract import Connection, Lock, LockedProvider, ModelFacts
+from fleet_runtime.artifacts.contract import Lock, LockedProvider, ModelFacts, ProviderConfig
 from fleet_runtime.dialects.facts import merge
 from fleet_runtime.dialects.observation import Observation
 
@@ -23,15 +23,15 @@ _NO_JSON = re.compile(r"Invalid JSON: (.+) at line (\d+) column (\d+)", re.DOTAL
 
 
 def load_lock(path: Path) -> Lock:
-    """The lock at `path`, an empty one where there is none; raises `ConfigInvalid`."""
+    """The lock at `path`, an empty one where there is none; raises `ConfigError`."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return Lock()
     except UnicodeDecodeError:
-        raise ConfigInvalid([_fault(path, "is not UTF-8 text")]) from None
+        raise ConfigError([_fault(path, "is not UTF-8 text")]) from None
     except OSError as error:
-        raise ConfigInvalid([_fault(path, f"cannot be read: {error.strerror}")]) from None
+        raise ConfigError([_fault(path, f"cannot be read: {error.strerror}")]) from None
     try:
         return Lock.model_validate_json(text)
     except ValidationError as error:
@@ -39,9 +39,9 @@ def load_lock(path: Path) -> Lock:
         if place := _NO_JSON.fullmatch(first["msg"]):
             line, column = int(place[2]), max(1, int(place[3]))
             fault = _fault(path, f"is not JSON that can be read: {place[1]}", Span(line, column, column + 1))
-            raise ConfigInvalid([fault]) from None
+            raise ConfigError([fault]) from None
         where = "/".join(str(part) for part in first["loc"]) or "the top level"
-        raise ConfigInvalid([_fault(path, f"is not a lock file: {where}: {first['msg']}")]) from None
+        raise ConfigError([_fault(path, f"is not a lock file: {where}: {first['msg']}")]) from None
 
 
 def dump_lock(lock: Lock) -> bytes:
@@ -57,7 +57,7 @@ def save_lock(path: Path, lock: Lock) -> None:
     write_files([(path, dump_lock(lock))])
 
 
-def applying(lock: Lock, connections: Iterable[Connection]) -> Lock:
+def current_entries(lock: Lock, connections: Iterable[ProviderConfig]) -> Lock:
     """The entries that were got from the present URL of a configured provider; no others count."""
     entries = {}
     for connection in connections:
@@ -67,7 +67,9 @@ def applying(lock: Lock, connections: Iterable[Connection]) -> Lock:
     return Lock(providers=entries)
 
 
-def with_observations(lock: Lock, seen: Mapping[str, Observation], connections: Iterable[Connection]) -> Lock:
+def merge_observations(
+    lock: Lock, seen: Mapping[str, Observation], connections: Iterable[ProviderConfig]
+) -> Lock:
     """The lock after looks at some machines; a machine that did not answer keeps its entry.
 
     A context that was seen running stays while the same model is merely unloaded.

@@ -29,8 +29,8 @@ from fleet_runtime.api.responses import (
     surface_table,
     tagged,
 )
-from fleet_runtime.api.schemas import Catalog, Health, Model, Ready, Resolution, Roles
-from fleet_runtime.catalog.etag import Tagged
+from fleet_runtime.api.schemas import CatalogModel, Health, ModelCatalog, Ready, Resolution, Roles
+from fleet_runtime.catalog.etag import TaggedBody
 from fleet_runtime.errors import error_body
 from fleet_runtime.gateway.service import Service
 from fleet_runtime.telemetry.metrics import CONTENT_TYPE
@@ -85,7 +85,8 @@ def create_api(service: Service) -> FastAPI:
         "/api/models",
         summary="the models of a surface, grouped by provider",
         response_model=None,
-        responses=described(Catalog, "every machine with its models", "not_found", etag=True) | NOT_MODIFIED,
+        responses=described(ModelCatalog, "every machine with its models", "not_found", etag=True)
+        | NOT_MODIFIED,
     )
     async def list_models(surface: Surface = None, if_none_match: IfNoneMatch = None) -> Response:
         running = service.running
@@ -95,7 +96,7 @@ def create_api(service: Service) -> FastAPI:
         "/api/models/{id:path}",
         summary="one model, by anything that resolves to it",
         response_model=None,
-        responses=described(Model, "the model", "model_not_found", etag=True) | NOT_MODIFIED,
+        responses=described(CatalogModel, "the model", "model_not_found", etag=True) | NOT_MODIFIED,
     )
     async def get_model(
         id: ModelName, surface: Surface = None, if_none_match: IfNoneMatch = None
@@ -107,7 +108,7 @@ def create_api(service: Service) -> FastAPI:
         if found is None:
             message = answer.refusal.message if answer.refusal else f"nothing is known of model '{id}'"
             raise refusal("model_not_found", message, "model")
-        return tagged(Tagged.of(msgspec.json.encode(found)), if_none_match)
+        return tagged(TaggedBody.of(msgspec.json.encode(found)), if_none_match)
 
     @api.get(
         "/api/resolve",

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, Field, TypeAdapter
 
-from fleet_runtime.artifacts.contract import State, Status
+from fleet_runtime.artifacts.contract import ModelState, ProviderStatus
 
 EXAMPLE = (
     ": connected\n\n"
@@ -21,8 +21,8 @@ class ProviderChange(BaseModel):
     """A machine's status, or the reason for it, has changed."""
 
     provider: str
-    status: Status
-    was: Status
+    status: ProviderStatus
+    was: ProviderStatus
     reason: str | None
 
 
@@ -43,7 +43,7 @@ class StateChange(BaseModel):
     models of a machine at once, one `models` tells of it instead."""
 
     id: str
-    state: State
+    state: ModelState
 
 
 class FavoritesChange(BaseModel):

@@ -24,23 +24,23 @@ from fleet_runtime.api.responses import (
     surface_table,
     tagged,
 )
-from fleet_runtime.api.schemas import Favorites as Shape
+from fleet_runtime.api.schemas import FavoriteList as Shape
 from fleet_runtime.api.schemas import Picker
 from fleet_runtime.catalog.favorites import (
     MAX_FAVORITES,
     Change,
-    TooManyFavorites,
-    VersionConflict,
+    TooManyFavoritesError,
+    VersionConflictError,
     adding,
     arranging,
     favorite_id,
     present_id,
     removing,
 )
-from fleet_runtime.errors import Refused
-from fleet_runtime.gateway.live_snapshot import Running
+from fleet_runtime.errors import RequestError
+from fleet_runtime.gateway.live_snapshot import LiveSnapshot
 from fleet_runtime.gateway.service import Service
-from fleet_runtime.store.store import StoreUnavailable
+from fleet_runtime.store.store import StoreUnavailableError
 
 PREFIX = "/api/favorites/"
 CHANGING = ("invalid_request", "model_not_found", "version_conflict", "store_unavailable")
@@ -140,7 +140,7 @@ def _parameter(place: str, name: str, description: str, example: str) -> dict[st
     return {"parameters": [parameter | {"schema": {"type": "string"}, "example": example}]}
 
 
-def _names(running: Running) -> Mapping[str, str]:
+def _names(running: LiveSnapshot) -> Mapping[str, str]:
     return running.snapshot.fleet.names
 
 
@@ -152,13 +152,13 @@ def _id(request: Request) -> str:
         raise refusal("invalid_request", "the id in the path is not UTF-8", "id") from None
 
 
-async def _composite(running: Running, text: str) -> str:
+async def _composite(running: LiveSnapshot, text: str) -> str:
     """The composite id under which `text` is kept."""
     answer = await running.resolve(running.snapshot.fleet, text)
     connection = running.snapshot.connections.get(answer.provider or "")
     try:
         return favorite_id(answer, forwards=connection is not None and connection.unlisted == "forward")
-    except Refused as refused:
+    except RequestError as refused:
         told = refused.answer
         raise refusal(told.code, told.message, told.param) from None
 
@@ -166,17 +166,17 @@ async def _composite(running: Running, text: str) -> str:
 async def _change(service: Service, change: Change, if_match: str | None) -> Response:
     try:
         await service.store.edit(change, _versions(if_match))
-    except VersionConflict as conflict:
+    except VersionConflictError as conflict:
         tag = {"etag": f'"{conflict.current.version}"'}
         raise refusal("version_conflict", str(conflict), headers=tag) from None
-    except TooManyFavorites as refused:
+    except TooManyFavoritesError as refused:
         raise refusal("invalid_request", str(refused), "favorites") from None
-    except StoreUnavailable as unavailable:
+    except StoreUnavailableError as unavailable:
         raise refusal("store_unavailable", str(unavailable)) from None
     return _listed(service.running, None)
 
 
-def _listed(running: Running, surface: str | None) -> Response:
+def _listed(running: LiveSnapshot, surface: str | None) -> Response:
     """The list as it is now. No cache may answer it: what a favorite means changes without its version."""
     found = running.catalog.favorite_list(surface_table(running, surface))
     return answered(found, {"etag": f'"{found["version"]}"', "cache-control": "no-store"})

@@ -12,11 +12,11 @@ from fastapi import FastAPI, Header, Path, Query, Response
 from fastapi.responses import StreamingResponse
 
 from fleet_runtime.api.events import EXAMPLE
-from fleet_runtime.api.fleet_schemas import Fleet, History, Machine
+from fleet_runtime.api.fleet_schemas import FleetStatus, History, ProviderReport
 from fleet_runtime.api.responses import answered, described, failing, refusal
 from fleet_runtime.api.schemas import Serving
 from fleet_runtime.catalog.catalog import moment
-from fleet_runtime.gateway.live_snapshot import Running
+from fleet_runtime.gateway.live_snapshot import LiveSnapshot
 from fleet_runtime.gateway.service import Service
 from fleet_runtime.providers.lock_drift import find_drift
 from fleet_runtime.store.sqlite import StatusChange
@@ -43,7 +43,7 @@ def add_fleet(api: FastAPI, service: Service) -> None:
         "/api/fleet",
         summary="every machine: status, since when, what is loaded, what runs",
         response_model=None,
-        responses=described(Fleet, "the fleet as it is now"),
+        responses=described(FleetStatus, "the fleet as it is now"),
     )
     async def get_fleet() -> Response:
         return answered(describe_fleet(service))
@@ -73,12 +73,12 @@ def add_fleet(api: FastAPI, service: Service) -> None:
         "/api/fleet/{name}/refresh",
         summary="look at one machine now",
         response_model=None,
-        responses=described(Machine, "the machine as it was seen", "not_found"),
+        responses=described(ProviderReport, "the machine as it was seen", "not_found"),
     )
     async def refresh_machine(name: Name) -> Response:
         running = service.running
         _require(running, name)
-        await running.look(name)
+        await running.probe(name)
         return answered(describe_provider(running, name))
 
     @api.get(
@@ -130,7 +130,7 @@ def describe_fleet(service: Service) -> dict[str, Any]:
     }
 
 
-def describe_provider(running: Running, name: str) -> dict[str, Any]:
+def describe_provider(running: LiveSnapshot, name: str) -> dict[str, Any]:
     """One machine; `latency` in seconds, `in_flight` by model."""
     machine = running.machines[name]
     state = running.inventory.states[name]
@@ -156,7 +156,7 @@ def describe_provider(running: Running, name: str) -> dict[str, Any]:
     }
 
 
-def describe_drift(running: Running) -> dict[str, Any]:
+def describe_drift(running: LiveSnapshot) -> dict[str, Any]:
     """How machines differ from fleet.lock, by name; those that do not are left out."""
     connections, states = running.snapshot.connections, running.inventory.states
     found = {
@@ -171,7 +171,7 @@ def describe_history(changes: Iterable[StatusChange]) -> dict[str, Any]:
     return {"changes": [asdict(change) | {"at": moment(change.at)} for change in changes]}
 
 
-def _require(running: Running, name: str) -> None:
+def _require(running: LiveSnapshot, name: str) -> None:
     if name not in running.machines:
         known = ", ".join(f"'{provider}'" for provider in running.machines)
         raise refusal("not_found", f"there is no provider '{name}'; providers: {known}", "name")

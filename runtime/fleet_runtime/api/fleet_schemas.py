@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 
 from fleet_runtime.api.schemas import SNAPSHOT, TIME, shown
-from fleet_runtime.artifacts.contract import Kind, ProviderClass, Status
+from fleet_runtime.artifacts.contract import ProviderClass, ProviderKind, ProviderStatus
 
-MACHINE: dict[str, Any] = {
+PROVIDER_REPORT: dict[str, Any] = {
     "name": "sam-desktop",
     "label": "sam-desktop",
     "class": "local",
@@ -42,18 +42,18 @@ CHANGE: dict[str, Any] = {
 }
 
 
-class Machine(BaseModel):
+class ProviderReport(BaseModel):
     """A machine as an operator sees it; `latency` of the last look in seconds, `in_flight` by model."""
 
-    model_config = shown(MACHINE)
+    model_config = shown(PROVIDER_REPORT)
 
     name: str
     label: str
     class_: Annotated[ProviderClass, Field(alias="class")]
-    kind: Kind
+    kind: ProviderKind
     formerly: list[str]
     url: str
-    status: Status
+    status: ProviderStatus
     since: str
     reason: str | None
     sidecar: Literal["unknown", "up", "down"] | None
@@ -72,7 +72,7 @@ class StoreState(BaseModel):
     fault: str | None
 
 
-class OtherContext(BaseModel):
+class ContextChange(BaseModel):
     """A context as fleet.lock has it, and as the machine has it now."""
 
     model: str
@@ -80,17 +80,17 @@ class OtherContext(BaseModel):
     now: int
 
 
-class Drift(BaseModel):
+class DriftReport(BaseModel):
     """How a machine's list differs from fleet.lock, ids being the machine's own."""
 
     model_config = shown(DRIFT)
 
     appeared: list[str]
     vanished: list[str]
-    contexts: list[OtherContext]
+    contexts: list[ContextChange]
 
 
-class Fleet(BaseModel):
+class FleetStatus(BaseModel):
     """`refused` says why the newest build does not serve; `needs_restart` which settings wait for one."""
 
     model_config = shown(
@@ -105,7 +105,7 @@ class Fleet(BaseModel):
             "default_provider": "sam-desktop",
             "surfaces": ["arena", "boochat", "boocoder"],
             "drift": {"sam-desktop": DRIFT},
-            "providers": [MACHINE],
+            "providers": [PROVIDER_REPORT],
         }
     )
 
@@ -118,8 +118,8 @@ class Fleet(BaseModel):
     listen: Annotated[str, Field(description="where it listens since it started")]
     default_provider: str
     surfaces: list[str]
-    drift: Annotated[dict[str, Drift], Field(description="the machines that differ from fleet.lock")]
-    providers: list[Machine]
+    drift: Annotated[dict[str, DriftReport], Field(description="the machines that differ from fleet.lock")]
+    providers: list[ProviderReport]
 
 
 class StatusChange(BaseModel):
@@ -128,7 +128,7 @@ class StatusChange(BaseModel):
     model_config = shown(CHANGE)
 
     provider: str
-    status: Status
+    status: ProviderStatus
     reason: str | None
     at: str
 

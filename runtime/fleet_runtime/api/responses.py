@@ -8,11 +8,11 @@ import msgspec
 from fastapi import Header, HTTPException, Query, Response
 from pydantic import BaseModel
 
-from fleet_runtime.api.schemas import Error
+from fleet_runtime.api.schemas import ErrorResponseBody
 from fleet_runtime.artifacts.contract import RoutingTable
-from fleet_runtime.catalog.etag import Tagged
-from fleet_runtime.errors import FAULTS
-from fleet_runtime.gateway.live_snapshot import Running
+from fleet_runtime.catalog.etag import TaggedBody
+from fleet_runtime.errors import ERROR_KINDS
+from fleet_runtime.gateway.live_snapshot import LiveSnapshot
 
 Described: TypeAlias = dict[int | str, dict[str, Any]]
 
@@ -28,7 +28,7 @@ NOT_MODIFIED: Described = {304: {"description": "the client holds this answer al
 _ETAG: dict[str, Any] = {"ETag": {"description": "stands for this answer", "schema": {"type": "string"}}}
 
 
-def surface_table(running: Running, surface: str | None) -> RoutingTable:
+def surface_table(running: LiveSnapshot, surface: str | None) -> RoutingTable:
     """The routing table of a surface; 404 where there is no such surface."""
     table = running.snapshot.table(surface)
     if table is None:
@@ -42,7 +42,7 @@ def refusal(
 ) -> HTTPException:
     """An error of one of the codes of `errors.FAULTS`."""
     detail: dict[str, Any] = {"code": code, "message": message, "param": param}
-    return HTTPException(FAULTS[code].status, detail=detail, headers=headers)
+    return HTTPException(ERROR_KINDS[code].status, detail=detail, headers=headers)
 
 
 def answered(content: object, headers: dict[str, str] | None = None) -> Response:
@@ -50,7 +50,7 @@ def answered(content: object, headers: dict[str, str] | None = None) -> Response
     return Response(msgspec.json.encode(content), media_type="application/json", headers=headers)
 
 
-def tagged(answer: Tagged, if_none_match: str | None) -> Response:
+def tagged(answer: TaggedBody, if_none_match: str | None) -> Response:
     """The body with its tag, or 304 where the client holds it already."""
     headers = {"etag": answer.tag, "cache-control": "no-cache"}
     if answer.held(if_none_match):
@@ -70,8 +70,11 @@ def failing(*codes: str) -> Described:
     """The errors of these codes by their status, and any other of the gateway's own."""
     by_status: dict[int, list[str]] = {}
     for code in codes:
-        by_status.setdefault(FAULTS[code].status, []).append(f"`{code}`")
+        by_status.setdefault(ERROR_KINDS[code].status, []).append(f"`{code}`")
     return {
-        **{status: {"model": Error, "description": ", ".join(named)} for status, named in by_status.items()},
-        "default": {"model": Error, "description": "any other error of the gateway"},
+        **{
+            status: {"model": ErrorResponseBody, "description": ", ".join(named)}
+            for status, named in by_status.items()
+        },
+        "default": {"model": ErrorResponseBody, "description": "any other error of the gateway"},
     }

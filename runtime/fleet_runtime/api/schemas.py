@@ -13,12 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from fleet_runtime.artifacts.contract import (
     ContextSource,
     InputKind,
-    Kind,
+    ModelState,
     ProviderClass,
+    ProviderKind,
+    ProviderStatus,
     Purpose,
     Rule,
-    State,
-    Status,
     Via,
 )
 
@@ -81,7 +81,7 @@ def shown(*examples: dict[str, Any]) -> ConfigDict:
     return ConfigDict(json_schema_extra={"examples": list(examples)})
 
 
-class Model(BaseModel):
+class CatalogModel(BaseModel):
     """A model on a machine. Null means "not known"; `context` and `output` are tokens."""
 
     model_config = shown(MODEL)
@@ -93,7 +93,7 @@ class Model(BaseModel):
     class_: Annotated[ProviderClass, Field(alias="class")]
     via: Annotated[Via, Field(description="which way a chat with it goes")]
     available: bool
-    state: State
+    state: ModelState
     context: int | None
     context_source: ContextSource | None
     output: int | None
@@ -104,7 +104,7 @@ class Model(BaseModel):
     favorite: bool
 
 
-class Provider(BaseModel):
+class CatalogProvider(BaseModel):
     """A machine with its models; `since`: when its status became what it is."""
 
     model_config = shown(PROVIDER)
@@ -112,21 +112,21 @@ class Provider(BaseModel):
     name: str
     label: str
     class_: Annotated[ProviderClass, Field(alias="class")]
-    kind: Kind
-    status: Status
+    kind: ProviderKind
+    status: ProviderStatus
     since: str
     reason: str | None
-    models: list[Model]
+    models: list[CatalogModel]
 
 
-class Catalog(BaseModel):
+class ModelCatalog(BaseModel):
     """The models of a surface by machine, in the order of fleet.yaml."""
 
     model_config = shown({"snapshot": SNAPSHOT, "surface": "boochat", "providers": [PROVIDER]})
 
     snapshot: str
     surface: str | None
-    providers: list[Provider]
+    providers: list[CatalogProvider]
 
 
 class Picker(BaseModel):
@@ -135,8 +135,8 @@ class Picker(BaseModel):
     model_config = shown({"surface": "boochat", "favorites": [MODEL], "providers": [PROVIDER]})
 
     surface: str | None
-    favorites: list[Model]
-    providers: list[Provider]
+    favorites: list[CatalogModel]
+    providers: list[CatalogProvider]
 
 
 class Resolution(BaseModel):
@@ -195,7 +195,7 @@ class Favorite(BaseModel):
     added_at: str
 
 
-class Favorites(BaseModel):
+class FavoriteList(BaseModel):
     """All favorites in their order; `version` grows by one with every change."""
 
     model_config = shown({"version": 7, "favorites": [FAVORITE]})
@@ -231,7 +231,7 @@ class ErrorDetail(BaseModel):
     param: str | None
 
 
-class Error(BaseModel):
+class ErrorResponseBody(BaseModel):
     """An error of the gateway's own, in OpenAI's shape."""
 
     model_config = shown(

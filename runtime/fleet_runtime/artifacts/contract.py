@@ -15,12 +15,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 FORMAT = 1
 
-Status = Literal["unknown", "online", "degraded", "config_error", "offline", "disabled"]
-State = Literal["loaded", "loading", "unloaded", "unknown"]
+ProviderStatus = Literal["unknown", "online", "degraded", "config_error", "offline", "disabled"]
+ModelState = Literal["loaded", "loading", "unloaded", "unknown"]
 Rule = Literal["role", "alias", "provider", "bare"]
 Via = Literal["direct", "sidecar"]
 ProviderClass = Literal["local", "cloud"]
-Kind = Literal["auto", "llama-swap", "llama-server", "ollama", "vllm", "lmstudio", "openai"]
+ProviderKind = Literal["auto", "llama-swap", "llama-server", "ollama", "vllm", "lmstudio", "openai"]
 ContextSource = Literal["configured", "running", "listed", "trained"]
 Purpose = Literal["chat", "embedding", "rerank", "transcription", "speech", "image"]
 InputKind = Literal["text", "image", "audio", "video", "pdf"]
@@ -73,7 +73,7 @@ class LockedProvider(Artifact):
 
     url: str
     """The address in fleet.yaml when it was asked; at another one the entry no longer counts."""
-    kind: Kind
+    kind: ProviderKind
     """The software that answered."""
     models: dict[str, ModelFacts]
     """What it listed, by id."""
@@ -149,7 +149,7 @@ class Sidecar(Artifact):
     """The paths, below that root, that go through it."""
 
 
-class Connection(Artifact):
+class ProviderConfig(Artifact):
     """How the gateway reaches one provider. Files are relative to the gateway's `root`."""
 
     name: str
@@ -159,7 +159,7 @@ class Connection(Artifact):
     class_: ProviderClass = Field(alias="class")
     """`local`: one's own machine. `cloud`: a paid service; no request goes to it unless an id or a role names
     it."""
-    kind: Kind
+    kind: ProviderKind
     """The software that answers; `auto` is recognised from its answers."""
     url: str
     """The server's root."""
@@ -216,7 +216,7 @@ class Limits(Artifact):
     """The largest head of a request, in bytes."""
 
 
-class Inventory(Artifact):
+class PollSettings(Artifact):
     """How often machines are looked at, in seconds."""
 
     interval: Seconds = 10
@@ -227,7 +227,7 @@ class Inventory(Artifact):
     """Seconds that a machine's last list is kept after it fell silent."""
 
 
-class Gateway(Artifact):
+class GatewayConfig(Artifact):
     """generated/gateway.json: where the gateway listens, and how it reaches each machine."""
 
     format: Literal[1] = 1
@@ -250,11 +250,11 @@ class Gateway(Artifact):
     """Seconds that requests get to finish when the gateway stops."""
     state: str | None = None
     """The SQLite file of favorites and history, relative to `root`; null for the usual place."""
-    inventory: Inventory = Inventory()
+    inventory: PollSettings = PollSettings()
     """How often machines are looked at."""
     surfaces: dict[str, str]
     """Each surface's routing table, a path inside the generated folder."""
-    providers: tuple[Connection, ...]
+    providers: tuple[ProviderConfig, ...]
     """Every provider, in the order of fleet.yaml."""
 
 
@@ -271,17 +271,17 @@ class Manifest(Artifact):
     """The sha256 of the bytes of every other generated file, by its path."""
 
 
-def canonical(value: Any) -> bytes:
+def canonical_json(value: Any) -> bytes:
     """One JSON text for equal values: sorted keys, no white space, UTF-8."""
     return json.dumps(
         value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     ).encode()
 
 
-def digest(data: bytes) -> str:
+def sha256_hex(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def as_data(artifact: Artifact) -> dict[str, Any]:
+def to_data(artifact: Artifact) -> dict[str, Any]:
     """The artifact as plain JSON data, facts that are not known left out."""
     return artifact.model_dump(mode="json", by_alias=True, exclude_none=True)

@@ -14,11 +14,11 @@ from pydantic import ValidationError
 from fleet_runtime.artifacts.contract import (
     FLEET_TABLE,
     Artifact,
-    Connection,
-    Gateway,
+    GatewayConfig,
     Manifest,
+    ProviderConfig,
     RoutingTable,
-    digest,
+    sha256_hex,
 )
 
 Loaded = TypeVar("Loaded", bound=Artifact)
@@ -38,9 +38,9 @@ class Snapshot:
 
     id: str
     root: Path
-    gateway: Gateway
+    gateway: GatewayConfig
     tables: Mapping[str, RoutingTable]
-    connections: Mapping[str, Connection]
+    connections: Mapping[str, ProviderConfig]
 
     @property
     def fleet(self) -> RoutingTable:
@@ -63,11 +63,11 @@ def load_snapshot(folder: Path) -> Snapshot:
     raw = _read(resolved, "manifest.json")
     manifest = _parse(Manifest, raw, "manifest.json")
     contents = {name: _checked(resolved, name, sha256) for name, sha256 in manifest.files.items()}
-    gateway = _parse(Gateway, _member(contents, "gateway.json"), "gateway.json")
+    gateway = _parse(GatewayConfig, _member(contents, "gateway.json"), "gateway.json")
     files = [FLEET_TABLE, *gateway.surfaces.values()]
     tables = [_parse(RoutingTable, _member(contents, name), name) for name in files]
     return Snapshot(
-        id=f"sha256:{digest(raw)}",
+        id=f"sha256:{sha256_hex(raw)}",
         root=Path(os.path.normpath(folder.absolute() / gateway.root)),
         gateway=gateway,
         tables=MappingProxyType({table.base: table for table in tables}),
@@ -89,7 +89,7 @@ def _checked(folder: Path, name: str, sha256: str) -> bytes:
     if Path(name).is_absolute() or ".." in Path(name).parts:
         raise ArtifactError(f"manifest.json names '{name}', which is not inside '{folder}'")
     data = _read(folder, name)
-    if digest(data) != sha256:
+    if sha256_hex(data) != sha256:
         raise ArtifactError(
             f"'{folder / name}' is not the file that manifest.json was written with: run `fleet build`"
         )

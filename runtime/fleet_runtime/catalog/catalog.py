@@ -13,13 +13,13 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from fleet_runtime.artifacts.contract import Connection, RoutedModel, RoutedProvider, RoutingTable, Via
-from fleet_runtime.catalog.etag import Tagged
-from fleet_runtime.catalog.favorites import Favorites, Standing, standing
-from fleet_runtime.providers.health import MachineState
+from fleet_runtime.artifacts.contract import ProviderConfig, RoutedModel, RoutedProvider, RoutingTable, Via
+from fleet_runtime.catalog.etag import TaggedBody
+from fleet_runtime.catalog.favorites import Favorites, FavoriteStatus, favorite_status
+from fleet_runtime.providers.health import ProviderState
 from fleet_runtime.providers.inventory import Inventory
-from fleet_runtime.providers.model_list import Listing
-from fleet_runtime.routing.resolver import Resolution, resolve
+from fleet_runtime.providers.model_list import ModelList
+from fleet_runtime.routing.resolver import Resolution, resolve_model
 
 CHAT_PATH = "/v1/chat/completions"
 
@@ -31,7 +31,7 @@ Part: TypeAlias = Literal["whole", "away", "composite", "bare"]
 class _Encoded:
     """A part of one provider, with what it was made from."""
 
-    listing: Listing
+    listing: ModelList
     favorites: frozenset[str]
     items: tuple[msgspec.Raw, ...]
 
@@ -43,16 +43,16 @@ class Catalog:
     inventory: Inventory
     favorites: Callable[[], Favorites] = Favorites
     _versions: tuple[int, int] = (-1, -1)
-    _standings: tuple[Standing, ...] = ()
+    _standings: tuple[FavoriteStatus, ...] = ()
     _favorites: dict[str, frozenset[str]] = field(default_factory=dict)
-    _answers: dict[tuple[str, str | None, str], Tagged] = field(default_factory=dict)
+    _answers: dict[tuple[str, str | None, str], TaggedBody] = field(default_factory=dict)
     _parts: dict[tuple[str, Part], _Encoded] = field(default_factory=dict)
 
-    def by_provider(self, table: RoutingTable) -> Tagged:
+    def by_provider(self, table: RoutingTable) -> TaggedBody:
         """``GET /api/models``: every provider of the surface in order, with all its models that are shown."""
         return self._answer("by_provider", table, None)
 
-    def picker(self, table: RoutingTable) -> Tagged:
+    def picker(self, table: RoutingTable) -> TaggedBody:
         """``GET /api/picker``: the favorites that the surface can use now, then every provider with its
         models, those that are not there without any."""
         return self._answer("picker", table, None)
@@ -63,7 +63,7 @@ class Catalog:
         favorites = [self._favorite(table, stands) for stands in self._standings]
         return {"version": self._versions[1], "favorites": favorites}
 
-    def openai_list(self, table: RoutingTable, pinned: str | None = None) -> Tagged:
+    def openai_list(self, table: RoutingTable, pinned: str | None = None) -> TaggedBody:
         """``GET <base>/v1/models``: what can be used now; bare ids where the path pins a provider."""
         return self._answer("openai_list", table, pinned)
 
@@ -118,19 +118,19 @@ class Catalog:
             "roles": {
                 name: {
                     "candidates": list(candidates),
-                    **self.described(table, resolve(table, view, f"@{name}")),
+                    **self.described(table, resolve_model(table, view, f"@{name}")),
                 }
                 for name, candidates in table.roles.items()
             },
         }
 
-    def _answer(self, kind: str, table: RoutingTable, pinned: str | None) -> Tagged:
+    def _answer(self, kind: str, table: RoutingTable, pinned: str | None) -> TaggedBody:
         self._refresh()
         key = (table.base, pinned, kind)
         answer = self._answers.get(key)
         if answer is None:
             content = msgspec.json.encode(self._content(kind, table, pinned))
-            answer = self._answers[key] = Tagged.of(content)
+            answer = self._answers[key] = TaggedBody.of(content)
         return answer
 
     def _content(self, kind: str, table: RoutingTable, pinned: str | None) -> dict[str, Any]:
@@ -151,7 +151,7 @@ class Catalog:
         self._versions = versions
         self._answers.clear()
         names = self.inventory.snapshot.fleet.names
-        self._standings = tuple(standing(item, names, self.inventory.view) for item in favorites.items)
+        self._standings = tuple(favorite_status(item, names, self.inventory.view) for item in favorites.items)
         chosen: dict[str, set[str]] = {}
         for stands in self._standings:
             chosen.setdefault(stands.provider, set()).add(stands.listed or stands.model)
@@ -197,11 +197,11 @@ class Catalog:
         providers = [
             item
             for name, provider in allowed.items()
-            for item in self._part("whole" if self.inventory.view[name].there else "away", provider)
+            for item in self._part("whole" if self.inventory.view[name].available else "away", provider)
         ]
         return {"surface": table.surface, "favorites": list(favorites.values()), "providers": providers}
 
-    def _favorite(self, table: RoutingTable, stands: Standing) -> dict[str, Any]:
+    def _favorite(self, table: RoutingTable, stands: FavoriteStatus) -> dict[str, Any]:
         reason: str | None = stands.reason
         if reason is None:
             connection = self.inventory.snapshot.connections[stands.provider]
@@ -238,7 +238,7 @@ class Catalog:
         items = [
             item
             for provider in table.providers
-            if pinned in (None, provider.name) and self.inventory.view[provider.name].there
+            if pinned in (None, provider.name) and self.inventory.view[provider.name].available
             for item in self._part(part, provider)
         ]
         return {"object": "list", "data": items}
@@ -250,7 +250,7 @@ class Catalog:
     def _model(self, provider: RoutedProvider, id: str, facts: RoutedModel) -> dict[str, Any]:
         connection = self.inventory.snapshot.connections[provider.name]
         state = self.inventory.states[provider.name]
-        there = self.inventory.view[provider.name].there
+        available = self.inventory.view[provider.name].available
         return {
             "id": f"{provider.name}/{id}",
             "provider": provider.name,
@@ -258,8 +258,8 @@ class Catalog:
             "name": facts.name or id,
             "class": provider.class_,
             "via": _via(connection, facts),
-            "available": there and self._reachable(connection, facts),
-            "state": _state(state, id) if there else "unknown",
+            "available": available and self._reachable(connection, facts),
+            "state": _state(state, id) if available else "unknown",
             "context": facts.context,
             "context_source": facts.context_source,
             "output": facts.output,
@@ -275,7 +275,7 @@ class Catalog:
             return RoutedModel()
         return self.inventory.listings[answer.provider].models.get(answer.listed, RoutedModel())
 
-    def _reachable(self, connection: Connection, facts: RoutedModel) -> bool:
+    def _reachable(self, connection: ProviderConfig, facts: RoutedModel) -> bool:
         """Whether what stands between the gateway and the model answers."""
         down = self.inventory.states[connection.name].sidecar == "down"
         return not (down and _via(connection, facts) == "sidecar")
@@ -295,13 +295,13 @@ def _openai_item(provider: str, id: str, facts: RoutedModel, *, bare: bool) -> d
     }
 
 
-def _via(connection: Connection, facts: RoutedModel) -> Via:
+def _via(connection: ProviderConfig, facts: RoutedModel) -> Via:
     """Which way a chat with the model goes; other purposes never pass a sidecar."""
     passes = connection.sidecar is not None and CHAT_PATH in connection.sidecar.paths
     return "sidecar" if passes and facts.purpose in ("chat", None) else "direct"
 
 
-def _state(state: MachineState, id: str) -> str:
+def _state(state: ProviderState, id: str) -> str:
     return state.states.get(id, "unknown")
 
 

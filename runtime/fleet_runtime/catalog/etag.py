@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Tagged:
+class TaggedBody:
     """The body of an answer; `tag` stands for its bytes, quotes included."""
 
     body: bytes
     tag: str
 
     @classmethod
-    def of(cls, body: bytes) -> Tagged:
+    def of(cls, body: bytes) -> TaggedBody:
         return cls(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
 
     def held(self, if_none_match: str | None) -> bool:

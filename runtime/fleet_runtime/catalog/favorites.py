@@ -10,8 +10,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from fleet_runtime.errors import refused, suggest
-from fleet_runtime.routing.model_id import model_id_fault
+from fleet_runtime.errors import request_error, suggest
+from fleet_runtime.routing.model_id import model_id_problem
 from fleet_runtime.routing.resolver import Resolution, View
 
 MAX_FAVORITES = 1000
@@ -39,7 +39,7 @@ class Favorites:
     items: Items = ()
 
 
-class VersionConflict(Exception):
+class VersionConflictError(Exception):
     """The list is not the one that the change was meant for; `current` is what it is now."""
 
     def __init__(self, current: Favorites) -> None:
@@ -47,7 +47,7 @@ class VersionConflict(Exception):
         self.current = current
 
 
-class TooManyFavorites(Exception):
+class TooManyFavoritesError(Exception):
     """A change would make the list longer than `MAX_FAVORITES`."""
 
     def __init__(self) -> None:
@@ -57,14 +57,14 @@ class TooManyFavorites(Exception):
 def changed(favorites: Favorites, change: Change, expected: Collection[int] | None = None) -> Favorites:
     """The list after `change`, the very same where it changes nothing.
 
-    Raises `VersionConflict` where the version is none of those `expected`, `TooManyFavorites` where the list
-    would grow beyond `MAX_FAVORITES`; one that was longer may shrink.
+    Raises `VersionConflictError` where the version is none of those `expected`, `TooManyFavoritesError` where
+    the list would grow beyond `MAX_FAVORITES`; one that was longer may shrink.
     """
     if expected is not None and favorites.version not in expected:
-        raise VersionConflict(favorites)
+        raise VersionConflictError(favorites)
     items = change(favorites.items)
     if len(items) > max(MAX_FAVORITES, len(favorites.items)):
-        raise TooManyFavorites
+        raise TooManyFavoritesError
     return favorites if items == favorites.items else Favorites(favorites.version + 1, items)
 
 
@@ -125,7 +125,7 @@ def present_id(id: str, names: Mapping[str, str]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class FavoriteStatus:
     """What a favorite means now.
 
     `listed`: the id under which the machine lists it, None where it does not. `reason` says why it cannot be
@@ -143,22 +143,22 @@ class Standing:
         return f"{self.provider}/{self.model}"
 
 
-def standing(favorite: Favorite, names: Mapping[str, str], view: View) -> Standing:
+def favorite_status(favorite: Favorite, names: Mapping[str, str], view: View) -> FavoriteStatus:
     """What `favorite` means, by the present names of the machines and what is seen of them."""
     name, _, model = favorite.id.partition("/")
     provider = names.get(name)
     if provider is None:
-        return Standing(favorite, name, model, None, "orphan")
+        return FavoriteStatus(favorite, name, model, None, "orphan")
     machine = view[provider]
     listed = machine.listed(model)
     reason: Absence | None = None
     if machine.status == "disabled":
         reason = "provider_disabled"
-    elif not machine.there:
+    elif not machine.available:
         reason = "provider_offline"
-    elif listed is None and (machine.closed or not machine.admits(model)):
+    elif listed is None and (machine.exhaustive or not machine.admits(model)):
         reason = "model_not_found"
-    return Standing(favorite, provider, model, listed, reason)
+    return FavoriteStatus(favorite, provider, model, listed, reason)
 
 
 def favorite_id(answer: Resolution, *, forwards: bool) -> str:
@@ -168,21 +168,25 @@ def favorite_id(answer: Resolution, *, forwards: bool) -> str:
     be kept. Raises `Refused` for a role, for what cannot be an id, and for a name that means nothing here.
     """
     if answer.rule == "role":
-        raise refused("invalid_request", f"'{answer.requested}' is a role, and favorites are models", "id")
+        raise request_error(
+            "invalid_request", f"'{answer.requested}' is a role, and favorites are models", "id"
+        )
     if answer.provider is None:
         message = answer.refusal.message if answer.refusal else f"'{answer.requested}' is not a model id"
-        raise refused("invalid_request", message, "id")
+        raise request_error("invalid_request", message, "id")
     model = answer.listed or answer.model
-    fault = model_id_fault(model, answer.provider)
+    fault = model_id_problem(model, answer.provider)
     if fault is not None:
-        raise refused("invalid_request", f"model id '{model}' {fault}", "id")
+        raise request_error("invalid_request", f"model id '{model}' {fault}", "id")
     if answer.rule == "bare" and answer.listed is None and not forwards:
         head, slash, _ = model.partition("/")
         suggestions = answer.refusal.suggestions if answer.refusal else ()
         if slash:
-            raise refused("model_not_found", suggest(f"there is no provider '{head}'", suggestions), "id")
+            raise request_error(
+                "model_not_found", suggest(f"there is no provider '{head}'", suggestions), "id"
+            )
         if answer.refusal is not None and answer.refusal.code == "model_not_found":
-            raise refused("model_not_found", suggest(answer.refusal.message, suggestions), "id")
+            raise request_error("model_not_found", suggest(answer.refusal.message, suggestions), "id")
     return f"{answer.provider}/{model}"
 
 

@@ -7,7 +7,7 @@ import signal
 import click
 
 from fleet_runtime.demo.fleet import MACHINES, NEWCOMER
-from fleet_runtime.demo.stage import DemoFailed, Stage, set_stage
+from fleet_runtime.demo.stage import DemoError, Stage, set_stage
 from fleet_runtime.demo.tour import give_tour
 
 
@@ -34,7 +34,7 @@ def demo(tour: bool) -> None:
                 return
             click.echo(introduction(stage))
             signal.pause()
-    except DemoFailed as failure:
+    except DemoError as failure:
         raise click.ClickException(str(failure)) from None
     except KeyboardInterrupt:
         if tour:

@@ -13,8 +13,8 @@ import click
 from fleet_runtime.client import nearest_generated, url_option
 
 if TYPE_CHECKING:
-    from fleet_runtime.doctor.collect import Examination
-    from fleet_runtime.doctor.gateway_checks import Finding
+    from fleet_runtime.doctor.collect import CollectedReport
+    from fleet_runtime.doctor.gateway_checks import DoctorFinding
 
 COLORS = {"error": "red", "warning": "yellow", "note": "cyan"}
 TITLES = {
@@ -49,9 +49,9 @@ def doctor(url: str | None, as_json: bool) -> None:
     Asks the gateway, compares fleet.yaml, fleet.lock and generated/ of the nearest folder, and looks at
     opencode's configuration. Changes nothing, and no model is loaded.
     """
-    from fleet_runtime.doctor.collect import examine
+    from fleet_runtime.doctor.collect import collect_findings
 
-    examination = examine(url, nearest_generated(), os.environ)
+    examination = collect_findings(url, nearest_generated(), os.environ)
     findings = examination.findings
     click.echo(_as_json(examination) if as_json else report(examination), color=_color())
     if not examination.reachable:
@@ -60,7 +60,7 @@ def doctor(url: str | None, as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-def report(examination: Examination) -> str:
+def report(examination: CollectedReport) -> str:
     """The findings by what they are about, the worst first, each with its remedy below it."""
     lines = []
     for area, title in TITLES.items():
@@ -70,7 +70,7 @@ def report(examination: Examination) -> str:
     return "\n".join([*lines, _summary(examination)])
 
 
-def _shown(findings: Iterable[Finding]) -> list[str]:
+def _shown(findings: Iterable[DoctorFinding]) -> list[str]:
     ranks = list(COLORS)
     lines = []
     for finding in sorted(findings, key=lambda finding: ranks.index(finding.severity)):
@@ -79,7 +79,7 @@ def _shown(findings: Iterable[Finding]) -> list[str]:
     return lines
 
 
-def _summary(examination: Examination) -> str:
+def _summary(examination: CollectedReport) -> str:
     from fleet_runtime.doctor.gateway_checks import counted
 
     severities = [finding.severity for finding in examination.findings]
@@ -87,7 +87,7 @@ def _summary(examination: Examination) -> str:
     return ", ".join(counts) if counts else f"nothing is wrong: {examination.looked_at}"
 
 
-def _as_json(examination: Examination) -> str:
+def _as_json(examination: CollectedReport) -> str:
     told: dict[str, Any] = {
         "url": examination.url,
         "reachable": examination.reachable,

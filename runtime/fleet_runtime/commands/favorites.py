@@ -13,8 +13,8 @@ import click
 
 from fleet_runtime.client import (
     GatewayClient,
-    GatewayRefused,
-    asking_gateway,
+    GatewayResponseError,
+    gateway_command,
     url_option,
 )
 from fleet_runtime.commands.opencode_file import (
@@ -52,7 +52,7 @@ def favorites() -> None:
 @json_option
 def list_favorites(url: str | None, as_json: bool) -> None:
     """Show all favorites in their order, and why one cannot be used."""
-    with asking_gateway(url) as gateway:
+    with gateway_command(url) as gateway:
         _show(gateway.get(PATH), as_json)
 
 
@@ -62,7 +62,7 @@ def list_favorites(url: str | None, as_json: bool) -> None:
 @json_option
 def add(id: str, url: str | None, as_json: bool) -> None:
     """Add a model at the end, by any name that resolves to it."""
-    with asking_gateway(url) as gateway:
+    with gateway_command(url) as gateway:
         _show(gateway.request("PUT", _place(id)).json(), as_json)
 
 
@@ -72,7 +72,7 @@ def add(id: str, url: str | None, as_json: bool) -> None:
 @json_option
 def remove(id: str, url: str | None, as_json: bool) -> None:
     """Remove a model; fine if it is no favorite."""
-    with asking_gateway(url) as gateway:
+    with gateway_command(url) as gateway:
         _show(gateway.request("DELETE", _place(id)).json(), as_json)
 
 
@@ -90,7 +90,7 @@ def move(id: str, to: int, url: str | None, as_json: bool) -> None:
         others = [other for other in ids if other != id]
         return [*others[: to - 1], id, *others[to - 1 :]]
 
-    with asking_gateway(url) as gateway:
+    with gateway_command(url) as gateway:
         _show(_rearrange(gateway, moved), as_json)
 
 
@@ -106,7 +106,7 @@ def export(file: Path | None, to_opencode: bool, url: str | None) -> None:
     With --to-opencode they are added to what opencode holds (FILE, by default its model.json), where nothing
     is changed or removed. Orphans are left out there.
     """
-    with asking_gateway(url) as gateway:
+    with gateway_command(url) as gateway:
         found = gateway.get(PATH)["favorites"]
     if to_opencode:
         path = file or model_file(os.environ)
@@ -140,7 +140,7 @@ def import_favorites(file: Path | None, from_opencode: bool, url: str | None, as
         raise click.UsageError("name the FILE to import, or take opencode's with --from-opencode")
     else:
         ids = _read_ids(file)
-    with asking_gateway(url) as gateway:
+    with gateway_command(url) as gateway:
         refused = _add_all(gateway, ids)
         _show(gateway.get(PATH), as_json)
     for refusal in refused:
@@ -173,7 +173,7 @@ def _rearrange(gateway: GatewayClient, arranged: Callable[[list[str]], list[str]
         headers = {"if-match": f'"{found["version"]}"'}
         try:
             return gateway.request("PUT", PATH, json={"favorites": ids}, headers=headers).json()
-        except GatewayRefused as refusal:
+        except GatewayResponseError as refusal:
             if refusal.code != "version_conflict" or not left:
                 raise
     raise AssertionError("the last try returns or raises")
@@ -185,7 +185,7 @@ def _add_all(gateway: GatewayClient, ids: list[str]) -> list[str]:
     for id in ids:
         try:
             gateway.request("PUT", _place(id))
-        except GatewayRefused as refusal:
+        except GatewayResponseError as refusal:
             if refusal.status not in (400, 404):
                 raise
             refused.append(refusal.message)

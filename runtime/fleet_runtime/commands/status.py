@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from fleet_runtime.client import GatewayClient, asking_gateway, url_option
+from fleet_runtime.client import GatewayClient, gateway_command, url_option
 
 COLORS = {"online": "green", "unknown": "cyan", "degraded": "yellow", "disabled": "bright_black"}
 COLUMNS = ("machine", "status", "since", "models", "loaded", "latency", "in flight", "last error")
@@ -35,7 +35,7 @@ def status(url: str | None, watch: bool, as_json: bool) -> None:
     """Show every machine: its status and since when, what is loaded, how it answers, what runs on it."""
     if watch and as_json:
         raise click.UsageError("--watch and --json do not go together")
-    with asking_gateway(url) as gateway:
+    with gateway_command(url) as gateway:
         if watch:
             _watch(gateway)
             return

@@ -25,7 +25,7 @@ START_SECONDS = 20.0
 STOP_SECONDS = 10.0
 
 
-class DemoFailed(Exception):
+class DemoError(Exception):
     """A part of the demo did not start or did not do what it shows; the message says which."""
 
 
@@ -52,7 +52,7 @@ class Stage:
             [*_fleet(), "build", "-f", str(self.fleet_yaml)], capture_output=True, text=True, check=False
         )
         if done.returncode != 0:
-            raise DemoFailed(f"`{self.build_command}` failed:\n{done.stderr}")
+            raise DemoError(f"`{self.build_command}` failed:\n{done.stderr}")
         return done.stdout
 
 
@@ -99,14 +99,14 @@ def _await_ready(stage: Stage, process: subprocess.Popen[bytes], log: Path) -> N
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise DemoFailed(f"the gateway did not start:\n{log.read_text(errors='replace')}")
+            raise DemoError(f"the gateway did not start:\n{log.read_text(errors='replace')}")
         with contextlib.suppress(httpx.TransportError):
             catalog = httpx.get(f"{stage.url}/api/models", trust_env=False).json()
             local = [provider for provider in catalog["providers"] if provider["class"] == "local"]
             if all(provider["status"] == "online" for provider in local):
                 return
         time.sleep(0.05)
-    raise DemoFailed(f"the gateway was not ready within {START_SECONDS:g} s")
+    raise DemoError(f"the gateway was not ready within {START_SECONDS:g} s")
 
 
 def _free_port(preferred: int) -> int:
@@ -116,7 +116,7 @@ def _free_port(preferred: int) -> int:
             probe.bind(("127.0.0.1", port))
             found: int = probe.getsockname()[1]
             return found
-    raise DemoFailed("no free port on 127.0.0.1")
+    raise DemoError("no free port on 127.0.0.1")
 
 
 def _fleet() -> list[str]:

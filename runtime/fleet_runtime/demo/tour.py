@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 
 from fleet_runtime.demo.fleet import MACHINES, NEWCOMER, NEWCOMER_MODEL, SURFACES, with_newcomer
-from fleet_runtime.demo.stage import DemoFailed, Stage
+from fleet_runtime.demo.stage import DemoError, Stage
 
 Say = Callable[[str], None]
 RELOAD_SECONDS = 10.0
@@ -19,7 +19,7 @@ PROMPT = [{"role": "user", "content": "Which machine are you?"}]
 
 
 def give_tour(stage: Stage, say: Say) -> None:
-    """All steps in order; raises `DemoFailed` at the first that does not do what it says."""
+    """All steps in order; raises `DemoError` at the first that does not do what it says."""
     with httpx.Client(base_url=stage.url, timeout=30, trust_env=False) as client:
         for number, step in enumerate(_STEPS, start=1):
             say(f"\n{number}. {step.__doc__}")
@@ -140,4 +140,4 @@ def _content(event: str) -> str:
 
 def _expect(true: bool, what: str) -> None:
     if not true:
-        raise DemoFailed(f"expected that {what}")
+        raise DemoError(f"expected that {what}")

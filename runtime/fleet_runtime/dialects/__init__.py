@@ -1,7 +1,7 @@
 """How each kind of server is asked what it serves, and how its answers are read.
 
-`look` asks for the list of models, recognises from it what answered, and lets that kind's own module ask
-the rest. Pure: the caller makes the requests (see `drive`).
+`probe_provider` asks for the list of models, recognises from it what answered, and lets that kind's own
+module ask the rest. Pure: the caller makes the requests (see `drive`).
 """
 
 from __future__ import annotations
@@ -10,25 +10,33 @@ from collections.abc import Generator, Mapping
 from dataclasses import replace
 from typing import Literal, TypeAlias
 
-from fleet_runtime.artifacts.contract import Kind
+from fleet_runtime.artifacts.contract import ProviderKind
 from fleet_runtime.dialects import llama_server, llama_swap, lmstudio, ollama, openai, vllm
 from fleet_runtime.dialects.dialect import Dialect
-from fleet_runtime.dialects.listing import Listing, bounded, decoded, mapping, mark_of, parsed, read_listing
-from fleet_runtime.dialects.observation import Answer, Ask, Look, Observation, drive
+from fleet_runtime.dialects.listing import (
+    ModelListResponse,
+    bounded,
+    decoded,
+    mapping,
+    mark_of,
+    parsed,
+    read_model_list,
+)
+from fleet_runtime.dialects.observation import Observation, Probe, ProbeRequest, ProbeResponse, drive
 
 __all__ = ["KINDS", "drive", "look", "other_names"]
 
-KINDS: Mapping[Kind, Dialect] = {
+KINDS: Mapping[ProviderKind, Dialect] = {
     module.DIALECT.kind: module.DIALECT
     for module in (llama_swap, llama_server, ollama, vllm, lmstudio, openai)
 }
 
-_LIST = Ask("/models", api=True)
+_LIST = ProbeRequest("/models", api=True)
 
 _Failure: TypeAlias = Literal["degraded", "config_error", "offline"]
 
 
-def look(kind: Kind, previous: Observation | None = None) -> Look:
+def probe_provider(kind: ProviderKind, previous: Observation | None = None) -> Probe:
     """One look at a machine configured as `kind`; `previous` is what the last one returned.
 
     Loads no model, and keeps none from unloading. Any answer at all ends in an observation.
@@ -37,7 +45,7 @@ def look(kind: Kind, previous: Observation | None = None) -> Look:
     observation = _refused(kind, previous, answer)
     if observation is not None:
         return observation
-    listing = _known(previous, answer) or read_listing(answer)
+    listing = _known(previous, answer) or read_model_list(answer)
     if isinstance(listing, str):
         return _failed(kind, previous, "degraded", f"'{_LIST.path}' {listing}")
     dialect = yield from _recognise(kind, previous, listing)
@@ -60,13 +68,13 @@ def look(kind: Kind, previous: Observation | None = None) -> Look:
     )
 
 
-def other_names(kind: Kind, model: str) -> tuple[str, ...]:
+def other_names(kind: ProviderKind, model: str) -> tuple[str, ...]:
     """The names beside its id that a server of this kind takes for a model by a rule of its own."""
     dialect = KINDS.get(kind)
     return dialect.other_names(model) if dialect is not None else ()
 
 
-def _known(previous: Observation | None, answer: Answer) -> Listing | None:
+def _known(previous: Observation | None, answer: ProbeResponse) -> ModelListResponse | None:
     """The list that the previous look read, where this answer says the same."""
     if previous is None or previous.listing is None:
         return None
@@ -74,12 +82,14 @@ def _known(previous: Observation | None, answer: Answer) -> Listing | None:
     return previous.listing if same else None
 
 
-def _named(listing: Listing) -> Dialect | None:
+def _named(listing: ModelListResponse) -> Dialect | None:
     """The kind that the list can only be of."""
     return next((dialect for dialect in KINDS.values() if dialect.recognises(listing)), None)
 
 
-def _recognise(kind: Kind, previous: Observation | None, listing: Listing) -> Generator[Ask, Answer, Dialect]:
+def _recognise(
+    kind: ProviderKind, previous: Observation | None, listing: ModelListResponse
+) -> Generator[ProbeRequest, ProbeResponse, Dialect]:
     """What answered; a list that names nobody is of the configured kind, or of the one found before.
 
     Only a list that says nothing, of a machine never seen, costs one more question: who has
@@ -92,13 +102,13 @@ def _recognise(kind: Kind, previous: Observation | None, listing: Listing) -> Ge
         return KINDS[kind]
     if previous is not None and previous.status == "online" and not listing.empty_data:
         return KINDS.get(previous.kind, openai.DIALECT)
-    version = mapping(decoded((yield Ask("/api/version"))))
+    version = mapping(decoded((yield ProbeRequest("/api/version"))))
     if not isinstance(version.get("version"), str):
         return openai.DIALECT
     return llama_swap.DIALECT if "build_date" in version else ollama.DIALECT
 
 
-def _refused(kind: Kind, previous: Observation | None, answer: Answer) -> Observation | None:
+def _refused(kind: ProviderKind, previous: Observation | None, answer: ProbeResponse) -> Observation | None:
     """What an answer without a list means; None where it may hold one."""
     if answer.status == 0:
         return _failed(kind, previous, "offline", answer.reason or "no answer")
@@ -114,13 +124,13 @@ def _refused(kind: Kind, previous: Observation | None, answer: Answer) -> Observ
     return _failed(kind, previous, "degraded", f"'{_LIST.path}' answered {answer.status}")
 
 
-def _loading(answer: Answer) -> bool:
+def _loading(answer: ProbeResponse) -> bool:
     """llama-server's word for it, on every path, until its model is there."""
     error = mapping(mapping(parsed(answer.body)).get("error"))
     return error.get("message") == "Loading model"
 
 
-def _failed(kind: Kind, previous: Observation | None, status: _Failure, reason: str) -> Observation:
+def _failed(kind: ProviderKind, previous: Observation | None, status: _Failure, reason: str) -> Observation:
     known = previous or Observation(kind, status)
     if kind == "auto":
         kind = known.kind

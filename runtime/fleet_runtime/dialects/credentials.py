@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 
-class KeyUnset(Exception):
+class MissingKeyError(Exception):
     """A key that is configured cannot be had; the message says where it was looked for, never a value."""
 
 
@@ -14,7 +14,7 @@ def find_key(
 ) -> str | None:
     """The key, without surrounding white space; None where none is configured.
 
-    `read` gives a file's text and may raise OSError or UnicodeDecodeError. Raises `KeyUnset` where the
+    `read` gives a file's text and may raise OSError or UnicodeDecodeError. Raises `MissingKeyError` where the
     variable is unset or empty, or the file cannot be read, is empty or holds more than one word of
     printable ASCII.
     """
@@ -25,12 +25,12 @@ def find_key(
         try:
             value = read(file)
         except (OSError, UnicodeDecodeError):
-            raise KeyUnset(f"{where} cannot be read") from None
+            raise MissingKeyError(f"{where} cannot be read") from None
     else:
         return None
     value = value.strip()
     if not value:
-        raise KeyUnset(f"{where} is not set" if env else f"{where} is empty")
+        raise MissingKeyError(f"{where} is not set" if env else f"{where} is empty")
     if not (value.isascii() and value.isprintable()) or " " in value:
-        raise KeyUnset(f"{where} does not hold a key (one word of printable ASCII)")
+        raise MissingKeyError(f"{where} does not hold a key (one word of printable ASCII)")
     return value

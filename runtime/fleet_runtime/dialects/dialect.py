@@ -6,9 +6,9 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from fleet_runtime.artifacts.contract import Kind, ModelFacts, State
-from fleet_runtime.dialects.listing import Listing
-from fleet_runtime.dialects.observation import Answer, Ask, Observation
+from fleet_runtime.artifacts.contract import ModelFacts, ModelState, ProviderKind
+from fleet_runtime.dialects.listing import ModelListResponse
+from fleet_runtime.dialects.observation import Observation, ProbeRequest, ProbeResponse
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,13 +17,13 @@ class Seen:
     as in `Observation`."""
 
     models: Mapping[str, ModelFacts]
-    states: Mapping[str, State] = field(default_factory=dict)
+    states: Mapping[str, ModelState] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     unasked: int = 0
     asked: Mapping[str, int | None] = field(default_factory=dict)
 
 
-Reading: TypeAlias = Generator[Ask, Answer, Seen]
+Reading: TypeAlias = Generator[ProbeRequest, ProbeResponse, Seen]
 
 
 def no_other_names(_model: str) -> tuple[str, ...]:
@@ -37,8 +37,8 @@ class Dialect:
     that fails takes away only its own facts. `dated`: `created` in its list says when a model changed, not
     what time it is."""
 
-    kind: Kind
-    recognises: Callable[[Listing], bool]
-    read: Callable[[Listing, Observation | None], Reading]
+    kind: ProviderKind
+    recognises: Callable[[ModelListResponse], bool]
+    read: Callable[[ModelListResponse, Observation | None], Reading]
     other_names: Callable[[str], tuple[str, ...]] = no_other_names
     dated: bool = False

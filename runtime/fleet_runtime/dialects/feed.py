@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from fleet_runtime.artifacts.contract import Kind
+from fleet_runtime.artifacts.contract import ProviderKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Feed:
     mark: bytes
 
 
-FEEDS: Mapping[Kind, Feed] = {
+FEEDS: Mapping[ProviderKind, Feed] = {
     "llama-swap": Feed("/api/events", b"modelStatus"),
     "llama-server": Feed("/models/sse", b'"event"'),
 }

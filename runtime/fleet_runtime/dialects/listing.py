@@ -11,8 +11,8 @@ from typing import Any, TypeVar, get_args
 
 from fleet_runtime.artifacts.contract import ContextSource, InputKind, ModelFacts, Purpose
 from fleet_runtime.dialects.facts import merge
-from fleet_runtime.dialects.observation import Answer, Observation
-from fleet_runtime.routing.model_id import model_id_fault
+from fleet_runtime.dialects.observation import Observation, ProbeResponse
+from fleet_runtime.routing.model_id import model_id_problem
 
 MAX_TOKENS = 2**53 - 1
 MAX_MODELS = 2000
@@ -26,7 +26,7 @@ Meaning = TypeVar("Meaning")
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class ModelListResponse:
     """A usable list. `items` are its objects in order, whatever they hold; `whole` is the answer they
     stood in, `server` its Server header. `empty_data`: there was a list without being one (``null``).
     `mark`: equal for answers that say the same."""
@@ -36,9 +36,11 @@ class Listing:
     server: str = ""
     empty_data: bool = False
     mark: bytes = b""
-    _known: dict[Callable[[Listing], Any], Any] = field(default_factory=dict, compare=False, repr=False)
+    _known: dict[Callable[[ModelListResponse], Any], Any] = field(
+        default_factory=dict, compare=False, repr=False
+    )
 
-    def once(self, read: Callable[[Listing], Meaning]) -> Meaning:
+    def once(self, read: Callable[[ModelListResponse], Meaning]) -> Meaning:
         """What `read`, a pure function, makes of this list; looks that find the same list share it."""
         if read not in self._known:
             self._known[read] = read(self)
@@ -46,14 +48,14 @@ class Listing:
         return meaning
 
 
-def mark_of(answer: Answer, *, dated: bool) -> bytes:
+def mark_of(answer: ProbeResponse, *, dated: bool) -> bytes:
     """What tells an answer from others. Unless the list is `dated`, its `created` is the time of the answer
     with most servers, and means nothing."""
     body = answer.body if dated else _CREATED.sub(b"", answer.body)
     return blake2b(answer.headers.get("server", "").encode() + b"\n" + body, digest_size=16).digest()
 
 
-def read_listing(answer: Answer) -> Listing | str:
+def read_model_list(answer: ProbeResponse) -> ModelListResponse | str:
     """The list in an answer of status 200, or why it is none, in words that follow its path."""
     value = decoded(answer)
     if value is None:
@@ -62,15 +64,15 @@ def read_listing(answer: Answer) -> Listing | str:
     whole = value if isinstance(value, dict) else {}
     data = value if isinstance(value, list) else whole.get("data", "")
     if data is None:
-        return Listing((), whole, server, empty_data=True)
+        return ModelListResponse((), whole, server, empty_data=True)
     if not isinstance(data, list):
         return "answered JSON without a list of models"
     if len(data) > MAX_MODELS:
         return f"answered a list of {len(data)} models, and {MAX_MODELS} are read at most"
-    return Listing(_objects(data), whole, server)
+    return ModelListResponse(_objects(data), whole, server)
 
 
-def decoded(answer: Answer) -> Any:
+def decoded(answer: ProbeResponse) -> Any:
     """The JSON of an answer of status 200; None where it has none."""
     return parsed(answer.body) if answer.status == 200 else None
 
@@ -158,7 +160,7 @@ def collect(
         if not isinstance(item.get("id"), str):
             warnings.append("a listed model without an id is skipped")
             continue
-        fault = model_id_fault(model)
+        fault = model_id_problem(model)
         if fault is not None:
             warnings.append(f"model {quoted(model)} is skipped: its id {fault}")
             continue
@@ -167,7 +169,7 @@ def collect(
     return models, warnings
 
 
-def names(listing: Listing) -> tuple[dict[str, ModelFacts], list[str]]:
+def names(listing: ModelListResponse) -> tuple[dict[str, ModelFacts], list[str]]:
     """As `collect`, for a list that says of its models only their ids."""
     return collect(listing.items, lambda _item, _model: ModelFacts())
 
@@ -176,7 +178,7 @@ def aliases(value: Any, model: str) -> tuple[str, ...]:
     """Other names of `model` that can be names at all."""
     if not isinstance(value, list):
         return ()
-    usable = (name for name in value if isinstance(name, str) and model_id_fault(name) is None)
+    usable = (name for name in value if isinstance(name, str) and model_id_problem(name) is None)
     return tuple(dict.fromkeys(name for name in usable if name != model))
 
 
@@ -209,7 +211,7 @@ def _objects(values: list[Any]) -> tuple[Item, ...]:
     return tuple(item for item in values if isinstance(item, dict))
 
 
-def _what_it_is(answer: Answer) -> str:
+def _what_it_is(answer: ProbeResponse) -> str:
     start = answer.body[:200].lstrip().lower()
     if "html" in answer.headers.get("content-type", "") or start.startswith((b"<!doctype", b"<html")):
         return "an HTML page"

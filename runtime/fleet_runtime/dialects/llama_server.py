@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from urllib.parse import urlencode
 
-from fleet_runtime.artifacts.contract import ModelFacts, State
+from fleet_runtime.artifacts.contract import ModelFacts, ModelState
 from fleet_runtime.dialects.dialect import Dialect, Reading, Seen
 from fleet_runtime.dialects.listing import (
     Item,
-    Listing,
+    ModelListResponse,
     aliases,
     collect,
     context,
@@ -26,10 +26,10 @@ from fleet_runtime.dialects.listing import (
     word,
     words,
 )
-from fleet_runtime.dialects.observation import Ask, Observation
+from fleet_runtime.dialects.observation import Observation, ProbeRequest
 from fleet_runtime.dialects.properties import abilities, properties, running_context
 
-_ROUTED: dict[str, State] = {
+_ROUTED: dict[str, ModelState] = {
     "loaded": "loaded",
     "loading": "loading",
     "unloaded": "unloaded",
@@ -38,22 +38,22 @@ _ROUTED: dict[str, State] = {
 }
 
 
-def recognises(listing: Listing) -> bool:
+def recognises(listing: ModelListResponse) -> bool:
     return listing.server == "llama.cpp" or any(item.get("owned_by") == "llamacpp" for item in listing.items)
 
 
-def read(listing: Listing, previous: Observation | None) -> Reading:
+def read(listing: ModelListResponse, previous: Observation | None) -> Reading:
     routed = any(isinstance(item.get("status"), dict) for item in listing.items)
     return (yield from (_read_router(listing, previous) if routed else _read_single(listing)))
 
 
-def _read_single(listing: Listing) -> Reading:
+def _read_single(listing: ModelListResponse) -> Reading:
     models, warnings = listing.once(_models)
-    answer = yield Ask("/props")
+    answer = yield ProbeRequest("/props")
     props = properties(answer)
     running = context("running", running_context(answer)) if len(models) == 1 else {}
     said = {**abilities(props), **running}
-    state: State = "unloaded" if props.get("is_sleeping") is True else "loaded"
+    state: ModelState = "unloaded" if props.get("is_sleeping") is True else "loaded"
     return Seen(
         {model: facts.model_copy(update=said) for model, facts in models.items()},
         dict.fromkeys(models, state),
@@ -61,9 +61,9 @@ def _read_single(listing: Listing) -> Reading:
     )
 
 
-def _read_router(listing: Listing, previous: Observation | None) -> Reading:
+def _read_router(listing: ModelListResponse, previous: Observation | None) -> Reading:
     models, warnings = listing.once(_models)
-    states: dict[str, State] = dict.fromkeys(models, "unknown")
+    states: dict[str, ModelState] = dict.fromkeys(models, "unknown")
     for item in listing.items:
         if model_of(item) in states:
             states[model_of(item)] = word(mapping(item.get("status")).get("value"), _ROUTED) or "unknown"
@@ -71,13 +71,13 @@ def _read_router(listing: Listing, previous: Observation | None) -> Reading:
     for model, state in states.items():
         if state == "loaded" and models[model].context_source != "running":
             query = urlencode({"model": model, "autoload": "false"})
-            answer = yield Ask(f"/props?{query}")
+            answer = yield ProbeRequest(f"/props?{query}")
             running = context("running", running_context(answer))
             models[model] = models[model].model_copy(update={**abilities(properties(answer)), **running})
     return Seen(models, states, tuple(warnings))
 
 
-def _models(listing: Listing) -> tuple[dict[str, ModelFacts], list[str]]:
+def _models(listing: ModelListResponse) -> tuple[dict[str, ModelFacts], list[str]]:
     return collect(listing.items, _facts)
 
 

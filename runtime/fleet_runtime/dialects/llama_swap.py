@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Generator
 from urllib.parse import quote
 
-from fleet_runtime.artifacts.contract import ModelFacts, State
+from fleet_runtime.artifacts.contract import ModelFacts, ModelState
 from fleet_runtime.dialects.dialect import Dialect, Reading, Seen
 from fleet_runtime.dialects.listing import (
     Item,
-    Listing,
+    ModelListResponse,
     aliases,
     collect,
     context,
@@ -31,29 +31,29 @@ from fleet_runtime.dialects.listing import (
     word,
     words,
 )
-from fleet_runtime.dialects.observation import Answer, Ask, Observation
+from fleet_runtime.dialects.observation import Observation, ProbeRequest, ProbeResponse
 from fleet_runtime.dialects.properties import running_context
 
-_LISTED: dict[str, State] = {"loaded": "loaded", "unloaded": "unloaded"}
-_RUNNING: dict[str, State] = {"starting": "loading", "ready": "loaded", "stopping": "unloaded"}
+_LISTED: dict[str, ModelState] = {"loaded": "loaded", "unloaded": "unloaded"}
+_RUNNING: dict[str, ModelState] = {"starting": "loading", "ready": "loaded", "stopping": "unloaded"}
 _ELSEWHERE = ("peer", "selector", "profile")
 
 
-def recognises(listing: Listing) -> bool:
+def recognises(listing: ModelListResponse) -> bool:
     return any(item.get("owned_by") == "llama-swap" or _own(item) for item in listing.items)
 
 
-def read(listing: Listing, previous: Observation | None) -> Reading:
+def read(listing: ModelListResponse, previous: Observation | None) -> Reading:
     models, warnings = listing.once(_models)
     states = yield from _states(listing, models)
     models = keep_running(models, previous)
     for model in _just_loaded(states, previous):
-        running = running_context((yield Ask(f"/upstream/{quote(model)}/props")))
+        running = running_context((yield ProbeRequest(f"/upstream/{quote(model)}/props")))
         models[model] = models[model].model_copy(update=context("running", running))
     return Seen(models, states, tuple(warnings))
 
 
-def _models(listing: Listing) -> tuple[dict[str, ModelFacts], list[str]]:
+def _models(listing: ModelListResponse) -> tuple[dict[str, ModelFacts], list[str]]:
     """An item that is only another name of a listed model becomes an alias of that."""
     models, warnings = collect((item for item in listing.items if not _own_word(item, "modelID")), _facts)
     others: list[Item] = []
@@ -111,15 +111,17 @@ def _facts(item: Item, model: str) -> ModelFacts:
     )
 
 
-def _states(listing: Listing, models: dict[str, ModelFacts]) -> Generator[Ask, Answer, dict[str, State]]:
+def _states(
+    listing: ModelListResponse, models: dict[str, ModelFacts]
+) -> Generator[ProbeRequest, ProbeResponse, dict[str, ModelState]]:
     """From ``/running`` where it answers, else from the list, which calls a starting model loaded too.
 
     Neither knows the state of what stands on another machine.
     """
     here = listing.once(_listed_states)
-    states: dict[str, State] = dict.fromkeys(models, "unknown")
+    states: dict[str, ModelState] = dict.fromkeys(models, "unknown")
     states.update(here)
-    running = mapping(decoded((yield Ask("/running")))).get("running")
+    running = mapping(decoded((yield ProbeRequest("/running")))).get("running")
     if isinstance(running, list):
         states.update(dict.fromkeys(here, "unloaded"))
         for entry in objects(running):
@@ -128,7 +130,7 @@ def _states(listing: Listing, models: dict[str, ModelFacts]) -> Generator[Ask, A
     return states
 
 
-def _listed_states(listing: Listing) -> dict[str, State]:
+def _listed_states(listing: ModelListResponse) -> dict[str, ModelState]:
     """What the list says of the models that stand here."""
     models, _ = listing.once(_models)
     return {
@@ -138,7 +140,7 @@ def _listed_states(listing: Listing) -> dict[str, State]:
     }
 
 
-def _just_loaded(states: dict[str, State], previous: Observation | None) -> list[str]:
+def _just_loaded(states: dict[str, ModelState], previous: Observation | None) -> list[str]:
     """The models that were seen not to be ready, and are now."""
     before = previous.states if previous is not None and previous.status == "online" else {}
     return [

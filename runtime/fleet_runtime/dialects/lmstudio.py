@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from fleet_runtime.artifacts.contract import ModelFacts, Purpose, State
+from fleet_runtime.artifacts.contract import ModelFacts, ModelState, Purpose
 from fleet_runtime.dialects.dialect import Dialect, Reading, Seen
 from fleet_runtime.dialects.listing import (
     Item,
-    Listing,
+    ModelListResponse,
     context,
     decoded,
     keep_running,
@@ -21,21 +21,21 @@ from fleet_runtime.dialects.listing import (
     word,
     words,
 )
-from fleet_runtime.dialects.observation import Ask, Observation
+from fleet_runtime.dialects.observation import Observation, ProbeRequest
 
 _PURPOSES: dict[str, Purpose] = {"llm": "chat", "vlm": "chat", "embeddings": "embedding"}
-_STATES: dict[str, State] = {"loaded": "loaded", "loading": "loading", "not-loaded": "unloaded"}
+_STATES: dict[str, ModelState] = {"loaded": "loaded", "loading": "loading", "not-loaded": "unloaded"}
 
 
-def recognises(listing: Listing) -> bool:
+def recognises(listing: ModelListResponse) -> bool:
     return any(item.get("owned_by") == "organization_owner" for item in listing.items)
 
 
-def read(listing: Listing, previous: Observation | None) -> Reading:
+def read(listing: ModelListResponse, previous: Observation | None) -> Reading:
     listed, warnings = listing.once(names)
     models = dict(listed)
-    states: dict[str, State] = dict.fromkeys(models, "unknown")
-    for item in objects(mapping(decoded((yield Ask("/api/v0/models")))).get("data")):
+    states: dict[str, ModelState] = dict.fromkeys(models, "unknown")
+    for item in objects(mapping(decoded((yield ProbeRequest("/api/v0/models")))).get("data")):
         model = model_of(item)
         if model in models:
             models[model] = _facts(item)

@@ -1,7 +1,7 @@
 """What passes between a dialect and its transport, and what a look at a machine yields.
 
-A dialect is pure: a generator that yields `Ask`s (requests to make, almost all of them GETs), is sent an
-`Answer` for each, and returns an `Observation`. The transport is the caller's.
+A dialect is pure: a generator that yields `ProbeRequest`s (requests to make, almost all of them GETs), is
+sent an `ProbeResponse` for each, and returns an `Observation`. The transport is the caller's.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from collections.abc import Awaitable, Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from fleet_runtime.artifacts.contract import Kind, ModelFacts, State
+from fleet_runtime.artifacts.contract import ModelFacts, ModelState, ProviderKind
 
 if TYPE_CHECKING:
-    from fleet_runtime.dialects.listing import Listing
+    from fleet_runtime.dialects.listing import ModelListResponse
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class ProbeRequest:
     """A GET of `path`, below the server's root, or below its ``api_base`` where `api` is set.
 
     `path` is percent-encoded and may carry a query. With a `body` it is a POST of that JSON instead: only
@@ -30,7 +30,7 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ProbeResponse:
     """A server's answer; header names in lower case.
 
     `reason` says why it cannot be used, and is empty where it can: with `status` 0 there was none (not
@@ -53,21 +53,21 @@ class Observation:
     with this one as its previous, would know more. `listing` and `asked` are the dialect's own memory.
     """
 
-    kind: Kind
+    kind: ProviderKind
     status: Literal["online", "degraded", "config_error", "offline"]
     reason: str | None = None
     models: Mapping[str, ModelFacts] = field(default_factory=dict)
-    states: Mapping[str, State] = field(default_factory=dict)
+    states: Mapping[str, ModelState] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     unasked: int = 0
     asked: Mapping[str, int | None] = field(default_factory=dict, compare=False, repr=False)
-    listing: Listing | None = field(default=None, compare=False, repr=False)
+    listing: ModelListResponse | None = field(default=None, compare=False, repr=False)
 
 
-Look: TypeAlias = Generator[Ask, Answer, Observation]
+Probe: TypeAlias = Generator[ProbeRequest, ProbeResponse, Observation]
 
 
-def step(look: Look, answer: Answer) -> Ask | Observation:
+def step(look: Probe, answer: ProbeResponse) -> ProbeRequest | Observation:
     """Give a look its answer: what it asks next, or what it saw."""
     try:
         return look.send(answer)
@@ -76,17 +76,17 @@ def step(look: Look, answer: Answer) -> Ask | Observation:
         return observation
 
 
-async def step_at_once(look: Look, answer: Answer) -> Ask | Observation:
+async def step_at_once(look: Probe, answer: ProbeResponse) -> ProbeRequest | Observation:
     return step(look, answer)
 
 
 async def drive(
-    look: Look,
-    get: Callable[[Ask], Awaitable[Answer]],
-    read: Callable[[Look, Answer], Awaitable[Ask | Observation]] = step_at_once,
+    look: Probe,
+    get: Callable[[ProbeRequest], Awaitable[ProbeResponse]],
+    read: Callable[[Probe, ProbeResponse], Awaitable[ProbeRequest | Observation]] = step_at_once,
 ) -> Observation:
     """Run a look to its end over an asynchronous transport; `read` does as `step` does, wherever it likes."""
-    now: Ask | Observation = next(look)
-    while isinstance(now, Ask):
+    now: ProbeRequest | Observation = next(look)
+    while isinstance(now, ProbeRequest):
         now = await read(look, await get(now))
     return now

@@ -12,10 +12,10 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
-from fleet_runtime.artifacts.contract import ModelFacts, State
+from fleet_runtime.artifacts.contract import ModelFacts, ModelState
 from fleet_runtime.dialects.dialect import Dialect, Reading, Seen
 from fleet_runtime.dialects.listing import (
-    Listing,
+    ModelListResponse,
     context,
     decoded,
     keep_running,
@@ -26,14 +26,14 @@ from fleet_runtime.dialects.listing import (
     tokens,
     words,
 )
-from fleet_runtime.dialects.observation import Answer, Ask, Observation
+from fleet_runtime.dialects.observation import Observation, ProbeRequest, ProbeResponse
 
 MAX_ASKS = 64
 
 _LATEST = ":latest"
 
 
-def recognises(listing: Listing) -> bool:
+def recognises(listing: ModelListResponse) -> bool:
     return any(item.get("owned_by") == "library" for item in listing.items)
 
 
@@ -42,12 +42,14 @@ def other_names(model: str) -> tuple[str, ...]:
     return (model.removesuffix(_LATEST),) if model.endswith(_LATEST) and model != _LATEST else ()
 
 
-def read(listing: Listing, previous: Observation | None) -> Reading:
+def read(listing: ModelListResponse, previous: Observation | None) -> Reading:
     _, warnings = listing.once(names)
     known = yield from _ask(listing, previous or Observation("ollama", "online"))
     models = keep_running(known.models, previous)
-    loaded = mapping(decoded((yield Ask("/api/ps")))).get("models")
-    states: dict[str, State] = dict.fromkeys(models, "unloaded" if isinstance(loaded, list) else "unknown")
+    loaded = mapping(decoded((yield ProbeRequest("/api/ps")))).get("models")
+    states: dict[str, ModelState] = dict.fromkeys(
+        models, "unloaded" if isinstance(loaded, list) else "unknown"
+    )
     for entry in objects(loaded):
         name = model_of(entry, "model") or model_of(entry, "name")
         if name in models:
@@ -67,7 +69,7 @@ class _Known:
     asked: dict[str, int | None]
 
 
-def _ask(listing: Listing, previous: Observation) -> Generator[Ask, Answer, _Known]:
+def _ask(listing: ModelListResponse, previous: Observation) -> Generator[ProbeRequest, ProbeResponse, _Known]:
     """What is known of each model, and what a few more say: the new and changed ones first, then those that
     were asked in vain, longest ago first. A server that does not answer is asked no more in this look."""
     listed, _ = listing.once(names)
@@ -79,7 +81,7 @@ def _ask(listing: Listing, previous: Observation) -> Generator[Ask, Answer, _Kno
     new = [model for model in models if model not in asked]
     failed = [model for model, at in asked.items() if at is None]
     for model in (new + failed)[:MAX_ASKS]:
-        answer = yield Ask("/api/show", body=json.dumps({"model": model}).encode())
+        answer = yield ProbeRequest("/api/show", body=json.dumps({"model": model}).encode())
         asked.pop(model, None)
         asked[model] = changed[model] if answer.status == 200 else None
         if answer.status == 200:
@@ -89,12 +91,12 @@ def _ask(listing: Listing, previous: Observation) -> Generator[Ask, Answer, _Kno
     return _Known(models, asked)
 
 
-def _changed(listing: Listing) -> dict[str, int]:
+def _changed(listing: ModelListResponse) -> dict[str, int]:
     """When each model last changed, in unix seconds; 0 where the list does not say."""
     return {model_of(item): at if isinstance(at := item.get("created"), int) else 0 for item in listing.items}
 
 
-def _shown(answer: Answer) -> ModelFacts:
+def _shown(answer: ProbeResponse) -> ModelFacts:
     shown = mapping(decoded(answer))
     info = mapping(shown.get("model_info"))
     able = words(shown.get("capabilities"))

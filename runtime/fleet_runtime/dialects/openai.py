@@ -9,7 +9,7 @@ from fleet_runtime.artifacts.contract import ModelFacts
 from fleet_runtime.dialects.dialect import Dialect, Reading, Seen
 from fleet_runtime.dialects.listing import (
     Item,
-    Listing,
+    ModelListResponse,
     aliases,
     collect,
     context,
@@ -23,13 +23,13 @@ from fleet_runtime.dialects.listing import (
 from fleet_runtime.dialects.observation import Observation
 
 
-def read(listing: Listing, previous: Observation | None) -> Reading:
+def read(listing: ModelListResponse, previous: Observation | None) -> Reading:
     yield from ()
     models, warnings = listing.once(_models)
     return Seen(models, {}, tuple(warnings))
 
 
-def _models(listing: Listing) -> tuple[dict[str, ModelFacts], list[str]]:
+def _models(listing: ModelListResponse) -> tuple[dict[str, ModelFacts], list[str]]:
     return collect(listing.items, _facts)
 
 

@@ -6,15 +6,15 @@ from typing import Any
 
 from fleet_runtime.artifacts.contract import InputKind
 from fleet_runtime.dialects.listing import Item, decoded, mapping, tokens
-from fleet_runtime.dialects.observation import Answer
+from fleet_runtime.dialects.observation import ProbeResponse
 
 
-def properties(answer: Answer) -> Item:
+def properties(answer: ProbeResponse) -> Item:
     """Its object; an empty one where there is none."""
     return mapping(decoded(answer))
 
 
-def running_context(answer: Answer) -> int | None:
+def running_context(answer: ProbeResponse) -> int | None:
     """The context of one slot, which is what a request may use."""
     return tokens(mapping(properties(answer).get("default_generation_settings")).get("n_ctx"))
 

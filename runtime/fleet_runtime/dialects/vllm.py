@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from fleet_runtime.artifacts.contract import ModelFacts
 from fleet_runtime.dialects.dialect import Dialect, Reading, Seen
-from fleet_runtime.dialects.listing import Item, Listing, collect, context, tokens
+from fleet_runtime.dialects.listing import Item, ModelListResponse, collect, context, tokens
 from fleet_runtime.dialects.observation import Observation
 
 
-def recognises(listing: Listing) -> bool:
+def recognises(listing: ModelListResponse) -> bool:
     return any(item.get("owned_by") == "vllm" for item in listing.items)
 
 
-def read(listing: Listing, previous: Observation | None) -> Reading:
+def read(listing: ModelListResponse, previous: Observation | None) -> Reading:
     yield from ()
     models, warnings = listing.once(_models)
     return Seen(models, dict.fromkeys(models, "loaded"), tuple(warnings))
 
 
-def _models(listing: Listing) -> tuple[dict[str, ModelFacts], list[str]]:
+def _models(listing: ModelListResponse) -> tuple[dict[str, ModelFacts], list[str]]:
     return collect(listing.items, _facts)
 
 

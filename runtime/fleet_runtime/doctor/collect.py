@@ -13,60 +13,60 @@ from urllib.parse import quote
 import click
 from pydantic import ValidationError
 
-from fleet_runtime.api.fleet_schemas import Fleet
-from fleet_runtime.api.schemas import Catalog, Favorites, Resolution, Roles
+from fleet_runtime.api.fleet_schemas import FleetStatus
+from fleet_runtime.api.schemas import FavoriteList, ModelCatalog, Resolution, Roles
 from fleet_runtime.artifacts.snapshot import ArtifactError, Snapshot, load_snapshot
 from fleet_runtime.client import (
     KEY_VARIABLE,
     GatewayClient,
-    GatewayRefused,
-    GatewayUnreachable,
-    asking_gateway,
+    GatewayResponseError,
+    GatewayUnreachableError,
+    gateway_command,
 )
-from fleet_runtime.dialects.credentials import KeyUnset, find_key
+from fleet_runtime.dialects.credentials import MissingKeyError, find_key
 from fleet_runtime.doctor.gateway_checks import (
-    Finding,
-    Told,
+    DoctorFinding,
+    GatewayReport,
     clock_skew,
     counted,
     favorite_findings,
     gateway_findings,
-    machine_findings,
+    provider_findings,
     role_findings,
 )
 from fleet_runtime.doctor.local_checks import Checkout, file_findings, key_findings, opencode_findings
-from fleet_runtime.doctor.opencode_config import look_at_opencode
+from fleet_runtime.doctor.opencode_config import inspect_opencode
 
 CHECK = (sys.executable, "-P", "-m", "fleet_compiler", "build", "--check", "--locked")
 KEY_CODES = ("unauthorized", "surface_not_allowed")
 
 
 @dataclass(frozen=True, slots=True)
-class Examination:
+class CollectedReport:
     """`url` is None where nothing says where the gateway is; `looked_at` counts what was found sound."""
 
     url: str | None
     reachable: bool
-    findings: tuple[Finding, ...]
+    findings: tuple[DoctorFinding, ...]
     looked_at: str
 
 
-def examine(url: str | None, generated: Path, environ: Mapping[str, str]) -> Examination:
+def collect_findings(url: str | None, generated: Path, environ: Mapping[str, str]) -> CollectedReport:
     """Look at everything; raises click.UsageError where there is neither a URL nor a fleet.yaml."""
     here = (generated.parent / "fleet.yaml").is_file()
-    checkout = look_at_checkout(generated, environ) if here else None
-    told: Told | None = None
+    checkout = inspect_checkout(generated, environ) if here else None
+    told: GatewayReport | None = None
     reachable = True
     known_url = url
-    found: list[Finding] = []
+    found: list[DoctorFinding] = []
     try:
-        with asking_gateway(url) as gateway:
+        with gateway_command(url) as gateway:
             known_url = gateway.url
             told = ask(gateway)
-    except GatewayUnreachable as silent:
+    except GatewayUnreachableError as silent:
         reachable = False
         found.append(_unasked(known_url, _silence(known_url, silent), "`fleet serve`"))
-    except GatewayRefused as refusal:
+    except GatewayResponseError as refusal:
         remedy = f"`curl -i {known_url}/api/fleet`"
         if refusal.code in KEY_CODES:
             remedy = f"`export {KEY_VARIABLE}=…` with a key that opens the whole gateway"
@@ -83,41 +83,41 @@ def examine(url: str | None, generated: Path, environ: Mapping[str, str]) -> Exa
     if checkout is not None:
         if not reachable:
             found += key_findings(checkout)
-        opencode = look_at_opencode(generated, environ)
+        opencode = inspect_opencode(generated, environ)
         found += opencode_findings(opencode) if opencode is not None else ()
-    return Examination(known_url, reachable, tuple(found), _looked_at(told))
+    return CollectedReport(known_url, reachable, tuple(found), _looked_at(told))
 
 
-def ask(gateway: GatewayClient) -> Told:
+def ask(gateway: GatewayClient) -> GatewayReport:
     """Everything that the gateway can tell.
 
-    Raises `GatewayUnreachable`, `GatewayRefused`, and pydantic.ValidationError where a gateway of another
-    version answers.
+    Raises `GatewayUnreachableError`, `GatewayResponseError`, and pydantic.ValidationError where a gateway of
+    another version answers.
     """
     sent = time.time()
-    fleet = Fleet.model_validate(gateway.get("/api/fleet"))
+    fleet = FleetStatus.model_validate(gateway.get("/api/fleet"))
     skew = clock_skew(fleet.now, sent, time.time())
     unseen = [machine for machine in fleet.providers if machine.status == "unknown" and machine.polled]
     for machine in unseen:
         gateway.request("POST", f"/api/fleet/{machine.name}/refresh")
     if unseen:
-        fleet = Fleet.model_validate(gateway.get("/api/fleet"))
+        fleet = FleetStatus.model_validate(gateway.get("/api/fleet"))
     roles: dict[str | None, Roles] = {None: Roles.model_validate(gateway.get("/api/roles"))}
     for surface in fleet.surfaces:
         roles[surface] = Roles.model_validate(gateway.get(f"/api/roles?surface={surface}"))
     choices = {id for each in roles.values() for role in each.roles.values() for id in role.candidates}
-    return Told(
+    return GatewayReport(
         url=gateway.url,
         fleet=fleet,
         skew=skew,
-        catalog=Catalog.model_validate(gateway.get("/api/models")),
+        catalog=ModelCatalog.model_validate(gateway.get("/api/models")),
         roles=roles,
         choices={id: _resolved(gateway, id) for id in sorted(choices)},
-        favorites=Favorites.model_validate(gateway.get("/api/favorites")),
+        favorites=FavoriteList.model_validate(gateway.get("/api/favorites")),
     )
 
 
-def look_at_checkout(generated: Path, environ: Mapping[str, str]) -> Checkout:
+def inspect_checkout(generated: Path, environ: Mapping[str, str]) -> Checkout:
     """The folder of fleet.yaml, with the compiler's own word on generated/; nothing is written."""
     plain = {name: value for name, value in environ.items() if name != "FORCE_COLOR"} | {"NO_COLOR": "1"}
     checked = subprocess.run(  # noqa: S603
@@ -147,14 +147,14 @@ def _unset(snapshot: Snapshot, environ: Mapping[str, str]) -> Iterator[tuple[str
     for where, (env, file) in references.items():
         try:
             find_key(env, file, environ, lambda path: (snapshot.root / path).read_text(encoding="utf-8"))
-        except KeyUnset as unset:
+        except MissingKeyError as unset:
             yield where, str(unset)
 
 
-def _judged(told: Told | None, checkout: Checkout | None) -> Iterator[Finding]:
+def _judged(told: GatewayReport | None, checkout: Checkout | None) -> Iterator[DoctorFinding]:
     if told is not None:
         yield from gateway_findings(told, checkout.snapshot if checkout is not None else None)
-        yield from machine_findings(told)
+        yield from provider_findings(told)
         yield from role_findings(told)
         yield from favorite_findings(told)
     if checkout is not None:
@@ -165,18 +165,18 @@ def _resolved(gateway: GatewayClient, id: str) -> Resolution:
     return Resolution.model_validate(gateway.get(f"/api/resolve?model={quote(id, safe='')}"))
 
 
-def _unasked(url: str | None, what: str, remedy: str) -> Finding:
+def _unasked(url: str | None, what: str, remedy: str) -> DoctorFinding:
     where = "gateway" if url is None else f"gateway '{url}'"
-    return Finding("error", "gateway", where, what, remedy)
+    return DoctorFinding("error", "gateway", where, what, remedy)
 
 
-def _silence(url: str | None, silent: GatewayUnreachable) -> str:
+def _silence(url: str | None, silent: GatewayUnreachableError) -> str:
     reason = silent.message.partition(": start it")[0]
     told = reason.removeprefix(f"the gateway at '{url}' ")
     return told if told != reason else f"is not there: {reason}"
 
 
-def _looked_at(told: Told | None) -> str:
+def _looked_at(told: GatewayReport | None) -> str:
     if told is None:
         return "no gateway was asked"
     machines, favorites = told.fleet.providers, told.favorites.favorites

@@ -12,8 +12,8 @@ from datetime import datetime
 from shlex import quote
 from typing import Literal
 
-from fleet_runtime.api.fleet_schemas import Drift, Fleet, Machine
-from fleet_runtime.api.schemas import Catalog, Favorites, Resolution, Role, Roles
+from fleet_runtime.api.fleet_schemas import DriftReport, FleetStatus, ProviderReport
+from fleet_runtime.api.schemas import FavoriteList, ModelCatalog, Resolution, Role, Roles
 from fleet_runtime.edge.listen_address import is_loopback, split_address
 
 Severity = Literal["error", "warning", "note"]
@@ -31,7 +31,7 @@ _WORDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class DoctorFinding:
     """`where` names one thing, `what` follows it in a sentence, `remedy` holds a command in backticks."""
 
     severity: Severity
@@ -42,51 +42,55 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class GatewayReport:
     """What the gateway at `url` answered; `skew`: by how many seconds its clock is ahead of the one here.
 
     `roles` by surface (None: the fleet's own); `choices`: what every choice of them means by itself.
     """
 
     url: str
-    fleet: Fleet
+    fleet: FleetStatus
     skew: float
-    catalog: Catalog
+    catalog: ModelCatalog
     roles: Mapping[str | None, Roles]
     choices: Mapping[str, Resolution]
-    favorites: Favorites
+    favorites: FavoriteList
 
 
-def gateway_findings(told: Told, snapshot: str | None) -> Iterator[Finding]:
+def gateway_findings(told: GatewayReport, snapshot: str | None) -> Iterator[DoctorFinding]:
     """The process itself; `snapshot` is the id of what lies in generated/ here, where something does."""
     fleet, where = told.fleet, f"gateway '{told.url}'"
     if fleet.refused is not None:
         what = f"refuses the newest build, and serves the one before it: {fleet.refused}"
         keyless = fleet.refused.startswith(("environment variable ", "file "))
         remedy = after_key(fleet.refused) if keyless else "`fleet build`, which it takes over by itself"
-        yield Finding("error", "gateway", where, what, remedy)
+        yield DoctorFinding("error", "gateway", where, what, remedy)
     elif snapshot is not None and fleet.snapshot != snapshot:
         what = "serves another build than the one in generated/ here"
         remedy = f"bring generated/ to where it runs, then `curl -X POST {told.url}/api/reload`"
-        yield Finding("warning", "gateway", where, what, remedy)
+        yield DoctorFinding("warning", "gateway", where, what, remedy)
     if fleet.needs_restart:
         keys = named([f"gateway.{key}" for key in fleet.needs_restart])
         remedy = "`systemctl restart fleet`, or stop `fleet serve` and start it again"
-        yield Finding("warning", "gateway", where, f"takes the change of {keys} only when restarted", remedy)
+        yield DoctorFinding(
+            "warning", "gateway", where, f"takes the change of {keys} only when restarted", remedy
+        )
     if fleet.store.fault is not None:
         what = f"cannot keep favorites and history: {fleet.store.fault}"
         remedy = f"`ls -l {fleet.store.path}`: make room, or give it the right to write there"
-        yield Finding("error", "gateway", where, what, remedy)
+        yield DoctorFinding("error", "gateway", where, what, remedy)
     if abs(told.skew) > MAX_SKEW_SECONDS:
         way = "ahead of" if told.skew > 0 else "behind"
         what = f"has a clock that is {abs(told.skew):.0f} s {way} the one here"
-        yield Finding("warning", "gateway", where, what, "`timedatectl set-ntp true`, on both computers")
+        yield DoctorFinding(
+            "warning", "gateway", where, what, "`timedatectl set-ntp true`, on both computers"
+        )
     if not is_loopback(split_address(fleet.listen)[0]) and not told.url.startswith("https://"):
         what = f"listens on '{fleet.listen}' without TLS: keys and chats pass the network readable"
         remedy = (
             "well where the network encrypts, as a tailnet does; else `tailscale serve` or a proxy with TLS"
         )
-        yield Finding("note", "gateway", where, what, remedy)
+        yield DoctorFinding("note", "gateway", where, what, remedy)
 
 
 def clock_skew(told: str, sent: float, received: float) -> float:
@@ -98,7 +102,7 @@ def clock_skew(told: str, sent: float, received: float) -> float:
     return min(0.0, moment + 1 - sent)
 
 
-def machine_findings(told: Told) -> Iterator[Finding]:
+def provider_findings(told: GatewayReport) -> Iterator[DoctorFinding]:
     """Every machine: whether it answers, whether as fleet.yaml says, and whether as fleet.lock says."""
     for machine in told.fleet.providers:
         where = f"provider '{machine.name}'"
@@ -108,42 +112,42 @@ def machine_findings(told: Told) -> Iterator[Finding]:
         if machine.sidecar == "down":
             what = "has a sidecar that does not answer: its chats fail, as they never pass beside it"
             remedy = "start it, or correct `sidecar:` in fleet.yaml and `fleet build`"
-            yield Finding("error", "machines", where, what, remedy)
+            yield DoctorFinding("error", "machines", where, what, remedy)
         for warning in machine.warnings:
             remedy = "give it another name on the machine, then `fleet lock " + machine.name + "`"
             if warning.startswith("configured as "):
                 remedy = f"set `kind: {machine.kind}` in fleet.yaml, then `fleet build`"
-            yield Finding("warning", "machines", where, warning, remedy)
+            yield DoctorFinding("warning", "machines", where, warning, remedy)
         drift = told.fleet.drift.get(machine.name)
         if drift is not None:
             yield from _drift(drift, machine.name, where)
     yield from _shadowed(told)
 
 
-def _status(machine: Machine, where: str) -> Iterator[Finding]:
+def _status(machine: ProviderReport, where: str) -> Iterator[DoctorFinding]:
     reason = machine.reason or machine.status
     look = f"`curl -i {machine.url}/v1/models` shows what it says"
     match machine.status:
         case "offline":
             what = f"has been offline since {machine.since}: {reason}"
-            yield Finding("error", "machines", where, what, f"start it, or correct its url; {look}")
+            yield DoctorFinding("error", "machines", where, what, f"start it, or correct its url; {look}")
         case "config_error":
             remedy = f"correct the key that fleet.yaml names for it, then restart `fleet serve`; {look}"
-            yield Finding("error", "machines", where, f"refuses the gateway: {reason}", remedy)
+            yield DoctorFinding("error", "machines", where, f"refuses the gateway: {reason}", remedy)
         case "disabled" if reason == "disabled in fleet.yaml":
             remedy = "take `enabled: false` out of fleet.yaml and `fleet build`, if it is to be used"
-            yield Finding("note", "machines", where, "is disabled in fleet.yaml", remedy)
+            yield DoctorFinding("note", "machines", where, "is disabled in fleet.yaml", remedy)
         case "disabled":
             what = f"is disabled, without its key: {reason}"
-            yield Finding("error", "machines", where, what, after_key(reason))
+            yield DoctorFinding("error", "machines", where, what, after_key(reason))
         case "degraded" if reason != "sidecar_unreachable":
-            yield Finding("warning", "machines", where, f"is degraded: {reason}", look)
+            yield DoctorFinding("warning", "machines", where, f"is degraded: {reason}", look)
         case "unknown" if machine.polled:
             remedy = "`fleet doctor` once more in a moment"
-            yield Finding("note", "machines", where, "has not been looked at yet", remedy)
+            yield DoctorFinding("note", "machines", where, "has not been looked at yet", remedy)
         case "online" if machine.reason:
             what = f"did not answer well just now, and is still taken for online: {reason}"
-            yield Finding("warning", "machines", where, what, look)
+            yield DoctorFinding("warning", "machines", where, what, look)
 
 
 def after_key(why: str) -> str:
@@ -154,26 +158,26 @@ def after_key(why: str) -> str:
     return f"put it into the file (`ls -l {name}`), then `systemctl reload fleet`"
 
 
-def _drift(drift: Drift, name: str, where: str) -> Iterator[Finding]:
+def _drift(drift: DriftReport, name: str, where: str) -> Iterator[DoctorFinding]:
     lock = f"`fleet lock {name} && fleet build`"
     if drift.appeared:
         what = f"lists {named(drift.appeared)}, which fleet.lock does not know"
-        yield Finding("warning", "machines", where, what, lock)
+        yield DoctorFinding("warning", "machines", where, what, lock)
     if drift.vanished:
         what = f"no longer lists {named(drift.vanished)}, which fleet.lock has"
-        yield Finding("warning", "machines", where, what, lock)
+        yield DoctorFinding("warning", "machines", where, what, lock)
     smaller = [c for c in drift.contexts if c.locked is not None and c.now < c.locked]
     larger = [c for c in drift.contexts if c not in smaller]
     if smaller:
         told = several([f"'{c.model}' ({c.now} tokens instead of {c.locked})" for c in smaller])
         what = f"holds less context than fleet.lock says: {told}; clients may send too much"
-        yield Finding("warning", "machines", where, what, lock)
+        yield DoctorFinding("warning", "machines", where, what, lock)
     if larger:
         told = several([f"'{c.model}' ({c.now} tokens, before {c.locked or 'unknown'})" for c in larger])
-        yield Finding("note", "machines", where, f"has more context than fleet.lock says: {told}", lock)
+        yield DoctorFinding("note", "machines", where, f"has more context than fleet.lock says: {told}", lock)
 
 
-def _shadowed(told: Told) -> Iterator[Finding]:
+def _shadowed(told: GatewayReport) -> Iterator[DoctorFinding]:
     """Models of the default machine whose bare ids mean another machine."""
     default = told.fleet.default_provider
     names = {former: machine.name for machine in told.fleet.providers for former in machine.formerly}
@@ -184,10 +188,10 @@ def _shadowed(told: Told) -> Iterator[Finding]:
             if slash and names.get(head, default) != default:
                 what = f"lists '{model.model}', which by itself means a model of '{names[head]}'"
                 remedy = f"ask for it as '{model.id}': `fleet resolve {quote(model.id)}`"
-                yield Finding("warning", "machines", f"provider '{default}'", what, remedy)
+                yield DoctorFinding("warning", "machines", f"provider '{default}'", what, remedy)
 
 
-def role_findings(told: Told) -> Iterator[Finding]:
+def role_findings(told: GatewayReport) -> Iterator[DoctorFinding]:
     """Roles that cannot be used, use a later choice, or name what no machine serves; those that a surface
     shares with the fleet are told once."""
     own = told.roles[None].roles
@@ -203,35 +207,35 @@ def _same(role: Role, other: Role) -> bool:
     return (role.candidates, role.id, role.reason) == (other.candidates, other.id, other.reason)
 
 
-def _role(role: Role, where: str, choices: Mapping[str, Resolution]) -> Iterator[Finding]:
+def _role(role: Role, where: str, choices: Mapping[str, Resolution]) -> Iterator[DoctorFinding]:
     mend = "give it another choice in fleet.yaml, then `fleet build`"
     if not role.available:
         reasons = {id: choices[id].reason for id in role.candidates}
         told = "; ".join(f"'{id}': {_WORDS.get(reason, reason)}" for id, reason in reasons.items() if reason)
-        yield Finding("error", "roles", where, f"has no choice that can be used now: {told}", mend)
+        yield DoctorFinding("error", "roles", where, f"has no choice that can be used now: {told}", mend)
         return
     if role.fallback:
         what = f"uses '{role.id}', a later choice than '{role.candidates[0]}'"
-        yield Finding("note", "roles", where, what, "`fleet status` says which machine is away")
+        yield DoctorFinding("note", "roles", where, what, "`fleet status` says which machine is away")
     for id in role.candidates:
         if choices[id].reason == "model_not_found":
             near = choices[id].suggestions
             remedy = f"{mend}; nearest: {named(near)}" if near else mend
-            yield Finding(
+            yield DoctorFinding(
                 "warning", "roles", where, f"names '{id}', which no machine serves any more", remedy
             )
 
 
-def favorite_findings(told: Told) -> Iterator[Finding]:
+def favorite_findings(told: GatewayReport) -> Iterator[DoctorFinding]:
     """Favorites that no machine brings back by coming back."""
     for favorite in told.favorites.favorites:
         where, remove = f"favorite '{favorite.id}'", f"`fleet favorites remove {quote(favorite.id)}`"
         if favorite.orphan:
             what = f"belongs to '{favorite.provider}', which is no longer in fleet.yaml"
             remedy = f"{remove}, or name it under `formerly:` of the machine that it is now"
-            yield Finding("warning", "favorites", where, what, remedy)
+            yield DoctorFinding("warning", "favorites", where, what, remedy)
         elif favorite.reason == "model_not_found":
-            yield Finding("warning", "favorites", where, "is no longer served by its machine", remove)
+            yield DoctorFinding("warning", "favorites", where, "is no longer served by its machine", remove)
 
 
 def counted(number: int, what: str) -> str:

@@ -8,7 +8,7 @@ from functools import reduce
 from shlex import quote
 from typing import Any
 
-from fleet_runtime.doctor.gateway_checks import Finding, after_key, named, several
+from fleet_runtime.doctor.gateway_checks import DoctorFinding, after_key, named, several
 
 STALE, INVALID = 3, 1
 """Exit codes of ``fleet build --check``."""
@@ -31,7 +31,7 @@ class Checkout:
 
 
 @dataclass(frozen=True, slots=True)
-class Opencode:
+class OpencodeSetup:
     """opencode here, for which `generated` (a path) was made.
 
     `wanted`: the providers in it, `unset`: the environment variables that it refers to and that are not set.
@@ -46,40 +46,42 @@ class Opencode:
     read: Mapping[str, Mapping[str, Any] | str]
 
 
-def file_findings(checkout: Checkout) -> Iterator[Finding]:
+def file_findings(checkout: Checkout) -> Iterator[DoctorFinding]:
     """Whether generated/ is whole, and what fleet.yaml and fleet.lock make."""
     if checkout.checked == STALE:
         reasons = [line for line in checkout.said if line.startswith("'")]
         what = f"is not what fleet.yaml and fleet.lock make: {several(reasons)}"
-        yield Finding("warning", "files", "generated/", what, "`fleet build`")
+        yield DoctorFinding("warning", "files", "generated/", what, "`fleet build`")
     elif checkout.checked:
         errors = (line.partition(": ")[2] for line in checkout.said if line.startswith("error"))
         what = f"cannot be built from: {next(errors, 'see the remedy')}"
         remedy = "`fleet validate`" if checkout.checked == INVALID else "`fleet build --check`"
-        yield Finding("error", "files", "fleet.yaml", what, remedy)
+        yield DoctorFinding("error", "files", "fleet.yaml", what, remedy)
     if checkout.fault is not None and checkout.checked != STALE:
-        yield Finding("error", "files", "generated/", f"cannot be served: {checkout.fault}", "`fleet build`")
+        yield DoctorFinding(
+            "error", "files", "generated/", f"cannot be served: {checkout.fault}", "`fleet build`"
+        )
 
 
-def key_findings(checkout: Checkout) -> Iterator[Finding]:
+def key_findings(checkout: Checkout) -> Iterator[DoctorFinding]:
     """Keys that a gateway which is started here would lack."""
     for where, why in checkout.unset.items():
-        yield Finding("warning", "files", where, f"cannot be had here: {why}", after_key(why))
+        yield DoctorFinding("warning", "files", where, f"cannot be had here: {why}", after_key(why))
 
 
-def opencode_findings(opencode: Opencode) -> Iterator[Finding]:
+def opencode_findings(opencode: OpencodeSetup) -> Iterator[DoctorFinding]:
     """Whether opencode is there, and if so, whether it knows the generated providers as they are."""
     if not opencode.installed:
         remedy = "`npm install -g opencode-ai`, if it is to be used on this computer"
-        yield Finding("note", "opencode", "opencode", "is not on PATH", remedy)
+        yield DoctorFinding("note", "opencode", "opencode", "is not on PATH", remedy)
         return
     for name in opencode.unset:
         what = f"refers to the environment variable '{name}', which is not set here"
-        yield Finding("warning", "opencode", f"'{opencode.generated}'", what, f"`export {name}=…`")
+        yield DoctorFinding("warning", "opencode", f"'{opencode.generated}'", what, f"`export {name}=…`")
     for path, content in opencode.read.items():
         if isinstance(content, str):
             remedy = "`opencode debug config` says what it makes of it"
-            yield Finding("warning", "opencode", f"'{path}'", content, remedy)
+            yield DoctorFinding("warning", "opencode", f"'{path}'", content, remedy)
     read = {path: content for path, content in opencode.read.items() if not isinstance(content, str)}
     held: dict[str, Any] = reduce(_merged, (content.get("provider") for content in read.values()), {})
     lacking = [name for name in opencode.wanted if name not in held]
@@ -92,12 +94,12 @@ def opencode_findings(opencode: Opencode) -> Iterator[Finding]:
     remedy = _way(opencode.generated)
     if len(lacking) == len(opencode.wanted) and opencode.wanted:
         what = f"does not know the providers of '{opencode.generated}' when it is started by itself"
-        yield Finding("note", "opencode", where, what, remedy)
+        yield DoctorFinding("note", "opencode", where, what, remedy)
     elif lacking or others:
         differ = [f"lacks {named(lacking)}"] if lacking else []
         differ += [f"has {named(others)} otherwise"] if others else []
         what = f"does not know the providers as '{opencode.generated}' has them: {' and '.join(differ)}"
-        yield Finding("warning", "opencode", where, what, remedy)
+        yield DoctorFinding("warning", "opencode", where, what, remedy)
 
 
 def _way(generated: str) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from fleet_runtime.artifacts.contract import Manifest
-from fleet_runtime.doctor.local_checks import Opencode
+from fleet_runtime.doctor.local_checks import OpencodeSetup
 
 SCHEMA = "https://opencode.ai/config.json"
 NAMES = ("config.json", "opencode.json", "opencode.jsonc")
@@ -27,7 +27,7 @@ _COMMENT = re.compile(rf"({_TEXT})|//[^\n]*|/\*.*?\*/", re.DOTALL)
 _TRAILING_COMMA = re.compile(rf"({_TEXT})|,(?=\s*[}}\]])", re.DOTALL)
 
 
-def look_at_opencode(generated: Path, environ: Mapping[str, str]) -> Opencode | None:
+def inspect_opencode(generated: Path, environ: Mapping[str, str]) -> OpencodeSetup | None:
     """opencode as it is here; None where nothing was generated for it.
 
     Of several generated files it is the one that ``$OPENCODE_CONFIG`` names, else the first.
@@ -39,7 +39,7 @@ def look_at_opencode(generated: Path, environ: Mapping[str, str]) -> Opencode | 
     chosen = next((path for path in files if path.resolve() == named), next(iter(files)))
     providers = files[chosen]["provider"]
     references = {name for name in _REFERENCE.findall(json.dumps(providers)) if not environ.get(name)}
-    return Opencode(
+    return OpencodeSetup(
         installed=shutil.which("opencode", path=environ.get("PATH")) is not None,
         generated=os.path.relpath(chosen),
         wanted=providers,

@@ -9,7 +9,7 @@ from hashlib import sha256
 
 from fleet_runtime.artifacts.contract import KeyReference
 from fleet_runtime.dialects.credentials import find_key
-from fleet_runtime.errors import refused
+from fleet_runtime.errors import request_error
 
 OPEN_PATHS = frozenset(("/health", "/ready"))
 
@@ -17,7 +17,7 @@ _CHALLENGE = ((b"www-authenticate", b"Bearer"),)
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class KeyScope:
     """What one key opens: everything, or the paths of some surfaces and reads of ``/api`` for them."""
 
     name: str
@@ -33,17 +33,17 @@ class Scope:
         return bool(rest) and first in self.surfaces
 
 
-class Keys:
+class ApiKeys:
     """The keys of one snapshot, kept as digests; without any, everybody may come in."""
 
-    def __init__(self, keys: Iterable[tuple[Scope, str]]) -> None:
+    def __init__(self, keys: Iterable[tuple[KeyScope, str]]) -> None:
         self._scopes = [(scope, _digest(key.encode())) for scope, key in keys]
 
     def __bool__(self) -> bool:
         return bool(self._scopes)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Keys) and self._scopes == other._scopes
+        return isinstance(other, ApiKeys) and self._scopes == other._scopes
 
     def __hash__(self) -> int:
         return hash(tuple(self._scopes))
@@ -57,24 +57,24 @@ class Keys:
         matching = [scope for scope, known in self._scopes if hmac.compare_digest(known, digest)]
         if presented is None or not matching:
             message = "a key of this gateway is needed: 'Authorization: Bearer …' or 'x-api-key'"
-            raise refused("unauthorized", message, headers=_CHALLENGE)
+            raise request_error("unauthorized", message, headers=_CHALLENGE)
         for scope in matching:
             if scope.opens(method, path, surface):
                 return
-        raise refused("surface_not_allowed", f"this key does not open {method} {path}")
+        raise request_error("surface_not_allowed", f"this key does not open {method} {path}")
 
 
 def read_keys(
     references: Mapping[str, KeyReference], environ: Mapping[str, str], read: Callable[[str], str]
-) -> Keys:
+) -> ApiKeys:
     """All keys, found as `find_key` finds one; raises `KeyUnset` where one cannot be had."""
     keys = []
     for name, reference in references.items():
         key = find_key(reference.env, reference.file, environ, read)
         assert key is not None, "the schema asks for env or file"
         surfaces = None if reference.surfaces is None else frozenset(reference.surfaces)
-        keys.append((Scope(name, surfaces), key))
-    return Keys(keys)
+        keys.append((KeyScope(name, surfaces), key))
+    return ApiKeys(keys)
 
 
 def _digest(key: bytes) -> bytes:

@@ -10,26 +10,26 @@ from typing import Any, Final, NoReturn, Protocol
 from urllib.parse import parse_qs, unquote_to_bytes
 
 from fleet_runtime.artifacts.contract import RoutingTable
-from fleet_runtime.catalog.etag import Tagged
-from fleet_runtime.edge.api_keys import Keys
-from fleet_runtime.edge.host_policy import Access, preflight
-from fleet_runtime.errors import ErrorAnswer, Refused, refused, suggest
+from fleet_runtime.catalog.etag import TaggedBody
+from fleet_runtime.edge.api_keys import ApiKeys
+from fleet_runtime.edge.host_policy import HostPolicy, preflight
+from fleet_runtime.errors import ErrorResponse, RequestError, request_error, suggest
 from fleet_runtime.proxy.endpoints import Base, Route, Routes
-from fleet_runtime.proxy.exchange import AnswerCut, Deciding, Exchange, Send
+from fleet_runtime.proxy.exchange import Exchange, ModelResolver, ResponseAbortedError, Send
 from fleet_runtime.proxy.headers import Header, RequestHead
-from fleet_runtime.proxy.json_body import ClientGone, Receive, read_body, too_large
-from fleet_runtime.proxy.request_record import Record
+from fleet_runtime.proxy.json_body import ClientDisconnectedError, Receive, body_too_large, read_body
+from fleet_runtime.proxy.request_record import RequestRecord
 
 Scope = MutableMapping[str, Any]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 CLIENT: Final = "fleet.client"
-"""The ASGI extension through which an app is told that its client has gone: a `Client`."""
+"""The ASGI extension through which an app is told that its client has gone: a `ClientConnection`."""
 
 _log = logging.getLogger(__name__)
 
 
-class Client(Protocol):
+class ClientConnection(Protocol):
     """The connection that a request came on."""
 
     @property
@@ -43,22 +43,22 @@ class Client(Protocol):
         client takes another one at once."""
 
 
-class Fleet(Deciding, Protocol):
+class RequestBackend(ModelResolver, Protocol):
     """One snapshot at work: read once per request, swapped whole on a reload."""
 
     @property
     def tables(self) -> Mapping[str, RoutingTable]: ...
 
     @property
-    def keys(self) -> Keys: ...
+    def keys(self) -> ApiKeys: ...
 
     @property
     def routes(self) -> Routes: ...
 
     @property
-    def access(self) -> Access: ...
+    def access(self) -> HostPolicy: ...
 
-    def models(self, base: str, pinned: str | None) -> Tagged: ...
+    def models(self, base: str, pinned: str | None) -> TaggedBody: ...
 
     def model(self, base: str, pinned: str | None, id: str) -> bytes | None: ...
 
@@ -69,9 +69,9 @@ class App:
 
     def __init__(
         self,
-        current: Callable[[], Fleet],
+        current: Callable[[], RequestBackend],
         api: ASGIApp | None = None,
-        finished: Callable[[Record], None] | None = None,
+        finished: Callable[[RequestRecord], None] | None = None,
     ) -> None:
         self._current = current
         self._api = api
@@ -93,10 +93,10 @@ class App:
         method: str = scope["method"]
         route = routes.proxied(path)
         if route is None:
-            record = Record(head.request_id.decode(), None, path.decode("latin-1"), inference=False)
+            record = RequestRecord(head.request_id.decode(), None, path.decode("latin-1"), inference=False)
             send = _recorded(send, record)
         else:
-            record = Record(head.request_id.decode(), route.base.table.surface, route.endpoint.path)
+            record = RequestRecord(head.request_id.decode(), route.base.table.surface, route.endpoint.path)
         cors: list[Header] = []
         try:
             cors = access.check(head)
@@ -106,42 +106,42 @@ class App:
             if fleet.keys:
                 fleet.keys.check(head.key, method, path.decode("latin-1"), _surface(scope["query_string"]))
             if route is not None:
-                _require(method, path, ("POST",))
+                _require_method(method, path, ("POST",))
                 await self._proxy(fleet, route, scope, head, cors, receive, send, record)
             elif (base := routes.lists.get(path)) is not None:
-                _require(method, path, ("GET", "HEAD"))
+                _require_method(method, path, ("GET", "HEAD"))
                 listed = fleet.models(base.table.base, base.pinned)
                 await _send_tagged(send, scope, [*cors, (b"x-request-id", head.request_id)], listed)
             elif (named := routes.model(path)) is not None:
-                _require(method, path, ("GET", "HEAD"))
-                found = Tagged.of(await _model(fleet, *named))
+                _require_method(method, path, ("GET", "HEAD"))
+                found = TaggedBody.of(await _model(fleet, *named))
                 await _send_tagged(send, scope, [*cors, (b"x-request-id", head.request_id)], found)
             elif self._api is not None:
                 await self._pass_to_api(fleet, scope, head, cors, receive, send)
             else:
-                raise refused("not_found", f"there is nothing at '{path.decode('latin-1')}'")
-        except Refused as refusal:
-            record.refuse(refusal.answer.status, refusal.answer.code)
+                raise request_error("not_found", f"there is nothing at '{path.decode('latin-1')}'")
+        except RequestError as refusal:
+            record.reject(refusal.answer.status, refusal.answer.code)
             anthropic = route is not None and route.endpoint.anthropic
             await _send_error(send, refusal.answer, [*cors, (b"x-request-id", head.request_id)], anthropic)
         finally:
-            record.finished = time.perf_counter()
+            record.finished_at = time.perf_counter()
             if self._finished is not None:
                 self._finished(record)
 
     async def _proxy(
         self,
-        fleet: Fleet,
+        fleet: RequestBackend,
         route: Route,
         scope: Scope,
         head: RequestHead,
         cors: list[Header],
         receive: Receive,
         send: Send,
-        record: Record,
+        record: RequestRecord,
     ) -> None:
         """Answer an inference request; the client's going cancels it, and so does the gateway's stopping."""
-        client: Client | None = scope.get("extensions", {}).get(CLIENT)
+        client: ClientConnection | None = scope.get("extensions", {}).get(CLIENT)
         task = asyncio.current_task()
         assert task is not None
         if client is not None:
@@ -150,7 +150,7 @@ class App:
             await Exchange(
                 fleet, route, scope["query_string"], head, cors, receive, send, record, client
             ).run()
-        except ClientGone:
+        except ClientDisconnectedError:
             record.end_reason = "client_gone"
         except asyncio.CancelledError:
             task.uncancel()
@@ -158,31 +158,31 @@ class App:
                 record.end_reason = "client_gone"
             else:
                 self._stop(record)
-        except AnswerCut:
+        except ResponseAbortedError:
             raise
         except Exception:
             record.end_reason = "refused"
             record.code = "internal_error"
             _log.exception("request %s failed", record.request_id)
             if record.status:
-                raise AnswerCut from None
-            answer = ErrorAnswer("internal_error", "the gateway failed; its log says why")
-            raise Refused(answer) from None
+                raise ResponseAbortedError from None
+            answer = ErrorResponse("internal_error", "the gateway failed; its log says why")
+            raise RequestError(answer) from None
         finally:
             if client is not None:
                 client.when_gone(None)
 
     @staticmethod
-    def _stop(record: Record) -> NoReturn:
+    def _stop(record: RequestRecord) -> NoReturn:
         """End a request that outlasts the gateway: an answer that has begun is cut, not ended."""
         record.end_reason, record.code = "refused", "gateway_stopping"
         if record.status:
-            raise AnswerCut("the gateway stops")
-        raise refused("gateway_stopping", "the gateway stops", headers=[(b"connection", b"close")])
+            raise ResponseAbortedError("the gateway stops")
+        raise request_error("gateway_stopping", "the gateway stops", headers=[(b"connection", b"close")])
 
     async def _pass_to_api(
         self,
-        fleet: Fleet,
+        fleet: RequestBackend,
         scope: Scope,
         head: RequestHead,
         cors: list[Header],
@@ -193,12 +193,12 @@ class App:
         assert self._api is not None
         limit = fleet.gateway.limits.body
         if head.content_length > limit:
-            raise too_large(limit)
+            raise body_too_large(limit)
         send = _with_headers(send, [*cors, (b"x-request-id", head.request_id)])
         if scope["method"] in ("POST", "PUT", "PATCH", "DELETE"):
             try:
                 receive = _replay(await read_body(receive, limit), receive)
-            except ClientGone:
+            except ClientDisconnectedError:
                 return
         await self._api(scope, receive, send)
 
@@ -211,7 +211,7 @@ def _surface(query: bytes) -> str | None:
     return named[0] if len(named) == 1 else None
 
 
-async def _model(fleet: Fleet, base: Base, quoted: bytes) -> bytes:
+async def _model(fleet: RequestBackend, base: Base, quoted: bytes) -> bytes:
     """The body of ``GET <base>/v1/models/<id>``."""
     id = unquote_to_bytes(quoted).decode("utf-8", "replace")
     answer = await fleet.resolve(base.table, id, pinned=base.pinned)
@@ -219,15 +219,17 @@ async def _model(fleet: Fleet, base: Base, quoted: bytes) -> bytes:
     if body is not None:
         return body
     if answer.refusal is None:
-        raise refused("model_not_found", f"nothing is known of model '{id}'", "model")
-    raise refused(answer.refusal.code, suggest(answer.refusal.message, answer.refusal.suggestions), "model")
+        raise request_error("model_not_found", f"nothing is known of model '{id}'", "model")
+    raise request_error(
+        answer.refusal.code, suggest(answer.refusal.message, answer.refusal.suggestions), "model"
+    )
 
 
-def _require(method: str, path: bytes, allowed: tuple[str, ...]) -> None:
+def _require_method(method: str, path: bytes, allowed: tuple[str, ...]) -> None:
     if method not in allowed:
         headers = [(b"allow", ", ".join(allowed).encode())]
         message = f"{method} is not for '{path.decode('latin-1')}': use {allowed[0]}"
-        raise refused("method_not_allowed", message, headers=headers)
+        raise request_error("method_not_allowed", message, headers=headers)
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
@@ -242,7 +244,7 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return replayed
 
 
-def _recorded(send: Send, record: Record) -> Send:
+def _recorded(send: Send, record: RequestRecord) -> Send:
     """A `send` that notes what is told; an answer that does not come to its end was not waited for."""
     record.end_reason = "client_gone"
 
@@ -267,11 +269,11 @@ def _with_headers(send: Send, headers: list[Header]) -> Send:
     return sent
 
 
-async def _send_error(send: Send, answer: ErrorAnswer, headers: list[Header], anthropic: bool) -> None:
+async def _send_error(send: Send, answer: ErrorResponse, headers: list[Header], anthropic: bool) -> None:
     await _send_json(send, answer.status, [*answer.headers, *headers], answer.body(anthropic))
 
 
-async def _send_tagged(send: Send, scope: Scope, headers: list[Header], answer: Tagged) -> None:
+async def _send_tagged(send: Send, scope: Scope, headers: list[Header], answer: TaggedBody) -> None:
     """The answer, or 304 where the client holds it already."""
     held = dict(scope["headers"]).get(b"if-none-match", b"").decode("latin-1")
     headers = [(b"etag", answer.tag.encode()), (b"cache-control", b"no-cache"), *headers]

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from uvicorn.protocols.http.flow_control import FlowControl
 
-from fleet_runtime.proxy.exchange import AnswerCut
+from fleet_runtime.proxy.exchange import ResponseAbortedError
 
 HIGH_WATER: Final = 65_536
 """Bytes of a request's body that are held before the client is no longer read."""
@@ -130,7 +130,7 @@ class Cycle:
         """Answer the request. An answer that the app did not end is cut: the connection closes under it."""
         try:
             await app(self.scope, self.receive, self.send)
-        except AnswerCut:
+        except ResponseAbortedError:
             self._cut()
         except BaseException as error:
             _log.error("Exception in ASGI application", exc_info=error)

@@ -6,8 +6,8 @@ from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
-from fleet_runtime.artifacts.contract import Gateway
-from fleet_runtime.errors import refused
+from fleet_runtime.artifacts.contract import GatewayConfig
+from fleet_runtime.errors import request_error
 from fleet_runtime.proxy.headers import Header, RequestHead
 
 _LOOPBACK_NAMES: Final = frozenset((b"localhost", b"127.0.0.1", b"[::1]"))
@@ -19,7 +19,7 @@ _EXPOSED: Final = (
 )
 
 
-class Access:
+class HostPolicy:
     """The rules of one gateway.json.
 
     Accepted hosts are those of `listen` and `url`, those of `hosts`, and the loopback names, each with any
@@ -27,7 +27,7 @@ class Access:
     never one). A browser's origin must be one of `origins`, or the gateway itself.
     """
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: GatewayConfig) -> None:
         listen = _hostname(f"//{gateway.listen}")
         self._any_address = listen in (b"0.0.0.0", b"[::]", b"")
         configured = (_hostname(f"//{host}") for host in map(_bracketed, gateway.hosts))
@@ -52,19 +52,19 @@ class Access:
         if origin in (b"http://" + head.host.lower(), b"https://" + head.host.lower()):
             return []
         shown = head.origin.decode("latin-1")
-        raise refused(
+        raise request_error(
             "forbidden_origin", f"origin '{shown}' is not among the gateway's 'origins' in fleet.yaml"
         )
 
     def _check_host(self, host: bytes) -> None:
         name = _without_port(host.lower())
         if name is None:
-            raise refused("bad_request", "the Host header is not a host name")
+            raise request_error("bad_request", "the Host header is not a host name")
         if name in self._hosts or (self._any_address and _is_address(name)):
             if len(self._seen) < _MAX_SEEN:
                 self._seen.add(host)
             return
-        raise refused(
+        raise request_error(
             "forbidden_host", f"host '{name.decode()}' is not among the gateway's 'hosts' in fleet.yaml"
         )
 

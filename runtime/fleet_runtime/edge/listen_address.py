@@ -6,10 +6,10 @@ import contextlib
 import ipaddress
 from urllib.parse import urlsplit
 
-from fleet_runtime.artifacts.contract import Gateway
+from fleet_runtime.artifacts.contract import GatewayConfig
 
 
-class CannotServe(Exception):
+class CannotServeError(Exception):
     """The gateway cannot run as asked; the message says why and what to do."""
 
 
@@ -19,14 +19,14 @@ def split_address(listen: str) -> tuple[str, int]:
     with contextlib.suppress(ValueError):
         if parts.hostname and parts.port is not None and not parts.path:
             return parts.hostname, parts.port
-    raise CannotServe(f"'{listen}' is no address to listen on: write HOST:PORT, as in 127.0.0.1:8400")
+    raise CannotServeError(f"'{listen}' is no address to listen on: write HOST:PORT, as in 127.0.0.1:8400")
 
 
-def refuse_open_door(gateway: Gateway) -> None:
-    """Listening beyond this machine takes keys; raises `CannotServe` where there are none."""
+def require_keys_beyond_loopback(gateway: GatewayConfig) -> None:
+    """Listening beyond this machine takes keys; raises `CannotServeError` where there are none."""
     host, _ = split_address(gateway.listen)
     if not gateway.keys and not is_loopback(host):
-        raise CannotServe(
+        raise CannotServeError(
             f"listening on '{host}' lets other machines in, and the gateway has no keys: "
             "add 'gateway.keys' to fleet.yaml, or listen on 127.0.0.1"
         )

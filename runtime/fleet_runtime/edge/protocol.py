@@ -20,7 +20,7 @@ from uvicorn.server import ServerState
 
 from fleet_runtime.edge.app import CLIENT
 from fleet_runtime.edge.cycle import Cycle
-from fleet_runtime.errors import ErrorAnswer, head_too_large, malformed_head
+from fleet_runtime.errors import ErrorResponse, head_too_large, malformed_head
 
 HEAD_SECONDS: Final = 10.0
 """From the first byte of a request's head (or the connection's opening) to its end."""
@@ -34,10 +34,10 @@ LINGER_SECONDS: Final = 2.0
 _READ: Final = frozenset((b"host", b"transfer-encoding", b"expect"))
 
 
-class BadHead(Exception):
+class InvalidHeadError(Exception):
     """A request's head is refused."""
 
-    def __init__(self, answer: ErrorAnswer) -> None:
+    def __init__(self, answer: ErrorResponse) -> None:
         super().__init__(answer.message)
         self.answer = answer
 
@@ -76,7 +76,7 @@ class EdgeProtocol(HttpToolsProtocol):
         self._refused = False
         self._head_size = 0
         self._piece = 0
-        self._bad_head: BadHead | None = None
+        self._bad_head: InvalidHeadError | None = None
         self._deadline = math.inf
         self._timer: asyncio.TimerHandle | None = None
 
@@ -173,7 +173,7 @@ class EdgeProtocol(HttpToolsProtocol):
         self._in_head = False
         fault = self._head_fault()
         if fault is not None:
-            self._bad_head = BadHead(fault)
+            self._bad_head = InvalidHeadError(fault)
             raise self._bad_head
         if self.parser.should_upgrade():
             self._offered = True
@@ -193,7 +193,7 @@ class EdgeProtocol(HttpToolsProtocol):
         if self.cycle is not None:
             self.cycle.end_body()
 
-    def _head_fault(self) -> ErrorAnswer | None:
+    def _head_fault(self) -> ErrorResponse | None:
         """What is wrong with a head that the parser took."""
         version = self.parser.get_http_version()
         hosts = 0
@@ -287,7 +287,7 @@ class EdgeProtocol(HttpToolsProtocol):
         if callback is not None:
             callback()
 
-    def _refuse(self, answer: ErrorAnswer) -> None:
+    def _refuse(self, answer: ErrorResponse) -> None:
         """Answer what cannot be read as a request, and close; never in the middle of another answer."""
         self._refused = True
         self._in_head = self._in_body = False

@@ -11,20 +11,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from weakref import WeakSet
 
-from fleet_runtime.artifacts.contract import Gateway
+from fleet_runtime.artifacts.contract import GatewayConfig
 from fleet_runtime.artifacts.snapshot import ArtifactError, Snapshot, load_snapshot
 from fleet_runtime.catalog.favorites import renaming
-from fleet_runtime.dialects.credentials import KeyUnset
-from fleet_runtime.edge.listen_address import CannotServe, refuse_open_door
+from fleet_runtime.dialects.credentials import MissingKeyError
+from fleet_runtime.edge.listen_address import CannotServeError, require_keys_beyond_loopback
 from fleet_runtime.event_log import EventLog
-from fleet_runtime.gateway.live_snapshot import Running, assemble
-from fleet_runtime.providers.provider import Machine
-from fleet_runtime.store.store import Store, StoreUnavailable, keep_history, state_path
+from fleet_runtime.gateway.live_snapshot import LiveSnapshot, build_live_snapshot
+from fleet_runtime.providers.provider import Provider
+from fleet_runtime.store.store import Store, StoreUnavailableError, keep_history, state_path
 from fleet_runtime.telemetry.metrics import Metrics
 
 WATCH_SECONDS = 0.05
 RETRY_SECONDS = 5.0
-REFUSALS = (ArtifactError, CannotServe, KeyUnset)
+REFUSALS = (ArtifactError, CannotServeError, MissingKeyError)
 NEEDS_RESTART = ("listen", "state")
 
 log = logging.getLogger("fleet.service")
@@ -41,13 +41,13 @@ class Service:
     folder: Path
     environ: Mapping[str, str]
     listen: str | None
-    running: Running
-    started_with: Gateway
+    running: LiveSnapshot
+    started_with: GatewayConfig
     events: EventLog
     store: Store
     refused: str | None = None
     started_at: float = field(default_factory=time.time)
-    machines: WeakSet[Machine] = field(default_factory=WeakSet)
+    machines: WeakSet[Provider] = field(default_factory=WeakSet)
     metrics: Metrics = field(init=False)
     _inventories: set[asyncio.Task[None]] = field(default_factory=set)
     _closing: set[asyncio.Task[None]] = field(default_factory=set)
@@ -118,7 +118,7 @@ class Service:
             self._swap(running)
         return None
 
-    def _swap(self, new: Running) -> None:
+    def _swap(self, new: LiveSnapshot) -> None:
         old, retired = self.running, set(self._inventories)
         self.running = new
         self.machines.update(new.machines.values())
@@ -132,14 +132,14 @@ class Service:
         self.events.publish("snapshot", {"snapshot": new.snapshot.id})
         log.info("snapshot %s serves now", new.snapshot.id)
 
-    def _poll(self, running: Running) -> None:
+    def _poll(self, running: LiveSnapshot) -> None:
         self._keep(self._inventories, asyncio.create_task(running.inventory.run(), name="inventory"))
 
     def _rename_favorites(self) -> None:
         """Store the present names of machines, while fleet.yaml still says what they were called."""
 
         async def rename() -> None:
-            with contextlib.suppress(StoreUnavailable):
+            with contextlib.suppress(StoreUnavailableError):
                 await self.store.edit(renaming(self.running.snapshot.fleet.names))
 
         self._keep(self._closing, asyncio.create_task(rename(), name="rename favorites"))
@@ -186,8 +186,8 @@ def _start(
     environ: Mapping[str, str],
     events: EventLog,
     store: Store,
-    previous: Running | None = None,
-) -> Running:
+    previous: LiveSnapshot | None = None,
+) -> LiveSnapshot:
     """Everything on `snapshot`, ready to serve; raises one of `REFUSALS`.
 
     Files that are sound one by one and yet cannot be served together were not written by a build of ours.
@@ -195,8 +195,8 @@ def _start(
     if listen is not None:
         snapshot = replace(snapshot, gateway=snapshot.gateway.model_copy(update={"listen": listen}))
     try:
-        refuse_open_door(snapshot.gateway)
-        return assemble(snapshot, environ, events, previous, lambda: store.favorites)
+        require_keys_beyond_loopback(snapshot.gateway)
+        return build_live_snapshot(snapshot, environ, events, previous, lambda: store.favorites)
     except (ValueError, LookupError, AssertionError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise ArtifactError(f"the generated files cannot be served ({reason}): run `fleet build`") from None

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from fleet_runtime.artifacts.contract import Kind, ModelFacts, State, Status
+from fleet_runtime.artifacts.contract import ModelFacts, ModelState, ProviderKind, ProviderStatus
 from fleet_runtime.dialects.observation import Observation
 
 MAX_BACKOFF_DOUBLINGS = 5
@@ -14,7 +14,7 @@ EMPTIED = "lists no models just now; those it listed before are kept"
 
 
 @dataclass(frozen=True, slots=True)
-class MachineState:
+class ProviderState:
     """One machine as last seen.
 
     `since`: when `status` became what it is (unix seconds). `models`: the last good list, None where there is
@@ -22,12 +22,12 @@ class MachineState:
     `observation`: the last look, for the dialect's next one. `latency`: seconds the last look took.
     """
 
-    status: Status
+    status: ProviderStatus
     since: float
     reason: str | None = None
-    kind: Kind = "auto"
+    kind: ProviderKind = "auto"
     models: Mapping[str, ModelFacts] | None = None
-    states: Mapping[str, State] = field(default_factory=dict)
+    states: Mapping[str, ModelState] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     observation: Observation | None = None
     good_at: float | None = None
@@ -36,8 +36,8 @@ class MachineState:
     sidecar: Literal["unknown", "up", "down"] = "unknown"
 
 
-def after_look(
-    state: MachineState,
+def after_probe(
+    state: ProviderState,
     seen: Observation,
     *,
     sidecar: Literal["unknown", "up", "down"],
@@ -45,7 +45,7 @@ def after_look(
     grace: float,
     now: float,
     wall: float,
-) -> MachineState:
+) -> ProviderState:
     """The state after a look that took `latency` seconds and ended at `now` (monotonic) and `wall` (unix).
 
     A machine that stops answering, or lists nothing any more, keeps its status and list until `grace` seconds
@@ -82,12 +82,12 @@ def after_look(
     return _with_status(replace(failed, states={}, good_at=None), "offline", seen.reason, wall)
 
 
-def after_refusal(state: MachineState, reason: str) -> MachineState:
+def mark_suspect(state: ProviderState, reason: str) -> ProviderState:
     """The state after a request could not reach the machine: no proof that it is away, but reason to look."""
     return replace(state, failures=max(state.failures, 1), reason=reason)
 
 
-def next_look(state: MachineState, *, interval: float, grace: float, now: float) -> float:
+def next_probe_delay(state: ProviderState, *, interval: float, grace: float, now: float) -> float:
     """Seconds until the next look: the interval, longer for a machine that stays away, and never past
     the end of its grace period."""
     if not state.failures:
@@ -99,6 +99,8 @@ def next_look(state: MachineState, *, interval: float, grace: float, now: float)
     return max(interval, min(backoff, grace))
 
 
-def _with_status(state: MachineState, status: Status, reason: str | None, wall: float) -> MachineState:
+def _with_status(
+    state: ProviderState, status: ProviderStatus, reason: str | None, wall: float
+) -> ProviderState:
     since = state.since if state.status == status else wall
     return replace(state, status=status, reason=reason, since=since)

@@ -9,22 +9,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from fleet_runtime.artifacts.contract import RoutedProvider, State, Status
+from fleet_runtime.artifacts.contract import ModelState, ProviderStatus, RoutedProvider
 from fleet_runtime.artifacts.snapshot import Snapshot
-from fleet_runtime.dialects import look
+from fleet_runtime.dialects import probe_provider
 from fleet_runtime.dialects.feed import FEEDS, Feed
-from fleet_runtime.dialects.observation import Answer, Ask, Look, Observation, drive, step
+from fleet_runtime.dialects.observation import Observation, Probe, ProbeRequest, ProbeResponse, drive, step
 from fleet_runtime.event_log import EventLog
 from fleet_runtime.providers import probe
-from fleet_runtime.providers.health import MachineState, after_look, after_refusal, next_look
-from fleet_runtime.providers.model_list import Listing, list_machine, poll_interval
-from fleet_runtime.providers.provider import Machine
-from fleet_runtime.routing.resolver import MachineView
+from fleet_runtime.providers.health import ProviderState, after_probe, mark_suspect, next_probe_delay
+from fleet_runtime.providers.model_list import ModelList, merge_model_list, poll_interval
+from fleet_runtime.providers.provider import Provider
+from fleet_runtime.routing.resolver import ProviderView
 
-FRESH_LOOK_SPACING = 1.0
+PROBE_SPACING = 1.0
 FEED_RETRY_SECONDS = 300.0
-NEWS_SPACING = 0.25
-LARGE_ANSWER = 64_000
+FEED_SPACING = 0.25
+LARGE_RESPONSE = 64_000
 MAX_NAMED = 50
 
 log = logging.getLogger("fleet.inventory")
@@ -38,26 +38,26 @@ class Inventory:
     """
 
     snapshot: Snapshot
-    machines: Mapping[str, Machine]
+    machines: Mapping[str, Provider]
     disabled: Mapping[str, str]
     events: EventLog
     version: int = 0
-    states: dict[str, MachineState] = field(default_factory=dict)
-    listings: dict[str, Listing] = field(default_factory=dict)
-    view: dict[str, MachineView] = field(default_factory=dict)
+    states: dict[str, ProviderState] = field(default_factory=dict)
+    listings: dict[str, ModelList] = field(default_factory=dict)
+    view: dict[str, ProviderView] = field(default_factory=dict)
     _locked: dict[str, RoutedProvider] = field(default_factory=dict)
-    _looks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    _probes: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _feeds: dict[str, asyncio.Task[bool]] = field(default_factory=dict)
-    _doubts: set[asyncio.Task[None]] = field(default_factory=set)
-    _looked_at: dict[str, float] = field(default_factory=dict)
+    _suspect_probes: set[asyncio.Task[None]] = field(default_factory=set)
+    _probed_at: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         now = time.time()
         self._locked = {provider.name: provider for provider in self.snapshot.fleet.providers}
         for name, connection in self.snapshot.connections.items():
             reason = self.disabled.get(name)
-            status: Status = "unknown" if reason is None else "disabled"
-            self._publish(name, MachineState(status, now, reason, connection.kind))
+            status: ProviderStatus = "unknown" if reason is None else "disabled"
+            self._publish(name, ProviderState(status, now, reason, connection.kind))
 
     def take_over(self, previous: Inventory) -> None:
         """Go on with what `previous` knows of the machines that are the same here."""
@@ -81,23 +81,23 @@ class Inventory:
             return None
         return poll_interval(self.snapshot.connections[name], self.snapshot.gateway.inventory.interval)
 
-    async def look(self, name: str) -> None:
+    async def probe(self, name: str) -> None:
         """One fresh look, unless the last one is less than a second old or the machine is never asked."""
         if self.interval(name) is None:
             return
-        running = self._looks.get(name)
-        recent = time.monotonic() - self._looked_at.get(name, float("-inf")) < FRESH_LOOK_SPACING
+        running = self._probes.get(name)
+        recent = time.monotonic() - self._probed_at.get(name, float("-inf")) < PROBE_SPACING
         if running is not None or not recent:
-            await self._look(name)
+            await self._probe(name)
 
-    def doubt(self, name: str, reason: str) -> None:
+    def mark_suspect(self, name: str, reason: str) -> None:
         """A request could not reach the machine: roles pass it over at once, and a look finds out."""
         if self.interval(name) is None:
             return
-        self._publish(name, after_refusal(self.states[name], reason))
-        task = asyncio.create_task(self.look(name), name=f"look at doubtful {name}")
-        self._doubts.add(task)
-        task.add_done_callback(self._doubts.discard)
+        self._publish(name, mark_suspect(self.states[name], reason))
+        task = asyncio.create_task(self.probe(name), name=f"look at doubtful {name}")
+        self._suspect_probes.add(task)
+        task.add_done_callback(self._suspect_probes.discard)
 
     async def _poll(self, name: str, share: float) -> None:
         """All first looks are taken at once; the second comes after a `share` of the pause, so that from then
@@ -105,9 +105,9 @@ class Inventory:
         interval = self.interval(name)
         assert interval is not None
         while True:
-            await self._look(name)
+            await self._probe(name)
             grace = self.snapshot.gateway.inventory.grace
-            pause = next_look(self.states[name], interval=interval, grace=grace, now=time.monotonic())
+            pause = next_probe_delay(self.states[name], interval=interval, grace=grace, now=time.monotonic())
             await asyncio.sleep(pause * share)
             share = 1.0
 
@@ -118,8 +118,8 @@ class Inventory:
         """
         stale = asyncio.Event()
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._look_when(stale, name), name=f"look again at {name}")
-            await self._look(name)
+            group.create_task(self._probe_when(stale, name), name=f"look again at {name}")
+            await self._probe(name)
             while True:
                 state = self.states[name]
                 feed = FEEDS.get(state.kind) if state.status in ("online", "degraded") else None
@@ -133,7 +133,7 @@ class Inventory:
         """Follow a feed to its end, or until the machine is offline; False where there is none."""
         machine = self.machines[name]
         reading = asyncio.create_task(
-            probe.follow(machine.upstream, machine.connection, machine.key, feed, stale.set)
+            probe.follow_feed(machine.upstream, machine.connection, machine.key, feed, stale.set)
         )
         self._feeds[name] = reading
         try:
@@ -143,48 +143,48 @@ class Inventory:
             del self._feeds[name]
         return reading.cancelled() or reading.result()
 
-    async def _look_when(self, stale: asyncio.Event, name: str) -> None:
+    async def _probe_when(self, stale: asyncio.Event, name: str) -> None:
         """Looks for the sake of news lie apart, so that a machine full of news is not asked without pause."""
         while True:
             await stale.wait()
             stale.clear()
-            if name in self._looks:
-                await self._look(name)  # that one may have begun before the news
-            await self._look(name)
-            await asyncio.sleep(NEWS_SPACING)
+            if name in self._probes:
+                await self._probe(name)  # that one may have begun before the news
+            await self._probe(name)
+            await asyncio.sleep(FEED_SPACING)
 
-    async def _look(self, name: str) -> None:
+    async def _probe(self, name: str) -> None:
         """Join the look that is under way, or start one; a caller that goes away does not end it."""
-        task = self._looks.get(name)
+        task = self._probes.get(name)
         if task is None:
-            task = asyncio.create_task(self._look_now(name), name=f"look {name}")
-            self._looks[name] = task
-            task.add_done_callback(lambda _: self._looks.pop(name, None))
+            task = asyncio.create_task(self._probe_now(name), name=f"look {name}")
+            self._probes[name] = task
+            task.add_done_callback(lambda _: self._probes.pop(name, None))
         await asyncio.shield(task)
 
-    async def _look_now(self, name: str) -> None:
+    async def _probe_now(self, name: str) -> None:
         machine = self.machines[name]
         settings = self.snapshot.gateway.inventory
         before = self.states[name]
 
-        async def get(ask: Ask) -> Answer:
-            return await probe.ask_machine(
+        async def get(ask: ProbeRequest) -> ProbeResponse:
+            return await probe.send_probe_request(
                 machine.upstream, machine.connection, machine.key, ask, settings.timeout
             )
 
         started = time.monotonic()
         try:
             seen, sidecar = await asyncio.gather(
-                drive(look(machine.connection.kind, before.observation), get, _read),
+                drive(probe_provider(machine.connection.kind, before.observation), get, _read),
                 self._sidecar(machine, settings.timeout),
             )
         except Exception:
             log.exception("looking at provider '%s' failed", name)
             return
         finally:
-            self._looked_at[name] = time.monotonic()
-        ended = self._looked_at[name]
-        after = after_look(
+            self._probed_at[name] = time.monotonic()
+        ended = self._probed_at[name]
+        after = after_probe(
             before,
             seen,
             sidecar=sidecar,
@@ -195,17 +195,17 @@ class Inventory:
         )
         self._publish(name, after)
 
-    async def _sidecar(self, machine: Machine, timeout: float) -> Literal["unknown", "up", "down"]:
+    async def _sidecar(self, machine: Provider, timeout: float) -> Literal["unknown", "up", "down"]:
         if machine.sidecar is None:
             return "unknown"
-        return "up" if await probe.reaches(machine.sidecar, timeout) else "down"
+        return "up" if await probe.is_reachable(machine.sidecar, timeout) else "down"
 
-    def _publish(self, name: str, state: MachineState) -> None:
+    def _publish(self, name: str, state: ProviderState) -> None:
         before = self.states.get(name)
         self.states[name] = state
         if before is not None and _visible(before) == _visible(state):
             return
-        listing = list_machine(self.snapshot.connections[name], self._locked[name], state)
+        listing = merge_model_list(self.snapshot.connections[name], self._locked[name], state)
         listed = self.listings.get(name)
         self.listings[name] = listing
         self.view[name] = listing.view
@@ -219,7 +219,7 @@ class Inventory:
             if listed is not None and (listed.models != listing.models or not few):
                 self.events.publish("models", _difference(name, listed, listing))
 
-    def _tell(self, name: str, before: MachineState, state: MachineState) -> None:
+    def _tell(self, name: str, before: ProviderState, state: ProviderState) -> None:
         if (before.status, before.reason) != (state.status, state.reason):
             change = {"provider": name, "status": state.status, "was": before.status, "reason": state.reason}
             self.events.publish("provider", change)
@@ -229,21 +229,21 @@ class Inventory:
             self._feeds[name].cancel()
 
 
-async def _read(look: Look, answer: Answer) -> Ask | Observation:
+async def _read(probe: Probe, answer: ProbeResponse) -> ProbeRequest | Observation:
     """Long answers are read in a thread, so that requests need not wait for that."""
-    if len(answer.body) > LARGE_ANSWER:
-        return await asyncio.to_thread(step, look, answer)
-    return step(look, answer)
+    if len(answer.body) > LARGE_RESPONSE:
+        return await asyncio.to_thread(step, probe, answer)
+    return step(probe, answer)
 
 
-def _changed_states(before: MachineState, after: MachineState) -> dict[str, State]:
+def _changed_states(before: ProviderState, after: ProviderState) -> dict[str, ModelState]:
     """What became of each model whose state is another now."""
     models = dict.fromkeys((*before.states, *after.states))
-    now: dict[str, State] = {model: after.states.get(model, "unknown") for model in models}
+    now: dict[str, ModelState] = {model: after.states.get(model, "unknown") for model in models}
     return {model: state for model, state in now.items() if state != before.states.get(model, "unknown")}
 
 
-def _difference(name: str, before: Listing, after: Listing) -> dict[str, Any]:
+def _difference(name: str, before: ModelList, after: ModelList) -> dict[str, Any]:
     appeared = [id for id in after.models if id not in before.models]
     vanished = [id for id in before.models if id not in after.models]
     return {
@@ -256,7 +256,7 @@ def _difference(name: str, before: Listing, after: Listing) -> dict[str, Any]:
     }
 
 
-def _visible(state: MachineState) -> tuple[object, ...]:
+def _visible(state: ProviderState) -> tuple[object, ...]:
     return (
         state.status,
         state.since,

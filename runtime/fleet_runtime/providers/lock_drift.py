@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from fleet_runtime.artifacts.contract import Connection, ModelFacts, RoutedModel, RoutedProvider
+from fleet_runtime.artifacts.contract import ModelFacts, ProviderConfig, RoutedModel, RoutedProvider
 from fleet_runtime.dialects.facts import merge
 from fleet_runtime.routing.resolver import admits
 
@@ -32,7 +32,7 @@ class Drift:
 
 
 def find_drift(
-    connection: Connection, locked: RoutedProvider, seen: Mapping[str, ModelFacts] | None
+    connection: ProviderConfig, locked: RoutedProvider, seen: Mapping[str, ModelFacts] | None
 ) -> Drift:
     """What `fleet lock` would change; nothing where the machine's list was never `seen`."""
     if seen is None:

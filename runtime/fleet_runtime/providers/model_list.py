@@ -6,24 +6,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from glob import escape
 
-from fleet_runtime.artifacts.contract import Connection, RoutedModel, RoutedProvider
+from fleet_runtime.artifacts.contract import ProviderConfig, RoutedModel, RoutedProvider
 from fleet_runtime.dialects import other_names
 from fleet_runtime.dialects.facts import declare, merge
-from fleet_runtime.providers.health import MachineState
-from fleet_runtime.routing.resolver import MachineView, admits
+from fleet_runtime.providers.health import ProviderState
+from fleet_runtime.routing.resolver import ProviderView, admits
 
 CLOUD_INTERVAL = 300.0
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class ModelList:
     """A machine's models by id, in the order of their ids, and what the router sees of the machine."""
 
     models: Mapping[str, RoutedModel]
-    view: MachineView
+    view: ProviderView
 
 
-def poll_interval(connection: Connection, interval: float) -> float | None:
+def poll_interval(connection: ProviderConfig, interval: float) -> float | None:
     """Seconds between looks at this machine; None where it is never asked."""
     if connection.poll is False:
         return None
@@ -34,7 +34,7 @@ def poll_interval(connection: Connection, interval: float) -> float | None:
     return interval
 
 
-def list_machine(connection: Connection, locked: RoutedProvider, state: MachineState) -> Listing:
+def merge_model_list(connection: ProviderConfig, locked: RoutedProvider, state: ProviderState) -> ModelList:
     """Merge the sources for one machine.
 
     The machine's own word and the models that fleet.yaml declares; without a good look to stand by, the
@@ -50,18 +50,18 @@ def list_machine(connection: Connection, locked: RoutedProvider, state: MachineS
         name for id, facts in refused.items() for name in (*facts.aliases, *other_names(kind, id))
     }
     current = state.good_at is not None or poll_interval(connection, 1.0) is None
-    view = MachineView(
+    view = ProviderView(
         status=state.status,
         names=names,
-        closed=connection.unlisted == "refuse" and current,
+        exhaustive=connection.unlisted == "refuse" and current,
         include=connection.include,
-        answering=state.failures == 0,
+        responsive=state.failures == 0,
         exclude=connection.exclude + tuple(escape(name) for name in sorted(refused_names - names.keys())),
     )
-    return Listing(listed, view)
+    return ModelList(listed, view)
 
 
-def _live(connection: Connection, locked: RoutedProvider, state: MachineState) -> dict[str, RoutedModel]:
+def _live(connection: ProviderConfig, locked: RoutedProvider, state: ProviderState) -> dict[str, RoutedModel]:
     models = {}
     for id, seen in (state.models or {}).items():
         known = locked.models.get(id, RoutedModel())
@@ -71,5 +71,5 @@ def _live(connection: Connection, locked: RoutedProvider, state: MachineState) -
     return models
 
 
-def _admitted(connection: Connection, id: str) -> bool:
+def _admitted(connection: ProviderConfig, id: str) -> bool:
     return admits(id, connection.include, connection.exclude)

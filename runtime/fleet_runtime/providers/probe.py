@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from fleet_runtime.artifacts.contract import Connection, Timeouts
+from fleet_runtime.artifacts.contract import ProviderConfig, Timeouts
 from fleet_runtime.dialects.feed import Feed, FeedReader
-from fleet_runtime.dialects.observation import Answer, Ask
+from fleet_runtime.dialects.observation import ProbeRequest, ProbeResponse
 from fleet_runtime.upstream import Upstream, UpstreamError
 
 FEED_HEAD_SECONDS = 10.0
@@ -16,10 +16,10 @@ FEED_IDLE_SECONDS = 86_400.0
 MAX_LIST_BYTES = 2_000_000
 
 
-async def ask_machine(
-    upstream: Upstream, connection: Connection, key: str | None, ask: Ask, timeout: float
-) -> Answer:
-    """Make one request of a look; whatever goes wrong within `timeout` seconds becomes an `Answer`."""
+async def send_probe_request(
+    upstream: Upstream, connection: ProviderConfig, key: str | None, ask: ProbeRequest, timeout: float
+) -> ProbeResponse:
+    """Make one request of a look; whatever goes wrong within `timeout` seconds becomes an `ProbeResponse`."""
     base = urlsplit(connection.api_base if ask.api else connection.url).path.rstrip("/")
     headers = _headers(b"application/json", key)
     method, body = (b"GET", b"") if ask.body is None else (b"POST", ask.body)
@@ -33,20 +33,20 @@ async def ask_machine(
             status = response.status
             if 300 <= status < 400:
                 response.abort()
-                return Answer(status, reason=f"redirected ({status}) instead of answering {ask.path}")
+                return ProbeResponse(status, reason=f"redirected ({status}) instead of answering {ask.path}")
             fields = {
                 name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers
             }
-            return Answer(status, fields, await response.read(MAX_LIST_BYTES))
+            return ProbeResponse(status, fields, await response.read(MAX_LIST_BYTES))
     except TimeoutError:
         whole = "the whole of " if status else ""
-        return Answer(status, reason=f"did not answer {whole}{ask.path} within {timeout:g} s")
+        return ProbeResponse(status, reason=f"did not answer {whole}{ask.path} within {timeout:g} s")
     except UpstreamError as error:
-        return Answer(status, reason=str(error))
+        return ProbeResponse(status, reason=str(error))
 
 
-async def follow(
-    upstream: Upstream, connection: Connection, key: str | None, feed: Feed, news: Callable[[], None]
+async def follow_feed(
+    upstream: Upstream, connection: ProviderConfig, key: str | None, feed: Feed, news: Callable[[], None]
 ) -> bool:
     """Call `news` whenever the machine's feed says that a model changed, until the feed ends.
 
@@ -74,7 +74,7 @@ async def follow(
     return True
 
 
-async def reaches(upstream: Upstream, timeout: float) -> bool:
+async def is_reachable(upstream: Upstream, timeout: float) -> bool:
     """Whether a server answers there at all, whatever it says (a sidecar need not know any path)."""
     limits = Timeouts(connect=timeout, first_byte=timeout, idle=timeout)
     try:

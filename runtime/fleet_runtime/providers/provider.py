@@ -7,18 +7,18 @@ from collections import deque
 from typing import Final
 from urllib.parse import urlsplit
 
-from fleet_runtime.artifacts.contract import Connection, Via
+from fleet_runtime.artifacts.contract import ProviderConfig, Via
 from fleet_runtime.upstream import Upstream
 
-WAITING_ROOM: Final = 4
+QUEUE_PER_SLOT: Final = 4
 """Requests that may wait for a machine, for each one that it may have at a time."""
 
 
-class GateFull(Exception):
+class QueueFullError(Exception):
     """The machine has all the requests it may have, and the waiting room is full."""
 
 
-class Gate:
+class ConcurrencyLimiter:
     """At most `limit` requests at a time, and `room` more that wait, served in the order they came."""
 
     def __init__(self, limit: int, room: int) -> None:
@@ -32,12 +32,12 @@ class Gate:
         return len(self._waiting)
 
     async def enter(self) -> None:
-        """Take a slot, waiting for one if there is room to wait; raises `GateFull` if there is none."""
+        """Take a slot, waiting for one if there is room to wait; raises `QueueFullError` if there is none."""
         if self._running < self.limit:
             self._running += 1
             return
         if len(self._waiting) >= self.room:
-            raise GateFull
+            raise QueueFullError
         turn = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
         try:
@@ -59,11 +59,11 @@ class Gate:
         self._running -= 1
 
 
-class Machine:
+class Provider:
     """`in_flight` counts the running requests by model; `key` is the machine's own API key."""
 
     def __init__(
-        self, connection: Connection, upstream: Upstream, sidecar: Upstream | None, key: str | None
+        self, connection: ProviderConfig, upstream: Upstream, sidecar: Upstream | None, key: str | None
     ) -> None:
         self.connection = connection
         self.upstream = upstream
@@ -71,7 +71,7 @@ class Machine:
         self.key = key
         self.in_flight: dict[str, int] = {}
         limit = connection.max_concurrency
-        self._gate = None if limit is None else Gate(limit, limit * WAITING_ROOM)
+        self._gate = None if limit is None else ConcurrencyLimiter(limit, limit * QUEUE_PER_SLOT)
         self._api = urlsplit(connection.api_base).path.rstrip("/")
         self._root = urlsplit(connection.url).path.rstrip("/")
         self._sidecar_root = ""
@@ -101,7 +101,7 @@ class Machine:
         return "direct", self.upstream, (self._root + path).encode()
 
     async def enter(self, model: str) -> None:
-        """Begin a request for `model`; raises `GateFull`. Each is ended by `leave`."""
+        """Begin a request for `model`; raises `QueueFullError`. Each is ended by `leave`."""
         if self._gate is not None:
             await self._gate.enter()
         self.in_flight[model] = self.in_flight.get(model, 0) + 1

@@ -6,20 +6,27 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final, NoReturn, Protocol
 
-from fleet_runtime.artifacts.contract import Gateway, RoutingTable, State
-from fleet_runtime.errors import ErrorAnswer, Refused, refused, suggest
-from fleet_runtime.providers.provider import GateFull, Machine
+from fleet_runtime.artifacts.contract import GatewayConfig, ModelState, RoutingTable
+from fleet_runtime.errors import ErrorResponse, RequestError, request_error, suggest
+from fleet_runtime.providers.provider import Provider, QueueFullError
 from fleet_runtime.proxy.endpoints import Route
-from fleet_runtime.proxy.headers import Header, RequestHead, end_to_end, find, percent_encoded, without_model
-from fleet_runtime.proxy.json_body import JsonBody, Receive, read_body, too_large
+from fleet_runtime.proxy.headers import (
+    Header,
+    RequestHead,
+    find,
+    percent_encoded,
+    strip_hop_by_hop,
+    without_model,
+)
+from fleet_runtime.proxy.json_body import JsonBody, Receive, body_too_large, read_body
 from fleet_runtime.proxy.multipart_body import MultipartBody, read_multipart
-from fleet_runtime.proxy.request_record import Record
+from fleet_runtime.proxy.request_record import RequestRecord
 from fleet_runtime.routing.resolver import Resolution
 from fleet_runtime.upstream import (
     BodySource,
-    ConnectFailed,
-    FirstByteTimeout,
-    IdleTimeout,
+    ConnectError,
+    FirstByteTimeoutError,
+    IdleTimeoutError,
     Response,
     UpstreamError,
 )
@@ -32,14 +39,14 @@ _BUSY_RETRY: Final = b"1"
 _LOADING_RETRY: Final = b"5"
 
 
-class Deciding(Protocol):
+class ModelResolver(Protocol):
     """What the proxy needs of the fleet that runs."""
 
     @property
-    def gateway(self) -> Gateway: ...
+    def gateway(self) -> GatewayConfig: ...
 
     @property
-    def machines(self) -> Mapping[str, Machine]: ...
+    def machines(self) -> Mapping[str, Provider]: ...
 
     async def resolve(
         self,
@@ -48,31 +55,31 @@ class Deciding(Protocol):
         *,
         pinned: str | None = None,
         falls_back: bool = False,
-        away: frozenset[str] = frozenset(),
+        unreachable: frozenset[str] = frozenset(),
     ) -> Resolution: ...
 
-    def doubt(self, provider: str, reason: str) -> None: ...
+    def mark_suspect(self, provider: str, reason: str) -> None: ...
 
-    def state(self, provider: str, model: str) -> State: ...
+    def state(self, provider: str, model: str) -> ModelState: ...
 
 
-class Passing(Protocol):
+class ResponseSink(Protocol):
     """A client that pieces of an answer are passed on to without a wait; see `app.Client`."""
 
     def pass_on(self, piece: bytes) -> bool: ...
 
 
-class AnswerCut(Exception):
+class ResponseAbortedError(Exception):
     """An answer that has begun cannot be ended properly: the connection must be closed without an end."""
 
 
-class Unreached(Refused):
+class UpstreamUnreachableError(RequestError):
     """No connection to the machine could be had: nothing was sent to it."""
 
 
 class Exchange:
-    """A request and its answer. `run` answers it, or raises `AnswerCut`, `ClientGone` or what cancelled it;
-    `record` then tells how it ended."""
+    """A request and its answer. `run` answers it, or raises `ResponseAbortedError`, `ClientDisconnectedError` or what
+    cancelled it; `record` then tells how it ended."""
 
     __slots__ = (
         "_client",
@@ -89,15 +96,15 @@ class Exchange:
 
     def __init__(
         self,
-        fleet: Deciding,
+        fleet: ModelResolver,
         route: Route,
         query: bytes,
         head: RequestHead,
         cors: list[Header],
         receive: Receive,
         send: Send,
-        record: Record,
-        client: Passing | None = None,
+        record: RequestRecord,
+        client: ResponseSink | None = None,
     ) -> None:
         self._client = client
         self._fleet = fleet
@@ -117,25 +124,25 @@ class Exchange:
                 await self._dispatch(body)
             finally:
                 body.close()
-        except Refused as refusal:
+        except RequestError as refusal:
             await self._refuse(refusal.answer)
 
     async def _read(self) -> JsonBody | MultipartBody:
         limit = self._fleet.gateway.limits.body
         head = self._head
         if head.content_length > limit:
-            raise too_large(limit)
+            raise body_too_large(limit)
         if head.content_encoding and head.content_encoding.lower() != b"identity":
             encoding = head.content_encoding.decode("latin-1")
-            raise refused(
+            raise request_error(
                 "invalid_json", f"a body compressed with '{encoding}' cannot be routed: send it plain"
             )
         if head.content_type[:19].lower() == b"multipart/form-data":
             form = await read_multipart(self._receive, head.content_type, limit)
-            self.record.received = time.perf_counter()
+            self.record.body_received_at = time.perf_counter()
             return form
         data = await read_body(self._receive, limit)
-        self.record.received = time.perf_counter()
+        self.record.body_received_at = time.perf_counter()
         return JsonBody(data)
 
     async def _dispatch(self, body: JsonBody | MultipartBody) -> None:
@@ -143,19 +150,19 @@ class Exchange:
         record = self.record
         record.bytes_in = body.length
         record.requested = body.model
-        away: frozenset[str] = frozenset()
+        unreachable: frozenset[str] = frozenset()
         while True:
-            resolution = await self._resolve(body.model, away)
+            resolution = await self._resolve(body.model, unreachable)
             name = resolution.provider
             assert name is not None
             try:
                 await self._ask(body, resolution, name)
                 return
-            except Unreached as unreached:
-                self._fleet.doubt(name, unreached.answer.message)
-                if resolution.rule != "role" or name in away:
+            except UpstreamUnreachableError as unreached:
+                self._fleet.mark_suspect(name, unreached.answer.message)
+                if resolution.rule != "role" or name in unreachable:
                     raise
-                away |= {name}
+                unreachable |= {name}
                 record.end_reason = "ok"
 
     async def _ask(self, body: JsonBody | MultipartBody, resolution: Resolution, name: str) -> None:
@@ -170,12 +177,14 @@ class Exchange:
         counted = resolution.listed or resolution.model
         self._named.append((b"x-fleet-state", self._fleet.state(name, counted).encode()))
         headers = self._onward(machine)
-        record.asked = time.perf_counter()
+        record.sent_at = time.perf_counter()
         try:
             await machine.enter(counted)
-        except GateFull:
+        except QueueFullError:
             message = f"provider '{name}' has as many requests as it takes (model '{resolution.model}')"
-            raise refused("too_many_requests", message, headers=[(b"retry-after", _BUSY_RETRY)]) from None
+            raise request_error(
+                "too_many_requests", message, headers=[(b"retry-after", _BUSY_RETRY)]
+            ) from None
         try:
             try:
                 response = await upstream.send(
@@ -184,7 +193,7 @@ class Exchange:
             except UpstreamError as error:
                 raise self._failed(error) from error
             try:
-                record.answered = time.perf_counter()
+                record.headers_at = time.perf_counter()
                 record.retried = response.retried
                 await self._relay(response)
             finally:
@@ -192,13 +201,13 @@ class Exchange:
         finally:
             machine.leave(counted)
 
-    async def _resolve(self, text: str | None, away: frozenset[str]) -> Resolution:
+    async def _resolve(self, text: str | None, unreachable: frozenset[str]) -> Resolution:
         base = self._route.base
         if not text and base.pinned is None:
-            raise refused("model_required", "the request does not name a 'model'", "model")
+            raise request_error("model_required", "the request does not name a 'model'", "model")
         falls_back = self._route.endpoint.falls_back
         resolution = await self._fleet.resolve(
-            base.table, text or "", pinned=base.pinned, falls_back=falls_back, away=away
+            base.table, text or "", pinned=base.pinned, falls_back=falls_back, unreachable=unreachable
         )
         del self._named[1:]
         record = self.record
@@ -212,13 +221,13 @@ class Exchange:
                 )
         refusal = resolution.refusal
         if refusal is not None and (text is not None or refusal.code != "model_not_found"):
-            raise refused(refusal.code, suggest(refusal.message, refusal.suggestions), "model")
+            raise request_error(refusal.code, suggest(refusal.message, refusal.suggestions), "model")
         if resolution.fallback:
             record.fallback = True
             self._named.append((b"x-fleet-fallback", percent_encoded(resolution.requested)))
         return resolution
 
-    def _onward(self, machine: Machine) -> list[Header]:
+    def _onward(self, machine: Provider) -> list[Header]:
         """The headers that the machine gets: the client's end-to-end ones, and its own key."""
         head = self._head
         content_type = head.content_type
@@ -234,7 +243,7 @@ class Exchange:
     async def _relay(self, response: Response) -> None:
         """Pass the answer on as it comes."""
         status = response.status
-        headers = end_to_end(response.headers)
+        headers = strip_hop_by_hop(response.headers)
         if status in _REDIRECTS:
             raise self._redirected(status, find(headers, b"location"))
         if response.until_close:
@@ -246,7 +255,7 @@ class Exchange:
                 first = await response.chunk()
             except UpstreamError as error:
                 raise self._failed(error) from error
-            self.record.answered = time.perf_counter()
+            self.record.headers_at = time.perf_counter()
         if status >= 500:
             if first == b"":
                 await self._refuse(self._silent(status), status)
@@ -274,7 +283,7 @@ class Exchange:
     async def _start(self, status: int, headers: list[Header]) -> None:
         record = self.record
         record.status = status
-        record.pass_head()
+        record.start_response()
         if self._cors:
             headers = [header for header in headers if not header[0].startswith(b"access-control-")]
             headers += self._cors
@@ -284,8 +293,8 @@ class Exchange:
 
     async def _pass(self, data: bytes, *, more: bool) -> None:
         record = self.record
-        if data and record.first_byte is None:
-            record.first_byte = time.perf_counter()
+        if data and record.first_byte_at is None:
+            record.first_byte_at = time.perf_counter()
         record.bytes_out += len(data)
         await self._send({"type": "http.response.body", "body": data, "more_body": more})
 
@@ -293,8 +302,8 @@ class Exchange:
         """As `_pass`, without waiting for a client that is slow: False says that it is."""
         assert self._client is not None
         record = self.record
-        if record.first_byte is None:
-            record.first_byte = time.perf_counter()
+        if record.first_byte_at is None:
+            record.first_byte_at = time.perf_counter()
         record.bytes_out += len(piece)
         return self._client.pass_on(piece)
 
@@ -304,9 +313,9 @@ class Exchange:
         self.record.code = answer.code
         if tell:
             await self._pass(answer.event(self._route.endpoint.anthropic), more=True)
-        raise AnswerCut(answer.message) from error
+        raise ResponseAbortedError(answer.message) from error
 
-    async def _refuse(self, answer: ErrorAnswer, status: int | None = None) -> None:
+    async def _refuse(self, answer: ErrorResponse, status: int | None = None) -> None:
         record = self.record
         record.code = answer.code
         if record.end_reason == "ok":
@@ -316,26 +325,26 @@ class Exchange:
         await self._start(status or answer.status, headers)
         await self._pass(body, more=False)
 
-    def _failed(self, error: UpstreamError) -> Refused:
+    def _failed(self, error: UpstreamError) -> RequestError:
         self.record.end_reason = error.reason
-        if isinstance(error, ConnectFailed):
-            return Unreached(
-                refused("provider_unreachable", f"{self._whom()} cannot be reached: {error}").answer
+        if isinstance(error, ConnectError):
+            return UpstreamUnreachableError(
+                request_error("provider_unreachable", f"{self._whom()} cannot be reached: {error}").answer
             )
-        if isinstance(error, FirstByteTimeout | IdleTimeout):
-            return refused("upstream_timeout", f"{self._whom()} did not answer in time: {error}")
-        return refused("upstream_error", f"{self._whom()} failed: {error}")
+        if isinstance(error, FirstByteTimeoutError | IdleTimeoutError):
+            return request_error("upstream_timeout", f"{self._whom()} did not answer in time: {error}")
+        return request_error("upstream_error", f"{self._whom()} failed: {error}")
 
-    def _redirected(self, status: int, location: bytes | None) -> Refused:
+    def _redirected(self, status: int, location: bytes | None) -> RequestError:
         self.record.end_reason = "upstream_error"
         where = f" to '{location.decode('latin-1')}'" if location else ""
-        return refused(
+        return request_error(
             "upstream_redirect", f"{self._whom()} redirects ({status}){where}, which is not followed"
         )
 
-    def _silent(self, status: int) -> ErrorAnswer:
+    def _silent(self, status: int) -> ErrorResponse:
         self.record.end_reason = "upstream_error"
-        return ErrorAnswer("upstream_error", f"{self._whom()} answered {status} without a word")
+        return ErrorResponse("upstream_error", f"{self._whom()} answered {status} without a word")
 
     def _whom(self) -> str:
         record = self.record

@@ -102,10 +102,10 @@ class RequestHead:
             onward = [header for header in onward if header[0] not in connection]
         self.onward = onward
         # as long as a UUID: llama-cpp-python answers 400 to an id that is none
-        self.request_id = request_id if _sound(request_id) else os.urandom(16).hex().encode()
+        self.request_id = request_id if _is_valid_request_id(request_id) else os.urandom(16).hex().encode()
 
 
-def end_to_end(headers: list[Header]) -> list[Header]:
+def strip_hop_by_hop(headers: list[Header]) -> list[Header]:
     """The headers of a machine's answer that are meant for the client: order, duplicates and spelling of
     values kept; taken out are hop-by-hop headers, those that `Connection` names, and those that the gateway
     says itself."""
@@ -149,7 +149,7 @@ def _name(pair: bytes) -> bytes:
     return unquote_to_bytes(pair.partition(b"=")[0].replace(b"+", b" ")).strip().lower()
 
 
-def _sound(request_id: bytes) -> bool:
+def _is_valid_request_id(request_id: bytes) -> bool:
     """Whether a client's own request id may stand in our headers and log."""
     return 0 < len(request_id) <= 128 and request_id.translate(None, b"._-:").isalnum()
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from fleet_runtime.errors import Refused, refused
+from fleet_runtime.errors import RequestError, request_error
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
@@ -27,19 +27,22 @@ _text: Final = msgspec.json.Decoder(str)
 _encode: Final = msgspec.json.Encoder().encode
 
 
-class ClientGone(Exception):
+class ClientDisconnectedError(Exception):
     """The client closed its connection before the request was whole."""
 
 
-def too_large(limit: int) -> Refused:
-    return refused("body_too_large", f"the body is larger than the {limit} bytes that this gateway takes")
+def body_too_large(limit: int) -> RequestError:
+    return request_error(
+        "body_too_large", f"the body is larger than the {limit} bytes that this gateway takes"
+    )
 
 
 async def read_body(receive: Receive, limit: int) -> bytes:
-    """A request's whole body; raises `Refused` (`body_too_large`) beyond `limit` bytes, or `ClientGone`."""
+    """A request's whole body; raises `RequestError` (`body_too_large`) beyond `limit` bytes, or
+    `ClientDisconnectedError`."""
     message = await receive()
     if message["type"] == "http.disconnect":
-        raise ClientGone
+        raise ClientDisconnectedError
     body: bytes = message["body"]
     if not message["more_body"] and len(body) <= limit:
         return body
@@ -47,32 +50,32 @@ async def read_body(receive: Receive, limit: int) -> bytes:
     size = len(body)
     while message["more_body"]:
         if size > limit:
-            raise too_large(limit)
+            raise body_too_large(limit)
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise ClientGone
+            raise ClientDisconnectedError
         pieces.append(message["body"])
         size += len(message["body"])
     if size > limit:
-        raise too_large(limit)
+        raise body_too_large(limit)
     return b"".join(pieces)
 
 
 class JsonBody:
-    """A request body that is a JSON object. Raises `Refused` (`invalid_json`, `model_required`) where it is
-    none, is not UTF-8, or holds a `model` that is no text."""
+    """A request body that is a JSON object. Raises `RequestError` (`invalid_json`, `model_required`) where it
+    is none, is not UTF-8, or holds a `model` that is no text."""
 
     __slots__ = ("_members", "_raw", "length", "model")
 
     def __init__(self, raw: bytes) -> None:
         if raw.count(b":") > MAX_MEMBERS and _too_many(_member.finditer(raw)):
-            raise refused("invalid_json", f"the body holds more than {MAX_MEMBERS} members")
+            raise request_error("invalid_json", f"the body holds more than {MAX_MEMBERS} members")
         try:
             if not raw.isascii():
                 raw.decode()
             self._members = _members.decode(raw)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise refused("invalid_json", f"the body is not a JSON object: {_reason(error)}") from None
+            raise request_error("invalid_json", f"the body is not a JSON object: {_reason(error)}") from None
         self._raw = raw
         self.length = len(raw)
         self.model: str | None = None
@@ -82,7 +85,7 @@ class JsonBody:
         for key in self._members:
             if len(key) == 5 and key != "model" and key.lower() == "model":
                 message = f"member '{key}' could be read as 'model': remove it"
-                raise refused("invalid_json", message, key)
+                raise request_error("invalid_json", message, key)
 
     def naming(self, model: str) -> bytes:
         """The body with `model` as its model."""
@@ -105,9 +108,9 @@ def _model(raw: msgspec.Raw) -> str:
     try:
         return _text.decode(raw)
     except msgspec.ValidationError:
-        raise refused("model_required", "'model' is not a string", "model") from None
+        raise request_error("model_required", "'model' is not a string", "model") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise refused("invalid_json", f"the value of 'model' is not valid: {error}", "model") from None
+        raise request_error("invalid_json", f"the value of 'model' is not valid: {error}", "model") from None
 
 
 def _reason(error: Exception) -> str:

@@ -15,8 +15,8 @@ from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 
-from fleet_runtime.errors import Refused, refused
-from fleet_runtime.proxy.json_body import ClientGone, Receive, too_large
+from fleet_runtime.errors import RequestError, request_error
+from fleet_runtime.proxy.json_body import ClientDisconnectedError, Receive, body_too_large
 
 IN_MEMORY: Final = 1_000_000
 """Bytes of a body that are held in memory before it goes to a file."""
@@ -29,18 +29,18 @@ _PARAMETERS: Final = re.compile(_PARAMETER)
 
 
 async def read_multipart(receive: Receive, content_type: bytes, limit: int) -> MultipartBody:
-    """Read and parse a whole body; raises `Refused` (`invalid_multipart`, `model_required`,
-    `body_too_large`) or `ClientGone`."""
+    """Read and parse a whole body; raises `RequestError` (`invalid_multipart`, `model_required`,
+    `body_too_large`) or `ClientDisconnectedError`."""
     body = MultipartBody(_boundary(content_type))
     try:
         size = 0
         while True:
             message = await receive()
             if message["type"] == "http.disconnect":
-                raise ClientGone
+                raise ClientDisconnectedError
             size += len(message["body"])
             if size > limit:
-                raise too_large(limit)
+                raise body_too_large(limit)
             body.feed(message["body"])
             if not message["more_body"]:
                 body.finish(size)
@@ -53,7 +53,7 @@ async def read_multipart(receive: Receive, content_type: bytes, limit: int) -> M
 class MultipartBody:
     """A body taken apart as it is fed; `model` is the value of its `model` field, None where there is none.
 
-    Raises `Refused` for what a machine might read in another way than we do.
+    Raises `RequestError` for what a machine might read in another way than we do.
     """
 
     def __init__(self, boundary: bytes) -> None:
@@ -133,7 +133,7 @@ class MultipartBody:
         if not self._names_model():
             return
         if self._hole is not None:
-            raise refused("model_required", "the form has more than one 'model' field", "model")
+            raise request_error("model_required", "the form has more than one 'model' field", "model")
         self._in_model = True
         self._hole = self._file.tell()
 
@@ -143,7 +143,7 @@ class MultipartBody:
             return
         self._value += data[start:end]
         if len(self._value) > _MAX_MODEL:
-            raise refused("model_required", "the form's 'model' field is too long", "model")
+            raise request_error("model_required", "the form's 'model' field is too long", "model")
 
     def _part_end(self) -> None:
         self._in_model = False
@@ -177,7 +177,7 @@ class MultipartBody:
             value.strip().lower() for key, value in self._headers if key == b"content-transfer-encoding"
         }
         if b"filename" in keys or b"filename*" in keys or encodings - {b"7bit", b"8bit", b"binary"}:
-            raise refused("model_required", "the form's 'model' is not a plain field", "model")
+            raise request_error("model_required", "the form's 'model' is not a plain field", "model")
         return True
 
 
@@ -221,8 +221,8 @@ def _text(value: bytes) -> str:
     try:
         return value.decode()
     except UnicodeDecodeError:
-        raise refused("model_required", "the form's 'model' field is not UTF-8", "model") from None
+        raise request_error("model_required", "the form's 'model' field is not UTF-8", "model") from None
 
 
-def _invalid(reason: str) -> Refused:
-    return refused("invalid_multipart", f"the body is not a form that can be read safely: {reason}")
+def _invalid(reason: str) -> RequestError:
+    return request_error("invalid_multipart", f"the body is not a form that can be read safely: {reason}")

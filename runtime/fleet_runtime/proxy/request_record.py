@@ -21,19 +21,19 @@ EndReason = Literal[
 
 
 @dataclass(slots=True)
-class Record:
+class RequestRecord:
     """One request, filled in as it goes on.
 
     `inference`: the request was for a machine, not for one of the gateway's own lists or its API.
     `status` is what the client was told (0: nothing), `code` the code of an error of the gateway's own.
     `ok`: the machine's answer was passed on whole, whatever its status.
 
-    Times are seconds of ``time.perf_counter``: `started` when the request's head was read, `received` when
-    its body was whole, `asked` when there was nothing to do but wait for the machine, `answered` when its
-    answer came, `passed` when the answer's head went on, `first_byte` when the first byte of its body did,
-    `finished` at the end. `own` and `waited` are seconds until the answer's head went on: those that the
-    gateway took itself, and those that the machine took (None: it was not asked). The client's sending of
-    the body is in neither.
+    Times are seconds of ``time.perf_counter``: `started_at` when the request's head was read,
+    `body_received_at` when its body was whole, `sent_at` when there was nothing to do but wait for the
+    machine, `headers_at` when its answer came, `response_started_at` when the answer's head went on,
+    `first_byte_at` when the first byte of its body did, `finished_at` at the end. `gateway_seconds` and
+    `upstream_seconds` are seconds until the answer's head went on: those that the gateway took itself, and
+    those that the machine took (None: it was not asked). The client's sending of the body is in neither.
     """
 
     request_id: str
@@ -51,37 +51,37 @@ class Record:
     bytes_in: int = 0
     bytes_out: int = 0
     inference: bool = True
-    started: float = field(default_factory=time.perf_counter)
-    received: float | None = None
-    asked: float | None = None
-    answered: float | None = None
-    passed: float | None = None
-    first_byte: float | None = None
-    finished: float | None = None
-    own: float | None = None
-    waited: float | None = None
+    started_at: float = field(default_factory=time.perf_counter)
+    body_received_at: float | None = None
+    sent_at: float | None = None
+    headers_at: float | None = None
+    response_started_at: float | None = None
+    first_byte_at: float | None = None
+    finished_at: float | None = None
+    gateway_seconds: float | None = None
+    upstream_seconds: float | None = None
 
-    def refuse(self, status: int, code: str) -> None:
+    def reject(self, status: int, code: str) -> None:
         """The client is told an error of the gateway's own; an end that is already known stands."""
         self.status = status
         self.code = code
         if self.end_reason == "ok":
             self.end_reason = "refused"
 
-    def pass_head(self) -> None:
-        """The head of the answer goes on now, which fixes `own` and `waited`."""
-        passed = self.passed = time.perf_counter()
-        received = self.received or self.started
-        if self.asked is None:
-            self.own = passed - received
+    def start_response(self) -> None:
+        """The head of the answer goes on now, which fixes `gateway_seconds` and `upstream_seconds`."""
+        response_started_at = self.response_started_at = time.perf_counter()
+        body_received_at = self.body_received_at or self.started_at
+        if self.sent_at is None:
+            self.gateway_seconds = response_started_at - body_received_at
         else:
-            answered = self.answered or passed
-            self.own = self.asked - received + passed - answered
-            self.waited = answered - self.asked
+            headers_at = self.headers_at or response_started_at
+            self.gateway_seconds = self.sent_at - body_received_at + response_started_at - headers_at
+            self.upstream_seconds = headers_at - self.sent_at
 
     def server_timing(self) -> bytes:
-        """The value of ``server-timing`` (W3C): `own` and `waited` in milliseconds."""
-        own = (self.own or 0.0) * 1000
-        if self.waited is None:
+        """The value of ``server-timing`` (W3C): `gateway_seconds` and `upstream_seconds` in milliseconds."""
+        own = (self.gateway_seconds or 0.0) * 1000
+        if self.upstream_seconds is None:
             return b"gateway;dur=%.3f" % own
-        return b"gateway;dur=%.3f, machine;dur=%.3f" % (own, self.waited * 1000)
+        return b"gateway;dur=%.3f, machine;dur=%.3f" % (own, self.upstream_seconds * 1000)

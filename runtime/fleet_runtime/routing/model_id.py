@@ -27,7 +27,7 @@ def split_id(text: str) -> CompositeId | None:
     return CompositeId(provider, model) if slash else None
 
 
-def model_id_fault(model: str, provider: str = "") -> str | None:
+def model_id_problem(model: str, provider: str = "") -> str | None:
     """Why `model` cannot be a model's id on `provider`, in words that follow the id; None when it can."""
     if not model:
         return "is empty"

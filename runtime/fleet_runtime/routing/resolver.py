@@ -13,7 +13,7 @@ from functools import partial
 from itertools import chain, islice
 from typing import Literal, TypeAlias
 
-from fleet_runtime.artifacts.contract import RoutedProvider, RoutingTable, Rule, Status
+from fleet_runtime.artifacts.contract import ProviderStatus, RoutedProvider, RoutingTable, Rule
 from fleet_runtime.routing.model_id import MAX_ID_BYTES
 
 MAX_SUGGESTIONS = 5
@@ -25,24 +25,24 @@ RefusalCode = Literal["model_not_found", "provider_unreachable", "provider_disab
 
 
 @dataclass(frozen=True, slots=True)
-class MachineView:
+class ProviderView:
     """What the router may know of one machine.
 
     `names` maps every name the machine answers to (listed ids, declared ids, aliases, tag forms) to the
-    listed id. `closed`: the list is known and complete, so that an id outside it is refused. `include`
-    and `exclude` are the globs of fleet.yaml. `answering`: it answered when it was last asked; one that did
+    listed id. `exhaustive`: the list is known and complete, so that an id outside it is refused. `include`
+    and `exclude` are the globs of fleet.yaml. `responsive`: it answered when it was last asked; one that did
     not is still there until its grace is over, but a role passes it over.
     """
 
-    status: Status
+    status: ProviderStatus
     names: Mapping[str, str]
-    closed: bool = True
+    exhaustive: bool = True
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
-    answering: bool = True
+    responsive: bool = True
 
     @property
-    def there(self) -> bool:
+    def available(self) -> bool:
         return self.status not in ("offline", "disabled")
 
     def listed(self, model: str) -> str | None:
@@ -53,7 +53,7 @@ class MachineView:
         return admits(model, self.include, self.exclude)
 
 
-View: TypeAlias = Mapping[str, MachineView]
+View: TypeAlias = Mapping[str, ProviderView]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Refusal:
 @dataclass(frozen=True, slots=True)
 class Resolution:
     """What `requested` means. `model` is the word to send to the machine; `listed` the id under which
-    the machine lists it, where it does. `refusal` says why a request would not be sent. `look`: the
+    the machine lists it, where it does. `refusal` says why a request would not be sent. `may_be_stale`: the
     refusal may be out of date, one fresh look at `provider` could lift it."""
 
     requested: str
@@ -83,7 +83,7 @@ class Resolution:
     fallback: bool = False
     listed: str | None = None
     refusal: Refusal | None = None
-    look: bool = False
+    may_be_stale: bool = False
 
     @property
     def id(self) -> str | None:
@@ -94,20 +94,20 @@ class Resolution:
         return self.refusal is None
 
 
-def resolve(
+def resolve_model(
     table: RoutingTable,
     view: View,
     text: str,
     *,
     pinned: str | None = None,
     falls_back: bool = False,
-    away: frozenset[str] = frozenset(),
+    unreachable: frozenset[str] = frozenset(),
 ) -> Resolution:
     """Decide what `text` means on the surface of `table`.
 
     `pinned`: the provider of a ``/providers/<name>`` path, whose whole text is a model of that machine.
     `falls_back`: the endpoint is one where an unknown bare id may become the surface's default role.
-    `away`: providers that this very request could not reach; a role goes on to its next choice.
+    `unreachable`: providers that this very request could not reach; a role goes on to its next choice.
     """
     if len(text) > MAX_ID_BYTES or len(text.encode("utf-8", "surrogatepass")) > MAX_ID_BYTES:
         shown = text[:60] + "…"
@@ -116,7 +116,7 @@ def resolve(
     if pinned is not None:
         return _on_machine(table, view, text, pinned, text, "provider")
     if text.startswith("@"):
-        return _role(table, view, text, away)
+        return _role(table, view, text, unreachable)
     rest = _without_namespace(table, text)
     target = table.aliases.get(rest)
     rule: Rule = "alias" if target is not None else "provider"
@@ -124,13 +124,13 @@ def resolve(
     provider = table.names.get(head) if slash else None
     if provider is not None:
         return _on_machine(table, view, text, provider, model, rule)
-    return _bare(table, view, text, rest, falls_back, away)
+    return _bare(table, view, text, rest, falls_back, unreachable)
 
 
-def lock_view(table: RoutingTable) -> dict[str, MachineView]:
+def lock_view(table: RoutingTable) -> dict[str, ProviderView]:
     """The machines as the table itself knows them: nobody asked yet, the lock's lists stand."""
     return {
-        provider.name: MachineView("unknown", listed_names(provider), closed=bool(provider.models))
+        provider.name: ProviderView("unknown", listed_names(provider), exhaustive=bool(provider.models))
         for provider in table.providers
     }
 
@@ -153,7 +153,7 @@ def _without_namespace(table: RoutingTable, text: str) -> str:
     return rest if slash and head in table.namespaces else text
 
 
-def _role(table: RoutingTable, view: View, text: str, away: frozenset[str]) -> Resolution:
+def _role(table: RoutingTable, view: View, text: str, unreachable: frozenset[str]) -> Resolution:
     candidates = table.roles.get(text[1:])
     if not candidates:
         known = ", ".join(f"@{name}" for name in sorted(table.roles)) or "none"
@@ -161,11 +161,11 @@ def _role(table: RoutingTable, view: View, text: str, away: frozenset[str]) -> R
         return Resolution(text, None, text, "role", refusal=refusal)
     answers = [_candidate(table, view, text, candidate) for candidate in candidates]
     usable = [answer for answer in answers if answer.available]
-    quick = [answer for answer in usable if view[answer.provider or ""].answering]
-    reached = [answer for answer in quick or usable if answer.provider not in away]
+    quick = [answer for answer in usable if view[answer.provider or ""].responsive]
+    reached = [answer for answer in quick or usable if answer.provider not in unreachable]
     chosen = next(iter(reached or usable), None)
     if chosen is None:
-        return replace(answers[0], look=False)
+        return replace(answers[0], may_be_stale=False)
     return chosen if chosen is answers[0] else replace(chosen, fallback=True)
 
 
@@ -175,7 +175,7 @@ def _candidate(table: RoutingTable, view: View, text: str, composite: str) -> Re
 
 
 def _bare(
-    table: RoutingTable, view: View, text: str, model: str, falls_back: bool, away: frozenset[str]
+    table: RoutingTable, view: View, text: str, model: str, falls_back: bool, unreachable: frozenset[str]
 ) -> Resolution:
     answer = _on_machine(table, view, text, table.default_provider, model, "bare")
     if answer.refusal is None or answer.refusal.code != "model_not_found":
@@ -186,11 +186,11 @@ def _bare(
         return replace(answer, refusal=replace(answer.refusal, message=message))
     if not falls_back or not model or table.legacy != "fallback" or "default" not in table.roles:
         return answer
-    default = _role(table, view, "@default", away)
+    default = _role(table, view, "@default", unreachable)
     classes = {provider.name: provider.class_ for provider in table.providers}
     if default.provider is None or classes.get(default.provider) != "local":
         return answer
-    return replace(default, requested=text, rule="bare", fallback=True, look=answer.look)
+    return replace(default, requested=text, rule="bare", fallback=True, may_be_stale=answer.may_be_stale)
 
 
 def _on_machine(
@@ -205,17 +205,17 @@ def _on_machine(
     if machine.status == "disabled":
         message = f"provider '{provider}' of model '{model}' is disabled"
         return replace(answer, listed=listed, refusal=Refusal("provider_disabled", message))
-    if not machine.there:
+    if not machine.available:
         message = f"provider '{provider}' of model '{model}' does not answer"
         return replace(answer, listed=listed, refusal=Refusal("provider_unreachable", message))
     if listed is not None:
         return replace(answer, listed=listed)
     excluded = not machine.admits(model)
-    if model and not machine.closed and not excluded:
+    if model and not machine.exhaustive and not excluded:
         return answer
     message = f"provider '{provider}' has no model '{model}'"
     refusal = Refusal("model_not_found", message, partial(_suggestions, table, view, provider, model))
-    return replace(answer, refusal=refusal, look=bool(model) and not excluded)
+    return replace(answer, refusal=refusal, may_be_stale=bool(model) and not excluded)
 
 
 def _suggestions(table: RoutingTable, view: View, provider: str, model: str) -> tuple[str, ...]:
@@ -226,9 +226,9 @@ def _suggestions(table: RoutingTable, view: View, provider: str, model: str) -> 
     """
     from rapidfuzz import fuzz, process
 
-    there = [allowed.name for allowed in table.providers if view[allowed.name].there]
-    same = [f"{name}/{model}" for name in there if model and view[name].names.get(model) == model]
-    nearest = sorted(there, key=lambda name: name != provider)
+    available = [allowed.name for allowed in table.providers if view[allowed.name].available]
+    same = [f"{name}/{model}" for name in available if model and view[name].names.get(model) == model]
+    nearest = sorted(available, key=lambda name: name != provider)
     every = chain.from_iterable(((name, listed) for listed in _listed(view[name])) for name in nearest)
     sketches = {id: _sketch(*id) for id in islice(every, MAX_SKETCHED)}
     asked = _sketch(provider, model)
@@ -238,7 +238,7 @@ def _suggestions(table: RoutingTable, view: View, provider: str, model: str) -> 
     return tuple(dict.fromkeys(same + [id for id, _, _ in near]))[:MAX_SUGGESTIONS]
 
 
-def _listed(machine: MachineView) -> dict[str, None]:
+def _listed(machine: ProviderView) -> dict[str, None]:
     return dict.fromkeys(machine.names.values())
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 
-from fleet_runtime.artifacts.contract import State
+from fleet_runtime.artifacts.contract import ModelState
 from fleet_runtime.simulator.news import News
 from fleet_runtime.simulator.spec import SimulatedModel
 
@@ -34,7 +34,7 @@ class Memory:
         self._capacity = capacity
         self._loading = loading
         self._news = news
-        self._states: dict[str, State] = {}
+        self._states: dict[str, ModelState] = {}
         self._busy: Counter[str] = Counter()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -50,11 +50,11 @@ class Memory:
                 self._set(model.id, "loaded")
                 self._idle(model)
 
-    def state(self, model_id: str) -> State:
+    def state(self, model_id: str) -> ModelState:
         return self._states.get(model_id, "unloaded")
 
     @property
-    def occupied(self) -> dict[str, State]:
+    def occupied(self) -> dict[str, ModelState]:
         """The models that are loading or loaded, oldest first."""
         return dict(self._states)
 
@@ -152,6 +152,6 @@ class Memory:
             loop = asyncio.get_running_loop()
             self._timers[model.id] = loop.call_later(model.ttl, self.unload, model.id)
 
-    def _set(self, model_id: str, state: State) -> None:
+    def _set(self, model_id: str, state: ModelState) -> None:
         self._states[model_id] = state
         self._news.tell()

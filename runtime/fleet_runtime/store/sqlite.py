@@ -40,11 +40,11 @@ Result = TypeVar("Result")
 log = logging.getLogger("fleet.store")
 
 
-class StoreUnavailable(Exception):
+class StoreUnavailableError(Exception):
     """The state cannot be written now; the message says why."""
 
 
-class _Damaged(Exception):
+class _DamagedError(Exception):
     """SQLite's own check found the file damaged."""
 
 
@@ -68,7 +68,7 @@ class StatusChange:
 class Database:
     """`favorites` is what was last committed; `fault` says what is wrong with the file, None if all is well.
 
-    Every method but those two may raise `StoreUnavailable`.
+    Every method but those two may raise `StoreUnavailableError`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -93,7 +93,7 @@ class Database:
 
         try:
             self._attempt(rewrite_version)
-        except StoreUnavailable:
+        except StoreUnavailableError:
             known = _read_as_it_is(self.path)
             if known is not None:
                 self.favorites, self._loaded = known, True
@@ -142,18 +142,18 @@ class Database:
         try:
             try:
                 return work(self._connected())
-            except (_Damaged, sqlite3.DatabaseError) as error:
+            except (_DamagedError, sqlite3.DatabaseError) as error:
                 if not _is_damage(error):
                     raise
                 self._set_aside()
                 return work(self._connected())
-        except (_Damaged, sqlite3.Error, OSError) as error:
+        except (_DamagedError, sqlite3.Error, OSError) as error:
             self.close()
             unavailable = f"the state file '{self.path}' cannot be used: {error}"
             if unavailable != self._unavailable:
                 log.error("%s", unavailable)
             self._unavailable = unavailable
-            raise StoreUnavailable(unavailable) from error
+            raise StoreUnavailableError(unavailable) from error
 
     def _connected(self) -> sqlite3.Connection:
         """The open file, with the favorites loaded from it, or with those written to it that were rescued."""
@@ -234,7 +234,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA synchronous = FULL")
     (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if verdict != "ok":
-        raise _Damaged(verdict)
+        raise _DamagedError(verdict)
     with _transaction(connection):
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version > len(MIGRATIONS):
@@ -282,7 +282,7 @@ def _read_as_it_is(path: Path) -> Favorites | None:
 
 def _is_damage(error: Exception) -> bool:
     code = getattr(error, "sqlite_errorcode", None)
-    return isinstance(error, _Damaged) or (code is not None and code & 0xFF in _DAMAGED)
+    return isinstance(error, _DamagedError) or (code is not None and code & 0xFF in _DAMAGED)
 
 
 def _free_name(path: Path) -> Path:

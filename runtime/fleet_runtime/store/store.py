@@ -15,9 +15,9 @@ from typing import TypeVar
 
 from fleet_runtime.catalog.favorites import Change, Favorites
 from fleet_runtime.event_log import Event
-from fleet_runtime.store.sqlite import Database, Edit, StatusChange, StoreUnavailable
+from fleet_runtime.store.sqlite import Database, Edit, StatusChange, StoreUnavailableError
 
-__all__ = ["StatusChange", "Store", "StoreUnavailable", "keep_history", "state_path"]
+__all__ = ["StatusChange", "Store", "StoreUnavailableError", "keep_history", "state_path"]
 
 Result = TypeVar("Result")
 
@@ -33,7 +33,7 @@ def state_path(state: str | None, root: Path, environ: Mapping[str, str]) -> Pat
 
 class Store:
     """Never in the way: without a usable file the favorites are those last known, `edit` raises
-    `StoreUnavailable`, and `fault` says why.
+    `StoreUnavailableError`, and `fault` says why.
 
     `told` is called on the event loop with the version, after each commit that changed the favorites.
     """
@@ -68,8 +68,8 @@ class Store:
         """The favorites after `change`, which is on the disk by then.
 
         Raises `VersionConflict` where the version was none of those `expected`, `TooManyFavorites` where the
-        list would grow too long, `StoreUnavailable` where nothing can be written. A caller that goes away
-        does not undo its change.
+        list would grow too long, `StoreUnavailableError` where nothing can be written. A caller that goes
+        away does not undo its change.
         """
         done: asyncio.Future[Favorites] = asyncio.get_running_loop().create_future()
         self._waiting.append((Edit(change, expected), done))
@@ -80,14 +80,14 @@ class Store:
     async def record_status(self, provider: str, status: str, reason: str | None, at: float) -> None:
         """Add to the history; lost without complaint, but for `fault`, where nothing can be written."""
         entry = StatusChange(provider, status, reason, at)
-        with contextlib.suppress(StoreUnavailable):
+        with contextlib.suppress(StoreUnavailableError):
             await self._in_thread(lambda: self._database.record(entry))
 
     async def history(self, provider: str | None = None, limit: int = 100) -> tuple[StatusChange, ...]:
         """The newest changes of status, newest first; empty where the file cannot be used."""
         try:
             return await self._in_thread(lambda: self._database.history(provider, limit))
-        except StoreUnavailable:
+        except StoreUnavailableError:
             return ()
 
     async def close(self) -> None:

@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from fleet_runtime.proxy.request_record import Record
+from fleet_runtime.proxy.request_record import RequestRecord
 
 LogFormat = Literal["text", "json"]
 
@@ -29,7 +29,7 @@ class AccessLog:
         self._line = json_line if form == "json" else text_line
         self._write = write
 
-    def finished(self, record: Record) -> None:
+    def finished(self, record: RequestRecord) -> None:
         """A log that cannot be written (a full disk, a closed pipe) harms no request."""
         if record.endpoint in QUIET and record.end_reason != "refused":
             return
@@ -65,7 +65,7 @@ class Line(msgspec.Struct):
 _encode: Final = msgspec.json.Encoder().encode
 
 
-def json_line(record: Record, now: float) -> bytes:
+def json_line(record: RequestRecord, now: float) -> bytes:
     """One JSON object, a `Line`."""
     line = Line(
         _moment(now),
@@ -85,9 +85,9 @@ def json_line(record: Record, now: float) -> bytes:
         record.code,
         record.bytes_in,
         record.bytes_out,
-        None if record.first_byte is None else round(record.first_byte - record.started, 6),
-        round((record.finished or record.started) - record.started, 6),
-        None if record.own is None else round(record.own, 6),
+        None if record.first_byte_at is None else round(record.first_byte_at - record.started_at, 6),
+        round((record.finished_at or record.started_at) - record.started_at, 6),
+        None if record.gateway_seconds is None else round(record.gateway_seconds, 6),
     )
     return _encode(line) + b"\n"
 
@@ -98,7 +98,7 @@ _TEXT: Final = (
 )
 
 
-def text_line(record: Record, now: float) -> bytes:
+def text_line(record: RequestRecord, now: float) -> bytes:
     """``<time> INFO request`` and ``name=value`` pairs, those of a `Line`; what is not known is ``-``. What a
     client wrote itself stands in quotes, with all but printable ASCII escaped."""
     line = _TEXT % (
@@ -119,9 +119,9 @@ def text_line(record: Record, now: float) -> bytes:
         record.code or "-",
         record.bytes_in,
         record.bytes_out,
-        "-" if record.first_byte is None else f"{record.first_byte - record.started:.6f}",
-        (record.finished or record.started) - record.started,
-        "-" if record.own is None else f"{record.own:.6f}",
+        "-" if record.first_byte_at is None else f"{record.first_byte_at - record.started_at:.6f}",
+        (record.finished_at or record.started_at) - record.started_at,
+        "-" if record.gateway_seconds is None else f"{record.gateway_seconds:.6f}",
     )
     return line.encode()
 

@@ -19,10 +19,10 @@ from prometheus_client.metrics_core import (
     Metric,
 )
 
-from fleet_runtime.artifacts.contract import Status
-from fleet_runtime.gateway.live_snapshot import Running
-from fleet_runtime.providers.provider import Machine
-from fleet_runtime.proxy.request_record import Record
+from fleet_runtime.artifacts.contract import ProviderStatus
+from fleet_runtime.gateway.live_snapshot import LiveSnapshot
+from fleet_runtime.providers.provider import Provider
+from fleet_runtime.proxy.request_record import RequestRecord
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -52,18 +52,18 @@ SECONDS: Final = (
 OVERHEAD_SECONDS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 
 
-class Served(Protocol):
+class MetricsSource(Protocol):
     """What is looked at when ``/metrics`` is asked. `machines`: all that may still have requests, those of
     snapshots that serve no more included."""
 
     @property
-    def running(self) -> Running: ...
+    def running(self) -> LiveSnapshot: ...
 
     @property
     def refused(self) -> str | None: ...
 
     @property
-    def machines(self) -> Iterable[Machine]: ...
+    def machines(self) -> Iterable[Provider]: ...
 
 
 class Histogram:
@@ -104,25 +104,25 @@ class Traffic:
         self.total = Histogram(SECONDS)
         self.overhead = Histogram(OVERHEAD_SECONDS)
 
-    def add(self, record: Record) -> None:
+    def add(self, record: RequestRecord) -> None:
         self.bytes_in += record.bytes_in
         self.bytes_out += record.bytes_out
         if record.retried:
             self.retries += 1
         if record.fallback:
             self.fallbacks += 1
-        if record.asked is not None and record.finished is not None:
-            self.total.observe(record.finished - record.started)
-            if record.own is not None:
-                self.overhead.observe(record.own)
-            if record.answered is not None and record.first_byte is not None:
-                self.first_byte.observe(record.first_byte - record.started)
+        if record.sent_at is not None and record.finished_at is not None:
+            self.total.observe(record.finished_at - record.started_at)
+            if record.gateway_seconds is not None:
+                self.overhead.observe(record.gateway_seconds)
+            if record.headers_at is not None and record.first_byte_at is not None:
+                self.first_byte.observe(record.first_byte_at - record.started_at)
 
 
 class Metrics:
     """The tallies of one gateway, for as long as its process runs; `finished` and `reloaded` add to them."""
 
-    def __init__(self, served: Served) -> None:
+    def __init__(self, served: MetricsSource) -> None:
         self._served = served
         self._requests: dict[tuple[str | None, str | None, str], int] = {}
         self._traffic: dict[str | None, Traffic] = {}
@@ -131,7 +131,7 @@ class Metrics:
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
 
-    def finished(self, record: Record) -> None:
+    def finished(self, record: RequestRecord) -> None:
         """Count a request that is over; only those for a machine, on whatever grounds they ended."""
         if not record.inference:
             return
@@ -206,7 +206,7 @@ class Metrics:
         )
         for provider in running.machines:
             now = running.inventory.states[provider].status
-            for status in get_args(Status):
+            for status in get_args(ProviderStatus):
                 statuses.add_metric((provider, status), float(status == now))
         yield statuses
         refused = self._served.refused is not None

@@ -2,23 +2,23 @@
 
 from fleet_runtime.upstream.client import Upstream
 from fleet_runtime.upstream.errors import (
-    BadUpstreamAnswer,
-    ConnectFailed,
-    FirstByteTimeout,
-    IdleTimeout,
-    UpstreamCut,
+    ConnectError,
+    FirstByteTimeoutError,
+    IdleTimeoutError,
+    InvalidResponseError,
+    UpstreamCutError,
     UpstreamError,
 )
 from fleet_runtime.upstream.response import BodySource, Response
 
 __all__ = [
-    "BadUpstreamAnswer",
     "BodySource",
-    "ConnectFailed",
-    "FirstByteTimeout",
-    "IdleTimeout",
+    "ConnectError",
+    "FirstByteTimeoutError",
+    "IdleTimeoutError",
+    "InvalidResponseError",
     "Response",
     "Upstream",
-    "UpstreamCut",
+    "UpstreamCutError",
     "UpstreamError",
 ]

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from aiohappyeyeballs import AddrInfoType, start_connection
 
-from fleet_runtime.upstream.errors import ConnectFailed
+from fleet_runtime.upstream.errors import ConnectError
 
 STAGGER = 0.25
 """Seconds before a name's next address is tried beside one that has not answered (RFC 8305)."""
@@ -27,7 +27,7 @@ noticed after a minute, not after the first-byte limit."""
 
 P = TypeVar("P", bound=asyncio.Protocol)
 
-Resolve = Callable[[str, int], Awaitable[Sequence[AddrInfoType]]]
+HostResolver = Callable[[str, int], Awaitable[Sequence[AddrInfoType]]]
 
 
 async def system_names(host: str, port: int) -> Sequence[AddrInfoType]:
@@ -44,7 +44,12 @@ class Address:
     """
 
     def __init__(
-        self, url: str, *, verify: bool = True, ca_file: str | None = None, resolve: Resolve = system_names
+        self,
+        url: str,
+        *,
+        verify: bool = True,
+        ca_file: str | None = None,
+        resolve: HostResolver = system_names,
     ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
@@ -82,7 +87,7 @@ class Address:
             number = error.errno if isinstance(error, OSError) else None
             reason = (os.strerror(number) if number else str(error)).lower()
         self._looked_up = -math.inf
-        raise ConnectFailed(f"cannot connect to {self.text}: {reason}")
+        raise ConnectError(f"cannot connect to {self.text}: {reason}")
 
     async def _connect(self, factory: Callable[[], P]) -> P:
         loop = asyncio.get_running_loop()
@@ -120,7 +125,7 @@ class Address:
             try:
                 context = ssl.create_default_context(cafile=self._ca_file)
             except (OSError, ssl.SSLError) as error:
-                raise ConnectFailed(f"cannot connect to {self.text}: its ca_file cannot be read") from error
+                raise ConnectError(f"cannot connect to {self.text}: its ca_file cannot be read") from error
             context.set_alpn_protocols(["http/1.1"])
             if not self._verify:
                 context.check_hostname = False

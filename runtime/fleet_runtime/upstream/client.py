@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Sequence
 
 from fleet_runtime.artifacts.contract import Timeouts
-from fleet_runtime.upstream.address import Address, Resolve, system_names
+from fleet_runtime.upstream.address import Address, HostResolver, system_names
 from fleet_runtime.upstream.connection import Connection
-from fleet_runtime.upstream.errors import UpstreamCut
+from fleet_runtime.upstream.errors import UpstreamCutError
 from fleet_runtime.upstream.response import BodySource, Response
 
 Headers = Sequence[tuple[bytes, bytes]]
@@ -32,7 +32,7 @@ class Upstream:
         ca_file: str | None = None,
         max_idle: int = 256,
         idle_seconds: float = 15,
-        resolve: Resolve = system_names,
+        resolve: HostResolver = system_names,
     ) -> None:
         self.url = url
         self.timeouts = timeouts or Timeouts()
@@ -74,7 +74,7 @@ class Upstream:
             try:
                 await response._head()
                 return response
-            except UpstreamCut as error:
+            except UpstreamCutError as error:
                 if not error.silent:
                     raise
             retried = True

@@ -13,7 +13,12 @@ from typing import cast
 import httptools
 
 from fleet_runtime.artifacts.contract import Timeouts
-from fleet_runtime.upstream.errors import BadUpstreamAnswer, FirstByteTimeout, IdleTimeout, UpstreamCut
+from fleet_runtime.upstream.errors import (
+    FirstByteTimeoutError,
+    IdleTimeoutError,
+    InvalidResponseError,
+    UpstreamCutError,
+)
 from fleet_runtime.upstream.framing import body_length
 from fleet_runtime.upstream.response import HIGH_WATER, BodySource, Response
 
@@ -208,7 +213,7 @@ class Connection(asyncio.Protocol):
         if self._refusal is None and self._overhead > HEAD_LIMIT and not self._ended:
             self._refusal = f"sent more than {HEAD_LIMIT} bytes of head"
         if self._refusal is not None:
-            self._fail(BadUpstreamAnswer(f"{self._peer} {self._refusal}"))
+            self._fail(InvalidResponseError(f"{self._peer} {self._refusal}"))
         elif self._ended:
             self._finish(self._keep_alive and not self._surplus)
         elif response.status:
@@ -319,16 +324,16 @@ class Connection(asyncio.Protocol):
         elif response is None:
             self._close()
         elif response.status:
-            self._fail(IdleTimeout(f"{self._peer} sent nothing for {self._timeouts.idle:g} s"))
+            self._fail(IdleTimeoutError(f"{self._peer} sent nothing for {self._timeouts.idle:g} s"))
         else:
             self._fail(
-                FirstByteTimeout(f"{self._peer} did not answer within {self._timeouts.first_byte:g} s")
+                FirstByteTimeoutError(f"{self._peer} did not answer within {self._timeouts.first_byte:g} s")
             )
 
-    def _cut(self, response: Response) -> UpstreamCut:
+    def _cut(self, response: Response) -> UpstreamCutError:
         head_received = response.status != 0
         when = "in the middle of" if head_received else "before"
-        return UpstreamCut(
+        return UpstreamCutError(
             f"{self._peer} closed the connection {when} its answer",
             head_received=head_received,
             silent=self._overhead == 0 and not head_received,

@@ -14,27 +14,27 @@ class UpstreamError(Exception):
     reason: ClassVar[Reason]
 
 
-class ConnectFailed(UpstreamError):
+class ConnectError(UpstreamError):
     """No connection within the connect limit: name, route, port, handshake or certificate. Nothing of the
     request was sent."""
 
     reason = "connect_failed"
 
 
-class FirstByteTimeout(UpstreamError):
+class FirstByteTimeoutError(UpstreamError):
     """The request was sent and its answer's head did not come in time, or the upstream stopped taking the
     request's body."""
 
     reason = "first_byte_timeout"
 
 
-class IdleTimeout(UpstreamError):
+class IdleTimeoutError(UpstreamError):
     """The answer began and then nothing more came for the idle limit."""
 
     reason = "idle_timeout"
 
 
-class UpstreamCut(UpstreamError):
+class UpstreamCutError(UpstreamError):
     """The connection ended before the answer did.
 
     `head_received`: the answer's head had come. `silent`: not one byte of the answer had.
@@ -48,7 +48,7 @@ class UpstreamCut(UpstreamError):
         self.silent = silent
 
 
-class BadUpstreamAnswer(UpstreamError):
+class InvalidResponseError(UpstreamError):
     """What came is not an HTTP/1.1 answer, contradicts itself, or is larger than allowed."""
 
     reason = "upstream_error"

@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from typing import Protocol
 
-from fleet_runtime.upstream.errors import BadUpstreamAnswer, UpstreamCut
+from fleet_runtime.upstream.errors import InvalidResponseError, UpstreamCutError
 
 HIGH_WATER = 256 * 1024
 """Bytes held for a slow reader before the upstream is no longer read."""
 
 
-Sink = Callable[[bytes], bool]
+ChunkSink = Callable[[bytes], bool]
 """Takes a piece of a body; whether it will take another one at once."""
 
 
@@ -25,7 +25,7 @@ class BodySource(Protocol):
     def __aiter__(self) -> AsyncGenerator[bytes, None]: ...
 
 
-class Line(Protocol):
+class ConnectionControl(Protocol):
     """The connection that an unfinished answer still comes from."""
 
     def resume(self) -> None: ...
@@ -60,19 +60,19 @@ class Response:
         "until_close",
     )
 
-    def __init__(self, line: Line, peer: str) -> None:
+    def __init__(self, line: ConnectionControl, peer: str) -> None:
         self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
         self.content_length: int | None = None
         self.until_close = False
         self.retried = False
         self.complete: bytes | None = None
-        self._line: Line | None = line
+        self._line: ConnectionControl | None = line
         self._peer = peer
         self._pieces: list[bytes] = []
         self._held = 0
         self._taken = False
-        self._sink: Sink | None = None
+        self._sink: ChunkSink | None = None
         self._sink_full = False
         self._error: BaseException | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -97,7 +97,7 @@ class Response:
             raise self._error
         return b""
 
-    async def forward(self, sink: Sink) -> bool:
+    async def forward(self, sink: ChunkSink) -> bool:
         """Hands what comes to `sink` as it comes, within the call that reads it, which is half of the work
         of `chunk`. True at the body's proper end; False as soon as `sink` is: what comes is held until the
         next call. Raises as `chunk` does.
@@ -128,7 +128,7 @@ class Response:
             size += len(piece)
             if size > limit:
                 self.abort()
-                raise BadUpstreamAnswer(f"{self._peer} sent an answer of more than {limit} bytes")
+                raise InvalidResponseError(f"{self._peer} sent an answer of more than {limit} bytes")
         return b"".join(pieces)
 
     def abort(self) -> None:
@@ -136,7 +136,7 @@ class Response:
         line = self._line
         if line is not None:
             given_up = f"the exchange with {self._peer} was given up"
-            self._end(UpstreamCut(given_up, head_received=self.status != 0, silent=False))
+            self._end(UpstreamCutError(given_up, head_received=self.status != 0, silent=False))
             line.abort()
 
     async def _head(self) -> None:

@@ -14,11 +14,11 @@ from fleet_compiler.clients import CLIENTS, ClientView
 from fleet_compiler.clients.opencode import CLIENT
 from fleet_compiler.emit.render import render_client
 from fleet_runtime.artifacts.contract import (
-    Connection,
     ContextSource,
-    Gateway,
+    GatewayConfig,
     KeyReference,
     ModelFacts,
+    ProviderConfig,
     Purpose,
     RoutedModel,
     RoutedProvider,
@@ -39,7 +39,7 @@ def rendered(
     enabled: bool = True,
 ) -> dict[str, Any]:
     """opencode.json for one machine 'desk' with these models."""
-    connection = Connection(
+    connection = ProviderConfig(
         name="desk",
         label="Desk",
         class_="local",
@@ -60,7 +60,7 @@ def rendered(
         roles=roles or {},
         providers=(RoutedProvider(name="desk", label="Desk", class_="local", models=models),),
     )
-    gateway = Gateway(
+    gateway = GatewayConfig(
         listen="127.0.0.1:8400",
         url="http://127.0.0.1:8400",
         surfaces={"code": "routing/code.json"},

@@ -9,9 +9,16 @@ from jsonschema import Draft202012Validator
 from pydantic import BaseModel, ValidationError
 
 from fleet_compiler.clients import CLIENTS
-from fleet_compiler.config.model import Fleet, GatewaySettings, Part, Provider, Surface, parse_fleet
+from fleet_compiler.config.model import (
+    FleetConfig,
+    GatewaySettings,
+    Part,
+    ProviderSettings,
+    SurfaceSettings,
+    parse_fleet,
+)
 from fleet_compiler.config.schema import check_schema, schema
-from fleet_compiler.diagnostics.errors import ConfigInvalid
+from fleet_compiler.diagnostics.errors import ConfigError
 from fleet_compiler.diagnostics.source import decode
 from fleet_compiler.document.document import load_document
 from fleet_runtime.artifacts import contract
@@ -20,16 +27,16 @@ from tests.support.paths import CASES, ROOT
 DEFINITIONS = schema()["$defs"]
 
 PAIRS: list[tuple[dict[str, Any], type[BaseModel], set[str]]] = [
-    (schema(), Fleet, set()),
-    (DEFINITIONS["providerMapping"], Provider, set()),
+    (schema(), FleetConfig, set()),
+    (DEFINITIONS["providerMapping"], ProviderSettings, set()),
     (DEFINITIONS["sidecarMapping"], contract.Sidecar, set()),
     (DEFINITIONS["model"], contract.RoutedModel, {"aliases", "context_source"}),
     (DEFINITIONS["timeouts"], contract.Timeouts, set()),
-    (DEFINITIONS["surface"], Surface, set()),
+    (DEFINITIONS["surface"], SurfaceSettings, set()),
     (DEFINITIONS["gateway"], GatewaySettings, set()),
     (DEFINITIONS["gateway"]["properties"]["limits"], contract.Limits, set()),
     (DEFINITIONS["key"], contract.KeyReference, set()),
-    (DEFINITIONS["inventory"], contract.Inventory, set()),
+    (DEFINITIONS["inventory"], contract.PollSettings, set()),
 ]
 """Part of the schema, its model, and the fields of the model that nobody writes."""
 
@@ -91,17 +98,17 @@ def bare_instance(model: type[BaseModel], settings: dict[str, Any] | None = None
     """The smallest part of its kind, as it is read from a file, with `settings` added."""
     given = settings or {}
     document: dict[str, Any]
-    if model is Fleet:
-        return Fleet.model_validate({**HEAD, **given})
-    if model is Provider:
+    if model is FleetConfig:
+        return FleetConfig.model_validate({**HEAD, **given})
+    if model is ProviderSettings:
         document = {**HEAD, "providers": {"box": {"url": "http://a:1", **given}}}
-        return Fleet.model_validate(document).providers["box"]
-    if model is Surface:
-        return Fleet.model_validate({**HEAD, "surfaces": {"a": given}}).surfaces["a"]
+        return FleetConfig.model_validate(document).providers["box"]
+    if model is SurfaceSettings:
+        return FleetConfig.model_validate({**HEAD, "surfaces": {"a": given}}).surfaces["a"]
     if model is GatewaySettings:
-        return Fleet.model_validate({**HEAD, "gateway": given}).gateway
+        return FleetConfig.model_validate({**HEAD, "gateway": given}).gateway
     if model is contract.Limits:
-        return Fleet.model_validate({**HEAD, "gateway": {"limits": given}}).gateway.limits
+        return FleetConfig.model_validate({**HEAD, "gateway": {"limits": given}}).gateway.limits
     if model is contract.Sidecar:
         given = {"url": "http://b:1", **given}
     return model.model_validate(given)
@@ -112,7 +119,11 @@ def test_what_the_model_requires_the_schema_requires(
     part: dict[str, Any], model: type[BaseModel], unwritten: set[str]
 ) -> None:
     """What reading fills in (labels, URLs, the rule for legacy ids) nobody has to write."""
-    filled = {Provider: {"label", "url", "api_base"}, Surface: {"label", "legacy"}, GatewaySettings: {"url"}}
+    filled = {
+        ProviderSettings: {"label", "url", "api_base"},
+        SurfaceSettings: {"label", "legacy"},
+        GatewaySettings: {"url"},
+    }
     required = {key for key, name in names_of(model).items() if model.model_fields[name].is_required()}
     written = required - filled.get(model, set()) if issubclass(model, Part) else required
     assert set(part.get("required", ())) == written
@@ -122,7 +133,7 @@ def test_what_the_model_requires_the_schema_requires(
     ("words", "literal"),
     [
         (DEFINITIONS["class"]["enum"], contract.ProviderClass),
-        (DEFINITIONS["providerMapping"]["properties"]["kind"]["enum"], contract.Kind),
+        (DEFINITIONS["providerMapping"]["properties"]["kind"]["enum"], contract.ProviderKind),
         (DEFINITIONS["model"]["properties"]["purpose"]["enum"], contract.Purpose),
         (DEFINITIONS["model"]["properties"]["input"]["items"]["enum"], contract.InputKind),
         (DEFINITIONS["surface"]["properties"]["legacy"]["enum"], contract.Legacy),
@@ -192,7 +203,7 @@ def test_no_case_passes_the_schema_and_fails_the_model() -> None:
     for path in CASES.glob("*/*.yaml"):
         try:
             document = load_document(decode(path.name, path.read_bytes()))
-        except ConfigInvalid:
+        except ConfigError:
             continue
         if not check_schema(document):
             parse_fleet(document)
@@ -200,7 +211,7 @@ def test_no_case_passes_the_schema_and_fails_the_model() -> None:
 
 def test_what_only_the_model_refuses_is_a_diagnostic_with_a_place() -> None:
     text = "version: 1\ndefault_provider: box\nproviders:\n  box: {url: http://a:1, poll: tomorrow}\n"
-    with pytest.raises(ConfigInvalid) as caught:
+    with pytest.raises(ConfigError) as caught:
         parse_fleet(load_document(decode("fleet.yaml", text.encode())))
     assert {diagnostic.code for diagnostic in caught.value.diagnostics} == {"F199"}
     assert {diagnostic.span.line for diagnostic in caught.value.diagnostics if diagnostic.span} == {4}

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from fleet_compiler.config.model import Fleet, Provider
+from fleet_compiler.config.model import FleetConfig, ProviderSettings
 from fleet_compiler.diagnostics.source import Source
 from fleet_compiler.load import load_source
 from fleet_runtime.artifacts.contract import KeyReference, Limits, RoutedModel, Sidecar, Timeouts
@@ -12,11 +12,11 @@ from fleet_runtime.artifacts.contract import KeyReference, Limits, RoutedModel, 
 HEAD = "version: 1\ndefault_provider: box\n"
 
 
-def fleet_of(rest: str, box: str = "http://192.168.1.20:8080") -> Fleet:
+def fleet_of(rest: str, box: str = "http://192.168.1.20:8080") -> FleetConfig:
     return load_source(Source("fleet.yaml", f"{HEAD}providers:\n  box: {box}\n{rest}")).fleet
 
 
-def box(settings: str) -> Provider:
+def box(settings: str) -> ProviderSettings:
     return fleet_of("", f"{{url: https://box.lan, {settings}}}").providers["box"]
 
 

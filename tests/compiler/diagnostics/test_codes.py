@@ -5,7 +5,7 @@ import re
 import pytest
 
 from fleet_compiler.diagnostics.codes import CODES, whole_example
-from fleet_compiler.diagnostics.errors import ConfigInvalid
+from fleet_compiler.diagnostics.errors import ConfigError
 from fleet_compiler.diagnostics.source import Source
 from fleet_compiler.load import load_source
 from tests.support.paths import ROOT
@@ -18,7 +18,7 @@ MENDED = [code for code, known in CODES.items() if known.right is not None]
 def codes_of(text: str) -> list[str]:
     try:
         return [warning.code for warning in load_source(Source("fleet.yaml", text)).warnings]
-    except ConfigInvalid as error:
+    except ConfigError as error:
         return [diagnostic.code for diagnostic in error.diagnostics]
 
 

@@ -8,8 +8,8 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from fleet_compiler.diagnostics.codes import CODES
-from fleet_compiler.diagnostics.diagnostic import MAX_SHOWN, Diagnostic, Related, Span, arranged
-from fleet_compiler.diagnostics.errors import ConfigInvalid
+from fleet_compiler.diagnostics.diagnostic import MAX_SHOWN, Diagnostic, Related, Span, sort_diagnostics
+from fleet_compiler.diagnostics.errors import ConfigError
 from fleet_compiler.diagnostics.report import Format, render
 from fleet_compiler.diagnostics.source import Source
 from fleet_compiler.load import load_source
@@ -84,13 +84,13 @@ def test_github_annotation_is_one_line_whatever_the_message() -> None:
 
 def arrange(count: int, warnings: int = 0) -> list[Diagnostic]:
     errors = [Diagnostic("F101", "error", f"e{n}", "f", Span(n + 1, 1, 2)) for n in range(count)]
-    return arranged(
+    return sort_diagnostics(
         errors + [Diagnostic("F250", "warning", f"w{n}", "f", Span(1, n + 1, 9)) for n in range(warnings)]
     )
 
 
 def test_diagnostics_are_sorted_by_place_and_each_is_shown_once() -> None:
-    assert arranged([TWICE, WARNING, TWICE, NOWHERE]) == [NOWHERE, WARNING, TWICE]
+    assert sort_diagnostics([TWICE, WARNING, TWICE, NOWHERE]) == [NOWHERE, WARNING, TWICE]
 
 
 def test_as_many_as_fit_are_shown_without_a_remark() -> None:
@@ -144,7 +144,7 @@ HEAD = "version: 1\ndefault_provider: box\nproviders:\n  box:\n    url: http://a
 )
 @pytest.mark.parametrize("form", ["text", "json", "github", "sarif"])
 def test_secret_is_in_no_report(written: str, form: Format) -> None:
-    with pytest.raises(ConfigInvalid) as caught:
+    with pytest.raises(ConfigError) as caught:
         load_source(Source("fleet.yaml", HEAD + written))
     shown = render(caught.value.diagnostics, caught.value.sources, form)
     assert "hunter2" not in shown.lower()
@@ -154,7 +154,7 @@ def test_secret_is_in_no_report(written: str, form: Format) -> None:
 
 def test_reference_to_a_key_is_shown_where_it_is_no_secret() -> None:
     text = HEAD + "    api_key_env: BOX_KEY\n    api_key_file: box.key\n"
-    with pytest.raises(ConfigInvalid) as caught:
+    with pytest.raises(ConfigError) as caught:
         load_source(Source("fleet.yaml", text))
     shown = render(caught.value.diagnostics, caught.value.sources)
     assert "api_key_env: BOX_KEY" in shown

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fleet_compiler.diagnostics.diagnostic import Span
-from fleet_compiler.diagnostics.errors import ConfigInvalid
+from fleet_compiler.diagnostics.errors import ConfigError
 from fleet_compiler.diagnostics.source import Source
 from fleet_compiler.document.document import Document, load_document
 from fleet_compiler.document.scalars import MAX_NUMBER
@@ -23,7 +23,7 @@ def value_of(scalar: str) -> Any:
 
 
 def codes_of(text: str) -> list[str]:
-    with pytest.raises(ConfigInvalid) as caught:
+    with pytest.raises(ConfigError) as caught:
         load(text)
     return [diagnostic.code for diagnostic in caught.value.diagnostics]
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from fleet_compiler.diagnostics.diagnostic import Diagnostic, Span
-from fleet_compiler.diagnostics.errors import ConfigInvalid
+from fleet_compiler.diagnostics.errors import ConfigError
 from fleet_compiler.diagnostics.source import MAX_BYTES, STDIN_NAME, decode, read_source
 
 GOOD = b"version: 1\n"
 
 
 def refusal(path: Path) -> Diagnostic:
-    with pytest.raises(ConfigInvalid) as caught:
+    with pytest.raises(ConfigError) as caught:
         read_source(path)
     assert caught.value.exit_code == 1
     (diagnostic,) = caught.value.diagnostics
@@ -115,12 +115,12 @@ def test_file_over_the_limit_is_refused(tmp_path: Path) -> None:
 
 
 def test_place_of_a_bad_byte_counts_characters() -> None:
-    with pytest.raises(ConfigInvalid) as caught:
+    with pytest.raises(ConfigError) as caught:
         decode("f", "a: 1\r\n# 日本 ".encode() + b"\xff")
     assert caught.value.diagnostics[0].span == Span(2, 6, 7)
 
 
 def test_each_line_with_a_forbidden_character_is_named_once() -> None:
-    with pytest.raises(ConfigInvalid) as caught:
+    with pytest.raises(ConfigError) as caught:
         decode("f", b"aa\x00\x01\nb\nc\x02\n")
     assert [d.span for d in caught.value.diagnostics] == [Span(1, 3, 4), Span(3, 2, 3)]

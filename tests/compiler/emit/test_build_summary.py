@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fleet_compiler.emit.build_summary import Build, changes, last_build
+from fleet_compiler.emit.build_summary import Build, describe_changes, read_last_build
 from fleet_compiler.emit.plan import plan_outputs, write_outputs
 from fleet_compiler.pipeline import build, prepare, project_of
 from fleet_runtime.artifacts.contract import LockedProvider, ModelFacts
@@ -23,7 +23,7 @@ def built(folder: Path, providers: str = "", tail: str = TAIL, **entries: Locked
 
 
 def told(before: Build | None, after: Build) -> list[str]:
-    return list(changes(before, after))
+    return list(describe_changes(before, after))
 
 
 def test_a_first_build_tells_of_every_machine(tmp_path: Path) -> None:
@@ -79,17 +79,17 @@ def test_roles_and_surfaces_that_changed(tmp_path: Path) -> None:
 
 
 def test_the_last_build_is_read_from_the_generated_folder(tmp_path: Path) -> None:
-    assert last_build(tmp_path) is None
+    assert read_last_build(tmp_path) is None
     yaml = (
         f"version: 1\ndefault_provider: desk\nproviders: {{desk: '{DESK}'}}\nsurfaces: {{chat: , arena: }}\n"
     )
     compiled = compile_text(tmp_path, yaml, desk=lock_of(DESK, "m"))
     write_outputs(plan_outputs(tmp_path / "generated", compiled.files))
-    before = last_build(tmp_path / "generated")
+    before = read_last_build(tmp_path / "generated")
     assert before is not None
     assert told(before, compiled.build()) == []
     (tmp_path / "generated" / "gateway.json").write_text("{")
-    assert last_build(tmp_path / "generated") is None
+    assert read_last_build(tmp_path / "generated") is None
 
 
 @pytest.mark.parametrize("with_manifest", [True, False])
@@ -118,6 +118,6 @@ def test_a_table_under_a_name_that_no_file_can_have_is_no_build(tmp_path: Path) 
     project = project_of(tmp_path / "fleet.yaml")
     build(project, environ={}, locked=True)
     gateway = project.output / "gateway.json"
-    assert last_build(project.output) is not None
+    assert read_last_build(project.output) is not None
     gateway.write_text(gateway.read_text().replace('"surfaces": {}', '"surfaces": {"a": "b\\u0000"}'))
-    assert last_build(project.output) is None
+    assert read_last_build(project.output) is None

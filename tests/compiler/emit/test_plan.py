@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from fleet_compiler.diagnostics.errors import OutputFailed
+from fleet_compiler.diagnostics.errors import OutputError
 from fleet_compiler.emit.plan import MANIFEST, diff, line_counts, plan_outputs, write_files, write_outputs
-from fleet_runtime.artifacts.contract import Manifest, digest
+from fleet_runtime.artifacts.contract import Manifest, sha256_hex
 
 Files = dict[str, bytes]
 
 
 def with_manifest(files: Files) -> Files:
-    manifest = Manifest(model="m", lock="l", files={path: digest(data) for path, data in files.items()})
+    manifest = Manifest(model="m", lock="l", files={path: sha256_hex(data) for path, data in files.items()})
     return files | {MANIFEST: manifest.model_dump_json().encode()}
 
 
@@ -96,7 +96,7 @@ def test_a_manifest_that_names_files_elsewhere_removes_none(tmp_path: Path, path
     outside.write_text("precious")
     folder = tmp_path / "generated"
     folder.mkdir()
-    manifest = Manifest(model="m", lock="l", files={path: digest(b"precious")})
+    manifest = Manifest(model="m", lock="l", files={path: sha256_hex(b"precious")})
     (folder / MANIFEST).write_text(manifest.model_dump_json())
     assert kinds(folder, with_manifest({})) == {MANIFEST: "change"}
     write_outputs(plan_outputs(folder, with_manifest({})))
@@ -130,21 +130,21 @@ def test_a_file_that_no_build_wrote_is_named_before_it_is_overwritten(tmp_path: 
 
 def test_a_file_where_the_folder_should_be_is_refused(tmp_path: Path) -> None:
     (tmp_path / "generated").write_text("a file")
-    with pytest.raises(OutputFailed, match="is not a folder"):
+    with pytest.raises(OutputError, match="is not a folder"):
         plan_outputs(tmp_path / "generated", with_manifest({"a": b"1"}))
     assert (tmp_path / "generated").read_text() == "a file"
 
 
 def test_a_folder_where_a_file_should_be_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.json").mkdir()
-    with pytest.raises(OutputFailed, match=r"cannot read '.*a\.json': is a directory"):
+    with pytest.raises(OutputError, match=r"cannot read '.*a\.json': is a directory"):
         plan_outputs(tmp_path, with_manifest({"a.json": b"1"}))
 
 
 def test_a_file_where_a_subfolder_should_be_is_refused_and_kept(tmp_path: Path) -> None:
     (tmp_path / "routing").write_text("a file")
     plan = plan_outputs(tmp_path, with_manifest({"routing/a.json": b"1"}))
-    with pytest.raises(OutputFailed, match="nothing was changed"):
+    with pytest.raises(OutputError, match="nothing was changed"):
         write_outputs(plan)
     assert contents(tmp_path) == {"routing": b"a file"}
 
@@ -191,7 +191,7 @@ def test_a_full_disk_leaves_the_old_files_and_no_others(small_disk: Path) -> Non
     folder = small_disk / "generated"
     old = written(folder, {"a.json": b"a" * 1000, "b.json": b"b" * 1000})
     new = with_manifest({"a.json": b"A" * 100_000, "b.json": b"B" * 200_000})
-    with pytest.raises(OutputFailed, match="no space left on device; nothing was changed"):
+    with pytest.raises(OutputError, match="no space left on device; nothing was changed"):
         write_outputs(plan_outputs(folder, new))
     assert contents(folder) == old
 
@@ -199,6 +199,6 @@ def test_a_full_disk_leaves_the_old_files_and_no_others(small_disk: Path) -> Non
 def test_a_lock_file_on_a_full_disk_keeps_its_old_content(small_disk: Path) -> None:
     path = small_disk / "fleet.lock"
     write_files([(path, b"old")])
-    with pytest.raises(OutputFailed, match="no space left"):
+    with pytest.raises(OutputError, match="no space left"):
         write_files([(path, b"x" * 300_000)])
     assert contents(small_disk) == {"fleet.lock": b"old"}

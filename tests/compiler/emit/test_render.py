@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet_compiler.emit import render
-from fleet_compiler.emit.render import TemplateFault, render_client, render_routing
+from fleet_compiler.emit.render import TemplateError, render_client, render_routing
 from fleet_runtime.artifacts.contract import RoutedModel, RoutedProvider, RoutingTable
 
 TEXT = st.text(min_size=1)
@@ -88,12 +88,12 @@ def templates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 )
 def test_a_broken_template_is_named(templates: Path, template: str, message: str) -> None:
     (templates / "routing.json.j2").write_text(template)
-    with pytest.raises(TemplateFault, match=rf"template 'routing\.json\.j2' {message}"):
+    with pytest.raises(TemplateError, match=rf"template 'routing\.json\.j2' {message}"):
         render_routing(table(["m"]))
 
 
 def test_a_template_cannot_change_what_is_routed(templates: Path) -> None:
     whole = json.dumps(table(["m"]).model_dump(mode="json", by_alias=True))
     (templates / "routing.json.j2").write_text(whole.replace("desk/x", "elsewhere/x"))
-    with pytest.raises(TemplateFault, match="does not render all"):
+    with pytest.raises(TemplateError, match="does not render all"):
         render_routing(table(["m"]))

@@ -8,7 +8,7 @@ import pytest
 
 from fleet_compiler.pipeline import Compiled
 from fleet_runtime.artifacts.contract import FLEET_TABLE, RoutedModel, RoutingTable
-from fleet_runtime.routing.resolver import lock_view, resolve
+from fleet_runtime.routing.resolver import lock_view, resolve_model
 from tests.support.projects import CHAT, compile_text, lock_of
 
 DESK = "http://127.0.0.1:8081"
@@ -74,7 +74,7 @@ def test_a_hidden_model_is_routed_and_marked(tmp_path: Path) -> None:
 def test_the_tag_rule_of_a_kind_of_server_gives_aliases(tmp_path: Path) -> None:
     yaml = f"version: 1\ndefault_provider: desk\nproviders: {{desk: '{DESK}'}}\n"
     compiled = compile_text(tmp_path, yaml, desk=lock_of(DESK, "qwen3:latest", kind="ollama"))
-    assert resolve(table(compiled), lock_view(table(compiled)), "desk/qwen3").available
+    assert resolve_model(table(compiled), lock_view(table(compiled)), "desk/qwen3").available
 
 
 def test_a_lock_of_another_address_counts_for_nothing(tmp_path: Path) -> None:

@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
-from fleet_compiler.lock.discover import Patience, discover, is_asked
-from fleet_runtime.artifacts.contract import Connection
+from fleet_compiler.lock.discover import ProbeLimits, discover, is_polled
+from fleet_runtime.artifacts.contract import ProviderConfig
 from fleet_runtime.dialects.observation import Observation
 from fleet_runtime.dialects.ollama import MAX_ASKS
 from fleet_runtime.simulator import MachineSpec, SimulatedModel, SimulationThread
 
-IMPATIENT = Patience(answer=0.3, total=0.6)
+IMPATIENT = ProbeLimits(answer=0.3, total=0.6)
 CANARY = "canary-5f0a1c"
 
 
-def machine(name: str, url: str, **more: Any) -> Connection:
+def machine(name: str, url: str, **more: Any) -> ProviderConfig:
     known = {
         "name": name,
         "label": name,
@@ -28,7 +28,7 @@ def machine(name: str, url: str, **more: Any) -> Connection:
         "url": url,
         "api_base": f"{url}/v1",
     }
-    return Connection.model_validate(known | more)
+    return ProviderConfig.model_validate(known | more)
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +180,7 @@ def test_progress_is_told_as_it_comes(bad: SimulationThread) -> None:
     ],
 )
 def test_which_machines_fleet_asks_by_itself(settings: dict[str, Any], asked: bool) -> None:
-    assert is_asked(machine("desk", "http://127.0.0.1:1", **settings)) is asked
+    assert is_polled(machine("desk", "http://127.0.0.1:1", **settings)) is asked
 
 
 def test_an_ollama_with_many_models_is_asked_of_all_of_them() -> None:

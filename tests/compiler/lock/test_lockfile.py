@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from fleet_compiler.diagnostics.errors import ConfigInvalid
-from fleet_compiler.lock.lockfile import applying, dump_lock, load_lock, save_lock, with_observations
-from fleet_runtime.artifacts.contract import Connection, Lock, LockedProvider, ModelFacts
+from fleet_compiler.diagnostics.errors import ConfigError
+from fleet_compiler.lock.lockfile import current_entries, dump_lock, load_lock, merge_observations, save_lock
+from fleet_runtime.artifacts.contract import Lock, LockedProvider, ModelFacts, ProviderConfig
 from fleet_runtime.dialects.observation import Observation
 
 URL = "http://127.0.0.1:8080"
@@ -18,8 +18,8 @@ TRAINED = ModelFacts(context=131072, context_source="trained")
 LISTED = ModelFacts(context=8192, context_source="listed")
 
 
-def machine(name: str = "desk", url: str = URL) -> Connection:
-    return Connection.model_validate(
+def machine(name: str = "desk", url: str = URL) -> ProviderConfig:
+    return ProviderConfig.model_validate(
         {"name": name, "label": name, "class": "local", "kind": "auto", "url": url, "api_base": f"{url}/v1"}
     )
 
@@ -33,7 +33,7 @@ def seen(models: dict[str, ModelFacts]) -> Observation:
 
 
 def after(lock: Lock, observation: Observation) -> dict[str, ModelFacts]:
-    return with_observations(lock, {"desk": observation}, [machine()]).providers["desk"].models
+    return merge_observations(lock, {"desk": observation}, [machine()]).providers["desk"].models
 
 
 def test_no_file_is_an_empty_lock(tmp_path: Path) -> None:
@@ -62,8 +62,8 @@ def test_the_order_in_which_machines_answer_does_not_show() -> None:
 
 def test_entries_of_gone_machines_and_changed_addresses_do_not_apply() -> None:
     lock = Lock(providers={**locked({}).providers, **locked({}, "gone").providers})
-    assert list(applying(lock, [machine()]).providers) == ["desk"]
-    assert applying(lock, [machine(url="http://127.0.0.1:9")]).providers == {}
+    assert list(current_entries(lock, [machine()]).providers) == ["desk"]
+    assert current_entries(lock, [machine(url="http://127.0.0.1:9")]).providers == {}
 
 
 def test_a_running_context_is_not_replaced_by_a_weaker_one() -> None:
@@ -78,7 +78,7 @@ def test_a_context_is_replaced_by_one_of_equal_or_stronger_source() -> None:
 
 
 def test_a_model_that_is_no_longer_listed_is_gone_and_comes_back_without_memory() -> None:
-    lock = with_observations(locked({"m": RUNNING}), {"desk": seen({})}, [machine()])
+    lock = merge_observations(locked({"m": RUNNING}), {"desk": seen({})}, [machine()])
     assert lock.providers["desk"].models == {}
     assert after(lock, seen({"m": LISTED}))["m"] == LISTED
 
@@ -95,7 +95,7 @@ def test_a_machine_that_gives_no_list_keeps_its_entry(status: str) -> None:
 
 
 def test_a_machine_that_never_gave_a_list_is_not_recorded() -> None:
-    assert with_observations(Lock(), {"desk": Observation("auto", "offline")}, [machine()]) == Lock()
+    assert merge_observations(Lock(), {"desk": Observation("auto", "offline")}, [machine()]) == Lock()
 
 
 def test_another_product_at_the_same_address_is_remembered_by_nothing() -> None:
@@ -122,7 +122,7 @@ def test_another_product_at_the_same_address_is_remembered_by_nothing() -> None:
 )
 def test_a_damaged_lock_is_refused_by_name(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "fleet.lock").write_bytes(content)
-    with pytest.raises(ConfigInvalid) as refusal:
+    with pytest.raises(ConfigError) as refusal:
         load_lock(tmp_path / "fleet.lock")
     [diagnostic] = refusal.value.diagnostics
     assert diagnostic.message.startswith(message)
@@ -131,7 +131,7 @@ def test_a_damaged_lock_is_refused_by_name(tmp_path: Path, content: bytes, messa
 
 def test_a_merge_conflict_is_refused_at_its_line(tmp_path: Path) -> None:
     (tmp_path / "fleet.lock").write_text('{\n  "format": 1,\n<<<<<<< HEAD\n}\n')
-    with pytest.raises(ConfigInvalid) as refusal:
+    with pytest.raises(ConfigError) as refusal:
         load_lock(tmp_path / "fleet.lock")
     [diagnostic] = refusal.value.diagnostics
     assert diagnostic.span is not None
@@ -140,5 +140,5 @@ def test_a_merge_conflict_is_refused_at_its_line(tmp_path: Path) -> None:
 
 def test_a_folder_instead_of_the_lock_is_refused(tmp_path: Path) -> None:
     (tmp_path / "fleet.lock").mkdir()
-    with pytest.raises(ConfigInvalid, match="1 error"):
+    with pytest.raises(ConfigError, match="1 error"):
         load_lock(tmp_path / "fleet.lock")

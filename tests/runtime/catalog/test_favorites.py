@@ -8,24 +8,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet_runtime.artifacts.contract import Status
+from fleet_runtime.artifacts.contract import ProviderStatus
 from fleet_runtime.catalog.favorites import (
     MAX_FAVORITES,
     Change,
     Favorite,
     Favorites,
-    TooManyFavorites,
-    VersionConflict,
+    TooManyFavoritesError,
+    VersionConflictError,
     adding,
     arranging,
     changed,
     favorite_id,
+    favorite_status,
     removing,
     renaming,
-    standing,
 )
-from fleet_runtime.errors import Refused
-from fleet_runtime.routing.resolver import MachineView, Refusal, Resolution
+from fleet_runtime.errors import RequestError
+from fleet_runtime.routing.resolver import ProviderView, Refusal, Resolution
 
 NAMES = {"desk": "desk", "old-desk": "desk", "lab": "lab"}
 MODELS = [f"{provider}/{model}" for provider in ("desk", "lab", "gone") for model in "abc"]
@@ -88,7 +88,7 @@ def test_renaming_merges_what_has_become_the_same_in_the_place_of_the_first() ->
 
 def test_a_change_for_another_version_is_refused_with_the_present_list() -> None:
     favorites = listed("lab/a", version=7)
-    with pytest.raises(VersionConflict) as caught:
+    with pytest.raises(VersionConflictError) as caught:
         changed(favorites, adding("lab/b", 1.0, NAMES), {5, 6})
     assert caught.value.current is favorites
 
@@ -97,7 +97,7 @@ FULL = listed(*(f"desk/m{number}" for number in range(MAX_FAVORITES)))
 
 
 def test_a_full_list_takes_no_more_and_stays_as_it_is() -> None:
-    with pytest.raises(TooManyFavorites, match="at most 1000 favorites"):
+    with pytest.raises(TooManyFavoritesError, match="at most 1000 favorites"):
         changed(FULL, adding("desk/one-more", 2.0, NAMES))
     assert changed(FULL, adding("desk/m0", 2.0, NAMES)) is FULL
 
@@ -127,8 +127,8 @@ def test_the_version_grows_by_one_with_every_change_and_no_id_stands_twice(chang
         favorites = now
 
 
-def machine(status: Status = "online", closed: bool = True) -> MachineView:
-    return MachineView(status, {"a": "a", "alias": "a"}, closed, exclude=("secret-*",))
+def machine(status: ProviderStatus = "online", exhaustive: bool = True) -> ProviderView:
+    return ProviderView(status, {"a": "a", "alias": "a"}, exhaustive, exclude=("secret-*",))
 
 
 @pytest.mark.parametrize(
@@ -140,20 +140,20 @@ def machine(status: Status = "online", closed: bool = True) -> MachineView:
         ("desk/a", machine("degraded"), None),
         ("desk/a", machine("unknown"), None),
         ("desk/b", machine(), "model_not_found"),
-        ("desk/b", machine(closed=False), None),
-        ("desk/secret-b", machine(closed=False), "model_not_found"),
+        ("desk/b", machine(exhaustive=False), None),
+        ("desk/secret-b", machine(exhaustive=False), "model_not_found"),
         ("desk/a", machine("offline"), "provider_offline"),
         ("desk/b", machine("offline"), "provider_offline"),
         ("desk/a", machine("disabled"), "provider_disabled"),
         ("gone/a", machine(), "orphan"),
     ],
 )
-def test_why_a_favorite_cannot_be_used(id: str, view: MachineView, reason: str | None) -> None:
-    assert standing(Favorite(id, 1.0), NAMES, {"desk": view, "lab": view}).reason == reason
+def test_why_a_favorite_cannot_be_used(id: str, view: ProviderView, reason: str | None) -> None:
+    assert favorite_status(Favorite(id, 1.0), NAMES, {"desk": view, "lab": view}).reason == reason
 
 
 def test_a_favorite_goes_by_the_present_name_of_its_machine() -> None:
-    stands = standing(Favorite("old-desk/alias", 1.0), NAMES, {"desk": machine()})
+    stands = favorite_status(Favorite("old-desk/alias", 1.0), NAMES, {"desk": machine()})
     assert (stands.id, stands.listed) == ("desk/alias", "a")
 
 
@@ -189,7 +189,7 @@ def test_the_id_under_which_a_name_is_kept(answer: Resolution, id: str) -> None:
     ],
 )
 def test_what_cannot_be_a_favorite(answer: Resolution, code: str, says: str) -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RequestError) as caught:
         favorite_id(answer, forwards=False)
     assert caught.value.answer.code == code
     assert says in caught.value.answer.message

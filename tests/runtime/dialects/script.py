@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fleet_runtime.artifacts.contract import Kind
-from fleet_runtime.dialects import look
-from fleet_runtime.dialects.observation import Answer, Ask, Observation
+from fleet_runtime.artifacts.contract import ProviderKind
+from fleet_runtime.dialects import probe_provider
+from fleet_runtime.dialects.observation import Observation, ProbeRequest, ProbeResponse
 from tests.support.recorded import recorded
 
-NOT_FOUND = Answer(404, body=b"not found")
+NOT_FOUND = ProbeResponse(404, body=b"not found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Looked:
     """A finished look: what it saw, and what it asked in order."""
 
     seen: Observation
-    asked: list[Ask]
+    asked: list[ProbeRequest]
 
     @property
     def paths(self) -> list[str]:
@@ -28,10 +28,10 @@ class Looked:
 
 
 def look_at(
-    answers: Mapping[str, Answer], kind: Kind = "auto", previous: Observation | None = None
+    answers: Mapping[str, ProbeResponse], kind: ProviderKind = "auto", previous: Observation | None = None
 ) -> Looked:
     """Run a look against `answers` by path; any other path is 404."""
-    looking = look(kind, previous)
+    looking = probe_provider(kind, previous)
     asked = [next(looking)]
     while True:
         try:
@@ -41,16 +41,16 @@ def look_at(
             return Looked(seen, asked)
 
 
-def replay(name: str) -> Answer:
+def replay(name: str) -> ProbeResponse:
     """The recorded answer ``<set>/<name>``."""
     exchange = recorded(name)
-    return Answer(exchange.status, exchange.lowered, exchange.body)
+    return ProbeResponse(exchange.status, exchange.lowered, exchange.body)
 
 
-def answer(value: Any, status: int = 200, **headers: str) -> Answer:
+def answer(value: Any, status: int = 200, **headers: str) -> ProbeResponse:
     """An answer with `value` as its JSON."""
-    return Answer(status, {"content-type": "application/json", **headers}, json.dumps(value).encode())
+    return ProbeResponse(status, {"content-type": "application/json", **headers}, json.dumps(value).encode())
 
 
-def listing(*items: Any) -> Answer:
+def listing(*items: Any) -> ProbeResponse:
     return answer({"object": "list", "data": list(items)})

@@ -8,10 +8,10 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fleet_runtime.artifacts.contract import Kind, LockedProvider, as_data, canonical
-from fleet_runtime.dialects import KINDS, look
-from fleet_runtime.dialects.observation import Answer, Observation
-from fleet_runtime.routing.model_id import model_id_fault
+from fleet_runtime.artifacts.contract import LockedProvider, ProviderKind, canonical_json, to_data
+from fleet_runtime.dialects import KINDS, probe_provider
+from fleet_runtime.dialects.observation import Observation, ProbeResponse
+from fleet_runtime.routing.model_id import model_id_problem
 
 KEYS = st.sampled_from(
     [
@@ -101,7 +101,7 @@ BODIES = (
     | st.binary(max_size=64)
 )
 ANSWERS = st.builds(
-    Answer,
+    ProbeResponse,
     st.just(200) | st.sampled_from([0, 204, 302, 401, 404, 500, 503]),
     st.dictionaries(st.sampled_from(["content-type", "server"]), WORDS | st.just("llama.cpp"), max_size=2),
     BODIES,
@@ -116,8 +116,10 @@ OBSERVED = st.none() | st.builds(
 
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.sampled_from([*KINDS, "auto"]), OBSERVED, st.data())
-def test_any_answers_end_in_an_observation(kind: Kind, previous: Observation | None, data: Any) -> None:
-    looking = look(kind, previous)
+def test_any_answers_end_in_an_observation(
+    kind: ProviderKind, previous: Observation | None, data: Any
+) -> None:
+    looking = probe_provider(kind, previous)
     next(looking)
     for _ in range(50):
         try:
@@ -127,9 +129,9 @@ def test_any_answers_end_in_an_observation(kind: Kind, previous: Observation | N
             break
     else:
         raise AssertionError("the look asks without end")
-    assert all(model_id_fault(model) is None for model in observation.models)
+    assert all(model_id_problem(model) is None for model in observation.models)
     if observation.status == "online":
         assert observation.states.keys() <= observation.models.keys()
     entry = LockedProvider(url="http://m", kind=observation.kind, models=dict(observation.models))
-    canonical(as_data(entry))
+    canonical_json(to_data(entry))
     "\n".join([observation.reason or "", *observation.warnings]).encode()

@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from fleet_runtime.artifacts.contract import Kind
+from fleet_runtime.artifacts.contract import ProviderKind
 from fleet_runtime.dialects import KINDS
 from fleet_runtime.dialects.listing import MAX_MODELS
-from fleet_runtime.dialects.observation import Answer, Observation
+from fleet_runtime.dialects.observation import Observation, ProbeResponse
 from tests.runtime.dialects.script import answer, listing, look_at
 
 HTML = {"content-type": "text/html; charset=utf-8"}
@@ -18,25 +18,39 @@ HTML = {"content-type": "text/html; charset=utf-8"}
 @pytest.mark.parametrize(
     ("hostile", "reason"),
     [
-        (Answer(200, HTML, b"<!doctype html><p>secret"), "answered an HTML page instead of a list of models"),
-        (Answer(200, {}, b"<html>"), "answered an HTML page instead of a list of models"),
-        (Answer(200, {}, b"secret"), "answered something that is not JSON instead of a list of models"),
-        (Answer(200, {}, b""), "answered an empty body instead of a list of models"),
-        (Answer(200, {}, b"{}"), "answered JSON without a list of models"),
-        (Answer(200, {}, b'{"data": {"a": 1}}'), "answered JSON without a list of models"),
-        (Answer(200, {}, b'{"data": null}'), "answered JSON without a list of models"),
-        (Answer(200, {}, b"7"), "answered JSON without a list of models"),
-        (Answer(200, {}, b"[" * 100_000), "answered something that is not JSON instead of a list of models"),
-        (Answer(200, {}, b"\xff\xfe"), "answered something that is not JSON instead of a list of models"),
-        (Answer(204, {}, b""), "answered 204"),
-        (Answer(302, {"location": "http://other/"}, b""), "answered 302"),
-        (Answer(404, {}, b"secret"), "answered 404"),
-        (Answer(500, {}, b"secret"), "answered 500"),
-        (Answer(503, {}, b'{"error": {"message": "secret"}}'), "answered 503"),
+        (
+            ProbeResponse(200, HTML, b"<!doctype html><p>secret"),
+            "answered an HTML page instead of a list of models",
+        ),
+        (ProbeResponse(200, {}, b"<html>"), "answered an HTML page instead of a list of models"),
+        (
+            ProbeResponse(200, {}, b"secret"),
+            "answered something that is not JSON instead of a list of models",
+        ),
+        (ProbeResponse(200, {}, b""), "answered an empty body instead of a list of models"),
+        (ProbeResponse(200, {}, b"{}"), "answered JSON without a list of models"),
+        (ProbeResponse(200, {}, b'{"data": {"a": 1}}'), "answered JSON without a list of models"),
+        (ProbeResponse(200, {}, b'{"data": null}'), "answered JSON without a list of models"),
+        (ProbeResponse(200, {}, b"7"), "answered JSON without a list of models"),
+        (
+            ProbeResponse(200, {}, b"[" * 100_000),
+            "answered something that is not JSON instead of a list of models",
+        ),
+        (
+            ProbeResponse(200, {}, b"\xff\xfe"),
+            "answered something that is not JSON instead of a list of models",
+        ),
+        (ProbeResponse(204, {}, b""), "answered 204"),
+        (ProbeResponse(302, {"location": "http://other/"}, b""), "answered 302"),
+        (ProbeResponse(404, {}, b"secret"), "answered 404"),
+        (ProbeResponse(500, {}, b"secret"), "answered 500"),
+        (ProbeResponse(503, {}, b'{"error": {"message": "secret"}}'), "answered 503"),
     ],
 )
 @pytest.mark.parametrize("kind", ["auto", "llama-swap", "openai"])
-def test_fault_18_an_unusable_list_is_degraded_and_says_why(kind: Kind, hostile: Answer, reason: str) -> None:
+def test_fault_18_an_unusable_list_is_degraded_and_says_why(
+    kind: ProviderKind, hostile: ProbeResponse, reason: str
+) -> None:
     seen = look_at({"/models": hostile}, kind=kind).seen
     assert (seen.status, seen.reason) == ("degraded", f"'/models' {reason}")
     assert "secret" not in repr(seen)
@@ -44,17 +58,19 @@ def test_fault_18_an_unusable_list_is_degraded_and_says_why(kind: Kind, hostile:
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_fault_13_a_refused_key_is_a_matter_of_configuration(status: int) -> None:
-    seen = look_at({"/models": Answer(status)}).seen
+    seen = look_at({"/models": ProbeResponse(status)}).seen
     assert seen.status == "config_error"
 
 
 def test_no_answer_is_offline_with_the_transports_reason() -> None:
-    seen = look_at({"/models": Answer(0, reason="connection refused")}, kind="vllm").seen
+    seen = look_at({"/models": ProbeResponse(0, reason="connection refused")}, kind="vllm").seen
     assert (seen.kind, seen.status, seen.reason) == ("vllm", "offline", "connection refused")
 
 
 def test_a_machine_that_went_away_keeps_the_kind_that_was_found() -> None:
-    seen = look_at({"/models": Answer(0, reason="refused")}, previous=Observation("ollama", "online")).seen
+    seen = look_at(
+        {"/models": ProbeResponse(0, reason="refused")}, previous=Observation("ollama", "online")
+    ).seen
     assert seen.kind == "ollama"
 
 
@@ -103,7 +119,7 @@ def test_fault_18_equal_ids_are_one_model_with_what_either_says() -> None:
     "context", ["8192", -1, 0, 1e308, True, None, [], {}, 0.5, 2**53, float("inf"), float("nan")]
 )
 @pytest.mark.parametrize("kind", KINDS)
-def test_fault_18_a_context_that_is_none_is_unknown(kind: Kind, context: object) -> None:
+def test_fault_18_a_context_that_is_none_is_unknown(kind: ProviderKind, context: object) -> None:
     item = {
         "id": "m",
         "context_length": context,
@@ -135,8 +151,8 @@ def test_a_thousand_bad_ids_do_not_make_a_thousand_warnings() -> None:
 def test_a_list_of_more_models_than_anybody_chooses_from_is_not_read() -> None:
     items = [{"id": f"m{number}", "filler": "x" * 1000} for number in range(10_000)]
     whole, fitting = (json.dumps({"data": some}).encode() for some in (items, items[:MAX_MODELS]))
-    assert len(look_at({"/models": Answer(200, {}, fitting)}, kind="openai").seen.models) == MAX_MODELS
-    seen = look_at({"/models": Answer(200, {}, whole)}, kind="openai").seen
+    assert len(look_at({"/models": ProbeResponse(200, {}, fitting)}, kind="openai").seen.models) == MAX_MODELS
+    seen = look_at({"/models": ProbeResponse(200, {}, whole)}, kind="openai").seen
     assert (seen.status, seen.reason) == (
         "degraded",
         "'/models' answered a list of 10000 models, and 2000 are read at most",
@@ -145,5 +161,5 @@ def test_a_list_of_more_models_than_anybody_chooses_from_is_not_read() -> None:
 
 def test_an_answer_that_came_and_cannot_be_used_degrades_and_is_no_silence() -> None:
     for status, reason in ((200, "sent an answer of more than 2000000 bytes"), (308, "redirected (308)")):
-        seen = look_at({"/models": Answer(status, reason=reason)}, kind="openai").seen
+        seen = look_at({"/models": ProbeResponse(status, reason=reason)}, kind="openai").seen
         assert (seen.status, seen.reason) == ("degraded", reason)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from fleet_runtime.artifacts.contract import ModelFacts
-from fleet_runtime.dialects.observation import Answer, Ask
+from fleet_runtime.dialects.observation import ProbeRequest, ProbeResponse
 from fleet_runtime.dialects.ollama import MAX_ASKS
 from tests.runtime.dialects.script import answer, listing, look_at
 
@@ -39,12 +39,12 @@ def test_ollama_is_asked_by_post_for_each_model_once() -> None:
     assert look_at(answers, previous=first.seen).paths == ["/models", "/api/ps"]
 
 
-def ollama(*models: tuple[str, int]) -> Answer:
+def ollama(*models: tuple[str, int]) -> ProbeResponse:
     """A list of models, each with the time at which it changed."""
     return listing(*({"id": id, "created": changed, "owned_by": "library"} for id, changed in models))
 
 
-def shown_of(asked: list[Ask]) -> list[str]:
+def shown_of(asked: list[ProbeRequest]) -> list[str]:
     """The models that ``/api/show`` was asked of."""
     return [json.loads(ask.body)["model"] for ask in asked if ask.body is not None]
 
@@ -87,11 +87,11 @@ def test_models_of_ollama_that_were_asked_in_vain_are_asked_again_after_all_othe
 
 def test_an_ollama_that_does_not_answer_is_asked_no_more_in_this_look_and_keeps_what_it_said() -> None:
     models = {"/models": ollama(("a", 1), ("b", 1), ("c", 1))}
-    silent = look_at(models | {"/api/show": Answer(0, reason="timed out")})
+    silent = look_at(models | {"/api/show": ProbeResponse(0, reason="timed out")})
     assert shown_of(silent.asked) == ["a"]
     answering = look_at(models | {"/api/show": SHOWN}, previous=silent.seen)
     assert shown_of(answering.asked) == ["b", "c", "a"]
-    away = look_at({"/models": Answer(0, reason="refused")}, previous=answering.seen)
+    away = look_at({"/models": ProbeResponse(0, reason="refused")}, previous=answering.seen)
     back = look_at(models | {"/api/show": SHOWN}, previous=away.seen)
     assert shown_of(back.asked) == []
     assert back.seen.models == answering.seen.models
@@ -180,5 +180,5 @@ def test_a_hosted_providers_list_is_read_by_the_names_in_use() -> None:
 
 
 def test_a_bare_list_is_a_list() -> None:
-    bare = Answer(200, body=b'[{"id": "m"}]')
+    bare = ProbeResponse(200, body=b'[{"id": "m"}]')
     assert list(look_at({"/models": bare}, kind="openai").seen.models) == ["m"]

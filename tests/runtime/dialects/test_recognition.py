@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fleet_runtime.artifacts.contract import Kind
+from fleet_runtime.artifacts.contract import ProviderKind
 from fleet_runtime.dialects import KINDS, other_names
 from fleet_runtime.dialects.observation import Observation
 from tests.runtime.dialects.script import answer, listing, look_at, replay
@@ -58,7 +58,7 @@ def test_a_configured_kind_is_believed_where_the_list_names_nobody() -> None:
 
 @pytest.mark.parametrize("configured", KINDS)
 def test_fault_20_another_product_than_configured_is_a_warning_and_read_as_what_it_is(
-    configured: Kind,
+    configured: ProviderKind,
 ) -> None:
     actual = "llama-server" if configured != "llama-server" else "llama-swap"
     seen = look_at({"/models": LISTS[actual]}, kind=configured).seen
@@ -85,5 +85,7 @@ def test_an_ollama_without_a_model_is_online_and_empty() -> None:
         ("auto", "qwen3:latest", ()),
     ],
 )
-def test_a_tag_is_left_out_only_by_ollamas_rule(kind: Kind, model: str, names: tuple[str, ...]) -> None:
+def test_a_tag_is_left_out_only_by_ollamas_rule(
+    kind: ProviderKind, model: str, names: tuple[str, ...]
+) -> None:
     assert other_names(kind, model) == names

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from fleet_runtime.dialects import KINDS, drive, listing, look
-from fleet_runtime.dialects.observation import Answer, Ask, Look, Observation, step
+from fleet_runtime.dialects import KINDS, drive, listing, probe_provider
+from fleet_runtime.dialects.observation import Observation, Probe, ProbeRequest, ProbeResponse, step
 from tests.runtime.dialects.script import answer, look_at
 from tests.runtime.dialects.test_recognition import LISTS
 
 ITEM = {"id": "m", "object": "model", "owned_by": "llama-swap", "context_length": 4096}
 
 
-def listed(*items: Any, created: int = 1, server: str = "") -> dict[str, Answer]:
+def listed(*items: Any, created: int = 1, server: str = "") -> dict[str, ProbeResponse]:
     return {"/models": answer({"data": [item | {"created": created} for item in items]}, server=server)}
 
 
@@ -26,7 +26,7 @@ def test_a_list_in_which_only_the_time_has_changed_is_not_read_again(
 ) -> None:
     item = ITEM | {"owned_by": owner}
     first = look_at(listed(item, created=1)).seen
-    monkeypatch.setattr("fleet_runtime.dialects.read_listing", None)
+    monkeypatch.setattr("fleet_runtime.dialects.read_model_list", None)
     second = look_at(listed(item, created=2), previous=first).seen
     assert second == first
     assert second.listing is first.listing
@@ -41,7 +41,7 @@ def test_a_list_in_which_only_the_time_has_changed_is_not_read_again(
         listed(ITEM | {"owned_by": "me"}, server="llama.cpp"),
     ],
 )
-def test_any_other_difference_is_seen(answers: dict[str, Answer]) -> None:
+def test_any_other_difference_is_seen(answers: dict[str, ProbeResponse]) -> None:
     first = look_at(listed(ITEM)).seen
     assert look_at(answers, previous=first).seen == look_at(answers).seen
     assert look_at(answers, previous=first).seen != first
@@ -71,17 +71,17 @@ def test_only_a_list_that_says_when_its_models_changed_is_told_apart_by_that() -
 async def test_a_look_can_be_driven_with_its_reading_in_a_thread() -> None:
     readers: list[int] = []
 
-    async def get(ask: Ask) -> Answer:
-        return listed(ITEM).get(ask.path, Answer(404))
+    async def get(ask: ProbeRequest) -> ProbeResponse:
+        return listed(ITEM).get(ask.path, ProbeResponse(404))
 
-    async def read(look: Look, found: Answer) -> Ask | Observation:
-        def here() -> Ask | Observation:
+    async def read(probe_provider: Probe, found: ProbeResponse) -> ProbeRequest | Observation:
+        def here() -> ProbeRequest | Observation:
             readers.append(threading.get_ident())
-            return step(look, found)
+            return step(probe_provider, found)
 
         return await asyncio.to_thread(here)
 
-    seen = await drive(look("auto"), get, read)
+    seen = await drive(probe_provider("auto"), get, read)
     assert (seen, set(seen.models)) == (look_at(listed(ITEM)).seen, {"m"})
     assert len(readers) == 2
     assert threading.get_ident() not in readers

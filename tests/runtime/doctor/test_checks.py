@@ -12,19 +12,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet_runtime.api.fleet_schemas import MACHINE, Fleet, Machine
-from fleet_runtime.api.schemas import Catalog, Favorites, Resolution, Roles
+from fleet_runtime.api.fleet_schemas import PROVIDER_REPORT, FleetStatus, ProviderReport
+from fleet_runtime.api.schemas import FavoriteList, ModelCatalog, Resolution, Roles
 from fleet_runtime.artifacts.contract import ModelFacts, RoutedModel, RoutedProvider
 from fleet_runtime.doctor.gateway_checks import (
-    Finding,
-    Told,
+    DoctorFinding,
+    GatewayReport,
     clock_skew,
     favorite_findings,
     gateway_findings,
-    machine_findings,
+    provider_findings,
     role_findings,
 )
-from fleet_runtime.doctor.local_checks import Checkout, Opencode, file_findings, opencode_findings
+from fleet_runtime.doctor.local_checks import Checkout, OpencodeSetup, file_findings, opencode_findings
 from fleet_runtime.doctor.opencode_config import relaxed
 from fleet_runtime.providers.lock_drift import Drift, OtherContext, find_drift
 from tests.support import artifacts
@@ -32,11 +32,11 @@ from tests.support import artifacts
 URL = "http://127.0.0.1:8400"
 
 
-def machine(name: str, **more: Any) -> Machine:
-    return Machine.model_validate(MACHINE | {"name": name, "in_flight": {}} | more)
+def machine(name: str, **more: Any) -> ProviderReport:
+    return ProviderReport.model_validate(PROVIDER_REPORT | {"name": name, "in_flight": {}} | more)
 
 
-def told(*machines: Machine, skew: float = 0.0, url: str = URL, **fleet: Any) -> Told:
+def told(*machines: ProviderReport, skew: float = 0.0, url: str = URL, **fleet: Any) -> GatewayReport:
     """What a gateway without any fault tells, but for what is given."""
     fields: dict[str, Any] = {
         "snapshot": "sha256:1",
@@ -51,21 +51,21 @@ def told(*machines: Machine, skew: float = 0.0, url: str = URL, **fleet: Any) ->
         "drift": {},
         "providers": list(machines),
     }
-    return Told(
+    return GatewayReport(
         url=url,
-        fleet=Fleet.model_validate(fields | fleet),
+        fleet=FleetStatus.model_validate(fields | fleet),
         skew=skew,
-        catalog=Catalog(snapshot="sha256:1", surface=None, providers=[]),
+        catalog=ModelCatalog(snapshot="sha256:1", surface=None, providers=[]),
         roles={None: Roles(surface=None, roles={})},
         choices={},
-        favorites=Favorites(version=0, favorites=[]),
+        favorites=FavoriteList(version=0, favorites=[]),
     )
 
 
-def whole(told: Told) -> list[Finding]:
+def whole(told: GatewayReport) -> list[DoctorFinding]:
     return [
         *gateway_findings(told, "sha256:1"),
-        *machine_findings(told),
+        *provider_findings(told),
         *role_findings(told),
         *favorite_findings(told),
     ]
@@ -157,7 +157,7 @@ def test_a_role_that_surfaces_share_is_told_once() -> None:
         "arena": Roles.model_validate({"surface": "arena", "roles": own}),
     }
     choices = {id: Resolution.model_validate(away) for id in ("nas/m", "nas/n")}
-    asked = Told(fleet.url, fleet.fleet, 0.0, fleet.catalog, given, choices, fleet.favorites)
+    asked = GatewayReport(fleet.url, fleet.fleet, 0.0, fleet.catalog, given, choices, fleet.favorites)
     assert [finding.where for finding in role_findings(asked)] == [
         "role 'task'",
         "role 'task' of surface 'arena'",
@@ -237,8 +237,8 @@ def test_a_check_that_fails_otherwise_is_told() -> None:
 PROVIDERS: dict[str, Any] = {"desk": {"options": {"baseURL": URL}, "models": {"m": {"id": "desk/m"}}}}
 
 
-def opencode(**read: Any) -> list[Finding]:
-    known = Opencode(True, "generated/opencode.json", PROVIDERS, (), read)
+def opencode(**read: Any) -> list[DoctorFinding]:
+    known = OpencodeSetup(True, "generated/opencode.json", PROVIDERS, (), read)
     return list(opencode_findings(known))
 
 
@@ -256,12 +256,12 @@ def test_a_later_file_of_opencode_s_counts_over_an_earlier_one() -> None:
 
 
 def test_the_remedy_names_a_generated_file_that_is_not_the_usual_one() -> None:
-    [finding] = opencode_findings(Opencode(True, "generated/laptop/opencode.json", PROVIDERS, (), {}))
+    [finding] = opencode_findings(OpencodeSetup(True, "generated/laptop/opencode.json", PROVIDERS, (), {}))
     assert "`fleet run --config generated/laptop/opencode.json opencode`" in finding.remedy
 
 
 def test_a_path_in_a_remedy_can_be_pasted() -> None:
-    [finding] = opencode_findings(Opencode(True, "my files/opencode.json", PROVIDERS, (), {}))
+    [finding] = opencode_findings(OpencodeSetup(True, "my files/opencode.json", PROVIDERS, (), {}))
     assert "--config 'my files/opencode.json'" in finding.remedy
 
 

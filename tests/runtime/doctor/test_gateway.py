@@ -13,7 +13,7 @@ import pytest
 
 from fleet_runtime.simulator import MachineSpec, SimulatedModel, SimulationThread
 from tests.runtime.doctor.conftest import Computer
-from tests.support.raw_server import answering, raw_server
+from tests.support.raw_server import raw_server, responding
 from tests.support.stack import Stack, eventually, free_port, run_fleet, running_stack
 
 SPECS = (
@@ -276,7 +276,7 @@ def test_neither_a_fleet_yaml_nor_a_url_is_wrong_usage(tmp_path: Path, computer:
 async def test_what_is_no_gateway_of_this_version_is_told(
     tmp_path: Path, computer: Computer, answer: bytes, code: int, told: str
 ) -> None:
-    async with raw_server(answering(answer)) as server:
+    async with raw_server(responding(answer)) as server:
         found = await anyio.to_thread.run_sync(computer.diagnose, tmp_path, "--url", server.url)
     [(severity, what)] = found.of(f"gateway '{server.url}'")
     assert (severity, found.code) == ("error", code)

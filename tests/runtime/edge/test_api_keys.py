@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from fleet_runtime.edge.api_keys import Keys, Scope
-from fleet_runtime.errors import Refused
+from fleet_runtime.edge.api_keys import ApiKeys, KeyScope
+from fleet_runtime.errors import RequestError
 from tests.support.artifacts import connection, gateway, write_generated
 from tests.support.process import GatewayProcess, gateway_process
 from tests.support.raw_client import Answer, ask
-from tests.support.raw_server import answering, raw_server
+from tests.support.raw_server import raw_server, responding
 
 UNARY = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
 ENV = {"ALL": "key-of-everything", "CHAT": "key-of-boochat", "BOTH": "key-of-boochat-and-arena"}
@@ -81,7 +81,7 @@ def anyio_backend() -> str:
 @pytest.fixture(scope="module")
 async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[GatewayProcess]:
     generated = tmp_path_factory.mktemp("keys") / "generated"
-    async with raw_server(answering(UNARY)) as server:
+    async with raw_server(responding(UNARY)) as server:
         machine = connection("a", server.url, poll=False, declared={"m": {}})
         write_generated(generated, gateway(machine, surfaces=("boochat", "arena"), keys=KEYS))
         async with gateway_process(generated, env=ENV) as process:
@@ -146,13 +146,13 @@ def test_the_time_of_a_wrong_key_does_not_tell_how_much_of_it_is_right() -> None
     """Medians of interleaved rounds: a key that is right but for its last letter against one that is wrong
     from its first on. A comparison that stopped early would differ by far more than the noise."""
     right = "k" * 4096
-    keys = Keys([(Scope("all", None), right)])
+    keys = ApiKeys([(KeyScope("all", None), right)])
     near, far = (right[:-1] + "x").encode(), ("x" + right[1:]).encode()
 
     def timed(presented: bytes) -> float:
         started = time.perf_counter()
         for _ in range(50):
-            with pytest.raises(Refused):
+            with pytest.raises(RequestError):
                 keys.check(presented, "GET", "/v1/models", None)
         return time.perf_counter() - started
 

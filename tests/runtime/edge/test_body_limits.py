@@ -12,7 +12,7 @@ import pytest
 from tests.support.artifacts import connection
 from tests.support.gateway import gateway_before, running_gateway
 from tests.support.raw_client import ask, client, request
-from tests.support.raw_server import answering, raw_server
+from tests.support.raw_server import raw_server, responding
 
 pytestmark = pytest.mark.anyio
 
@@ -22,7 +22,7 @@ SMALL = {"body": 10_000}
 
 
 async def test_fault_22_a_declared_body_over_the_limit_is_413_before_it_is_read() -> None:
-    async with raw_server(answering(OK)) as machine:
+    async with raw_server(responding(OK)) as machine:
         async with running_gateway(connection("a", machine.url), limits=SMALL) as gateway:
             async with asyncio.timeout(5), client(gateway.port) as browser:
                 await browser.send(
@@ -36,7 +36,7 @@ async def test_fault_22_a_declared_body_over_the_limit_is_413_before_it_is_read(
 
 
 async def test_fault_22_a_chunked_body_over_the_limit_is_413_when_it_is_exceeded() -> None:
-    async with raw_server(answering(OK)) as machine:
+    async with raw_server(responding(OK)) as machine:
         async with running_gateway(connection("a", machine.url), limits=SMALL) as gateway:
             async with asyncio.timeout(5), client(gateway.port) as browser:
                 await browser.send(CHUNKED + b"2711\r\n" + b" " * 10_001)
@@ -52,7 +52,7 @@ async def test_fault_22_a_client_that_sends_all_of_it_first_still_reads_the_413(
 
 
 async def test_fault_22_the_connection_is_good_for_the_next_request_after_a_413() -> None:
-    async with gateway_before(answering(OK), limits=SMALL) as (_, gateway), client(gateway.port) as browser:
+    async with gateway_before(responding(OK), limits=SMALL) as (_, gateway), client(gateway.port) as browser:
         await browser.send(request("/v1/embeddings", b" " * 20_000))
         assert (await browser.answer()).status == 413
         await browser.send(request("/v1/embeddings", {"model": "a/m"}))
@@ -60,7 +60,7 @@ async def test_fault_22_the_connection_is_good_for_the_next_request_after_a_413(
 
 
 async def test_fault_22_a_body_at_the_limit_passes() -> None:
-    async with gateway_before(answering(OK), limits=SMALL) as (_, gateway):
+    async with gateway_before(responding(OK), limits=SMALL) as (_, gateway):
         body = json.dumps({"model": "a/m", "input": ""}).encode()
         body = body.replace(b'""', b'"' + b"x" * (10_000 - len(body)) + b'"')
         assert len(body) == 10_000
@@ -69,7 +69,10 @@ async def test_fault_22_a_body_at_the_limit_passes() -> None:
 
 @pytest.mark.parametrize("size", [3_000_000, 20_000_000])
 async def test_fault_22_large_bodies_pass_whole_declared_and_chunked(size: int) -> None:
-    async with raw_server(answering(OK)) as machine, running_gateway(connection("a", machine.url)) as gateway:
+    async with (
+        raw_server(responding(OK)) as machine,
+        running_gateway(connection("a", machine.url)) as gateway,
+    ):
         body = b'{"model":"a/m","image":"' + b"A" * size + b'"}'
         onward = body.replace(b"a/m", b"m")
         assert (await ask(gateway.port, "/v1/chat/completions", body)).status == 200
@@ -88,7 +91,10 @@ async def test_fault_22_the_memory_of_large_bodies_is_given_back() -> None:
     def resident() -> int:
         return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
-    async with raw_server(answering(OK)) as machine, running_gateway(connection("a", machine.url)) as gateway:
+    async with (
+        raw_server(responding(OK)) as machine,
+        running_gateway(connection("a", machine.url)) as gateway,
+    ):
         body = b'{"model":"a/m","image":"' + b"A" * 20_000_000 + b'"}'
 
         async def send_some() -> int:

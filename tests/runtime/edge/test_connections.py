@@ -11,7 +11,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from fleet_runtime.edge.protocol import EdgeProtocol
 from tests.support.gateway import gateway_before
 from tests.support.raw_client import client, request
-from tests.support.raw_server import Peer, answering
+from tests.support.raw_server import Peer, responding
 
 pytestmark = pytest.mark.anyio
 
@@ -37,7 +37,7 @@ async def test_the_base_class_has_what_ours_overrides_and_uses() -> None:
 
 
 async def test_a_connection_is_kept_for_as_many_requests_as_come() -> None:
-    async with gateway_before(answering(OK)) as (machine, gateway), client(gateway.port) as browser:
+    async with gateway_before(responding(OK)) as (machine, gateway), client(gateway.port) as browser:
         for _ in range(50):
             await browser.send(request(CHAT, {"model": "a/m"}))
             assert (await browser.answer()).status == 200
@@ -46,7 +46,7 @@ async def test_a_connection_is_kept_for_as_many_requests_as_come() -> None:
 
 
 async def test_a_connection_is_closed_after_the_answer_when_the_client_says_so() -> None:
-    async with gateway_before(answering(OK)) as (_, gateway), client(gateway.port) as browser:
+    async with gateway_before(responding(OK)) as (_, gateway), client(gateway.port) as browser:
         await browser.send(request(CHAT, {"model": "a/m"}, {"connection": "close"}))
         answer = await browser.answer()
         assert answer.header(b"connection") == [b"close"]
@@ -56,7 +56,7 @@ async def test_a_connection_is_closed_after_the_answer_when_the_client_says_so()
 
 async def test_a_machine_that_closes_its_connection_does_not_close_the_clients() -> None:
     closing = OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
-    async with gateway_before(answering(closing)) as (machine, gateway), client(gateway.port) as browser:
+    async with gateway_before(responding(closing)) as (machine, gateway), client(gateway.port) as browser:
         for _ in range(3):
             await browser.send(request(CHAT, {"model": "a/m"}))
             answer = await browser.answer()
@@ -66,7 +66,7 @@ async def test_a_machine_that_closes_its_connection_does_not_close_the_clients()
 
 async def test_an_offer_to_upgrade_is_not_taken_and_the_next_request_is_read() -> None:
     offer = {"connection": "Upgrade, HTTP2-Settings", "upgrade": "h2c", "http2-settings": "AAEAAEAA"}
-    async with gateway_before(answering(OK)) as (machine, gateway), client(gateway.port) as browser:
+    async with gateway_before(responding(OK)) as (machine, gateway), client(gateway.port) as browser:
         whole = request(CHAT, {"model": "a/m", "n": 1}, offer)
         at = whole.index(b"\r\n\r\n") + 4
         for pieces in ((whole,), (whole[:at], whole[at:]), (whole + whole,)):

@@ -13,7 +13,7 @@ from fleet_runtime.proxy.json_body import Receive
 from tests.support.artifacts import connection
 from tests.support.gateway import models, running_gateway
 from tests.support.raw_client import ask, client, request
-from tests.support.raw_server import answering, raw_server
+from tests.support.raw_server import raw_server, responding
 
 pytestmark = pytest.mark.anyio
 
@@ -29,7 +29,7 @@ PATHS = [endpoint.path for endpoint in ENDPOINTS] + [
 
 async def test_every_endpoint_is_proxied_on_every_base_and_on_former_names() -> None:
     async with (
-        raw_server(answering(OK)) as machine,
+        raw_server(responding(OK)) as machine,
         running_gateway(
             connection("a", machine.url), table={"names": {"a": "a", "old-a": "a"}}, surfaces=("boochat",)
         ) as gateway,
@@ -50,7 +50,7 @@ async def test_every_endpoint_is_proxied_on_every_base_and_on_former_names() -> 
 
 
 async def test_an_api_that_does_not_stand_under_v1_is_reached_at_its_own_prefix() -> None:
-    async with raw_server(answering(OK)) as machine:
+    async with raw_server(responding(OK)) as machine:
         served = connection("a", f"{machine.url}/x", api_base=f"{machine.url}/x/openai/v3")
         async with running_gateway(served) as gateway:
             await ask(gateway.port, "/v1/chat/completions?a=b&c", {"model": "a/m"})
@@ -60,7 +60,10 @@ async def test_an_api_that_does_not_stand_under_v1_is_reached_at_its_own_prefix(
 
 
 async def test_a_pinned_path_takes_a_body_without_a_model_and_passes_it_unchanged() -> None:
-    async with raw_server(answering(OK)) as machine, running_gateway(connection("a", machine.url)) as gateway:
+    async with (
+        raw_server(responding(OK)) as machine,
+        running_gateway(connection("a", machine.url)) as gateway,
+    ):
         body = b'{ "content" : "x", "content" : "y" }'
         answer = await ask(gateway.port, "/providers/a/tokenize", body)
         assert answer.status == 200
@@ -70,7 +73,10 @@ async def test_a_pinned_path_takes_a_body_without_a_model_and_passes_it_unchange
 
 
 async def test_the_query_goes_on_without_a_model_in_it() -> None:
-    async with raw_server(answering(OK)) as machine, running_gateway(connection("a", machine.url)) as gateway:
+    async with (
+        raw_server(responding(OK)) as machine,
+        running_gateway(connection("a", machine.url)) as gateway,
+    ):
         for query, onward in (
             ("?beta=true&x=%20", b"?beta=true&x=%20"),
             ("?model=evil&beta=true", b"?beta=true"),

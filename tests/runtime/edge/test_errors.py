@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from fleet_runtime.errors import FAULTS, ErrorAnswer, refused, suggest
+from fleet_runtime.errors import ERROR_KINDS, ErrorResponse, request_error, suggest
 from tests.support.artifacts import connection
 from tests.support.gateway import running_gateway
 from tests.support.raw_client import ask
@@ -32,24 +32,29 @@ STATUSES = {
 
 
 def test_every_documented_code_has_its_status() -> None:
-    assert {code: FAULTS[code].status for code in STATUSES} == STATUSES
+    assert {code: ERROR_KINDS[code].status for code in STATUSES} == STATUSES
 
 
-@pytest.mark.parametrize("code", FAULTS)
+@pytest.mark.parametrize("code", ERROR_KINDS)
 def test_every_code_is_told_in_both_shapes(code: str) -> None:
-    answer = ErrorAnswer(code, "what 'x' did", "model")
+    answer = ErrorResponse(code, "what 'x' did", "model")
     error = json.loads(answer.body())["error"]
-    assert error == {"message": "what 'x' did", "type": FAULTS[code].type, "code": code, "param": "model"}
+    assert error == {
+        "message": "what 'x' did",
+        "type": ERROR_KINDS[code].type,
+        "code": code,
+        "param": "model",
+    }
     anthropic = json.loads(answer.body(anthropic=True))
     assert anthropic["type"] == "error"
-    assert anthropic["error"] == error | {"type": FAULTS[code].anthropic}
+    assert anthropic["error"] == error | {"type": ERROR_KINDS[code].anthropic}
     assert answer.event().startswith(b"\n\ndata: {")
     assert answer.event(anthropic=True).startswith(b"\n\nevent: error\ndata: {")
     assert answer.event().count(b"\n") == 4
 
 
 def test_a_message_that_cannot_be_encoded_is_told_all_the_same() -> None:
-    assert json.loads(refused("not_found", "'\ud800'").answer.body())["error"]["message"] == "'?'"
+    assert json.loads(request_error("not_found", "'\ud800'").answer.body())["error"]["message"] == "'?'"
 
 
 def test_suggestions_stand_at_the_end_of_the_message() -> None:

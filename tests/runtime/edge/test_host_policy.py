@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from fleet_runtime.edge.host_policy import Access
-from fleet_runtime.errors import Refused
+from fleet_runtime.edge.host_policy import HostPolicy
+from fleet_runtime.errors import RequestError
 from fleet_runtime.proxy.headers import RequestHead
 from tests.support import artifacts
 from tests.support.artifacts import connection
 from tests.support.gateway import running_gateway
 from tests.support.raw_client import ask
-from tests.support.raw_server import answering, raw_server
+from tests.support.raw_server import raw_server, responding
 
 CHAT = "/v1/chat/completions"
 OK = b"HTTP/1.1 200 OK\r\nAccess-Control-Allow-Origin: *\r\nContent-Length: 2\r\n\r\n{}"
@@ -29,8 +29,8 @@ def code(host: str, origin: str | None = None, *, listen: str = "127.0.0.1:8400"
     if origin is not None:
         headers.append((b"origin", origin.encode()))
     try:
-        Access(gateway).check(RequestHead(headers))
-    except Refused as refusal:
+        HostPolicy(gateway).check(RequestHead(headers))
+    except RequestError as refusal:
         return refusal.answer.code
     return None
 
@@ -102,7 +102,10 @@ def test_origins_are_those_configured_and_the_gateway_itself() -> None:
 
 @pytest.mark.anyio
 async def test_a_foreign_origin_reaches_no_machine_and_a_foreign_host_neither() -> None:
-    async with raw_server(answering(OK)) as machine, running_gateway(connection("a", machine.url)) as gateway:
+    async with (
+        raw_server(responding(OK)) as machine,
+        running_gateway(connection("a", machine.url)) as gateway,
+    ):
         origin = await ask(gateway.port, CHAT, {"model": "a/m"}, {"origin": "https://evil.example"})
         assert (origin.status, origin.code) == (403, "forbidden_origin")
         host = await ask(gateway.port, CHAT, {"model": "a/m"}, {"host": "evil.example"})
@@ -114,7 +117,7 @@ async def test_a_foreign_origin_reaches_no_machine_and_a_foreign_host_neither() 
 async def test_a_configured_origin_may_ask_and_read_the_answer() -> None:
     origin = "https://chat.example"
     async with (
-        raw_server(answering(OK)) as machine,
+        raw_server(responding(OK)) as machine,
         running_gateway(connection("a", machine.url), origins=(origin,)) as gateway,
     ):
         asking = {"origin": origin, "access-control-request-method": "POST"}
@@ -138,6 +141,9 @@ async def test_a_configured_origin_may_ask_and_read_the_answer() -> None:
 
 @pytest.mark.anyio
 async def test_without_an_origin_a_machines_own_cors_headers_pass_unchanged() -> None:
-    async with raw_server(answering(OK)) as machine, running_gateway(connection("a", machine.url)) as gateway:
+    async with (
+        raw_server(responding(OK)) as machine,
+        running_gateway(connection("a", machine.url)) as gateway,
+    ):
         answer = await ask(gateway.port, CHAT, {"model": "a/m"})
         assert answer.header(b"access-control-allow-origin") == [b"*"]

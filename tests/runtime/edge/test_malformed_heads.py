@@ -9,7 +9,7 @@ import pytest
 from tests.support.artifacts import connection
 from tests.support.gateway import running_gateway
 from tests.support.raw_client import Answer, client, request
-from tests.support.raw_server import answering, raw_server
+from tests.support.raw_server import raw_server, responding
 
 pytestmark = pytest.mark.anyio
 
@@ -110,7 +110,10 @@ async def exchange(port: int, sent: bytes) -> tuple[Answer, bytes]:
 
 @pytest.mark.parametrize("head", HEADS.values(), ids=list(HEADS))
 async def test_fault_23_a_malformed_head_is_refused_and_what_follows_it_is_not_read(head: bytes) -> None:
-    async with raw_server(answering(OK)) as machine, running_gateway(connection("a", machine.url)) as gateway:
+    async with (
+        raw_server(responding(OK)) as machine,
+        running_gateway(connection("a", machine.url)) as gateway,
+    ):
         answer, rest = await exchange(gateway.port, head + SMUGGLED)
         assert answer.status == 400
         assert answer.code == "bad_request"
@@ -132,7 +135,10 @@ HARMLESS = {
 
 @pytest.mark.parametrize("extra", HARMLESS.values(), ids=list(HARMLESS))
 async def test_fault_23_what_cannot_be_misread_goes_on_as_exactly_one_request(extra: bytes) -> None:
-    async with raw_server(answering(OK)) as machine, running_gateway(connection("a", machine.url)) as gateway:
+    async with (
+        raw_server(responding(OK)) as machine,
+        running_gateway(connection("a", machine.url)) as gateway,
+    ):
         async with client(gateway.port) as browser:
             await browser.send(TARGET + HOST + LENGTH + extra + b"\r\n" + BODY)
             assert (await browser.answer()).status == 200
@@ -144,7 +150,10 @@ async def test_fault_23_what_cannot_be_misread_goes_on_as_exactly_one_request(ex
 
 
 async def test_fault_23_pipelined_requests_are_answered_one_after_the_other() -> None:
-    async with raw_server(answering(OK)) as machine, running_gateway(connection("a", machine.url)) as gateway:
+    async with (
+        raw_server(responding(OK)) as machine,
+        running_gateway(connection("a", machine.url)) as gateway,
+    ):
         async with client(gateway.port) as browser:
             await browser.send(
                 b"".join(request("/v1/embeddings", {"model": "a/m", "n": n}) for n in range(5))

@@ -13,7 +13,7 @@ from fleet_runtime.edge.protocol import EdgeProtocol
 from tests.support.artifacts import connection
 from tests.support.gateway import gateway_before, running_gateway
 from tests.support.raw_client import ask, client, request
-from tests.support.raw_server import Peer, answering, raw_server
+from tests.support.raw_server import Peer, raw_server, responding
 
 pytestmark = pytest.mark.anyio
 
@@ -72,7 +72,7 @@ async def test_fault_21_blank_lines_do_not_keep_a_connection() -> None:
 
 
 async def test_fault_21_a_body_that_stops_is_cut_off_and_nothing_is_sent_on() -> None:
-    async with raw_server(answering(OK)) as machine:
+    async with raw_server(responding(OK)) as machine:
         async with running_gateway(connection("a", machine.url), protocol=hasty) as gateway:
             async with asyncio.timeout(5), client(gateway.port) as slow:
                 await slow.send(request("/v1/embeddings", {"model": "a/m"})[:-1])
@@ -82,7 +82,7 @@ async def test_fault_21_a_body_that_stops_is_cut_off_and_nothing_is_sent_on() ->
 
 
 async def test_fault_21_a_body_that_keeps_coming_slowly_is_taken() -> None:
-    async with gateway_before(answering(OK), protocol=hasty) as (_, gateway), client(gateway.port) as slow:
+    async with gateway_before(responding(OK), protocol=hasty) as (_, gateway), client(gateway.port) as slow:
         whole = request("/v1/embeddings", {"model": "a/m", "input": "a" * 20})
         await slow.send(whole[:-30])
         waiting = asyncio.ensure_future(slow.answer())
@@ -113,7 +113,10 @@ async def test_fault_21_200_slow_connections_do_not_slow_the_others_down() -> No
                 times.append(time.perf_counter() - began)
         return sorted(times)[50]
 
-    async with raw_server(answering(OK)) as machine, running_gateway(connection("a", machine.url)) as gateway:
+    async with (
+        raw_server(responding(OK)) as machine,
+        running_gateway(connection("a", machine.url)) as gateway,
+    ):
         before = await median(gateway.port)
         slow = [await asyncio.open_connection("127.0.0.1", gateway.port) for _ in range(200)]
         for _, writer in slow:

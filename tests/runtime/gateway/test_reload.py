@@ -17,7 +17,7 @@ from fleet_runtime.artifacts.snapshot import load_snapshot
 from tests.support.artifacts import connection, gateway, write_generated
 from tests.support.process import GatewayProcess, gateway_process
 from tests.support.raw_client import Client, ask, client, request
-from tests.support.raw_server import Peer, RawServer, answering, raw_server
+from tests.support.raw_server import Peer, RawServer, raw_server, responding
 
 pytestmark = pytest.mark.anyio
 
@@ -44,7 +44,7 @@ def touch(folder: Path) -> None:
 @asynccontextmanager
 async def machine_and_gateway(tmp_path: Path) -> AsyncIterator[tuple[RawServer, GatewayProcess, Path]]:
     generated = tmp_path / "generated"
-    async with raw_server(answering(UNARY)) as machine:
+    async with raw_server(responding(UNARY)) as machine:
         write(generated, machine.url)
         async with gateway_process(generated) as served:
             yield machine, served, generated
@@ -104,7 +104,7 @@ async def test_a_stream_that_runs_ends_on_the_snapshot_that_it_began_on(tmp_path
         await peer.send(b"8\r\ndata: 2\n\r\n0\r\n\r\n")
 
     generated = tmp_path / "generated"
-    async with raw_server(slow) as old, raw_server(answering(UNARY)) as new:
+    async with raw_server(slow) as old, raw_server(responding(UNARY)) as new:
         write(generated, old.url)
         async with gateway_process(generated) as served, client(served.port) as stream:
             await stream.send(request(CHAT, {"model": "a/m", "stream": True}))
@@ -186,7 +186,7 @@ async def test_a_manifest_that_came_first_is_tried_again_when_the_other_files_co
 
 
 async def test_a_symbolic_link_to_another_release_is_followed(tmp_path: Path) -> None:
-    async with raw_server(answering(UNARY)) as machine:
+    async with raw_server(responding(UNARY)) as machine:
         write(tmp_path / "releases" / "1" / "generated", machine.url, 1)
         second = write(tmp_path / "releases" / "2" / "generated", machine.url, 2)
         current = tmp_path / "current"
@@ -199,7 +199,7 @@ async def test_a_symbolic_link_to_another_release_is_followed(tmp_path: Path) ->
 
 async def test_a_config_map_that_is_updated_through_its_data_link_is_followed(tmp_path: Path) -> None:
     """Kubernetes mounts ``generated/<name> -> ..data/<name>`` and ``..data -> ..<timestamp>``."""
-    async with raw_server(answering(UNARY)) as machine:
+    async with raw_server(responding(UNARY)) as machine:
         mount = tmp_path / "generated"
         write(mount / "..1", machine.url, 1)
         second = write(mount / "..2", machine.url, 2)
@@ -223,7 +223,7 @@ async def test_key_files_are_read_again_though_no_artifact_changed(tmp_path: Pat
     key = tmp_path / "laptop.key"
     key.write_text("old-key\n")
     generated = tmp_path / "generated"
-    async with raw_server(answering(UNARY)) as machine:
+    async with raw_server(responding(UNARY)) as machine:
         write(generated, machine.url, keys={"laptop": {"file": "laptop.key"}})
         async with gateway_process(generated) as served:
 

@@ -6,22 +6,22 @@ from typing import Literal
 
 from fleet_runtime.artifacts.contract import ModelFacts
 from fleet_runtime.dialects.observation import Observation
-from fleet_runtime.providers.health import EMPTIED, MachineState, after_look, next_look
+from fleet_runtime.providers.health import EMPTIED, ProviderState, after_probe, next_probe_delay
 
 GRACE = 30.0
 LIST = {"qwen3-8b": ModelFacts(context=8192, context_source="listed")}
 ONLINE = Observation("llama-swap", "online", models=LIST, states={"qwen3-8b": "loaded"})
 SILENT = Observation("auto", "offline", reason="connection refused")
-NEW = MachineState("unknown", since=1000.0)
+NEW = ProviderState("unknown", since=1000.0)
 
 
 def seen(
-    state: MachineState,
+    state: ProviderState,
     observation: Observation,
     at: float,
     sidecar: Literal["unknown", "up", "down"] = "unknown",
-) -> MachineState:
-    return after_look(
+) -> ProviderState:
+    return after_probe(
         state, observation, sidecar=sidecar, latency=0.01, grace=GRACE, now=at, wall=1000.0 + at
     )
 
@@ -72,14 +72,14 @@ def test_a_silent_sidecar_degrades_its_machine() -> None:
 
 def test_the_next_look_at_a_failing_machine_is_never_after_the_end_of_its_grace() -> None:
     state = seen(seen(NEW, ONLINE, 0), SILENT, 25)
-    assert next_look(state, interval=10, grace=GRACE, now=25) == 5
+    assert next_probe_delay(state, interval=10, grace=GRACE, now=25) == 5
 
 
 def test_a_machine_that_stays_away_is_asked_less_often_but_at_least_once_a_grace() -> None:
     state = seen(NEW, SILENT, 1)
     delays = []
     for at in range(2, 12):
-        delays.append(next_look(state, interval=10, grace=GRACE, now=at))
+        delays.append(next_probe_delay(state, interval=10, grace=GRACE, now=at))
         state = seen(state, SILENT, at)
     assert delays[:2] == [10, 20]
     assert set(delays[2:]) == {GRACE}

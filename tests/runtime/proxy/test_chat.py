@@ -10,7 +10,7 @@ import pytest
 from tests.support.artifacts import connection
 from tests.support.gateway import running_gateway
 from tests.support.raw_client import ask, client, request
-from tests.support.raw_server import Peer, answering, raw_server
+from tests.support.raw_server import Peer, raw_server, responding
 
 pytestmark = pytest.mark.anyio
 
@@ -20,7 +20,7 @@ ANSWER = b"HTTP/1.1 200 OK\r\nServer: x\r\nContent-Type: application/json\r\nCon
 
 async def test_a_unary_answer_comes_back_whole_and_names_who_gave_it() -> None:
     async with (
-        raw_server(answering(ANSWER)) as machine,
+        raw_server(responding(ANSWER)) as machine,
         running_gateway(connection("a", machine.url)) as gateway,
     ):
         body = b'{"temperature":  1.50, "model": "a/m", "messages":[{"role":"user","content":"\\u00e9"}]}'

@@ -10,7 +10,7 @@ import pytest
 from tests.support.artifacts import connection
 from tests.support.gateway import gateway_before, running_gateway
 from tests.support.raw_client import Client, ask, client, request
-from tests.support.raw_server import Peer, Script, answering, raw_server
+from tests.support.raw_server import Peer, Script, raw_server, responding
 
 pytestmark = pytest.mark.anyio
 
@@ -222,6 +222,6 @@ async def test_the_machine_is_read_no_faster_than_the_client_reads() -> None:
 
 
 async def test_answers_of_the_gateway_need_no_machine() -> None:
-    async with gateway_before(answering(OK)) as (machine, gateway):
+    async with gateway_before(responding(OK)) as (machine, gateway):
         assert (await ask(gateway.port, CHAT, b"{")).status == 400
         assert machine.connections == 0

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from fleet_runtime.proxy.headers import RequestHead, percent_encoded, without_model
 from tests.support.gateway import gateway_before
 from tests.support.raw_client import ask
-from tests.support.raw_server import answering
+from tests.support.raw_server import responding
 
 CHAT = "/v1/chat/completions"
 BODY = {"model": "a/m"}
@@ -45,7 +45,7 @@ CLIENTS_OWN = {
 async def test_fault_24_a_machine_sees_its_own_key_and_nothing_of_who_the_client_is(
     path: str, keys: dict[str, str]
 ) -> None:
-    async with gateway_before(answering(OK), keys=keys) as (machine, gateway):
+    async with gateway_before(responding(OK), keys=keys) as (machine, gateway):
         sent_on = {
             "User-Agent": "x/1",
             "anthropic-version": "2023-06-01",
@@ -72,7 +72,7 @@ async def test_a_machines_end_to_end_headers_come_back_with_duplicates_and_witho
         b"X-Fleet-Provider: somebody else\r\nX-Request-Id: another\r\n"
         b"Content-Length: 2\r\n\r\n{}"
     )
-    async with gateway_before(answering(head)) as (_, gateway):
+    async with gateway_before(responding(head)) as (_, gateway):
         answer = await ask(gateway.port, CHAT, BODY)
         assert answer.header(b"set-cookie") == [b"a=1", b"b=2"]
         assert answer.header(b"x-accel-buffering") == [b"no"]
@@ -84,7 +84,7 @@ async def test_a_machines_end_to_end_headers_come_back_with_duplicates_and_witho
 
 @pytest.mark.anyio
 async def test_a_json_body_is_sent_as_json_whatever_its_content_type_said() -> None:
-    async with gateway_before(answering(OK)) as (machine, gateway):
+    async with gateway_before(responding(OK)) as (machine, gateway):
         for given_type, onward in (
             ("application/x-www-form-urlencoded", b"application/json"),
             ("text/plain", b"application/json"),
@@ -97,7 +97,7 @@ async def test_a_json_body_is_sent_as_json_whatever_its_content_type_said() -> N
 @pytest.mark.anyio
 async def test_a_sound_request_id_is_kept_and_any_other_replaced() -> None:
     """Ours can be read as a UUID: llama-cpp-python answers 400 to any other."""
-    async with gateway_before(answering(OK)) as (machine, gateway):
+    async with gateway_before(responding(OK)) as (machine, gateway):
         answer = await ask(gateway.port, CHAT, BODY, {"x-request-id": "req-1_a.b:c"})
         assert answer.header(b"x-request-id") == [b"req-1_a.b:c"]
         assert machine.requests.pop().header(b"x-request-id") == [b"req-1_a.b:c"]

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fleet_runtime.errors import Refused
+from fleet_runtime.errors import RequestError
 from fleet_runtime.proxy.json_body import JsonBody
 from tests.support.gateway import gateway_before, models
 from tests.support.raw_client import ask
-from tests.support.raw_server import answering
+from tests.support.raw_server import responding
 
 CHAT = "/v1/chat/completions"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
@@ -75,7 +75,7 @@ def read(raw: bytes) -> JsonBody | None:
     """The body, or None where it is refused as a bad request that can be told."""
     try:
         return JsonBody(raw)
-    except Refused as refusal:
+    except RequestError as refusal:
         answer = refusal.answer
     assert answer.status == 400
     assert json.loads(answer.body())["error"]["message"]
@@ -120,7 +120,7 @@ def test_fault_25_any_bytes_are_an_object_or_refused(raw: bytes) -> None:
 @given(raw=bodies())
 @settings(max_examples=120, deadline=None)
 async def test_fault_25_the_machine_reads_the_model_that_was_routed_or_nothing_arrives(raw: bytes) -> None:
-    async with gateway_before(answering(OK), lists={"a": models("m", "n", "é")}) as (machine, gateway):
+    async with gateway_before(responding(OK), lists={"a": models("m", "n", "é")}) as (machine, gateway):
         answer = await ask(gateway.port, CHAT, raw)
         if answer.status != 200:
             assert answer.status in (400, 404)
@@ -198,7 +198,7 @@ NOT_FOUND = {
 async def test_fault_25_hostile_bodies_are_refused_at_once_and_reach_no_machine(
     raw: bytes, status: int, code: str
 ) -> None:
-    async with gateway_before(answering(OK)) as (machine, gateway):
+    async with gateway_before(responding(OK)) as (machine, gateway):
         began = time.perf_counter()
         answer = await ask(gateway.port, CHAT, raw)
         took = time.perf_counter() - began
@@ -222,14 +222,14 @@ async def test_fault_25_hostile_bodies_are_refused_at_once_and_reach_no_machine(
 async def test_fault_25_legal_escapes_and_repeated_keys_are_routed_as_the_machine_reads_them(
     raw: bytes,
 ) -> None:
-    async with gateway_before(answering(OK)) as (machine, gateway):
+    async with gateway_before(responding(OK)) as (machine, gateway):
         assert (await ask(gateway.port, CHAT, raw)).status == 200
         assert machine.requests[0].body == b'{"model":"m"}'
 
 
 @pytest.mark.anyio
 async def test_a_compressed_request_is_refused_since_it_cannot_be_routed() -> None:
-    async with gateway_before(answering(OK)) as (machine, gateway):
+    async with gateway_before(responding(OK)) as (machine, gateway):
         answer = await ask(gateway.port, CHAT, {"model": "a/m"}, {"content-encoding": "gzip"})
         assert (answer.status, answer.code) == (400, "invalid_json")
         assert (

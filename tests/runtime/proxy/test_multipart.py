@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from fleet_runtime.proxy.multipart_body import MultipartBody
 from tests.support.gateway import gateway_before
 from tests.support.raw_client import Answer, ask, client
-from tests.support.raw_server import answering
+from tests.support.raw_server import responding
 
 pytestmark = pytest.mark.anyio
 
@@ -40,7 +40,7 @@ def form(parts: Sequence[Part], boundary: bytes = b"XyZ") -> bytes:
 
 async def sent_on(body: bytes, headers: dict[str, str] | None = None, path: str = PATH) -> bytes:
     """What the machine got for a form that is taken."""
-    async with gateway_before(answering(OK)) as (machine, gateway):
+    async with gateway_before(responding(OK)) as (machine, gateway):
         answer = await ask(gateway.port, path, body, headers or TYPE)
         assert answer.status == 200, answer.body
         [sent] = machine.requests
@@ -49,7 +49,7 @@ async def sent_on(body: bytes, headers: dict[str, str] | None = None, path: str 
 
 async def refusal(body: bytes, headers: dict[str, str] | None = None) -> Answer:
     """What the client got for a form that is not."""
-    async with gateway_before(answering(OK)) as (machine, gateway):
+    async with gateway_before(responding(OK)) as (machine, gateway):
         answer = await ask(gateway.port, PATH, body, headers or TYPE)
         assert machine.requests == []
         return answer
@@ -67,7 +67,7 @@ async def test_fault_27_the_model_is_replaced_wherever_it_stands(parts: tuple[Pa
 async def test_fault_27_a_form_comes_chunked_and_in_any_pieces() -> None:
     body = form((FILE, MODEL, PROMPT))
     head = f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {TYPE['content-type']}\r\n"
-    async with gateway_before(answering(OK)) as (machine, gateway), client(gateway.port) as browser:
+    async with gateway_before(responding(OK)) as (machine, gateway), client(gateway.port) as browser:
         await browser.send(head.encode() + b"Transfer-Encoding: chunked\r\n\r\n")
         for start in range(0, len(body), 17):
             piece = body[start : start + 17]
@@ -170,7 +170,7 @@ async def test_fault_27_a_quoted_boundary_is_read() -> None:
 
 
 async def test_fault_27_a_form_over_the_limit_is_413() -> None:
-    async with gateway_before(answering(OK), limits={"body": 5_000}) as (machine, gateway):
+    async with gateway_before(responding(OK), limits={"body": 5_000}) as (machine, gateway):
         answer = await ask(gateway.port, PATH, form((FILE, MODEL, FILE, FILE)), TYPE)
         assert (answer.status, answer.code) == (413, "body_too_large")
         assert machine.requests == []

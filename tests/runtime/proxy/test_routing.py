@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 
 from fleet_runtime.proxy.endpoints import Routes
-from fleet_runtime.routing.resolver import MachineView
+from fleet_runtime.routing.resolver import ProviderView
 from tests.support.artifacts import connection
 from tests.support.gateway import gateway_before, models, running_gateway
 from tests.support.raw_client import ask
-from tests.support.raw_server import Peer, answering, raw_server
+from tests.support.raw_server import Peer, raw_server, responding
 
 pytestmark = pytest.mark.anyio
 
@@ -21,7 +21,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 
 async def test_fault_26_unknown_names_are_404_and_reach_nobody() -> None:
-    async with raw_server(answering(OK)) as a, raw_server(answering(OK)) as cloud:
+    async with raw_server(responding(OK)) as a, raw_server(responding(OK)) as cloud:
         served = (connection("a", a.url), connection("cloud", cloud.url, **{"class": "cloud"}))
         lists = {"a": models("qwen3-8b", "deepseek/x"), "cloud": models("gpt-4o")}
         async with running_gateway(*served, lists=lists) as gateway:
@@ -50,8 +50,8 @@ async def test_fault_26_unknown_names_are_404_and_reach_nobody() -> None:
 
 
 async def test_a_model_that_is_not_listed_gets_one_fresh_look_before_it_is_refused() -> None:
-    async with gateway_before(answering(OK)) as (machine, gateway):
-        gateway.fleet.fresh["a"] = MachineView("online", {"new": "new"})
+    async with gateway_before(responding(OK)) as (machine, gateway):
+        gateway.fleet.fresh["a"] = ProviderView("online", {"new": "new"})
         assert (await ask(gateway.port, CHAT, {"model": "a/new"})).status == 200
         assert gateway.fleet.looks == ["a"]
         assert machine.requests[0].body == b'{"model":"new"}'
@@ -63,7 +63,7 @@ async def test_a_model_that_is_not_listed_gets_one_fresh_look_before_it_is_refus
     ("status", "code"), [("offline", "provider_unreachable"), ("disabled", "provider_disabled")]
 )
 async def test_a_machine_that_is_away_is_503_and_named_whatever_the_path(status: str, code: str) -> None:
-    async with gateway_before(answering(OK)) as (machine, gateway):
+    async with gateway_before(responding(OK)) as (machine, gateway):
         gateway.fleet.view["a"] = replace(gateway.fleet.view["a"], status=status)  # type: ignore[arg-type]
         for path, body in (
             (CHAT, {"model": "a/m"}),
@@ -79,7 +79,7 @@ async def test_a_machine_that_is_away_is_503_and_named_whatever_the_path(status:
 
 
 async def test_a_provider_that_a_surface_may_not_use_is_403() -> None:
-    async with gateway_before(answering(OK)) as (machine, gateway):
+    async with gateway_before(responding(OK)) as (machine, gateway):
         fleet = gateway.fleet
         table = fleet.tables["/boochat"].model_copy(update={"providers": ()})
         fleet.tables = {**fleet.tables, "/boochat": table}
@@ -90,7 +90,7 @@ async def test_a_provider_that_a_surface_may_not_use_is_403() -> None:
 
 
 async def test_an_old_bare_id_falls_back_to_the_default_role_where_a_surface_allows_it_and_says_so() -> None:
-    async with gateway_before(answering(OK), table={"roles": {"default": ("a/m",)}}) as (machine, gateway):
+    async with gateway_before(responding(OK), table={"roles": {"default": ("a/m",)}}) as (machine, gateway):
         answer = await ask(gateway.port, f"/boochat{CHAT}", {"model": "gone"})
         assert answer.status == 200
         assert answer.header(b"x-fleet-fallback") == [b"gone"]

@@ -13,7 +13,7 @@ from fleet_runtime.proxy.request_record import EndReason
 from tests.support.artifacts import connection
 from tests.support.gateway import gateway_before, running_gateway
 from tests.support.raw_client import Answer, ask, client, request
-from tests.support.raw_server import Peer, Script, answering
+from tests.support.raw_server import Peer, Script, responding
 
 pytestmark = pytest.mark.anyio
 
@@ -57,7 +57,7 @@ async def told(
     async with gateway_before(script, timeouts) as (_, gateway):
         answer = await ask(gateway.port, path, BODY)
         record = await gateway.record()
-        assert record.finished is not None
+        assert record.finished_at is not None
         return answer, record.end_reason
 
 
@@ -220,9 +220,9 @@ async def test_fault_08_comments_count_as_life_and_the_total_is_not_limited() ->
 
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
 async def test_fault_09_a_redirect_is_not_followed_and_tells_where_it_led(code: int) -> None:
-    async with gateway_before(answering(status(b"200 OK"))) as (elsewhere, _):
+    async with gateway_before(responding(status(b"200 OK"))) as (elsewhere, _):
         away = f"http://127.0.0.1:{elsewhere.port}/".encode()
-        script = answering(status(b"%d Go" % code, b"moved", b"Location: " + away))
+        script = responding(status(b"%d Go" % code, b"moved", b"Location: " + away))
         async with gateway_before(script, keys={"a": "secret"}) as (machine, gateway):
             answer = await ask(gateway.port, CHAT, BODY)
             assert (answer.status, answer.code) == (502, "upstream_redirect")
@@ -241,7 +241,7 @@ async def test_fault_10_a_compressed_body_passes_unchanged(
     data = gzip.compress(b'{"a": 1}' * 100, mtime=0)
     head = JSON + b"Content-Encoding: " + coding.encode() + b"\r\n"
     framed = b"Transfer-Encoding: chunked\r\n\r\n" + chunk(data) + b"0\r\n\r\n"
-    script = answering(head + (framed if chunked else b"Content-Length: %d\r\n\r\n%s" % (len(data), data)))
+    script = responding(head + (framed if chunked else b"Content-Length: %d\r\n\r\n%s" % (len(data), data)))
     async with gateway_before(script) as (machine, gateway):
         answer = await ask(gateway.port, CHAT, BODY, {"accept-encoding": asked} if asked else {})
         assert (answer.body, answer.ended) == (data, True)
@@ -376,7 +376,7 @@ async def test_fault_17_a_split_character_goes_on_as_it_was_split() -> None:
 async def test_a_dead_sidecar_is_503_and_not_passed_by() -> None:
     from tests.support.raw_server import raw_server
 
-    async with raw_server(answering(status(b"200 OK", b"{}"))) as machine:
+    async with raw_server(responding(status(b"200 OK", b"{}"))) as machine:
         served = connection("a", machine.url, sidecar={"url": "http://127.0.0.1:1"})
         async with running_gateway(served) as gateway:
             for path in (CHAT, "/v1/completions"):

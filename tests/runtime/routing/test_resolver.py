@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet_runtime.artifacts.contract import Legacy, ProviderClass, RoutedModel, RoutedProvider, RoutingTable
-from fleet_runtime.routing.resolver import MachineView, Resolution, lock_view, resolve
+from fleet_runtime.routing.resolver import ProviderView, Resolution, lock_view, resolve_model
 
 
 def provider(name: str, *models: str, class_: ProviderClass = "local", **aliases: str) -> RoutedProvider:
@@ -51,13 +51,13 @@ def table(
 BOOCHAT = table()
 
 
-def without(name: str) -> dict[str, MachineView]:
+def without(name: str) -> dict[str, ProviderView]:
     view = lock_view(BOOCHAT)
     return view | {name: replace(view[name], status="offline")}
 
 
-def ask(text: str, *, view: dict[str, MachineView] | None = None, **options: object) -> Resolution:
-    return resolve(BOOCHAT, view or lock_view(BOOCHAT), text, **options)  # type: ignore[arg-type]
+def ask(text: str, *, view: dict[str, ProviderView] | None = None, **options: object) -> Resolution:
+    return resolve_model(BOOCHAT, view or lock_view(BOOCHAT), text, **options)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -137,16 +137,18 @@ def test_a_role_moves_to_its_next_choice_while_the_first_is_away_and_says_so() -
 
 def test_a_role_passes_over_a_machine_that_did_not_answer_lately() -> None:
     view = lock_view(BOOCHAT)
-    view["embedding"] = replace(view["embedding"], answering=False)
+    view["embedding"] = replace(view["embedding"], responsive=False)
     assert (ask("@task", view=view).id, ask("@task", view=view).fallback) == ("sam-desktop/qwen3-4b", True)
     assert ask("embedding/qwen3-4b", view=view).available, "its own id is still asked"
 
 
 def test_a_role_goes_on_to_its_next_choice_when_a_request_cannot_reach_the_first() -> None:
-    away = frozenset({"embedding"})
-    assert ask("@task", away=away).id == "sam-desktop/qwen3-4b"
-    assert ask("embedding/qwen3-4b", away=away).id == "embedding/qwen3-4b"
-    assert ask("@task", away=away | {"sam-desktop"}).id == "embedding/qwen3-4b", "nobody left: the first"
+    unreachable = frozenset({"embedding"})
+    assert ask("@task", unreachable=unreachable).id == "sam-desktop/qwen3-4b"
+    assert ask("embedding/qwen3-4b", unreachable=unreachable).id == "embedding/qwen3-4b"
+    assert ask("@task", unreachable=unreachable | {"sam-desktop"}).id == "embedding/qwen3-4b", (
+        "nobody left: the first"
+    )
 
 
 def test_a_name_with_an_unknown_machine_says_that_there_is_no_such_machine() -> None:
@@ -166,7 +168,7 @@ def test_a_role_whose_every_machine_is_away_answers_for_its_first_choice() -> No
 def test_an_unknown_bare_id_becomes_the_default_role_where_the_endpoint_allows_it() -> None:
     answer = ask("gone-model", falls_back=True)
     assert (answer.id, answer.rule, answer.fallback) == ("sam-desktop/qwen3-coder-30b", "bare", True)
-    assert answer.look, "the machine may list it by now"
+    assert answer.may_be_stale, "the machine may list it by now"
 
 
 @pytest.mark.parametrize("text", ["gone/model", "sam-desktop/gone", "llama-swap/gone/model"])
@@ -176,12 +178,12 @@ def test_nothing_with_a_slash_falls_back(text: str) -> None:
 
 def test_a_bare_id_does_not_fall_back_on_a_strict_surface() -> None:
     strict = table(legacy="strict")
-    assert not resolve(strict, lock_view(strict), "gone-model", falls_back=True).available
+    assert not resolve_model(strict, lock_view(strict), "gone-model", falls_back=True).available
 
 
 def test_a_bare_id_never_falls_back_to_a_cloud() -> None:
     cloudy = table(roles={"default": ("deepseek/deepseek-chat",)})
-    answer = resolve(cloudy, lock_view(cloudy), "gone-model", falls_back=True)
+    answer = resolve_model(cloudy, lock_view(cloudy), "gone-model", falls_back=True)
     assert (answer.provider, answer.available) == ("sam-desktop", False)
 
 
@@ -193,7 +195,7 @@ def test_a_bare_id_of_a_default_machine_that_is_away_is_unreachable_not_rerouted
 
 def test_a_composite_id_of_a_provider_outside_the_surface_is_refused_not_reinterpreted() -> None:
     local_only = table(SAM, EMBEDDING)
-    answer = resolve(local_only, lock_view(local_only), "deepseek/deepseek-chat")
+    answer = resolve_model(local_only, lock_view(local_only), "deepseek/deepseek-chat")
     assert answer.refusal is not None
     assert answer.refusal.code == "surface_not_allowed"
 
@@ -207,16 +209,16 @@ def test_the_whole_text_is_the_model_on_a_pinned_path() -> None:
 
 def test_an_unlisted_id_is_sent_where_the_list_is_not_known() -> None:
     view = lock_view(BOOCHAT)
-    view["embedding"] = replace(view["embedding"], closed=False)
+    view["embedding"] = replace(view["embedding"], exhaustive=False)
     assert ask("embedding/new-model", view=view).available
 
 
 def test_an_excluded_id_is_refused_even_where_the_list_is_not_known() -> None:
     view = lock_view(BOOCHAT)
-    view["embedding"] = replace(view["embedding"], closed=False, exclude=("new-*",))
+    view["embedding"] = replace(view["embedding"], exhaustive=False, exclude=("new-*",))
     answer = ask("embedding/new-model", view=view)
     assert answer.refusal is not None
-    assert not answer.look
+    assert not answer.may_be_stale
 
 
 @given(st.text())

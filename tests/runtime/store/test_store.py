@@ -18,10 +18,10 @@ from pathlib import Path
 
 import pytest
 
-from fleet_runtime.catalog.favorites import Favorites, VersionConflict, adding, removing
+from fleet_runtime.catalog.favorites import Favorites, VersionConflictError, adding, removing
 from fleet_runtime.event_log import EventLog
 from fleet_runtime.store.sqlite import HISTORY_ROWS, MIGRATIONS
-from fleet_runtime.store.store import StatusChange, Store, StoreUnavailable, keep_history, state_path
+from fleet_runtime.store.store import StatusChange, Store, StoreUnavailableError, keep_history, state_path
 
 pytestmark = pytest.mark.anyio
 
@@ -84,7 +84,7 @@ async def test_of_two_changes_for_one_version_one_is_refused(path: Path) -> None
             return_exceptions=True,
         )
         assert isinstance(first, Favorites)
-        assert isinstance(second, VersionConflict)
+        assert isinstance(second, VersionConflictError)
         assert ids(store) == ["a/1", "a/2"]
 
 
@@ -279,7 +279,7 @@ async def test_a_file_removed_while_it_could_not_be_written_is_written_anew(path
         await add(store, "a/1")
         shutil.rmtree(path.parent)
         path.parent.write_text("in the way")
-        with pytest.raises(StoreUnavailable):
+        with pytest.raises(StoreUnavailableError):
             await add(store, "a/2")
         assert ids(store) == ["a/1"]
         path.parent.unlink()
@@ -312,7 +312,7 @@ async def test_fault_30_a_full_disk_loses_nothing_and_is_left_behind(small_disk:
         with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
             while True:
                 file.write(b"x" * 1024)
-        with pytest.raises(StoreUnavailable, match="full"):
+        with pytest.raises(StoreUnavailableError, match="full"):
             await add(store, *(f"b/{number}-{'x' * 400}" for number in range(200)))
         held = ids(store)
         assert held[:2] == ["a/1", "a/2"]
@@ -334,7 +334,7 @@ async def test_fault_30_a_file_that_may_not_grow(path: Path) -> None:
         await add(store, "a/1")
         resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
         try:
-            with pytest.raises(StoreUnavailable):
+            with pytest.raises(StoreUnavailableError):
                 await add(store, *(f"b/{number}" for number in range(1000)))
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -354,7 +354,7 @@ async def test_fault_30_a_disk_that_is_full_from_the_start(small_disk: Path) -> 
     async with opened(small_disk / "state.db") as store:
         assert store.favorites == Favorites()
         assert fault(store)
-        with pytest.raises(StoreUnavailable):
+        with pytest.raises(StoreUnavailableError):
             await add(store, "a/1")
         (small_disk / "filler").unlink()
         await add(store, "a/1")
@@ -369,7 +369,7 @@ async def test_fault_30_a_read_only_folder_shows_what_it_holds(small_disk: Path)
     async with opened(path) as store:
         assert ids(store) == ["a/1"]
         assert fault(store)
-        with pytest.raises(StoreUnavailable):
+        with pytest.raises(StoreUnavailableError):
             await add(store, "a/2")
         assert ids(store) == ["a/1"]
         subprocess.run(["mount", "-o", "remount,rw", str(small_disk)], check=True)
@@ -395,7 +395,7 @@ async def test_fault_30_a_folder_without_the_right_to_write(path: Path) -> None:
     async with opened(path) as store:
         assert ids(store) == ["a/1"]
         assert fault(store)
-        with pytest.raises(StoreUnavailable):
+        with pytest.raises(StoreUnavailableError):
             await add(store, "a/2")
     path.parent.chmod(0o700)
 
@@ -404,7 +404,7 @@ async def test_a_folder_in_the_place_of_the_file_does_not_stop_the_gateway(path:
     path.mkdir(parents=True)
     async with opened(path) as store:
         assert str(path) in fault(store)
-        with pytest.raises(StoreUnavailable):
+        with pytest.raises(StoreUnavailableError):
             await add(store, "a/1")
 
 
@@ -416,7 +416,7 @@ async def test_a_file_of_a_newer_version_is_left_as_it_is(path: Path) -> None:
     async with opened(path) as store:
         assert "newer version" in fault(store)
         assert ids(store) == ["a/1"]
-        with pytest.raises(StoreUnavailable):
+        with pytest.raises(StoreUnavailableError):
             await add(store, "a/2")
 
 

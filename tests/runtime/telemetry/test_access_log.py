@@ -16,13 +16,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet_runtime.proxy.request_record import Record
+from fleet_runtime.proxy.request_record import RequestRecord
 from fleet_runtime.telemetry.access_log import AccessLog, Line, LogFormat, json_line, text_line
 from fleet_runtime.telemetry.logging_setup import JsonFormatter, TextFormatter
 from tests.support.artifacts import connection, gateway, write_generated
 from tests.support.process import gateway_process
 from tests.support.raw_client import ask, client, request
-from tests.support.raw_server import Peer, answering, raw_server
+from tests.support.raw_server import Peer, raw_server, responding
 
 NOW = 1_795_300_000.25
 MOMENT = "2026-11-21T22:26:40.250Z"
@@ -30,14 +30,14 @@ UNARY = b'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 9
 PAIR = re.compile(r' (\w+)=("(?:[^"\\]|\\.)*"|\S+)')
 
 
-def record(**fields: Any) -> Record:
-    told = Record("r1", "arena", "/v1/chat/completions", started=10.0, finished=12.5)
+def record(**fields: Any) -> RequestRecord:
+    told = RequestRecord("r1", "arena", "/v1/chat/completions", started_at=10.0, finished_at=12.5)
     for name, value in fields.items():
         setattr(told, name, value)
     return told
 
 
-def whole() -> Record:
+def whole() -> RequestRecord:
     return record(
         requested="old name",
         provider="a",
@@ -47,8 +47,8 @@ def whole() -> Record:
         status=200,
         bytes_in=10,
         bytes_out=20,
-        first_byte=10.25,
-        own=0.000125,
+        first_byte_at=10.25,
+        gateway_seconds=0.000125,
     )
 
 
@@ -103,18 +103,18 @@ def test_what_is_not_known_is_null_or_a_dash() -> None:
 
 
 @given(st.text(), st.text())
-def test_whatever_a_client_calls_a_model_it_stays_one_line_of_known_members(asked: str, path: str) -> None:
-    told = record(requested=asked, model=asked, endpoint="/" + path)
+def test_whatever_a_client_calls_a_model_it_stays_one_line_of_known_members(sent_at: str, path: str) -> None:
+    told = record(requested=sent_at, model=sent_at, endpoint="/" + path)
     text = text_line(told, NOW)
     assert text.count(b"\n") == 1
     assert all(0x20 <= byte < 0x7F for byte in text[:-1])
     pairs = dict(PAIR.findall(text.decode()))
     assert len(pairs) == 17
-    assert json.loads(pairs["requested"]) == asked[:256]
+    assert json.loads(pairs["requested"]) == sent_at[:256]
     assert pairs["status"] == "0"
     line = json_line(told, NOW)
     assert line.count(b"\n") == 1
-    assert json.loads(line)["model"] == asked[:256]
+    assert json.loads(line)["model"] == sent_at[:256]
 
 
 def test_a_name_as_long_as_a_book_is_cut() -> None:
@@ -123,7 +123,7 @@ def test_a_name_as_long_as_a_book_is_cut() -> None:
 
 
 @pytest.mark.parametrize("line", [text_line, json_line])
-def test_long_names_are_not_kept(line: Callable[[Record, float], bytes]) -> None:
+def test_long_names_are_not_kept(line: Callable[[RequestRecord, float], bytes]) -> None:
     tracemalloc.start()
     try:
         for number in range(50):
@@ -181,7 +181,7 @@ def test_a_traceback_in_json_stays_on_its_line() -> None:
 @pytest.mark.anyio
 @pytest.mark.parametrize("form", ["text", "json"])
 async def test_the_log_tells_every_request_and_no_body_and_no_key(tmp_path: Path, form: LogFormat) -> None:
-    async with raw_server(answering(UNARY)) as server:
+    async with raw_server(responding(UNARY)) as server:
         machine = connection("a", server.url, poll=False, declared={"m": {}}, api_key_env="MACHINE")
         generated = tmp_path / "generated"
         write_generated(generated, gateway(machine, keys={"laptop": {"env": "LAPTOP"}}))

@@ -13,15 +13,15 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from fleet_runtime.artifacts.snapshot import load_snapshot
 from fleet_runtime.event_log import EventLog
-from fleet_runtime.gateway.live_snapshot import Running, assemble
-from fleet_runtime.providers.provider import Machine
-from fleet_runtime.proxy.request_record import Record
+from fleet_runtime.gateway.live_snapshot import LiveSnapshot, build_live_snapshot
+from fleet_runtime.providers.provider import Provider
+from fleet_runtime.proxy.request_record import RequestRecord
 from fleet_runtime.telemetry.metrics import OVERHEAD_SECONDS, SECONDS, Histogram, Metrics
 from tests.support.artifacts import connection, gateway, write_generated
 from tests.support.paths import DOCS
 from tests.support.process import gateway_process
 from tests.support.raw_client import ask
-from tests.support.raw_server import answering, raw_server
+from tests.support.raw_server import raw_server, responding
 
 PAGE = DOCS / "gateway.md"
 CHAT = "/boochat/v1/chat/completions"
@@ -34,9 +34,9 @@ class Fleet:
 
     def __init__(self, folder: Path) -> None:
         write_generated(folder, gateway(connection("a"), connection("b", poll=False)))
-        self.running: Running = assemble(load_snapshot(folder), {}, EventLog())
+        self.running: LiveSnapshot = build_live_snapshot(load_snapshot(folder), {}, EventLog())
         self.refused: str | None = None
-        self.machines: Iterable[Machine] = self.running.machines.values()
+        self.machines: Iterable[Provider] = self.running.machines.values()
 
 
 @pytest.fixture
@@ -56,16 +56,18 @@ def value(metrics: Metrics, name: str, **labels: str) -> float | None:
     return samples(metrics.exposition()).get((name, tuple(sorted(labels.items()))))
 
 
-def record(**fields: Any) -> Record:
+def record(**fields: Any) -> RequestRecord:
     """A request that took a second: 0.2 ms ours, 99.8 ms the machine's until its first byte."""
-    told = Record("id", "boochat", "/v1/chat/completions", provider="a", model="m", via="direct", status=200)
-    told.asked, told.answered, told.own, told.waited = (
-        told.started + 0.0001,
-        told.started + 0.0999,
+    told = RequestRecord(
+        "id", "boochat", "/v1/chat/completions", provider="a", model="m", via="direct", status=200
+    )
+    told.sent_at, told.headers_at, told.gateway_seconds, told.upstream_seconds = (
+        told.started_at + 0.0001,
+        told.started_at + 0.0999,
         0.0002,
         0.0998,
     )
-    told.first_byte, told.finished = told.started + 0.1, told.started + 1.0
+    told.first_byte_at, told.finished_at = told.started_at + 0.1, told.started_at + 1.0
     for name, given in fields.items():
         setattr(told, name, given)
     return told
@@ -107,7 +109,7 @@ def test_a_bound_belongs_to_its_own_bucket(bounds: tuple[float, ...]) -> None:
 
 
 def test_a_request_that_no_machine_was_asked_has_no_times(metrics: Metrics) -> None:
-    metrics.finished(record(provider=None, surface=None, asked=None, answered=None, end_reason="refused"))
+    metrics.finished(record(provider=None, surface=None, sent_at=None, headers_at=None, end_reason="refused"))
     assert value(metrics, "fleet_requests_total", surface="none", provider="none", end_reason="refused") == 1
     assert value(metrics, "fleet_request_seconds_count", provider="none") == 0
 
@@ -164,17 +166,17 @@ def test_counting_a_request_costs_at_most_3_microseconds(metrics: Metrics) -> No
     told = record(bytes_in=100, bytes_out=2000)
     best = float("inf")
     for _ in range(50):
-        started = time.perf_counter()
+        started_at = time.perf_counter()
         for _ in range(2000):
             metrics.finished(told)
-        best = min(best, (time.perf_counter() - started) / 2000)
+        best = min(best, (time.perf_counter() - started_at) / 2000)
     assert best <= 3e-6
 
 
 @pytest.mark.anyio
 async def test_the_gateway_tells_its_metrics_to_whoever_has_a_key_for_everything(tmp_path: Path) -> None:
     unary = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
-    async with raw_server(answering(unary)) as server:
+    async with raw_server(responding(unary)) as server:
         keys = {"all": {"env": "ALL"}, "chat": {"env": "CHAT", "surfaces": ["boochat"]}}
         machine = connection("a", server.url, poll=False, declared={"m": {}})
         write_generated(tmp_path / "generated", gateway(machine, keys=keys))

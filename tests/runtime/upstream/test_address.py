@@ -12,10 +12,10 @@ import trustme
 from aiohappyeyeballs import AddrInfoType
 
 from fleet_runtime.artifacts.contract import Timeouts
-from fleet_runtime.upstream import ConnectFailed, Upstream
+from fleet_runtime.upstream import ConnectError, Upstream
 from fleet_runtime.upstream.address import Address, system_names
 from tests.runtime.upstream.conftest import Client, eventually
-from tests.support.raw_server import Peer, answering, raw_server
+from tests.support.raw_server import Peer, raw_server, responding
 
 pytestmark = pytest.mark.anyio
 
@@ -71,7 +71,7 @@ def test_what_is_no_url_of_a_server_is_refused(url: str) -> None:
 
 async def test_fault_01_a_refused_connection_fails_at_once_and_names_the_address(client: Client) -> None:
     port = free_port()
-    with pytest.raises(ConnectFailed) as failure:
+    with pytest.raises(ConnectError) as failure:
         async with asyncio.timeout(0.1):
             await hello(client(f"http://127.0.0.1:{port}"))
     assert str(failure.value) == f"cannot connect to 127.0.0.1:{port}: connection refused"
@@ -90,7 +90,7 @@ async def test_fault_02_a_connection_that_never_comes_fails_at_the_connect_limit
                 filler.setblocking(False)
                 filler.connect_ex(("127.0.0.1", port))
             upstream = client(f"http://127.0.0.1:{port}", timeouts=Timeouts(connect=0.1))
-            with pytest.raises(ConnectFailed, match=r"no connection within 0.1 s"):
+            with pytest.raises(ConnectError, match=r"no connection within 0.1 s"):
                 await hello(upstream)
             assert repr(upstream).endswith("0 active, 0 idle>")
         finally:
@@ -108,7 +108,7 @@ def has_ipv6() -> bool:
 
 @pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
 async def test_an_ipv6_address_in_brackets(client: Client) -> None:
-    async with raw_server(answering(PLAIN), host="::1") as server:
+    async with raw_server(responding(PLAIN), host="::1") as server:
         await hello(client(server.url))
         assert server.requests[0].header(b"host") == [b"[::1]:%d" % server.port]
 
@@ -131,7 +131,7 @@ class Names:
 
 
 async def test_fault_03_a_name_without_an_address_fails(client: Client) -> None:
-    with pytest.raises(ConnectFailed, match=r"cannot connect to machine:81: its name has no address"):
+    with pytest.raises(ConnectError, match=r"cannot connect to machine:81: its name has no address"):
         await hello(client("http://machine:81", resolve=Names()))
 
 
@@ -140,7 +140,7 @@ async def test_fault_03_a_look_up_that_hangs_ends_at_the_connect_limit(client: C
     names.held = asyncio.Event()
     upstream = client("http://machine:81", timeouts=Timeouts(connect=0.05), resolve=names)
     results = await asyncio.gather(*(hello(upstream) for _ in range(20)), return_exceptions=True)
-    assert {type(result) for result in results} == {ConnectFailed}
+    assert {type(result) for result in results} == {ConnectError}
     assert names.asked == 1
 
 
@@ -148,7 +148,7 @@ async def test_closing_does_not_end_a_request_that_waits_for_its_name(client: Cl
     """A reload closes the upstream of the old snapshot while its requests go on."""
     names = Names("127.0.0.1")
     names.held = asyncio.Event()
-    async with raw_server(answering(PLAIN)) as server:
+    async with raw_server(responding(PLAIN)) as server:
         upstream = client(f"http://machine:{server.port}", resolve=names)
         waiting = asyncio.create_task(hello(upstream))
         await eventually(lambda: names.asked == 1)
@@ -160,14 +160,14 @@ async def test_closing_does_not_end_a_request_that_waits_for_its_name(client: Cl
 
 async def test_a_literal_address_is_never_looked_up(client: Client) -> None:
     names = Names()
-    async with raw_server(answering(PLAIN)) as server:
+    async with raw_server(responding(PLAIN)) as server:
         await hello(client(server.url, resolve=names))
         assert names.asked == 0
 
 
 async def test_a_name_is_asked_once_for_connections_made_together(client: Client) -> None:
     names = Names("127.0.0.1")
-    async with raw_server(answering(PLAIN)) as server:
+    async with raw_server(responding(PLAIN)) as server:
         upstream = client(f"http://machine:{server.port}", resolve=names)
         await asyncio.gather(*(hello(upstream) for _ in range(10)))
         assert server.connections == 10
@@ -177,9 +177,9 @@ async def test_a_name_is_asked_once_for_connections_made_together(client: Client
 async def test_a_name_is_asked_again_when_its_address_has_failed(client: Client) -> None:
     """The machine has moved: its old address refuses, its new one is found by the next request."""
     names = Names("::1")
-    async with raw_server(answering(PLAIN)) as server:
+    async with raw_server(responding(PLAIN)) as server:
         upstream = client(f"http://machine:{server.port}", resolve=names)
-        with pytest.raises(ConnectFailed, match="cannot connect"):
+        with pytest.raises(ConnectError, match="cannot connect"):
             await hello(upstream)
         names.addresses = ("127.0.0.1",)
         await hello(upstream)
@@ -187,7 +187,7 @@ async def test_a_name_is_asked_again_when_its_address_has_failed(client: Client)
 
 
 async def test_the_next_address_is_tried_when_one_refuses(client: Client) -> None:
-    async with raw_server(answering(PLAIN)) as server:
+    async with raw_server(responding(PLAIN)) as server:
         await hello(client(f"http://machine:{server.port}", resolve=Names("::1", "127.0.0.1")))
 
 
@@ -214,7 +214,7 @@ def ca_file(authority: trustme.CA, tmp_path: Path) -> str:
 async def test_tls_with_the_providers_own_authority(
     client: Client, server_tls: ssl.SSLContext, ca_file: str, name: str
 ) -> None:
-    async with raw_server(answering(PLAIN), tls=server_tls) as server:
+    async with raw_server(responding(PLAIN), tls=server_tls) as server:
         upstream = client(f"https://{name}:{server.port}", ca_file=ca_file, resolve=Names("127.0.0.1"))
         for _ in range(2):
             await hello(upstream)
@@ -224,8 +224,8 @@ async def test_tls_with_the_providers_own_authority(
 async def test_a_certificate_of_an_unknown_authority_is_refused(
     client: Client, server_tls: ssl.SSLContext
 ) -> None:
-    async with raw_server(answering(PLAIN), tls=server_tls) as server:
-        with pytest.raises(ConnectFailed, match="its certificate is not trusted"):
+    async with raw_server(responding(PLAIN), tls=server_tls) as server:
+        with pytest.raises(ConnectError, match="its certificate is not trusted"):
             await hello(client(server.url))
         assert server.requests == []
 
@@ -233,21 +233,21 @@ async def test_a_certificate_of_an_unknown_authority_is_refused(
 async def test_a_certificate_of_another_name_is_refused(
     client: Client, server_tls: ssl.SSLContext, ca_file: str
 ) -> None:
-    async with raw_server(answering(PLAIN), tls=server_tls) as server:
+    async with raw_server(responding(PLAIN), tls=server_tls) as server:
         upstream = client(f"https://other:{server.port}", ca_file=ca_file, resolve=Names("127.0.0.1"))
-        with pytest.raises(ConnectFailed, match="its certificate is not trusted: hostname mismatch"):
+        with pytest.raises(ConnectError, match="its certificate is not trusted: hostname mismatch"):
             await hello(upstream)
         assert server.requests == []
 
 
 async def test_verify_false_takes_any_certificate(client: Client, server_tls: ssl.SSLContext) -> None:
-    async with raw_server(answering(PLAIN), tls=server_tls) as server:
+    async with raw_server(responding(PLAIN), tls=server_tls) as server:
         await hello(client(server.url, verify=False))
 
 
 async def test_a_ca_file_that_cannot_be_read_fails_the_request_and_not_the_start(client: Client) -> None:
     upstream = client("https://127.0.0.1:1", ca_file="/nonexistent/ca.pem")
-    with pytest.raises(ConnectFailed, match="its ca_file cannot be read"):
+    with pytest.raises(ConnectError, match="its ca_file cannot be read"):
         await hello(upstream)
 
 
@@ -258,7 +258,7 @@ async def test_tls_to_a_server_that_speaks_none_is_a_failed_connection(client: C
 
     async with raw_server(script) as server:
         upstream = client(server.url.replace("http:", "https:"), verify=False)
-        with pytest.raises(ConnectFailed, match="TLS failed: "):
+        with pytest.raises(ConnectError, match="TLS failed: "):
             await hello(upstream)
         await eventually(lambda: server.open == 0)
 
@@ -266,7 +266,7 @@ async def test_tls_to_a_server_that_speaks_none_is_a_failed_connection(client: C
 async def test_a_handshake_that_hangs_ends_at_the_connect_limit(client: Client) -> None:
     async with raw_server(Peer.gone) as server:
         url = server.url.replace("http:", "https:")
-        with pytest.raises(ConnectFailed, match="no connection within"):
+        with pytest.raises(ConnectError, match="no connection within"):
             await hello(client(url, verify=False, timeouts=Timeouts(connect=0.1)))
         await server.until_open(0)
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from fleet_runtime.artifacts.contract import Timeouts
-from fleet_runtime.upstream import FirstByteTimeout, IdleTimeout, UpstreamCut
+from fleet_runtime.upstream import FirstByteTimeoutError, IdleTimeoutError, UpstreamCutError
 from tests.runtime.upstream.conftest import Client, eventually, until_state
-from tests.support.raw_server import Peer, answering, raw_server
+from tests.support.raw_server import Peer, raw_server, responding
 
 pytestmark = pytest.mark.anyio
 
@@ -61,7 +61,7 @@ async def test_fault_06_a_connection_that_ends_at_any_stage_is_a_cut(
             while piece := await response.chunk():
                 received.append(piece)
 
-        with pytest.raises(UpstreamCut, match=f"127.0.0.1:{server.port}") as cut:
+        with pytest.raises(UpstreamCutError, match=f"127.0.0.1:{server.port}") as cut:
             await exchange()
         assert b"".join(received) == (body or b"")
         assert cut.value.head_received is (body is not None)
@@ -82,7 +82,7 @@ async def test_a_reset_is_no_proper_end_of_a_body_that_ends_with_its_connection(
         response = await client(server.url).send(b"GET", b"/", [])
         assert await response.chunk() == b"hello"
         heard.set()
-        with pytest.raises(UpstreamCut):
+        with pytest.raises(UpstreamCutError):
             await response.chunk()
 
 
@@ -93,7 +93,7 @@ async def test_fault_04_silence_after_the_request_ends_at_the_first_byte_limit(c
 
     async with raw_server(script) as server:
         upstream = client(server.url, timeouts=Timeouts(first_byte=0.05))
-        with pytest.raises(FirstByteTimeout, match=r"127.0.0.1:\d+ did not answer within 0.05 s"):
+        with pytest.raises(FirstByteTimeoutError, match=r"127.0.0.1:\d+ did not answer within 0.05 s"):
             await upstream.send(b"POST", b"/", [], b"{}")
         await server.until_open(0)
         assert repr(upstream).endswith("0 active, 0 idle>")
@@ -109,7 +109,7 @@ async def test_the_first_byte_limit_holds_on_a_reused_connection_and_is_not_retr
     async with raw_server(script) as server:
         upstream = client(server.url)
         await upstream.send(b"GET", b"/", [])
-        with pytest.raises(FirstByteTimeout):
+        with pytest.raises(FirstByteTimeoutError):
             await upstream.send(b"GET", b"/", [], timeouts=Timeouts(first_byte=0.05))
         assert server.connections == 1
 
@@ -123,7 +123,7 @@ async def test_a_head_that_drips_does_not_stretch_the_first_byte_limit(client: C
             await asyncio.sleep(0.01)
 
     async with raw_server(script) as server:
-        with pytest.raises(FirstByteTimeout):
+        with pytest.raises(FirstByteTimeoutError):
             await client(server.url).send(b"GET", b"/", [], timeouts=Timeouts(first_byte=0.1, idle=5))
 
 
@@ -150,7 +150,7 @@ async def test_fault_08_a_stream_that_falls_silent_ends_at_the_idle_limit(client
         upstream = client(server.url, timeouts=Timeouts(idle=0.05))
         response = await upstream.send(b"GET", b"/", [])
         assert await response.chunk() == b"hello"
-        with pytest.raises(IdleTimeout, match=r"sent nothing for 0.05 s"):
+        with pytest.raises(IdleTimeoutError, match=r"sent nothing for 0.05 s"):
             await response.chunk()
         await server.until_open(0)
 
@@ -275,13 +275,13 @@ async def test_aborting_wakes_a_reader_and_closes_the_connection(client: Client)
         await asyncio.sleep(0)
         response.abort()
         response.abort()
-        with pytest.raises(UpstreamCut, match="given up"):
+        with pytest.raises(UpstreamCutError, match="given up"):
             await reader
         await server.until_open(0, seconds=1)
 
 
 async def test_aborting_a_complete_answer_leaves_its_connection_to_the_next(client: Client) -> None:
-    async with raw_server(answering(PLAIN)) as server:
+    async with raw_server(responding(PLAIN)) as server:
         upstream = client(server.url)
         for _ in range(3):
             (await upstream.send(b"GET", b"/", [])).abort()

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from fleet_runtime.artifacts.contract import Timeouts
-from fleet_runtime.upstream import FirstByteTimeout, UpstreamCut
+from fleet_runtime.upstream import FirstByteTimeoutError, UpstreamCutError
 from fleet_runtime.upstream.response import HIGH_WATER
 from tests.runtime.upstream.conftest import Client, eventually, until_state
 from tests.support.raw_server import Peer, raw_server
@@ -174,7 +174,7 @@ async def test_a_machine_that_stops_taking_the_body_ends_at_the_first_byte_limit
 
     async with raw_server(script) as server:
         source = Source(LARGE)
-        with pytest.raises(FirstByteTimeout):
+        with pytest.raises(FirstByteTimeoutError):
             await client(server.url).send(b"POST", b"/", [], source, timeouts=Timeouts(first_byte=0.1))
         over.set()
         assert source.taken < LARGE
@@ -234,5 +234,5 @@ async def test_a_reset_in_the_upload_is_a_cut(client: Client) -> None:
         peer.reset()
 
     async with raw_server(script) as server:
-        with pytest.raises(UpstreamCut):
+        with pytest.raises(UpstreamCutError):
             await client(server.url).send(b"POST", b"/", [], b"x" * LARGE)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fleet_runtime.upstream import UpstreamCut
+from fleet_runtime.upstream import UpstreamCutError
 from fleet_runtime.upstream.response import Response
 from tests.runtime.upstream.conftest import Client
 from tests.support.raw_server import Peer, raw_server
@@ -63,7 +63,7 @@ async def test_what_came_before_a_cut_is_handed_on_and_then_the_cut_is_told(clie
     taken = Taken()
     async with raw_server(script) as server:
         response = await client(server.url).send(b"GET", b"/", [])
-        with pytest.raises(UpstreamCut):
+        with pytest.raises(UpstreamCutError):
             await response.forward(taken)
     assert b"abc".startswith(taken.data)
 

@@ -10,11 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fleet_runtime.artifacts.contract import Timeouts
-from fleet_runtime.upstream import BadUpstreamAnswer, Response, Upstream, UpstreamCut
+from fleet_runtime.upstream import InvalidResponseError, Response, Upstream, UpstreamCutError
 from fleet_runtime.upstream.address import Address
 from fleet_runtime.upstream.connection import HEAD_LIMIT, Connection
 from tests.runtime.upstream.conftest import Client
-from tests.support.raw_server import Peer, Script, answering, raw_server
+from tests.support.raw_server import Peer, Script, raw_server, responding
 
 pytestmark = pytest.mark.anyio
 
@@ -54,7 +54,7 @@ def once(answer: bytes) -> Script:
 async def test_an_answer_framed_by_itself_leaves_its_connection_fit_for_the_next(
     client: Client, answer: bytes, body: bytes
 ) -> None:
-    async with raw_server(answering(answer)) as server:
+    async with raw_server(responding(answer)) as server:
         upstream = client(server.url)
         for _ in range(3):
             response = await get(upstream)
@@ -81,7 +81,7 @@ async def test_fault_11_interim_answers_are_skipped_and_expect_is_not_sent(clien
 
 @pytest.mark.parametrize("status", [204, 304])
 async def test_fault_11_an_answer_that_has_no_body_ends_with_its_head(client: Client, status: int) -> None:
-    async with raw_server(answering(b"HTTP/1.1 %d X\r\nx: y\r\n\r\n" % status)) as server:
+    async with raw_server(responding(b"HTTP/1.1 %d X\r\nx: y\r\n\r\n" % status)) as server:
         upstream = client(server.url)
         for _ in range(2):
             assert (await get(upstream)).complete == b""
@@ -121,7 +121,7 @@ async def test_a_body_that_is_shorter_than_it_said_is_cut(client: Client, answer
     async with raw_server(once(answer)) as server:
         response = await get(client(server.url))
         assert await response.chunk() == b"hello"
-        with pytest.raises(UpstreamCut, match=f"127.0.0.1:{server.port}.*in the middle") as cut:
+        with pytest.raises(UpstreamCutError, match=f"127.0.0.1:{server.port}.*in the middle") as cut:
             await response.chunk()
         assert cut.value.head_received
         assert not cut.value.silent
@@ -132,7 +132,7 @@ async def test_the_headers_are_as_they_came(client: Client) -> None:
     head = (
         b"X-One: a\r\nset-cookie: 1\r\nSet-Cookie: 2\r\nEmpty:\r\nUtf: \xc3\xa9\r\nContent-Length: 0\r\n\r\n"
     )
-    async with raw_server(answering(b"HTTP/1.1 404 Nicht da\r\n" + head)) as server:
+    async with raw_server(responding(b"HTTP/1.1 404 Nicht da\r\n" + head)) as server:
         response = await get(client(server.url))
         assert response.status == 404
         assert response.content_length == 0
@@ -148,7 +148,7 @@ async def test_the_headers_are_as_they_came(client: Client) -> None:
 
 async def test_trailers_are_not_headers(client: Client) -> None:
     answer = OK + b"transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nauthorization: x\r\n\r\n"
-    async with raw_server(answering(answer)) as server:
+    async with raw_server(responding(answer)) as server:
         upstream = client(server.url)
         for _ in range(2):
             response = await get(upstream)
@@ -156,7 +156,7 @@ async def test_trailers_are_not_headers(client: Client) -> None:
 
 
 async def test_a_head_request_has_no_body(client: Client) -> None:
-    async with raw_server(answering(OK + b"content-length: 5\r\n\r\n")) as server:
+    async with raw_server(responding(OK + b"content-length: 5\r\n\r\n")) as server:
         upstream = client(server.url)
         for _ in range(2):
             response = await get(upstream, b"HEAD")
@@ -167,7 +167,7 @@ async def test_a_head_request_has_no_body(client: Client) -> None:
 
 
 async def test_a_small_answer_is_complete_with_its_head(client: Client) -> None:
-    async with raw_server(answering(PLAIN)) as server:
+    async with raw_server(responding(PLAIN)) as server:
         response = await get(client(server.url))
         assert response.complete == b"hello"
         assert [await response.chunk() for _ in range(3)] == [b"hello", b"", b""]
@@ -178,7 +178,7 @@ async def test_a_small_answer_is_complete_with_its_head(client: Client) -> None:
 async def test_fault_10_a_compressed_body_is_not_touched(client: Client) -> None:
     body = gzip.compress(b"hello" * 1000)
     answer = OK + b"content-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(body) + body
-    async with raw_server(answering(answer)) as server:
+    async with raw_server(responding(answer)) as server:
         response = await get(client(server.url))
         assert await response.read(1000) == body
 
@@ -223,7 +223,7 @@ async def test_what_is_not_a_sound_answer_is_refused_and_its_connection_closed(
 
     async with raw_server(script) as server:
         upstream = client(server.url)
-        with pytest.raises(BadUpstreamAnswer, match=f"^127.0.0.1:{server.port} (sent|answered)"):
+        with pytest.raises(InvalidResponseError, match=f"^127.0.0.1:{server.port} (sent|answered)"):
             await get(upstream)
         await server.until_open(0)
         assert repr(upstream).endswith("0 active, 0 idle>")
@@ -234,10 +234,10 @@ async def test_what_is_not_a_sound_answer_is_refused_and_its_connection_closed(
 )
 async def test_chunks_that_break_are_given_as_far_as_they_were_sound(client: Client, broken: bytes) -> None:
     answer = OK + b"transfer-encoding: chunked\r\n\r\n" + broken
-    async with raw_server(answering(answer)) as server:
+    async with raw_server(responding(answer)) as server:
         response = await get(client(server.url))
         assert await response.chunk() == b"hello"
-        with pytest.raises(BadUpstreamAnswer, match="is not HTTP"):
+        with pytest.raises(InvalidResponseError, match="is not HTTP"):
             await response.chunk()
 
 
@@ -282,13 +282,13 @@ async def test_a_head_over_64_kb_is_refused(client: Client, flood: bytes, size: 
         await peer.gone()
 
     async with raw_server(script) as server:
-        with pytest.raises(BadUpstreamAnswer, match="more than 65536 bytes of head"):
+        with pytest.raises(InvalidResponseError, match="more than 65536 bytes of head"):
             await get(client(server.url))
 
 
 async def test_a_head_just_below_64_kb_passes(client: Client) -> None:
     answer = OK + b"x: " + b"a" * (HEAD_LIMIT - 100) + b"\r\ncontent-length: 5\r\n\r\nhello"
-    async with raw_server(answering(answer)) as server:
+    async with raw_server(responding(answer)) as server:
         assert (await get(client(server.url))).complete == b"hello"
 
 
@@ -305,7 +305,7 @@ async def test_endless_trailers_and_chunk_extensions_are_refused(
     async with raw_server(script) as server:
         response = await get(client(server.url))
         assert await response.chunk() == b"hello"
-        with pytest.raises(BadUpstreamAnswer, match="more than 65536"):
+        with pytest.raises(InvalidResponseError, match="more than 65536"):
             await response.chunk()
         await server.until_open(0)
 
@@ -321,7 +321,7 @@ async def test_an_answer_beyond_the_readers_limit_is_refused_and_its_connection_
 
     async with raw_server(script) as server:
         response = await get(client(server.url))
-        with pytest.raises(BadUpstreamAnswer, match="more than 20000 bytes"):
+        with pytest.raises(InvalidResponseError, match="more than 20000 bytes"):
             await response.read(20_000)
         await server.until_open(0)
 

@@ -8,9 +8,9 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from fleet_runtime.upstream import Upstream, UpstreamCut
+from fleet_runtime.upstream import Upstream, UpstreamCutError
 from tests.runtime.upstream.conftest import Client, until_state
-from tests.support.raw_server import Peer, answering, raw_server
+from tests.support.raw_server import Peer, raw_server, responding
 
 pytestmark = pytest.mark.anyio
 
@@ -23,7 +23,7 @@ async def post(upstream: Upstream, body: bytes = b"{}") -> bytes:
 
 
 async def test_a_request_says_what_it_was_told_and_host_and_length(client: Client) -> None:
-    async with raw_server(answering(PLAIN)) as server:
+    async with raw_server(responding(PLAIN)) as server:
         upstream = client(server.url + "/prefix/")
         await post(upstream, b"body")
         await upstream.send(b"GET", b"/v1/models", [])
@@ -54,7 +54,7 @@ async def test_a_request_says_what_it_was_told_and_host_and_length(client: Clien
 async def test_a_head_that_would_hold_another_line_is_not_sent(
     client: Client, target: bytes, headers: list[tuple[bytes, bytes]]
 ) -> None:
-    async with raw_server(answering(PLAIN)) as server:
+    async with raw_server(responding(PLAIN)) as server:
         with pytest.raises(ValueError, match="characters that they cannot"):
             await client(server.url).send(b"GET", target, headers)
         assert server.connections == 0
@@ -75,7 +75,7 @@ async def test_the_last_used_connection_is_used_next(client: Client) -> None:
 
 
 async def test_no_more_than_max_idle_connections_are_kept(client: Client) -> None:
-    async with raw_server(answering(PLAIN)) as server:
+    async with raw_server(responding(PLAIN)) as server:
         upstream = client(server.url, max_idle=2)
         await asyncio.gather(*(post(upstream) for _ in range(6)))
         await server.until_open(2)
@@ -83,7 +83,7 @@ async def test_no_more_than_max_idle_connections_are_kept(client: Client) -> Non
 
 
 async def test_an_idle_connection_is_closed_after_its_time(client: Client) -> None:
-    async with raw_server(answering(PLAIN)) as server:
+    async with raw_server(responding(PLAIN)) as server:
         upstream = client(server.url, idle_seconds=0.05)
         await post(upstream)
         await server.until_open(0)
@@ -174,7 +174,7 @@ async def test_a_new_connection_that_dies_is_not_retried(client: Client) -> None
         await peer.request()
 
     async with raw_server(script) as server:
-        with pytest.raises(UpstreamCut, match="before its answer") as cut:
+        with pytest.raises(UpstreamCutError, match="before its answer") as cut:
             await post(client(server.url))
         assert cut.value.silent
         assert not cut.value.head_received
@@ -191,7 +191,7 @@ async def test_a_request_is_retried_once_and_no_more(client: Client) -> None:
     async with raw_server(script) as server:
         upstream = client(server.url)
         await post(upstream)
-        with pytest.raises(UpstreamCut):
+        with pytest.raises(UpstreamCutError):
             await post(upstream)
         assert server.connections == 2
         assert len(server.requests) == 3
@@ -210,7 +210,7 @@ async def test_a_reused_connection_that_dies_after_a_byte_is_not_retried(
     async with raw_server(script) as server:
         upstream = client(server.url)
         await post(upstream)
-        with pytest.raises(UpstreamCut) as cut:
+        with pytest.raises(UpstreamCutError) as cut:
             await post(upstream)
         assert not cut.value.head_received
         assert not cut.value.silent
