@@ -45,7 +45,7 @@ def run_gateway(folder: Path, listen: str | None, environ: Mapping[str, str], ac
     `CannotServeError`, or one of `service.REFUSALS`, before anything is served.
     """
     service = Service.load(folder, environ, listen)
-    host, port = split_address(service.running.gateway.listen)
+    host, port = split_address(service.live.gateway.listen)
     with bound_socket(host, port) as listener, asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(_serve(service, listener, access_log))
 
@@ -104,7 +104,7 @@ class _Server(uvicorn.Server):
         self._service.events.close()
         for connection in list(self.server_state.connections):
             connection.shutdown()
-        drain = self._service.running.gateway.drain
+        drain = self._service.live.gateway.drain
         running = self.server_state.tasks
         if running:
             log.info("requests that run on: %d, for at most %g s", len(running), drain)
@@ -127,16 +127,16 @@ class _Server(uvicorn.Server):
 
 async def _serve(service: Service, listener: socket.socket, access_log: AccessLog) -> None:
     def current() -> LiveSnapshot:
-        return service.running
+        return service.live
 
     def finished(record: RequestRecord) -> None:
         service.metrics.finished(record)
         access_log.finished(record)
 
-    gateway = service.running.gateway
+    gateway = service.live.gateway
     config = uvicorn.Config(
         App(current, create_api(service), finished),
-        http=edge_protocol(lambda: service.running.gateway.limits.head),
+        http=edge_protocol(lambda: service.live.gateway.limits.head),
         ws="none",
         lifespan="off",
         log_config=None,
@@ -157,7 +157,7 @@ async def _serve(service: Service, listener: socket.socket, access_log: AccessLo
             "serving http://%s:%s, snapshot %s, %d providers",
             shown,
             port,
-            service.running.snapshot.id,
+            service.live.snapshot.id,
             len(gateway.providers),
         )
         await server.serve(sockets=[listener, *(listener.dup() for _ in range(ACCEPTS - 1))])

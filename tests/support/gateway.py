@@ -42,7 +42,7 @@ class StaticFleet:
 
     gateway: GatewayConfig
     tables: Mapping[str, RoutingTable]
-    machines: Mapping[str, Provider]
+    providers: Mapping[str, Provider]
     view: dict[str, router.ProviderView]
     doubts: list[str] = field(default_factory=list)
     keys: ApiKeys = field(default_factory=lambda: ApiKeys(()))
@@ -113,7 +113,7 @@ class RunningGateway:
     async def until_idle(self, seconds: float = 1) -> None:
         """Returns once no machine has a request of ours; TimeoutError after `seconds`."""
         async with asyncio.timeout(seconds), self._over:
-            await self._over.wait_for(lambda: not any(m.in_flight for m in self.fleet.machines.values()))
+            await self._over.wait_for(lambda: not any(m.in_flight for m in self.fleet.providers.values()))
 
     async def _told(self, record: RequestRecord) -> None:
         async with self._over:

@@ -79,7 +79,7 @@ def create_api(service: Service) -> FastAPI:
         responses=described(Ready, "it is"),
     )
     async def ready() -> Response:
-        return answered({"status": "ready", "snapshot": service.running.snapshot.id})
+        return answered({"status": "ready", "snapshot": service.live.snapshot.id})
 
     @api.get(
         "/api/models",
@@ -89,7 +89,7 @@ def create_api(service: Service) -> FastAPI:
         | NOT_MODIFIED,
     )
     async def list_models(surface: Surface = None, if_none_match: IfNoneMatch = None) -> Response:
-        running = service.running
+        running = service.live
         return tagged(running.catalog.by_provider(surface_table(running, surface)), if_none_match)
 
     @api.get(
@@ -101,7 +101,7 @@ def create_api(service: Service) -> FastAPI:
     async def get_model(
         id: ModelName, surface: Surface = None, if_none_match: IfNoneMatch = None
     ) -> Response:
-        running = service.running
+        running = service.live
         table = surface_table(running, surface)
         answer = await running.resolve(table, id)
         found = running.catalog.model(table, answer)
@@ -117,7 +117,7 @@ def create_api(service: Service) -> FastAPI:
         responses=described(Resolution, "what the router decides", "invalid_request", "not_found"),
     )
     async def resolve(model: Name, surface: Surface = None) -> Response:
-        running = service.running
+        running = service.live
         table = surface_table(running, surface)
         answer = await running.resolve(table, model, falls_back=True)
         return answered(running.catalog.described(table, answer))
@@ -129,7 +129,7 @@ def create_api(service: Service) -> FastAPI:
         responses=described(Roles, "the roles by name", "not_found"),
     )
     async def list_roles(surface: Surface = None) -> Response:
-        running = service.running
+        running = service.live
         return answered(running.catalog.roles(surface_table(running, surface)))
 
     @api.get("/metrics", summary="Prometheus metrics", include_in_schema=False)

@@ -72,7 +72,7 @@ def add_favorites(api: FastAPI, service: Service) -> None:
         responses=described(Picker, "what can be picked", "not_found", etag=True) | NOT_MODIFIED,
     )
     async def get_picker(surface: Surface = None, if_none_match: IfNoneMatch = None) -> Response:
-        running = service.running
+        running = service.live
         return tagged(running.catalog.picker(surface_table(running, surface)), if_none_match)
 
     @api.get(
@@ -82,7 +82,7 @@ def add_favorites(api: FastAPI, service: Service) -> None:
         responses=described(Shape, "the favorites", "not_found", etag=True),
     )
     async def list_favorites(surface: Surface = None) -> Response:
-        return _listed(service.running, surface)
+        return _listed(service.live, surface)
 
     @api.put(
         "/api/favorites",
@@ -96,7 +96,7 @@ def add_favorites(api: FastAPI, service: Service) -> None:
         if if_match is None:
             message = "replacing the whole list needs If-Match with the version that it was made from"
             raise refusal("version_required", message)
-        running = service.running
+        running = service.live
         stored = {present_id(item.id, _names(running)) for item in service.store.favorites.items}
         ids = []
         for chosen in wanted.favorites:
@@ -113,7 +113,7 @@ def add_favorites(api: FastAPI, service: Service) -> None:
         openapi_extra=_parameter("path", "id", NAMED, "embedding/qwen3-8b"),
     )
     async def add_favorite(request: Request, if_match: IfMatch = None) -> Response:
-        running, text = service.running, _id(request)
+        running, text = service.live, _id(request)
         id = await _composite(running, text)
         asked = present_id(text, _names(running))
         return await _change(service, adding(id, time.time(), _names(running), asked), if_match)
@@ -126,7 +126,7 @@ def add_favorites(api: FastAPI, service: Service) -> None:
         openapi_extra=_parameter("path", "id", NAMED, "embedding/qwen3-8b"),
     )
     async def remove_favorite(request: Request, if_match: IfMatch = None) -> Response:
-        running, text = service.running, _id(request)
+        running, text = service.live, _id(request)
         ids = {text, present_id(text, _names(running))}
         answer = await running.resolve(running.snapshot.fleet, text)
         if answer.provider is not None:
@@ -173,7 +173,7 @@ async def _change(service: Service, change: Change, if_match: str | None) -> Res
         raise refusal("invalid_request", str(refused), "favorites") from None
     except StoreUnavailableError as unavailable:
         raise refusal("store_unavailable", str(unavailable)) from None
-    return _listed(service.running, None)
+    return _listed(service.live, None)
 
 
 def _listed(running: LiveSnapshot, surface: str | None) -> Response:

@@ -66,7 +66,7 @@ def add_fleet(api: FastAPI, service: Service) -> None:
     async def get_machine_history(name: Name, limit: Limit = 100) -> Response:
         changes = await service.store.history(name, limit)
         if not changes:
-            _require(service.running, name)
+            _require(service.live, name)
         return answered(describe_history(changes))
 
     @api.post(
@@ -76,7 +76,7 @@ def add_fleet(api: FastAPI, service: Service) -> None:
         responses=described(ProviderReport, "the machine as it was seen", "not_found"),
     )
     async def refresh_machine(name: Name) -> Response:
-        running = service.running
+        running = service.live
         _require(running, name)
         await running.probe(name)
         return answered(describe_provider(running, name))
@@ -109,12 +109,12 @@ def add_fleet(api: FastAPI, service: Service) -> None:
         reason = await service.reload()
         if reason is not None:
             raise refusal("snapshot_refused", reason)
-        return answered({"snapshot": service.running.snapshot.id})
+        return answered({"snapshot": service.live.snapshot.id})
 
 
 def describe_fleet(service: Service) -> dict[str, Any]:
     """The answer of ``GET /api/fleet``; `refused` says why the folder's newest content does not serve."""
-    running = service.running
+    running = service.live
     return {
         "snapshot": running.snapshot.id,
         "refused": service.refused,
@@ -126,13 +126,13 @@ def describe_fleet(service: Service) -> dict[str, Any]:
         "default_provider": running.snapshot.fleet.default_provider,
         "surfaces": sorted(running.gateway.surfaces),
         "drift": describe_drift(running),
-        "providers": [describe_provider(running, name) for name in running.machines],
+        "providers": [describe_provider(running, name) for name in running.providers],
     }
 
 
 def describe_provider(running: LiveSnapshot, name: str) -> dict[str, Any]:
     """One machine; `latency` in seconds, `in_flight` by model."""
-    machine = running.machines[name]
+    machine = running.providers[name]
     state = running.inventory.states[name]
     return {
         "name": name,
@@ -172,8 +172,8 @@ def describe_history(changes: Iterable[StatusChange]) -> dict[str, Any]:
 
 
 def _require(running: LiveSnapshot, name: str) -> None:
-    if name not in running.machines:
-        known = ", ".join(f"'{provider}'" for provider in running.machines)
+    if name not in running.providers:
+        known = ", ".join(f"'{provider}'" for provider in running.providers)
         raise refusal("not_found", f"there is no provider '{name}'; providers: {known}", "name")
 
 

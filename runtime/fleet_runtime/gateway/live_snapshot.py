@@ -29,7 +29,7 @@ class LiveSnapshot:
     """One snapshot at work; reads never wait for a machine."""
 
     snapshot: Snapshot
-    machines: Mapping[str, Provider]
+    providers: Mapping[str, Provider]
     keys: ApiKeys
     routes: Routes
     access: HostPolicy
@@ -113,8 +113,8 @@ class LiveSnapshot:
 
     async def close(self, keep: LiveSnapshot | None = None) -> None:
         """End idle connections, but those of machines that `keep` goes on with; running requests finish."""
-        kept = set() if keep is None else {id(machine) for machine in keep.machines.values()}
-        gone = [machine for machine in self.machines.values() if id(machine) not in kept]
+        kept = set() if keep is None else {id(machine) for machine in keep.providers.values()}
+        gone = [machine for machine in self.providers.values() if id(machine) not in kept]
         servers = [server for machine in gone for server in (machine.upstream, machine.sidecar)]
         await asyncio.gather(*(server.close() for server in servers if server is not None))
 
@@ -148,7 +148,7 @@ def build_live_snapshot(
             disabled[name] = str(unset)
         if not connection.enabled:
             disabled[name] = "disabled in fleet.yaml"
-        before = None if previous is None else previous.machines.get(name)
+        before = None if previous is None else previous.providers.get(name)
         same = before is not None and before.connection == connection and before.key == key
         machines[name] = before if same and before else _provider(snapshot, connection, key)
     if previous is not None and _same(previous, snapshot, machines, keys):
@@ -160,7 +160,7 @@ def build_live_snapshot(
 
 
 def _same(running: LiveSnapshot, snapshot: Snapshot, machines: Mapping[str, Provider], keys: ApiKeys) -> bool:
-    return (running.snapshot.id, running.machines, running.keys) == (snapshot.id, machines, keys)
+    return (running.snapshot.id, running.providers, running.keys) == (snapshot.id, machines, keys)
 
 
 def _provider(snapshot: Snapshot, connection: ProviderConfig, key: str | None) -> Provider:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from weakref import WeakSet
 
-from fleet_runtime.artifacts.contract import GatewayConfig
+from fleet_runtime.artifacts.contract import GatewayConfig, ProviderStatus
 from fleet_runtime.artifacts.snapshot import ArtifactError, Snapshot, load_snapshot
 from fleet_runtime.catalog.favorites import renaming
 from fleet_runtime.dialects.credentials import MissingKeyError
@@ -32,29 +32,29 @@ log = logging.getLogger("fleet.service")
 
 @dataclass(slots=True)
 class Service:
-    """The gateway's one mutable reference. A request takes `running` once and keeps it to its end.
+    """The gateway's one mutable reference. A request takes `live` once and keeps it to its end.
 
-    `refused` says why the folder's present content does not serve, None where it does. `machines` are those
+    `refused` says why the folder's present content does not serve, None where it does. `providers` are those
     that may still have requests: of the running snapshot, and of former ones as long as anything holds them.
     """
 
     folder: Path
     environ: Mapping[str, str]
     listen: str | None
-    running: LiveSnapshot
+    live: LiveSnapshot
     started_with: GatewayConfig
     events: EventLog
     store: Store
     refused: str | None = None
     started_at: float = field(default_factory=time.time)
-    machines: WeakSet[Provider] = field(default_factory=WeakSet)
+    providers: WeakSet[Provider] = field(default_factory=WeakSet)
     metrics: Metrics = field(init=False)
     _inventories: set[asyncio.Task[None]] = field(default_factory=set)
     _closing: set[asyncio.Task[None]] = field(default_factory=set)
     _reloading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
-        self.machines.update(self.running.machines.values())
+        self.providers.update(self.live.providers.values())
         self.metrics = Metrics(self)
 
     @classmethod
@@ -72,15 +72,21 @@ class Service:
         return cls(folder, environ, listen, running, running.gateway, events, store)
 
     @property
+    def statuses(self) -> Mapping[str, ProviderStatus]:
+        """The status of each provider of the live snapshot."""
+        states = self.live.inventory.states
+        return {name: states[name].status for name in self.live.providers}
+
+    @property
     def needs_restart(self) -> tuple[str, ...]:
         """The settings of ``gateway:`` whose change takes effect only in a new process."""
-        now = self.running.gateway
+        now = self.live.gateway
         return tuple(key for key in NEEDS_RESTART if getattr(now, key) != getattr(self.started_with, key))
 
     async def run(self) -> None:
         """Poll the machines, note how they fare and watch the folder, until cancelled."""
         history = asyncio.create_task(keep_history(self.store, self.events.follow(), time.time))
-        self._poll(self.running)
+        self._poll(self.live)
         self._rename_favorites()
         try:
             await self._watch()
@@ -89,7 +95,7 @@ class Service:
                 task.cancel()
             await asyncio.gather(*self._inventories, return_exceptions=True)
             history.cancel()
-            await self.running.close()
+            await self.live.close()
             await self.store.close()
 
     async def reload(self) -> str | None:
@@ -103,7 +109,7 @@ class Service:
     async def _reload(self) -> str | None:
         try:
             snapshot = await asyncio.to_thread(load_snapshot, self.folder)
-            running = _start(snapshot, self.listen, self.environ, self.events, self.store, self.running)
+            running = _start(snapshot, self.listen, self.environ, self.events, self.store, self.live)
         except REFUSALS as error:
             if self.refused != str(error):
                 log.error("the new snapshot is refused, the old one serves on: %s", error)
@@ -113,15 +119,15 @@ class Service:
         if self.refused is not None:
             log.info("the generated folder is sound again")
         self.refused = None
-        self.metrics.reloaded("unchanged" if running is self.running else "loaded")
-        if running is not self.running:
+        self.metrics.reloaded("unchanged" if running is self.live else "loaded")
+        if running is not self.live:
             self._swap(running)
         return None
 
     def _swap(self, new: LiveSnapshot) -> None:
-        old, retired = self.running, set(self._inventories)
-        self.running = new
-        self.machines.update(new.machines.values())
+        old, retired = self.live, set(self._inventories)
+        self.live = new
+        self.providers.update(new.providers.values())
         for key in self.needs_restart:
             log.warning("the change of 'gateway.%s' needs a restart", key)
         self._poll(new)
@@ -140,7 +146,7 @@ class Service:
 
         async def rename() -> None:
             with contextlib.suppress(StoreUnavailableError):
-                await self.store.edit(renaming(self.running.snapshot.fleet.names))
+                await self.store.edit(renaming(self.live.snapshot.fleet.names))
 
         self._keep(self._closing, asyncio.create_task(rename(), name="rename favorites"))
 

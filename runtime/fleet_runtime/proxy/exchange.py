@@ -46,7 +46,7 @@ class ModelResolver(Protocol):
     def gateway(self) -> GatewayConfig: ...
 
     @property
-    def machines(self) -> Mapping[str, Provider]: ...
+    def providers(self) -> Mapping[str, Provider]: ...
 
     async def resolve(
         self,
@@ -78,8 +78,8 @@ class UpstreamUnreachableError(RequestError):
 
 
 class Exchange:
-    """A request and its answer. `run` answers it, or raises `ResponseAbortedError`, `ClientDisconnectedError` or what
-    cancelled it; `record` then tells how it ended."""
+    """A request and its response. `run` responds, or raises `ResponseAbortedError`, `ClientDisconnectedError`
+    or what cancelled it; `record` then tells how it ended."""
 
     __slots__ = (
         "_client",
@@ -167,7 +167,7 @@ class Exchange:
 
     async def _ask(self, body: JsonBody | MultipartBody, resolution: Resolution, name: str) -> None:
         record = self.record
-        machine = self._fleet.machines[name]
+        machine = self._fleet.providers[name]
         via, upstream, target = machine.target(self._route.endpoint.path)
         record.via = via
         self._named.append((b"x-fleet-via", via.encode()))

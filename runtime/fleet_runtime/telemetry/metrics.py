@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, Literal, Protocol, get_args
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
@@ -20,7 +20,6 @@ from prometheus_client.metrics_core import (
 )
 
 from fleet_runtime.artifacts.contract import ProviderStatus
-from fleet_runtime.gateway.live_snapshot import LiveSnapshot
 from fleet_runtime.providers.provider import Provider
 from fleet_runtime.proxy.request_record import RequestRecord
 
@@ -53,17 +52,20 @@ OVERHEAD_SECONDS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 
 
 
 class MetricsSource(Protocol):
-    """What is looked at when ``/metrics`` is asked. `machines`: all that may still have requests, those of
-    snapshots that serve no more included."""
+    """What ``/metrics`` reads when it is scraped.
+
+    `providers`: all that may still have requests, those of former snapshots included. `statuses`: one for
+    each provider of the snapshot that serves, in its order. `refused`: why the generated folder was rejected.
+    """
 
     @property
-    def running(self) -> LiveSnapshot: ...
+    def providers(self) -> Iterable[Provider]: ...
+
+    @property
+    def statuses(self) -> Mapping[str, ProviderStatus]: ...
 
     @property
     def refused(self) -> str | None: ...
-
-    @property
-    def machines(self) -> Iterable[Provider]: ...
 
 
 class Histogram:
@@ -122,8 +124,8 @@ class Traffic:
 class Metrics:
     """The tallies of one gateway, for as long as its process runs; `finished` and `reloaded` add to them."""
 
-    def __init__(self, served: MetricsSource) -> None:
-        self._served = served
+    def __init__(self, source: MetricsSource) -> None:
+        self._source = source
         self._requests: dict[tuple[str | None, str | None, str], int] = {}
         self._traffic: dict[str | None, Traffic] = {}
         self._reloads: Counter[ReloadResult] = Counter()
@@ -192,22 +194,23 @@ class Metrics:
             yield observed
 
     def _fleet_families(self) -> Iterator[Metric]:
-        running = self._served.running
-        in_flight = Counter(dict.fromkeys(running.machines, 0))
-        for machine in self._served.machines:
-            in_flight[machine.connection.name] += sum(machine.in_flight.values())
-        gauge = GaugeMetricFamily("fleet_in_flight", "requests that a machine has now", labels=("provider",))
-        for provider, count in in_flight.items():
-            if count or provider in running.machines:
-                gauge.add_metric((provider,), count)
+        current = self._source.statuses
+        in_flight = Counter(dict.fromkeys(current, 0))
+        for provider in self._source.providers:
+            in_flight[provider.connection.name] += sum(provider.in_flight.values())
+        gauge = GaugeMetricFamily("fleet_in_flight", "requests that a provider has now", labels=("provider",))
+        for name, count in in_flight.items():
+            if count or name in current:
+                gauge.add_metric((name,), count)
         yield gauge
         statuses = GaugeMetricFamily(
-            "fleet_provider_status", "1 for the status that a machine has", labels=("provider", "status")
+            "fleet_provider_status", "1 for the status that a provider has", labels=("provider", "status")
         )
-        for provider in running.machines:
-            now = running.inventory.states[provider].status
+        for name, now in current.items():
             for status in get_args(ProviderStatus):
-                statuses.add_metric((provider, status), float(status == now))
+                statuses.add_metric((name, status), float(status == now))
         yield statuses
-        refused = self._served.refused is not None
-        yield GaugeMetricFamily("fleet_snapshot_refused", "1 while what the folder holds is refused", refused)
+        refused = self._source.refused is not None
+        yield GaugeMetricFamily(
+            "fleet_snapshot_refused", "1 while the generated folder holds a rejected configuration", refused
+        )

@@ -29,12 +29,12 @@ async def test_a_machine_that_cannot_be_addressed_is_refused_and_the_old_snapsho
     folder = tmp_path / "generated"
     write_generated(folder, gateway(connection("box")))
     service = Service.load(folder, {})
-    before = service.running
+    before = service.live
     write_generated(folder, gateway(connection("box", **fields)))
     reason = await service.reload()
     assert reason is not None
     assert "fleet build" in reason
-    assert (service.refused, service.running) == (reason, before)
+    assert (service.refused, service.live) == (reason, before)
     with pytest.raises(REFUSALS):
         Service.load(folder, {})
 

@@ -135,7 +135,7 @@ async def test_fault_28_100_disconnects_leak_no_task_connection_or_descriptor() 
         async with asyncio.timeout(5):
             while gateway.state.connections or gateway.state.tasks or len(asyncio.all_tasks()) > tasks:
                 await asyncio.sleep(0.01)
-        assert "0 active" in repr(gateway.fleet.machines["a"].upstream)
+        assert "0 active" in repr(gateway.fleet.providers["a"].upstream)
         assert descriptors() <= before
 
 

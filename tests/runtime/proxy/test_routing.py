@@ -128,7 +128,7 @@ async def test_a_machine_gets_no_more_at_a_time_than_it_may_and_beyond_the_waiti
                 answer = task.result()
                 assert (answer.status, answer.code) == (429, "too_many_requests")
                 assert answer.header(b"retry-after") == [b"1"]
-            held = gateway.fleet.machines["a"]
+            held = gateway.fleet.providers["a"]
             assert (held.in_flight, held.waiting) == ({"m": 2}, 8)
             assert "2 in flight, 8 waiting" in repr(held)
             await both.wait()
@@ -150,7 +150,7 @@ async def test_a_client_that_goes_while_it_waits_leaves_the_waiting_room() -> No
     async with gateway_before(script, max_concurrency=1) as (_, gateway):
         first = asyncio.ensure_future(ask(gateway.port, CHAT, {"model": "a/m"}))
         await arrived.wait()
-        held = gateway.fleet.machines["a"]
+        held = gateway.fleet.providers["a"]
         second = asyncio.ensure_future(ask(gateway.port, CHAT, {"model": "a/m"}))
         async with asyncio.timeout(5):
             while not held.waiting:

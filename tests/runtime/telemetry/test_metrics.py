@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from fleet_runtime.artifacts.contract import ProviderStatus
 from fleet_runtime.artifacts.snapshot import load_snapshot
 from fleet_runtime.event_log import EventLog
 from fleet_runtime.gateway.live_snapshot import LiveSnapshot, build_live_snapshot
@@ -34,9 +35,13 @@ class Fleet:
 
     def __init__(self, folder: Path) -> None:
         write_generated(folder, gateway(connection("a"), connection("b", poll=False)))
-        self.running: LiveSnapshot = build_live_snapshot(load_snapshot(folder), {}, EventLog())
+        self.live: LiveSnapshot = build_live_snapshot(load_snapshot(folder), {}, EventLog())
         self.refused: str | None = None
-        self.machines: Iterable[Provider] = self.running.machines.values()
+        self.providers: Iterable[Provider] = self.live.providers.values()
+
+    @property
+    def statuses(self) -> dict[str, ProviderStatus]:
+        return {name: state.status for name, state in self.live.inventory.states.items()}
 
 
 @pytest.fixture
@@ -136,9 +141,9 @@ def test_every_machine_has_exactly_one_status(metrics: Metrics) -> None:
 
 def test_requests_in_flight_are_those_of_all_machines_of_a_name(tmp_path: Path) -> None:
     fleet, former = Fleet(tmp_path / "now"), Fleet(tmp_path / "before")
-    fleet.running.machines["a"].in_flight["m"] = 2
-    former.running.machines["a"].in_flight["m"] = 3
-    fleet.machines = [*fleet.running.machines.values(), *former.running.machines.values()]
+    fleet.live.providers["a"].in_flight["m"] = 2
+    former.live.providers["a"].in_flight["m"] = 3
+    fleet.providers = [*fleet.live.providers.values(), *former.live.providers.values()]
     metrics = Metrics(fleet)
     assert value(metrics, "fleet_in_flight", provider="a") == 5
     assert value(metrics, "fleet_in_flight", provider="b") == 0
