@@ -21,7 +21,7 @@ RUNTIME_ROOMS = (
 )
 COMPILER_ROOMS = (
     *("__main__", "cli", "commands", "pipeline", "live", "load", "checks", "edit", "emit", "clients", "lock"),
-    *("config", "document", "diagnostics", "project", "files", "process_lock", "assets"),
+    *("config", "document", "files", "diagnostics", "project", "process_lock", "assets"),
 )
 SHARED = ("artifacts", "routing", "dialects")
 """The rooms of the runtime that the compiler may import; its commands may import any."""

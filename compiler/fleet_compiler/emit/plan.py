@@ -7,10 +7,8 @@ replaced last: a build that fails changes nothing, and one that is killed is men
 from __future__ import annotations
 
 import difflib
-import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -18,11 +16,10 @@ from typing import Literal
 from pydantic import ValidationError
 
 from fleet_compiler.diagnostics.errors import OutputError
+from fleet_compiler.files import MIXED, discard_staged, os_reason, replace_staged, stage_files
 from fleet_runtime.artifacts.contract import Manifest, sha256_hex
 
 MANIFEST = "manifest.json"
-SUFFIX = ".fleet-tmp"
-_MIXED = "some files are new and some are old: mend it and build again"
 
 ChangeKind = Literal["add", "change", "remove", "same"]
 
@@ -84,21 +81,16 @@ def write_outputs(plan: Plan, beside: Iterable[tuple[Path, bytes]] = ()) -> None
         (plan.folder / change.path, change.after) for change in plan.pending if change.after is not None
     ]
     removed = [plan.folder / change.path for change in plan.pending if change.kind == "remove"]
-    staged = _stage_all([*beside, *writes])
+    staged = stage_files([*beside, *writes])
     manifest = plan.folder / MANIFEST
-    _put_in_place({target: temporary for target, temporary in staged.items() if target != manifest})
+    replace_staged({target: temporary for target, temporary in staged.items() if target != manifest})
     for path in removed:
         try:
             _remove(path, plan.folder)
         except OSError as error:
-            _discard(staged)
-            raise OutputError(f"cannot remove '{error.filename}': {_words(error)}; {_MIXED}") from error
-    _put_in_place({target: temporary for target, temporary in staged.items() if target == manifest})
-
-
-def write_files(files: Iterable[tuple[Path, bytes]]) -> None:
-    """Replace files, each as a whole; raises `OutputError` with the old ones intact."""
-    _put_in_place(_stage_all(files))
+            discard_staged(staged)
+            raise OutputError(f"cannot remove '{error.filename}': {os_reason(error)}; {MIXED}") from error
+    replace_staged({target: temporary for target, temporary in staged.items() if target == manifest})
 
 
 def diff(plan: Plan) -> Iterator[str]:
@@ -145,7 +137,7 @@ def _is_no_folder(path: Path) -> bool:
     except FileNotFoundError:
         return False
     except (OSError, ValueError) as error:
-        reason = _words(error) if isinstance(error, OSError) else "no folder can have that name"
+        reason = os_reason(error) if isinstance(error, OSError) else "no folder can have that name"
         raise OutputError(
             f"cannot write to '{path}': {reason}; choose another folder with --output"
         ) from None
@@ -157,7 +149,7 @@ def _content(path: Path) -> bytes | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise OutputError(f"cannot read '{path}': {_words(error)}") from error
+        raise OutputError(f"cannot read '{path}': {os_reason(error)}") from error
 
 
 def _kind(before: bytes | None, after: bytes | None) -> ChangeKind:
@@ -168,52 +160,6 @@ def _kind(before: bytes | None, after: bytes | None) -> ChangeKind:
     return "remove" if after is None else "change"
 
 
-def _stage_all(files: Iterable[tuple[Path, bytes]]) -> dict[Path, Path]:
-    """Write each file beside its place and flush it to the disk: place -> temporary file."""
-    wanted = dict(files)
-    staged: dict[Path, Path] = {}
-    try:
-        for folder in {target.parent for target in wanted}:
-            folder.mkdir(parents=True, exist_ok=True)
-            for leftover in folder.glob(f".*{SUFFIX}"):
-                leftover.unlink()
-        for target, content in wanted.items():
-            staged[target] = target.with_name(f".{target.name}{SUFFIX}")
-            _write_new(staged[target], content)
-    except OSError as error:
-        _discard(staged)
-        where = error.filename or next(iter(wanted)).parent
-        raise OutputError(f"cannot write '{where}': {_words(error)}; nothing was changed") from error
-    return staged
-
-
-def _write_new(path: Path, content: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _put_in_place(staged: Mapping[Path, Path]) -> None:
-    try:
-        for target, temporary in staged.items():
-            temporary.replace(target)
-        for folder in {target.parent for target in staged}:
-            _flush_folder(folder)
-    except OSError as error:
-        _discard(staged)
-        raise OutputError(
-            f"cannot replace '{error.filename2 or error.filename}': {_words(error)}; {_MIXED}"
-        ) from error
-
-
-def _discard(staged: Mapping[Path, Path]) -> None:
-    for temporary in staged.values():
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-
-
 def _remove(path: Path, folder: Path) -> None:
     """Remove a file, and the folders inside `folder` that are empty without it."""
     path.unlink(missing_ok=True)
@@ -221,22 +167,6 @@ def _remove(path: Path, folder: Path) -> None:
         if parent == folder or any(parent.iterdir()):
             return
         parent.rmdir()
-
-
-def _flush_folder(folder: Path) -> None:
-    """Flush the names in `folder` to the disk, which only one who may read it can."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY)
-    except PermissionError:
-        return
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _words(error: OSError) -> str:
-    return (error.strerror or type(error).__name__).lower()
 
 
 def _lines(content: bytes | None) -> list[str]:

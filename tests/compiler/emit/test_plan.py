@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fleet_compiler.diagnostics.errors import OutputError
-from fleet_compiler.emit.plan import MANIFEST, diff, line_counts, plan_outputs, write_files, write_outputs
+from fleet_compiler.emit.plan import MANIFEST, diff, line_counts, plan_outputs, write_outputs
 from fleet_runtime.artifacts.contract import Manifest, sha256_hex
 
 Files = dict[str, bytes]
@@ -194,11 +194,3 @@ def test_a_full_disk_leaves_the_old_files_and_no_others(small_disk: Path) -> Non
     with pytest.raises(OutputError, match="no space left on device; nothing was changed"):
         write_outputs(plan_outputs(folder, new))
     assert contents(folder) == old
-
-
-def test_a_lock_file_on_a_full_disk_keeps_its_old_content(small_disk: Path) -> None:
-    path = small_disk / "fleet.lock"
-    write_files([(path, b"old")])
-    with pytest.raises(OutputError, match="no space left"):
-        write_files([(path, b"x" * 300_000)])
-    assert contents(small_disk) == {"fleet.lock": b"old"}

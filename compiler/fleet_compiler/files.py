@@ -1,0 +1,104 @@
+"""Files replaced as a whole: written next to their place, flushed to the disk, then renamed over it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from fleet_compiler.diagnostics.errors import OutputError
+
+TEMPORARY_SUFFIX = ".fleet-tmp"
+"""A file that is being written is called ``.<name>.fleet-tmp``; what ends in this is deleted when found."""
+
+MIXED = "some files are new and some are old: fix that and build again"
+
+
+def write_files(files: Iterable[tuple[Path, bytes]]) -> None:
+    """Replace files; raises `OutputError` with the old ones intact."""
+    replace_staged(stage_files(files))
+
+
+def stage_files(files: Iterable[tuple[Path, bytes]]) -> dict[Path, Path]:
+    """Write each file next to its place and flush it to the disk: place -> temporary file.
+
+    Raises `OutputError` with no temporary file left behind.
+    """
+    wanted = dict(files)
+    staged: dict[Path, Path] = {}
+    try:
+        for folder in {target.parent for target in wanted}:
+            folder.mkdir(parents=True, exist_ok=True)
+            for leftover in folder.glob(f".*{TEMPORARY_SUFFIX}"):
+                leftover.unlink()
+        for target, content in wanted.items():
+            staged[target] = target.with_name(f".{target.name}{TEMPORARY_SUFFIX}")
+            _write_new(staged[target], content)
+    except OSError as error:
+        discard_staged(staged)
+        where = error.filename or next(iter(wanted)).parent
+        raise OutputError(f"cannot write '{where}': {os_reason(error)}; nothing was changed") from error
+    return staged
+
+
+def replace_staged(staged: Mapping[Path, Path]) -> None:
+    """Rename staged files to their places; raises `OutputError` if one of them cannot be replaced."""
+    try:
+        for target, temporary in staged.items():
+            temporary.replace(target)
+        for folder in {target.parent for target in staged}:
+            _flush_folder(folder)
+    except OSError as error:
+        discard_staged(staged)
+        place = error.filename2 or error.filename
+        raise OutputError(f"cannot replace '{place}': {os_reason(error)}; {MIXED}") from error
+
+
+def discard_staged(staged: Mapping[Path, Path]) -> None:
+    for temporary in staged.values():
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def read_regular_file(path: Path, limit: int) -> bytes | None:
+    """Return the content of a regular file of at most `limit` bytes, None for anything else or nothing.
+
+    Never follows a link at `path` itself and never waits for a FIFO or a device. Raises OSError if the
+    file cannot be read, and for a folder.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        if not os.path.lexists(path) or stat.S_ISLNK(path.lstat().st_mode):
+            return None
+        raise
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        return file.read() if stat.S_ISREG(status.st_mode) and status.st_size <= limit else None
+
+
+def os_reason(error: OSError) -> str:
+    """Return what the operating system says, in lower case and without its number."""
+    return (error.strerror or type(error).__name__).lower()
+
+
+def _write_new(path: Path, content: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _flush_folder(folder: Path) -> None:
+    """Flush the names in `folder` to the disk, which needs the right to read it."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except PermissionError:
+        return
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
