@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from fleet_compiler.clients import opencode
-from fleet_compiler.clients.client import Client, ClientView
+from fleet_compiler.clients.client import Client, ClientView, Launch
 
 CLIENTS: dict[str, Client] = {client.name: client for client in (opencode.CLIENT,)}
 
-__all__ = ["CLIENTS", "Client", "ClientView"]
+__all__ = ["CLIENTS", "Client", "ClientView", "Launch"]

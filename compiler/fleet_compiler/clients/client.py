@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from fleet_runtime.artifacts.contract import GatewayConfig, KeyReference, RoutingTable
@@ -31,11 +32,33 @@ class ClientView:
 
 
 @dataclass(frozen=True, slots=True)
+class Launch:
+    """How a client's program starts on its generated configuration.
+
+    `environment` is added to the user's own variables, `arguments` stand before the user's. `keys` are the
+    variables that the configuration reads a key from, `urls` the addresses that it uses: what can be
+    checked before the program starts.
+    """
+
+    environment: Mapping[str, str]
+    arguments: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+    urls: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Client:
-    """A kind of client: `file` is where its configuration is written unless fleet.yaml says otherwise;
-    `context` makes plain data for `template`."""
+    """A kind of client: all there is to it.
+
+    `file` is where its configuration is written unless fleet.yaml says otherwise; `context` makes plain data
+    for `template`. `program` is the command that people call, and `launch` says how it starts on the
+    configuration at a path that holds these bytes; it raises ValueError if they are not such a
+    configuration.
+    """
 
     name: str
     file: str
     template: str
     context: Callable[[ClientView], Mapping[str, Any]]
+    program: str
+    launch: Callable[[Path, bytes], Launch]

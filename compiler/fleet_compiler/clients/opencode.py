@@ -6,16 +6,20 @@ cut at the first slash: with one provider per machine, opencode's own name of a 
 
 from __future__ import annotations
 
+import json
 import posixpath
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from fleet_compiler.clients.client import Client, ClientView
+from fleet_compiler.clients.client import Client, ClientView, Launch
 from fleet_runtime.artifacts.contract import KeyReference, RoutedModel, RoutedProvider
 from fleet_runtime.routing.model_id import CompositeId, split_id
 from fleet_runtime.routing.resolver import listed_names
 
 MAX_DEFAULT_OUTPUT = 8192
+_ENV_REFERENCE = re.compile(r"\{env:([^{}]+)\}")
 USABLE_SOURCES = frozenset({"configured", "running", "listed"})
 
 
@@ -45,7 +49,20 @@ def context(view: ClientView) -> Mapping[str, Any]:
     }
 
 
-CLIENT = Client("opencode", "opencode.json", "opencode.json.j2", context)
+def launch(config: Path, content: bytes) -> Launch:
+    """opencode merges the file in ``$OPENCODE_CONFIG`` over the user's own and below that of a project."""
+    written = json.loads(content)
+    environment = {"OPENCODE_CONFIG": str(config.resolve())}
+    if "enabled_providers" in written:
+        environment["OPENCODE_DISABLE_MODELS_FETCH"] = "1"
+    options = [provider["options"] for provider in written.get("provider", {}).values()]
+    keys = {name for each in options for name in _ENV_REFERENCE.findall(each.get("apiKey", ""))}
+    return Launch(
+        environment, keys=tuple(sorted(keys)), urls=tuple(sorted({each["baseURL"] for each in options}))
+    )
+
+
+CLIENT = Client("opencode", "opencode.json", "opencode.json.j2", context, "opencode", launch)
 
 
 def _models(provider: RoutedProvider) -> dict[str, dict[str, Any]]:

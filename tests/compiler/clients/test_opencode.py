@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet_compiler.clients import CLIENTS, ClientView
+from fleet_compiler.clients import CLIENTS, ClientView, Launch
 from fleet_compiler.clients.opencode import CLIENT
 from fleet_compiler.emit.render import render_client
 from fleet_runtime.artifacts.contract import (
@@ -267,3 +267,22 @@ def test_facts_of_the_lock_reach_opencode(tmp_path: Path) -> None:
     files = compile_text(tmp_path, yaml, desk=lock_of(DESK, "n", known={"m": facts})).files
     models = json.loads(files["a/b.json"])["provider"]["desk"]["models"]
     assert models["m"]["limit"] == {"context": 40960, "output": 8192}
+
+
+def test_opencode_starts_on_its_file_and_says_what_that_needs(tmp_path: Path) -> None:
+    yaml = f"""
+    version: 1
+    default_provider: desk
+    providers: {{desk: "{DESK}"}}
+    surfaces: {{code: {{client: opencode}}}}
+    gateway: {{keys: {{one: {{env: ONE}}}}}}
+    """
+    config = tmp_path / "opencode.json"
+    launch = CLIENT.launch(
+        config, compile_text(tmp_path, yaml, desk=lock_of(DESK, "m")).files["opencode.json"]
+    )
+    assert launch == Launch(
+        {"OPENCODE_CONFIG": str(config), "OPENCODE_DISABLE_MODELS_FETCH": "1"},
+        keys=("ONE",),
+        urls=("http://127.0.0.1:8400/code/v1",),
+    )
