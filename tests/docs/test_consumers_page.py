@@ -15,7 +15,7 @@ from fleet_runtime.api.fleet import KEEP_ALIVE_SECONDS
 from fleet_runtime.api.fleet_schemas import History
 from fleet_runtime.api.schemas import FavoriteList, ModelCatalog, Picker, Resolution, Role, Roles
 from fleet_runtime.artifacts import contract
-from fleet_runtime.catalog import favorites
+from fleet_runtime.catalog import favorite_status
 from tests.support.paths import DOCS
 
 PAGE = (DOCS / "consumers.md").read_text(encoding="utf-8")
@@ -43,7 +43,7 @@ def test_every_value_of_a_word_is_listed(name: str) -> None:
 
 
 def test_every_reason_of_a_favorite_is_listed() -> None:
-    assert all(f"`{reason}`" in row("reason") for reason in get_args(favorites.Absence))
+    assert all(f"`{reason}`" in row("reason") for reason in get_args(favorite_status.FavoriteReason))
 
 
 @pytest.mark.parametrize("topic", get_args(events.Topic))

@@ -26,16 +26,17 @@ from fleet_runtime.api.responses import (
 )
 from fleet_runtime.api.schemas import FavoriteList as Shape
 from fleet_runtime.api.schemas import Picker
+from fleet_runtime.catalog.favorite_status import favorite_id
 from fleet_runtime.catalog.favorites import (
     MAX_FAVORITES,
-    Change,
+    AddFavorite,
+    Command,
+    FavoritesChange,
+    RemoveFavorite,
+    ReorderFavorites,
     TooManyFavoritesError,
     VersionConflictError,
-    adding,
-    arranging,
-    favorite_id,
     present_id,
-    removing,
 )
 from fleet_runtime.errors import RequestError
 from fleet_runtime.gateway.live_snapshot import LiveSnapshot
@@ -103,7 +104,7 @@ def add_favorites(api: FastAPI, service: Service) -> None:
             text = chosen if isinstance(chosen, str) else chosen.id
             known = present_id(text, _names(running))
             ids.append(known if known in stored else await _composite(running, text))
-        return await _change(service, arranging(ids, time.time(), _names(running)), if_match)
+        return await _change(service, ReorderFavorites(tuple(ids), time.time()), if_match)
 
     @api.put(
         "/api/favorites/{id:path}",
@@ -116,7 +117,7 @@ def add_favorites(api: FastAPI, service: Service) -> None:
         running, text = service.live, _id(request)
         id = await _composite(running, text)
         asked = present_id(text, _names(running))
-        return await _change(service, adding(id, time.time(), _names(running), asked), if_match)
+        return await _change(service, AddFavorite(id, time.time(), asked), if_match)
 
     @api.delete(
         "/api/favorites/{id:path}",
@@ -131,7 +132,7 @@ def add_favorites(api: FastAPI, service: Service) -> None:
         answer = await running.resolve(running.snapshot.fleet, text)
         if answer.provider is not None:
             ids.add(f"{answer.provider}/{answer.listed or answer.model}")
-        return await _change(service, removing(ids, _names(running)), if_match)
+        return await _change(service, RemoveFavorite(frozenset(ids)), if_match)
 
 
 def _parameter(place: str, name: str, description: str, example: str) -> dict[str, Any]:
@@ -163,9 +164,10 @@ async def _composite(running: LiveSnapshot, text: str) -> str:
         raise refusal(told.code, told.message, told.param) from None
 
 
-async def _change(service: Service, change: Change, if_match: str | None) -> Response:
+async def _change(service: Service, command: Command, if_match: str | None) -> Response:
     try:
-        await service.store.edit(change, _versions(if_match))
+        names = _names(service.running)
+        await service.store.edit(FavoritesChange(names, command, _versions(if_match)))
     except VersionConflictError as conflict:
         tag = {"etag": f'"{conflict.current.version}"'}
         raise refusal("version_conflict", str(conflict), headers=tag) from None

@@ -15,7 +15,8 @@ import msgspec
 
 from fleet_runtime.artifacts.contract import ProviderConfig, RoutedModel, RoutedProvider, RoutingTable, Via
 from fleet_runtime.catalog.etag import TaggedBody
-from fleet_runtime.catalog.favorites import Favorites, FavoriteStatus, favorite_status
+from fleet_runtime.catalog.favorite_status import FavoriteStatus, favorite_status
+from fleet_runtime.catalog.favorites import Favorites
 from fleet_runtime.providers.health import ProviderState
 from fleet_runtime.providers.inventory import Inventory
 from fleet_runtime.providers.model_list import ModelList

@@ -13,7 +13,7 @@ from weakref import WeakSet
 
 from fleet_runtime.artifacts.contract import GatewayConfig, ProviderStatus
 from fleet_runtime.artifacts.snapshot import ArtifactError, Snapshot, load_snapshot
-from fleet_runtime.catalog.favorites import renaming
+from fleet_runtime.catalog.favorites import FavoritesChange
 from fleet_runtime.dialects.credentials import MissingKeyError
 from fleet_runtime.edge.listen_address import CannotServeError, require_keys_beyond_loopback
 from fleet_runtime.event_log import EventLog
@@ -146,7 +146,7 @@ class Service:
 
         async def rename() -> None:
             with contextlib.suppress(StoreUnavailableError):
-                await self.store.edit(renaming(self.live.snapshot.fleet.names))
+                await self.store.edit(FavoritesChange(self.live.snapshot.fleet.names))
 
         self._keep(self._closing, asyncio.create_task(rename(), name="rename favorites"))
 

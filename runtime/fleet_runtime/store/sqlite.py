@@ -13,10 +13,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 from urllib.parse import quote
 
-from fleet_runtime.catalog.favorites import Change, Favorite, Favorites, changed
+from fleet_runtime.catalog.favorites import Favorite, Favorites, FavoritesChange
 
 BUSY_SECONDS = 5.0
 HISTORY_ROWS = 10_000
@@ -46,13 +46,6 @@ class StoreUnavailableError(Exception):
 
 class _DamagedError(Exception):
     """SQLite's own check found the file damaged."""
-
-
-class Edit(NamedTuple):
-    """One change of the favorites, meant for one of the versions `expected`, or for any."""
-
-    change: Change
-    expected: frozenset[int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +91,7 @@ class Database:
             if known is not None:
                 self.favorites, self._loaded = known, True
 
-    def edit(self, edits: Sequence[Edit]) -> list[Favorites | Exception]:
+    def edit(self, edits: Sequence[FavoritesChange]) -> list[Favorites | Exception]:
         """Apply the edits in order and commit them together; what each came to, all on the disk."""
         return self._attempt(lambda connection: self._edit(connection, edits))
 
@@ -180,13 +173,15 @@ class Database:
             yield
         self._unavailable = None
 
-    def _edit(self, connection: sqlite3.Connection, edits: Sequence[Edit]) -> list[Favorites | Exception]:
+    def _edit(
+        self, connection: sqlite3.Connection, edits: Sequence[FavoritesChange]
+    ) -> list[Favorites | Exception]:
         outcomes: list[Favorites | Exception] = []
         with _transaction(connection):
             before = now = self._current(connection)
-            for change, expected in edits:
+            for edit in edits:
                 try:
-                    now = changed(now, change, expected)
+                    now = edit.apply(now)
                 except Exception as refusal:
                     outcomes.append(refusal)
                 else:

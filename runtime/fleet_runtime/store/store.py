@@ -13,9 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from fleet_runtime.catalog.favorites import Change, Favorites
+from fleet_runtime.catalog.favorites import Favorites, FavoritesChange
 from fleet_runtime.event_log import Event
-from fleet_runtime.store.sqlite import Database, Edit, StatusChange, StoreUnavailableError
+from fleet_runtime.store.sqlite import Database, StatusChange, StoreUnavailableError
 
 __all__ = ["StatusChange", "Store", "StoreUnavailableError", "keep_history", "state_path"]
 
@@ -42,7 +42,7 @@ class Store:
         self._database = Database(path)
         self._told = told
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="fleet-store")
-        self._waiting: list[tuple[Edit, asyncio.Future[Favorites]]] = []
+        self._waiting: list[tuple[FavoritesChange, asyncio.Future[Favorites]]] = []
         self._writing: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
@@ -64,15 +64,14 @@ class Store:
         """Load what was kept, before anything is asked of the store; blocks for as long as that takes."""
         self._thread.submit(self._database.open).result()
 
-    async def edit(self, change: Change, expected: frozenset[int] | None = None) -> Favorites:
+    async def edit(self, change: FavoritesChange) -> Favorites:
         """The favorites after `change`, which is on the disk by then.
 
-        Raises `VersionConflict` where the version was none of those `expected`, `TooManyFavorites` where the
-        list would grow too long, `StoreUnavailableError` where nothing can be written. A caller that goes
-        away does not undo its change.
+        Raises what `FavoritesChange.apply` raises, and `StoreUnavailableError` if nothing can be
+        written. A caller that goes away does not undo its change.
         """
         done: asyncio.Future[Favorites] = asyncio.get_running_loop().create_future()
-        self._waiting.append((Edit(change, expected), done))
+        self._waiting.append((change, done))
         if self._writing is None:
             self._writing = asyncio.create_task(self._write(), name="store")
         return await done
@@ -106,7 +105,7 @@ class Store:
         finally:
             self._writing = None
 
-    async def _commit(self, batch: list[tuple[Edit, asyncio.Future[Favorites]]]) -> None:
+    async def _commit(self, batch: list[tuple[FavoritesChange, asyncio.Future[Favorites]]]) -> None:
         before = self.favorites.version
         outcomes: list[Favorites | Exception]
         try:

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet_runtime.artifacts.contract import ProviderStatus
+from fleet_runtime.catalog.favorite_status import favorite_id, favorite_status
 from fleet_runtime.catalog.favorites import (
     MAX_FAVORITES,
-    Change,
+    AddFavorite,
     Favorite,
     Favorites,
+    FavoritesChange,
+    RemoveFavorite,
+    ReorderFavorites,
     TooManyFavoritesError,
     VersionConflictError,
-    adding,
-    arranging,
-    changed,
-    favorite_id,
-    favorite_status,
-    removing,
-    renaming,
 )
 from fleet_runtime.errors import RequestError
 from fleet_runtime.routing.resolver import ProviderView, Refusal, Resolution
@@ -35,12 +32,24 @@ def listed(*ids: str, version: int = 1) -> Favorites:
     return Favorites(version, tuple(Favorite(id, 1.0) for id in ids))
 
 
+def adding(id: str, requested: str | None = None) -> FavoritesChange:
+    return FavoritesChange(NAMES, AddFavorite(id, 9.0, requested))
+
+
+def removing(ids: Iterable[str]) -> FavoritesChange:
+    return FavoritesChange(NAMES, RemoveFavorite(frozenset(ids)))
+
+
+def ordering(ids: Iterable[str]) -> FavoritesChange:
+    return FavoritesChange(NAMES, ReorderFavorites(tuple(ids), 9.0))
+
+
 def ids(favorites: Favorites) -> list[str]:
     return [item.id for item in favorites.items]
 
 
 def test_what_is_added_stands_at_the_end() -> None:
-    assert ids(changed(listed("lab/a", "desk/a"), adding("desk/b", 2.0, NAMES))) == [
+    assert ids(adding("desk/b").apply(listed("lab/a", "desk/a"))) == [
         "lab/a",
         "desk/a",
         "desk/b",
@@ -49,33 +58,35 @@ def test_what_is_added_stands_at_the_end() -> None:
 
 def test_adding_again_changes_nothing() -> None:
     favorites = listed("lab/a", "desk/a")
-    assert changed(favorites, adding("lab/a", 2.0, NAMES)) is favorites
+    assert adding("lab/a").apply(favorites) is favorites
 
 
 def test_adding_by_the_name_under_which_it_is_kept_changes_nothing() -> None:
     favorites = listed("lab/llama3")
-    assert changed(favorites, adding("lab/llama3:latest", 2.0, NAMES, "lab/llama3")) is favorites
+    assert adding("lab/llama3:latest", "lab/llama3").apply(favorites) is favorites
 
 
 def test_removing_what_is_no_favorite_changes_nothing() -> None:
     favorites = listed("lab/a")
-    assert changed(favorites, removing({"lab/b"}, NAMES)) is favorites
+    assert removing({"lab/b"}).apply(favorites) is favorites
 
 
 def test_a_new_order_keeps_the_times() -> None:
     favorites = Favorites(3, (Favorite("lab/a", 1.0), Favorite("desk/a", 2.0)))
-    arranged = changed(favorites, arranging(["desk/a", "lab/b", "lab/a", "desk/a"], 9.0, NAMES))
+    arranged = FavoritesChange(NAMES, ReorderFavorites(("desk/a", "lab/b", "lab/a", "desk/a"), 9.0)).apply(
+        favorites
+    )
     assert arranged == Favorites(4, (Favorite("desk/a", 2.0), Favorite("lab/b", 9.0), Favorite("lab/a", 1.0)))
 
 
 def test_a_favorite_of_a_renamed_machine_is_found_by_its_new_name() -> None:
     favorites = listed("old-desk/a")
-    assert changed(favorites, adding("desk/a", 2.0, NAMES)) is favorites
-    assert ids(changed(favorites, removing({"desk/a"}, NAMES))) == []
+    assert adding("desk/a").apply(favorites) is favorites
+    assert ids(removing({"desk/a"}).apply(favorites)) == []
 
 
 def test_a_change_stores_the_new_name_of_a_renamed_machine() -> None:
-    assert ids(changed(listed("old-desk/a", "gone/x"), adding("lab/a", 2.0, NAMES))) == [
+    assert ids(adding("lab/a").apply(listed("old-desk/a", "gone/x"))) == [
         "desk/a",
         "gone/x",
         "lab/a",
@@ -83,13 +94,13 @@ def test_a_change_stores_the_new_name_of_a_renamed_machine() -> None:
 
 
 def test_renaming_merges_what_has_become_the_same_in_the_place_of_the_first() -> None:
-    assert ids(changed(listed("old-desk/a", "lab/a", "desk/a"), renaming(NAMES))) == ["desk/a", "lab/a"]
+    assert ids(FavoritesChange(NAMES).apply(listed("old-desk/a", "lab/a", "desk/a"))) == ["desk/a", "lab/a"]
 
 
 def test_a_change_for_another_version_is_refused_with_the_present_list() -> None:
     favorites = listed("lab/a", version=7)
     with pytest.raises(VersionConflictError) as caught:
-        changed(favorites, adding("lab/b", 1.0, NAMES), {5, 6})
+        FavoritesChange(NAMES, AddFavorite("lab/b", 1.0), frozenset({5, 6})).apply(favorites)
     assert caught.value.current is favorites
 
 
@@ -98,32 +109,34 @@ FULL = listed(*(f"desk/m{number}" for number in range(MAX_FAVORITES)))
 
 def test_a_full_list_takes_no_more_and_stays_as_it_is() -> None:
     with pytest.raises(TooManyFavoritesError, match="at most 1000 favorites"):
-        changed(FULL, adding("desk/one-more", 2.0, NAMES))
-    assert changed(FULL, adding("desk/m0", 2.0, NAMES)) is FULL
+        adding("desk/one-more").apply(FULL)
+    assert adding("desk/m0").apply(FULL) is FULL
 
 
 def test_a_list_that_is_too_long_already_can_be_made_shorter() -> None:
     longer = Favorites(1, (*FULL.items, Favorite("desk/x", 1.0), Favorite("desk/y", 1.0)))
-    assert len(changed(longer, removing(["desk/x"], NAMES)).items) == MAX_FAVORITES + 1
+    assert len(removing(["desk/x"]).apply(longer).items) == MAX_FAVORITES + 1
 
 
 CHANGES = st.one_of(
-    st.sampled_from(MODELS).map(lambda id: adding(id, 2.0, NAMES)),
-    st.sets(st.sampled_from(MODELS), max_size=3).map(lambda ids: removing(ids, NAMES)),
-    st.lists(st.sampled_from(MODELS), max_size=6).map(lambda ids: arranging(ids, 2.0, NAMES)),
-    st.just(renaming(NAMES)),
+    st.sampled_from(MODELS).map(lambda id: adding(id)),
+    st.sets(st.sampled_from(MODELS), max_size=3).map(lambda ids: removing(ids)),
+    st.lists(st.sampled_from(MODELS), max_size=6).map(lambda ids: ordering(ids)),
+    st.just(FavoritesChange(NAMES)),
 )
 
 
 @given(st.lists(CHANGES, max_size=20))
-def test_the_version_grows_by_one_with_every_change_and_no_id_stands_twice(changes: Sequence[Change]) -> None:
+def test_the_version_grows_by_one_with_every_change_and_no_id_is_there_twice(
+    changes: Sequence[FavoritesChange],
+) -> None:
     favorites = listed("old-desk/a", "desk/b", "old-desk/b")
     for change in changes:
-        now = changed(favorites, change)
+        now = change.apply(favorites)
         assert len(set(ids(now))) == len(now.items)
         assert (now is favorites) == (now.items == favorites.items)
         assert now.version == favorites.version + (now is not favorites)
-        assert changed(now, change) is now
+        assert change.apply(now) is now
         favorites = now
 
 

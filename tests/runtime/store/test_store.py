@@ -18,7 +18,13 @@ from pathlib import Path
 
 import pytest
 
-from fleet_runtime.catalog.favorites import Favorites, VersionConflictError, adding, removing
+from fleet_runtime.catalog.favorites import (
+    AddFavorite,
+    Favorites,
+    FavoritesChange,
+    RemoveFavorite,
+    VersionConflictError,
+)
 from fleet_runtime.event_log import EventLog
 from fleet_runtime.store.sqlite import HISTORY_ROWS, MIGRATIONS
 from fleet_runtime.store.store import StatusChange, Store, StoreUnavailableError, keep_history, state_path
@@ -43,9 +49,17 @@ async def opened(path: Path, told: Callable[[int], None] = lambda version: None)
         await store.close()
 
 
+def adding(id: str) -> FavoritesChange:
+    return FavoritesChange(NAMES, AddFavorite(id, 1.0))
+
+
+def removing(id: str) -> FavoritesChange:
+    return FavoritesChange(NAMES, RemoveFavorite(frozenset({id})))
+
+
 async def add(store: Store, *ids: str) -> None:
     for id in ids:
-        await store.edit(adding(id, 1.0, NAMES))
+        await store.edit(adding(id))
 
 
 def ids(store: Store) -> list[str]:
@@ -59,7 +73,7 @@ def fault(store: Store) -> str:
 async def test_what_was_kept_is_there_again_in_its_order(path: Path) -> None:
     async with opened(path) as store:
         await add(store, "b/1", "a/1", "ü/…/☃")
-        await store.edit(removing({"b/1"}, NAMES))
+        await store.edit(removing("b/1"))
         await add(store, "b/1")
         before = store.favorites
     async with opened(path) as store:
@@ -79,8 +93,8 @@ async def test_of_two_changes_for_one_version_one_is_refused(path: Path) -> None
         await add(store, "a/1")
         expected = frozenset({1})
         first, second = await asyncio.gather(
-            store.edit(adding("a/2", 1.0, NAMES), expected),
-            store.edit(adding("a/3", 1.0, NAMES), expected),
+            store.edit(FavoritesChange(NAMES, AddFavorite("a/2", 1.0), expected)),
+            store.edit(FavoritesChange(NAMES, AddFavorite("a/3", 1.0), expected)),
             return_exceptions=True,
         )
         assert isinstance(first, Favorites)
@@ -90,7 +104,7 @@ async def test_of_two_changes_for_one_version_one_is_refused(path: Path) -> None
 
 async def test_a_change_whose_asker_went_away_is_kept_all_the_same(path: Path) -> None:
     async with opened(path) as store:
-        gone = asyncio.ensure_future(store.edit(adding("a/1", 1.0, NAMES)))
+        gone = asyncio.ensure_future(store.edit(adding("a/1")))
         await asyncio.sleep(0)
         gone.cancel()
         await add(store, "a/2")
@@ -98,12 +112,15 @@ async def test_a_change_whose_asker_went_away_is_kept_all_the_same(path: Path) -
 
 
 async def test_a_fault_in_one_change_harms_that_one_only(path: Path) -> None:
-    def broken(items: object) -> tuple[()]:
-        raise RuntimeError("no")
+    class Broken(AddFavorite):
+        def apply(self, favorites: Favorites) -> Favorites:
+            raise RuntimeError("no")
 
     async with opened(path) as store:
         wrong, right = await asyncio.gather(
-            store.edit(broken), store.edit(adding("a/1", 1.0, NAMES)), return_exceptions=True
+            store.edit(FavoritesChange(NAMES, Broken("a/1", 1.0))),
+            store.edit(adding("a/1")),
+            return_exceptions=True,
         )
         assert isinstance(wrong, RuntimeError)
         assert isinstance(right, Favorites)
@@ -130,10 +147,10 @@ async def test_fault_30_fifty_writers_lose_no_acknowledged_write(path: Path) -> 
             id = f"m{writer}/{chance.randrange(20)}"
             before = store.favorites.version
             if id in mine:
-                now = await store.edit(removing({id}, NAMES))
+                now = await store.edit(removing(id))
                 mine.remove(id)
             else:
-                now = await store.edit(adding(id, 1.0, NAMES))
+                now = await store.edit(adding(id))
                 mine.add(id)
             assert now.version > before
             assert {item.id for item in now.items if item.id.startswith(f"m{writer}/")} == mine
@@ -154,7 +171,7 @@ async def test_fault_30_fifty_writers_lose_no_acknowledged_write(path: Path) -> 
 WRITER = """
 import asyncio, json, sys
 from pathlib import Path
-from fleet_runtime.catalog.favorites import adding, removing
+from fleet_runtime.catalog.favorites import AddFavorite, FavoritesChange, RemoveFavorite
 from fleet_runtime.store.store import Store
 
 async def write():
@@ -165,8 +182,9 @@ async def write():
     async def one(writer):
         for number in range(1000000):
             id = f"m{writer}/{start}-{number // 2}"
-            change = removing({id}, {}) if number % 2 and writer == 0 else adding(id, 1.0, {})
-            now = await store.edit(change)
+            removes = number % 2 and writer == 0
+            command = RemoveFavorite(frozenset({id})) if removes else AddFavorite(id, 1.0)
+            now = await store.edit(FavoritesChange({}, command))
             print(json.dumps([now.version, [item.id for item in now.items]]), flush=True)
 
     await asyncio.gather(*(one(writer) for writer in range(3)))
@@ -424,7 +442,7 @@ async def test_a_locked_file_is_waited_for(path: Path) -> None:
     async with opened(path) as store:
         with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
-            writing = asyncio.ensure_future(store.edit(adding("a/1", 1.0, NAMES)))
+            writing = asyncio.ensure_future(store.edit(adding("a/1")))
             await asyncio.sleep(0.05)
             assert not writing.done()
             other.execute("COMMIT")
