@@ -166,7 +166,7 @@ async def _composite(running: LiveSnapshot, text: str) -> str:
 
 async def _change(service: Service, command: Command, if_match: str | None) -> Response:
     try:
-        names = _names(service.running)
+        names = _names(service.live)
         await service.store.edit(FavoritesChange(names, command, _versions(if_match)))
     except VersionConflictError as conflict:
         tag = {"etag": f'"{conflict.current.version}"'}
