@@ -12,7 +12,7 @@ from fleet_compiler.load import Loaded
 from fleet_compiler.lock.diff import compare_locks, describe_difference
 from fleet_compiler.lock.discover import discover, is_polled
 from fleet_compiler.lock.lockfile import merge_observations
-from fleet_runtime.artifacts.contract import Lock
+from fleet_compiler.lock.model import Lock
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,9 @@ from fleet_compiler.emit.tables import Resolved, resolve_connections, resolve_fl
 from fleet_compiler.load import Loaded, load_fleet
 from fleet_compiler.lock.discover import ProbeLimits, Progress, discover, is_polled
 from fleet_compiler.lock.lockfile import current_entries, dump_lock, load_lock, merge_observations
+from fleet_compiler.lock.model import Lock
 from fleet_compiler.process_lock import hold_process_lock
-from fleet_runtime.artifacts.contract import FLEET_TABLE, Lock, Manifest, canonical_json, sha256_hex
+from fleet_runtime.artifacts.contract import FLEET_TABLE, Manifest, canonical_json, sha256_hex
 from fleet_runtime.dialects.observation import Observation
 
 

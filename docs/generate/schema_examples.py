@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from fleet_compiler.lock.model import Lock, LockedProvider
 from fleet_runtime.artifacts.contract import (
     FLEET_TABLE,
     Artifact,
     GatewayConfig,
     KeyReference,
     Limits,
-    Lock,
-    LockedProvider,
     Manifest,
     ModelFacts,
     PollSettings,

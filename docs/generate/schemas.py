@@ -1,9 +1,9 @@
-"""The schemas of fleet.lock and of the generated files, made from the contract.
+"""The schemas of fleet.lock and of the generated files, made from their models.
 
 ``python -m docs.generate.schemas`` writes them to schema/; fleet.yaml's own is written by hand.
 
-What stands under a field in the contract's source becomes its description. It is read from the source here
-rather than by pydantic (``use_attribute_docstrings``), which would cost every command 15 ms.
+The string under a field in a model's source becomes its description. It is read from the source here rather
+than by pydantic (``use_attribute_docstrings``), which would cost every command 15 ms.
 """
 
 from __future__ import annotations
@@ -18,14 +18,25 @@ from typing import Any
 
 from docs.generate.schema_examples import EXAMPLES
 from fleet_compiler.assets import SCHEMAS
+from fleet_compiler.lock import model as lock_model
+from fleet_compiler.lock.model import Lock
 from fleet_runtime.artifacts import contract
-from fleet_runtime.artifacts.contract import Artifact, GatewayConfig, Lock, Manifest, RoutingTable
+from fleet_runtime.artifacts.contract import Artifact, GatewayConfig, Manifest, RoutingTable
 
 GENERATED: dict[str, type[Artifact]] = {
     "lock": Lock,
     "gateway": GatewayConfig,
     "routing": RoutingTable,
     "manifest": Manifest,
+}
+
+SOURCES = (contract, lock_model)
+"""The modules that hold the models, each after those that its models derive from."""
+MODELS: dict[str, type[Artifact]] = {
+    name: model
+    for source in SOURCES
+    for name, model in vars(source).items()
+    if isinstance(model, type) and issubclass(model, Artifact)
 }
 
 
@@ -35,7 +46,7 @@ def contract_schema(name: str) -> str:
     schema |= GENERATED[name].model_json_schema(by_alias=True)
     descriptions, examples = field_descriptions(), field_examples(EXAMPLES)
     for title, part in {schema["title"]: schema, **schema.get("$defs", {})}.items():
-        for field, info in getattr(contract, title).model_fields.items():
+        for field, info in MODELS[title].model_fields.items():
             key = info.alias or field
             part["properties"][key] |= {
                 "description": descriptions[title][field],
@@ -45,13 +56,14 @@ def contract_schema(name: str) -> str:
 
 
 def field_descriptions() -> dict[str, dict[str, str]]:
-    """The string under each field of the contract, by class and field; a class has its base's too."""
+    """Return the string under each field of the models, by class and field; a class has its base's too."""
     found: dict[str, dict[str, str]] = {}
-    for node in ast.parse(inspect.getsource(contract)).body:
-        if isinstance(node, ast.ClassDef):
-            bases = [base.id for base in node.bases if isinstance(base, ast.Name)]
-            inherited = {field: text for base in bases for field, text in found.get(base, {}).items()}
-            found[node.name] = inherited | dict(_described(node.body))
+    for source in SOURCES:
+        for node in ast.parse(inspect.getsource(source)).body:
+            if isinstance(node, ast.ClassDef):
+                bases = [base.id for base in node.bases if isinstance(base, ast.Name)]
+                inherited = {field: text for base in bases for field, text in found.get(base, {}).items()}
+                found[node.name] = inherited | dict(_described(node.body))
     return found
 
 

@@ -10,7 +10,8 @@ from fleet_compiler.diagnostics.diagnostic import Diagnostic
 from fleet_compiler.diagnostics.text import listed, nearest, short
 from fleet_compiler.document.document import Document, YamlPath
 from fleet_compiler.emit.tables import Resolved, table_path
-from fleet_runtime.artifacts.contract import FLEET_TABLE, Lock, RoutingTable
+from fleet_compiler.lock.model import Lock
+from fleet_runtime.artifacts.contract import FLEET_TABLE, RoutingTable
 from fleet_runtime.routing.resolver import View, admits, lock_view, resolve_model
 
 Roles = Mapping[str, tuple[str, ...]]

@@ -20,7 +20,7 @@ from fleet_compiler.diagnostics.text import answered
 from fleet_compiler.emit.tables import resolve_connections, resolve_fleet
 from fleet_compiler.load import Loaded, load_fleet
 from fleet_compiler.lock.lockfile import current_entries, load_lock
-from fleet_runtime.artifacts.contract import Lock
+from fleet_compiler.lock.model import Lock
 
 if TYPE_CHECKING:
     from fleet_compiler.live import LiveReport

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 
 from fleet_compiler.clients import CLIENTS, ClientView
 from fleet_compiler.config.model import FleetConfig, ProviderSettings, SurfaceSettings
+from fleet_compiler.lock.model import Lock, LockedProvider
 from fleet_runtime.artifacts.contract import (
     FLEET_TABLE,
     GatewayConfig,
     KeyReference,
-    Lock,
-    LockedProvider,
     ModelFacts,
     ProviderConfig,
     ProviderKind,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from fleet_runtime.artifacts.contract import Lock, ModelFacts
+from fleet_compiler.lock.model import Lock
+from fleet_runtime.artifacts.contract import ModelFacts
 
 SHOWN = 8
 

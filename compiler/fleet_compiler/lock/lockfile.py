@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from fleet_compiler.diagnostics.diagnostic import Diagnostic, Span
 from fleet_compiler.diagnostics.errors import ConfigError
 from fleet_compiler.files import write_files
-from fleet_runtime.artifacts.contract import Lock, LockedProvider, ModelFacts, ProviderConfig
+from fleet_compiler.lock.model import Lock, LockedProvider
+from fleet_runtime.artifacts.contract import ModelFacts, ProviderConfig
 from fleet_runtime.dialects.facts import merge
 from fleet_runtime.dialects.observation import Observation
 

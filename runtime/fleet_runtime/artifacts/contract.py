@@ -1,8 +1,8 @@
 """The artifacts that the compiler writes and the gateway reads, as frozen pydantic models.
 
-fleet.lock, generated/gateway.json, generated/routing/<surface>.json and generated/manifest.json. All
-lengths of time are seconds, sizes are bytes, contexts and outputs are tokens. A `null` or missing fact
-means "not known", never "none". What stands under a field is its description in the JSON Schema.
+generated/gateway.json, generated/routing/<surface>.json and generated/manifest.json. All lengths of time are
+seconds, sizes are bytes, contexts and outputs are tokens. A `null` or missing fact means "not known", never
+"none". The string under a field is its description in the JSON Schema.
 """
 
 from __future__ import annotations
@@ -66,26 +66,6 @@ class RoutedModel(ModelFacts):
 
     hidden: bool = False
     """Whether lists leave the model out; requests reach it all the same."""
-
-
-class LockedProvider(Artifact):
-    """What one machine served at `url` when it was last asked."""
-
-    url: str
-    """The address in fleet.yaml when it was asked; at another one the entry no longer counts."""
-    kind: ProviderKind
-    """The software that answered."""
-    models: dict[str, ModelFacts]
-    """What it listed, by id."""
-
-
-class Lock(Artifact):
-    """fleet.lock: what each machine served when it was last asked."""
-
-    format: Literal[1] = 1
-    """The version of this format."""
-    providers: dict[str, LockedProvider] = {}
-    """What each machine served, by the provider's name."""
 
 
 class RoutedProvider(Artifact):

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from fleet_runtime.artifacts.contract import LockedProvider, ModelFacts
+from fleet_compiler.lock.model import LockedProvider
+from fleet_runtime.artifacts.contract import ModelFacts
 from tests.support.projects import compile_text, lock_of
 
 DESK = "http://127.0.0.1:8081"

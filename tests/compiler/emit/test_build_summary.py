@@ -8,8 +8,9 @@ import pytest
 
 from fleet_compiler.emit.build_summary import Build, describe_changes, read_last_build
 from fleet_compiler.emit.plan import plan_outputs, write_outputs
+from fleet_compiler.lock.model import LockedProvider
 from fleet_compiler.pipeline import build, prepare, project_of
-from fleet_runtime.artifacts.contract import LockedProvider, ModelFacts
+from fleet_runtime.artifacts.contract import ModelFacts
 from tests.support.projects import compile_text, lock_of
 
 DESK = "http://127.0.0.1:8081"

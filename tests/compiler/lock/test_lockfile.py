@@ -9,7 +9,8 @@ import pytest
 
 from fleet_compiler.diagnostics.errors import ConfigError
 from fleet_compiler.lock.lockfile import current_entries, dump_lock, load_lock, merge_observations, save_lock
-from fleet_runtime.artifacts.contract import Lock, LockedProvider, ModelFacts, ProviderConfig
+from fleet_compiler.lock.model import Lock, LockedProvider
+from fleet_runtime.artifacts.contract import ModelFacts, ProviderConfig
 from fleet_runtime.dialects.observation import Observation
 
 URL = "http://127.0.0.1:8080"

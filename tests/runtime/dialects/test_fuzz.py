@@ -8,7 +8,8 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fleet_runtime.artifacts.contract import LockedProvider, ProviderKind, canonical_json, to_data
+from fleet_compiler.lock.model import LockedProvider
+from fleet_runtime.artifacts.contract import ProviderKind, canonical_json, to_data
 from fleet_runtime.dialects import KINDS, probe_provider
 from fleet_runtime.dialects.observation import Observation, ProbeResponse
 from fleet_runtime.routing.model_id import model_id_problem

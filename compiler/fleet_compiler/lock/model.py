@@ -1,0 +1,32 @@
+"""The models of fleet.lock, which only the compiler reads.
+
+The string under a field is its description in the JSON Schema.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from fleet_runtime.artifacts.contract import Artifact, ModelFacts, ProviderKind
+
+
+class LockedProvider(Artifact):
+    """What one provider served at `url` when it was last probed."""
+
+    url: str
+    """The address in fleet.yaml when it was probed; at another one the entry no longer counts."""
+    kind: ProviderKind
+    """The kind of server that responded."""
+    models: dict[str, ModelFacts]
+    """Its model list, by id."""
+
+
+class Lock(Artifact):
+    """fleet.lock: what each provider served when it was last probed."""
+
+    format: Literal[1] = 1
+    """The version of this format."""
+    providers: dict[str, LockedProvider] = Field(default={})
+    """What each provider served, by name."""
