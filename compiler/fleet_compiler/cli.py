@@ -11,12 +11,13 @@ from typing import NoReturn
 
 import click
 
-from fleet_compiler.commands.streams import BrokenStreamError, guarded
+from fleet_compiler.commands.streams import BrokenStreamError, run_guarded
+from fleet_compiler.commands.terminal import color_choice, note, say
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A command by the place of its code, and its line in the list of commands."""
+    """Where a command's code is, and its line in the list of commands."""
 
     target: str
     summary: str
@@ -25,33 +26,35 @@ class Entry:
 COMMANDS = {
     "validate": Entry("fleet_compiler.commands.validate:validate", "Check fleet.yaml."),
     "build": Entry("fleet_compiler.commands.build:build", "Write generated/ from fleet.yaml and fleet.lock."),
-    "lock": Entry("fleet_compiler.commands.lock:lock", "Ask machines what they serve; refresh fleet.lock."),
-    "models": Entry("fleet_compiler.commands.models:models", "List all models by machine."),
+    "lock": Entry("fleet_compiler.commands.lock:lock", "Probe the providers and refresh fleet.lock."),
+    "models": Entry("fleet_compiler.commands.models:models", "List all models by provider."),
     "diff": Entry("fleet_compiler.commands.diff:diff", "Show what a build would change."),
-    "resolve": Entry("fleet_compiler.commands.resolve:resolve", "Say which machine a model's name means."),
+    "resolve": Entry(
+        "fleet_compiler.commands.resolve:resolve", "Show which provider a model name resolves to."
+    ),
     "explain": Entry("fleet_compiler.commands.explain:explain", "Explain the code of an error or warning."),
     "schema": Entry("fleet_compiler.commands.schema:schema", "Print a JSON Schema."),
     "serve": Entry("fleet_runtime.commands.serve:serve", "Run the gateway."),
-    "status": Entry("fleet_runtime.commands.status:status", "Show the machines of a running gateway."),
-    "doctor": Entry("fleet_runtime.commands.doctor:doctor", "Say what is wrong in a running fleet."),
+    "status": Entry("fleet_runtime.commands.status:status", "Show the providers of a running gateway."),
+    "doctor": Entry("fleet_runtime.commands.doctor:doctor", "Find what is wrong in a running fleet."),
     "favorites": Entry(
         "fleet_runtime.commands.favorites:favorites", "Show and change the favorites of a running gateway."
     ),
-    "run": Entry("fleet_compiler.commands.run:run", "Start a client on its generated configuration."),
-    "env": Entry("fleet_compiler.commands.env:env", "Print what makes a client use it."),
-    "demo": Entry("fleet_runtime.commands.demo:demo", "Try fleet without any machine."),
+    "run": Entry("fleet_compiler.commands.run:run", "Start a client with its generated configuration."),
+    "env": Entry("fleet_compiler.commands.env:env", "Print the environment that configures a client."),
+    "demo": Entry("fleet_runtime.commands.demo:demo", "Try fleet with simulated providers."),
 }
 
-GARBAGE = 50_000
-"""Objects made between two looks for cyclic garbage: importing makes many, and throws none away."""
+GC_THRESHOLD = 50_000
+"""Allocations between two collections: importing makes many objects and drops none of them."""
 
 EXIT_CODES = {
-    0: "fine",
+    0: "success",
     1: "the configuration is invalid, or a file cannot be written",
-    2: "the command was used wrongly",
+    2: "usage error",
     3: "generated files or fleet.lock are out of date",
-    4: "a machine that had to answer did not",
-    70: "a bug of fleet",
+    4: "a required provider or the gateway did not respond",
+    70: "internal error",
     130: "interrupted with Ctrl-C",
 }
 
@@ -68,6 +71,7 @@ class LazyGroup(click.Group):
             return None
         module, _, name = entry.target.partition(":")
         command: click.Command = getattr(import_module(module), name)
+        command.short_help = entry.summary
         return command
 
     def resolve_command(
@@ -77,7 +81,7 @@ class LazyGroup(click.Group):
             from fleet_compiler.diagnostics.text import nearest
 
             near = nearest(args[0], COMMANDS)
-            hint = f"did you mean '{near}'?" if near else f"there is {', '.join(COMMANDS)}"
+            hint = f"did you mean '{near}'?" if near else f"the commands are {', '.join(COMMANDS)}"
             ctx.fail(f"no command '{args[0]}'; {hint}")
         return super().resolve_command(ctx, args)
 
@@ -106,27 +110,24 @@ def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version."
 )
 def fleet() -> None:
-    """One file names your machines; every chat, coding and comparison surface reaches exactly the model
-    you meant."""
+    """Compile one fleet.yaml into a gateway, and reach every local model by one id from every client."""
 
 
 def main() -> NoReturn:
     """Run the command line and end the process with one of `EXIT_CODES`."""
-    gc.set_threshold(GARBAGE)
+    gc.set_threshold(GC_THRESHOLD)
     try:
-        code = guarded(_run)
+        code = run_guarded(_run)
     except KeyboardInterrupt:
         code = 130
     sys.exit(code)
 
 
 def _show(error: click.ClickException) -> None:
-    """click's own errors in the words and form of ours; a bare command that wants a help text gets it."""
+    """Print a click error in the form of fleet's own; a bare command that wants its help text gets it."""
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         error.show()
         return
-    from fleet_compiler.commands.terminal import note, say
-
     message = error.format_message().removesuffix(".")
     if isinstance(error, click.UsageError) and error.ctx is not None:
         note(error.ctx.get_usage())
@@ -138,7 +139,7 @@ def _show(error: click.ClickException) -> None:
 
 def _run() -> int:
     try:
-        code = fleet.main(prog_name="fleet", standalone_mode=False)
+        code = fleet.main(prog_name="fleet", standalone_mode=False, color=color_choice())
         return code if isinstance(code, int) else 0
     except click.Abort:
         return 130
@@ -154,20 +155,20 @@ def _run() -> int:
         if isinstance(error, FleetError):
             show_failure(error)
             return error.exit_code
-        if isinstance(error, OSError) and _is_nowhere():
-            click.echo("error: the current folder is gone: change to one that is there", err=True)
+        if isinstance(error, OSError) and not _has_folder():
+            click.echo("error: the current folder no longer exists: change to another one", err=True)
             return 1
         traceback.print_exc()
         click.echo("error: this is a bug in fleet: please report it with the lines above", err=True)
         return 70
 
 
-def _is_nowhere() -> bool:
-    """Whether the folder in which the command runs was removed, or cannot be named."""
+def _has_folder() -> bool:
+    """Return whether the current folder exists."""
     from pathlib import Path
 
     try:
         Path.cwd()
     except OSError:
-        return True
-    return False
+        return False
+    return True

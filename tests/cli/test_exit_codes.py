@@ -79,7 +79,7 @@ def test_1_a_folder_that_was_removed(
     (tmp_path / "gone").rmdir()
     ran = fleet(command)
     monkeypatch.chdir(tmp_path)
-    assert (ran.code, ran.err) == (1, "error: the current folder is gone: change to one that is there\n")
+    assert (ran.code, ran.err) == (1, "error: the current folder no longer exists: change to another one\n")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

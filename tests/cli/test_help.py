@@ -60,7 +60,7 @@ def test_help_lists_every_command_and_exit_code(fleet: Fleet) -> None:
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_every_command_is_where_the_list_says_and_as_it_says(name: str) -> None:
+def test_every_command_is_where_the_list_says(name: str) -> None:
     module, _, attribute = COMMANDS[name].target.partition(":")
     assert getattr(import_module(module), attribute) is command(name)
     assert command(name).get_short_help_str(limit=200) == COMMANDS[name].summary

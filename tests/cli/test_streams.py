@@ -61,3 +61,23 @@ def test_a_reader_that_left_is_no_word(project: Path, command: str) -> None:
     ran = subprocess.run(line, stdout=writing, stderr=subprocess.PIPE, cwd=project, check=False)
     os.close(writing)
     assert (ran.returncode, ran.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize(
+    ("line", "coloured"),
+    [("", False), ("FORCE_COLOR=1", True), ("FORCE_COLOR=1 NO_COLOR=1", False), ("FORCE_COLOR= ", False)],
+)
+@pytest.mark.parametrize("command", ["nonsense", "validate -f gone.yaml", "models"])
+def test_one_rule_says_whether_every_command_is_coloured(
+    project: Path, line: str, coloured: bool, command: str
+) -> None:
+    """Errors of the command line, diagnostics and results alike."""
+    ran = subprocess.run(
+        ["/bin/sh", "-c", f'{line} "{sys.executable}" -m fleet_compiler {command}'],
+        cwd=project,
+        env={name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ("\x1b[" in ran.stdout + ran.stderr) is coloured

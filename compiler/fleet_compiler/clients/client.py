@@ -51,9 +51,9 @@ class Client:
     """A kind of client: all there is to it.
 
     `file` is where its configuration is written unless fleet.yaml says otherwise; `context` makes plain data
-    for `template`. `program` is the command that people call, and `launch` says how it starts on the
-    configuration at a path that holds these bytes; it raises ValueError if they are not such a
-    configuration.
+    for `template`. `program` is the command that people call, and `install` how they get it. `launch` says
+    how it starts on the configuration at a path that holds these bytes; it raises ValueError if they are not
+    such a configuration.
     """
 
     name: str
@@ -61,4 +61,5 @@ class Client:
     template: str
     context: Callable[[ClientView], Mapping[str, Any]]
     program: str
+    install: str
     launch: Callable[[Path, bytes], Launch]

@@ -62,7 +62,15 @@ def launch(config: Path, content: bytes) -> Launch:
     )
 
 
-CLIENT = Client("opencode", "opencode.json", "opencode.json.j2", context, "opencode", launch)
+CLIENT = Client(
+    name="opencode",
+    file="opencode.json",
+    template="opencode.json.j2",
+    context=context,
+    program="opencode",
+    install="`npm install -g opencode-ai`",
+    launch=launch,
+)
 
 
 def _models(provider: RoutedProvider) -> dict[str, dict[str, Any]]:

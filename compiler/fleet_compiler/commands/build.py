@@ -22,7 +22,6 @@ WATCH_SECONDS = 0.3
 
 
 @click.command(
-    short_help="Write generated/ from fleet.yaml and fleet.lock.",
     epilog=epilog(
         "fleet build",
         "fleet build --check          in CI: are the committed files current?",

@@ -14,7 +14,6 @@ from fleet_compiler.pipeline import prepare, project_of
 
 
 @click.command(
-    short_help="Show what a build would change.",
     epilog=epilog(
         "fleet diff",
         "fleet diff --stat",

@@ -12,7 +12,6 @@ from fleet_compiler.diagnostics.text import nearest
 
 
 @click.command(
-    short_help="Explain the code of an error or warning.",
     epilog=epilog("fleet explain F010", exits="0 fine, 2 no such code"),
 )
 @click.argument("code")

@@ -26,7 +26,6 @@ from fleet_runtime.dialects.observation import Observation
 
 
 @click.command(
-    short_help="Ask machines what they serve; refresh fleet.lock.",
     epilog=epilog(
         "fleet lock",
         "fleet lock embedding",

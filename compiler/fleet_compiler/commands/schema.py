@@ -11,7 +11,6 @@ NAMES = ("fleet", "lock", "gateway", "routing", "manifest")
 
 
 @click.command(
-    short_help="Print a JSON Schema.",
     epilog=epilog("fleet schema", "fleet schema lock > lock.schema.json", exits="0 fine, 2 usage"),
 )
 @click.argument("name", type=click.Choice(NAMES), default="fleet")

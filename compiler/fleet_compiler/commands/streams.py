@@ -1,5 +1,5 @@
-"""The standard streams of a command: one that is closed, full or read by nobody ends the command with at most
-a line, and never with a traceback."""
+"""The standard streams of a command: a closed, full or unread one ends the command with at most one line,
+never with a traceback."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAMES = ("standard input", "standard output", "standard error")
 class BrokenStreamError(OSError):
     """Nothing more can be written to the standard stream of descriptor `number`, for the system's `reason`.
 
-    Its own `errno` is not set, so that nobody takes it for an error of a file or socket.
+    Its own `errno` is not set, so that no handler takes it for an error of a file or socket.
     """
 
     def __init__(self, number: int, reason: OSError) -> None:
@@ -26,10 +26,10 @@ class BrokenStreamError(OSError):
         self.reason = reason
 
 
-def guarded(run: Callable[[], int]) -> int:
-    """The exit code of `run`: its own; 1 where its output or messages cannot be written, which is said where
-    it can be; 0 where the reader of its output has seen enough."""
-    _open_closed()
+def run_guarded(run: Callable[[], int]) -> int:
+    """Return the exit code of `run`; 1 if its output or messages cannot be written, with an error line if
+    stderr works; 0 if the reader of its output left."""
+    _open_closed_descriptors()
     try:
         with _guarded_streams():
             return run()
@@ -42,8 +42,8 @@ def guarded(run: Callable[[], int]) -> int:
         return 1
 
 
-class _Guarded(io.FileIO):
-    """A stream whose errors say that they are its own."""
+class _GuardedFile(io.FileIO):
+    """A standard stream whose write errors are `BrokenStreamError`s."""
 
     def __init__(self, number: int, descriptor: int) -> None:
         super().__init__(descriptor, "w", closefd=False)
@@ -56,9 +56,11 @@ class _Guarded(io.FileIO):
             raise BrokenStreamError(self._number, error) from None
 
 
-def _open_closed() -> None:
-    """Put something in the place of each stream that was closed, so that no file or socket gets its number.
-    What stands there cannot be read or written, but for standard error, whose text is lost."""
+def _open_closed_descriptors() -> None:
+    """Open the null device in place of each closed stream, so that no file or socket gets its number.
+
+    The replacements cannot be read or written, except standard error, whose text is lost.
+    """
     for number, mode in enumerate((os.O_WRONLY, os.O_RDONLY, os.O_WRONLY)):
         try:
             os.fstat(number)
@@ -73,28 +75,27 @@ def _open_closed() -> None:
 
 @contextmanager
 def _guarded_streams() -> Iterator[None]:
-    """Standard output and error are guarded, and written to the end when the block ends."""
-    kept = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = _guard(1, sys.stdout), _guard(2, sys.stderr)
-    guards = sys.stdout, sys.stderr
+    """Guard standard output and error, and flush both when the block ends."""
+    originals = sys.stdout, sys.stderr
+    guards = sys.stdout, sys.stderr = _guard(1, sys.stdout), _guard(2, sys.stderr)
     try:
         yield
         for stream in guards:
             stream.flush()
     finally:
-        sys.stdout, sys.stderr = kept
+        sys.stdout, sys.stderr = originals
         for stream in guards:
-            _let_go(stream)
+            _discard_unwritten(stream)
 
 
 def _guard(number: int, stream: TextIO | None) -> TextIO:
-    """`stream`, or what stands in its place, with a guard below it; one without a file stays as it is."""
+    """Return `stream`, or its replacement, on top of a guarded file; one without a file stays as it is."""
     try:
         descriptor = number if stream is None else stream.fileno()
     except (OSError, ValueError):
         assert stream is not None
         return stream
-    file = io.BufferedWriter(_Guarded(number, descriptor))
+    file = io.BufferedWriter(_GuardedFile(number, descriptor))
     if isinstance(stream, io.TextIOWrapper):
         encoding, errors, lines = stream.encoding, stream.errors, stream.line_buffering
     else:
@@ -102,16 +103,16 @@ def _guard(number: int, stream: TextIO | None) -> TextIO:
     return io.TextIOWrapper(file, encoding=encoding, errors=errors, line_buffering=lines)
 
 
-def _let_go(stream: TextIO) -> None:
-    """What could not be written is written to nowhere: no later flush fails on it."""
+def _discard_unwritten(stream: TextIO) -> None:
+    """Flush what could not be written to the null device, so that no later flush fails on it."""
     try:
         stream.flush()
     except OSError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
+        null = os.open(os.devnull, os.O_WRONLY)
         broken = os.dup(stream.fileno())
-        os.dup2(nowhere, stream.fileno())
+        os.dup2(null, stream.fileno())
         with suppress(OSError):
             stream.flush()
         os.dup2(broken, stream.fileno())
-        os.close(nowhere)
+        os.close(null)
         os.close(broken)

@@ -1,36 +1,40 @@
-"""Talking to the person at the terminal: diagnostics and progress on stderr, in colour where wanted."""
+"""Talking to the person at the terminal: results on stdout, diagnostics and progress on stderr."""
 
 from __future__ import annotations
 
+import json
 import os
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from fleet_compiler.diagnostics.diagnostic import Diagnostic
-from fleet_compiler.diagnostics.errors import ConfigError, FleetError
-from fleet_compiler.diagnostics.report import render
-from fleet_compiler.diagnostics.source import Source
+if TYPE_CHECKING:
+    from fleet_compiler.diagnostics.diagnostic import Diagnostic
+    from fleet_compiler.diagnostics.errors import FleetError
+    from fleet_compiler.diagnostics.source import Source
 
 
-def wants_color(*, err: bool) -> bool:
-    """Colours on a terminal; never with NO_COLOR set, always with FORCE_COLOR set (NO_COLOR wins)."""
-    if os.environ.get("NO_COLOR"):
+def color_choice(environ: Mapping[str, str] = os.environ) -> bool | None:
+    """Return whether all output is coloured: False with NO_COLOR set, True with FORCE_COLOR set (NO_COLOR
+    wins), else None: a stream is coloured if it is a terminal. click applies it to every command."""
+    if environ.get("NO_COLOR"):
         return False
-    if os.environ.get("FORCE_COLOR"):
-        return True
-    return (sys.stderr if err else sys.stdout).isatty()
+    return True if environ.get("FORCE_COLOR") else None
 
 
 def say(text: str, *, err: bool = False, **style: bool | str) -> None:
-    """Print a line, styled where colours are wanted."""
-    color = wants_color(err=err) and bool(style)
-    click.echo(click.style(text, **style) if color else text, err=err, color=color)  # type: ignore[arg-type]
+    """Print a line, styled if colours are wanted."""
+    click.echo(click.style(text, **style) if style else text, err=err, color=color_choice())  # type: ignore[arg-type]
+
+
+def show_json(value: Any) -> None:
+    """Print a value as JSON for programs."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def note(text: str) -> None:
-    """A line of progress."""
+    """Print a line of progress."""
     say(text, err=True)
 
 
@@ -40,11 +44,14 @@ def warn(text: str) -> None:
 
 def show_diagnostics(diagnostics: Sequence[Diagnostic], sources: Iterable[Source]) -> None:
     if diagnostics:
-        text = render(diagnostics, sources, "text", wants_color(err=True))
-        click.echo(text + "\n", err=True, color=True)
+        from fleet_compiler.diagnostics.report import render
+
+        click.echo(render(diagnostics, sources, "text", color=True) + "\n", err=True, color=color_choice())
 
 
 def show_failure(error: FleetError) -> None:
+    from fleet_compiler.diagnostics.errors import ConfigError
+
     if isinstance(error, ConfigError):
         show_diagnostics(error.diagnostics, error.sources)
     else:
@@ -52,7 +59,7 @@ def show_failure(error: FleetError) -> None:
 
 
 def change(line: str) -> None:
-    """A line of what changed, coloured by its sign."""
+    """Print a line of what changed, coloured by its sign."""
     color = {"+": "green", "-": "red", "~": "yellow"}.get(line.lstrip()[:1])
     if color is None:
         say(line)

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    short_help="Check fleet.yaml.",
     epilog=epilog(
         "fleet validate",
         "fleet validate --strict --format github     in CI",

@@ -1,0 +1,75 @@
+"""``fleet run`` and ``fleet env``: a client starts with its generated configuration."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fleet_compiler.clients import CLIENTS
+from tests.cli.conftest import Fleet
+
+
+def install_client(folder: Path) -> dict[str, str]:
+    """Put an opencode in `folder` that prints what it was started with; return the environment for it."""
+    program = folder / "opencode"
+    script = "import os, sys\nprint(os.environ['OPENCODE_CONFIG'], sys.argv[1:])\n"
+    program.write_text(f"#!{sys.executable}\n{script}")
+    program.chmod(0o755)
+    return {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
+
+
+def test_a_client_is_started_with_its_configuration_and_arguments(
+    fleet: Fleet, project: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    fleet("build")
+    environment = install_client(tmp_path_factory.mktemp("bin"))
+    command = [sys.executable, "-m", "fleet_compiler", "run", "opencode", "--help", "-m", "x"]
+    ran = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0
+    assert ran.stdout == f"{project}/generated/opencode.json ['--help', '-m', 'x']\n"
+    assert ran.stderr.startswith("warning: no gateway listens at 'http://127.0.0.1:8400/code/v1'")
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+def test_a_program_that_is_not_installed_is_named_with_how_to_install_it(
+    fleet: Fleet, project: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    fleet("build")
+    monkeypatch.setenv("PATH", str(project))
+    ran = fleet("run", name)
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err == f"error: '{CLIENTS[name].program}' is not on PATH: {CLIENTS[name].install}\n"
+
+
+@pytest.mark.parametrize("command", ["run", "env"])
+def test_a_missing_configuration_is_named_with_how_to_make_it(
+    fleet: Fleet, project: Path, command: str
+) -> None:
+    ran = fleet(command, "opencode")
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err == (
+        f"error: '{project}/generated/opencode.json' does not exist: give a surface `client: opencode` in "
+        "fleet.yaml and run `fleet build`\n"
+    )
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"provider": []}', '{"provider": {"a": {}}}', '"text"'])
+def test_a_file_of_something_else_is_refused(fleet: Fleet, project: Path, content: str) -> None:
+    (project / "other.json").write_text(content)
+    ran = fleet("env", "--config", "other.json", "opencode")
+    assert (ran.code, ran.out) == (1, "")
+    assert "'other.json' is not a configuration of opencode" in ran.err
+
+
+def test_the_environment_is_printed_for_a_shell(fleet: Fleet, project: Path) -> None:
+    fleet("build")
+    config = project / "generated" / "opencode.json"
+    exports = fleet("env", "opencode").out
+    assert f"export OPENCODE_CONFIG={config}\n" in exports
+    settings = json.loads(config.read_text())
+    assert ("OPENCODE_DISABLE_MODELS_FETCH" in exports) is ("enabled_providers" in settings)
