@@ -1,5 +1,22 @@
-"""``python -m fleet_compiler`` is the ``fleet`` command."""
+"""The ``fleet`` command, also as ``python -m fleet_compiler``."""
 
-from fleet_compiler.cli import main
+import signal
+import sys
+from typing import NoReturn
 
-main()
+
+def main() -> NoReturn:
+    """Run the command line, and end the process.
+
+    SIGHUP would end a process that has not yet set its handler. `fleet serve` therefore begins with it
+    blocked, before it imports anything: one that comes meanwhile waits until the server unblocks it.
+    """
+    if "serve" in sys.argv[1:] and hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    from fleet_compiler.cli import main as run
+
+    run()
+
+
+if __name__ == "__main__":
+    main()

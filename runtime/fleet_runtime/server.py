@@ -37,14 +37,20 @@ GARBAGE = (5_000, 20, 20)
 log = logging.getLogger("fleet")
 
 
-def run_gateway(folder: Path, listen: str | None, environ: Mapping[str, str], access_log: AccessLog) -> None:
+def run_gateway(
+    folder: Path,
+    listen: str | None,
+    environ: Mapping[str, str],
+    access_log: AccessLog,
+    log_lines_dropped: Callable[[], int],
+) -> None:
     """Serve the generated folder until a signal says to stop.
 
     `listen` (``HOST:PORT``) overrides what gateway.json says. SIGTERM and SIGINT let running requests
     finish for the ``drain`` seconds of fleet.yaml, a second one ends at once; SIGHUP reloads. Raises
     `CannotServeError`, or one of `service.REFUSALS`, before anything is served.
     """
-    service = Service.load(folder, environ, listen)
+    service = Service.load(folder, environ, listen, log_lines_dropped)
     host, port = split_address(service.live.gateway.listen)
     with bound_socket(host, port) as listener, asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(_serve(service, listener, access_log))
@@ -78,6 +84,7 @@ class _Server(uvicorn.Server):
         for stop in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(stop, self._stop, stop)
         loop.add_signal_handler(signal.SIGHUP, self._reload)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})  # blocked since the process began
         try:
             yield
         finally:

@@ -43,11 +43,13 @@ def serve(generated: Path | None, listen: str | None, log_format: Literal["text"
     from fleet_runtime.gateway.service import REFUSALS
     from fleet_runtime.server import run_gateway
     from fleet_runtime.telemetry.access_log import AccessLog
-    from fleet_runtime.telemetry.logging_setup import StandardError, log_to_stderr
+    from fleet_runtime.telemetry.log_writer import LogWriter
+    from fleet_runtime.telemetry.logging_setup import log_to
 
-    log_to_stderr(log_format)
-    access_log = AccessLog(log_format, StandardError())
-    try:
-        run_gateway(generated or nearest_generated(), listen, os.environ, access_log)
-    except REFUSALS as error:
-        raise click.ClickException(str(error)) from None
+    with LogWriter() as writer:
+        log_to(writer, log_format)
+        try:
+            folder = generated or nearest_generated()
+            run_gateway(folder, listen, os.environ, AccessLog(log_format, writer), lambda: writer.dropped)
+        except REFUSALS as error:
+            raise click.ClickException(str(error)) from None

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from weakref import WeakSet
@@ -45,6 +45,7 @@ class Service:
     started_with: GatewayConfig
     events: EventLog
     store: Store
+    log_lines_dropped: Callable[[], int] = lambda: 0
     refused: str | None = None
     started_at: float = field(default_factory=time.time)
     providers: WeakSet[Provider] = field(default_factory=WeakSet)
@@ -58,8 +59,14 @@ class Service:
         self.metrics = Metrics(self)
 
     @classmethod
-    def load(cls, folder: Path, environ: Mapping[str, str], listen: str | None = None) -> Service:
-        """The service on the folder's snapshot; raises one of `REFUSALS` where it cannot serve.
+    def load(
+        cls,
+        folder: Path,
+        environ: Mapping[str, str],
+        listen: str | None = None,
+        log_lines_dropped: Callable[[], int] = lambda: 0,
+    ) -> Service:
+        """Return the service on the folder's snapshot; raise one of `REFUSALS` if it cannot serve.
 
         `listen` (``HOST:PORT``) stands in for what gateway.json says, in every snapshot.
         """
@@ -69,7 +76,7 @@ class Service:
         store = Store(path, lambda version: events.publish("favorites", {"version": version}))
         running = _start(snapshot, listen, environ, events, store)
         store.open()
-        return cls(folder, environ, listen, running, running.gateway, events, store)
+        return cls(folder, environ, listen, running, running.gateway, events, store, log_lines_dropped)
 
     @property
     def statuses(self) -> Mapping[str, ProviderStatus]:

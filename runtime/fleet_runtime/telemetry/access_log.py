@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii
 from typing import Final, Literal
@@ -23,17 +22,15 @@ MAX_TEXT: Final = 256
 
 
 class AccessLog:
-    """Writes a line to `write` for each record."""
+    """Passes a line for each record to `write`, which must not block."""
 
     def __init__(self, form: LogFormat, write: Callable[[bytes], object]) -> None:
         self._line = json_line if form == "json" else text_line
         self._write = write
 
     def finished(self, record: RequestRecord) -> None:
-        """A log that cannot be written (a full disk, a closed pipe) harms no request."""
-        if record.endpoint in QUIET and record.end_reason != "refused":
-            return
-        with suppress(OSError):
+        """Write the line of a request that is over."""
+        if record.endpoint not in QUIET or record.end_reason == "refused":
             self._write(self._line(record, time.time()))
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import os
-import sys
 import time
-from contextlib import suppress
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -15,7 +12,7 @@ import msgspec
 from fleet_runtime.telemetry.access_log import LogFormat
 
 NOISY: Final = ("uvicorn", "uvicorn.error", "httpx")
-"""Loggers that are heard from a warning on."""
+"""Loggers whose records below a warning are not written."""
 
 
 class JsonFormatter(logging.Formatter):
@@ -27,15 +24,15 @@ class JsonFormatter(logging.Formatter):
         self.converter = time.gmtime
 
     def format(self, record: logging.LogRecord) -> str:
-        told = {
+        line = {
             "time": f"{self.formatTime(record, '%Y-%m-%dT%H:%M:%S')}.{int(record.msecs):03}Z",
             "level": record.levelname.lower(),
             "message": record.getMessage(),
             "logger": record.name,
         }
         if record.exc_info:
-            told["traceback"] = self.formatException(record.exc_info)
-        return msgspec.json.encode(told).decode()
+            line["traceback"] = self.formatException(record.exc_info)
+        return msgspec.json.encode(line).decode()
 
 
 class TextFormatter(logging.Formatter):
@@ -46,28 +43,24 @@ class TextFormatter(logging.Formatter):
         self.converter = time.gmtime
 
 
-def log_to_stderr(form: LogFormat) -> None:
-    """Everything that is logged from now on is written in `form`."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
+class LineHandler(logging.Handler):
+    """Hands each formatted record to `write` as one line, which must not block."""
+
+    def __init__(self, formatter: logging.Formatter, write: Callable[[bytes], object]) -> None:
+        super().__init__()
+        self.setFormatter(formatter)
+        self._write = write
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._write(f"{self.format(record)}\n".encode(errors="backslashreplace"))
+        except Exception:
+            self.handleError(record)
+
+
+def log_to(write: Callable[[bytes], object], form: LogFormat) -> None:
+    """Pass everything that is logged from now on to `write`, in `form`."""
+    handler = LineHandler(JsonFormatter() if form == "json" else TextFormatter(), write)
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     for noisy in NOISY:
         logging.getLogger(noisy).setLevel(logging.WARNING)
-
-
-class StandardError:
-    """Lines go out beside the loggers, which cost ten times as much; those of one turn of the running loop
-    together. One that cannot be written (a full disk, a closed pipe) is lost."""
-
-    def __init__(self) -> None:
-        self._lines: list[bytes] = []
-
-    def __call__(self, line: bytes) -> None:
-        if not self._lines:
-            asyncio.get_running_loop().call_soon(self._write)
-        self._lines.append(line)
-
-    def _write(self) -> None:
-        lines, self._lines = self._lines, []
-        with suppress(OSError):
-            os.write(2, b"".join(lines))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, Literal, Protocol, get_args
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
@@ -66,6 +66,9 @@ class MetricsSource(Protocol):
 
     @property
     def refused(self) -> str | None: ...
+
+    @property
+    def log_lines_dropped(self) -> Callable[[], int]: ...
 
 
 class Histogram:
@@ -163,10 +166,15 @@ class Metrics:
         yield requests
         yield from self._traffic_families()
         yield from self._fleet_families()
-        reloads = CounterMetricFamily("fleet_reloads", "looks at the generated folder", labels=("result",))
+        reloads = CounterMetricFamily(
+            "fleet_reloads", "times that the generated folder was read", labels=("result",)
+        )
         for result in get_args(ReloadResult):
             reloads.add_metric((result,), self._reloads[result])
         yield reloads
+        yield CounterMetricFamily(
+            "fleet_log_lines_dropped", "log lines that were not written", self._source.log_lines_dropped()
+        )
 
     def _traffic_families(self) -> Iterator[Metric]:
         by_name = [(provider or NONE, traffic) for provider, traffic in self._traffic.items()]

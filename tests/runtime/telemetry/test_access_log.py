@@ -144,13 +144,6 @@ def test_what_machinery_asks_all_day_is_told_only_where_it_was_refused(path: str
     assert len(written) == 1
 
 
-def test_a_log_that_cannot_be_written_harms_no_request() -> None:
-    def full(line: bytes) -> None:
-        raise OSError("no space left on device")
-
-    AccessLog("json", full).finished(whole())
-
-
 def test_other_lines_have_the_form_of_the_log() -> None:
     told = logging.makeLogRecord(
         {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ class Fleet:
         write_generated(folder, gateway(connection("a"), connection("b", poll=False)))
         self.live: LiveSnapshot = build_live_snapshot(load_snapshot(folder), {}, EventLog())
         self.refused: str | None = None
+        self.log_lines_dropped: Callable[[], int] = lambda: 0
         self.providers: Iterable[Provider] = self.live.providers.values()
 
     @property
