@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.messages import MODEL, Target, prompt
+from bench.messages import MODEL, MODELS, Target, prompt
 from bench.nginx import answering, nginx_command, proxying
 from bench.processes import free_port, pinned, running, wait_for_answer
 
@@ -82,12 +82,12 @@ providers:
     url: http://127.0.0.1:{quick}
     api_key_env: BENCH_MACHINE_KEY
     max_concurrency: 2000
-    models: {{{model}: {{context: 32768}}}}
+    models: {{{models}}}
   paced:
     url: http://127.0.0.1:{paced}
     api_key_env: BENCH_MACHINE_KEY
     max_concurrency: 2000
-    models: {{{model}: {{context: 32768}}}}
+    models: {{{models}}}
 aliases: {{coder: quick/{model}}}
 namespaces: [llama-swap]
 roles: {{default: quick/{model}}}
@@ -107,7 +107,8 @@ def fleet(folder: Path, ports: Machines) -> Iterator[Contender]:
     port = free_port()
     if not home.exists():
         home.mkdir()
-    (home / "fleet.yaml").write_text(FLEET_YAML.format(**ports.ports(), port=port, model=MODEL))
+    models = ", ".join(f"{model}: {{context: 32768}}" for model in MODELS)
+    (home / "fleet.yaml").write_text(FLEET_YAML.format(**ports.ports(), port=port, model=MODEL, models=models))
     command = [str(Path(sys.executable).with_name("fleet")), "serve"]
     env = {**os.environ, "BENCH_MACHINE_KEY": "machine-key", "BENCH_GATEWAY_KEY": "gateway-key"}
     subprocess.run([command[0], "build"], cwd=home, env=env, check=True, capture_output=True)

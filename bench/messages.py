@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 MODEL = "qwen3-coder-30b"
+MODELS = (MODEL, *(f"model-{number:02}-{number * 7 % 40}b-instruct" for number in range(1, 40)))
+"""Those that both machines have."""
 
 ANSWER = json.dumps(
     {
@@ -26,7 +28,12 @@ ANSWER = json.dumps(
 )
 """An answer of about 1 KB."""
 
-LISTING = json.dumps({"object": "list", "data": [{"id": MODEL, "object": "model", "owned_by": "bench"}]})
+LISTING = json.dumps(
+    {
+        "object": "list",
+        "data": [{"id": model, "object": "model", "owned_by": "bench"} for model in MODELS],
+    }
+)
 
 SSE_END = b"data: [DONE]\n\n"
 
@@ -40,13 +47,14 @@ class Target:
     model: str
     headers: Mapping[str, str]
 
-    def request(self, body: bytes) -> bytes:
-        """The whole request, byte for byte."""
+    def request(self, body: bytes, extra: Mapping[str, str] | None = None) -> bytes:
+        """The whole request, byte for byte, with `extra` headers."""
         headers = {
             "host": f"127.0.0.1:{self.port}",
             "content-type": "application/json",
             "content-length": str(len(body)),
             **self.headers,
+            **(extra or {}),
         }
         lines = [f"POST {self.path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
         return "\r\n".join([*lines, "", ""]).encode() + body

@@ -1,0 +1,80 @@
+"""``make bench-gateway-quick``: one ratio in less than a minute, beside the one that was recorded last.
+
+    python -m bench.quick [--record]
+
+Run it before and after a change of the inference path. The gateway and nginx take turns before the same
+machine; requests come from several clients, for 40 models (`bench.clients`). CPU µs per request is the figure
+to trust: requests/s wander with what else the computer does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import statistics
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from bench.clients import Kind, honest_load
+from bench.contenders import LOAD_CORE, Contender, fleet, machines, nginx
+from bench.processes import usage
+from bench.report import table
+from bench.results import RESULTS
+
+ROUNDS: Final = 4
+SECONDS: Final = 2
+CONNECTIONS: Final = 64
+BODY: Final = 1200
+KINDS: Final[tuple[Kind, ...]] = ("repeating", "unique", "fresh")
+FILE: Final = RESULTS / "quick.json"
+
+
+def measure(contender: Contender, kind: Kind) -> tuple[float, float]:
+    """Requests per second and CPU microseconds per request."""
+    assert contender.process is not None
+    before = usage(contender.process.pid)
+    seen = honest_load(LOAD_CORE, contender.quick, kind, CONNECTIONS, BODY, SECONDS)
+    used = usage(contender.process.pid).since(before)
+    if seen.failed:
+        raise SystemExit(f"{contender.name}: {seen.failed} requests failed")
+    return seen.requests / seen.seconds, used.cpu / max(1, seen.requests) * 1e6
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="the gateway beside nginx, in less than a minute")
+    parser.add_argument("--record", action="store_true", help=f"keep the figures in bench/results/{FILE.name}")
+    record = parser.parse_args().record
+    samples: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    with tempfile.TemporaryDirectory(prefix="fleet-bench-") as scratch, contextlib.ExitStack() as running:
+        folder = Path(scratch)
+        ports = running.enter_context(machines(folder, 25))
+        contenders = [running.enter_context(nginx(folder, ports)), running.enter_context(fleet(folder, ports))]
+        for _ in range(ROUNDS):
+            for kind in KINDS:
+                for contender in contenders:
+                    samples.setdefault((kind, contender.name), []).append(measure(contender, kind))
+            contenders.reverse()
+    last = json.loads(FILE.read_text()) if FILE.exists() else {}
+    found: dict[str, dict[str, float]] = {}
+    rows = []
+    for kind in KINDS:
+        speed, cpu = (statistics.median(one[at] for one in samples[kind, "fleet"]) for at in (0, 1))
+        theirs = statistics.median(one[0] for one in samples[kind, "nginx"])
+        ratio = statistics.median(
+            ours[0] / its[0]
+            for ours, its in zip(samples[kind, "fleet"], samples[kind, "nginx"], strict=True)
+        )
+        found[kind] = {"requests_per_second": speed, "cpu_microseconds": cpu, "of_nginx": ratio}
+        before = last.get(kind, {})
+        cells = [kind, f"{speed:,.0f}", f"{theirs:,.0f}", f"{ratio:.3f}", f"{cpu:.0f}"]
+        cells += [f"{before['of_nginx']:.3f}", f"{before['cpu_microseconds']:.0f}"] if before else ["", ""]
+        rows.append(cells)
+    print(table(("", "requests/s", "nginx's", "of nginx", "CPU µs", "recorded", "CPU µs"), rows))
+    if record:
+        FILE.write_text(json.dumps(found, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
