@@ -108,7 +108,9 @@ def fleet(folder: Path, ports: Machines) -> Iterator[Contender]:
     if not home.exists():
         home.mkdir()
     models = ", ".join(f"{model}: {{context: 32768}}" for model in MODELS)
-    (home / "fleet.yaml").write_text(FLEET_YAML.format(**ports.ports(), port=port, model=MODEL, models=models))
+    (home / "fleet.yaml").write_text(
+        FLEET_YAML.format(**ports.ports(), port=port, model=MODEL, models=models)
+    )
     command = [str(Path(sys.executable).with_name("fleet")), "serve"]
     env = {**os.environ, "BENCH_MACHINE_KEY": "machine-key", "BENCH_GATEWAY_KEY": "gateway-key"}
     subprocess.run([command[0], "build"], cwd=home, env=env, check=True, capture_output=True)

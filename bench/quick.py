@@ -44,13 +44,18 @@ def measure(contender: Contender, kind: Kind) -> tuple[float, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="the gateway beside nginx, in less than a minute")
-    parser.add_argument("--record", action="store_true", help=f"keep the figures in bench/results/{FILE.name}")
+    parser.add_argument(
+        "--record", action="store_true", help=f"keep the figures in bench/results/{FILE.name}"
+    )
     record = parser.parse_args().record
     samples: dict[tuple[str, str], list[tuple[float, float]]] = {}
     with tempfile.TemporaryDirectory(prefix="fleet-bench-") as scratch, contextlib.ExitStack() as running:
         folder = Path(scratch)
         ports = running.enter_context(machines(folder, 25))
-        contenders = [running.enter_context(nginx(folder, ports)), running.enter_context(fleet(folder, ports))]
+        contenders = [
+            running.enter_context(nginx(folder, ports)),
+            running.enter_context(fleet(folder, ports)),
+        ]
         for _ in range(ROUNDS):
             for kind in KINDS:
                 for contender in contenders:
@@ -63,8 +68,7 @@ def main() -> None:
         speed, cpu = (statistics.median(one[at] for one in samples[kind, "fleet"]) for at in (0, 1))
         theirs = statistics.median(one[0] for one in samples[kind, "nginx"])
         ratio = statistics.median(
-            ours[0] / its[0]
-            for ours, its in zip(samples[kind, "fleet"], samples[kind, "nginx"], strict=True)
+            ours[0] / its[0] for ours, its in zip(samples[kind, "fleet"], samples[kind, "nginx"], strict=True)
         )
         found[kind] = {"requests_per_second": speed, "cpu_microseconds": cpu, "of_nginx": ratio}
         before = last.get(kind, {})
