@@ -17,19 +17,19 @@ RUNTIME = ROOT / "runtime" / "fleet_runtime"
 RUNTIME_ROOMS = (
     *("commands", "demo", "simulator", "server", "doctor", "api", "console", "control", "ollama", "gateway"),
     *("telemetry", "edge", "proxy", "store", "catalog", "providers", "upstream", "dialects", "routing"),
-    *("artifacts", "client", "event_log", "errors", "process", "files", "text"),
+    *("artifacts", "client", "event_log", "errors", "process", "files", "urls", "text"),
 )
 COMPILER_ROOMS = (
     *("__main__", "cli", "commands", "pipeline", "live", "load", "checks", "edit", "emit", "clients", "lock"),
     *("config", "document", "files", "diagnostics", "project", "process_lock", "assets"),
 )
-SHARED = ("artifacts", "routing", "dialects")
+SHARED = ("artifacts", "routing", "dialects", "files", "urls", "text")
 """The rooms of the runtime that the compiler may import; its commands may import any."""
 
 PURE = (
-    *("artifacts/contract.py", "routing", "dialects", "providers/health.py", "providers/model_list.py"),
-    *("providers/lock_drift.py", "catalog/favorites.py", "edge/api_keys.py", "doctor/gateway_checks.py"),
-    "doctor/local_checks.py",
+    *("artifacts/contract.py", "routing", "dialects", "urls.py", "text.py", "providers/health.py"),
+    *("providers/model_list.py", "providers/lock_drift.py", "catalog/favorites.py", "edge/api_keys.py"),
+    *("doctor/gateway_checks.py", "doctor/local_checks.py"),
 )
 IMPURE = {"asyncio", "httpx", "socket", "time", "threading", "uvicorn", "httptools", "sqlite3", "subprocess"}
 ONLY_IN = {"ruamel": "document", "jsonschema": "config", "jinja2": "emit"}

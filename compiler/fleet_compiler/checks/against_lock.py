@@ -7,12 +7,13 @@ from typing import NamedTuple
 
 from fleet_compiler.config.model import FleetConfig
 from fleet_compiler.diagnostics.diagnostic import Diagnostic
-from fleet_compiler.diagnostics.text import listed, nearest, short
+from fleet_compiler.diagnostics.text import nearest, short
 from fleet_compiler.document.document import Document, YamlPath
 from fleet_compiler.emit.tables import Resolved, table_path
 from fleet_compiler.lock.model import Lock
 from fleet_runtime.artifacts.contract import FLEET_TABLE, RoutingTable
 from fleet_runtime.routing.resolver import View, admits, lock_view, resolve_model
+from fleet_runtime.text import join_names
 
 Roles = Mapping[str, tuple[str, ...]]
 
@@ -49,7 +50,7 @@ def unmatched_globs(fleet: FleetConfig, lock: Lock, document: Document) -> list[
             if not any(admits(id, (glob,), ()) for id in ids):
                 message = f"'{short(glob)}' matches no model of provider '{name}', as far as fleet.lock knows"
                 near = nearest(glob, ids)
-                some = listed(ids[:3], "and") + (" and more" if len(ids) > 3 else "")
+                some = join_names(ids, limit=3)
                 remedy = f"did you mean '{short(near)}'?" if near else f"it lists {some}"
                 at = ("providers", name, "include", index)
                 found.append(document.diagnostic("F308", message, at, help=remedy, severity="warning"))

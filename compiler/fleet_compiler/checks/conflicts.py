@@ -10,9 +10,10 @@ from fleet_compiler.checks.references import may_use
 from fleet_compiler.clients import CLIENTS
 from fleet_compiler.config.model import FleetConfig, ProviderSettings
 from fleet_compiler.diagnostics.diagnostic import Diagnostic, Related
-from fleet_compiler.diagnostics.text import listed, short
+from fleet_compiler.diagnostics.text import short
 from fleet_compiler.document.document import Document, YamlPath
 from fleet_runtime.routing.resolver import admits
+from fleet_runtime.text import join_names
 
 RESERVED_OUTPUTS = ("gateway.json", "manifest.json", "fleet.schema.json", "routing")
 
@@ -98,7 +99,11 @@ def _client_keys(fleet: FleetConfig, document: Document) -> Iterator[Diagnostic]
         if len(fitting) != 1:
             many = f"{len(fitting)} keys open" if fitting else "no key opens"
             message = f"{many} surface '{name}', and it names none: its client would be refused"
-            remedy = f"add 'key' with {listed(fitting)}" if fitting else "let one of gateway.keys open it"
+            remedy = (
+                f"add 'key' with {join_names(fitting, 'or')}"
+                if fitting
+                else "let one of gateway.keys open it"
+            )
             at = ("surfaces", name, "client")
             yield document.diagnostic("F256", message, at, key=True, help=remedy, severity="warning")
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from fleet_compiler.config.model import FleetConfig, ProviderSettings, SurfaceSettings
 from fleet_compiler.diagnostics.diagnostic import Diagnostic, Related
-from fleet_compiler.diagnostics.text import listed, nearest, short
+from fleet_compiler.diagnostics.text import nearest, short
 from fleet_compiler.document.document import Document, YamlPath
 from fleet_runtime.routing.model_id import PROVIDER_NAME, model_id_problem, split_id
+from fleet_runtime.text import join_names
 
 
 def check(fleet: FleetConfig, document: Document) -> Iterator[Diagnostic]:
@@ -39,7 +40,7 @@ class _Names:
             return f"that is a former name; write '{self.former[name]}'"
         known = sorted(filter(PROVIDER_NAME.match, self.present))
         near = nearest(name, known)
-        return f"did you mean '{near}'?" if near else f"known: {listed(known, 'and')}{also}"
+        return f"did you mean '{near}'?" if near else f"known: {join_names(known)}{also}"
 
 
 def _names(fleet: FleetConfig, document: Document) -> _Names:
@@ -181,7 +182,8 @@ def _surface_roles(
             provider = present.get(head, head)
             if provider in fleet.providers and provider not in usable and not text.startswith("@"):
                 message = f"role '{role}' needs provider '{provider}', which surface '{name}' may not use"
-                remedy = f"choose a model of {listed(sorted(usable))}, or let the surface use '{provider}'"
+                others = join_names(sorted(usable), "or")
+                remedy = f"choose a model of {others}, or let the surface use '{provider}'"
                 at = ("surfaces", name, "roles", role, index)
                 yield document.diagnostic("F206", message, at, help=remedy)
 
@@ -193,7 +195,7 @@ def _surface_key(
         return
     at = ("surfaces", name, "key")
     if surface.key not in _key_names(fleet, document):
-        known = listed(sorted(fleet.gateway.keys), "and")
+        known = join_names(sorted(fleet.gateway.keys))
         remedy = f"known: {known}" if known else "name it there, with 'env' or 'file'"
         message = f"surface '{name}' refers to a key that gateway.keys does not name"
         yield document.diagnostic("F207", message, at, help=remedy)
@@ -219,7 +221,7 @@ def _keys(fleet: FleetConfig, document: Document) -> Iterator[Diagnostic]:
         for index, surface in enumerate(key.surfaces or ()):
             if surface not in surfaces:
                 near = nearest(surface, surfaces)
-                known = listed(sorted(surfaces), "and")
+                known = join_names(sorted(surfaces))
                 remedy = f"did you mean '{near}'?" if near else f"known: {known or 'none'}"
                 message = f"key '{name}' names unknown surface '{short(surface)}'"
                 at = ("gateway", "keys", name, "surfaces", index)

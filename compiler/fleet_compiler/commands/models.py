@@ -12,11 +12,11 @@ from fleet_compiler.commands.options import epilog, file_option, fleet_file
 from fleet_compiler.commands.terminal import say
 from fleet_compiler.config.model import FleetConfig
 from fleet_compiler.diagnostics.errors import UsageError
-from fleet_compiler.diagnostics.text import listed
 from fleet_compiler.emit.tables import resolve_connections, resolve_fleet, table_path
 from fleet_compiler.load import load_fleet
 from fleet_compiler.lock.lockfile import current_entries, load_lock
 from fleet_runtime.artifacts.contract import FLEET_TABLE, RoutedModel, RoutedProvider, to_data
+from fleet_runtime.text import join_names
 
 
 @click.command(
@@ -55,7 +55,7 @@ def _table(fleet: FleetConfig, surface: str | None) -> str:
     if surface is None:
         return FLEET_TABLE
     if surface not in fleet.surfaces:
-        raise UsageError(f"no surface '{surface}' in fleet.yaml; there is {listed(fleet.surfaces, 'and')}")
+        raise UsageError(f"no surface '{surface}' in fleet.yaml; there is {join_names(fleet.surfaces)}")
     return table_path(surface)
 
 

@@ -12,7 +12,7 @@ import click
 from fleet_compiler.commands.options import epilog, file_option, fleet_file, output_option
 from fleet_compiler.commands.terminal import say, warn
 from fleet_compiler.diagnostics.errors import ConfigError, StaleArtifactsError, UsageError
-from fleet_compiler.diagnostics.text import listed, short
+from fleet_compiler.diagnostics.text import short
 from fleet_compiler.emit.plan import MANIFEST
 from fleet_compiler.load import load_fleet
 from fleet_compiler.pipeline import model_digest, project_of
@@ -20,6 +20,7 @@ from fleet_runtime.artifacts.contract import Manifest, ProviderConfig, RoutedMod
 from fleet_runtime.artifacts.snapshot import ArtifactError, Snapshot, load_snapshot
 from fleet_runtime.routing.resolver import Resolution, lock_view
 from fleet_runtime.routing.resolver import resolve_model as route
+from fleet_runtime.text import join_names
 
 CHAT = "/v1/chat/completions"
 
@@ -58,7 +59,7 @@ def resolve(id: str, file: Path | None, output: Path | None, surface: str | None
         raise StaleArtifactsError(str(error)) from None
     table = snapshot.table(surface)
     if table is None:
-        names = listed(snapshot.gateway.surfaces, "and") or "none"
+        names = join_names(snapshot.gateway.surfaces) or "none"
         raise UsageError(f"no surface '{surface}' in '{folder}'; there is {names}")
     if config is not None:
         _compare(config, folder)

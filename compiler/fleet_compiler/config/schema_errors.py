@@ -11,8 +11,9 @@ from typing import Any, TypeAlias
 from fleet_compiler.config import hints as remedies
 from fleet_compiler.config.secret_spans import LITERAL_KEYS, is_secret
 from fleet_compiler.diagnostics.diagnostic import Diagnostic, Related
-from fleet_compiler.diagnostics.text import listed, nearest, short
+from fleet_compiler.diagnostics.text import nearest, short
 from fleet_compiler.document.document import Document, YamlPath
+from fleet_runtime.text import join_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ def _unknown_keys(found: Violation, document: Document) -> _Problems:
             continue
         meant = _OTHER_WORDS.get(key.lower().replace("-", "_"))
         meant = meant if meant in known else nearest(key, known)
-        remedy = f"did you mean '{meant}'?" if meant else f"known here: {listed(known, 'and')}"
+        remedy = f"did you mean '{meant}'?" if meant else f"known here: {join_names(known)}"
         remedy = remedies.for_pasted(key) or remedy
         message = f"unknown key '{short(key)}' in {subject(found.path)}"
         diagnostic = document.diagnostic("F101", message, at, key=True, help=remedy)
@@ -150,7 +151,8 @@ def _not_one_of(found: Violation, document: Document) -> _Problems:
     near = nearest(found.value, choices) if isinstance(found.value, str) else None
     remedy = f"did you mean '{near}'? " if near else ""
     yield SchemaProblem(
-        found.path, document.diagnostic("F104", message, found.path, help=f"{remedy}write {listed(choices)}")
+        found.path,
+        document.diagnostic("F104", message, found.path, help=f"{remedy}write {join_names(choices, 'or')}"),
     )
 
 

@@ -13,8 +13,9 @@ from typing import Literal
 
 from fleet_compiler.diagnostics.diagnostic import Diagnostic, Span
 from fleet_compiler.diagnostics.errors import ConfigError
+from fleet_runtime.files import MAX_CONFIG, OversizedFileError, read_file, unreadable_reason
+from fleet_runtime.text import escape
 
-MAX_BYTES = 1024 * 1024
 STDIN_NAME = "<stdin>"
 
 
@@ -46,23 +47,25 @@ _FORBIDDEN = re.compile(
 def read_source(path: Path | Literal["-"]) -> Source:
     """The text of `path`, or of standard input for ``-``.
 
-    Raises ConfigInvalid where it cannot be read, is over `MAX_BYTES`, is not UTF-8, or holds characters
+    Raises ConfigInvalid where it cannot be read, is over `MAX_CONFIG`, is not UTF-8, or holds characters
     that no configuration needs. A byte order mark is passed over.
     """
     name = STDIN_NAME if path == "-" else os.fspath(path).encode("utf-8", "replace").decode()
     try:
-        data = sys.stdin.buffer.read(MAX_BYTES + 1) if path == "-" else _head_of(path)
-    except (OSError, ValueError) as error:
+        data = sys.stdin.buffer.read(MAX_CONFIG + 1) if path == "-" else read_file(path, MAX_CONFIG)
+    except OversizedFileError:
+        raise _oversized(name) from None
+    except OSError as error:
         reason, remedy = _read_problem(path, error)
-        problem = Diagnostic("F001", "error", f"cannot read '{name}': {reason}", name, help=remedy)
+        problem = Diagnostic("F001", "error", f"'{escape(name)}' {reason}", name, help=remedy)
         raise ConfigError([problem]) from None
     return decode(name, data)
 
 
 def decode(name: str, data: bytes) -> Source:
     """The text of `data`, shown as `name`; raises ConfigInvalid as `read_source` does."""
-    if len(data) > MAX_BYTES:
-        raise _refusal("F005", "file is larger than 1 MiB", name, "a fleet.yaml has some kilobytes")
+    if len(data) > MAX_CONFIG:
+        raise _oversized(name)
     if encoding := _foreign_encoding(data):
         raise _refusal("F003", f"file is {encoding}", name, "save it as UTF-8")
     data = data.removeprefix(codecs.BOM_UTF8)
@@ -85,25 +88,23 @@ def empty_file(name: str) -> Diagnostic:
     return Diagnostic("F002", "error", "file is empty", name, Span(1, 1, 2), remedy)
 
 
-def _head_of(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(MAX_BYTES + 1)
+def _oversized(name: str) -> ConfigError:
+    return _refusal("F005", "file is larger than 1 MiB", name, "a fleet.yaml has some kilobytes")
 
 
-def _read_problem(path: Path | Literal["-"], error: OSError | ValueError) -> tuple[str, str]:
+def _read_problem(path: Path | Literal["-"], error: OSError) -> tuple[str, str]:
     match error:
         case FileNotFoundError() if isinstance(path, Path) and path.is_symlink():
-            return f"it is a link to '{path.readlink()}', which is not there", "mend the link, or delete it"
+            target = escape(os.fspath(path.readlink()))
+            return f"is a link to '{target}', which does not exist", "fix the link, or delete it"
         case FileNotFoundError():
-            return "there is no such file", "name the file, or write a fleet.yaml here"
-        case IsADirectoryError():
-            return "it is a directory", "name the fleet.yaml inside it"
+            return "does not exist", "name the file, or write a fleet.yaml here"
         case PermissionError():
-            return "permission denied", "make it readable for this user"
-        case OSError(strerror=str() as reason):
-            return reason.lower(), "name a file that can be read"
+            return unreadable_reason(error), "make it readable for this user"
+        case IsADirectoryError():
+            return unreadable_reason(error), "name the fleet.yaml inside it"
         case _:
-            return "its name cannot be used", "name a file that can be read"
+            return unreadable_reason(error), "name a regular file, or '-' to read standard input"
 
 
 def _foreign_encoding(data: bytes) -> str | None:

@@ -16,14 +16,6 @@ def short(text: str) -> str:
     return line if len(line) <= MAX_QUOTED else line[: MAX_QUOTED - 1] + "…"
 
 
-def listed(names: Iterable[str], conjunction: str = "or") -> str:
-    """``'a', 'b' or 'c'``."""
-    quoted = [f"'{name}'" for name in names]
-    if len(quoted) < 2:
-        return "".join(quoted)
-    return f"{', '.join(quoted[:-1])} {conjunction} {quoted[-1]}"
-
-
 def answered(count: int, asked: int) -> str:
     """How many of the machines that were asked did answer."""
     return f"{count} of {asked} {'machine' if asked == 1 else 'machines'} answered"

@@ -18,6 +18,7 @@ from fleet_runtime.artifacts.contract import ProviderConfig
 from fleet_runtime.dialects import drive, probe_provider
 from fleet_runtime.dialects.credentials import MissingKeyError, find_key
 from fleet_runtime.dialects.observation import Observation, ProbeRequest, ProbeResponse
+from fleet_runtime.files import MAX_KEY, read_ca, read_text, resolve_path
 
 MAX_BODY = 10_000_000
 
@@ -88,7 +89,7 @@ async def _look(
     patience: ProbeLimits,
 ) -> Observation:
     def read(file: str) -> str:
-        return (root / file).read_text(encoding="utf-8")
+        return read_text(resolve_path(root, file), MAX_KEY)
 
     try:
         key = find_key(connection.api_key_env, connection.api_key_file, environ, read)
@@ -176,7 +177,8 @@ async def _clients(
     for trust in {_trust(connection) for connection in connections}:
         verify, ca_file = trust
         try:
-            context = ssl.create_default_context(cafile=str(root / ca_file) if ca_file else None)
+            authorities = read_ca(resolve_path(root, ca_file)) if ca_file else None
+            context = ssl.create_default_context(cadata=authorities)
         except (OSError, ssl.SSLError):
             clients[trust] = Observation("auto", "offline", f"not asked: ca_file '{ca_file}' cannot be used")
             continue

@@ -17,6 +17,7 @@ from fleet_compiler.lock.model import Lock, LockedProvider
 from fleet_runtime.artifacts.contract import ModelFacts, ProviderConfig
 from fleet_runtime.dialects.facts import merge
 from fleet_runtime.dialects.observation import Observation
+from fleet_runtime.files import MAX_ARTIFACT, read_text, unreadable_reason
 
 _MENDING = "restore it from version control, or delete it and run `fleet lock`"
 _NO_JSON = re.compile(r"Invalid JSON: (.+) at line (\d+) column (\d+)", re.DOTALL)
@@ -26,13 +27,11 @@ _NO_JSON = re.compile(r"Invalid JSON: (.+) at line (\d+) column (\d+)", re.DOTAL
 def load_lock(path: Path) -> Lock:
     """The lock at `path`, an empty one where there is none; raises `ConfigError`."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path, MAX_ARTIFACT)
     except FileNotFoundError:
         return Lock()
-    except UnicodeDecodeError:
-        raise ConfigError([_fault(path, "is not UTF-8 text")]) from None
     except OSError as error:
-        raise ConfigError([_fault(path, f"cannot be read: {error.strerror}")]) from None
+        raise ConfigError([_fault(path, unreadable_reason(error))]) from None
     try:
         return Lock.model_validate_json(text)
     except ValidationError as error:

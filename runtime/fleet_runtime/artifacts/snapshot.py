@@ -20,6 +20,7 @@ from fleet_runtime.artifacts.contract import (
     RoutingTable,
     sha256_hex,
 )
+from fleet_runtime.files import MAX_ARTIFACT, read_file, unreadable_reason
 
 Loaded = TypeVar("Loaded", bound=Artifact)
 
@@ -77,12 +78,11 @@ def load_snapshot(folder: Path) -> Snapshot:
 
 def _read(folder: Path, name: str) -> bytes:
     try:
-        return (folder / name).read_bytes()
+        return read_file(folder / name, MAX_ARTIFACT)
     except FileNotFoundError:
         raise ArtifactError(f"'{folder / name}' is missing: run `fleet build`") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ArtifactError(f"'{folder / name}' cannot be read: {reason}") from None
+    except OSError as error:
+        raise ArtifactError(f"'{folder / name}' {unreadable_reason(error)}") from None
 
 
 def _checked(folder: Path, name: str, sha256: str) -> bytes:

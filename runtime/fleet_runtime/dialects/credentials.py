@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from fleet_runtime.files import unreadable_reason
+
 
 class MissingKeyError(Exception):
     """A key that is configured cannot be had; the message says where it was looked for, never a value."""
@@ -14,7 +16,7 @@ def find_key(
 ) -> str | None:
     """The key, without surrounding white space; None where none is configured.
 
-    `read` gives a file's text and may raise OSError or UnicodeDecodeError. Raises `MissingKeyError` where the
+    `read` gives a file's text and may raise OSError. Raises `MissingKeyError` where the
     variable is unset or empty, or the file cannot be read, is empty or holds more than one word of
     printable ASCII.
     """
@@ -24,8 +26,8 @@ def find_key(
         where = f"file '{file}'"
         try:
             value = read(file)
-        except (OSError, UnicodeDecodeError):
-            raise MissingKeyError(f"{where} cannot be read") from None
+        except OSError as error:
+            raise MissingKeyError(f"{where} {unreadable_reason(error)}") from None
     else:
         return None
     value = value.strip()

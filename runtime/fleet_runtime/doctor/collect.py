@@ -36,6 +36,7 @@ from fleet_runtime.doctor.gateway_checks import (
 )
 from fleet_runtime.doctor.local_checks import Checkout, file_findings, key_findings, opencode_findings
 from fleet_runtime.doctor.opencode_config import inspect_opencode
+from fleet_runtime.files import MAX_KEY, read_text, resolve_path
 
 CHECK = (sys.executable, "-P", "-m", "fleet_compiler", "build", "--check", "--locked")
 KEY_CODES = ("unauthorized", "surface_not_allowed")
@@ -146,7 +147,7 @@ def _unset(snapshot: Snapshot, environ: Mapping[str, str]) -> Iterator[tuple[str
     }
     for where, (env, file) in references.items():
         try:
-            find_key(env, file, environ, lambda path: (snapshot.root / path).read_text(encoding="utf-8"))
+            find_key(env, file, environ, lambda path: read_text(resolve_path(snapshot.root, path), MAX_KEY))
         except MissingKeyError as unset:
             yield where, str(unset)
 

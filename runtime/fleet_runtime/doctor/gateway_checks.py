@@ -14,7 +14,7 @@ from typing import Literal
 
 from fleet_runtime.api.fleet_schemas import DriftReport, FleetStatus, ProviderReport
 from fleet_runtime.api.schemas import FavoriteList, ModelCatalog, Resolution, Role, Roles
-from fleet_runtime.edge.listen_address import is_loopback, split_address
+from fleet_runtime.urls import is_loopback, split_address
 
 Severity = Literal["error", "warning", "note"]
 Area = Literal["gateway", "machines", "roles", "favorites", "files", "opencode"]

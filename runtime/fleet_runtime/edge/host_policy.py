@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from typing import Final
-from urllib.parse import urlsplit
 
 from fleet_runtime.artifacts.contract import GatewayConfig
 from fleet_runtime.errors import request_error
 from fleet_runtime.proxy.headers import Header, RequestHead
+from fleet_runtime.urls import bracket, is_address, is_wildcard, parse_host, parse_url, split_address
 
 _LOOPBACK_NAMES: Final = frozenset((b"localhost", b"127.0.0.1", b"[::1]"))
 _HOST_CHARACTERS: Final = b"abcdefghijklmnopqrstuvwxyz0123456789.-_"
@@ -28,10 +27,10 @@ class HostPolicy:
     """
 
     def __init__(self, gateway: GatewayConfig) -> None:
-        listen = _hostname(f"//{gateway.listen}")
-        self._any_address = listen in (b"0.0.0.0", b"[::]", b"")
-        configured = (_hostname(f"//{host}") for host in map(_bracketed, gateway.hosts))
-        self._hosts = _LOOPBACK_NAMES | {listen, _hostname(gateway.url), *configured}
+        listen, _ = split_address(gateway.listen)
+        self._any_address = is_wildcard(listen)
+        names = (listen, parse_url(gateway.url).host, *map(parse_host, gateway.hosts))
+        self._hosts = _LOOPBACK_NAMES | {bracket(name).encode() for name in names}
         self._seen: set[bytes] = set()
         self._origins = frozenset(origin.rstrip("/").lower().encode() for origin in gateway.origins)
 
@@ -60,7 +59,7 @@ class HostPolicy:
         name = _without_port(host.lower())
         if name is None:
             raise request_error("bad_request", "the Host header is not a host name")
-        if name in self._hosts or (self._any_address and _is_address(name)):
+        if name in self._hosts or (self._any_address and is_address(name.decode())):
             if len(self._seen) < _MAX_SEEN:
                 self._seen.add(host)
             return
@@ -83,23 +82,14 @@ def preflight(headers: list[Header], cors: list[Header]) -> list[Header] | None:
     ]
 
 
-def _bracketed(host: str) -> str:
-    """An IPv6 address that stands alone in its brackets; all else as it is."""
-    return f"[{host}]" if ":" in host and _is_address(host.encode()) else host
-
-
-def _hostname(url: str) -> bytes:
-    name = urlsplit(url).hostname or ""
-    return f"[{name}]".encode() if ":" in name else name.encode("idna")
-
-
 def _without_port(host: bytes) -> bytes | None:
     """The host in lower case, an IPv6 address in its brackets; None where it is not one."""
     if host.startswith(b"["):
-        name, bracket, rest = host.partition(b"]")
-        name += bracket
-        if not bracket or not _is_address(name):
+        name, closing, rest = host.partition(b"]")
+        name += closing
+        if not closing or not is_address(name.decode("latin-1")):
             return None
+        name = bracket(parse_host(name.decode())).encode()
     else:
         name, colon, port = host.partition(b":")
         rest = colon + port
@@ -108,11 +98,3 @@ def _without_port(host: bytes) -> bytes | None:
     if rest and not (rest.startswith(b":") and (rest[1:].isdigit() or rest == b":")):
         return None
     return name
-
-
-def _is_address(name: bytes) -> bool:
-    try:
-        ip_address(name.decode().removeprefix("[").removesuffix("]"))
-    except ValueError:
-        return False
-    return True

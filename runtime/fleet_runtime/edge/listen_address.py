@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import ipaddress
-from urllib.parse import urlsplit
-
+from fleet_runtime import urls
 from fleet_runtime.artifacts.contract import GatewayConfig
+from fleet_runtime.urls import AddressError, is_loopback
 
 
 class CannotServeError(Exception):
@@ -15,11 +13,10 @@ class CannotServeError(Exception):
 
 def split_address(listen: str) -> tuple[str, int]:
     """Host and port of ``HOST:PORT``, the host of an IPv6 address in brackets."""
-    parts = urlsplit(f"//{listen}")
-    with contextlib.suppress(ValueError):
-        if parts.hostname and parts.port is not None and not parts.path:
-            return parts.hostname, parts.port
-    raise CannotServeError(f"'{listen}' is no address to listen on: write HOST:PORT, as in 127.0.0.1:8400")
+    try:
+        return urls.split_address(listen)
+    except AddressError as error:
+        raise CannotServeError(f"'{listen}' is not a valid listen address: {error}") from None
 
 
 def require_keys_beyond_loopback(gateway: GatewayConfig) -> None:
@@ -30,12 +27,3 @@ def require_keys_beyond_loopback(gateway: GatewayConfig) -> None:
             f"listening on '{host}' lets other machines in, and the gateway has no keys: "
             "add 'gateway.keys' to fleet.yaml, or listen on 127.0.0.1"
         )
-
-
-def is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

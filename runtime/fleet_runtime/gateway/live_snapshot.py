@@ -15,6 +15,7 @@ from fleet_runtime.dialects.credentials import MissingKeyError, find_key
 from fleet_runtime.edge.api_keys import ApiKeys, read_keys
 from fleet_runtime.edge.host_policy import HostPolicy
 from fleet_runtime.event_log import EventLog
+from fleet_runtime.files import MAX_KEY, read_text, resolve_path
 from fleet_runtime.providers.inventory import Inventory
 from fleet_runtime.providers.provider import Provider
 from fleet_runtime.proxy.endpoints import Routes
@@ -134,7 +135,7 @@ def build_live_snapshot(
     """
 
     def read(file: str) -> str:
-        return (snapshot.root / file).read_text(encoding="utf-8")
+        return read_text(resolve_path(snapshot.root, file), MAX_KEY)
 
     keys = read_keys(snapshot.gateway.keys, environ, read)
     routes, access = Routes(snapshot.tables), HostPolicy(snapshot.gateway)
@@ -164,7 +165,7 @@ def _same(running: LiveSnapshot, snapshot: Snapshot, machines: Mapping[str, Prov
 
 
 def _provider(snapshot: Snapshot, connection: ProviderConfig, key: str | None) -> Provider:
-    ca_file = None if connection.ca_file is None else str(snapshot.root / connection.ca_file)
+    ca_file = None if connection.ca_file is None else str(resolve_path(snapshot.root, connection.ca_file))
 
     def upstream(url: str) -> Upstream:
         return Upstream(url, timeouts=connection.timeouts, verify=connection.verify, ca_file=ca_file)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
 from fleet_runtime.artifacts.contract import ProviderConfig, Timeouts
 from fleet_runtime.dialects.feed import Feed, FeedReader
 from fleet_runtime.dialects.observation import ProbeRequest, ProbeResponse
 from fleet_runtime.upstream import Upstream, UpstreamError
+from fleet_runtime.urls import parse_url
 
 FEED_HEAD_SECONDS = 10.0
 FEED_IDLE_SECONDS = 86_400.0
@@ -20,7 +20,7 @@ async def send_probe_request(
     upstream: Upstream, connection: ProviderConfig, key: str | None, ask: ProbeRequest, timeout: float
 ) -> ProbeResponse:
     """Make one request of a look; whatever goes wrong within `timeout` seconds becomes an `ProbeResponse`."""
-    base = urlsplit(connection.api_base if ask.api else connection.url).path.rstrip("/")
+    base = parse_url(connection.api_base if ask.api else connection.url).path
     headers = _headers(b"application/json", key)
     method, body = (b"GET", b"") if ask.body is None else (b"POST", ask.body)
     if ask.body is not None:

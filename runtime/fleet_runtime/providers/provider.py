@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from typing import Final
-from urllib.parse import urlsplit
 
 from fleet_runtime.artifacts.contract import ProviderConfig, Via
 from fleet_runtime.upstream import Upstream
+from fleet_runtime.urls import parse_url
 
 QUEUE_PER_SLOT: Final = 4
 """Requests that may wait for a machine, for each one that it may have at a time."""
@@ -72,12 +72,12 @@ class Provider:
         self.in_flight: dict[str, int] = {}
         limit = connection.max_concurrency
         self._gate = None if limit is None else ConcurrencyLimiter(limit, limit * QUEUE_PER_SLOT)
-        self._api = urlsplit(connection.api_base).path.rstrip("/")
-        self._root = urlsplit(connection.url).path.rstrip("/")
+        self._api = parse_url(connection.api_base).path
+        self._root = parse_url(connection.url).path
         self._sidecar_root = ""
         self._sidecar_paths: frozenset[str] = frozenset()
         if connection.sidecar is not None:
-            self._sidecar_root = urlsplit(connection.sidecar.url).path.rstrip("/")
+            self._sidecar_root = parse_url(connection.sidecar.url).path
             self._sidecar_paths = frozenset(connection.sidecar.paths)
 
     def __repr__(self) -> str:

@@ -8,12 +8,14 @@ import os
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 from aiohappyeyeballs import AddrInfoType, start_connection
 
+from fleet_runtime.files import read_ca
 from fleet_runtime.upstream.errors import ConnectError
+from fleet_runtime.urls import parse_url
 
 STAGGER = 0.25
 """Seconds before a name's next address is tried beside one that has not answered (RFC 8305)."""
@@ -51,16 +53,15 @@ class Address:
         ca_file: str | None = None,
         resolve: HostResolver = system_names,
     ) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
-            raise ValueError(f"'{url}' is not the http or https URL of a server")
-        default = 443 if parts.scheme == "https" else 80
-        self.tls = parts.scheme == "https"
-        self.host = parts.hostname.replace("%25", "%")
-        self.port = parts.port or default
-        self.prefix = parts.path.rstrip("/")
-        self.text = f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-        self.host_header = _host_header(self.host) + (b"" if self.port == default else b":%d" % self.port)
+        parts = parse_url(url)
+        if parts.has_credentials:
+            raise ValueError("a server's URL holds credentials")
+        self.tls = parts.is_tls
+        self.host = parts.host
+        self.port = parts.port
+        self.prefix = parts.path
+        self.text = parts.authority
+        self.host_header = parts.host_header.encode()
         self._verify = verify
         self._ca_file = ca_file
         self._resolve = resolve
@@ -123,7 +124,8 @@ class Address:
     def _tls(self) -> ssl.SSLContext:
         if self._context is None:
             try:
-                context = ssl.create_default_context(cafile=self._ca_file)
+                authorities = read_ca(Path(self._ca_file)) if self._ca_file else None
+                context = ssl.create_default_context(cadata=authorities)
             except (OSError, ssl.SSLError) as error:
                 raise ConnectError(f"cannot connect to {self.text}: its ca_file cannot be read") from error
             context.set_alpn_protocols(["http/1.1"])
@@ -132,12 +134,6 @@ class Address:
                 context.verify_mode = ssl.CERT_NONE
             self._context = context
         return self._context
-
-
-def _host_header(host: str) -> bytes:
-    if ":" in host:
-        return f"[{host.partition('%')[0]}]".encode()
-    return host.encode("idna")
 
 
 def _literal(host: str, port: int) -> list[AddrInfoType]:

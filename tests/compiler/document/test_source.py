@@ -9,7 +9,8 @@ import pytest
 
 from fleet_compiler.diagnostics.diagnostic import Diagnostic, Span
 from fleet_compiler.diagnostics.errors import ConfigError
-from fleet_compiler.diagnostics.source import MAX_BYTES, STDIN_NAME, decode, read_source
+from fleet_compiler.diagnostics.source import STDIN_NAME, decode, read_source
+from fleet_runtime.files import MAX_CONFIG
 
 GOOD = b"version: 1\n"
 
@@ -45,22 +46,22 @@ def test_a_byte_order_mark_is_passed_over() -> None:
 def test_a_link_to_nowhere_is_said_to_be_one(tmp_path: Path) -> None:
     link = tmp_path / "fleet.yaml"
     link.symlink_to("gone.yaml")
-    assert "it is a link to 'gone.yaml', which is not there" in refusal(link).message
+    assert "is a link to 'gone.yaml', which does not exist" in refusal(link).message
 
 
 def test_missing_file_is_said_without_a_place(tmp_path: Path) -> None:
     diagnostic = refusal(tmp_path / "fleet.yaml")
     assert diagnostic.code == "F001"
-    assert "there is no such file" in diagnostic.message
+    assert "does not exist" in diagnostic.message
     assert diagnostic.span is None
 
 
 def test_directory_is_said_to_be_one(tmp_path: Path) -> None:
-    assert "it is a directory" in refusal(tmp_path).message
+    assert "is a directory, not a file" in refusal(tmp_path).message
 
 
 def test_name_that_no_system_accepts_is_refused() -> None:
-    assert "its name cannot be used" in refusal(Path("fleet\0.yaml")).message
+    assert "no file can have this name" in refusal(Path("fleet\0.yaml")).message
 
 
 def test_name_too_long_for_the_system_is_refused() -> None:
@@ -81,7 +82,7 @@ def test_unreadable_file_is_said_to_be_so_whoever_asks(
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(Path, "stat", refuse)
     assert "permission denied" in refusal(tmp_path / "fleet.yaml").message
 
 
@@ -98,19 +99,27 @@ def test_symbolic_link_to_itself_is_refused(tmp_path: Path) -> None:
     assert refusal(link).code == "F001"
 
 
-def test_endless_device_is_read_no_further_than_the_limit() -> None:
-    assert refusal(Path("/dev/zero")).code == "F005"
+def test_a_device_is_not_read() -> None:
+    diagnostic = refusal(Path("/dev/zero"))
+    assert diagnostic.message == "'/dev/zero' is a device, not a regular file"
+    assert diagnostic.help == "name a regular file, or '-' to read standard input"
+
+
+def test_a_named_pipe_that_nobody_writes_to_is_refused_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "fleet.yaml"
+    os.mkfifo(path)
+    assert "is a named pipe, not a regular file" in refusal(path).message
 
 
 def test_file_of_exactly_the_limit_is_accepted(tmp_path: Path) -> None:
     path = tmp_path / "fleet.yaml"
-    path.write_bytes(b"#" * MAX_BYTES)
-    assert len(read_source(path).text) == MAX_BYTES
+    path.write_bytes(b"#" * MAX_CONFIG)
+    assert len(read_source(path).text) == MAX_CONFIG
 
 
 def test_file_over_the_limit_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "fleet.yaml"
-    path.write_bytes(b"#" * (MAX_BYTES + 1))
+    path.write_bytes(b"#" * (MAX_CONFIG + 1))
     assert refusal(path).code == "F005"
 
 

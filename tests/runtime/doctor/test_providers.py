@@ -98,7 +98,7 @@ PREPARED = [
     ("warning", "provider 'drifting'", "'two' (4096 tokens instead of 8192)"),
     ("note", "provider 'drifting'", "'three' (16384 tokens, before 8192)"),
     ("error", "provider 'keyless'", "environment variable 'FLEET_TEST_UNSET_KEY' is not set"),
-    ("error", "provider 'keyfile'", "file 'no.key' cannot be read"),
+    ("error", "provider 'keyfile'", "file 'no.key' does not exist"),
     ("note", "provider 'asleep'", "is disabled in fleet.yaml"),
     (
         "error",

@@ -44,11 +44,11 @@ def free_port(family: socket.AddressFamily = socket.AF_INET) -> int:
         ("https://[fe80::1%25lo]:8443", "fe80::1%lo", 8443, "", b"[fe80::1]:8443", "[fe80::1%lo]:8443"),
         (
             "http://bücher.example:81",
-            "bücher.example",
+            "xn--bcher-kva.example",
             81,
             "",
             b"xn--bcher-kva.example:81",
-            "bücher.example:81",
+            "xn--bcher-kva.example:81",
         ),
     ],
 )

@@ -1,0 +1,118 @@
+"""Reading the files that a person or an artifact names: the one place that opens them.
+
+fleet.yaml, fleet.lock, generated/, key files and certificate authorities are all named by somebody, so each
+may turn out to be a named pipe (which would block for ever), a device, a directory, or endless.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+from fleet_runtime.text import count
+
+MAX_CONFIG = 1024 * 1024
+MAX_KEY = 64 * 1024
+MAX_CA = 16 * 1024 * 1024
+MAX_ARTIFACT = 256 * 1024 * 1024
+"""Bytes of a fleet.yaml, a key file, a file of certificates, and a generated file or fleet.lock."""
+
+_KINDS = (
+    (stat.S_ISFIFO, "is a named pipe, not a regular file"),
+    (stat.S_ISSOCK, "is a socket, not a regular file"),
+    (stat.S_ISCHR, "is a device, not a regular file"),
+    (stat.S_ISBLK, "is a device, not a regular file"),
+)
+_REASONS = {
+    errno.ENOENT: "does not exist",
+    errno.ENOTDIR: "does not exist: a part of its path is not a directory",
+    errno.EISDIR: "is a directory, not a file",
+    errno.EACCES: "cannot be read: permission denied",
+    errno.EPERM: "cannot be read: permission denied",
+    errno.ELOOP: "cannot be read: its links lead in a circle",
+    errno.ENAMETOOLONG: "cannot be read: its name is too long",
+}
+_FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
+
+
+class UnreadableFileError(OSError):
+    """A file that exists and that is not read; `strerror` says why, in words that follow its name."""
+
+    def __init__(self, reason: str, path: str | os.PathLike[str]) -> None:
+        super().__init__(errno.EINVAL, reason, os.fspath(path))
+
+
+class OversizedFileError(UnreadableFileError):
+    """A file that holds more than its reader wants."""
+
+
+def read_file(path: Path, limit: int) -> bytes:
+    """Return the bytes of a regular file of at most `limit` bytes; never block, never read more than that.
+
+    Links are followed. Raises `UnreadableFileError` for anything but a regular file and for a name that
+    no file can have, `OversizedFileError` for a larger one, and otherwise the system's own OSError
+    (FileNotFoundError, …); `unreadable_reason` puts any of them into words.
+    """
+    try:
+        _require_regular(path.stat(), path)  # opening a device may already do something
+        descriptor = os.open(path, _FLAGS)
+    except ValueError:
+        raise UnreadableFileError("cannot be read: no file can have this name", path) from None
+    with os.fdopen(descriptor, "rb") as file:
+        _require_regular(os.fstat(descriptor), path)  # it may have been replaced meanwhile
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise OversizedFileError(f"is larger than {_size(limit)}", path)
+    return data
+
+
+def read_text(path: Path, limit: int) -> str:
+    """Return the text of a UTF-8 file, read by `read_file`; raises `UnreadableFileError` for other bytes."""
+    try:
+        return read_file(path, limit).decode("utf-8")
+    except UnicodeDecodeError:
+        raise UnreadableFileError("is not UTF-8 text", path) from None
+
+
+def read_ca(path: Path) -> str:
+    """Return the certificates of a `ca_file` as the `cadata` of ssl; raises OSError as `read_file` does."""
+    text = read_file(path, MAX_CA).decode("ascii", "ignore")  # comments may be in any encoding
+    if "-----BEGIN" not in text:  # to ssl, empty `cadata` means the system's authorities
+        raise UnreadableFileError("holds no certificate in PEM form", path)
+    return text
+
+
+def unreadable_reason(error: OSError) -> str:
+    """Return why a file cannot be read, in words that follow its name, as in ``does not exist``."""
+    if isinstance(error, UnreadableFileError):
+        return str(error.strerror)
+    known = _REASONS.get(error.errno or 0)
+    return known or f"cannot be read: {(error.strerror or type(error).__name__).lower()}"
+
+
+def resolve_path(root: Path, path: str) -> Path:
+    """Return where a path of fleet.yaml leads: ``~`` is the home folder, the rest is relative to `root`.
+
+    Raises `UnreadableFileError` for the home folder of an unknown user.
+    """
+    if not path.startswith("~"):
+        return root / path
+    try:
+        return root / Path(path).expanduser()
+    except RuntimeError:
+        raise UnreadableFileError("cannot be found: this home folder is not known", path) from None
+
+
+def _require_regular(status: os.stat_result, path: Path) -> None:
+    if stat.S_ISREG(status.st_mode):
+        return
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+    reasons = [reason for is_kind, reason in _KINDS if is_kind(status.st_mode)]
+    raise UnreadableFileError(next(iter(reasons), "is not a regular file"), path)
+
+
+def _size(limit: int) -> str:
+    return f"{limit // 1024**2} MiB" if limit >= 1024**2 else count(limit, "byte")

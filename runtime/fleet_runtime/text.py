@@ -1,0 +1,59 @@
+r"""What all messages share: quoted names, counts, lists of names, and foreign text made safe to show. Pure.
+
+Use these, and no helper of your own, for every text that people read:
+
+- `quote("qwen3")` for a name in a message: ``'qwen3'``, escaped, cut when long
+- `count(3, "model")`: ``3 models``; `count(1, "entry", "entries")`: ``1 entry``
+- `join_names(names)`: ``'a', 'b' and 'c'``; `join_words` for words that are not names; `limit=3` cuts either
+  to ``'a', 'b', 'c' and 2 more``
+- `escape(text)` for all text that comes from outside (a provider's response, a client's request, a file)
+  before it reaches a terminal, a log of CI or a report: ``\x1b[2J`` instead of a cleared screen
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+MAX_QUOTED = 60
+
+
+def escape(text: str) -> str:
+    r"""Return `text` on one line, with every character that is not visible written as an escape.
+
+    That is each control character (line breaks and tabs too), mark that changes the direction of text,
+    unusual space, lone surrogate and unassigned character: ``\x1b``, ``\n``, ``\u202e``. Visible characters
+    of every script stay as they are, backslashes too.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def shorten(text: str, limit: int = MAX_QUOTED) -> str:
+    """Return `text` escaped, its first `limit` characters and ``…`` when it is longer."""
+    return escape(text) if len(text) <= limit else escape(text[: limit - 1]) + "…"
+
+
+def quote(name: str, limit: int = MAX_QUOTED) -> str:
+    """Return a name as messages show it: in single quotes, escaped, at most `limit` characters of it."""
+    return f"'{shorten(name, limit)}'"
+
+
+def count(number: int, noun: str, nouns: str | None = None) -> str:
+    """Return a number with its noun, as in ``1 model`` or ``3 models``; `nouns` is an irregular plural."""
+    return f"{number} {noun if number == 1 else nouns or noun + 's'}"
+
+
+def join_words(words: Iterable[str], conjunction: str = "and", limit: int | None = None) -> str:
+    """Return the words as a list in a sentence, empty without any; beyond `limit`, the rest is counted."""
+    every = list(words)
+    if limit is not None and len(every) > limit:
+        return f"{', '.join(every[:limit])} and {len(every) - limit} more"
+    if len(every) < 2:
+        return "".join(every)
+    return f"{', '.join(every[:-1])} {conjunction} {every[-1]}"
+
+
+def join_names(names: Iterable[str], conjunction: str = "and", limit: int | None = None) -> str:
+    """Return the names, each as `quote` shows it, as a list in a sentence."""
+    return join_words(map(quote, names), conjunction, limit)

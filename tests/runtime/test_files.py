@@ -1,0 +1,83 @@
+"""Files that a person or an artifact names are read only when they are ordinary and of a sane size."""
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from fleet_runtime.files import (
+    OversizedFileError,
+    UnreadableFileError,
+    read_ca,
+    read_file,
+    read_text,
+    resolve_path,
+    unreadable_reason,
+)
+
+
+def reason(path: Path, limit: int = 100) -> str:
+    with pytest.raises(OSError) as caught:  # noqa: PT011 - the words are what is tested
+        read_file(path, limit)
+    return unreadable_reason(caught.value)
+
+
+def test_a_file_of_exactly_the_limit_is_read(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"x" * 100)
+    assert read_file(tmp_path / "f", 100) == b"x" * 100
+
+
+def test_a_larger_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"x" * 101)
+    with pytest.raises(OversizedFileError):
+        read_file(tmp_path / "f", 100)
+    assert reason(tmp_path / "f") == "is larger than 100 bytes"
+
+
+def test_a_link_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"x")
+    (tmp_path / "link").symlink_to("f")
+    assert read_file(tmp_path / "link", 100) == b"x"
+
+
+def test_what_is_not_a_regular_file_is_named_and_never_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "socket"))
+        assert reason(tmp_path / "pipe") == "is a named pipe, not a regular file"
+        assert reason(tmp_path / "socket") == "is a socket, not a regular file"
+    assert reason(Path("/dev/zero")) == "is a device, not a regular file"
+    assert reason(tmp_path) == "is a directory, not a file"
+
+
+def test_what_is_not_there_is_told_plainly(tmp_path: Path) -> None:
+    (tmp_path / "circle").symlink_to("circle")
+    (tmp_path / "f").write_bytes(b"")
+    assert reason(tmp_path / "gone") == "does not exist"
+    assert reason(tmp_path / "f" / "below") == "does not exist: a part of its path is not a directory"
+    assert reason(tmp_path / "circle") == "cannot be read: its links lead in a circle"
+    assert reason(tmp_path / ("x" * 300)) == "cannot be read: its name is too long"
+    assert reason(Path("a\0b")) == "cannot be read: no file can have this name"
+
+
+def test_text_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"\xff")
+    with pytest.raises(UnreadableFileError, match="is not UTF-8 text"):
+        read_text(tmp_path / "f", 100)
+
+
+def test_a_certificate_file_without_certificates_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_bytes(b"")
+    with pytest.raises(UnreadableFileError, match="holds no certificate"):
+        read_ca(tmp_path / "ca.pem")
+
+
+def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    assert resolve_path(tmp_path, "~/key.txt") == Path("/home/me/key.txt")
+    assert resolve_path(tmp_path, "~") == Path("/home/me")
+    assert resolve_path(tmp_path, "keys/a") == tmp_path / "keys" / "a"
+    assert resolve_path(tmp_path, "/etc/key") == Path("/etc/key")
+    with pytest.raises(UnreadableFileError, match="home folder is not known"):
+        resolve_path(tmp_path, "~nobody-here-at-all/key")
