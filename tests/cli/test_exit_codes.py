@@ -67,7 +67,7 @@ def test_1_a_folder_that_cannot_be_made(
 def test_1_a_configuration_in_no_folder(fleet: Fleet, project: Path, file: str) -> None:
     ran = fleet("build", "-f", file)
     assert ran.code == 1
-    assert ran.err.startswith(f"error[F001]: cannot read '{file}': ")
+    assert ran.err.startswith(f"error[F001]: '{file}' does not exist")
 
 
 @pytest.mark.parametrize("command", ["build", "lock", "serve", "status"])
@@ -126,7 +126,7 @@ def test_1_a_configuration_that_is_a_link_to_nowhere(fleet: Fleet, tmp_path: Pat
     (tmp_path / "fleet.yaml").symlink_to("gone.yaml")
     ran = fleet("build")
     assert ran.code == 1
-    assert "cannot read 'fleet.yaml': it is a link to 'gone.yaml', which is not there" in ran.err
+    assert "'fleet.yaml' is a link to 'gone.yaml', which does not exist" in ran.err
 
 
 def test_3_generated_files_that_are_out_of_date(fleet: Fleet, project: Path) -> None:

@@ -48,7 +48,7 @@ def test_a_closed_error_stream_does_not_stop_a_command(project: Path) -> None:
 def test_a_closed_input_cannot_be_read(project: Path) -> None:
     code, _, err = run(project, "validate - <&-")
     assert code == 1
-    assert err.startswith("error[F001]: cannot read '<stdin>': bad file descriptor\n")
+    assert err.startswith("error[F001]: '<stdin>' cannot be read: bad file descriptor\n")
     assert run(project, "validate <&-")[0] == 0
 
 

@@ -104,7 +104,7 @@ def _read_problem(path: Path | Literal["-"], error: OSError) -> tuple[str, str]:
         case IsADirectoryError():
             return unreadable_reason(error), "name the fleet.yaml inside it"
         case _:
-            return unreadable_reason(error), "name a regular file, or '-' to read standard input"
+            return unreadable_reason(error), "name a regular file, or read standard input with '-f -'"
 
 
 def _foreign_encoding(data: bytes) -> str | None:

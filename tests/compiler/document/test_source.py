@@ -102,7 +102,7 @@ def test_symbolic_link_to_itself_is_refused(tmp_path: Path) -> None:
 def test_a_device_is_not_read() -> None:
     diagnostic = refusal(Path("/dev/zero"))
     assert diagnostic.message == "'/dev/zero' is a device, not a regular file"
-    assert diagnostic.help == "name a regular file, or '-' to read standard input"
+    assert diagnostic.help == "name a regular file, or read standard input with '-f -'"
 
 
 def test_a_named_pipe_that_nobody_writes_to_is_refused_at_once(tmp_path: Path) -> None:
