@@ -3,7 +3,7 @@
     python -m bench.compiler [--name NAME]
 
 `fleet validate` of the shipped fleet.yaml is compared with a bare interpreter and with `check-jsonschema`
-(in a venv of its own) validating the same file, in rounds that are interleaved; `fleet build --locked` is
+(in a venv of its own) validating the same file, in rounds that are interleaved; `fleet build --frozen` is
 measured on fleets of 10, 100 and 1 000 machines of 20 models each, with all that they serve in fleet.lock.
 CPU time is told beside the time on the clock, since it hardly depends on what else the computer does.
 """
@@ -124,7 +124,7 @@ def measure_build(machines: int) -> Cost:
     for _ in range(BUILD_ROUNDS):
         with tempfile.TemporaryDirectory(prefix="fleet-bench-") as folder:
             write_fleet(Path(folder), machines)
-            costs.append(run([str(BIN / "fleet"), "build", "--locked"], Path(folder)))
+            costs.append(run([str(BIN / "fleet"), "build", "--frozen"], Path(folder)))
     return _medians(costs)
 
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Literal, TypeAlias
 
 from fleet_compiler.checks.against_lock import lock_warnings, unmatched_globs
 from fleet_compiler.clients import CLIENTS
 from fleet_compiler.config.model import FleetConfig
 from fleet_compiler.diagnostics.diagnostic import Diagnostic
+from fleet_compiler.diagnostics.errors import StaleArtifactsError
 from fleet_compiler.emit.build_summary import Build, describe_changes, read_last_build, summarize_surface
 from fleet_compiler.emit.editor_schema import SCHEMA, editor_schema
-from fleet_compiler.emit.plan import MANIFEST, Plan, plan_outputs, write_outputs
+from fleet_compiler.emit.plan import MANIFEST, Change, Plan, line_counts, plan_outputs, write_outputs
 from fleet_compiler.emit.render import render_client, render_gateway, render_manifest, render_routing
 from fleet_compiler.emit.tables import Resolved, resolve_connections, resolve_fleet, table_path
 from fleet_compiler.load import Loaded, load_fleet
@@ -21,34 +21,34 @@ from fleet_compiler.lock.discover import ProbeLimits, Progress, discover, is_pol
 from fleet_compiler.lock.lockfile import current_entries, dump_lock, load_lock, merge_observations
 from fleet_compiler.lock.model import Lock
 from fleet_compiler.process_lock import hold_process_lock
-from fleet_runtime.artifacts.contract import FLEET_TABLE, Manifest, canonical_json, sha256_hex
+from fleet_compiler.project import Project
+from fleet_runtime.artifacts.contract import FLEET_TABLE, Manifest, ProviderConfig, canonical_json, sha256_hex
 from fleet_runtime.dialects.observation import Observation
+from fleet_runtime.text import join_names
+
+StaleReason: TypeAlias = Literal["missing", "changed", "edited", "surplus"]
+LockMode: TypeAlias = Literal["update", "locked", "frozen"]
+"""`update` probes the polled providers of which fleet.lock has no current entry. The others probe nobody:
+`locked` requires an entry of each, `frozen` builds from what there is."""
 
 
 @dataclass(frozen=True, slots=True)
-class Project:
-    """Where the files of one fleet lie."""
+class StaleFile:
+    """A file that a build would write or remove, and why; `added` and `removed` are lines.
 
-    config: Path
-    output: Path
+    `missing`: it does not exist. `changed`: its content would change. `edited`: it is not as the last build
+    wrote it. `surplus`: it is no longer generated.
+    """
 
-    @property
-    def folder(self) -> Path:
-        return self.config.parent
-
-    @property
-    def lock(self) -> Path:
-        return self.folder / "fleet.lock"
-
-
-def project_of(config: Path, output: Path | None = None) -> Project:
-    """fleet.lock lies beside `config`, and so does generated/ unless `output` is another folder."""
-    return Project(config, output if output is not None else config.parent / "generated")
+    path: str
+    reason: StaleReason
+    added: int
+    removed: int
 
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """What fleet.yaml and a lock make: the content of every generated file by its path."""
+    """The result of compiling fleet.yaml and a lock: the content of every generated file, by path."""
 
     loaded: Loaded
     lock: Lock
@@ -57,7 +57,7 @@ class Compiled:
     warnings: tuple[Diagnostic, ...]
 
     def build(self) -> Build:
-        """What it gives people, the surfaces in the order of fleet.yaml."""
+        """Return what this build gives people, the surfaces in the order of fleet.yaml."""
         tables = self.resolved.tables
         surfaces = {name: summarize_surface(tables[table_path(name)]) for name in self.loaded.fleet.surfaces}
         return Build(tables[FLEET_TABLE], surfaces)
@@ -65,8 +65,11 @@ class Compiled:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A build that only has to be written. `without_models`: the machines that are polled, and of which
-    neither fleet.lock nor the asking gave a list, with what was seen of those that were asked."""
+    """A build that only has to be written.
+
+    `without_models`: the polled providers of which neither fleet.lock nor a probe gave a model list, with the
+    observation of those that were probed.
+    """
 
     project: Project
     compiled: Compiled
@@ -80,14 +83,30 @@ class Prepared:
     def stale(self) -> bool:
         return bool(self.plan.pending) or self.lock_before != self.lock_after
 
+    def stale_files(self) -> Iterator[StaleFile]:
+        """Yield what is out of date: fleet.lock, then the generated files by path."""
+        project = self.project
+        if self.lock_before != self.lock_after:
+            kind: Literal["add", "change"] = "add" if self.lock_before is None else "change"
+            change = Change(project.lock.name, kind, self.lock_before, self.lock_after)
+            yield _stale_file(str(project.lock), change)
+        for change in self.plan.pending:
+            yield _stale_file(str(project.generated / change.path), change)
+
     def write(self) -> None:
-        """Carry it out: fleet.lock and the generated files, or none of them."""
+        """Write fleet.lock and the generated files, or none of them."""
         lock = () if self.lock_before == self.lock_after else ((self.project.lock, self.lock_after),)
         write_outputs(self.plan, beside=lock)
 
 
+def _stale_file(path: str, change: Change) -> StaleFile:
+    reasons: dict[str, StaleReason] = {"add": "missing", "remove": "surplus"}
+    reason = reasons.get(change.kind, "edited" if change.foreign else "changed")
+    return StaleFile(path, reason, *line_counts(change))
+
+
 def compile_fleet(loaded: Loaded, lock: Lock, root: str) -> Compiled:
-    """Pure: the same fleet.yaml and lock make the same bytes everywhere."""
+    """Compile; pure: the same fleet.yaml and lock make the same bytes everywhere."""
     resolved = resolve_fleet(loaded.fleet, lock, root)
     files = {"gateway.json": render_gateway(resolved.gateway)}
     files |= {path: render_routing(table) for path, table in resolved.tables.items()}
@@ -111,7 +130,7 @@ def compile_fleet(loaded: Loaded, lock: Lock, root: str) -> Compiled:
 
 
 def model_digest(fleet: FleetConfig) -> str:
-    """What a manifest holds of the fleet.yaml that its files were made from."""
+    """Return what a manifest holds of the fleet.yaml that its files were made from."""
     return sha256_hex(canonical_json(fleet.model_dump(mode="json", by_alias=True)))
 
 
@@ -119,60 +138,58 @@ def prepare(
     project: Project,
     *,
     environ: Mapping[str, str],
-    ask: bool = True,
-    patience: ProbeLimits | None = None,
+    mode: LockMode = "update",
+    limits: ProbeLimits | None = None,
     progress: Progress = lambda name, seen: None,
 ) -> Prepared:
-    """Everything of a build but the writing.
+    """Do everything of a build except writing.
 
-    Providers without an entry for their present URL are asked, unless `ask` is False; one that does not
-    answer is built without models. `environ` serves their keys only: what is generated does not depend
-    on it.
+    A provider that does not respond is built from its old entry, or without models. `environ` is used for
+    API keys only: the generated files do not depend on it. Raises `ConfigError`, and `StaleArtifactsError` if
+    fleet.lock is incomplete in the mode `locked`.
     """
     loaded = load_fleet(project.config)
-    connections = resolve_connections(loaded.fleet)
-    lock = current_entries(load_lock(project.lock), connections)
-    new = [
-        connection
-        for connection in connections
-        if ask and connection.name not in lock.providers and is_polled(connection)
-    ]
-    seen = discover(new, project.folder, environ, patience=patience, progress=progress) if new else {}
-    lock = merge_observations(lock, seen, connections)
-    compiled = compile_fleet(loaded, lock, root_from(project))
+    providers = resolve_connections(loaded.fleet)
+    lock = current_entries(load_lock(project.lock), providers)
+    polled = [each for each in providers if is_polled(each)]
+    seen: Mapping[str, Observation] = {}
+    if mode == "locked":
+        _require_entries(lock, polled)
+    elif mode == "update" and (new := [each for each in polled if each.name not in lock.providers]):
+        seen = discover(new, project.folder, environ, patience=limits, progress=progress)
+        lock = merge_observations(lock, seen, providers)
+    compiled = compile_fleet(loaded, lock, project.root)
     return Prepared(
         project,
         compiled,
-        plan_outputs(project.output, compiled.files),
+        plan_outputs(project.generated, compiled.files),
         project.lock.read_bytes() if project.lock.is_file() else None,
         dump_lock(compiled.lock),
-        {
-            connection.name: seen.get(connection.name)
-            for connection in connections
-            if is_polled(connection) and connection.name not in lock.providers
-        },
-        tuple(describe_changes(read_last_build(project.output), compiled.build())),
+        {each.name: seen.get(each.name) for each in polled if each.name not in lock.providers},
+        tuple(describe_changes(read_last_build(project.generated), compiled.build())),
     )
+
+
+def _require_entries(lock: Lock, polled: Iterable[ProviderConfig]) -> None:
+    missing = [each.name for each in polled if each.name not in lock.providers]
+    if missing:
+        names = join_names(missing, limit=8)
+        raise StaleArtifactsError(f"fleet.lock has no entry for {names}: run `fleet lock` while online")
 
 
 def build(
     project: Project,
     *,
     environ: Mapping[str, str],
-    locked: bool = False,
-    patience: ProbeLimits | None = None,
+    mode: LockMode = "update",
+    limits: ProbeLimits | None = None,
     progress: Progress = lambda name, seen: None,
-    waiting: Callable[[], None] = lambda: None,
+    on_wait: Callable[[], None] = lambda: None,
     before_writing: Callable[[Prepared], None] = lambda prepared: None,
 ) -> Prepared:
-    """Build and write, one process at a time; `waiting` is called where another one is at it."""
-    with hold_process_lock(project.folder, waiting):
-        prepared = prepare(project, environ=environ, ask=not locked, patience=patience, progress=progress)
+    """Build and write, one process at a time; `on_wait` is called if another process is building."""
+    with hold_process_lock(project.folder, on_wait):
+        prepared = prepare(project, environ=environ, mode=mode, limits=limits, progress=progress)
         before_writing(prepared)
         prepared.write()
     return prepared
-
-
-def root_from(project: Project) -> str:
-    """The way from the generated folder to fleet.yaml's, as gateway.json holds it."""
-    return Path(os.path.relpath(project.folder.absolute(), project.output.absolute())).as_posix()

@@ -1,4 +1,4 @@
-"""One fleet command at a time writes beside one fleet.yaml; the next one waits."""
+"""One fleet command at a time writes next to a fleet.yaml; the next one waits."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from pathlib import Path
 
 
 @contextmanager
-def hold_process_lock(project: Path, waiting: Callable[[], None]) -> Iterator[None]:
-    """Hold the folder `project` until the block ends; `waiting` is called once if somebody else has it.
+def hold_process_lock(folder: Path, on_wait: Callable[[], None]) -> Iterator[None]:
+    """Lock `folder` until the block ends; `on_wait` is called once if another process holds it.
 
-    The lock is on the folder itself, so that nothing is left behind, a read-only folder can be held, and
-    the end of a process by any signal gives it back. Where a file system has no locks, and in a folder that
-    cannot be read, there is no turn.
+    The lock is on the folder itself, so that no file is left behind, a read-only folder can be locked, and
+    the end of a process by any signal releases it. Without locks in the file system, and in a folder that
+    cannot be read, the block runs unlocked.
     """
     try:
-        descriptor = os.open(project, os.O_RDONLY | os.O_DIRECTORY)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except OSError:
         yield
         return
@@ -26,7 +26,7 @@ def hold_process_lock(project: Path, waiting: Callable[[], None]) -> Iterator[No
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            waiting()
+            on_wait()
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         except OSError:
             pass

@@ -17,11 +17,10 @@ from fleet_compiler.cli import COMMANDS, EXIT_CODES, fleet
 HEAD = """\
 # The command line
 
-What a command is asked for goes to standard output; findings, progress and warnings go to standard error, in
-colour on a terminal (`NO_COLOR` turns it off, `FORCE_COLOR` on). `fleet COMMAND --help`
-shows the same.
+Results go to standard output; diagnostics, progress and warnings go to standard error, coloured on a terminal
+(`NO_COLOR` turns colours off, `FORCE_COLOR` on, for both streams). `fleet COMMAND --help` shows the same.
 
-<!-- made from the commands; python -m docs.generate.cli_page writes it anew -->
+<!-- made from the commands; python -m docs.generate.cli_page writes it again -->
 """
 
 EXAMPLES = re.compile(r"Examples?:\n(?P<lines>(?:  .*\n?)+)")

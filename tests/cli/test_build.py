@@ -72,8 +72,8 @@ def test_a_silent_machine_is_built_without_models_and_asked_again(
     assert "+ attic: 0 models, on chat, code" in silent.out
     url = f"{machines.url('attic')}/v1/models"
     assert silent.err.splitlines()[-1] == (
-        f"warning: 'attic' gave no list: asked {url}: connection refused; "
-        "the next build, or `fleet lock attic`, asks it again"
+        f"warning: 'attic' has no models: asked {url}: connection refused; "
+        "the next build, or `fleet lock attic`, probes it again"
     )
     assert "attic" not in json.loads((tmp_path / "fleet.lock").read_text())["providers"]
     again = fleet("build")
@@ -88,12 +88,12 @@ def test_a_default_machine_that_answers_404_is_told_last_with_its_url(
     ran = fleet("build")
     assert ran.code == 0
     assert ran.err.splitlines()[-1].startswith(
-        f"warning: default provider 'desk' gave no list: asked {url}/nowhere/v1/models: answered 404; "
+        f"warning: default provider 'desk' has no models: asked {url}/nowhere/v1/models: answered 404; "
     )
 
 
 def test_a_fleet_without_surfaces_is_told_what_works_without(fleet: Fleet, project: Path) -> None:
-    hint = "no surfaces are configured; clients use /v1, or /providers/<name>/v1 for one machine\n"
+    hint = "no surfaces are configured; clients use /v1, or /providers/<name>/v1 for one provider\n"
     assert hint not in fleet("build").err
     write(project, ONE_MACHINE.partition("surfaces:")[0])
     assert fleet("build").err.endswith(hint)
@@ -121,8 +121,8 @@ def test_a_glob_that_matches_nothing_is_doubted(
         assert "help: it lists 'qwen3-4b' and 'qwen3-8b'" in ran.err
 
 
-@pytest.mark.parametrize("flag", ["--locked", "--check"])
-def test_locked_and_check_ask_nobody(
+@pytest.mark.parametrize("flag", ["--locked", "--frozen", "--check"])
+def test_locked_frozen_and_check_probe_nobody(
     fleet: Fleet, tmp_path: Path, machines: SimulationThread, flag: str
 ) -> None:
     machines.reset("desk")
@@ -132,10 +132,10 @@ def test_locked_and_check_ask_nobody(
 
 
 def test_a_check_writes_nothing_and_says_what_mends_it(fleet: Fleet, project: Path) -> None:
-    ran = fleet("build", "--check", "--output", "out")
+    ran = fleet("build", "--check", "--generated", "out")
     assert (ran.code, ran.out) == (3, "")
     assert "'out/gateway.json' is missing" in ran.err
-    assert ran.err.endswith("run `fleet build --output out`\n")
+    assert ran.err.endswith("run `fleet build --generated out`\n")
     assert [path.name for path in project.iterdir()] == ["fleet.yaml"]
 
 
@@ -164,8 +164,108 @@ def test_what_was_edited_by_hand_is_named_before_it_is_overwritten(fleet: Fleet,
     fleet("build")
     (project / "generated" / "opencode.json").write_text("{}\n")
     ran = fleet("build")
-    assert "warning: 'generated/opencode.json' was not left as the last build wrote it" in ran.err
+    assert "warning: overwriting 'generated/opencode.json', which was changed since the last build" in ran.err
     assert json.loads((project / "generated" / "opencode.json").read_text())["share"] == "disabled"
+
+
+def test_a_check_as_json_says_what_is_stale_and_why(fleet: Fleet, project: Path) -> None:
+    fleet("build")
+    write(project, ONE_MACHINE.replace("chat: ,", "notes: ,"))
+    (project / "generated" / "opencode.json").write_text("{}\n")
+    (project / "fleet.lock").unlink()
+    for spelling in (["--format", "json"], ["--json"]):
+        ran = fleet("build", "--check", *spelling)
+        assert (ran.code, ran.err) == (3, "")
+        told = json.loads(ran.out)
+        assert (told["status"], told["generated"], told["remedy"]) == ("stale", "generated", "fleet build")
+        reasons = {file["path"]: file["reason"] for file in told["stale"]}
+        assert reasons["fleet.lock"] == "missing"
+        assert reasons["generated/gateway.json"] == "changed"
+        assert reasons["generated/opencode.json"] == "edited"
+        assert reasons["generated/routing/notes.json"] == "missing"
+        assert reasons["generated/routing/chat.json"] == "surplus"
+
+
+def test_a_check_as_json_of_current_files_is_empty(fleet: Fleet, project: Path) -> None:
+    fleet("build")
+    ran = fleet("build", "--check", "--json")
+    told = json.loads(ran.out)
+    assert (ran.code, told["status"], told["stale"], told["remedy"]) == (0, "current", [], None)
+
+
+def test_an_invalid_file_is_told_as_json_too(fleet: Fleet, project: Path) -> None:
+    write(project, ONE_MACHINE.replace("default_provider: desk", "default_provider: dexk"))
+    for arguments in (["--check", "--json"], ["--json"]):
+        ran = fleet("build", *arguments)
+        told = json.loads(ran.out)
+        assert (ran.code, ran.err, told["status"]) == (1, "", "invalid")
+        assert told["diagnostics"][0]["code"] == "F201"
+
+
+def test_a_build_as_json_says_what_was_written_and_what_changed(fleet: Fleet, project: Path) -> None:
+    ran = fleet("build", "--json")
+    told = json.loads(ran.out)
+    assert (ran.code, ran.err, told["status"]) == (0, "", "written")
+    assert told["changes"] == ["+ desk: 2 models, on chat, code"]
+    assert "generated/manifest.json" in [file["path"] for file in told["written"]]
+    assert json.loads(fleet("build", "--json").out)["status"] == "current"
+
+
+def test_a_place_that_cannot_be_written_to_is_told_as_json(fleet: Fleet, project: Path) -> None:
+    (project / "generated").write_text("a file")
+    ran = fleet("build", "--json")
+    assert (ran.code, json.loads(ran.out)["status"]) == (1, "failed")
+
+
+@pytest.mark.parametrize(
+    "pair", [("--check", "--watch"), ("--watch", "--json"), ("--locked", "--frozen")], ids=" ".join
+)
+def test_options_that_exclude_each_other_are_a_usage_error(
+    fleet: Fleet, project: Path, pair: tuple[str, str]
+) -> None:
+    ran = fleet("build", *pair)
+    assert (ran.code, ran.out) == (2, "")
+    assert f"{pair[0]} and {pair[1]} exclude each other" in ran.err
+
+
+def test_a_locked_build_fails_while_a_polled_provider_has_no_entry(
+    fleet: Fleet, tmp_path: Path, machines: SimulationThread
+) -> None:
+    write(tmp_path, two(machines))
+    fleet("lock", "desk")
+    ran = fleet("build", "--locked")
+    assert (ran.code, ran.out) == (3, "")
+    assert ran.err == ("error: fleet.lock has no entry for 'attic': run `fleet lock` while online\n")
+    assert json.loads(fleet("build", "--locked", "--json").out)["status"] == "incomplete_lock"
+    assert not (tmp_path / "generated").exists()
+    fleet("lock")
+    assert fleet("build", "--locked").code == 0
+
+
+def test_a_frozen_build_takes_what_there_is(fleet: Fleet, tmp_path: Path, machines: SimulationThread) -> None:
+    write(tmp_path, two(machines))
+    fleet("lock", "desk")
+    ran = fleet("build", "--frozen")
+    assert ran.code == 0
+    assert "+ attic: 0 models, on chat, code" in ran.out
+    assert ran.err == "warning: 'attic' is not in fleet.lock and has no models: run `fleet lock attic`\n"
+
+
+def test_the_variable_names_the_file_from_anywhere(
+    fleet: Fleet, project: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    monkeypatch.setenv("FLEET_CONFIG", str(project / "fleet.yaml"))
+    assert fleet("build").code == 0
+    assert (project / "generated" / "manifest.json").is_file()
+    assert "desk/qwen3-8b" in fleet("models").out
+
+
+def test_a_diff_as_json_holds_files_changes_and_lines(fleet: Fleet, project: Path) -> None:
+    told = json.loads(fleet("diff", "--json").out)
+    assert told["changes"] == ["+ desk: 2 models, on chat, code"]
+    assert "generated/gateway.json" in [file["path"] for file in told["stale"]]
+    assert "+++ b/gateway.json" in told["diff"]
 
 
 def test_files_below_a_parent_are_found_and_named_from_here(

@@ -58,7 +58,7 @@ def test_1_a_place_that_cannot_be_written_to(fleet: Fleet, project: Path) -> Non
 def test_1_a_folder_that_cannot_be_made(
     fleet: Fleet, project: Path, command: str, output: str, reason: str
 ) -> None:
-    ran = fleet(command, "--output", output)
+    ran = fleet(command, "--generated", output)
     assert ran.code == 1
     assert ran.err == f"error: cannot write to '{output}': {reason}; choose another folder with --output\n"
 
@@ -87,7 +87,7 @@ def test_1_a_folder_that_was_removed(
 def test_a_folder_that_may_not_be_read(fleet: Fleet, project: Path, mode: int) -> None:
     """What may be written and not listed is written to; all else is one error."""
     project.chmod(mode)
-    ran = fleet("build", "--locked", "-f", "fleet.yaml")
+    ran = fleet("build", "--frozen", "-f", "fleet.yaml")
     project.chmod(0o700)
     assert ran.code == (0 if mode else 1)
     assert "Traceback" not in ran.err

@@ -121,7 +121,7 @@ def test_another_address_is_asked_for_once(fleet: Fleet, locked: Path, machines:
     assert entries(locked)["desk"]["url"] == own
     assert machines.url("attic") not in json.dumps(entries(locked)["desk"])
     assert list(entries(locked)["desk"]["models"]) == ["elsewhere"]
-    assert fleet("build", "--locked").code == 0
+    assert fleet("build", "--frozen").code == 0
     assert "desk/elsewhere" in fleet("models").out
 
 

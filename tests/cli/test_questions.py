@@ -19,7 +19,7 @@ from tests.support.golden import FLEETS
 def names(tmp_path: Path, fleet: Fleet) -> Path:
     """The fleet with aliases, former names, namespaces and roles, built."""
     shutil.copytree(FLEETS / "names", tmp_path, dirs_exist_ok=True)
-    assert fleet("build", "--locked").code == 0
+    assert fleet("build", "--frozen").code == 0
     return tmp_path
 
 
@@ -110,7 +110,7 @@ def test_an_answer_from_an_older_fleet_yaml_is_said_to_be_one(fleet: Fleet, name
     assert "warning: 'fleet.yaml' has changed since the last build, which this answer is from" in changed.err
     config.write_text("version: 2\n")
     assert "warning: 'fleet.yaml' is invalid now" in fleet("resolve", "gone").err
-    assert fleet("resolve", "gone", "--output", "generated").err == ""
+    assert fleet("resolve", "gone", "--generated", "generated").err == ""
 
 
 def test_a_name_that_means_nothing_exits_1_with_suggestions(fleet: Fleet, names: Path) -> None:
@@ -126,7 +126,7 @@ def test_a_machine_that_a_surface_may_not_use_is_refused(fleet: Fleet, names: Pa
 
 def test_the_answer_says_machine_way_rule_and_context(fleet: Fleet, tmp_path: Path) -> None:
     shutil.copytree(FLEETS / "sidecar", tmp_path, dirs_exist_ok=True)
-    fleet("build", "--locked")
+    fleet("build", "--frozen")
     assert fleet("resolve", "qwen3-8b").out == (
         "desk/qwen3-8b\n"
         "  machine  desk (local), http://desk.lan:8401\n"

@@ -20,18 +20,18 @@ def run(folder: Path, line: str) -> tuple[int, str, str]:
     return ran.returncode, ran.stdout, ran.stderr
 
 
-@pytest.mark.parametrize("command", ["--help", "--version", "validate", "schema", "build --locked"])
+@pytest.mark.parametrize("command", ["--help", "--version", "validate", "schema", "build --frozen"])
 def test_a_full_output_is_said(project: Path, command: str) -> None:
     assert run(project, f"{command} >/dev/full") == (1, "", FULL)
 
 
-@pytest.mark.parametrize("command", ["--help", "models", "build --locked"])
+@pytest.mark.parametrize("command", ["--help", "models", "build --frozen"])
 def test_a_closed_output_is_said(project: Path, command: str) -> None:
     assert run(project, f"{command} >&-") == (1, "", CLOSED)
 
 
 def test_a_command_that_says_nothing_needs_no_output(project: Path) -> None:
-    run(project, "build --locked")
+    run(project, "build --frozen")
     assert run(project, "diff >&-") == (0, "", "")
 
 

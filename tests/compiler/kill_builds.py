@@ -13,7 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fleet_compiler.pipeline import build, project_of
+from fleet_compiler.pipeline import build
+from fleet_compiler.project import locate_project
 
 
 def dying_at(step: int, function: Callable[..., Any], counted: list[None]) -> Callable[..., Any]:
@@ -37,7 +38,7 @@ def killed_build(project: Path, step: int) -> bool:
     os.fsync = dying_at(step, os.fsync, counted)
     os.replace = dying_at(step, os.replace, counted)
     os.unlink = dying_at(step, os.unlink, counted)
-    build(project_of(project / "fleet.yaml"), environ={}, locked=True)
+    build(locate_project(project / "fleet.yaml"), environ={}, mode="frozen")
     os._exit(0)
 
 

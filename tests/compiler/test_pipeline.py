@@ -7,7 +7,7 @@ import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,7 +16,8 @@ import pytest
 from fleet_compiler.diagnostics.errors import OutputError
 from fleet_compiler.emit.plan import plan_outputs, write_outputs
 from fleet_compiler.lock.lockfile import load_lock
-from fleet_compiler.pipeline import Prepared, build, prepare, project_of
+from fleet_compiler.pipeline import Prepared, build, prepare
+from fleet_compiler.project import locate_project
 from fleet_runtime.artifacts.snapshot import ArtifactError, load_snapshot
 from tests.support.golden import FLEETS, NAMES
 
@@ -30,7 +31,12 @@ def copy_of(name: str, folder: Path) -> Path:
 
 
 def built(folder: Path) -> Prepared:
-    return build(project_of(folder / "fleet.yaml"), environ={}, locked=True)
+    return build(locate_project(folder / "fleet.yaml"), environ={}, mode="frozen")
+
+
+def frozen_files(folder: Path) -> Mapping[str, bytes]:
+    """What a build would write to generated/."""
+    return prepare(locate_project(folder / "fleet.yaml"), environ={}, mode="frozen").compiled.files
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -69,7 +75,7 @@ def test_a_second_build_finds_nothing_to_do(tmp_path: Path) -> None:
 def test_another_output_folder_leads_back_to_fleet_yaml(tmp_path: Path) -> None:
     project = copy_of("shipped", tmp_path / "project")
     output = tmp_path / "srv" / "fleet" / "generated"
-    build(project_of(project / "fleet.yaml", output), environ={}, locked=True)
+    build(locate_project(project / "fleet.yaml", output), environ={}, mode="frozen")
     assert load_snapshot(output).gateway.root == "../../../project"
     assert load_snapshot(output).root == project
 
@@ -101,7 +107,7 @@ def test_fault_33_a_build_killed_at_any_step_is_never_served_mixed_and_mended_by
 def test_fault_33_builds_at_the_same_time_take_turns(tmp_path: Path) -> None:
     """Four processes, one result, nothing left over."""
     project = copy_of("shipped", tmp_path / "project")
-    command = [sys.executable, "-m", "fleet_compiler", "build", "--locked", "-f", str(project / "fleet.yaml")]
+    command = [sys.executable, "-m", "fleet_compiler", "build", "--frozen", "-f", str(project / "fleet.yaml")]
     running = [
         subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         for _ in range(4)
@@ -153,15 +159,16 @@ def test_entries_that_no_longer_apply_leave_the_lock_with_a_build(tmp_path: Path
     project = copy_of("shipped", tmp_path / "project")
     text = (project / "fleet.yaml").read_text()
     (project / "fleet.yaml").write_text(text.replace("100.90.172.55:8411", "100.90.172.55:9000"))
-    assert prepare(project_of(project / "fleet.yaml"), environ={}, ask=False).stale
+    assert prepare(locate_project(project / "fleet.yaml"), environ={}, mode="frozen").stale
     built(project)
     assert list(load_lock(project / "fleet.lock").providers) == ["sam-desktop"]
 
 
 def test_the_environment_does_not_show_in_what_is_generated(tmp_path: Path) -> None:
     project = copy_of("cloud_only", tmp_path / "project")
-    with_key = prepare(project_of(project / "fleet.yaml"), environ={"DEEPSEEK_API_KEY": "canary"}, ask=False)
-    without = prepare(project_of(project / "fleet.yaml"), environ={}, ask=False)
+    located = locate_project(project / "fleet.yaml")
+    with_key = prepare(located, environ={"DEEPSEEK_API_KEY": "canary"}, mode="frozen")
+    without = prepare(located, environ={}, mode="frozen")
     assert with_key.compiled.files == without.compiled.files
 
 
@@ -189,17 +196,17 @@ def _blocks(text: str) -> list[str]:
 @pytest.mark.parametrize("seed", range(5))
 def test_fault_33_comments_and_the_order_of_keys_change_no_byte(tmp_path: Path, seed: int) -> None:
     project = copy_of("shipped", tmp_path / "project")
-    expected = prepare(project_of(project / "fleet.yaml"), environ={}, ask=False).compiled.files
+    expected = frozen_files(project)
     text = (project / "fleet.yaml").read_text()
     other = shuffled(text, random.Random(seed))
     assert other != text
     (project / "fleet.yaml").write_text(other)
-    assert prepare(project_of(project / "fleet.yaml"), environ={}, ask=False).compiled.files == expected
+    assert frozen_files(project) == expected
 
 
 def test_the_order_of_surfaces_and_of_a_models_facts_changes_no_byte(tmp_path: Path) -> None:
     project = copy_of("shipped", tmp_path / "project")
-    expected = prepare(project_of(project / "fleet.yaml"), environ={}, ask=False).compiled.files
+    expected = frozen_files(project)
     text = (project / "fleet.yaml").read_text()
     for old, new in {
         "  boochat:\n  boocoder:\n": "  boocoder:\n  boochat:\n",
@@ -209,7 +216,7 @@ def test_the_order_of_surfaces_and_of_a_models_facts_changes_no_byte(tmp_path: P
         assert old in text
         text = text.replace(old, new)
     (project / "fleet.yaml").write_text(text)
-    assert prepare(project_of(project / "fleet.yaml"), environ={}, ask=False).compiled.files == expected
+    assert frozen_files(project) == expected
 
 
 def test_fault_33_locale_time_zone_and_hash_seed_change_no_byte(tmp_path: Path) -> None:
@@ -222,7 +229,7 @@ def test_fault_33_locale_time_zone_and_hash_seed_change_no_byte(tmp_path: Path) 
     for index, environment in enumerate(environments):
         project = copy_of("odd_ids", tmp_path / str(index) / "project")
         cwd, config = (project, "fleet.yaml") if index else (tmp_path, str(project / "fleet.yaml"))
-        command = [sys.executable, "-m", "fleet_compiler", "build", "--locked", "-f", config]
+        command = [sys.executable, "-m", "fleet_compiler", "build", "--frozen", "-f", config]
         subprocess.run(command, check=True, capture_output=True, cwd=cwd, env=environment)
         results.append(contents(project))
     assert results[0] == results[1]
@@ -230,7 +237,7 @@ def test_fault_33_locale_time_zone_and_hash_seed_change_no_byte(tmp_path: Path) 
 
 def test_plans_are_carried_out_only_by_writing(tmp_path: Path) -> None:
     project = copy_of("shipped", tmp_path / "project")
-    prepared = prepare(project_of(project / "fleet.yaml"), environ={}, ask=False)
+    prepared = prepare(locate_project(project / "fleet.yaml"), environ={}, mode="frozen")
     assert not (project / "generated").exists()
     write_outputs(prepared.plan)
     assert plan_outputs(project / "generated", prepared.compiled.files).pending == ()

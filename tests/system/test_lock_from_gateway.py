@@ -84,7 +84,7 @@ def test_the_contexts_that_a_gateway_saw_running_are_taken_over_and_no_machine_i
         assert lock(stack, "--from-gateway", f"{stack.url}/v1/", key=key).returncode == 0
     running = {f"{name}/qwen3-8b": (4096, "running") for name in ("desk", "attic")}
     assert contexts(stack.folder) == before | running
-    assert run_fleet("build", "--locked", cwd=stack.folder).returncode == 0
+    assert run_fleet("build", "--frozen", cwd=stack.folder).returncode == 0
 
 
 def test_a_gateway_that_does_not_know_the_machine_by_its_address_is_not_believed(

@@ -1,4 +1,4 @@
-"""What the compiler's commands have in common on the command line."""
+"""The options and help texts that the compiler's commands share."""
 
 from __future__ import annotations
 
@@ -15,32 +15,60 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 FLEET_FILE = "fleet.yaml"
 OTHER_ENDING = "fleet.yml"
+FILE_VARIABLE = "FLEET_CONFIG"
 
 
 def file_option(command: Command) -> Command:
-    """``-f FILE``, passed on as `file`: a path, or None where it was not given."""
+    """Add ``-f FILE``, passed on as `file`: a path, or None if it was not given."""
     return click.option(
         "-f",
         "--file",
         type=click.Path(path_type=Path),
-        help=f"The configuration; without it, {FLEET_FILE} of this folder or the nearest one above.",
+        help=f"The configuration; by default ${FILE_VARIABLE}, or {FLEET_FILE} in this folder or the nearest "
+        "one above.",
     )(command)
 
 
-def output_option(command: Command) -> Command:
-    """``--output DIR``, passed on as `output`."""
+def generated_option(command: Command) -> Command:
+    """Add ``--generated DIR``, passed on as `generated`: a path, or None if it was not given."""
     return click.option(
-        "--output",
+        "--generated",
         type=click.Path(path_type=Path),
         metavar="DIR",
-        help="The folder of generated files instead of generated/ beside fleet.yaml.",
+        help="The folder of generated files; by default generated/ next to fleet.yaml.",
     )(command)
+
+
+def json_option(command: Command) -> Command:
+    """Add ``--json``, passed on as `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")(command)
+
+
+def format_option(*formats: str) -> Callable[[Command], Command]:
+    """Add ``--format``, passed on as `form`; the first of `formats` is the default."""
+
+    def add(command: Command) -> Command:
+        return click.option(
+            "--format",
+            "form",
+            type=click.Choice(formats),
+            default=formats[0],
+            show_default=True,
+            help=f"The format of the result; every format except {formats[0]} goes to stdout.",
+        )(command)
+
+    return add
 
 
 def fleet_file(given: Path | None) -> Path:
-    """The configuration that was named, or the nearest one; as short as it can be written from here."""
+    """Return the configuration that was named, or the nearest one, relative to the current folder.
+
+    Raises `UsageError` if there is none.
+    """
     if given is not None:
         return given
+    if named := os.environ.get(FILE_VARIABLE):
+        return Path(named)
     here = Path.cwd()
     for folder in (here, *here.parents):
         if os.path.lexists(folder / FLEET_FILE):
@@ -56,6 +84,6 @@ def fleet_file(given: Path | None) -> Path:
 
 
 def epilog(*examples: str, exits: str) -> str:
-    """The end of a command's help: examples, and the exit codes that it uses."""
+    """Return the end of a command's help: examples, and its exit codes."""
     lines = "\n".join(f"  {example}" for example in examples)
     return f"\b\nExamples:\n{lines}\n\n\b\nExit codes:\n  {exits}"

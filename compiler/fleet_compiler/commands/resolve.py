@@ -9,13 +9,14 @@ from typing import Any
 
 import click
 
-from fleet_compiler.commands.options import epilog, file_option, fleet_file, output_option
+from fleet_compiler.commands.options import epilog, file_option, fleet_file, generated_option
 from fleet_compiler.commands.terminal import say, warn
 from fleet_compiler.diagnostics.errors import ConfigError, StaleArtifactsError, UsageError
 from fleet_compiler.diagnostics.text import short
 from fleet_compiler.emit.plan import MANIFEST
 from fleet_compiler.load import load_fleet
-from fleet_compiler.pipeline import model_digest, project_of
+from fleet_compiler.pipeline import model_digest
+from fleet_compiler.project import locate_project
 from fleet_runtime.artifacts.contract import Manifest, ProviderConfig, RoutedModel, RoutingTable
 from fleet_runtime.artifacts.snapshot import ArtifactError, Snapshot, load_snapshot
 from fleet_runtime.routing.resolver import Resolution, lock_view
@@ -43,16 +44,16 @@ RULES = {
 )
 @click.argument("id")
 @file_option
-@output_option
+@generated_option
 @click.option("--surface", help="As a request on this surface means it.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON, in the shape of GET /api/resolve.")
-def resolve(id: str, file: Path | None, output: Path | None, surface: str | None, as_json: bool) -> None:
+def resolve(id: str, file: Path | None, generated: Path | None, surface: str | None, as_json: bool) -> None:
     """Say which machine and model ID means in a chat request, and by which rule.
 
     Answers from generated/ alone, with the gateway's own router; no machine is asked.
     """
-    config = fleet_file(file) if output is None or file is not None else None
-    folder = output if output is not None else project_of(config or fleet_file(file)).output
+    config = fleet_file(file) if generated is None or file is not None else None
+    folder = generated if generated is not None else locate_project(config or fleet_file(file)).generated
     try:
         snapshot = load_snapshot(folder)
     except ArtifactError as error:

@@ -38,7 +38,7 @@ from fleet_runtime.doctor.local_checks import Checkout, file_findings, key_findi
 from fleet_runtime.doctor.opencode_config import inspect_opencode
 from fleet_runtime.files import MAX_KEY, read_text, resolve_path
 
-CHECK = (sys.executable, "-P", "-m", "fleet_compiler", "build", "--check", "--locked")
+CHECK = (sys.executable, "-P", "-m", "fleet_compiler", "build", "--check")
 KEY_CODES = ("unauthorized", "surface_not_allowed")
 
 

@@ -9,7 +9,8 @@ import pytest
 from fleet_compiler.emit.build_summary import Build, describe_changes, read_last_build
 from fleet_compiler.emit.plan import plan_outputs, write_outputs
 from fleet_compiler.lock.model import LockedProvider
-from fleet_compiler.pipeline import build, prepare, project_of
+from fleet_compiler.pipeline import build, prepare
+from fleet_compiler.project import locate_project
 from fleet_runtime.artifacts.contract import ModelFacts
 from tests.support.projects import compile_text, lock_of
 
@@ -100,25 +101,25 @@ def test_files_of_two_builds_are_told_about_and_mended(tmp_path: Path, with_mani
     generated = tmp_path / "generated"
     head = f"version: 1\ndefault_provider: desk\nproviders:\n  desk: {{url: {DESK}, poll: false}}\n"
     (tmp_path / "fleet.yaml").write_text(f"{head}  attic: {{url: {ATTIC}, poll: false}}\n{TAIL}")
-    build(project_of(tmp_path / "fleet.yaml"), environ={})
+    build(locate_project(tmp_path / "fleet.yaml"), environ={})
     old = {path: path.read_bytes() for path in generated.rglob("*.json")}
     (tmp_path / "fleet.yaml").write_text(head + TAIL)
-    build(project_of(tmp_path / "fleet.yaml"), environ={})
+    build(locate_project(tmp_path / "fleet.yaml"), environ={})
     for path, content in old.items():
         if path.name != "_fleet.json":
             path.write_bytes(content)
     if not with_manifest:
         (generated / "manifest.json").unlink()
-    mended = build(project_of(tmp_path / "fleet.yaml"), environ={})
+    mended = build(locate_project(tmp_path / "fleet.yaml"), environ={})
     assert mended.stale
     assert not prepare(mended.project, environ={}).stale
 
 
 def test_a_table_under_a_name_that_no_file_can_have_is_no_build(tmp_path: Path) -> None:
     (tmp_path / "fleet.yaml").write_text(f"version: 1\ndefault_provider: a\nproviders: {{a: {DESK}}}\n")
-    project = project_of(tmp_path / "fleet.yaml")
-    build(project, environ={}, locked=True)
-    gateway = project.output / "gateway.json"
-    assert read_last_build(project.output) is not None
+    project = locate_project(tmp_path / "fleet.yaml")
+    build(project, environ={}, mode="frozen")
+    gateway = project.generated / "gateway.json"
+    assert read_last_build(project.generated) is not None
     gateway.write_text(gateway.read_text().replace('"surfaces": {}', '"surfaces": {"a": "b\\u0000"}'))
-    assert read_last_build(project.output) is None
+    assert read_last_build(project.generated) is None

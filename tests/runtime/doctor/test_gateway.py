@@ -167,7 +167,7 @@ def test_a_setting_that_waits_for_a_restart_and_a_folder_that_is_another_are_fou
     before = stack.client.get("/api/fleet").json()["snapshot"]
     config = stack.folder / "fleet.yaml"
     config.write_text(config.read_text().replace("gateway: {", "gateway: {state: other.db, "))
-    assert stack.fleet("build", "--locked").returncode == 0
+    assert stack.fleet("build", "--frozen").returncode == 0
     eventually(lambda: stack.client.get("/api/fleet").json()["snapshot"] != before)
     found = computer.diagnose(stack.folder)
     told = "takes the change of 'gateway.state' only when restarted"

@@ -71,7 +71,7 @@ def _fall_ill(stack: Stack) -> None:
     machines.set("drifting", list_body=listing(two, three, {"id": "four"}))
     config = stack.folder / "fleet.yaml"
     config.write_text(config.read_text().replace(GONE, ""))
-    assert stack.fleet("build", "--locked").returncode == 0
+    assert stack.fleet("build", "--frozen").returncode == 0
     eventually(lambda: stack.client.get("/api/fleet").json()["snapshot"] != before)
     expected = {"desk": "degraded", "nas": "offline", "guarded": "config_error", "broken": "degraded"}
     for name, status in expected.items():

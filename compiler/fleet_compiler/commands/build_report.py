@@ -1,0 +1,75 @@
+"""What ``fleet build`` says of a build: lines for people, and one JSON object for programs."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from fleet_compiler.diagnostics.diagnostic import Diagnostic
+from fleet_compiler.diagnostics.errors import ConfigError, FleetError, StaleArtifactsError
+from fleet_compiler.diagnostics.report import render
+from fleet_compiler.pipeline import Prepared, StaleFile
+
+
+def stale_text(file: StaleFile) -> str:
+    """Say why a file is out of date."""
+    match file.reason:
+        case "missing":
+            return f"'{file.path}' is missing"
+        case "surplus":
+            return f"'{file.path}' is no longer generated"
+        case "edited":
+            return f"'{file.path}' was changed since the last build (+{file.added} -{file.removed} lines)"
+        case "changed":
+            return f"'{file.path}' would change (+{file.added} -{file.removed} lines)"
+
+
+def build_command(file: Path | None, generated: Path | None) -> str:
+    """Return the command that brings up to date what ``--check`` found."""
+    words = ["fleet", "build"]
+    words += ["-f", str(file)] if file is not None else []
+    words += ["--generated", str(generated)] if generated is not None else []
+    return shlex.join(words)
+
+
+def check_data(prepared: Prepared, remedy: str) -> dict[str, Any]:
+    """Return ``fleet build --check`` as JSON data; `status` is ``current`` or ``stale``."""
+    stale = [asdict(file) for file in prepared.stale_files()]
+    return {
+        "status": "stale" if stale else "current",
+        "generated": str(prepared.project.generated),
+        "stale": stale,
+        "diagnostics": _diagnostics(prepared.compiled.warnings),
+        "remedy": remedy if stale else None,
+    }
+
+
+def build_data(prepared: Prepared) -> dict[str, Any]:
+    """Return a build as JSON data; `status` is ``written``, or ``current`` if nothing had to be."""
+    return {
+        "status": "written" if prepared.stale else "current",
+        "generated": str(prepared.project.generated),
+        "written": [asdict(file) for file in prepared.stale_files()],
+        "changes": list(prepared.changes),
+        "without_models": {
+            name: None if seen is None else seen.status for name, seen in prepared.without_models.items()
+        },
+        "diagnostics": _diagnostics(prepared.compiled.warnings),
+    }
+
+
+def failure_data(error: FleetError, remedy: str) -> dict[str, Any]:
+    """Return why nothing was built; `status` is ``invalid``, ``incomplete_lock`` or ``failed``."""
+    if isinstance(error, ConfigError):
+        found = _diagnostics(error.diagnostics)
+        return {"status": "invalid", "diagnostics": found, "remedy": "fleet validate"}
+    status = "incomplete_lock" if isinstance(error, StaleArtifactsError) else "failed"
+    return {"status": status, "error": str(error), "diagnostics": [], "remedy": remedy}
+
+
+def _diagnostics(diagnostics: Iterable[Diagnostic]) -> Any:
+    return json.loads(render(tuple(diagnostics), (), "json"))
