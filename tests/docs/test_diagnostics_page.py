@@ -14,7 +14,7 @@ HEAD = """\
 # Diagnostics
 
 What `fleet validate`, `fleet build` and `fleet lock` say, by code; `fleet explain CODE` shows the same.
-Codes from F250 to F299 and from F302 on are warnings; `fleet validate --strict` makes them errors.
+Codes from F250 to F299 and from F302 to F399 are warnings; `fleet validate --strict` makes them errors.
 Examples leave out what does not matter.
 
 <!-- made from compiler/fleet_compiler/diagnostics/codes.py by

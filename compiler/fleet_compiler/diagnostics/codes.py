@@ -1,7 +1,7 @@
 """Every diagnostic's code, with what `fleet explain` and docs/diagnostics.md say of it.
 
 F0: the file and its YAML. F1: the schema. F2: rules between parts of the file, from F250 on warnings.
-F3: fleet.lock and the machines.
+F3: fleet.lock and the machines. F4: changes of fleet.yaml by command.
 """
 
 from __future__ import annotations
@@ -429,5 +429,15 @@ CODES: dict[str, Code] = {
         "glob that matches no model",
         "By fleet.lock the machine lists no model that this glob of `include` matches. It may be misspelt, or"
         " the model new: then run `fleet lock`.",
+    ),
+    "F401": Code(
+        "change that cannot be made safely",
+        "The place is written in a way that `fleet add`, `move`, `rename` and `remove` do not touch, such as"
+        " a URL on several lines. Nothing was changed: make the change by hand, as the help line says.",
+    ),
+    "F402": Code(
+        "provider that is still referred to",
+        "A provider can be removed once no default, alias, role or surface names it. `fleet remove NAME"
+        " --fix` removes those references too, except for a surface that would be left without a provider.",
     ),
 }
