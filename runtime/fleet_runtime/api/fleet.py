@@ -136,11 +136,11 @@ def describe_provider(running: LiveSnapshot, name: str) -> dict[str, Any]:
     state = running.inventory.states[name]
     return {
         "name": name,
-        "label": machine.connection.label,
-        "class": machine.connection.class_,
+        "label": machine.config.label,
+        "class": machine.config.class_,
         "kind": state.kind,
-        "formerly": list(machine.connection.formerly),
-        "url": machine.connection.url,
+        "formerly": list(machine.config.formerly),
+        "url": machine.config.url,
         "status": state.status,
         "since": moment(state.since),
         "reason": state.reason,

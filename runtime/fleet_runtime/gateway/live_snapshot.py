@@ -150,7 +150,7 @@ def build_live_snapshot(
         if not connection.enabled:
             disabled[name] = "disabled in fleet.yaml"
         before = None if previous is None else previous.providers.get(name)
-        same = before is not None and before.connection == connection and before.key == key
+        same = before is not None and before.config == connection and before.key == key
         machines[name] = before if same and before else _provider(snapshot, connection, key)
     if previous is not None and _same(previous, snapshot, machines, keys):
         return previous

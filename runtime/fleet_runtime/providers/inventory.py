@@ -38,7 +38,7 @@ class Inventory:
     """
 
     snapshot: Snapshot
-    machines: Mapping[str, Provider]
+    providers: Mapping[str, Provider]
     disabled: Mapping[str, str]
     events: EventLog
     version: int = 0
@@ -61,17 +61,17 @@ class Inventory:
 
     def take_over(self, previous: Inventory) -> None:
         """Go on with what `previous` knows of the machines that are the same here."""
-        for name, machine in self.machines.items():
-            same = previous.machines.get(name) is machine
+        for name, machine in self.providers.items():
+            same = previous.providers.get(name) is machine
             if same and (name in self.disabled) == (name in previous.disabled):
                 self._publish(name, previous.states[name])
 
     async def run(self) -> None:
         """Look at every machine that may be asked, at its own pace, until cancelled."""
         async with asyncio.TaskGroup() as pollers:
-            for place, name in enumerate(self.machines, start=1):
+            for place, name in enumerate(self.providers, start=1):
                 if self.interval(name) is not None:
-                    share = place / len(self.machines)
+                    share = place / len(self.providers)
                     pollers.create_task(self._poll(name, share), name=f"poll {name}")
                     pollers.create_task(self._follow(name), name=f"follow {name}")
 
@@ -131,9 +131,9 @@ class Inventory:
 
     async def _read_feed(self, name: str, feed: Feed, stale: asyncio.Event) -> bool:
         """Follow a feed to its end, or until the machine is offline; False where there is none."""
-        machine = self.machines[name]
+        machine = self.providers[name]
         reading = asyncio.create_task(
-            probe.follow_feed(machine.upstream, machine.connection, machine.key, feed, stale.set)
+            probe.follow_feed(machine.upstream, machine.config, machine.key, feed, stale.set)
         )
         self._feeds[name] = reading
         try:
@@ -163,19 +163,19 @@ class Inventory:
         await asyncio.shield(task)
 
     async def _probe_now(self, name: str) -> None:
-        machine = self.machines[name]
+        machine = self.providers[name]
         settings = self.snapshot.gateway.inventory
         before = self.states[name]
 
         async def get(ask: ProbeRequest) -> ProbeResponse:
             return await probe.send_probe_request(
-                machine.upstream, machine.connection, machine.key, ask, settings.timeout
+                machine.upstream, machine.config, machine.key, ask, settings.timeout
             )
 
         started = time.monotonic()
         try:
             seen, sidecar = await asyncio.gather(
-                drive(probe_provider(machine.connection.kind, before.observation), get, _read),
+                drive(probe_provider(machine.config.kind, before.observation), get, _read),
                 self._sidecar(machine, settings.timeout),
             )
         except Exception:

@@ -63,26 +63,26 @@ class Provider:
     """`in_flight` counts the running requests by model; `key` is the machine's own API key."""
 
     def __init__(
-        self, connection: ProviderConfig, upstream: Upstream, sidecar: Upstream | None, key: str | None
+        self, config: ProviderConfig, upstream: Upstream, sidecar: Upstream | None, key: str | None
     ) -> None:
-        self.connection = connection
+        self.config = config
         self.upstream = upstream
         self.sidecar = sidecar
         self.key = key
         self.in_flight: dict[str, int] = {}
-        limit = connection.max_concurrency
+        limit = config.max_concurrency
         self._gate = None if limit is None else ConcurrencyLimiter(limit, limit * QUEUE_PER_SLOT)
-        self._api = parse_url(connection.api_base).path
-        self._root = parse_url(connection.url).path
+        self._api = parse_url(config.api_base).path
+        self._root = parse_url(config.url).path
         self._sidecar_root = ""
         self._sidecar_paths: frozenset[str] = frozenset()
-        if connection.sidecar is not None:
-            self._sidecar_root = parse_url(connection.sidecar.url).path
-            self._sidecar_paths = frozenset(connection.sidecar.paths)
+        if config.sidecar is not None:
+            self._sidecar_root = parse_url(config.sidecar.url).path
+            self._sidecar_paths = frozenset(config.sidecar.paths)
 
     def __repr__(self) -> str:
         running = sum(self.in_flight.values())
-        return f"<Machine {self.connection.name}: {running} in flight, {self.waiting} waiting>"
+        return f"<Provider {self.config.name}: {running} in flight, {self.waiting} waiting>"
 
     @property
     def waiting(self) -> int:

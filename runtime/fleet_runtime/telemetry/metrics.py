@@ -205,7 +205,7 @@ class Metrics:
         current = self._source.statuses
         in_flight = Counter(dict.fromkeys(current, 0))
         for provider in self._source.providers:
-            in_flight[provider.connection.name] += sum(provider.in_flight.values())
+            in_flight[provider.config.name] += sum(provider.in_flight.values())
         gauge = GaugeMetricFamily("fleet_in_flight", "requests that a provider has now", labels=("provider",))
         for name, count in in_flight.items():
             if count or name in current:
