@@ -13,6 +13,7 @@ from fleet_compiler.lock.diff import compare_locks, describe_difference
 from fleet_compiler.lock.discover import discover, is_polled
 from fleet_compiler.lock.lockfile import merge_observations
 from fleet_compiler.lock.model import Lock
+from fleet_runtime.dialects.status_reason import reason_remedy, reason_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ def probe_live(loaded: Loaded, lock: Lock, root: Path, environ: Mapping[str, str
     """Ask every machine that fleet asks by itself."""
     connections = [connection for connection in resolve_connections(loaded.fleet) if is_polled(connection)]
     seen = discover(connections, root, environ)
+    urls = {connection.name: connection.url for connection in connections}
     fresh = merge_observations(lock, seen, connections)
     found = []
     silent = 0
@@ -37,8 +39,10 @@ def probe_live(loaded: Loaded, lock: Lock, root: Path, environ: Mapping[str, str
             found.append(_at_provider(loaded, name, "F306", f"provider '{name}': {oddity}", None))
         if observation.status != "online":
             silent += 1
-            message = f"provider '{name}' gave no list: {observation.reason or observation.status}"
-            found.append(_at_provider(loaded, name, "F303", message, "start it, or mend its url or key"))
+            reason = observation.reason
+            why = observation.status if reason is None else reason_text(reason)
+            remedy = None if reason is None else reason_remedy(reason, urls[name])
+            found.append(_at_provider(loaded, name, "F303", f"provider '{name}' gave no list: {why}", remedy))
     for difference in compare_locks(lock, fresh):
         words = "; ".join(describe_difference(difference))
         message = f"fleet.lock differs from provider '{difference.provider}': {words}"

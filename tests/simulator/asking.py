@@ -60,8 +60,8 @@ async def look_at(
                     answer = await http.get(path)
                 else:
                     answer = await http.post(path, content=ask.body)
-            except httpx.HTTPError as error:
-                return ProbeResponse(0, reason=type(error).__name__)
+            except httpx.HTTPError:
+                return ProbeResponse(0)
             headers = {name.lower(): value for name, value in answer.headers.items()}
             return ProbeResponse(answer.status_code, headers, answer.content)
 

@@ -20,6 +20,7 @@ from fleet_runtime.artifacts.contract import (
     RoutingTable,
 )
 from fleet_runtime.catalog.etag import TaggedBody
+from fleet_runtime.dialects.status_reason import StatusReason
 from fleet_runtime.edge.api_keys import ApiKeys
 from fleet_runtime.edge.app import App, ASGIApp
 from fleet_runtime.edge.host_policy import HostPolicy
@@ -76,7 +77,7 @@ class StaticFleet:
     def state(self, provider: str, model: str) -> ModelState:
         return "loaded"
 
-    def mark_suspect(self, provider: str, reason: str) -> None:
+    def mark_suspect(self, provider: str, reason: StatusReason) -> None:
         self.doubts.append(provider)
 
     def models(self, base: str, pinned: str | None) -> TaggedBody:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from fleet_compiler.commands.terminal import note, warn
 from fleet_runtime.artifacts.contract import ProviderConfig
 from fleet_runtime.dialects.observation import Observation
-
-LIST_PATH = "'/models' "
-"""How a reason begins that speaks of the list."""
+from fleet_runtime.dialects.status_reason import UNSENT, reason_text
 
 
 def show_observation(name: str, seen: Observation) -> None:
@@ -28,12 +26,10 @@ def show_models(name: str, seen: Observation) -> None:
 
 def observation_text(seen: Observation) -> str:
     """Why a machine gave no list."""
-    return seen.reason or seen.status
+    return seen.status if seen.reason is None else reason_text(seen.reason)
 
 
 def probe_text(connection: ProviderConfig, seen: Observation) -> str:
     """The URL that was asked for the list, and why there is none."""
-    reason = observation_text(seen)
-    if reason.startswith("not asked"):
-        return reason
-    return f"asked {connection.api_base}/models: {reason.removeprefix(LIST_PATH)}"
+    unsent = seen.reason is not None and seen.reason.code in UNSENT
+    return f"{'not asked' if unsent else f'asked {connection.api_base}/models'}: {observation_text(seen)}"

@@ -6,6 +6,7 @@ The one place of the compiler that touches the network, and the only one that re
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
@@ -18,6 +19,7 @@ from fleet_runtime.artifacts.contract import ProviderConfig
 from fleet_runtime.dialects import drive, probe_provider
 from fleet_runtime.dialects.credentials import MissingKeyError, find_key
 from fleet_runtime.dialects.observation import Observation, ProbeRequest, ProbeResponse
+from fleet_runtime.dialects.status_reason import ReasonCode, StatusReason, connect_reason
 from fleet_runtime.files import MAX_KEY, read_ca, read_text, resolve_path
 
 MAX_BODY = 10_000_000
@@ -94,14 +96,14 @@ async def _look(
     try:
         key = find_key(connection.api_key_env, connection.api_key_file, environ, read)
     except MissingKeyError as unset:
-        return Observation(connection.kind, "offline", f"not asked: {unset}")
+        return Observation(connection.kind, "offline", unset.reason)
     headers = {"accept": "application/json", "accept-encoding": "identity"}
     if key is not None:
         headers["authorization"] = f"Bearer {key}"
 
     async def get(ask: ProbeRequest) -> ProbeResponse:
         prefix = connection.api_base if ask.api else connection.url
-        return await _answer(client, prefix + ask.path, ask.body, headers, patience.answer)
+        return await _answer(client, prefix, ask, headers, patience.answer)
 
     try:
         async with asyncio.timeout(patience.total):
@@ -112,56 +114,56 @@ async def _look(
                     return before
             return seen
     except TimeoutError:
-        return Observation(connection.kind, "offline", f"no full answer within {patience.total:g} s")
+        return Observation(connection.kind, "offline", StatusReason("probe_timeout", seconds=patience.total))
 
 
 async def _answer(
-    client: httpx.AsyncClient, url: str, question: bytes | None, headers: dict[str, str], seconds: float
+    client: httpx.AsyncClient, prefix: str, ask: ProbeRequest, headers: dict[str, str], seconds: float
 ) -> ProbeResponse:
-    method = "GET"
-    if question is not None:
+    method, path = "GET", ask.path
+    if ask.body is not None:
         method, headers = "POST", headers | {"content-type": "application/json"}
-    request = client.stream(method, url, content=question, headers=headers)
+    request = client.stream(method, prefix + path, content=ask.body, headers=headers)
+    status = 0
     try:
         async with asyncio.timeout(seconds), request as response:
+            status = response.status_code
             if response.is_redirect:
-                return ProbeResponse(
-                    0, reason=f"answers with a redirect ({response.status_code}), not followed"
-                )
+                return ProbeResponse(status, reason=StatusReason("redirected", path, status))
             body = bytearray()
-            async for piece in response.aiter_bytes():
+            async for piece in response.aiter_raw():
                 body += piece
                 if len(body) > MAX_BODY:
-                    return ProbeResponse(0, reason=f"answers with more than {MAX_BODY // 1_000_000} MB")
-            return ProbeResponse(response.status_code, _lowered(response), bytes(body))
+                    return ProbeResponse(
+                        status, reason=StatusReason("response_too_large", path, limit=MAX_BODY)
+                    )
+            return ProbeResponse(status, _lowered(response), bytes(body))
     except (TimeoutError, httpx.TimeoutException):
-        return ProbeResponse(0, reason=f"no answer within {seconds:g} s")
+        code: ReasonCode = "incomplete_response" if status else "no_response"
+        return ProbeResponse(status, reason=StatusReason(code, path, seconds=seconds))
     except httpx.ConnectError as error:
         return ProbeResponse(0, reason=_unreached(error))
+    except (httpx.NetworkError, httpx.RemoteProtocolError):
+        code = "connection_closed" if status else "invalid_http"
+        return ProbeResponse(status, reason=StatusReason(code, path))
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeError):
-        return ProbeResponse(0, reason="does not answer in valid HTTP")
+        return ProbeResponse(status, reason=StatusReason("invalid_http", path))
 
 
 def _lowered(response: httpx.Response) -> dict[str, str]:
     return {name.lower(): value for name, value in response.headers.items()}
 
 
-_NOT_TLS = ("wrong version number", "wrong_version_number", "record layer failure", "unknown protocol")
-"""What OpenSSL 1.1 to 3.5 say of an answer in plain text."""
-
-
-def _unreached(error: httpx.ConnectError) -> str:
-    """Why a connection failed, in the same words on every system."""
-    text = str(error).lower()
-    if any(sign in text for sign in _NOT_TLS):
-        return "it does not speak TLS: try http://"
-    if "certificate" in text or "ssl" in text or "tls" in text:
-        return "its TLS certificate or handshake is refused"
-    if "refused" in text or "all connection attempts failed" in text:
-        return "connection refused"
-    if "name" in text or "nodename" in text or "address" in text:
-        return "its host name is not known"
-    return "cannot be reached"
+def _unreached(error: httpx.ConnectError) -> StatusReason:
+    """Return why a connection failed, from the system's error below httpx's."""
+    below: BaseException | None = error
+    while below is not None:
+        if isinstance(below, socket.gaierror):
+            return StatusReason("host_unknown", detail=(below.strerror or str(below)).lower())
+        if isinstance(below, OSError) and below.errno is not None:
+            return connect_reason(below)
+        below = below.__cause__ or below.__context__
+    return StatusReason("connection_refused")
 
 
 def _trust(connection: ProviderConfig) -> tuple[bool, str | None]:
@@ -180,7 +182,7 @@ async def _clients(
             authorities = read_ca(resolve_path(root, ca_file)) if ca_file else None
             context = ssl.create_default_context(cadata=authorities)
         except (OSError, ssl.SSLError):
-            clients[trust] = Observation("auto", "offline", f"not asked: ca_file '{ca_file}' cannot be used")
+            clients[trust] = Observation("auto", "offline", StatusReason("ca_file_unusable", file=ca_file))
             continue
         if not verify:
             context.check_hostname = False

@@ -7,23 +7,26 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BaseModel, Field, TypeAdapter
 
 from fleet_runtime.artifacts.contract import ModelState, ProviderStatus
+from fleet_runtime.dialects.status_reason import ReasonCode
 
 EXAMPLE = (
     ": connected\n\n"
     "id: 1f0c9a3e-41\nevent: provider\n"
-    'data: {"provider":"embedding","status":"offline","was":"online","reason":"connection refused"}\n\n'
+    'data: {"provider":"embedding","status":"offline","was":"online","reason":"connection refused",'
+    '"reason_code":"connection_refused"}\n\n'
     "id: 1f0c9a3e-42\nevent: state\n"
     'data: {"id":"sam-desktop/qwen3-8b","state":"loading"}\n\n'
 )
 
 
 class ProviderChange(BaseModel):
-    """A machine's status, or the reason for it, has changed."""
+    """A provider's status, or the kind of its reason, has changed."""
 
     provider: str
     status: ProviderStatus
     was: ProviderStatus
     reason: str | None
+    reason_code: ReasonCode | None
 
 
 class ModelsChange(BaseModel):

@@ -16,6 +16,7 @@ from fleet_runtime.api.fleet_schemas import FleetStatus, History, ProviderReport
 from fleet_runtime.api.responses import answered, described, failing, refusal
 from fleet_runtime.api.schemas import Serving
 from fleet_runtime.catalog.catalog import moment
+from fleet_runtime.dialects.status_reason import reason_remedy, reason_text
 from fleet_runtime.gateway.live_snapshot import LiveSnapshot
 from fleet_runtime.gateway.service import Service
 from fleet_runtime.providers.lock_drift import find_drift
@@ -143,7 +144,9 @@ def describe_provider(running: LiveSnapshot, name: str) -> dict[str, Any]:
         "url": machine.config.url,
         "status": state.status,
         "since": moment(state.since),
-        "reason": state.reason,
+        "reason": None if state.reason is None else reason_text(state.reason),
+        "reason_code": None if state.reason is None else state.reason.code,
+        "remedy": None if state.reason is None else reason_remedy(state.reason, machine.config.url),
         "sidecar": None if machine.sidecar is None else state.sidecar,
         "polled": running.inventory.interval(name) is not None,
         "latency": None if state.latency is None else round(state.latency, 4),

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from fleet_runtime.api.schemas import SNAPSHOT, TIME, shown
 from fleet_runtime.artifacts.contract import ProviderClass, ProviderKind, ProviderStatus
+from fleet_runtime.dialects.status_reason import ReasonCode
 
 PROVIDER_REPORT: dict[str, Any] = {
     "name": "sam-desktop",
@@ -19,6 +20,8 @@ PROVIDER_REPORT: dict[str, Any] = {
     "status": "online",
     "since": TIME,
     "reason": None,
+    "reason_code": None,
+    "remedy": None,
     "sidecar": "up",
     "polled": True,
     "latency": 0.0041,
@@ -56,6 +59,8 @@ class ProviderReport(BaseModel):
     status: ProviderStatus
     since: str
     reason: str | None
+    reason_code: ReasonCode | None
+    remedy: Annotated[str | None, Field(description="what to do about the reason")]
     sidecar: Literal["unknown", "up", "down"] | None
     polled: bool
     latency: float | None

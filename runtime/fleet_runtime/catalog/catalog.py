@@ -17,6 +17,7 @@ from fleet_runtime.artifacts.contract import ProviderConfig, RoutedModel, Routed
 from fleet_runtime.catalog.etag import TaggedBody
 from fleet_runtime.catalog.favorite_status import FavoriteStatus, favorite_status
 from fleet_runtime.catalog.favorites import Favorites
+from fleet_runtime.dialects.status_reason import reason_text
 from fleet_runtime.providers.health import ProviderState
 from fleet_runtime.providers.inventory import Inventory
 from fleet_runtime.providers.model_list import ModelList
@@ -230,7 +231,7 @@ class Catalog:
             "kind": state.kind,
             "status": state.status,
             "since": moment(state.since),
-            "reason": state.reason,
+            "reason": None if state.reason is None else reason_text(state.reason),
             "models": [self._model(provider, id, facts) for id, facts in self._shown(provider)],
         }
 

@@ -19,10 +19,10 @@ from fleet_runtime.dialects.listing import (
     decoded,
     mapping,
     mark_of,
-    parsed,
     read_model_list,
 )
 from fleet_runtime.dialects.observation import Observation, Probe, ProbeRequest, ProbeResponse, drive
+from fleet_runtime.dialects.status_reason import ReasonCode, StatusReason
 
 __all__ = ["KINDS", "drive", "look", "other_names"]
 
@@ -32,6 +32,8 @@ KINDS: Mapping[ProviderKind, Dialect] = {
 }
 
 _LIST = ProbeRequest("/models", api=True)
+_LOOKED_AT = 4096
+"""Bytes of an error's body that are searched for words: servers explain themselves in prose."""
 
 _Failure: TypeAlias = Literal["degraded", "config_error", "offline"]
 
@@ -42,15 +44,15 @@ def probe_provider(kind: ProviderKind, previous: Observation | None = None) -> P
     Loads no model, and keeps none from unloading. Any answer at all ends in an observation.
     """
     answer = yield _LIST
-    observation = _refused(kind, previous, answer)
+    observation = _unusable(kind, previous, answer)
     if observation is not None:
         return observation
     listing = _known(previous, answer) or read_model_list(answer)
-    if isinstance(listing, str):
-        return _failed(kind, previous, "degraded", f"'{_LIST.path}' {listing}")
+    if isinstance(listing, StatusReason):
+        return _failed(kind, previous, "degraded", replace(listing, path=_LIST.path))
     dialect = yield from _recognise(kind, previous, listing)
     if listing.empty_data and dialect is not ollama.DIALECT:
-        return _failed(kind, previous, "degraded", f"'{_LIST.path}' answered JSON without a list of models")
+        return _failed(kind, previous, "degraded", StatusReason("no_model_list", _LIST.path))
     seen = yield from dialect.read(listing, previous)
     warnings = list(seen.warnings)
     if kind not in ("auto", dialect.kind):
@@ -108,29 +110,34 @@ def _recognise(
     return llama_swap.DIALECT if "build_date" in version else ollama.DIALECT
 
 
-def _refused(kind: ProviderKind, previous: Observation | None, answer: ProbeResponse) -> Observation | None:
-    """What an answer without a list means; None where it may hold one."""
-    if answer.status == 0:
-        return _failed(kind, previous, "offline", answer.reason or "no answer")
-    if answer.reason:
-        return _failed(kind, previous, "degraded", answer.reason)
-    if answer.status == 200:
+def _unusable(
+    kind: ProviderKind, previous: Observation | None, response: ProbeResponse
+) -> Observation | None:
+    """What a response without a list means; None if it may hold one."""
+    status, path = response.status, _LIST.path
+    if status == 0:
+        reason = response.reason or StatusReason("connection_closed", path)
+        return _failed(kind, previous, "offline", reason)
+    if response.reason is not None:
+        return _failed(kind, previous, "degraded", response.reason)
+    if status == 200:
         return None
-    if answer.status in (401, 403):
-        reason = f"'{_LIST.path}' answered {answer.status}: its API key is missing or refused"
-        return _failed(kind, previous, "config_error", reason)
-    if answer.status == 503 and _loading(answer):
-        return _failed(kind, previous, "degraded", "loading")
-    return _failed(kind, previous, "degraded", f"'{_LIST.path}' answered {answer.status}")
+    if status in (401, 403):
+        known = kind if kind != "auto" or previous is None else previous.kind
+        by_host = status == 403 and (known == "ollama" or not response.body)  # gin's abort has no body
+        code: ReasonCode = "host_rejected" if by_host else "key_rejected"
+        return _failed(kind, previous, "config_error", StatusReason(code, path, status))
+    start = response.body[:_LOOKED_AT].lower()
+    if status >= 500 and b"no space left on device" in start:
+        return _failed(kind, previous, "degraded", StatusReason("disk_full", path, status))
+    if status == 503 and b"loading" in start:
+        return _failed(kind, previous, "degraded", StatusReason("loading", path, status))
+    return _failed(kind, previous, "degraded", StatusReason("unexpected_status", path, status))
 
 
-def _loading(answer: ProbeResponse) -> bool:
-    """llama-server's word for it, on every path, until its model is there."""
-    error = mapping(mapping(parsed(answer.body)).get("error"))
-    return error.get("message") == "Loading model"
-
-
-def _failed(kind: ProviderKind, previous: Observation | None, status: _Failure, reason: str) -> Observation:
+def _failed(
+    kind: ProviderKind, previous: Observation | None, status: _Failure, reason: StatusReason
+) -> Observation:
     known = previous or Observation(kind, status)
     if kind == "auto":
         kind = known.kind

@@ -1,38 +1,47 @@
-"""The key that a server is asked with, found where fleet.yaml says; how a file is read is passed in."""
+"""The API key of a server, found where fleet.yaml says; how a file is read is passed in."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from fleet_runtime.dialects.status_reason import ReasonCode, StatusReason, reason_text
 from fleet_runtime.files import unreadable_reason
 
 
 class MissingKeyError(Exception):
-    """A key that is configured cannot be had; the message says where it was looked for, never a value."""
+    """A configured key that cannot be had; `reason` says where it was looked for, never a value."""
+
+    def __init__(self, reason: StatusReason) -> None:
+        super().__init__(reason_text(reason))
+        self.reason = reason
 
 
 def find_key(
     env: str | None, file: str | None, environ: Mapping[str, str], read: Callable[[str], str]
 ) -> str | None:
-    """The key, without surrounding white space; None where none is configured.
+    """Return the key without surrounding white space, or None if none is configured.
 
-    `read` gives a file's text and may raise OSError. Raises `MissingKeyError` where the
+    `read` returns a file's text and may raise OSError. Raises `MissingKeyError` if the
     variable is unset or empty, or the file cannot be read, is empty or holds more than one word of
     printable ASCII.
     """
+
+    def missing(code: ReasonCode, detail: str = "") -> MissingKeyError:
+        named = None if env is not None else file
+        return MissingKeyError(StatusReason(code, env=env, file=named, detail=detail))
+
     if env is not None:
-        value, where = environ.get(env, ""), f"environment variable '{env}'"
+        value = environ.get(env, "")
     elif file is not None:
-        where = f"file '{file}'"
         try:
             value = read(file)
         except OSError as error:
-            raise MissingKeyError(f"{where} {unreadable_reason(error)}") from None
+            raise missing("key_unreadable", unreadable_reason(error)) from None
     else:
         return None
     value = value.strip()
     if not value:
-        raise MissingKeyError(f"{where} is not set" if env else f"{where} is empty")
+        raise missing("key_empty" if env is None else "key_unset")
     if not (value.isascii() and value.isprintable()) or " " in value:
-        raise MissingKeyError(f"{where} does not hold a key (one word of printable ASCII)")
+        raise missing("key_invalid")
     return value

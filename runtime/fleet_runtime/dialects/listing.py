@@ -12,6 +12,7 @@ from typing import Any, TypeVar, get_args
 from fleet_runtime.artifacts.contract import ContextSource, InputKind, ModelFacts, Purpose
 from fleet_runtime.dialects.facts import merge
 from fleet_runtime.dialects.observation import Observation, ProbeResponse
+from fleet_runtime.dialects.status_reason import StatusReason
 from fleet_runtime.routing.model_id import model_id_problem
 
 MAX_TOKENS = 2**53 - 1
@@ -55,26 +56,27 @@ def mark_of(answer: ProbeResponse, *, dated: bool) -> bytes:
     return blake2b(answer.headers.get("server", "").encode() + b"\n" + body, digest_size=16).digest()
 
 
-def read_model_list(answer: ProbeResponse) -> ModelListResponse | str:
-    """The list in an answer of status 200, or why it is none, in words that follow its path."""
+def read_model_list(answer: ProbeResponse) -> ModelListResponse | StatusReason:
+    """Return the list in a response of status 200, or why it holds none."""
     value = decoded(answer)
     if value is None:
-        return f"answered {_what_it_is(answer)} instead of a list of models"
+        return _unreadable(answer)
     server = answer.headers.get("server", "")
     whole = value if isinstance(value, dict) else {}
     data = value if isinstance(value, list) else whole.get("data", "")
     if data is None:
         return ModelListResponse((), whole, server, empty_data=True)
     if not isinstance(data, list):
-        return "answered JSON without a list of models"
+        return StatusReason("no_model_list")
     if len(data) > MAX_MODELS:
-        return f"answered a list of {len(data)} models, and {MAX_MODELS} are read at most"
+        return StatusReason("too_many_models", count=len(data), limit=MAX_MODELS)
     return ModelListResponse(_objects(data), whole, server)
 
 
 def decoded(answer: ProbeResponse) -> Any:
-    """The JSON of an answer of status 200; None where it has none."""
-    return parsed(answer.body) if answer.status == 200 else None
+    """The JSON of a response of status 200; None if it has none, or comes encoded in spite of the request."""
+    plain = answer.headers.get("content-encoding", "identity").lower() == "identity"
+    return parsed(answer.body) if answer.status == 200 and plain else None
 
 
 def parsed(body: bytes) -> Any:
@@ -211,8 +213,11 @@ def _objects(values: list[Any]) -> tuple[Item, ...]:
     return tuple(item for item in values if isinstance(item, dict))
 
 
-def _what_it_is(answer: ProbeResponse) -> str:
+def _unreadable(answer: ProbeResponse) -> StatusReason:
+    encoding = answer.headers.get("content-encoding", "identity")
+    if encoding.lower() != "identity":
+        return StatusReason("encoded_response", detail=quoted(encoding)[1:-1])
     start = answer.body[:200].lstrip().lower()
     if "html" in answer.headers.get("content-type", "") or start.startswith((b"<!doctype", b"<html")):
-        return "an HTML page"
-    return "something that is not JSON" if start else "an empty body"
+        return StatusReason("not_json", detail="an HTML page")
+    return StatusReason("not_json", detail="something that is not JSON" if start else "an empty body")

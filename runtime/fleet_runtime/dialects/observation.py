@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from fleet_runtime.artifacts.contract import ModelFacts, ModelState, ProviderKind
+from fleet_runtime.dialects.status_reason import StatusReason
 
 if TYPE_CHECKING:
     from fleet_runtime.dialects.listing import ModelListResponse
@@ -31,16 +32,16 @@ class ProbeRequest:
 
 @dataclass(frozen=True, slots=True)
 class ProbeResponse:
-    """A server's answer; header names in lower case.
+    """A server's response; header names in lower case.
 
-    `reason` says why it cannot be used, and is empty where it can: with `status` 0 there was none (not
-    reached, timed out), else what came is a redirect, or too large, or was cut.
+    `reason` says why it cannot be used, None if it can: with `status` 0 there was no response, else what came
+    is a redirect, or too large, or incomplete.
     """
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
-    reason: str = ""
+    reason: StatusReason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class Observation:
 
     kind: ProviderKind
     status: Literal["online", "degraded", "config_error", "offline"]
-    reason: str | None = None
+    reason: StatusReason | None = None
     models: Mapping[str, ModelFacts] = field(default_factory=dict)
     states: Mapping[str, ModelState] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()

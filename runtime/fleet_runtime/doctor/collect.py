@@ -24,6 +24,7 @@ from fleet_runtime.client import (
     gateway_command,
 )
 from fleet_runtime.dialects.credentials import MissingKeyError, find_key
+from fleet_runtime.dialects.status_reason import StatusReason
 from fleet_runtime.doctor.gateway_checks import (
     DoctorFinding,
     GatewayReport,
@@ -135,7 +136,7 @@ def inspect_checkout(generated: Path, environ: Mapping[str, str]) -> Checkout:
     return Checkout(snapshot.id if snapshot else None, fault, checked.returncode, lines, unset)
 
 
-def _unset(snapshot: Snapshot, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _unset(snapshot: Snapshot, environ: Mapping[str, str]) -> Iterator[tuple[str, StatusReason]]:
     """Whose keys cannot be had, and why."""
     references = {
         f"the gateway's key '{name}'": (key.env, key.file) for name, key in snapshot.gateway.keys.items()
@@ -149,7 +150,7 @@ def _unset(snapshot: Snapshot, environ: Mapping[str, str]) -> Iterator[tuple[str
         try:
             find_key(env, file, environ, lambda path: read_text(resolve_path(snapshot.root, path), MAX_KEY))
         except MissingKeyError as unset:
-            yield where, str(unset)
+            yield where, unset.reason
 
 
 def _judged(told: GatewayReport | None, checkout: Checkout | None) -> Iterator[DoctorFinding]:

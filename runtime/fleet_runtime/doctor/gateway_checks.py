@@ -126,28 +126,26 @@ def provider_findings(told: GatewayReport) -> Iterator[DoctorFinding]:
 
 def _status(machine: ProviderReport, where: str) -> Iterator[DoctorFinding]:
     reason = machine.reason or machine.status
-    look = f"`curl -i {machine.url}/v1/models` shows what it says"
+    remedy = machine.remedy or f"`curl -i {machine.url}/v1/models` shows what it returns"
     match machine.status:
         case "offline":
             what = f"has been offline since {machine.since}: {reason}"
-            yield DoctorFinding("error", "machines", where, what, f"start it, or correct its url; {look}")
+            yield DoctorFinding("error", "machines", where, what, remedy)
         case "config_error":
-            remedy = f"correct the key that fleet.yaml names for it, then restart `fleet serve`; {look}"
             yield DoctorFinding("error", "machines", where, f"refuses the gateway: {reason}", remedy)
-        case "disabled" if reason == "disabled in fleet.yaml":
-            remedy = "take `enabled: false` out of fleet.yaml and `fleet build`, if it is to be used"
+        case "disabled" if machine.reason_code == "disabled":
             yield DoctorFinding("note", "machines", where, "is disabled in fleet.yaml", remedy)
         case "disabled":
             what = f"is disabled, without its key: {reason}"
-            yield DoctorFinding("error", "machines", where, what, after_key(reason))
-        case "degraded" if reason != "sidecar_unreachable":
-            yield DoctorFinding("warning", "machines", where, f"is degraded: {reason}", look)
+            yield DoctorFinding("error", "machines", where, what, remedy)
+        case "degraded" if machine.reason_code != "sidecar_unreachable":
+            yield DoctorFinding("warning", "machines", where, f"is degraded: {reason}", remedy)
         case "unknown" if machine.polled:
             remedy = "`fleet doctor` once more in a moment"
             yield DoctorFinding("note", "machines", where, "has not been looked at yet", remedy)
         case "online" if machine.reason:
             what = f"did not answer well just now, and is still taken for online: {reason}"
-            yield DoctorFinding("warning", "machines", where, what, look)
+            yield DoctorFinding("warning", "machines", where, what, remedy)
 
 
 def after_key(why: str) -> str:

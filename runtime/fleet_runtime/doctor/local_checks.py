@@ -8,7 +8,8 @@ from functools import reduce
 from shlex import quote
 from typing import Any
 
-from fleet_runtime.doctor.gateway_checks import DoctorFinding, after_key, named, several
+from fleet_runtime.dialects.status_reason import StatusReason, reason_remedy, reason_text
+from fleet_runtime.doctor.gateway_checks import DoctorFinding, named, several
 
 STALE, INVALID = 3, 1
 """Exit codes of ``fleet build --check``."""
@@ -27,7 +28,7 @@ class Checkout:
     fault: str | None
     checked: int
     said: tuple[str, ...]
-    unset: Mapping[str, str]
+    unset: Mapping[str, StatusReason]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,8 @@ def file_findings(checkout: Checkout) -> Iterator[DoctorFinding]:
 def key_findings(checkout: Checkout) -> Iterator[DoctorFinding]:
     """Keys that a gateway which is started here would lack."""
     for where, why in checkout.unset.items():
-        yield DoctorFinding("warning", "files", where, f"cannot be had here: {why}", after_key(why))
+        what = f"cannot be had here: {reason_text(why)}"
+        yield DoctorFinding("warning", "files", where, what, reason_remedy(why, ""))
 
 
 def opencode_findings(opencode: OpencodeSetup) -> Iterator[DoctorFinding]:

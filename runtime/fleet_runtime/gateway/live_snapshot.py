@@ -12,6 +12,7 @@ from fleet_runtime.catalog.catalog import Catalog
 from fleet_runtime.catalog.etag import TaggedBody
 from fleet_runtime.catalog.favorites import Favorites
 from fleet_runtime.dialects.credentials import MissingKeyError, find_key
+from fleet_runtime.dialects.status_reason import StatusReason
 from fleet_runtime.edge.api_keys import ApiKeys, read_keys
 from fleet_runtime.edge.host_policy import HostPolicy
 from fleet_runtime.event_log import EventLog
@@ -59,7 +60,7 @@ class LiveSnapshot:
         """One fresh look at a machine, throttled."""
         await self.inventory.probe(provider)
 
-    def mark_suspect(self, provider: str, reason: str) -> None:
+    def mark_suspect(self, provider: str, reason: StatusReason) -> None:
         """A request could not reach a machine."""
         self.inventory.mark_suspect(provider, reason)
 
@@ -140,15 +141,15 @@ def build_live_snapshot(
     keys = read_keys(snapshot.gateway.keys, environ, read)
     routes, access = Routes(snapshot.tables), HostPolicy(snapshot.gateway)
     machines: dict[str, Provider] = {}
-    disabled: dict[str, str] = {}
+    disabled: dict[str, StatusReason] = {}
     for name, connection in snapshot.connections.items():
         key = None
         try:
             key = find_key(connection.api_key_env, connection.api_key_file, environ, read)
         except MissingKeyError as unset:
-            disabled[name] = str(unset)
+            disabled[name] = unset.reason
         if not connection.enabled:
-            disabled[name] = "disabled in fleet.yaml"
+            disabled[name] = StatusReason("disabled")
         before = None if previous is None else previous.providers.get(name)
         same = before is not None and before.config == connection and before.key == key
         machines[name] = before if same and before else _provider(snapshot, connection, key)

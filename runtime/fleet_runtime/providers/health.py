@@ -8,9 +8,9 @@ from typing import Literal
 
 from fleet_runtime.artifacts.contract import ModelFacts, ModelState, ProviderKind, ProviderStatus
 from fleet_runtime.dialects.observation import Observation
+from fleet_runtime.dialects.status_reason import StatusReason
 
 MAX_BACKOFF_DOUBLINGS = 5
-EMPTIED = "lists no models just now; those it listed before are kept"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class ProviderState:
 
     status: ProviderStatus
     since: float
-    reason: str | None = None
+    reason: StatusReason | None = None
     kind: ProviderKind = "auto"
     models: Mapping[str, ModelFacts] | None = None
     states: Mapping[str, ModelState] = field(default_factory=dict)
@@ -56,7 +56,7 @@ def after_probe(
     emptied = seen.status == "online" and bool(state.models) and not seen.models and in_grace
     state = replace(state, observation=seen, latency=latency, sidecar=sidecar)
     if emptied:
-        return replace(state, observation=known, failures=state.failures + 1, reason=EMPTIED)
+        return replace(state, observation=known, failures=state.failures + 1, reason=StatusReason("emptied"))
     if seen.status == "online":
         down = sidecar == "down"
         return _with_status(
@@ -70,7 +70,7 @@ def after_probe(
                 failures=0,
             ),
             "degraded" if down else "online",
-            "sidecar_unreachable" if down else None,
+            StatusReason("sidecar_unreachable") if down else None,
             wall,
         )
     failed = replace(state, failures=state.failures + 1)
@@ -82,9 +82,10 @@ def after_probe(
     return _with_status(replace(failed, states={}, good_at=None), "offline", seen.reason, wall)
 
 
-def mark_suspect(state: ProviderState, reason: str) -> ProviderState:
-    """The state after a request could not reach the machine: no proof that it is away, but reason to look."""
-    return replace(state, failures=max(state.failures, 1), reason=reason)
+def mark_suspect(state: ProviderState, reason: StatusReason) -> ProviderState:
+    """Return the state after a request could not reach the provider: no proof that it is offline, but reason
+    to probe it. A known reason stays, so that requests do not overwrite what probes found."""
+    return replace(state, failures=max(state.failures, 1), reason=state.reason or reason)
 
 
 def next_probe_delay(state: ProviderState, *, interval: float, grace: float, now: float) -> float:
@@ -100,7 +101,7 @@ def next_probe_delay(state: ProviderState, *, interval: float, grace: float, now
 
 
 def _with_status(
-    state: ProviderState, status: ProviderStatus, reason: str | None, wall: float
+    state: ProviderState, status: ProviderStatus, reason: StatusReason | None, wall: float
 ) -> ProviderState:
     since = state.since if state.status == status else wall
     return replace(state, status=status, reason=reason, since=since)

@@ -14,6 +14,7 @@ from fleet_runtime.artifacts.snapshot import Snapshot
 from fleet_runtime.dialects import probe_provider
 from fleet_runtime.dialects.feed import FEEDS, Feed
 from fleet_runtime.dialects.observation import Observation, Probe, ProbeRequest, ProbeResponse, drive, step
+from fleet_runtime.dialects.status_reason import StatusReason, reason_text
 from fleet_runtime.event_log import EventLog
 from fleet_runtime.providers import probe
 from fleet_runtime.providers.health import ProviderState, after_probe, mark_suspect, next_probe_delay
@@ -39,7 +40,7 @@ class Inventory:
 
     snapshot: Snapshot
     providers: Mapping[str, Provider]
-    disabled: Mapping[str, str]
+    disabled: Mapping[str, StatusReason]
     events: EventLog
     version: int = 0
     states: dict[str, ProviderState] = field(default_factory=dict)
@@ -90,7 +91,7 @@ class Inventory:
         if running is not None or not recent:
             await self._probe(name)
 
-    def mark_suspect(self, name: str, reason: str) -> None:
+    def mark_suspect(self, name: str, reason: StatusReason) -> None:
         """A request could not reach the machine: roles pass it over at once, and a look finds out."""
         if self.interval(name) is None:
             return
@@ -220,11 +221,13 @@ class Inventory:
                 self.events.publish("models", _difference(name, listed, listing))
 
     def _tell(self, name: str, before: ProviderState, state: ProviderState) -> None:
-        if (before.status, before.reason) != (state.status, state.reason):
-            change = {"provider": name, "status": state.status, "was": before.status, "reason": state.reason}
-            self.events.publish("provider", change)
+        code = state.reason.code if state.reason is not None else None
+        text = reason_text(state.reason) if state.reason is not None else None
+        if before.status != state.status or code != (before.reason.code if before.reason else None):
+            change = {"provider": name, "status": state.status, "was": before.status}
+            self.events.publish("provider", change | {"reason": text, "reason_code": code})
         if before.status != state.status:
-            log.info("provider '%s' is %s%s", name, state.status, f": {state.reason}" if state.reason else "")
+            log.info("provider '%s' is %s%s", name, state.status, f": {text}" if text else "")
         if state.status == "offline" and name in self._feeds:
             self._feeds[name].cancel()
 

@@ -8,7 +8,16 @@ from collections.abc import Callable
 from fleet_runtime.artifacts.contract import ProviderConfig, Timeouts
 from fleet_runtime.dialects.feed import Feed, FeedReader
 from fleet_runtime.dialects.observation import ProbeRequest, ProbeResponse
-from fleet_runtime.upstream import Upstream, UpstreamError
+from fleet_runtime.dialects.status_reason import ReasonCode, StatusReason
+from fleet_runtime.upstream import (
+    ConnectError,
+    FirstByteTimeoutError,
+    IdleTimeoutError,
+    ResponseTooLargeError,
+    Upstream,
+    UpstreamCutError,
+    UpstreamError,
+)
 from fleet_runtime.urls import parse_url
 
 FEED_HEAD_SECONDS = 10.0
@@ -33,16 +42,18 @@ async def send_probe_request(
             status = response.status
             if 300 <= status < 400:
                 response.abort()
-                return ProbeResponse(status, reason=f"redirected ({status}) instead of answering {ask.path}")
+                return ProbeResponse(status, reason=StatusReason("redirected", ask.path, status))
             fields = {
                 name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers
             }
             return ProbeResponse(status, fields, await response.read(MAX_LIST_BYTES))
     except TimeoutError:
-        whole = "the whole of " if status else ""
-        return ProbeResponse(status, reason=f"did not answer {whole}{ask.path} within {timeout:g} s")
+        code: ReasonCode = "incomplete_response" if status else "no_response"
+        return ProbeResponse(status, reason=StatusReason(code, ask.path, seconds=timeout))
+    except ConnectError as error:
+        return ProbeResponse(0, reason=error.cause)
     except UpstreamError as error:
-        return ProbeResponse(status, reason=str(error))
+        return ProbeResponse(status, reason=_failure(error, ask.path, timeout))
 
 
 async def follow_feed(
@@ -87,8 +98,21 @@ async def is_reachable(upstream: Upstream, timeout: float) -> bool:
         return False
 
 
+def _failure(error: UpstreamError, path: str, timeout: float) -> StatusReason:
+    match error:
+        case FirstByteTimeoutError():
+            return StatusReason("no_response", path, seconds=timeout)
+        case IdleTimeoutError():
+            return StatusReason("incomplete_response", path, seconds=timeout)
+        case UpstreamCutError():
+            return StatusReason("connection_closed", path)
+        case ResponseTooLargeError():
+            return StatusReason("response_too_large", path, limit=MAX_LIST_BYTES)
+    return StatusReason("invalid_http", path)
+
+
 def _headers(accept: bytes, key: str | None) -> list[tuple[bytes, bytes]]:
-    headers = [(b"accept", accept), (b"user-agent", b"fleet")]
+    headers = [(b"accept", accept), (b"accept-encoding", b"identity"), (b"user-agent", b"fleet")]
     if key is not None:
         headers.append((b"authorization", b"Bearer " + key.encode()))
     return headers

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final, NoReturn, Protocol
 
 from fleet_runtime.artifacts.contract import GatewayConfig, ModelState, RoutingTable
+from fleet_runtime.dialects.status_reason import StatusReason
 from fleet_runtime.errors import ErrorResponse, RequestError, request_error, suggest
 from fleet_runtime.providers.provider import Provider, QueueFullError
 from fleet_runtime.proxy.endpoints import Route
@@ -58,7 +59,7 @@ class ModelResolver(Protocol):
         unreachable: frozenset[str] = frozenset(),
     ) -> Resolution: ...
 
-    def mark_suspect(self, provider: str, reason: str) -> None: ...
+    def mark_suspect(self, provider: str, reason: StatusReason) -> None: ...
 
     def state(self, provider: str, model: str) -> ModelState: ...
 
@@ -74,7 +75,11 @@ class ResponseAbortedError(Exception):
 
 
 class UpstreamUnreachableError(RequestError):
-    """No connection to the machine could be had: nothing was sent to it."""
+    """No connection to the provider could be made: nothing was sent to it."""
+
+    def __init__(self, answer: ErrorResponse, cause: StatusReason) -> None:
+        super().__init__(answer)
+        self.cause = cause
 
 
 class Exchange:
@@ -159,7 +164,7 @@ class Exchange:
                 await self._ask(body, resolution, name)
                 return
             except UpstreamUnreachableError as unreached:
-                self._fleet.mark_suspect(name, unreached.answer.message)
+                self._fleet.mark_suspect(name, unreached.cause)
                 if resolution.rule != "role" or name in unreachable:
                     raise
                 unreachable |= {name}
@@ -328,9 +333,8 @@ class Exchange:
     def _failed(self, error: UpstreamError) -> RequestError:
         self.record.end_reason = error.reason
         if isinstance(error, ConnectError):
-            return UpstreamUnreachableError(
-                request_error("provider_unreachable", f"{self._whom()} cannot be reached: {error}").answer
-            )
+            refusal = request_error("provider_unreachable", f"{self._whom()} cannot be reached: {error}")
+            return UpstreamUnreachableError(refusal.answer, error.cause)
         if isinstance(error, FirstByteTimeoutError | IdleTimeoutError):
             return request_error("upstream_timeout", f"{self._whom()} did not answer in time: {error}")
         return request_error("upstream_error", f"{self._whom()} failed: {error}")

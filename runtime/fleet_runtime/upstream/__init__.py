@@ -6,6 +6,7 @@ from fleet_runtime.upstream.errors import (
     FirstByteTimeoutError,
     IdleTimeoutError,
     InvalidResponseError,
+    ResponseTooLargeError,
     UpstreamCutError,
     UpstreamError,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "IdleTimeoutError",
     "InvalidResponseError",
     "Response",
+    "ResponseTooLargeError",
     "Upstream",
     "UpstreamCutError",
     "UpstreamError",

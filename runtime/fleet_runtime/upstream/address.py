@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import os
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
@@ -13,6 +12,7 @@ from typing import TypeVar
 
 from aiohappyeyeballs import AddrInfoType, start_connection
 
+from fleet_runtime.dialects.status_reason import StatusReason, connect_reason
 from fleet_runtime.files import read_ca
 from fleet_runtime.upstream.errors import ConnectError
 from fleet_runtime.urls import parse_url
@@ -77,18 +77,13 @@ class Address:
             async with asyncio.timeout(seconds):
                 return await self._connect(factory)
         except TimeoutError:
-            reason = f"no connection within {seconds:g} s"
-        except ssl.SSLCertVerificationError as error:
-            reason = f"its certificate is not trusted: {error.verify_message.lower()}"
-        except ssl.SSLError as error:
-            reason = f"TLS failed: {(error.reason or str(error)).lower().replace('_', ' ')}"
+            cause = StatusReason("connect_timeout", seconds=seconds)
         except socket.gaierror as error:
-            reason = f"its name has no address: {(error.strerror or str(error)).lower()}"
+            cause = StatusReason("host_unknown", detail=(error.strerror or str(error)).lower())
         except (OSError, RuntimeError) as error:
-            number = error.errno if isinstance(error, OSError) else None
-            reason = (os.strerror(number) if number else str(error)).lower()
+            cause = connect_reason(error)
         self._looked_up = -math.inf
-        raise ConnectError(f"cannot connect to {self.text}: {reason}")
+        raise ConnectError(self.text, cause)
 
     async def _connect(self, factory: Callable[[], P]) -> P:
         loop = asyncio.get_running_loop()
@@ -127,7 +122,7 @@ class Address:
                 authorities = read_ca(Path(self._ca_file)) if self._ca_file else None
                 context = ssl.create_default_context(cadata=authorities)
             except (OSError, ssl.SSLError) as error:
-                raise ConnectError(f"cannot connect to {self.text}: its ca_file cannot be read") from error
+                raise ConnectError(self.text, StatusReason("ca_file_unusable", file=self._ca_file)) from error
             context.set_alpn_protocols(["http/1.1"])
             if not self._verify:
                 context.check_hostname = False

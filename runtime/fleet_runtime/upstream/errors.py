@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+from fleet_runtime.dialects.status_reason import StatusReason, reason_text
+
 Reason = Literal["connect_failed", "first_byte_timeout", "idle_timeout", "upstream_cut", "upstream_error"]
 
 
@@ -16,9 +18,13 @@ class UpstreamError(Exception):
 
 class ConnectError(UpstreamError):
     """No connection within the connect limit: name, route, port, handshake or certificate. Nothing of the
-    request was sent."""
+    request was sent. `cause` says why; it is the provider's reason too."""
 
     reason = "connect_failed"
+
+    def __init__(self, address: str, cause: StatusReason) -> None:
+        super().__init__(f"cannot connect to {address}: {reason_text(cause)}")
+        self.cause = cause
 
 
 class FirstByteTimeoutError(UpstreamError):
@@ -52,3 +58,7 @@ class InvalidResponseError(UpstreamError):
     """What came is not an HTTP/1.1 answer, contradicts itself, or is larger than allowed."""
 
     reason = "upstream_error"
+
+
+class ResponseTooLargeError(InvalidResponseError):
+    """A response that was to be read as a whole is larger than its reader takes."""

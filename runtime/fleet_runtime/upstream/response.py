@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from typing import Protocol
 
-from fleet_runtime.upstream.errors import InvalidResponseError, UpstreamCutError
+from fleet_runtime.upstream.errors import ResponseTooLargeError, UpstreamCutError
 
 HIGH_WATER = 256 * 1024
 """Bytes held for a slow reader before the upstream is no longer read."""
@@ -128,7 +128,7 @@ class Response:
             size += len(piece)
             if size > limit:
                 self.abort()
-                raise InvalidResponseError(f"{self._peer} sent an answer of more than {limit} bytes")
+                raise ResponseTooLargeError(f"{self._peer} sent a response of more than {limit} bytes")
         return b"".join(pieces)
 
     def abort(self) -> None:

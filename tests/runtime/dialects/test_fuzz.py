@@ -12,6 +12,7 @@ from fleet_compiler.lock.model import LockedProvider
 from fleet_runtime.artifacts.contract import ProviderKind, canonical_json, to_data
 from fleet_runtime.dialects import KINDS, probe_provider
 from fleet_runtime.dialects.observation import Observation, ProbeResponse
+from fleet_runtime.dialects.status_reason import reason_text
 from fleet_runtime.routing.model_id import model_id_problem
 
 KEYS = st.sampled_from(
@@ -135,4 +136,5 @@ def test_any_answers_end_in_an_observation(
         assert observation.states.keys() <= observation.models.keys()
     entry = LockedProvider(url="http://m", kind=observation.kind, models=dict(observation.models))
     canonical_json(to_data(entry))
-    "\n".join([observation.reason or "", *observation.warnings]).encode()
+    reason = observation.reason
+    "\n".join(["" if reason is None else reason_text(reason), *observation.warnings]).encode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 
 import pytest
@@ -10,50 +11,53 @@ from fleet_runtime.artifacts.contract import ProviderKind
 from fleet_runtime.dialects import KINDS
 from fleet_runtime.dialects.listing import MAX_MODELS
 from fleet_runtime.dialects.observation import Observation, ProbeResponse
+from fleet_runtime.dialects.status_reason import ReasonCode, StatusReason, reason_text
 from tests.runtime.dialects.script import answer, listing, look_at
 
+REFUSED = StatusReason("connection_refused")
 HTML = {"content-type": "text/html; charset=utf-8"}
+
+
+def unlisted(code: ReasonCode, detail: str = "") -> StatusReason:
+    return StatusReason(code, "/models", detail=detail)
 
 
 @pytest.mark.parametrize(
     ("hostile", "reason"),
     [
-        (
-            ProbeResponse(200, HTML, b"<!doctype html><p>secret"),
-            "answered an HTML page instead of a list of models",
+        (ProbeResponse(200, HTML, b"<!doctype html><p>secret"), unlisted("not_json", "an HTML page")),
+        (ProbeResponse(200, {}, b"<html>"), unlisted("not_json", "an HTML page")),
+        (ProbeResponse(200, {}, b"secret"), unlisted("not_json", "something that is not JSON")),
+        (ProbeResponse(200, {}, b""), unlisted("not_json", "an empty body")),
+        (ProbeResponse(200, {}, b"{}"), unlisted("no_model_list")),
+        (ProbeResponse(200, {}, b'{"data": {"a": 1}}'), unlisted("no_model_list")),
+        (ProbeResponse(200, {}, b'{"data": null}'), unlisted("no_model_list")),
+        (ProbeResponse(200, {}, b"7"), unlisted("no_model_list")),
+        (ProbeResponse(200, {}, b"[" * 100_000), unlisted("not_json", "something that is not JSON")),
+        (ProbeResponse(200, {}, b"\xff\xfe"), unlisted("not_json", "something that is not JSON")),
+        *(
+            (ProbeResponse(status, {}, b"secret"), StatusReason("unexpected_status", "/models", status))
+            for status in (204, 302, 404, 500, 503)
         ),
-        (ProbeResponse(200, {}, b"<html>"), "answered an HTML page instead of a list of models"),
-        (
-            ProbeResponse(200, {}, b"secret"),
-            "answered something that is not JSON instead of a list of models",
-        ),
-        (ProbeResponse(200, {}, b""), "answered an empty body instead of a list of models"),
-        (ProbeResponse(200, {}, b"{}"), "answered JSON without a list of models"),
-        (ProbeResponse(200, {}, b'{"data": {"a": 1}}'), "answered JSON without a list of models"),
-        (ProbeResponse(200, {}, b'{"data": null}'), "answered JSON without a list of models"),
-        (ProbeResponse(200, {}, b"7"), "answered JSON without a list of models"),
-        (
-            ProbeResponse(200, {}, b"[" * 100_000),
-            "answered something that is not JSON instead of a list of models",
-        ),
-        (
-            ProbeResponse(200, {}, b"\xff\xfe"),
-            "answered something that is not JSON instead of a list of models",
-        ),
-        (ProbeResponse(204, {}, b""), "answered 204"),
-        (ProbeResponse(302, {"location": "http://other/"}, b""), "answered 302"),
-        (ProbeResponse(404, {}, b"secret"), "answered 404"),
-        (ProbeResponse(500, {}, b"secret"), "answered 500"),
-        (ProbeResponse(503, {}, b'{"error": {"message": "secret"}}'), "answered 503"),
     ],
 )
 @pytest.mark.parametrize("kind", ["auto", "llama-swap", "openai"])
 def test_fault_18_an_unusable_list_is_degraded_and_says_why(
-    kind: ProviderKind, hostile: ProbeResponse, reason: str
+    kind: ProviderKind, hostile: ProbeResponse, reason: StatusReason
 ) -> None:
     seen = look_at({"/models": hostile}, kind=kind).seen
-    assert (seen.status, seen.reason) == ("degraded", f"'/models' {reason}")
+    assert (seen.status, seen.reason) == ("degraded", reason)
     assert "secret" not in repr(seen)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "gzip, gzip", "\x1b]0;x"])
+def test_an_encoded_list_is_rejected_without_decoding_it(encoding: str) -> None:
+    """`identity` is requested; 13 KB of gzip can be a gigabyte."""
+    sent = ProbeResponse(200, {"content-encoding": encoding}, gzip.compress(b'{"data": [{"id": "m"}]}'))
+    seen = look_at({"/models": sent}).seen
+    assert (seen.status, seen.reason and seen.reason.code) == ("degraded", "encoded_response")
+    assert seen.reason is not None
+    assert reason_text(seen.reason).isprintable()
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -62,14 +66,36 @@ def test_fault_13_a_refused_key_is_a_matter_of_configuration(status: int) -> Non
     assert seen.status == "config_error"
 
 
-def test_no_answer_is_offline_with_the_transports_reason() -> None:
-    seen = look_at({"/models": ProbeResponse(0, reason="connection refused")}, kind="vllm").seen
-    assert (seen.kind, seen.status, seen.reason) == ("vllm", "offline", "connection refused")
+@pytest.mark.parametrize(("kind", "body"), [("ollama", b"x"), ("auto", b"")])
+def test_a_403_of_ollama_is_its_rule_for_hosts_and_no_matter_of_keys(kind: ProviderKind, body: bytes) -> None:
+    """Ollama aborts without a body, and has no keys (server/routes.go, `allowedHostsMiddleware`)."""
+    seen = look_at({"/models": ProbeResponse(403, {}, body)}, kind=kind).seen
+    assert (seen.status, seen.reason) == ("config_error", StatusReason("host_rejected", "/models", 403))
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "code"),
+    [
+        (503, b'{"error":{"message":"Loading model","type":"unavailable_error","code":503}}', "loading"),
+        (503, b'{"error":"Model x is currently loading","estimated_time":20.0}', "loading"),
+        (500, b'{"error":"write /models/blob: no space left on device"}', "disk_full"),
+    ],
+)
+def test_a_cold_start_and_a_full_disk_are_reasons_by_themselves(
+    status: int, body: bytes, code: ReasonCode
+) -> None:
+    seen = look_at({"/models": ProbeResponse(status, {}, body)}).seen
+    assert (seen.status, seen.reason) == ("degraded", StatusReason(code, "/models", status))
+
+
+def test_no_response_is_offline_with_the_transports_reason() -> None:
+    seen = look_at({"/models": ProbeResponse(0, reason=REFUSED)}, kind="vllm").seen
+    assert (seen.kind, seen.status, seen.reason) == ("vllm", "offline", REFUSED)
 
 
 def test_a_machine_that_went_away_keeps_the_kind_that_was_found() -> None:
     seen = look_at(
-        {"/models": ProbeResponse(0, reason="refused")}, previous=Observation("ollama", "online")
+        {"/models": ProbeResponse(0, reason=REFUSED)}, previous=Observation("ollama", "online")
     ).seen
     assert seen.kind == "ollama"
 
@@ -153,13 +179,14 @@ def test_a_list_of_more_models_than_anybody_chooses_from_is_not_read() -> None:
     whole, fitting = (json.dumps({"data": some}).encode() for some in (items, items[:MAX_MODELS]))
     assert len(look_at({"/models": ProbeResponse(200, {}, fitting)}, kind="openai").seen.models) == MAX_MODELS
     seen = look_at({"/models": ProbeResponse(200, {}, whole)}, kind="openai").seen
-    assert (seen.status, seen.reason) == (
-        "degraded",
-        "'/models' answered a list of 10000 models, and 2000 are read at most",
-    )
+    too_many = StatusReason("too_many_models", "/models", count=10_000, limit=2000)
+    assert (seen.status, seen.reason) == ("degraded", too_many)
 
 
-def test_an_answer_that_came_and_cannot_be_used_degrades_and_is_no_silence() -> None:
-    for status, reason in ((200, "sent an answer of more than 2000000 bytes"), (308, "redirected (308)")):
-        seen = look_at({"/models": ProbeResponse(status, reason=reason)}, kind="openai").seen
+def test_a_response_that_cannot_be_used_degrades_and_is_no_silence() -> None:
+    for reason in (
+        StatusReason("response_too_large", "/models", 200, limit=2_000_000),
+        StatusReason("redirected", "/models", 308),
+    ):
+        seen = look_at({"/models": ProbeResponse(reason.status, reason=reason)}, kind="openai").seen
         assert (seen.status, seen.reason) == ("degraded", reason)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fleet_runtime.artifacts.contract import ModelFacts
+from fleet_runtime.dialects.status_reason import StatusReason
 from tests.runtime.dialects.script import answer, look_at, replay
 
 
@@ -60,13 +61,13 @@ def test_a_sleeping_server_is_online_with_its_model_unloaded() -> None:
 
 def test_fault_12_a_loading_server_is_degraded_and_not_gone() -> None:
     seen = look_at({"/models": replay("llama-server-loading/models-while-loading")}).seen
-    assert (seen.status, seen.reason) == ("degraded", "loading")
+    assert (seen.status, seen.reason) == ("degraded", StatusReason("loading", "/models", 503))
 
 
 def test_fault_13_a_refused_key_is_an_error_of_configuration() -> None:
     seen = look_at({"/models": replay("llama-server-api-key/models-nokey")}).seen
     assert seen.status == "config_error"
-    assert seen.reason == "'/models' answered 401: its API key is missing or refused"
+    assert seen.reason == StatusReason("key_rejected", "/models", 401)
 
 
 def test_a_router_lists_unloaded_models_and_asks_them_nothing() -> None:

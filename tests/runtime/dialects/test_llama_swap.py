@@ -6,6 +6,7 @@ from typing import Any
 
 from fleet_runtime.artifacts.contract import ModelFacts
 from fleet_runtime.dialects.observation import Observation
+from fleet_runtime.dialects.status_reason import StatusReason
 from tests.runtime.dialects.script import Looked, answer, listing, look_at
 
 PROPS = answer({"default_generation_settings": {"n_ctx": 16384}, "total_slots": 1})
@@ -146,7 +147,7 @@ def test_a_model_that_appears_ready_is_not_asked() -> None:
 
 def test_a_machine_that_comes_back_with_a_model_ready_is_not_asked_for_it() -> None:
     before = look(item("m"), now=running()).seen
-    away = Observation("llama-swap", "offline", "refused", states=before.states)
+    away = Observation("llama-swap", "offline", StatusReason("connection_refused"), states=before.states)
     assert look(item("m"), now=running(m="ready"), previous=away).paths == ["/models", "/running"]
 
 

@@ -7,6 +7,7 @@ import json
 from fleet_runtime.artifacts.contract import ModelFacts
 from fleet_runtime.dialects.observation import ProbeRequest, ProbeResponse
 from fleet_runtime.dialects.ollama import MAX_ASKS
+from fleet_runtime.dialects.status_reason import StatusReason
 from tests.runtime.dialects.script import answer, listing, look_at
 
 OLLAMA_LIST = listing({"id": "qwen3:8b", "owned_by": "library"}, {"id": "me/nomic:latest", "owned_by": "me"})
@@ -87,11 +88,12 @@ def test_models_of_ollama_that_were_asked_in_vain_are_asked_again_after_all_othe
 
 def test_an_ollama_that_does_not_answer_is_asked_no_more_in_this_look_and_keeps_what_it_said() -> None:
     models = {"/models": ollama(("a", 1), ("b", 1), ("c", 1))}
-    silent = look_at(models | {"/api/show": ProbeResponse(0, reason="timed out")})
+    silent = look_at(models | {"/api/show": ProbeResponse(0, reason=StatusReason("no_response"))})
     assert shown_of(silent.asked) == ["a"]
     answering = look_at(models | {"/api/show": SHOWN}, previous=silent.seen)
     assert shown_of(answering.asked) == ["b", "c", "a"]
-    away = look_at({"/models": ProbeResponse(0, reason="refused")}, previous=answering.seen)
+    refused = ProbeResponse(0, reason=StatusReason("connection_refused"))
+    away = look_at({"/models": refused}, previous=answering.seen)
     back = look_at(models | {"/api/show": SHOWN}, previous=away.seen)
     assert shown_of(back.asked) == []
     assert back.seen.models == answering.seen.models

@@ -108,10 +108,14 @@ def test_a_gateway_behind_tls_may_listen_anywhere() -> None:
     [
         ({"status": "unknown"}, "note", "has not been looked at yet"),
         ({"status": "degraded", "reason": "loading"}, "warning", "is degraded: loading"),
-        ({"reason": "did not answer /models within 2 s"}, "warning", "still taken for online"),
-        ({"status": "degraded", "reason": "sidecar_unreachable", "sidecar": "down"}, "error", "sidecar"),
+        ({"reason": "did not respond to '/models' within 2 s"}, "warning", "still taken for online"),
+        (
+            {"status": "degraded", "reason_code": "sidecar_unreachable", "sidecar": "down"},
+            "error",
+            "sidecar",
+        ),
         ({"status": "offline", "reason": "no route", "sidecar": "down"}, "error", "offline since"),
-        ({"status": "disabled", "reason": "disabled in fleet.yaml"}, "note", "disabled in fleet.yaml"),
+        ({"status": "disabled", "reason_code": "disabled"}, "note", "disabled in fleet.yaml"),
     ],
 )
 def test_a_state_of_a_machine_is_one_finding(more: Mapping[str, Any], severity: str, what: str) -> None:

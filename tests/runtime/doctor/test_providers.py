@@ -90,7 +90,7 @@ PREPARED = [
     ("warning", "provider 'desk'", "lists 'nas/llama3', which by itself means a model of 'nas'"),
     ("error", "provider 'nas'", "has been offline since"),
     ("error", "provider 'guarded'", "refuses the gateway"),
-    ("warning", "provider 'broken'", "is degraded: '/models' answered 500"),
+    ("warning", "provider 'broken'", "is degraded: '/models' returned 500"),
     ("warning", "provider 'strange'", "configured as 'ollama', but answers like 'vllm'"),
     ("warning", "provider 'strange'", "is skipped: its id holds a control character"),
     ("warning", "provider 'drifting'", "lists 'four', which fleet.lock does not know"),

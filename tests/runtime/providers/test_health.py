@@ -6,12 +6,13 @@ from typing import Literal
 
 from fleet_runtime.artifacts.contract import ModelFacts
 from fleet_runtime.dialects.observation import Observation
-from fleet_runtime.providers.health import EMPTIED, ProviderState, after_probe, next_probe_delay
+from fleet_runtime.dialects.status_reason import StatusReason
+from fleet_runtime.providers.health import ProviderState, after_probe, next_probe_delay
 
 GRACE = 30.0
 LIST = {"qwen3-8b": ModelFacts(context=8192, context_source="listed")}
 ONLINE = Observation("llama-swap", "online", models=LIST, states={"qwen3-8b": "loaded"})
-SILENT = Observation("auto", "offline", reason="connection refused")
+SILENT = Observation("auto", "offline", reason=StatusReason("connection_refused"))
 NEW = ProviderState("unknown", since=1000.0)
 
 
@@ -33,13 +34,13 @@ def test_the_first_good_look_brings_a_machine_online() -> None:
 
 def test_a_machine_never_seen_is_offline_at_its_first_silence() -> None:
     state = seen(NEW, SILENT, 1)
-    assert (state.status, state.reason) == ("offline", "connection refused")
+    assert (state.status, state.reason) == ("offline", SILENT.reason)
 
 
 def test_a_glitch_keeps_status_and_list_and_shows_its_reason() -> None:
     state = seen(seen(NEW, ONLINE, 1), SILENT, 11)
     assert (state.status, state.models, state.since) == ("online", LIST, 1001.0)
-    assert state.reason == "connection refused"
+    assert state.reason == SILENT.reason
 
 
 def test_a_machine_is_offline_once_its_grace_is_over_and_its_models_are_remembered() -> None:
@@ -53,20 +54,22 @@ def test_a_machine_that_wakes_is_online_at_its_next_good_look() -> None:
 
 
 def test_an_unusable_answer_degrades_at_once_and_keeps_the_last_good_list_for_the_grace() -> None:
-    broken = Observation("auto", "degraded", reason="/v1/models answered HTML")
+    broken = Observation(
+        "auto", "degraded", reason=StatusReason("not_json", "/models", detail="an HTML page")
+    )
     degraded = seen(seen(NEW, ONLINE, 1), broken, 11)
     assert (degraded.status, degraded.models) == ("degraded", LIST)
     assert seen(degraded, broken, 31).models is None
 
 
 def test_a_refused_key_is_a_configuration_error_not_an_absence() -> None:
-    refused = Observation("openai", "config_error", reason="401")
+    refused = Observation("openai", "config_error", reason=StatusReason("key_rejected", "/models", 401))
     assert seen(seen(NEW, ONLINE, 1), refused, 11).status == "config_error"
 
 
 def test_a_silent_sidecar_degrades_its_machine() -> None:
     state = seen(NEW, ONLINE, 1, sidecar="down")
-    assert (state.status, state.reason) == ("degraded", "sidecar_unreachable")
+    assert (state.status, state.reason) == ("degraded", StatusReason("sidecar_unreachable"))
     assert seen(state, ONLINE, 2, sidecar="up").status == "online"
 
 
@@ -89,7 +92,7 @@ def test_a_list_that_is_suddenly_empty_is_a_glitch_until_the_grace_is_over() -> 
     empty = Observation("llama-swap", "online")
     glitch = seen(seen(NEW, ONLINE, 1), empty, 11)
     assert (glitch.status, glitch.models, glitch.states) == ("online", LIST, {"qwen3-8b": "loaded"})
-    assert (glitch.reason, glitch.failures) == (EMPTIED, 1)
+    assert (glitch.reason, glitch.failures) == (StatusReason("emptied"), 1)
     assert glitch.observation == ONLINE, "the next look compares with the last good one"
     healed = seen(glitch, ONLINE, 12)
     assert (healed.reason, healed.failures) == (None, 0)

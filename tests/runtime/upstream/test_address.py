@@ -131,7 +131,7 @@ class Names:
 
 
 async def test_fault_03_a_name_without_an_address_fails(client: Client) -> None:
-    with pytest.raises(ConnectError, match=r"cannot connect to machine:81: its name has no address"):
+    with pytest.raises(ConnectError, match=r"cannot connect to machine:81: its host name has no address"):
         await hello(client("http://machine:81", resolve=Names()))
 
 
@@ -247,7 +247,7 @@ async def test_verify_false_takes_any_certificate(client: Client, server_tls: ss
 
 async def test_a_ca_file_that_cannot_be_read_fails_the_request_and_not_the_start(client: Client) -> None:
     upstream = client("https://127.0.0.1:1", ca_file="/nonexistent/ca.pem")
-    with pytest.raises(ConnectError, match="its ca_file cannot be read"):
+    with pytest.raises(ConnectError, match=r"ca_file '.*' cannot be used"):
         await hello(upstream)
 
 
@@ -258,7 +258,7 @@ async def test_tls_to_a_server_that_speaks_none_is_a_failed_connection(client: C
 
     async with raw_server(script) as server:
         upstream = client(server.url.replace("http:", "https:"), verify=False)
-        with pytest.raises(ConnectError, match="TLS failed: "):
+        with pytest.raises(ConnectError, match="it does not speak TLS: try http://"):
             await hello(upstream)
         await eventually(lambda: server.open == 0)
 
