@@ -70,9 +70,9 @@ def test_a_silent_machine_is_built_without_models_and_asked_again(
     machines.set("attic", offline=False)
     assert silent.code == 0
     assert "+ attic: 0 models, on chat, code" in silent.out
-    url = f"{machines.url('attic')}/v1/models"
+    url = f"{machines.url('attic')}/v1"
     assert silent.err.splitlines()[-1] == (
-        f"warning: 'attic' has no models: asked {url}: connection refused; "
+        f"warning: 'attic' has no models: {url}: connection refused; "
         "the next build, or `fleet lock attic`, probes it again"
     )
     assert "attic" not in json.loads((tmp_path / "fleet.lock").read_text())["providers"]
@@ -88,7 +88,7 @@ def test_a_default_machine_that_answers_404_is_told_last_with_its_url(
     ran = fleet("build")
     assert ran.code == 0
     assert ran.err.splitlines()[-1].startswith(
-        f"warning: default provider 'desk' has no models: asked {url}/nowhere/v1/models: answered 404; "
+        f"warning: default provider 'desk' has no models: {url}/nowhere/v1: '/models' returned 404; "
     )
 
 

@@ -32,4 +32,4 @@ def observation_text(seen: Observation) -> str:
 def probe_text(connection: ProviderConfig, seen: Observation) -> str:
     """The URL that was asked for the list, and why there is none."""
     unsent = seen.reason is not None and seen.reason.code in UNSENT
-    return f"{'not asked' if unsent else f'asked {connection.api_base}/models'}: {observation_text(seen)}"
+    return f"{'no request sent' if unsent else connection.api_base}: {observation_text(seen)}"
