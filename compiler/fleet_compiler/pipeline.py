@@ -14,7 +14,7 @@ from fleet_compiler.diagnostics.errors import StaleArtifactsError
 from fleet_compiler.emit.build_summary import Build, describe_changes, read_last_build, summarize_surface
 from fleet_compiler.emit.editor_schema import SCHEMA, editor_schema
 from fleet_compiler.emit.plan import MANIFEST, Change, Plan, line_counts, plan_outputs, write_outputs
-from fleet_compiler.emit.render import render_client, render_gateway, render_manifest, render_routing
+from fleet_compiler.emit.render import render_artifact, render_client
 from fleet_compiler.emit.tables import Resolved, resolve_connections, resolve_fleet, table_path
 from fleet_compiler.load import Loaded, load_fleet
 from fleet_compiler.lock.discover import ProbeLimits, Progress, discover, is_polled
@@ -108,8 +108,8 @@ def _stale_file(path: str, change: Change) -> StaleFile:
 def compile_fleet(loaded: Loaded, lock: Lock, root: str) -> Compiled:
     """Compile; pure: the same fleet.yaml and lock make the same bytes everywhere."""
     resolved = resolve_fleet(loaded.fleet, lock, root)
-    files = {"gateway.json": render_gateway(resolved.gateway)}
-    files |= {path: render_routing(table) for path, table in resolved.tables.items()}
+    files = {"gateway.json": render_artifact(resolved.gateway)}
+    files |= {path: render_artifact(table) for path, table in resolved.tables.items()}
     files |= {
         path: render_client(CLIENTS[kind].template, CLIENTS[kind].context(view))
         for path, (kind, view) in resolved.clients.items()
@@ -120,7 +120,7 @@ def compile_fleet(loaded: Loaded, lock: Lock, root: str) -> Compiled:
         lock=sha256_hex(canonical_json(lock.model_dump(mode="json", by_alias=True))),
         files={path: sha256_hex(content) for path, content in sorted(files.items())},
     )
-    files[MANIFEST] = render_manifest(manifest)
+    files[MANIFEST] = render_artifact(manifest)
     warnings = (
         *loaded.warnings,
         *lock_warnings(loaded.fleet, resolved, loaded.document),

@@ -1,21 +1,20 @@
-"""The schemas of fleet.lock and of the generated files, made from their models.
+"""Every JSON Schema of the repository; ``python -m docs.generate.schemas`` writes them to schema/.
 
-``python -m docs.generate.schemas`` writes them to schema/; fleet.yaml's own is written by hand.
-
-The string under a field in a model's source becomes its description. It is read from the source here rather
-than by pydantic (``use_attribute_docstrings``), which would cost every command 15 ms.
+Those of fleet.lock and of the generated files are pydantic's schemas of the contract, with a description and
+examples for each key; ``fleet_schema`` makes that of fleet.yaml.
 """
 
 from __future__ import annotations
 
-import ast
-import inspect
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import pairwise
 from typing import Any
 
+from jsonschema import Draft202012Validator
+
+from docs.generate.field_texts import field_descriptions
+from docs.generate.fleet_schema import fleet_schema
 from docs.generate.schema_examples import EXAMPLES
 from fleet_compiler.assets import SCHEMAS
 from fleet_compiler.lock import model as lock_model
@@ -30,48 +29,37 @@ GENERATED: dict[str, type[Artifact]] = {
     "manifest": Manifest,
 }
 
-SOURCES = (contract, lock_model)
-"""The modules that hold the models, each after those that its models derive from."""
 MODELS: dict[str, type[Artifact]] = {
     name: model
-    for source in SOURCES
+    for source in (contract, lock_model)
     for name, model in vars(source).items()
     if isinstance(model, type) and issubclass(model, Artifact)
 }
 
 
 def contract_schema(name: str) -> str:
-    """The text of ``schema/<name>.schema.json``."""
+    """Return the text of ``schema/<name>.schema.json``.
+
+    An example of a key is the one that its field declares, or, where that is only valid in fleet.yaml, what
+    the examples of whole files hold.
+    """
     schema: dict[str, Any] = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
     schema |= GENERATED[name].model_json_schema(by_alias=True)
-    descriptions, examples = field_descriptions(), field_examples(EXAMPLES)
-    for title, part in {schema["title"]: schema, **schema.get("$defs", {})}.items():
-        for field, info in MODELS[title].model_fields.items():
+    definitions = schema.get("$defs", {})
+    in_files = field_examples(EXAMPLES)
+    for title, part in {schema["title"]: schema, **definitions}.items():
+        model: type[Artifact] = MODELS[title]
+        descriptions = field_descriptions(model)
+        for field, info in model.model_fields.items():
             key = info.alias or field
+            declared = part["properties"][key].pop("examples", [])
+            validator = Draft202012Validator({"$defs": definitions, **part["properties"][key]})
+            valid = [example for example in declared if validator.is_valid(example)]
             part["properties"][key] |= {
-                "description": descriptions[title][field],
-                "examples": examples[title, key],
+                "description": descriptions[field],
+                "examples": valid or in_files[title, key],
             }
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
-
-
-def field_descriptions() -> dict[str, dict[str, str]]:
-    """Return the string under each field of the models, by class and field; a class has its base's too."""
-    found: dict[str, dict[str, str]] = {}
-    for source in SOURCES:
-        for node in ast.parse(inspect.getsource(source)).body:
-            if isinstance(node, ast.ClassDef):
-                bases = [base.id for base in node.bases if isinstance(base, ast.Name)]
-                inherited = {field: text for base in bases for field, text in found.get(base, {}).items()}
-                found[node.name] = inherited | dict(_described(node.body))
-    return found
-
-
-def _described(body: list[ast.stmt]) -> Iterator[tuple[str, str]]:
-    for statement, below in pairwise(body):
-        match statement, below:
-            case ast.AnnAssign(target=ast.Name(id=field)), ast.Expr(value=ast.Constant(value=str(text))):
-                yield field, " ".join(text.split())
 
 
 def field_examples(artifacts: Iterable[Artifact]) -> Mapping[tuple[str, str], list[Any]]:
@@ -98,6 +86,12 @@ def _with_parts(value: object) -> Iterator[Artifact]:
                 yield from _with_parts(part)
 
 
+def written_schemas() -> dict[str, str]:
+    """Return the text of every schema by the name of its file."""
+    made = {f"{name}.schema.json": contract_schema(name) for name in GENERATED}
+    return {"fleet.schema.json": fleet_schema(), **made}
+
+
 if __name__ == "__main__":
-    for name in GENERATED:
-        (SCHEMAS / f"{name}.schema.json").write_text(contract_schema(name), encoding="utf-8")
+    for file, text in written_schemas().items():
+        (SCHEMAS / file).write_text(text, encoding="utf-8")

@@ -45,7 +45,7 @@ def unmatched_globs(fleet: FleetConfig, lock: Lock, document: Document) -> list[
     found = []
     for name, provider in fleet.providers.items():
         entry = lock.providers.get(name)
-        ids = sorted(entry.models.keys() | provider.models.keys()) if entry is not None else []
+        ids = sorted(entry.models.keys() | provider.declared.keys()) if entry is not None else []
         for index, glob in enumerate(provider.include if ids else ()):
             if not any(admits(id, (glob,), ()) for id in ids):
                 message = f"'{short(glob)}' matches no model of provider '{name}', as far as fleet.lock knows"

@@ -6,7 +6,6 @@ import unicodedata
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from fleet_compiler.checks.references import may_use
 from fleet_compiler.clients import CLIENTS
 from fleet_compiler.config.model import FleetConfig, ProviderSettings
 from fleet_compiler.diagnostics.diagnostic import Diagnostic, Related
@@ -122,7 +121,7 @@ def _legacy_providers(fleet: FleetConfig, document: Document) -> Iterator[Diagno
 def _opencode_names(fleet: FleetConfig, document: Document) -> Iterator[Diagnostic]:
     surfaces = [surface for surface in fleet.surfaces.values() if surface.client == "opencode"]
     for name, provider in fleet.providers.items():
-        used = any(may_use(surface, name, provider) for surface in surfaces)
+        used = any(surface.may_use(name, provider.class_) for surface in surfaces)
         if not used or name not in OPENCODE_PROVIDERS or _is_namesake(name, provider):
             continue
         message = f"opencode knows a provider '{name}' of its own and may treat this one like that"
@@ -177,17 +176,17 @@ def _reads_same_key(one: ProviderSettings, other: ProviderSettings) -> bool:
 
 def _offers(name: str, provider: ProviderSettings, document: Document) -> Iterator[Diagnostic]:
     at: YamlPath = ("providers", name)
-    if provider.poll is False and not provider.models and provider.unlisted == "refuse":
+    if provider.poll is False and not provider.declared and provider.unlisted == "refuse":
         message = f"provider '{name}' is never asked and declares no models: it offers none"
         remedy = "add 'models', or delete 'poll: false'"
         yield document.diagnostic("F252", message, (*at, "poll"), help=remedy, severity="warning")
-    elif provider.class_ == "cloud" and not provider.models and not provider.include:
+    elif provider.class_ == "cloud" and not provider.declared and not provider.include:
         message = f"cloud '{name}' declares no models: all that it lists would be offered"
         remedy = "add 'models' with the ids you use, or 'include'"
         yield document.diagnostic("F253", message, at, key=True, help=remedy, severity="warning")
     written = document.data["providers"].get(name)
     listed_ids = isinstance(written, dict) and isinstance(written.get("models"), list)
-    for index, id in enumerate(provider.models):
+    for index, id in enumerate(provider.declared):
         if not admits(id, provider.include, provider.exclude):
             message = f"model '{short(id)}' is declared and yet kept out by 'include' or 'exclude'"
             place = (*at, "models", index if listed_ids else id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from fleet_compiler.config.model import FleetConfig, ProviderSettings, SurfaceSettings
+from fleet_compiler.config.model import FleetConfig, SurfaceSettings
 from fleet_compiler.diagnostics.diagnostic import Diagnostic, Related
 from fleet_compiler.diagnostics.text import nearest, short
 from fleet_compiler.document.document import Document, YamlPath
@@ -154,7 +154,7 @@ def _surface(
             message = f"surface '{name}' names unknown provider '{short(provider)}'"
             at: YamlPath = ("surfaces", name, "providers", index)
             yield document.diagnostic("F201", message, at, help=names.remedy(provider))
-    usable = {key for key, provider in fleet.providers.items() if may_use(surface, key, provider)}
+    usable = {key for key, provider in fleet.providers.items() if surface.may_use(key, provider.class_)}
     if not usable and not unknown and fleet.providers.keys() >= names.present:
         message = f"surface '{name}' may use no provider at all"
         remedy = "no provider is in both 'providers' and 'classes'; widen one of them"
@@ -162,12 +162,6 @@ def _surface(
     elif not unknown:
         yield from _surface_roles(fleet, name, surface, usable, document)
     yield from _surface_key(fleet, name, surface, document)
-
-
-def may_use(surface: SurfaceSettings, name: str, provider: ProviderSettings) -> bool:
-    """Whether the surface's `providers` and `classes` let it use the provider."""
-    named = surface.providers is None or name in surface.providers
-    return named and (surface.classes is None or provider.class_ in surface.classes)
 
 
 def _surface_roles(
@@ -231,7 +225,7 @@ def _keys(fleet: FleetConfig, document: Document) -> Iterator[Diagnostic]:
 def _models(fleet: FleetConfig, document: Document) -> Iterator[Diagnostic]:
     for name, provider in fleet.providers.items():
         mapped = not isinstance(_written_models(document, name), list)
-        for index, (id, facts) in enumerate(provider.models.items()):
+        for index, (id, facts) in enumerate(provider.declared.items()):
             at: YamlPath = ("providers", name, "models", id if mapped else index)
             if fault := model_id_problem(id, name):
                 message = f"model id '{short(id)}' {fault}"

@@ -13,19 +13,15 @@ from fleet_compiler.diagnostics.diagnostic import Diagnostic
 from fleet_compiler.diagnostics.errors import ConfigError
 from fleet_compiler.document.document import Document
 from fleet_runtime.artifacts.contract import (
-    KeyReference,
+    Artifact,
+    GatewayOptions,
     Legacy,
-    Limits,
     PollSettings,
     ProviderClass,
-    ProviderKind,
-    RoutedModel,
-    Seconds,
-    Sidecar,
-    Timeouts,
+    ProviderOptions,
 )
 
-DEFAULT_LISTEN = "127.0.0.1:8400"
+DEFAULT_LISTEN = str(GatewayOptions.model_fields["listen"].default)
 WILDCARDS = ("0.0.0.0", "[::]")
 
 _UNITS = {"B": 1, "kB": 1000, "KB": 1000, "MB": 1000**2, "GB": 1000**3}
@@ -34,7 +30,7 @@ _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([kKMG]?i?B)")
 
 
 class Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True)
+    model_config = Artifact.model_config
 
 
 def _root(url: object) -> object:
@@ -42,17 +38,9 @@ def _root(url: object) -> object:
     return url.rstrip("/").removesuffix("/v1").rstrip("/") if isinstance(url, str) else url
 
 
-def _base(url: object) -> object:
-    return url.rstrip("/") if isinstance(url, str) else url
-
-
 def _size(size: object) -> object:
     match = _SIZE.fullmatch(size) if isinstance(size, str) else None
     return int(Decimal(match[1]) * _UNITS[match[2]]) if match else size
-
-
-def _sizes(limits: object) -> object:
-    return {key: _size(size) for key, size in limits.items()} if isinstance(limits, dict) else limits
 
 
 def _sidecar(sidecar: object) -> object:
@@ -88,12 +76,16 @@ def _provider(name: str, entry: object) -> object:
     data = {"url": entry} if isinstance(entry, str) else entry
     if not isinstance(data, dict):
         return entry
-    url, api_base = data.get("url"), data.get("api_base")
+    url, api_base = _root(data.get("url")), data.get("api_base")
     if isinstance(url, str) and api_base is None:
-        data = {**data, "api_base": f"{_root(url)}/v1"}
+        api_base = f"{url}/v1"
     elif isinstance(api_base, str) and url is None:
-        data = {**data, "url": api_base}
-    return {"label": name, **data}
+        url, api_base = _root(api_base), api_base.rstrip("/")
+    filled = {"label": name, **data, "url": url, "api_base": api_base}
+    for key, normalise in (("sidecar", _sidecar), ("models", _models)):
+        if key in data:
+            filled[key] = normalise(data[key])
+    return filled
 
 
 def _surfaces(surfaces: object) -> object:
@@ -111,48 +103,32 @@ def _surface(name: str, entry: object) -> object:
 
 
 def _gateway(gateway: object) -> object:
-    """With the URL that clients are told: the address it listens on, or loopback for all addresses."""
-    if not isinstance(gateway, dict) or "url" in gateway:
+    """With the URL that clients use: the address it listens on, or loopback for all addresses."""
+    if not isinstance(gateway, dict):
         return gateway
-    listen = gateway.get("listen", DEFAULT_LISTEN)
-    if not isinstance(listen, str):
-        return gateway
-    host, _, port = listen.rpartition(":")
-    return {**gateway, "url": f"http://{'127.0.0.1' if host in WILDCARDS else host}:{port}"}
+    data = dict(gateway)
+    if isinstance(data.get("limits"), dict):
+        data["limits"] = {key: _size(size) for key, size in data["limits"].items()}
+    listen = data.get("listen", DEFAULT_LISTEN)
+    if "url" in data:
+        data["url"] = _root(data["url"])
+    elif isinstance(listen, str):
+        host, _, port = listen.rpartition(":")
+        data["url"] = f"http://{'127.0.0.1' if host in WILDCARDS else host}:{port}"
+    return data
 
 
-Url = Annotated[str, BeforeValidator(_root)]
 Role = Annotated[tuple[str, ...], BeforeValidator(_candidates)]
 
 
-class ProviderSettings(Part):
-    """One machine or cloud service.
+class ProviderSettings(ProviderOptions):
+    """A provider as fleet.yaml writes it, with the name that `declared` has there.
 
-    `url` is the server's root and `api_base` the prefix of its OpenAI API: ``<url>/v1``, or where
-    fleet.yaml names only an `api_base`, that one, and `url` is the same without a trailing ``/v1``.
-    `poll` is seconds, False for never, None for the rule (the inventory's interval; 300 s for a cloud;
-    never for a cloud with declared models).
+    `url` is the server's root and `api_base` the prefix of its OpenAI API: ``<url>/v1``; if fleet.yaml names
+    only an `api_base`, `url` is the same without a trailing ``/v1``.
     """
 
-    label: str
-    url: Url
-    api_base: Annotated[str, BeforeValidator(_base)]
-    kind: ProviderKind = "auto"
-    class_: Annotated[ProviderClass, Field(alias="class")] = "local"
-    api_key_env: str | None = None
-    api_key_file: str | None = None
-    sidecar: Annotated[Sidecar | None, BeforeValidator(_sidecar)] = None
-    models: Annotated[dict[str, RoutedModel], BeforeValidator(_models)] = {}
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    unlisted: Literal["refuse", "forward"] = "refuse"
-    formerly: tuple[str, ...] = ()
-    timeouts: Timeouts = Timeouts()
-    max_concurrency: Annotated[int, Field(gt=0)] | None = None
-    poll: Literal[False] | Seconds | None = None
-    verify: bool = True
-    ca_file: str | None = None
-    enabled: bool = True
+    model_config = ConfigDict(alias_generator=lambda field: "models" if field == "declared" else field)
 
 
 class SurfaceSettings(Part):
@@ -171,22 +147,14 @@ class SurfaceSettings(Part):
     legacy_provider: str | None = None
     key: str | None = None
 
-
-class GatewaySettings(Part):
-    """How the gateway listens; `url` is what clients are told, without a trailing slash."""
-
-    listen: str = DEFAULT_LISTEN
-    url: Url
-    hosts: tuple[str, ...] = ()
-    origins: tuple[str, ...] = ()
-    keys: dict[str, KeyReference] = {}
-    limits: Annotated[Limits, BeforeValidator(_sizes)] = Limits()
-    drain: Annotated[float, Field(ge=0)] = 30
-    state: str | None = None
+    def may_use(self, name: str, class_: ProviderClass) -> bool:
+        """Whether `providers` and `classes` let the surface use a provider."""
+        named = self.providers is None or name in self.providers
+        return named and (self.classes is None or class_ in self.classes)
 
 
 class FleetConfig(Part):
-    """A whole fleet.yaml. A role is an ordered list of model ids, first choice first."""
+    """A fleet.yaml. A role is an ordered list of model ids, first choice first."""
 
     version: Literal[1]
     default_provider: str
@@ -195,7 +163,7 @@ class FleetConfig(Part):
     namespaces: tuple[str, ...] = ()
     roles: dict[str, Role] = {}
     surfaces: Annotated[dict[str, SurfaceSettings], BeforeValidator(_surfaces)] = {}
-    gateway: Annotated[GatewaySettings, BeforeValidator(_gateway), Field(validate_default=True)] = {}  # type: ignore[assignment]
+    gateway: Annotated[GatewayOptions, BeforeValidator(_gateway), Field(validate_default=True)] = {}  # type: ignore[assignment]
     inventory: PollSettings = PollSettings()
 
 

@@ -17,8 +17,9 @@ from pydantic import ValidationError
 
 from fleet_compiler.assets import TEMPLATES
 from fleet_compiler.diagnostics.errors import FleetError
-from fleet_runtime.artifacts.contract import Artifact, GatewayConfig, Manifest, RoutingTable, to_data
+from fleet_runtime.artifacts.contract import Artifact, to_data
 
+ARTIFACT = "artifact.json.j2"
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=to_data)
 
 
@@ -26,16 +27,19 @@ class TemplateError(FleetError):
     """A template cannot be rendered, or does not say what it was given."""
 
 
-def render_gateway(gateway: GatewayConfig) -> bytes:
-    return _artifact("gateway.json.j2", "gateway", gateway)
-
-
-def render_routing(table: RoutingTable) -> bytes:
-    return _artifact("routing.json.j2", "table", table)
-
-
-def render_manifest(manifest: Manifest) -> bytes:
-    return _artifact("manifest.json.j2", "manifest", manifest)
+def render_artifact(artifact: Artifact) -> bytes:
+    """Return the file of an artifact: the template loops over its fields."""
+    content = _render(ARTIFACT, {"artifact": artifact}).encode()
+    try:
+        same = type(artifact).model_validate_json(content) == artifact
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_input=False)[0]
+        raise TemplateError(
+            f"template '{ARTIFACT}' does not render what it should: {fault['msg']}"
+        ) from error
+    if not same:
+        raise TemplateError(f"template '{ARTIFACT}' does not render all of what it was given")
+    return content
 
 
 def render_client(template: str, view: Mapping[str, Any]) -> bytes:
@@ -46,20 +50,6 @@ def render_client(template: str, view: Mapping[str, Any]) -> bytes:
     except json.JSONDecodeError as error:
         raise TemplateError(f"template '{template}' does not render JSON: {error}") from error
     return text.encode()
-
-
-def _artifact(template: str, name: str, artifact: Artifact) -> bytes:
-    content = _render(template, {name: artifact}).encode()
-    try:
-        same = type(artifact).model_validate_json(content) == artifact
-    except ValidationError as error:
-        fault = error.errors(include_url=False, include_input=False)[0]
-        raise TemplateError(
-            f"template '{template}' does not render what it should: {fault['msg']}"
-        ) from error
-    if not same:
-        raise TemplateError(f"template '{template}' does not render all of what it was given")
-    return content
 
 
 def _render(template: str, view: Mapping[str, Any]) -> str:
@@ -80,6 +70,7 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters["json"] = _json
+    environment.filters["members"] = _members
     environment.filters["facts"] = _facts
     environment.filters["inert"] = _inert
     return environment
@@ -96,6 +87,14 @@ def _inert(value: Any) -> str:
     return _json(value).replace("{env:", "\\u007benv:").replace("{file:", "\\u007bfile:")
 
 
-def _facts(value: Artifact) -> str:
-    """As `json`, without what says no more than the contract's defaults."""
-    return _json(value.model_dump(mode="json", by_alias=True, exclude_defaults=True))
+def _members(artifact: Artifact) -> list[tuple[str, Any]]:
+    """The keys of an artifact with their values, in the order of the contract."""
+    fields = type(artifact).model_fields
+    return [(field.alias or name, getattr(artifact, name)) for name, field in fields.items()]
+
+
+def _facts(value: Any) -> str:
+    """As `json`; an artifact without what says no more than the contract's defaults."""
+    if isinstance(value, Artifact):
+        value = value.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    return _json(value)

@@ -14,10 +14,12 @@ from fleet_compiler.lock.model import Lock, LockedProvider
 from fleet_runtime.artifacts.contract import (
     FLEET_TABLE,
     GatewayConfig,
+    GatewayOptions,
     KeyReference,
     ModelFacts,
     ProviderConfig,
     ProviderKind,
+    ProviderOptions,
     RoutedModel,
     RoutedProvider,
     RoutingTable,
@@ -49,19 +51,13 @@ def resolve_fleet(fleet: FleetConfig, lock: Lock, root: str) -> Resolved:
     tables = {FLEET_TABLE: fleet_table}
     for name, surface in sorted(fleet.surfaces.items()):
         tables[table_path(name)] = _surface_table(name, surface, fleet_table)
+    settings = {field: getattr(fleet.gateway, field) for field in GatewayOptions.model_fields}
     gateway = GatewayConfig(
         root=root,
-        listen=fleet.gateway.listen,
-        url=fleet.gateway.url,
-        hosts=fleet.gateway.hosts,
-        origins=fleet.gateway.origins,
-        keys=dict(sorted(fleet.gateway.keys.items())),
-        limits=fleet.gateway.limits,
-        drain=fleet.gateway.drain,
-        state=fleet.gateway.state,
         inventory=fleet.inventory,
         surfaces={name: table_path(name) for name in sorted(fleet.surfaces)},
         providers=resolve_connections(fleet),
+        **settings | {"keys": dict(sorted(fleet.gateway.keys.items()))},
     )
     return Resolved(gateway, tables, dict(_clients(fleet, gateway, tables)))
 
@@ -91,7 +87,9 @@ def _fleet_table(fleet: FleetConfig, lock: Lock) -> RoutingTable:
 def _surface_table(name: str, surface: SurfaceSettings, fleet_table: RoutingTable) -> RoutingTable:
     """The fleet's table as `surface` sees it: its own roles over those of the fleet, both without the
     machines that it may not use."""
-    providers = tuple(provider for provider in fleet_table.providers if _may_use(surface, provider))
+    providers = tuple(
+        provider for provider in fleet_table.providers if surface.may_use(provider.name, provider.class_)
+    )
     roles = {**fleet_table.roles, **_composite(surface.roles, fleet_table)}
     return fleet_table.model_copy(
         update={
@@ -103,11 +101,6 @@ def _surface_table(name: str, surface: SurfaceSettings, fleet_table: RoutingTabl
             "providers": providers,
         }
     )
-
-
-def _may_use(surface: SurfaceSettings, provider: RoutedProvider) -> bool:
-    named = surface.providers is None or provider.name in surface.providers
-    return named and (surface.classes is None or provider.class_ in surface.classes)
 
 
 def _composite(roles: Mapping[str, tuple[str, ...]], table: RoutingTable) -> Roles:
@@ -142,8 +135,8 @@ def _routed(name: str, provider: ProviderSettings, entry: LockedProvider | None)
         label=provider.label,
         class_=provider.class_,
         models={
-            id: _with_other_names(kind, id, declare(listed.get(id, ModelFacts()), provider.models.get(id)))
-            for id in sorted(listed.keys() | provider.models.keys())
+            id: _with_other_names(kind, id, declare(listed.get(id, ModelFacts()), provider.declared.get(id)))
+            for id in sorted(listed.keys() | provider.declared.keys())
             if admits(id, provider.include, provider.exclude)
         },
     )
@@ -156,28 +149,8 @@ def _with_other_names(kind: ProviderKind, id: str, facts: RoutedModel) -> Routed
 
 
 def _connection(name: str, provider: ProviderSettings) -> ProviderConfig:
-    return ProviderConfig(
-        name=name,
-        label=provider.label,
-        class_=provider.class_,
-        kind=provider.kind,
-        url=provider.url,
-        api_base=provider.api_base,
-        formerly=provider.formerly,
-        api_key_env=provider.api_key_env,
-        api_key_file=provider.api_key_file,
-        sidecar=provider.sidecar,
-        declared=dict(sorted(provider.models.items())),
-        include=provider.include,
-        exclude=provider.exclude,
-        unlisted=provider.unlisted,
-        timeouts=provider.timeouts,
-        max_concurrency=provider.max_concurrency,
-        poll=provider.poll,
-        verify=provider.verify,
-        ca_file=provider.ca_file,
-        enabled=provider.enabled,
-    )
+    settings = {field: getattr(provider, field) for field in ProviderOptions.model_fields}
+    return ProviderConfig(name=name, **settings | {"declared": dict(sorted(provider.declared.items()))})
 
 
 def _clients(

@@ -14,7 +14,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from fleet_compiler.diagnostics.errors import ProviderSilentError
 from fleet_compiler.lock.model import Lock
-from fleet_runtime.artifacts.contract import ModelFacts, ProviderConfig, Tokens
+from fleet_runtime.artifacts.contract import ModelFacts, ProviderConfig
+from fleet_runtime.artifacts.shapes import Tokens
 from fleet_runtime.dialects.facts import merge
 
 PATIENCE_SECONDS = 10.0

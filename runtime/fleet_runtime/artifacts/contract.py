@@ -1,17 +1,49 @@
 """The artifacts that the compiler writes and the gateway reads, as frozen pydantic models.
 
-generated/gateway.json, generated/routing/<surface>.json and generated/manifest.json. All lengths of time are
-seconds, sizes are bytes, contexts and outputs are tokens. A `null` or missing fact means "not known", never
-"none". The string under a field is its description in the JSON Schema.
+generated/gateway.json, generated/routing/<surface>.json and generated/manifest.json. All
+durations are seconds, sizes are bytes, contexts and outputs are tokens. A `null` or missing fact means "not
+known", never "none".
+
+What fleet.yaml and gateway.json both hold (`ProviderOptions`, `GatewayOptions` and their parts) is declared
+here once: the schema of fleet.yaml and its page are made from the field's type, default, examples and the
+text under it, fleet.yaml is parsed into it, and gateway.json is its dump.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from fleet_runtime.artifacts.shapes import (
+    KEYS,
+    MODELS,
+    NOT_EMPTY,
+    SIDECAR,
+    Bytes,
+    Concurrency,
+    Drain,
+    FileName,
+    FormerName,
+    Glob,
+    Grace,
+    Host,
+    Label,
+    Listen,
+    ModelName,
+    Origin,
+    PollSeconds,
+    Seconds,
+    Shape,
+    SurfaceReference,
+    Tokens,
+    Url,
+    UrlPath,
+    Variable,
+    reference,
+)
 
 FORMAT = 1
 
@@ -26,8 +58,7 @@ Purpose = Literal["chat", "embedding", "rerank", "transcription", "speech", "ima
 InputKind = Literal["text", "image", "audio", "video", "pdf"]
 Legacy = Literal["fallback", "strict"]
 
-Tokens = Annotated[int, Field(gt=0, le=2**53 - 1)]
-Seconds = Annotated[float, Field(ge=0.05)]
+_INPUT = {"description": "A kind of input.", "enum": list(get_args(InputKind)), "examples": ["image"]}
 
 FLEET_TABLE = "routing/_fleet.json"
 """The routing table of ``/v1`` and ``/providers/<name>``: every provider, the fleet's own roles."""
@@ -40,50 +71,52 @@ class Artifact(BaseModel):
 class ModelFacts(Artifact):
     """What is known of one model; every field may be unknown."""
 
-    name: str | None = None
-    """The name that people see; without one, the id."""
-    context: Tokens | None = None
+    name: ModelName | None = Field(None, examples=["DeepSeek V3"])
+    """The name that people see. Default: the id."""
+    context: Tokens | None = Field(None, examples=[131072])
     """Size of the context window in tokens."""
     context_source: ContextSource | None = None
-    """Where `context` is known from, best first: fleet.yaml, the running server, its list, or the model's own
-    file, which is only an upper bound."""
-    output: Tokens | None = None
-    """The most tokens of one answer."""
-    input: tuple[InputKind, ...] | None = None
-    """What the model can be given."""
-    tools: bool | None = None
+    """Where `context` is known from, best first: fleet.yaml, the running server, its model list, or the
+    model's own file, which is only an upper bound."""
+    output: Tokens | None = Field(None, examples=[8192])
+    """The most tokens of one response; less than `context`."""
+    input: Annotated[tuple[Annotated[InputKind, Shape(_INPUT)], ...], NOT_EMPTY] | None = Field(
+        None, examples=[["text", "image"]]
+    )
+    """What the model accepts as input."""
+    tools: bool | None = Field(None, examples=[True])
     """Whether the model can call tools."""
-    reasoning: bool | None = None
-    """Whether the model thinks before it answers."""
-    purpose: Purpose | None = None
-    """What the model is for."""
+    reasoning: bool | None = Field(None, examples=[True])
+    """Whether the model reasons before it responds."""
+    purpose: Purpose | None = Field(None, examples=["embedding"])
+    """What the model is for. Coding clients are offered `chat` models only."""
     aliases: tuple[str, ...] = ()
-    """Other ids under which the machine itself takes requests for this model."""
+    """Other ids under which the provider itself accepts requests for this model."""
 
 
 class RoutedModel(ModelFacts):
     """A model as a surface may use it; a hidden one is routable and not listed."""
 
-    hidden: bool = False
-    """Whether lists leave the model out; requests reach it all the same."""
+    hidden: bool = Field(False, examples=[True])
+    """`true`: requests reach it, lists leave it out."""
 
 
 class RoutedProvider(Artifact):
-    """A machine on a surface, with what it lists (lock and fleet.yaml merged), sorted by id."""
+    """A provider on a surface, with its models (lock and fleet.yaml merged), sorted by id."""
 
     name: str
     """The provider's name; the part of a composite id before its first slash."""
     label: str
     """The name that people see."""
     class_: ProviderClass = Field(alias="class")
-    """`local`: one's own machine. `cloud`: a paid service; no request goes to it unless an id or a role names
+    """`local`: your own hardware. `cloud`: a paid service; it gets a request only if an id or a role names
     it."""
     models: dict[str, RoutedModel]
-    """What it offers, by the machine's own ids."""
+    """The models that it offers, by its own ids."""
 
 
 class RoutingTable(Artifact):
-    """generated/routing/<surface>.json: all that resolving a model on one surface needs."""
+    """generated/routing/<surface>.json: everything that resolving a model on one surface needs."""
 
     format: Literal[1] = 1
     """The version of this format."""
@@ -92,7 +125,7 @@ class RoutingTable(Artifact):
     label: str
     """The name that people see."""
     base: str
-    """What stands before `/v1` in the surface's paths; empty in the fleet's own table."""
+    """The prefix of the surface's paths, before `/v1`; empty in the fleet's own table."""
     default_provider: str
     """The provider that bare ids belong to."""
     legacy: Legacy
@@ -100,7 +133,7 @@ class RoutingTable(Artifact):
     names: dict[str, str]
     """Every name and former name of every provider of the fleet, and its present name."""
     namespaces: tuple[str, ...]
-    """Prefixes, without their slash, that are taken off an id."""
+    """Prefixes, without their slash, that are removed from an id."""
     aliases: dict[str, str]
     """Exact old ids, and the composite id that each means now."""
     roles: dict[str, tuple[str, ...]]
@@ -110,128 +143,152 @@ class RoutingTable(Artifact):
 
 
 class Timeouts(Artifact):
-    """Limits of one request in seconds; there is none on its total time."""
+    """Limits of one request in seconds; the total time has none."""
 
-    connect: Seconds = 5
-    """Seconds until the connection stands."""
-    first_byte: Seconds = 600
-    """Seconds until the first byte of the answer; loading a model counts."""
-    idle: Seconds = 300
-    """Seconds between two pieces of an answer."""
+    connect: Seconds = Field(5, examples=[2])
+    """Seconds until the connection is established."""
+    first_byte: Seconds = Field(600, examples=[120])
+    """Seconds until the first byte of the response; loading a model counts."""
+    idle: Seconds = Field(300, examples=[60])
+    """Seconds between two chunks of a response."""
 
 
 class Sidecar(Artifact):
-    """A second server of the same machine that stands before it."""
+    """A second server in front of a provider, on the same host."""
 
-    url: str
-    """The root of the sidecar."""
-    paths: tuple[str, ...] = ("/v1/chat/completions", "/v1/completions")
-    """The paths, below that root, that go through it."""
+    url: Url
+    """The root URL of the sidecar."""
+    paths: Annotated[tuple[UrlPath, ...], NOT_EMPTY] = Field(
+        ("/v1/chat/completions", "/v1/completions"), examples=[["/v1/chat/completions", "/v1/responses"]]
+    )
+    """Paths, below the sidecar's root, that go through it."""
 
 
-class ProviderConfig(Artifact):
-    """How the gateway reaches one provider. Files are relative to the gateway's `root`."""
-
+class Named(Artifact):
     name: str
     """The provider's name."""
-    label: str
-    """The name that people see."""
-    class_: ProviderClass = Field(alias="class")
-    """`local`: one's own machine. `cloud`: a paid service; no request goes to it unless an id or a role names
+
+
+class ProviderOptions(Artifact):
+    """What fleet.yaml sets of one provider. Files are relative to fleet.yaml."""
+
+    label: Label = Field(examples=["Sam's desktop"])
+    """The name that people see. Default: the provider's name."""
+    class_: Annotated[ProviderClass, Shape(reference("class"))] = Field("local", alias="class")
+    """`local`: your own hardware. `cloud`: a paid service; it gets a request only if an id or a role names
     it."""
-    kind: ProviderKind
-    """The software that answers; `auto` is recognised from its answers."""
-    url: str
-    """The server's root."""
-    api_base: str
-    """The prefix of its OpenAI API, mostly `<url>/v1`."""
-    formerly: tuple[str, ...] = ()
-    """Former names, honoured in ids and favorites."""
-    api_key_env: str | None = None
-    """The environment variable that holds the provider's key."""
-    api_key_file: str | None = None
-    """The file that holds the provider's key, relative to `root`."""
-    sidecar: Sidecar | None = None
-    """What chat and completions of this machine go through."""
-    declared: dict[str, RoutedModel] = {}
-    """The models of fleet.yaml, by id; they count as listed."""
-    include: tuple[str, ...] = ()
-    """Globs; if there are any, only ids that match one of them are offered."""
-    exclude: tuple[str, ...] = ()
-    """Globs; ids that match one of them are refused."""
-    unlisted: Literal["refuse", "forward"] = "refuse"
-    """What is done with ids that the machine does not list."""
-    timeouts: Timeouts = Timeouts()
-    """Limits of one request."""
-    max_concurrency: Annotated[int, Field(gt=0)] | None = None
-    """The most requests that the machine gets at a time; null for no limit."""
-    poll: Seconds | Literal[False] | None = None
-    """Seconds between looks at it. False: never. Null: the fleet's interval; 300 for a cloud; never for a
-    cloud with declared models."""
-    verify: bool = True
+    kind: ProviderKind = Field("auto", examples=["llama-swap"])
+    """The server software. `auto` recognises it from its responses."""
+    url: Url
+    """The root URL of the server. A trailing `/v1` is dropped."""
+    api_base: Url = Field(examples=["https://api.example.com/openai/v3"])
+    """URL of the OpenAI API itself, instead of `url`, if its path is not `/v1`."""
+    formerly: tuple[FormerName, ...] = Field((), examples=[["sam-pc"]])
+    """Former names of this provider, still valid in model ids and favorites."""
+    api_key_env: Variable | None = Field(None, examples=["DEEPSEEK_API_KEY"])
+    """Environment variable from which the gateway reads this provider's key. While it is not set the provider
+    is disabled."""
+    api_key_file: FileName | None = Field(None, examples=["secrets/deepseek.key"])
+    """File from which the gateway reads this provider's key, relative to fleet.yaml."""
+    sidecar: Annotated[Sidecar | None, Shape(SIDECAR)] = Field(None, examples=["http://100.101.41.16:8402"])
+    """A second server on the same host that chat and completions go through: its URL, or `{url, paths}`."""
+    declared: Annotated[dict[str, RoutedModel], Shape(MODELS)] = Field(
+        {}, examples=[["qwen3-8b"], {"deepseek-chat": {"context": 131072, "output": 8192}}]
+    )
+    """Models of this provider: a list of ids, or a mapping from id to facts. They count as listed by the
+    provider."""
+    include: tuple[Glob, ...] = Field((), examples=[["qwen3-*"]])
+    """Globs; with any, only models whose id matches one of them are offered."""
+    exclude: tuple[Glob, ...] = Field((), examples=[["*-base"]])
+    """Globs; models whose id matches one of them are rejected."""
+    unlisted: Literal["refuse", "forward"] = Field("refuse", examples=["forward"])
+    """What to do with ids that are not in the model list: `refuse` them (404) or `forward` them."""
+    timeouts: Annotated[Timeouts, Shape(reference("timeouts"))] = Timeouts()
+    """Limits of one request in seconds; the total time has none."""
+    max_concurrency: Concurrency | None = Field(None, examples=[4])
+    """The most requests that the provider gets at a time. Default: no limit."""
+    poll: PollSeconds | None = Field(None, examples=[60, False])
+    """Seconds between probes of this provider, or `false`: never probed, its declared models are its list.
+    Default: the interval of `inventory`; 300 for a cloud; never for a cloud with declared models."""
+    verify: bool = Field(True, examples=[False])
     """Whether the certificate of an https URL is checked."""
-    ca_file: str | None = None
-    """The certificate authority of the machine's certificate, a file relative to `root`."""
-    enabled: bool = True
-    """Whether requests are sent to it."""
+    ca_file: FileName | None = Field(None, examples=["certs/home-ca.pem"])
+    """File with the certificate authority that signed this provider's certificate, relative to fleet.yaml."""
+    enabled: bool = Field(True, examples=[False])
+    """`false` keeps the provider in the file and sends it nothing."""
+
+
+class ProviderConfig(ProviderOptions, Named):
+    """How the gateway reaches one provider. Files are relative to the gateway's `root`."""
 
 
 class KeyReference(Artifact):
     """Where one of the gateway's own keys is read from."""
 
-    env: str | None = None
-    """The environment variable that holds the key."""
-    file: str | None = None
-    """The file that holds the key, relative to `root`."""
-    surfaces: tuple[str, ...] | None = None
-    """The only surfaces that the key opens; null for all."""
+    env: Variable | None = Field(None, examples=["FLEET_KEY_LAPTOP"])
+    """Environment variable from which the gateway reads the key."""
+    file: FileName | None = Field(None, examples=["secrets/laptop.key"])
+    """File from which the gateway reads the key, relative to fleet.yaml."""
+    surfaces: Annotated[tuple[SurfaceReference, ...], NOT_EMPTY] | None = Field(None, examples=[["opencode"]])
+    """The only surfaces that the key opens. Default: all."""
 
 
 class Limits(Artifact):
     """Sizes of what a client may send, in bytes."""
 
-    body: Annotated[int, Field(gt=0)] = 100_000_000
-    """The largest body of a request, in bytes."""
-    head: Annotated[int, Field(gt=0)] = 65_536
-    """The largest head of a request, in bytes."""
+    body: Bytes = Field(100_000_000, examples=["20MB"])
+    """The largest body of a request."""
+    head: Bytes = Field(65_536, examples=["32KiB"])
+    """The largest request line and headers of a request."""
 
 
 class PollSettings(Artifact):
-    """How often machines are looked at, in seconds."""
+    """How often providers are probed, in seconds."""
 
-    interval: Seconds = 10
-    """Seconds between two looks at a machine."""
-    timeout: Seconds = 2
-    """Seconds that one look may take."""
-    grace: Annotated[float, Field(ge=0)] = 30
-    """Seconds that a machine's last list is kept after it fell silent."""
+    interval: Seconds = Field(10, examples=[5])
+    """Seconds between two probes of a provider."""
+    timeout: Seconds = Field(2, examples=[1])
+    """Seconds that one probe may take."""
+    grace: Grace = Field(30, examples=[60])
+    """Seconds that a provider's last model list is kept after it stopped responding."""
 
 
-class GatewayConfig(Artifact):
-    """generated/gateway.json: where the gateway listens, and how it reaches each machine."""
-
+class GeneratedConfig(Artifact):
     format: Literal[1] = 1
     """The version of this format."""
     root: str = ".."
     """The folder of fleet.yaml, from the generated folder."""
-    listen: str
-    """The host and port that the gateway listens on."""
-    url: str
-    """The address that clients are told."""
-    hosts: tuple[str, ...] = ()
-    """Host names that requests may use beside those of `listen` and `url`."""
-    origins: tuple[str, ...] = ()
+
+
+class GatewayOptions(Artifact):
+    """What fleet.yaml sets of the gateway."""
+
+    listen: Listen = Field("127.0.0.1:8400", examples=["127.0.0.1:8400"])
+    """Host and port that the gateway listens on."""
+    url: Url = Field(examples=["http://fleet.local:8400"])
+    """URL under which clients reach the gateway. Default: http and the `listen` address."""
+    hosts: tuple[Host, ...] = Field((), examples=[["fleet.local"]])
+    """Host names that requests may use in addition to those of `listen` and `url`."""
+    origins: tuple[Origin, ...] = Field((), examples=[["https://chat.example.com"]])
     """Origins of web pages that may call the gateway (CORS)."""
-    keys: dict[str, KeyReference] = {}
-    """The keys that open the gateway, by name; without any it is open to whoever reaches it."""
-    limits: Limits = Limits()
+    keys: Annotated[dict[str, KeyReference], Shape(KEYS)] = Field(
+        {}, examples=[{"laptop": {"env": "FLEET_KEY_LAPTOP"}}]
+    )
+    """Keys that open the gateway, by name. Without any, it is open to everyone who reaches it."""
+    limits: Limits = Field(Limits(), examples=[{"body": "20MB"}])
     """Sizes of what a client may send."""
-    drain: Annotated[float, Field(ge=0)] = 30
+    drain: Drain = Field(30, examples=[10])
     """Seconds that requests get to finish when the gateway stops."""
-    state: str | None = None
-    """The SQLite file of favorites and history, relative to `root`; null for the usual place."""
+    state: FileName | None = Field(None, examples=["/var/lib/fleet/state.db"])
+    """The SQLite file with favorites and history, relative to fleet.yaml. Default: `.fleet/state.db`, or
+    `$STATE_DIRECTORY/state.db`."""
+
+
+class GatewayConfig(GatewayOptions, GeneratedConfig):
+    """generated/gateway.json: where the gateway listens, and how it reaches each provider."""
+
     inventory: PollSettings = PollSettings()
-    """How often machines are looked at."""
+    """How often providers are probed."""
     surfaces: dict[str, str]
     """Each surface's routing table, a path inside the generated folder."""
     providers: tuple[ProviderConfig, ...]

@@ -11,8 +11,6 @@ from pydantic import BaseModel, ValidationError
 from fleet_compiler.clients import CLIENTS
 from fleet_compiler.config.model import (
     FleetConfig,
-    GatewaySettings,
-    Part,
     ProviderSettings,
     SurfaceSettings,
     parse_fleet,
@@ -33,7 +31,7 @@ PAIRS: list[tuple[dict[str, Any], type[BaseModel], set[str]]] = [
     (DEFINITIONS["model"], contract.RoutedModel, {"aliases", "context_source"}),
     (DEFINITIONS["timeouts"], contract.Timeouts, set()),
     (DEFINITIONS["surface"], SurfaceSettings, set()),
-    (DEFINITIONS["gateway"], GatewaySettings, set()),
+    (DEFINITIONS["gateway"], contract.GatewayOptions, set()),
     (DEFINITIONS["gateway"]["properties"]["limits"], contract.Limits, set()),
     (DEFINITIONS["key"], contract.KeyReference, set()),
     (DEFINITIONS["inventory"], contract.PollSettings, set()),
@@ -105,7 +103,7 @@ def bare_instance(model: type[BaseModel], settings: dict[str, Any] | None = None
         return FleetConfig.model_validate(document).providers["box"]
     if model is SurfaceSettings:
         return FleetConfig.model_validate({**HEAD, "surfaces": {"a": given}}).surfaces["a"]
-    if model is GatewaySettings:
+    if model is contract.GatewayOptions:
         return FleetConfig.model_validate({**HEAD, "gateway": given}).gateway
     if model is contract.Limits:
         return FleetConfig.model_validate({**HEAD, "gateway": {"limits": given}}).gateway.limits
@@ -119,13 +117,13 @@ def test_what_the_model_requires_the_schema_requires(
     part: dict[str, Any], model: type[BaseModel], unwritten: set[str]
 ) -> None:
     """What reading fills in (labels, URLs, the rule for legacy ids) nobody has to write."""
-    filled = {
+    filled: dict[Any, set[str]] = {
         ProviderSettings: {"label", "url", "api_base"},
         SurfaceSettings: {"label", "legacy"},
-        GatewaySettings: {"url"},
+        contract.GatewayOptions: {"url"},
     }
     required = {key for key, name in names_of(model).items() if model.model_fields[name].is_required()}
-    written = required - filled.get(model, set()) if issubclass(model, Part) else required
+    written = required - filled.get(model, set())
     assert set(part.get("required", ())) == written
 
 

@@ -58,8 +58,8 @@ def test_api_base_stands_for_the_url() -> None:
         ("api_key_file: box.key", "api_key_file", "box.key"),
         ("sidecar: https://side.lan/v1/", "sidecar", Sidecar(url="https://side.lan")),
         ("sidecar: {url: http://s:1, paths: [/x]}", "sidecar", Sidecar(url="http://s:1", paths=("/x",))),
-        ("models: [a, b]", "models", {"a": RoutedModel(), "b": RoutedModel()}),
-        ("models: {a: , b: {}}", "models", {"a": RoutedModel(), "b": RoutedModel()}),
+        ("models: [a, b]", "declared", {"a": RoutedModel(), "b": RoutedModel()}),
+        ("models: {a: , b: {}}", "declared", {"a": RoutedModel(), "b": RoutedModel()}),
         ("include: ['a*']", "include", ("a*",)),
         ("exclude: ['b*']", "exclude", ("b*",)),
         ("unlisted: forward", "unlisted", "forward"),
@@ -86,7 +86,7 @@ def test_facts_of_a_declared_model_arrive_and_its_context_is_configured() -> Non
     model = box(
         "models: {a: {name: A, context: 4096, output: 512, tools: true, reasoning: false,"
         " input: [text, image], purpose: chat, hidden: true}}"
-    ).models["a"]
+    ).declared["a"]
     assert model == RoutedModel(
         name="A",
         context=4096,

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet_compiler.emit import render
-from fleet_compiler.emit.render import TemplateError, render_client, render_routing
+from fleet_compiler.emit.render import TemplateError, render_artifact, render_client
 from fleet_runtime.artifacts.contract import RoutedModel, RoutedProvider, RoutingTable
 
 TEXT = st.text(min_size=1)
@@ -37,17 +37,17 @@ def table(ids: list[str], label: str = "desk") -> RoutingTable:
 
 @given(st.lists(TEXT, unique=True), TEXT)
 def test_any_text_survives_the_templates(ids: list[str], label: str) -> None:
-    rendered = render_routing(table(ids, label))
+    rendered = render_artifact(table(ids, label))
     assert RoutingTable.model_validate_json(rendered) == table(ids, label)
 
 
 def test_text_is_written_as_it_is() -> None:
     """Jinja's own filter would write ``\\u0026``."""
-    assert "<b> & 'x' é 模" in render_routing(table(["<b> & 'x' é 模"])).decode()
+    assert "<b> & 'x' é 模" in render_artifact(table(["<b> & 'x' é 模"])).decode()
 
 
 def test_what_looks_like_a_template_is_not_run() -> None:
-    assert '"{{ 7 * 7 }}"' in render_routing(table(["{{ 7 * 7 }}"])).decode()
+    assert '"{{ 7 * 7 }}"' in render_artifact(table(["{{ 7 * 7 }}"])).decode()
 
 
 @given(TEXT)
@@ -80,20 +80,20 @@ def templates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     ("template", "message"),
     [
         ("{% if %}", "cannot be rendered"),
-        ("{{ table.nothing }}", "cannot be rendered"),
+        ("{{ artifact.nothing }}", "cannot be rendered"),
         ("{", "does not render what it should: Invalid JSON"),
         ('{"format": 1}', "does not render what it should: Field required"),
         ('{"format": 1, "other": 2}', "does not render what it should: "),
     ],
 )
 def test_a_broken_template_is_named(templates: Path, template: str, message: str) -> None:
-    (templates / "routing.json.j2").write_text(template)
-    with pytest.raises(TemplateError, match=rf"template 'routing\.json\.j2' {message}"):
-        render_routing(table(["m"]))
+    (templates / "artifact.json.j2").write_text(template)
+    with pytest.raises(TemplateError, match=rf"template 'artifact\.json\.j2' {message}"):
+        render_artifact(table(["m"]))
 
 
 def test_a_template_cannot_change_what_is_routed(templates: Path) -> None:
     whole = json.dumps(table(["m"]).model_dump(mode="json", by_alias=True))
-    (templates / "routing.json.j2").write_text(whole.replace("desk/x", "elsewhere/x"))
+    (templates / "artifact.json.j2").write_text(whole.replace("desk/x", "elsewhere/x"))
     with pytest.raises(TemplateError, match="does not render all"):
-        render_routing(table(["m"]))
+        render_artifact(table(["m"]))
