@@ -20,7 +20,7 @@ from fleet_runtime.dialects.status_reason import reason_remedy, reason_text
 from fleet_runtime.gateway.live_snapshot import LiveSnapshot
 from fleet_runtime.gateway.service import Service
 from fleet_runtime.providers.lock_drift import find_drift
-from fleet_runtime.store.sqlite import StatusChange
+from fleet_runtime.store.rows import StatusChange
 
 KEEP_ALIVE_SECONDS = 15.0
 EVENTS = """\

@@ -15,7 +15,8 @@ from typing import TypeVar
 
 from fleet_runtime.catalog.favorites import Favorites, FavoritesChange
 from fleet_runtime.event_log import Event
-from fleet_runtime.store.sqlite import Database, StatusChange, StoreUnavailableError
+from fleet_runtime.store.rows import StatusChange
+from fleet_runtime.store.sqlite import Database, StoreUnavailableError
 
 __all__ = ["StatusChange", "Store", "StoreUnavailableError", "keep_history", "state_path"]
 

@@ -26,7 +26,8 @@ from fleet_runtime.catalog.favorites import (
     VersionConflictError,
 )
 from fleet_runtime.event_log import EventLog
-from fleet_runtime.store.sqlite import HISTORY_ROWS, MIGRATIONS
+from fleet_runtime.store.schema import MIGRATIONS
+from fleet_runtime.store.sqlite import HISTORY_ROWS
 from fleet_runtime.store.store import StatusChange, Store, StoreUnavailableError, keep_history, state_path
 
 pytestmark = pytest.mark.anyio
@@ -255,7 +256,7 @@ async def test_fault_30_a_damaged_page_elsewhere_loses_no_favorite(path: Path) -
     path.write_bytes(data)
     async with opened(path) as store:
         assert store.favorites == before
-        assert "2 favorites were saved" in fault(store)
+        assert "rescued 2 favorites" in fault(store)
 
 
 async def test_fault_30_a_file_damaged_under_the_running_gateway_is_written_anew(path: Path) -> None:

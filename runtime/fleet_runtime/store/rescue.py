@@ -1,0 +1,143 @@
+"""What can still be read of a state file that is damaged or cannot be opened for writing.
+
+Every row is judged alone. A file whose first page is damaged, or whose end is missing, is not a database to
+SQLite any more. But that page describes the tables, and is the same in all files of one version, so that a
+copy in memory with the page of a new file often shows the rows again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from fleet_runtime.catalog.favorites import Favorite, Favorites
+from fleet_runtime.store.rows import StatusChange, is_id, parse_favorite, parse_status_change, parse_version
+from fleet_runtime.store.schema import STATE_ERRORS, prepare
+
+MAX_ROWS = 10_000
+MAX_IMAGE_BYTES = 64_000_000
+
+Rows = list[tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class RescuedState:
+    """`history` is oldest first."""
+
+    favorites: Favorites
+    history: tuple[StatusChange, ...] = ()
+
+
+def rescue_state(path: Path) -> RescuedState:
+    """Return every good row of the file; never raises.
+
+    If a favorite is missing, the list takes a version that no reader has seen: the time in seconds.
+    """
+    views = [read for view in (_read_only, _with_new_first_page) for read in _tables(view, path)]
+    favorites, complete = max((view["favorites"] for view in views), key=_worth, default=([], False))
+    versions, _ = max((view["favorites_version"] for view in views), key=_worth, default=([], False))
+    history, _ = max((view["status_history"] for view in views), key=_worth, default=([], False))
+    changes = (parse_status_change(row[1:]) for row in history)
+    return RescuedState(
+        _favorites(favorites, versions, complete), tuple(change for change in changes if change is not None)
+    )
+
+
+def _favorites(rows: Rows, versions: Rows, complete: bool) -> Favorites:
+    """The good favorites in their order; one without a time gets the present one."""
+    now = time.time()
+    found: dict[str, tuple[float, Favorite]] = {}
+    for id, position, added_at in rows:
+        favorite = parse_favorite(id, added_at)
+        complete &= favorite is not None
+        if favorite is None and is_id(id):
+            favorite = Favorite(id, now)
+        if favorite is not None:
+            place = position if isinstance(position, int) else MAX_ROWS
+            complete &= isinstance(position, int) and favorite.id not in found
+            found.setdefault(favorite.id, (place, favorite))
+    items = tuple(favorite for _, favorite in sorted(found.values(), key=lambda pair: pair[0]))
+    known = [version for row in versions if (version := parse_version(row[0])) is not None]
+    complete &= len(known) == len(versions) == 1
+    return Favorites(known[0] if complete else max([int(now), *(one + 1 for one in known)]), items)
+
+
+def _worth(read: tuple[Rows, bool]) -> tuple[bool, int]:
+    rows, complete = read
+    return complete, len(rows)
+
+
+def _tables(
+    view: Callable[[Path], contextlib.AbstractContextManager[sqlite3.Connection]], path: Path
+) -> Iterator[dict[str, tuple[Rows, bool]]]:
+    """The rows of each table as a view of the file shows them; nothing if it shows none."""
+    widths = {"favorites": 3, "favorites_version": 1, "status_history": 5}
+    with contextlib.suppress(*STATE_ERRORS, OSError, ValueError), view(path) as connection:
+        connection.text_factory = _decode
+        yield {table: _rows(connection, table, width) for table, width in widths.items()}
+
+
+@contextlib.contextmanager
+def _read_only(path: Path) -> Iterator[sqlite3.Connection]:
+    """The file with its log; without it if that fails, as it may in a folder that is read-only."""
+    for flags in ("mode=ro", "mode=ro&immutable=1"):
+        connection = sqlite3.connect(f"file:{quote(str(path.absolute()))}?{flags}", uri=True)
+        with contextlib.closing(connection):
+            try:
+                connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+            except STATE_ERRORS:
+                continue
+            yield connection
+            return
+    raise sqlite3.OperationalError("it cannot be read")
+
+
+@contextlib.contextmanager
+def _with_new_first_page(path: Path) -> Iterator[sqlite3.Connection]:
+    """A copy in memory with the first page of a new file and a whole number of pages."""
+    if path.stat().st_size > MAX_IMAGE_BYTES:
+        raise ValueError("it is too large to be copied")
+    with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        prepare(connection)
+        new = connection.serialize()
+        size = int.from_bytes(new[16:18], "big")
+        old = path.read_bytes()
+        pages = max(-(-len(old) // size), len(new) // size)
+        image = bytearray(new[:size] + old[size:]).ljust(pages * size, b"\0")
+        image[28:32] = pages.to_bytes(4, "big")
+        connection.deserialize(bytes(image))
+        yield connection
+
+
+def _decode(text: bytes) -> str | bytes:
+    """Text that is not UTF-8 stays bytes, which no good row holds, so that this row alone is lost."""
+    try:
+        return text.decode()
+    except UnicodeDecodeError:
+        return text
+
+
+def _rows(connection: sqlite3.Connection, table: str, width: int) -> tuple[Rows, bool]:
+    """The rows of a table in their order, and whether these are all.
+
+    Read from both ends: a damaged page in the middle hides what lies behind it from one side only.
+    """
+    read: dict[int, tuple[Any, ...]] = {}
+    complete = True
+    for order in ("ASC", "DESC"):
+        query = f"SELECT rowid, * FROM {table} NOT INDEXED ORDER BY rowid {order} LIMIT {MAX_ROWS}"  # noqa: S608
+        try:
+            for number, *row in connection.execute(query):
+                if len(row) != width:
+                    return [], False
+                read[number] = tuple(row)
+            break
+        except STATE_ERRORS:
+            complete = False
+    return [read[number] for number in sorted(read)], complete

@@ -1,0 +1,62 @@
+"""What a row of the state file means, and which rows mean nothing. Pure.
+
+SQLite stores any type in any column, so that a damaged file may pass its own check and still hold an id that
+is a number, or a time that is text.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from fleet_runtime.catalog.favorites import Favorite
+
+MAX_VERSION: Final = 1 << 53
+"""The largest integer that every reader of JSON keeps exact."""
+MAX_TEXT: Final = 10_000
+MAX_TIME: Final = 1e11
+
+
+@dataclass(frozen=True, slots=True)
+class StatusChange:
+    """A provider's status from `at` (unix seconds) on."""
+
+    provider: str
+    status: str
+    reason: str | None
+    at: float
+
+
+def parse_version(value: Any) -> int | None:
+    """Return the version of a list of favorites, None if it is not one."""
+    return value if isinstance(value, int) and 0 <= value <= MAX_VERSION else None
+
+
+def parse_favorite(id: Any, added_at: Any) -> Favorite | None:
+    """Return the favorite of a row (`added_at` in unix seconds), None if the row is not one."""
+    moment = _time(added_at)
+    return None if moment is None or not is_id(id) else Favorite(id, moment)
+
+
+def is_id(value: Any) -> bool:
+    return _is_text(value) and value != "" and all(char >= " " and char != "\x7f" for char in value)
+
+
+def parse_status_change(row: Sequence[Any]) -> StatusChange | None:
+    """Return the entry of the history in (provider, status, reason, at), None if the row is not one."""
+    provider, status, reason, at = row
+    moment = _time(at)
+    if moment is None or not (_is_text(provider) and _is_text(status)):
+        return None
+    return StatusChange(provider, status, reason, moment) if reason is None or _is_text(reason) else None
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= MAX_TEXT
+
+
+def _time(value: Any) -> float | None:
+    is_number = isinstance(value, int | float) and math.isfinite(value)
+    return float(value) if is_number and 0 <= value <= MAX_TIME else None

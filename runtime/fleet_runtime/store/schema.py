@@ -1,0 +1,76 @@
+"""The tables of the state file, and how an older file gets them."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+
+MIGRATIONS = (
+    (
+        "CREATE TABLE favorites (id TEXT PRIMARY KEY, position INTEGER NOT NULL, added_at REAL NOT NULL)",
+        "CREATE TABLE favorites_version (version INTEGER NOT NULL)",
+        "INSERT INTO favorites_version VALUES (0)",
+        "CREATE TABLE status_history (number INTEGER PRIMARY KEY, provider TEXT NOT NULL, "
+        "status TEXT NOT NULL, reason TEXT, at REAL NOT NULL)",
+        "CREATE INDEX status_history_of_provider ON status_history (provider, number)",
+    ),
+)
+"""The statements that lead from each ``user_version`` to the next; entries are only ever added."""
+
+_CIRCUMSTANCES = {
+    *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY),
+    *(sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM),
+    *(sqlite3.SQLITE_AUTH, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_NOLFS, sqlite3.SQLITE_INTERRUPT),
+}
+"""Primary result codes that concern the disk, rights or other processes, and not the file's content."""
+
+STATE_ERRORS = (sqlite3.Error, UnicodeDecodeError, OverflowError)
+"""What sqlite3 raises on a file. It decodes the names and messages of a damaged one as UTF-8, too."""
+
+
+class DamagedStateError(sqlite3.DatabaseError):
+    """The file holds what fleet never wrote."""
+
+
+class NewerStateError(sqlite3.DatabaseError):
+    """The file was written by a newer version of fleet."""
+
+    def __init__(self) -> None:
+        super().__init__("it was written by a newer version of fleet")
+
+
+def is_damage(error: Exception) -> bool:
+    """Whether one of `STATE_ERRORS` means that the file's content is damaged."""
+    if isinstance(error, NewerStateError | sqlite3.ProgrammingError | sqlite3.InterfaceError):
+        return False
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is None or code & 0xFF not in _CIRCUMSTANCES
+
+
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """A transaction that may write from its beginning; a failure inside leaves it to be closed."""
+    connection.execute("BEGIN IMMEDIATE")
+    yield
+    connection.execute("COMMIT")
+
+
+def prepare(connection: sqlite3.Connection) -> None:
+    """Check the file and bring it to the newest version; raises `DamagedStateError` and `NewerStateError`."""
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    (verdict,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+    if verdict != "ok":
+        raise DamagedStateError(verdict)
+    with transaction(connection):
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version > len(MIGRATIONS):
+            raise NewerStateError
+        if version < 0:
+            raise DamagedStateError(f"its version is {version}")
+        for statements in MIGRATIONS[version:]:
+            for statement in statements:
+                connection.execute(statement)
+        if version < len(MIGRATIONS):
+            connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")

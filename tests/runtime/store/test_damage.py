@@ -1,0 +1,213 @@
+"""A state file that SQLite or fleet cannot read is set aside; its good rows, and the gateway, live on."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from fleet_runtime.catalog.favorites import AddFavorite, FavoritesChange
+from fleet_runtime.store import sqlite
+from fleet_runtime.store.rows import StatusChange, parse_favorite, parse_status_change
+from fleet_runtime.store.sqlite import Database, StoreUnavailableError
+
+HISTORY = [StatusChange("a", "online", None, 1.0), StatusChange("a", "offline", "it is off", 2.0)]
+IDS = ["a/1", "a/2", "a/3"]
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[Database]:
+    database = Database(path)
+    database.open()
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def add(database: Database, *ids: str) -> None:
+    outcomes = database.edit([FavoritesChange({}, AddFavorite(id, 1.0)) for id in ids])
+    assert not any(isinstance(outcome, Exception) for outcome in outcomes)
+
+
+def ids(database: Database) -> list[str]:
+    return [item.id for item in database.favorites.items]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A state file with `IDS`, at version 3, and `HISTORY`."""
+    path = tmp_path / "state.db"
+    with opened(path) as database:
+        for id in IDS:
+            add(database, id)
+        for change in HISTORY:
+            database.record(change)
+    return path
+
+
+def run(path: Path, *statements: str) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+@pytest.mark.parametrize(
+    ("statement", "kept"),
+    [
+        ("UPDATE favorites SET added_at = 'soon' WHERE id = 'a/2'", IDS),
+        ("UPDATE favorites SET added_at = 1e300 WHERE id = 'a/2'", IDS),
+        ("UPDATE favorites SET added_at = -1 WHERE id = 'a/2'", IDS),
+        ("UPDATE favorites SET position = 0", IDS),
+        ("UPDATE favorites SET position = 'first' WHERE id = 'a/1'", ["a/2", "a/3", "a/1"]),
+        ("UPDATE favorites SET added_at = x'00' WHERE id = 'a/2'", IDS),
+        ("UPDATE favorites SET id = x'00ff' WHERE id = 'a/2'", ["a/1", "a/3"]),
+        ("UPDATE favorites SET id = CAST(x'612f32ff' AS TEXT) WHERE id = 'a/2'", ["a/1", "a/3"]),
+        ("UPDATE favorites SET id = NULL WHERE id = 'a/2'", ["a/1", "a/3"]),
+        ("UPDATE favorites SET id = '' WHERE id = 'a/2'", ["a/1", "a/3"]),
+        ("UPDATE favorites SET id = 'a/' || char(27) WHERE id = 'a/2'", ["a/1", "a/3"]),
+        ("DELETE FROM favorites_version", IDS),
+        ("INSERT INTO favorites_version VALUES (7)", IDS),
+        ("UPDATE favorites_version SET version = 'seven'", IDS),
+        ("UPDATE favorites_version SET version = -1", IDS),
+        ("UPDATE favorites_version SET version = 9223372036854775807", IDS),
+        ("DROP TABLE favorites_version", IDS),
+        ("DROP TABLE status_history", IDS),
+        ("DROP TABLE favorites", []),
+        ("ALTER TABLE favorites RENAME COLUMN added_at TO added", IDS),
+        ("UPDATE status_history SET at = 'then' WHERE number = 2", IDS),
+        ("UPDATE status_history SET status = x'ff' WHERE number = 2", IDS),
+        ("UPDATE status_history SET reason = CAST(x'ff' AS TEXT) WHERE number = 2", IDS),
+        ("CREATE TRIGGER no BEFORE UPDATE ON favorites_version BEGIN SELECT RAISE(ABORT, 'no'); END", IDS),
+        ("PRAGMA user_version = -1", IDS),
+    ],
+)
+def test_what_fleet_cannot_read_is_set_aside_with_its_good_rows_rescued(
+    path: Path, statement: str, kept: list[str]
+) -> None:
+    run(path, statement)
+    with opened(path) as database:
+        assert ids(database) == kept
+        assert database.fault is not None
+        assert f"rescued {len(kept)} favorites" in database.fault
+        assert path.with_name("state.db.damaged-1").exists()
+        assert database.favorites.version >= 3
+        add(database, "b/1")
+        assert all(isinstance(change.at, float) for change in database.history(None, 10))
+    with opened(path) as database:
+        assert ids(database) == [*kept, "b/1"]
+        assert database.fault is None
+
+
+def test_a_list_with_lost_favorites_has_a_version_that_no_reader_has_seen(path: Path) -> None:
+    run(path, "UPDATE favorites SET id = NULL WHERE id = 'a/2'")
+    with opened(path) as database:
+        assert database.favorites.version > 1_000_000_000
+
+
+def test_the_history_of_a_damaged_file_is_rescued(path: Path) -> None:
+    run(path, "DELETE FROM favorites_version")
+    with opened(path) as database:
+        assert database.history(None, 10) == tuple(reversed(HISTORY))
+
+
+def test_damage_under_the_running_gateway_is_noticed_by_the_next_read(path: Path) -> None:
+    with opened(path) as database:
+        run(path, "UPDATE status_history SET at = 'then' WHERE number = 2")
+        assert database.history(None, 10) == (HISTORY[0],)
+        assert ids(database) == IDS
+        assert database.fault is not None
+
+
+@pytest.mark.parametrize("make", [lambda path: os.mkfifo(path), lambda path: path.symlink_to("/dev/zero")])
+def test_a_pipe_or_a_device_in_the_place_of_the_file_is_left_alone(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    path = tmp_path / "state.db"
+    make(path)
+    with opened(path) as database:
+        assert "not a regular file" in (database.fault or "")
+        with pytest.raises(StoreUnavailableError):
+            add(database, "a/1")
+
+
+def test_a_file_that_is_far_too_large_is_set_aside_unread(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "MAX_BYTES", path.stat().st_size - 1)
+    with opened(path) as database:
+        assert "larger than" in (database.fault or "") or path.with_name("state.db.damaged-1").exists()
+
+
+VALUES = [
+    *("NULL", "0", "-1", "1e300", "9223372036854775807", "''", "'x'", "x''", "x'00ff'", "char(0)"),
+    *("CAST(x'c328' AS TEXT)", "zeroblob(70000)", "'\u202e'", "'a/1'", "0.5", "char(27, 93, 48)"),
+]
+COLUMNS = [
+    *(("favorites", "id"), ("favorites", "position"), ("favorites", "added_at")),
+    *(("favorites_version", "version"), ("status_history", "provider"), ("status_history", "status")),
+    *(("status_history", "reason"), ("status_history", "at"), ("status_history", "number")),
+]
+
+
+def corrupt(chance: random.Random, path: Path) -> None:
+    """Do to a state file one to four of the things that disks, editors and people do."""
+    for _ in range(chance.randint(1, 4)):
+        data = bytearray(path.read_bytes())
+        at = chance.randrange(len(data) or 1)
+        match chance.randrange(8):
+            case 0:
+                for _ in range(chance.randint(1, 30)):
+                    data[chance.randrange(len(data))] = chance.randrange(256) if data else 0
+            case 1:
+                del data[at:]
+            case 2:
+                data[at : at + 4096] = bytes(min(4096, len(data) - at))
+            case 3:
+                other = chance.randrange(len(data) or 1) & ~4095
+                data[at & ~4095 : (at & ~4095) + 4096] = data[other : other + 4096]
+            case 4:
+                data[:100] = chance.randbytes(100)
+            case 5:
+                path.with_name("state.db-wal").write_bytes(chance.randbytes(chance.randint(1, 9000)))
+            case _:
+                table, column = chance.choice(COLUMNS)
+                with contextlib.suppress(sqlite3.Error, UnicodeDecodeError):
+                    run(
+                        path,
+                        "PRAGMA ignore_check_constraints = 1",
+                        f"UPDATE OR IGNORE {table} SET {column} = {chance.choice(VALUES)}"
+                        f" WHERE abs(random()) % 2 = 0",
+                    )
+                continue
+        path.write_bytes(data or b"\x00")
+
+
+@pytest.mark.parametrize("rounds", [200, pytest.param(5000, marks=pytest.mark.slow)])
+def test_no_damaged_file_stops_the_store_or_makes_it_refuse_a_change(path: Path, rounds: int) -> None:
+    good = path.read_bytes()
+    for seed in range(rounds):
+        for file in path.parent.iterdir():
+            file.unlink()
+        path.write_bytes(good)
+        chance = random.Random(seed)
+        corrupt(chance, path)
+        with opened(path) as database:
+            newer = "newer version" in (database.fault or "")
+            if not newer:
+                add(database, "new/1")
+                database.record(StatusChange("a", "online", None, 3.0))
+            for item in database.favorites.items:
+                assert parse_favorite(item.id, item.added_at), seed
+            changes = [] if newer else database.history(None, 100)
+            for change in changes:
+                assert parse_status_change((change.provider, change.status, change.reason, change.at)), seed
+            before = database.favorites
+        if not newer:
+            with opened(path) as database:
+                assert (database.favorites, database.fault) == (before, None), seed
