@@ -28,6 +28,12 @@ COMMANDS = {
     "build": Entry("fleet_compiler.commands.build:build", "Write generated/ from fleet.yaml and fleet.lock."),
     "lock": Entry("fleet_compiler.commands.lock:lock", "Probe the providers and refresh fleet.lock."),
     "models": Entry("fleet_compiler.commands.models:models", "List all models by provider."),
+    "add": Entry("fleet_compiler.commands.add:add", "Add a provider to fleet.yaml."),
+    "move": Entry("fleet_compiler.commands.move:move", "Give a provider another address in fleet.yaml."),
+    "rename": Entry(
+        "fleet_compiler.commands.rename:rename", "Rename a provider in fleet.yaml and fleet.lock."
+    ),
+    "remove": Entry("fleet_compiler.commands.remove:remove", "Remove a provider from fleet.yaml."),
     "diff": Entry("fleet_compiler.commands.diff:diff", "Show what a build would change."),
     "resolve": Entry(
         "fleet_compiler.commands.resolve:resolve", "Show which provider a model name resolves to."

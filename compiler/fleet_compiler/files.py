@@ -35,7 +35,7 @@ def stage_files(files: Iterable[tuple[Path, bytes]]) -> dict[Path, Path]:
                 leftover.unlink()
         for target, content in wanted.items():
             staged[target] = target.with_name(f".{target.name}{TEMPORARY_SUFFIX}")
-            _write_new(staged[target], content)
+            _write_new(staged[target], content, like=target)
     except OSError as error:
         discard_staged(staged)
         where = error.filename or next(iter(wanted)).parent
@@ -84,9 +84,12 @@ def os_reason(error: OSError) -> str:
     return (error.strerror or type(error).__name__).lower()
 
 
-def _write_new(path: Path, content: bytes) -> None:
+def _write_new(path: Path, content: bytes, like: Path) -> None:
+    """Write `path` with the permissions of the file `like`, if there is one."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     with os.fdopen(descriptor, "wb") as file:
+        with suppress(FileNotFoundError):
+            os.fchmod(descriptor, stat.S_IMODE(like.stat().st_mode))
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

@@ -19,6 +19,13 @@ def test_a_file_on_a_full_disk_keeps_its_old_content(small_disk: Path) -> None:
     assert [(path.name, path.read_bytes()) for path in small_disk.iterdir()] == [("fleet.lock", b"old")]
 
 
+def test_a_file_that_is_replaced_keeps_its_permissions(tmp_path: Path) -> None:
+    path = tmp_path / "fleet.yaml"
+    path.touch(mode=0o600)
+    write_files([(path, b"new")])
+    assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"new", 0o600)
+
+
 def test_a_temporary_file_of_a_killed_process_is_deleted(tmp_path: Path) -> None:
     (tmp_path / f".gone{TEMPORARY_SUFFIX}").write_bytes(b"half")
     write_files([(tmp_path / "a", b"1")])

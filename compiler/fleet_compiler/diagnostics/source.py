@@ -50,6 +50,11 @@ def read_source(path: Path | Literal["-"]) -> Source:
     Raises ConfigInvalid where it cannot be read, is over `MAX_CONFIG`, is not UTF-8, or holds characters
     that no configuration needs. A byte order mark is passed over.
     """
+    return decode(*read_config(path))
+
+
+def read_config(path: Path | Literal["-"]) -> tuple[str, bytes]:
+    """Return the name under which `path` is shown, and its bytes; raises as `read_source` does."""
     name = STDIN_NAME if path == "-" else os.fspath(path).encode("utf-8", "replace").decode()
     try:
         data = sys.stdin.buffer.read(MAX_CONFIG + 1) if path == "-" else read_file(path, MAX_CONFIG)
@@ -59,7 +64,7 @@ def read_source(path: Path | Literal["-"]) -> Source:
         reason, remedy = _read_problem(path, error)
         problem = Diagnostic("F001", "error", f"'{escape(name)}' {reason}", name, help=remedy)
         raise ConfigError([problem]) from None
-    return decode(name, data)
+    return name, data
 
 
 def decode(name: str, data: bytes) -> Source:

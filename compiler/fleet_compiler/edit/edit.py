@@ -31,6 +31,10 @@ from fleet_compiler.load import Loaded, load_source
 CONTEXT_LINES = 1
 
 
+class InvalidEditError(ConfigError):
+    """The changes would make a valid fleet.yaml invalid; the diagnostics point into what it would be."""
+
+
 @dataclass(frozen=True, slots=True)
 class Edited:
     """A fleet.yaml before and after its changes; `data` are the bytes to write."""
@@ -38,6 +42,10 @@ class Edited:
     before: Loaded
     after: Loaded
     data: bytes
+
+    @property
+    def is_change(self) -> bool:
+        return self.before.source.text != self.after.source.text
 
     def diff(self) -> list[str]:
         """Return the changed lines with their signs and what is around them, secrets masked."""
@@ -51,11 +59,14 @@ class Edited:
 def edit_fleet(name: str, data: bytes, plan: Callable[[Loaded], Iterable[Change]]) -> Edited:
     """Return the fleet.yaml `data`, shown as `name`, with the changes that `plan` finds for it.
 
-    Raises `ConfigError` where the file is invalid before or after them, and as `edit` does.
+    Raises `ConfigError` where the file is invalid, `InvalidEditError` where it would be, and as `edit` does.
     """
     before = load_source(decode(name, data))
     edited = edit(name, data, plan(before))
-    return Edited(before, load_source(decode(name, edited)), edited)
+    try:
+        return Edited(before, load_source(decode(name, edited)), edited)
+    except ConfigError as error:
+        raise InvalidEditError(error.diagnostics, *error.sources) from None
 
 
 def edit(name: str, data: bytes, changes: Iterable[Change]) -> bytes:

@@ -1,0 +1,82 @@
+"""``fleet add``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from fleet_compiler.commands.apply_edit import (
+    EXITS,
+    apply_edit,
+    build_after,
+    edit_options,
+    plan_edit,
+    show_edit,
+)
+from fleet_compiler.commands.options import epilog, fleet_file
+from fleet_compiler.commands.progress import probe_text, show_models
+from fleet_compiler.commands.terminal import note, warn
+from fleet_compiler.diagnostics.errors import UsageError
+from fleet_compiler.edit.changes import Change
+from fleet_compiler.edit.providers import add_provider
+from fleet_compiler.emit.tables import resolve_connections
+from fleet_compiler.load import Loaded
+from fleet_compiler.lock.discover import discover
+from fleet_runtime.artifacts.contract import ProviderConfig
+
+MODELS_SHOWN = 10
+
+
+@click.command(
+    epilog=epilog(
+        "fleet add attic http://192.168.1.21:8080",
+        "fleet add attic http://192.168.1.21:8080 --yes    in a script",
+        exits=f"{EXITS}, 130 not added",
+    ),
+)
+@click.argument("name")
+@click.argument("url")
+@edit_options
+@click.option("-y", "--yes", is_flag=True, help="Ask no question.")
+def add(
+    name: str, url: str, file: Path | None, generated: Path | None, dry_run: bool, no_build: bool, yes: bool
+) -> None:
+    """Add a provider to fleet.yaml.
+
+    Probes it and shows its models first. One that does not respond can be added too: the next build probes
+    it again.
+    """
+    config = fleet_file(file)
+
+    def plan(loaded: Loaded) -> list[Change]:
+        return add_provider(loaded, name, url)
+
+    edited = plan_edit(config, plan)
+    providers = resolve_connections(edited.after.fleet)
+    responds = _probe(next(provider for provider in providers if provider.name == name), config.parent)
+    show_edit(edited)
+    if not yes and not dry_run:
+        if not sys.stdin.isatty():
+            raise UsageError("there is no terminal to ask on: add --yes")
+        click.confirm(f"add it to {config}?", default=responds, abort=True, err=True)
+    apply_edit(config, plan, dry_run=dry_run, show=False)
+    if not (dry_run or no_build):
+        build_after(config, generated)
+
+
+def _probe(provider: ProviderConfig, root: Path) -> bool:
+    """Show the models of a provider; return whether it listed them."""
+    observation = discover([provider], root, os.environ)[provider.name]
+    show_models(provider.name, observation)
+    if observation.status != "online":
+        warn(f"{provider.name} gave no model list: {probe_text(provider, observation)}")
+        return False
+    models = list(observation.models)
+    for model in models[:MODELS_SHOWN]:
+        note(f"  {provider.name}/{model}")
+    if len(models) > MODELS_SHOWN:
+        note(f"  and {len(models) - MODELS_SHOWN} more")
+    return True

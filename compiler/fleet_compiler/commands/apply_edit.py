@@ -1,0 +1,93 @@
+"""Carrying out a change of fleet.yaml: show it, write it, build."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from fleet_compiler.commands.build import build
+from fleet_compiler.commands.options import file_option, generated_option
+from fleet_compiler.commands.terminal import change, note, say
+from fleet_compiler.diagnostics.errors import UsageError
+from fleet_compiler.diagnostics.source import read_config
+from fleet_compiler.edit.changes import Change
+from fleet_compiler.edit.edit import Edited, InvalidEditError, edit_fleet
+from fleet_compiler.files import write_files
+from fleet_compiler.load import Loaded
+from fleet_compiler.lock.lockfile import dump_lock, load_lock
+from fleet_compiler.lock.model import Lock
+from fleet_compiler.process_lock import hold_process_lock
+from fleet_compiler.project import locate_project
+
+Command = TypeVar("Command", bound=Callable[..., None])
+
+EXITS = "0 success, 1 invalid configuration or not writable, 2 usage"
+
+
+def edit_options(command: Command) -> Command:
+    """Add ``-f``, ``--dry-run``, ``--no-build`` and ``--generated``, passed on as `file`, `dry_run`,
+    `no_build` and `generated`."""
+    command = generated_option(command)
+    command = click.option("--no-build", is_flag=True, help="Change fleet.yaml only; do not build.")(command)
+    command = click.option("--dry-run", is_flag=True, help="Show the change and write nothing.")(command)
+    return file_option(command)
+
+
+def plan_edit(config: Path, plan: Callable[[Loaded], Iterable[Change]]) -> Edited:
+    """Return the changed fleet.yaml, unwritten; raises `ConfigError` and `UsageError`."""
+    if str(config) == "-":
+        raise UsageError("standard input cannot be changed: name a file with -f FILE")
+    name, data = read_config(config)
+    try:
+        return edit_fleet(name, data, plan)
+    except InvalidEditError:
+        note(f"nothing was changed: '{name}' would become invalid")
+        raise
+
+
+def show_edit(edited: Edited) -> None:
+    """Print the lines that change."""
+    for line in edited.diff():
+        change(line)
+
+
+def apply_edit(
+    config: Path,
+    plan: Callable[[Loaded], Iterable[Change]],
+    *,
+    dry_run: bool,
+    show: bool = True,
+    change_lock: Callable[[Lock], Lock] = lambda lock: lock,
+) -> Edited:
+    """Change fleet.yaml and fleet.lock together, one process at a time; with `show`, print the diff first."""
+    project = locate_project(config)
+    with hold_process_lock(
+        project.folder, lambda: note(f"waiting for another fleet command in '{project.folder}'")
+    ):
+        edited = plan_edit(config, plan)
+        if show:
+            show_edit(edited)
+        if dry_run:
+            note("nothing was written (--dry-run)")
+            return edited
+        if edited.is_change:
+            _write(project.config.resolve(), edited, project.lock, change_lock)
+    say(f"wrote {config}" if edited.is_change else f"{config} says so already")
+    return edited
+
+
+def build_after(config: Path, generated: Path | None) -> None:
+    """Run ``fleet build``."""
+    click.get_current_context().invoke(build, file=config, generated=generated)
+
+
+def _write(config: Path, edited: Edited, lock_path: Path, change_lock: Callable[[Lock], Lock]) -> None:
+    """Write fleet.yaml first: with a former name in it, the next build finds an entry that kept its name."""
+    files = [(config, edited.data)]
+    lock = load_lock(lock_path)
+    if (changed := change_lock(lock)) != lock:
+        files.append((lock_path, dump_lock(changed)))
+    write_files(files)

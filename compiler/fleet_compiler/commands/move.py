@@ -1,0 +1,53 @@
+"""``fleet move``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+
+from fleet_compiler.commands.apply_edit import EXITS, apply_edit, build_after, edit_options
+from fleet_compiler.commands.options import epilog, fleet_file
+from fleet_compiler.commands.terminal import warn
+from fleet_compiler.edit.edit import Edited
+from fleet_compiler.edit.providers import move_provider
+
+
+@click.command(
+    epilog=epilog(
+        "fleet move attic http://192.168.1.22:8080",
+        "fleet move attic http://192.168.1.22:8080 --dry-run",
+        exits=EXITS,
+    ),
+)
+@click.argument("name")
+@click.argument("url")
+@edit_options
+def move(
+    name: str, url: str, file: Path | None, generated: Path | None, dry_run: bool, no_build: bool
+) -> None:
+    """Give a provider another address in fleet.yaml.
+
+    Its name stays, and with it every model id, favorite and role.
+    """
+    config = fleet_file(file)
+    edited = apply_edit(
+        config,
+        lambda loaded: move_provider(loaded, name, url),
+        dry_run=dry_run,
+    )
+    _warn_of_sidecar(edited, name)
+    if not (dry_run or no_build):
+        build_after(config, generated)
+
+
+def _warn_of_sidecar(edited: Edited, name: str) -> None:
+    """Say so if the sidecar stays at a host that the provider has left."""
+    before, after = (each.fleet.providers[name] for each in (edited.before, edited.after))
+    left, entered = urlsplit(before.url).hostname, urlsplit(after.url).hostname
+    if after.sidecar is not None and left != entered and urlsplit(after.sidecar.url).hostname == left:
+        document = edited.after.document
+        span = document.span(("providers", name, "sidecar"))
+        place = f"{document.source.name}:{span.line}:{span.column}"
+        warn(f"{place}: the sidecar of '{name}' is still at {after.sidecar.url}: change it if it moved too")

@@ -1,0 +1,59 @@
+"""``fleet remove``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from fleet_compiler.commands.apply_edit import EXITS, apply_edit, build_after, edit_options
+from fleet_compiler.commands.options import epilog, fleet_file
+from fleet_compiler.commands.terminal import note
+from fleet_compiler.edit.edit import Edited
+from fleet_compiler.edit.providers import remove_provider
+
+
+@click.command(
+    epilog=epilog(
+        "fleet remove attic",
+        "fleet remove attic --fix --dry-run    what would go with it?",
+        exits=f"{EXITS}; 1 also if something refers to it",
+    ),
+)
+@click.argument("name")
+@click.option(
+    "--fix",
+    is_flag=True,
+    help="Also remove what refers to it; a default provider is replaced by the first local one that is left.",
+)
+@edit_options
+def remove(
+    name: str, fix: bool, file: Path | None, generated: Path | None, dry_run: bool, no_build: bool
+) -> None:
+    """Remove a provider from fleet.yaml.
+
+    Without --fix, a provider that a default, alias, role or surface refers to stays, and every such place is
+    shown.
+    """
+    config = fleet_file(file)
+    edited = apply_edit(
+        config,
+        lambda loaded: remove_provider(loaded, name, fix=fix),
+        dry_run=dry_run,
+    )
+    before, after = edited.before.fleet.default_provider, edited.after.fleet.default_provider
+    if before != after:
+        note(f"bare model ids now belong to '{after}', the default provider instead of '{before}'")
+    _note_comment(edited, name)
+    if not (dry_run or no_build):
+        build_after(config, generated)
+
+
+def _note_comment(edited: Edited, name: str) -> None:
+    """Point to a comment that stood above the provider and stays."""
+    document = edited.before.document
+    line = document.span(("providers", name), key=True).line - 1
+    above = document.source.text.split("\n")[line - 1].strip()
+    if above.startswith("#"):
+        source = document.source.name
+        note(f"{source}: the comment above '{name}' stays: delete it if it was about that provider only")

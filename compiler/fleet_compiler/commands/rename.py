@@ -1,0 +1,45 @@
+"""``fleet rename``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from fleet_compiler.commands.apply_edit import EXITS, apply_edit, build_after, edit_options
+from fleet_compiler.commands.options import epilog, fleet_file
+from fleet_compiler.commands.terminal import note
+from fleet_compiler.edit.providers import rename_provider
+from fleet_compiler.lock.model import Lock
+
+
+@click.command(
+    epilog=epilog("fleet rename attic loft", "fleet rename attic loft --dry-run", exits=EXITS),
+)
+@click.argument("old")
+@click.argument("new")
+@edit_options
+def rename(
+    old: str, new: str, file: Path | None, generated: Path | None, dry_run: bool, no_build: bool
+) -> None:
+    """Rename a provider in fleet.yaml and fleet.lock.
+
+    Aliases, roles and surfaces follow. OLD becomes a former name (`formerly`), by which favorites, saved
+    sessions and requests still find the provider.
+    """
+    config = fleet_file(file)
+    apply_edit(
+        config,
+        lambda loaded: rename_provider(loaded, old, new),
+        dry_run=dry_run,
+        change_lock=lambda lock: _rename_entry(lock, old, new),
+    )
+    if not dry_run:
+        note(f"saved ids that begin with '{old}/' still work: '{old}' is a former name of '{new}'")
+    if not (dry_run or no_build):
+        build_after(config, generated)
+
+
+def _rename_entry(lock: Lock, old: str, new: str) -> Lock:
+    entries = {new if name == old else name: entry for name, entry in lock.providers.items()}
+    return lock.model_copy(update={"providers": entries})
