@@ -1,4 +1,4 @@
-"""A snapshot and everything that runs on it: what a request takes hold of once, and a reload swaps whole."""
+"""A snapshot and everything that runs on it: what a request holds to its end, and a reload replaces."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MEMO_SIZE = 4096
 
 @dataclass(slots=True)
 class LiveSnapshot:
-    """One snapshot at work; reads never wait for a machine."""
+    """One snapshot at work; reads never wait for a provider."""
 
     snapshot: Snapshot
     providers: Mapping[str, Provider]
@@ -53,15 +53,15 @@ class LiveSnapshot:
         return self.inventory.view
 
     def state(self, provider: str, model: str) -> ModelState:
-        """Whether the machine has a model in memory, as it was last seen."""
+        """Return whether the provider had a model in memory when it was last probed."""
         return self.inventory.states[provider].states.get(model, "unknown")
 
     async def probe(self, provider: str) -> None:
-        """One fresh look at a machine, throttled."""
+        """Probe a provider now, unless it was probed within the last second."""
         await self.inventory.probe(provider)
 
     def mark_suspect(self, provider: str, reason: StatusReason) -> None:
-        """A request could not reach a machine."""
+        """Note that a request could not reach a provider."""
         self.inventory.mark_suspect(provider, reason)
 
     async def resolve(
@@ -73,12 +73,12 @@ class LiveSnapshot:
         falls_back: bool = False,
         unreachable: frozenset[str] = frozenset(),
     ) -> router.Resolution:
-        """The router's answer, after a fresh look at the machine where one could change it."""
-        answer = self._decide(table, text, pinned, falls_back, unreachable)
-        if answer.may_be_stale and answer.provider is not None:
-            await self.probe(answer.provider)
-            answer = self._decide(table, text, pinned, falls_back, unreachable)
-        return answer
+        """Return what the resolver says, after a fresh probe of the provider if one could change it."""
+        resolution = self._decide(table, text, pinned, falls_back, unreachable)
+        if resolution.may_be_stale and resolution.provider is not None:
+            await self.probe(resolution.provider)
+            resolution = self._decide(table, text, pinned, falls_back, unreachable)
+        return resolution
 
     def _decide(
         self,
@@ -88,36 +88,36 @@ class LiveSnapshot:
         falls_back: bool,
         unreachable: frozenset[str],
     ) -> router.Resolution:
-        """The router's answer; one that can be used is remembered until a machine changes."""
+        """Return what the resolver says; an available model is remembered until a provider changes."""
         if self._memo_version != self.inventory.version or len(self._memo) > MEMO_SIZE:
             self._memo.clear()
             self._memo_version = self.inventory.version
         key = (table.base, pinned, falls_back, text)
-        answer = None if unreachable else self._memo.get(key)
-        if answer is None:
-            answer = router.resolve_model(
+        resolution = None if unreachable else self._memo.get(key)
+        if resolution is None:
+            resolution = router.resolve_model(
                 table, self.view, text, pinned=pinned, falls_back=falls_back, unreachable=unreachable
             )
-            if answer.available and not unreachable:
-                self._memo[key] = answer
-        return answer
+            if resolution.available and not unreachable:
+                self._memo[key] = resolution
+        return resolution
 
     def models(self, base: str, pinned: str | None) -> TaggedBody:
-        """The answer of ``GET <base>/v1/models``."""
+        """Return the response of ``GET <base>/v1/models``."""
         return self.catalog.openai_list(self.tables[base], pinned)
 
     def model(self, base: str, pinned: str | None, id: str) -> bytes | None:
-        """The body of ``GET <base>/v1/models/<id>``; None where the id means nothing that can be used."""
+        """Return the body of ``GET <base>/v1/models/<id>``; None if the id means no available model."""
         table = self.tables[base]
         return self.catalog.openai_model(
             table, pinned, router.resolve_model(table, self.view, id, pinned=pinned)
         )
 
     async def close(self, keep: LiveSnapshot | None = None) -> None:
-        """End idle connections, but those of machines that `keep` goes on with; running requests finish."""
-        kept = set() if keep is None else {id(machine) for machine in keep.providers.values()}
-        gone = [machine for machine in self.providers.values() if id(machine) not in kept]
-        servers = [server for machine in gone for server in (machine.upstream, machine.sidecar)]
+        """Close idle connections, except those of providers that `keep` shares; running requests finish."""
+        kept = set() if keep is None else {id(provider) for provider in keep.providers.values()}
+        retired = [provider for provider in self.providers.values() if id(provider) not in kept]
+        servers = [server for provider in retired for server in (provider.upstream, provider.sidecar)]
         await asyncio.gather(*(server.close() for server in servers if server is not None))
 
 
@@ -128,11 +128,11 @@ def build_live_snapshot(
     previous: LiveSnapshot | None = None,
     favorites: Callable[[], Favorites] = Favorites,
 ) -> LiveSnapshot:
-    """Everything that runs on `snapshot`, with the machines' keys read; nothing is contacted yet.
+    """Return `snapshot` with everything that runs on it, its keys read; nothing is contacted yet.
 
-    A machine that is the same as in `previous`, its key too, goes on with its connections, counters and
-    what is known of it. Where nothing at all differs, the answer is `previous` itself. Raises
-    `MissingKeyError` where one of the gateway's own keys cannot be read.
+    A provider whose configuration and key are those of `previous` keeps its connections, counters and state.
+    If nothing at all differs, the result is `previous` itself. Raises `MissingKeyError` if one of the
+    gateway's own keys cannot be read.
     """
 
     def read(file: str) -> str:
@@ -140,36 +140,36 @@ def build_live_snapshot(
 
     keys = read_keys(snapshot.gateway.keys, environ, read)
     routes, access = Routes(snapshot.tables), HostPolicy(snapshot.gateway)
-    machines: dict[str, Provider] = {}
+    providers: dict[str, Provider] = {}
     disabled: dict[str, StatusReason] = {}
-    for name, connection in snapshot.connections.items():
+    for name, config in snapshot.connections.items():
         key = None
         try:
-            key = find_key(connection.api_key_env, connection.api_key_file, environ, read)
+            key = find_key(config.api_key_env, config.api_key_file, environ, read)
         except MissingKeyError as unset:
             disabled[name] = unset.reason
-        if not connection.enabled:
+        if not config.enabled:
             disabled[name] = StatusReason("disabled")
         before = None if previous is None else previous.providers.get(name)
-        same = before is not None and before.config == connection and before.key == key
-        machines[name] = before if same and before else _provider(snapshot, connection, key)
-    if previous is not None and _same(previous, snapshot, machines, keys):
+        same = before is not None and before.config == config and before.key == key
+        providers[name] = before if same and before else _provider(snapshot, config, key)
+    if previous is not None and _same(previous, snapshot, providers, keys):
         return previous
-    inventory = Inventory(snapshot, machines, disabled, events)
+    inventory = Inventory(snapshot, providers, disabled, events)
     if previous is not None:
         inventory.take_over(previous.inventory)
-    return LiveSnapshot(snapshot, machines, keys, routes, access, inventory, Catalog(inventory, favorites))
+    return LiveSnapshot(snapshot, providers, keys, routes, access, inventory, Catalog(inventory, favorites))
 
 
-def _same(running: LiveSnapshot, snapshot: Snapshot, machines: Mapping[str, Provider], keys: ApiKeys) -> bool:
-    return (running.snapshot.id, running.providers, running.keys) == (snapshot.id, machines, keys)
+def _same(live: LiveSnapshot, snapshot: Snapshot, providers: Mapping[str, Provider], keys: ApiKeys) -> bool:
+    return (live.snapshot.id, live.providers, live.keys) == (snapshot.id, providers, keys)
 
 
-def _provider(snapshot: Snapshot, connection: ProviderConfig, key: str | None) -> Provider:
-    ca_file = None if connection.ca_file is None else str(resolve_path(snapshot.root, connection.ca_file))
+def _provider(snapshot: Snapshot, config: ProviderConfig, key: str | None) -> Provider:
+    ca_file = None if config.ca_file is None else str(resolve_path(snapshot.root, config.ca_file))
 
     def upstream(url: str) -> Upstream:
-        return Upstream(url, timeouts=connection.timeouts, verify=connection.verify, ca_file=ca_file)
+        return Upstream(url, timeouts=config.timeouts, verify=config.verify, ca_file=ca_file)
 
-    sidecar = None if connection.sidecar is None else upstream(connection.sidecar.url)
-    return Provider(connection, upstream(connection.url), sidecar, key)
+    sidecar = None if config.sidecar is None else upstream(config.sidecar.url)
+    return Provider(config, upstream(config.url), sidecar, key)

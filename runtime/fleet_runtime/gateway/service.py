@@ -1,4 +1,4 @@
-"""Which snapshot serves now: loaded whole, swapped in one step, refused without harm."""
+"""Which snapshot is live: loaded completely, swapped in one step, rejected without harm."""
 
 from __future__ import annotations
 
@@ -17,13 +17,12 @@ from fleet_runtime.catalog.favorites import FavoritesChange
 from fleet_runtime.dialects.credentials import MissingKeyError
 from fleet_runtime.edge.listen_address import CannotServeError, require_keys_beyond_loopback
 from fleet_runtime.event_log import EventLog
+from fleet_runtime.gateway.folder_watch import watch_folder
 from fleet_runtime.gateway.live_snapshot import LiveSnapshot, build_live_snapshot
 from fleet_runtime.providers.provider import Provider
 from fleet_runtime.store.store import Store, StoreUnavailableError, keep_history, state_path
 from fleet_runtime.telemetry.metrics import Metrics
 
-WATCH_SECONDS = 0.05
-RETRY_SECONDS = 5.0
 REFUSALS = (ArtifactError, CannotServeError, MissingKeyError)
 NEEDS_RESTART = ("listen", "state")
 
@@ -34,8 +33,8 @@ log = logging.getLogger("fleet.service")
 class Service:
     """The gateway's one mutable reference. A request takes `live` once and keeps it to its end.
 
-    `refused` says why the folder's present content does not serve, None where it does. `providers` are those
-    that may still have requests: of the running snapshot, and of former ones as long as anything holds them.
+    `refused` says why the folder's present content is not served, None if it is. `providers` are those that
+    may still have requests: of the live snapshot, and of former ones as long as anything holds them.
     """
 
     folder: Path
@@ -68,35 +67,35 @@ class Service:
     ) -> Service:
         """Return the service on the folder's snapshot; raise one of `REFUSALS` if it cannot serve.
 
-        `listen` (``HOST:PORT``) stands in for what gateway.json says, in every snapshot.
+        `listen` (``HOST:PORT``) overrides that of gateway.json, in every snapshot.
         """
         events = EventLog()
         snapshot = load_snapshot(folder)
         path = state_path(snapshot.gateway.state, snapshot.root, environ)
         store = Store(path, lambda version: events.publish("favorites", {"version": version}))
-        running = _start(snapshot, listen, environ, events, store)
+        live = _start(snapshot, listen, environ, events, store)
         store.open()
-        return cls(folder, environ, listen, running, running.gateway, events, store, log_lines_dropped)
+        return cls(folder, environ, listen, live, live.gateway, events, store, log_lines_dropped)
 
     @property
     def statuses(self) -> Mapping[str, ProviderStatus]:
-        """The status of each provider of the live snapshot."""
+        """Return the status of each provider of the live snapshot."""
         states = self.live.inventory.states
         return {name: states[name].status for name in self.live.providers}
 
     @property
     def needs_restart(self) -> tuple[str, ...]:
-        """The settings of ``gateway:`` whose change takes effect only in a new process."""
+        """Return the changed settings of ``gateway:`` that take effect only in a new process."""
         now = self.live.gateway
         return tuple(key for key in NEEDS_RESTART if getattr(now, key) != getattr(self.started_with, key))
 
     async def run(self) -> None:
-        """Poll the machines, note how they fare and watch the folder, until cancelled."""
+        """Poll the providers, record their history and watch the folder, until cancelled."""
         history = asyncio.create_task(keep_history(self.store, self.events.follow(), time.time))
         self._poll(self.live)
         self._rename_favorites()
         try:
-            await self._watch()
+            await watch_folder(self.folder, lambda: self.refused is not None, self.reload)
         finally:
             for task in self._inventories:
                 task.cancel()
@@ -106,9 +105,9 @@ class Service:
             await self.store.close()
 
     async def reload(self) -> str | None:
-        """Read the folder again, and the key files; the reason where its content is refused.
+        """Read the folder and the key files again; return why its content is rejected, None if it is live.
 
-        One reload at a time: what was written before the call is what serves after it.
+        Reloads run one at a time: what was written before the call is live after it.
         """
         async with self._reloading:
             return await self._reload()
@@ -116,19 +115,19 @@ class Service:
     async def _reload(self) -> str | None:
         try:
             snapshot = await asyncio.to_thread(load_snapshot, self.folder)
-            running = _start(snapshot, self.listen, self.environ, self.events, self.store, self.live)
+            new = _start(snapshot, self.listen, self.environ, self.events, self.store, self.live)
         except REFUSALS as error:
             if self.refused != str(error):
-                log.error("the new snapshot is refused, the old one serves on: %s", error)
+                log.error("rejected the new configuration; still serving the previous one: %s", error)
             self.refused = str(error)
             self.metrics.reloaded("refused")
             return self.refused
         if self.refused is not None:
-            log.info("the generated folder is sound again")
+            log.info("the generated folder can be served again")
         self.refused = None
-        self.metrics.reloaded("unchanged" if running is self.live else "loaded")
-        if running is not self.live:
-            self._swap(running)
+        self.metrics.reloaded("unchanged" if new is self.live else "loaded")
+        if new is not self.live:
+            self._swap(new)
         return None
 
     def _swap(self, new: LiveSnapshot) -> None:
@@ -136,20 +135,20 @@ class Service:
         self.live = new
         self.providers.update(new.providers.values())
         for key in self.needs_restart:
-            log.warning("the change of 'gateway.%s' needs a restart", key)
+            log.warning("the changed 'gateway.%s' takes effect after a restart", key)
         self._poll(new)
         for task in retired:
             task.cancel()
         self._rename_favorites()
         self._keep(self._closing, asyncio.create_task(old.close(keep=new)))
         self.events.publish("snapshot", {"snapshot": new.snapshot.id})
-        log.info("snapshot %s serves now", new.snapshot.id)
+        log.info("now serving snapshot %s", new.snapshot.id)
 
-    def _poll(self, running: LiveSnapshot) -> None:
-        self._keep(self._inventories, asyncio.create_task(running.inventory.run(), name="inventory"))
+    def _poll(self, live: LiveSnapshot) -> None:
+        self._keep(self._inventories, asyncio.create_task(live.inventory.run(), name="inventory"))
 
     def _rename_favorites(self) -> None:
-        """Store the present names of machines, while fleet.yaml still says what they were called."""
+        """Store the present names of providers while fleet.yaml still has their former ones."""
 
         async def rename() -> None:
             with contextlib.suppress(StoreUnavailableError):
@@ -162,36 +161,6 @@ class Service:
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
-    async def _watch(self) -> None:
-        """Reload when the manifest, or where the folder's link leads, changes; a refused folder is tried
-        again at any change of it and every few seconds.
-
-        Looking beats inotify here: it sees a swapped symbolic link, a bind mount and a network share alike,
-        and costs two calls of the system.
-        """
-        seen = self._signature()
-        waited = 0.0
-        while True:
-            await asyncio.sleep(WATCH_SECONDS)
-            waited += WATCH_SECONDS
-            now = self._signature()
-            if now != seen or (self.refused is not None and waited >= RETRY_SECONDS):
-                seen, waited = now, 0.0
-                try:
-                    await self.reload()
-                except Exception:
-                    log.exception("reloading failed; the old snapshot serves on")
-
-    def _signature(self) -> tuple[object, ...]:
-        """What changes when the folder does: files by path, inode, size and time, once something is wrong
-        with it; the manifest alone while all is well, since a build writes it last."""
-        manifest = self.folder / "manifest.json"
-        if self.refused is None:
-            return (_stamp(manifest),)
-        with contextlib.suppress(OSError):
-            return tuple(_stamp(file) for file in sorted(self.folder.rglob("*.json")))
-        return ()
-
 
 def _start(
     snapshot: Snapshot,
@@ -201,9 +170,9 @@ def _start(
     store: Store,
     previous: LiveSnapshot | None = None,
 ) -> LiveSnapshot:
-    """Everything on `snapshot`, ready to serve; raises one of `REFUSALS`.
+    """Return `snapshot` ready to serve; raise one of `REFUSALS`.
 
-    Files that are sound one by one and yet cannot be served together were not written by a build of ours.
+    Files that are valid one by one and cannot be served together were not written by one `fleet build`.
     """
     if listen is not None:
         snapshot = replace(snapshot, gateway=snapshot.gateway.model_copy(update={"listen": listen}))
@@ -213,11 +182,3 @@ def _start(
     except (ValueError, LookupError, AssertionError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise ArtifactError(f"the generated files cannot be served ({reason}): run `fleet build`") from None
-
-
-def _stamp(file: Path) -> tuple[object, ...]:
-    try:
-        found = file.stat()
-    except OSError:
-        return (str(file), None)
-    return (str(file), found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)

@@ -1,7 +1,7 @@
-"""What the gateway keeps between runs: favorites and the machines' history, behind one asynchronous face.
+"""What the gateway keeps between runs: favorites and the providers' history, for the event loop.
 
-Readers never wait for the disk. Writes go to one thread, which commits together what came together; each is
-answered when it is on the disk.
+Readers never wait for the disk. Writes go to one thread, which commits together what arrived together; each
+is acknowledged when it is on the disk.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from fleet_runtime.catalog.favorites import Favorites, FavoritesChange
 from fleet_runtime.event_log import Event
+from fleet_runtime.files import resolve_path
 from fleet_runtime.store.rows import StatusChange
 from fleet_runtime.store.sqlite import Database, StoreUnavailableError
 
@@ -24,24 +25,27 @@ Result = TypeVar("Result")
 
 
 def state_path(state: str | None, root: Path, environ: Mapping[str, str]) -> Path:
-    """Where the state file is: as fleet.yaml says, relative to its folder; else in the folder that systemd
-    gives (``$STATE_DIRECTORY``, the first of several); else ``.fleet/state.db`` beside fleet.yaml."""
+    """Return the path of the state file.
+
+    It is that of fleet.yaml, relative to its folder `root`; else in the folder that systemd gives
+    (``$STATE_DIRECTORY``, the first of several); else ``.fleet/state.db`` next to fleet.yaml.
+    """
     if state is not None:
-        return root / state
+        return resolve_path(root, state)
     given = environ.get("STATE_DIRECTORY", "").partition(":")[0]
     return Path(given, "state.db") if given else root / ".fleet" / "state.db"
 
 
 class Store:
-    """Never in the way: without a usable file the favorites are those last known, `edit` raises
+    """Favorites and history; without a usable file, the favorites are those last known, `edit` raises
     `StoreUnavailableError`, and `fault` says why.
 
-    `told` is called on the event loop with the version, after each commit that changed the favorites.
+    `on_change` is called on the event loop with the version, after each commit that changed the favorites.
     """
 
-    def __init__(self, path: Path, told: Callable[[int], None] = lambda version: None) -> None:
+    def __init__(self, path: Path, on_change: Callable[[int], None] = lambda version: None) -> None:
         self._database = Database(path)
-        self._told = told
+        self._on_change = on_change
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="fleet-store")
         self._waiting: list[tuple[FavoritesChange, asyncio.Future[Favorites]]] = []
         self._writing: asyncio.Task[None] | None = None
@@ -62,7 +66,7 @@ class Store:
         return self._database.fault
 
     def open(self) -> None:
-        """Load what was kept, before anything is asked of the store; blocks for as long as that takes."""
+        """Load the state file, blocking; to be called before anything else."""
         self._thread.submit(self._database.open).result()
 
     async def edit(self, change: FavoritesChange) -> Favorites:
@@ -78,27 +82,27 @@ class Store:
         return await done
 
     async def record_status(self, provider: str, status: str, reason: str | None, at: float) -> None:
-        """Add to the history; lost without complaint, but for `fault`, where nothing can be written."""
+        """Append to the history; if nothing can be written, the entry is lost, and `fault` says so."""
         entry = StatusChange(provider, status, reason, at)
         with contextlib.suppress(StoreUnavailableError):
             await self._in_thread(lambda: self._database.record(entry))
 
     async def history(self, provider: str | None = None, limit: int = 100) -> tuple[StatusChange, ...]:
-        """The newest changes of status, newest first; empty where the file cannot be used."""
+        """Return the newest changes of status, newest first; none if the file cannot be used."""
         try:
             return await self._in_thread(lambda: self._database.history(provider, limit))
         except StoreUnavailableError:
             return ()
 
     async def close(self) -> None:
-        """Finish what was begun, and close the file."""
+        """Finish the pending writes, and close the file."""
         while self._writing is not None:
             await self._writing
         await self._in_thread(self._database.close)
         self._thread.shutdown()
 
     async def _write(self) -> None:
-        """Commit what waits, and again what came meanwhile, until nothing does."""
+        """Commit the waiting changes, and those that arrive meanwhile, until none is left."""
         try:
             while self._waiting:
                 batch, self._waiting = self._waiting, []
@@ -121,14 +125,14 @@ class Store:
             else:
                 done.set_result(outcome)
         if self.favorites.version != before:
-            self._told(self.favorites.version)
+            self._on_change(self.favorites.version)
 
     async def _in_thread(self, work: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
 
 async def keep_history(store: Store, events: AsyncIterator[Event], clock: Callable[[], float]) -> None:
-    """Record every change of a machine's status that `events` tells of, until cancelled."""
+    """Record every change of status, or of the kind of its reason, among `events`, until cancelled."""
     async for event in events:
         if event.topic == "provider":
             data = event.data

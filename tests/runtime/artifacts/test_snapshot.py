@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,18 @@ def test_a_manifest_cannot_name_files_outside_its_folder(folder: Path) -> None:
 def test_a_folder_that_is_not_there_says_to_build(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="fleet build"):
         load_snapshot(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "gateway.json", "routing/boochat.json"])
+def test_a_named_pipe_in_the_place_of_a_file_is_rejected_and_not_waited_for(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    with pytest.raises(ArtifactError, match="is a named pipe"):
+        load_snapshot(folder)
+
+
+def test_an_endless_file_is_rejected(folder: Path) -> None:
+    (folder / "manifest.json").unlink()
+    (folder / "manifest.json").symlink_to("/dev/zero")
+    with pytest.raises(ArtifactError, match="is a device"):
+        load_snapshot(folder)

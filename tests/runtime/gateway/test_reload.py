@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import signal
 from collections.abc import AsyncIterator
@@ -124,7 +125,7 @@ async def test_a_stream_that_runs_ends_on_the_snapshot_that_it_began_on(tmp_path
 async def test_what_a_build_writes_is_taken_without_being_told(tmp_path: Path) -> None:
     async with machine_and_gateway(tmp_path) as (machine, served, generated):
         id = write(generated, machine.url, 1)
-        await served.said(f"snapshot {id} serves now")
+        await served.said(f"now serving snapshot {id}")
         assert (await ask(served.port, CHAT, {"model": "build-1"})).status == 200
         assert (await ask(served.port, CHAT, {"model": "build-0"})).status == 404
 
@@ -134,7 +135,7 @@ async def test_the_same_bytes_written_again_change_nothing(tmp_path: Path) -> No
         touch(generated)
         answer = await served.reload()
         assert answer.json() == {"snapshot": load_snapshot(generated).id}
-        assert not any("serves now" in line for line in served.lines)
+        assert not any("now serving" in line for line in served.lines)
         metrics = (await ask(served.port, "/metrics")).body
         assert b'fleet_reloads_total{result="loaded"} 0.0' in metrics
 
@@ -144,7 +145,7 @@ async def test_a_broken_snapshot_leaves_the_old_one_serving_and_is_named(tmp_pat
         before = await served.snapshot()
         (generated / "routing" / "boochat.json").write_text("{}")
         touch(generated)
-        await served.said("the new snapshot is refused")
+        await served.said("rejected the new configuration")
         fleet = await served.fleet()
         assert fleet["snapshot"] == before
         assert "boochat.json' is not the file that manifest.json was written with" in fleet["refused"]
@@ -154,7 +155,7 @@ async def test_a_broken_snapshot_leaves_the_old_one_serving_and_is_named(tmp_pat
         assert b"fleet_snapshot_refused 1.0" in (await ask(served.port, "/metrics")).body
 
         id = write(generated, machine.url, 1)
-        await served.said(f"snapshot {id} serves now")
+        await served.said(f"now serving snapshot {id}")
         assert (await served.fleet())["refused"] is None
 
 
@@ -179,10 +180,10 @@ async def test_a_manifest_that_came_first_is_tried_again_when_the_other_files_co
         release = tmp_path / "release"
         id = write(release, machine.url, 1)
         copy_like_rsync(release / "manifest.json", generated / "manifest.json")
-        await served.said("the new snapshot is refused")
+        await served.said("rejected the new configuration")
         for name in load_manifest(release):
             copy_like_rsync(release / name, generated / name)
-        await served.said(f"snapshot {id} serves now")
+        await served.said(f"now serving snapshot {id}")
 
 
 async def test_a_symbolic_link_to_another_release_is_followed(tmp_path: Path) -> None:
@@ -193,7 +194,7 @@ async def test_a_symbolic_link_to_another_release_is_followed(tmp_path: Path) ->
         current.symlink_to("releases/1")
         async with gateway_process(current / "generated") as served:
             swap(current, "releases/2")
-            await served.said(f"snapshot {second} serves now")
+            await served.said(f"now serving snapshot {second}")
             assert not any("refused" in line for line in served.lines)
 
 
@@ -208,7 +209,7 @@ async def test_a_config_map_that_is_updated_through_its_data_link_is_followed(tm
             (mount / name).symlink_to(f"..data/{name}")
         async with gateway_process(mount) as served:
             swap(mount / "..data", "..2")
-            await served.said(f"snapshot {second} serves now")
+            await served.said(f"now serving snapshot {second}")
             assert await served.snapshot() == second
 
 
@@ -216,7 +217,7 @@ async def test_sighup_reads_the_folder_again(tmp_path: Path) -> None:
     async with machine_and_gateway(tmp_path) as (_, served, generated):
         (generated / "gateway.json").unlink()
         served.send(signal.SIGHUP)
-        assert "gateway.json' is missing" in await served.said("the new snapshot is refused")
+        assert "gateway.json' is missing" in await served.said("rejected the new configuration")
 
 
 async def test_key_files_are_read_again_though_no_artifact_changed(tmp_path: Path) -> None:
@@ -234,11 +235,11 @@ async def test_key_files_are_read_again_though_no_artifact_changed(tmp_path: Pat
             assert [await status("old-key"), await status("new-key")] == [200, 401]
             key.write_text("new-key\n")
             served.send(signal.SIGHUP)
-            await served.said("serves now")
+            await served.said("now serving")
             assert [await status("old-key"), await status("new-key")] == [401, 200]
             key.unlink()
             served.send(signal.SIGHUP)
-            assert "laptop.key" in await served.said("the new snapshot is refused")
+            assert "laptop.key" in await served.said("rejected the new configuration")
             assert await status("new-key") == 200
             assert not any("new-key" in line or "old-key" in line for line in served.lines)
 
@@ -248,7 +249,7 @@ async def test_changes_that_need_a_restart_are_said_to(tmp_path: Path) -> None:
         write(generated, machine.url, 1, state="elsewhere/state.db")
         await served.reload()
         assert (await served.fleet())["needs_restart"] == ["state"]
-        await served.said("the change of 'gateway.state' needs a restart")
+        await served.said("the changed 'gateway.state' takes effect after a restart")
 
 
 async def test_reloads_that_come_at_once_end_with_the_newest(tmp_path: Path) -> None:
@@ -298,3 +299,32 @@ def swap(link: Path, target: str) -> None:
     beside = link.with_name(link.name + ".new")
     beside.symlink_to(target)
     beside.replace(link)
+
+
+async def test_a_named_pipe_among_the_files_is_rejected_and_holds_up_nothing(tmp_path: Path) -> None:
+    async with machine_and_gateway(tmp_path) as (_, served, generated):
+        table = generated / "routing" / "boochat.json"
+        table.unlink()
+        os.mkfifo(table)
+        answer = await served.reload()
+        assert (answer.status, answer.code) == (409, "snapshot_refused")
+        assert (await ask(served.port, CHAT, {"model": "a/m"})).status == 200
+        served.send(signal.SIGTERM)
+        assert await served.ended() == 0
+
+
+async def test_a_named_pipe_as_a_providers_key_file_disables_that_provider_alone(tmp_path: Path) -> None:
+    key = tmp_path / "a.key"
+    key.write_text("key\n")
+    generated = tmp_path / "generated"
+    async with raw_server(responding(UNARY)) as server:
+        declared = {"poll": False, "declared": {"m": {}}}
+        providers = [connection("a", server.url, api_key_file="a.key", **declared)]
+        write_generated(generated, gateway(*providers, connection("b", server.url, **declared)))
+        async with gateway_process(generated) as served:
+            assert (await ask(served.port, CHAT, {"model": "a/m"})).status == 200
+            key.unlink()
+            os.mkfifo(key)
+            await served.reload()
+            assert (await ask(served.port, CHAT, {"model": "a/m"})).code == "provider_disabled"
+            assert (await ask(served.port, CHAT, {"model": "b/m"})).status == 200
