@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -13,7 +12,28 @@ from fleet_compiler.diagnostics.errors import OutputError
 TEMPORARY_SUFFIX = ".fleet-tmp"
 """A file that is being written is called ``.<name>.fleet-tmp``; what ends in this is deleted when found."""
 
+LONGEST_NAME = 240
+"""Bytes of a file's name; with a temporary one's prefix and suffix, file systems keep 255."""
+
 MIXED = "some files are new and some are old: fix that and build again"
+
+
+def path_problem(path: str) -> tuple[str, str] | None:
+    """Return why `path` cannot name a file inside an output folder, and what to do; None if it can.
+
+    The reason follows the quoted path in a message.
+    """
+    parts = path.split("/")
+    if not path.isprintable():
+        return "has a character that is not visible", "write letters, digits, '.', '_' and '-'"
+    if "\\" in path or ":" in parts[0] or any(part in ("", ".", "..") for part in parts):
+        remedy = "write a relative path without '..', like laptop/opencode.json"
+        return "is not a path inside the folder of generated files", remedy
+    if any(part.casefold().endswith(TEMPORARY_SUFFIX) for part in parts):
+        return f"is a temporary file's name: it ends in '{TEMPORARY_SUFFIX}'", "choose another name"
+    if any(len(part.encode()) > LONGEST_NAME for part in parts):
+        return f"has a name of more than {LONGEST_NAME} bytes", "choose a shorter name"
+    return None
 
 
 def write_files(files: Iterable[tuple[Path, bytes]]) -> None:
@@ -60,23 +80,6 @@ def discard_staged(staged: Mapping[Path, Path]) -> None:
     for temporary in staged.values():
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
-
-
-def read_regular_file(path: Path, limit: int) -> bytes | None:
-    """Return the content of a regular file of at most `limit` bytes, None for anything else or nothing.
-
-    Never follows a link at `path` itself and never waits for a FIFO or a device. Raises OSError if the
-    file cannot be read, and for a folder.
-    """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
-        if not os.path.lexists(path) or stat.S_ISLNK(path.lstat().st_mode):
-            return None
-        raise
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        return file.read() if stat.S_ISREG(status.st_mode) and status.st_size <= limit else None
 
 
 def os_reason(error: OSError) -> str:

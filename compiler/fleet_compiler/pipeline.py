@@ -110,10 +110,9 @@ def compile_fleet(loaded: Loaded, lock: Lock, root: str) -> Compiled:
     resolved = resolve_fleet(loaded.fleet, lock, root)
     files = {"gateway.json": render_artifact(resolved.gateway)}
     files |= {path: render_artifact(table) for path, table in resolved.tables.items()}
-    files |= {
-        path: render_client(CLIENTS[kind].template, CLIENTS[kind].context(view))
-        for path, (kind, view) in resolved.clients.items()
-    }
+    for main, (kind, view) in resolved.clients.items():
+        outputs = CLIENTS[kind].outputs(main)
+        files |= {path: render_client(file, view) for path, file in outputs.items()}
     files[SCHEMA] = editor_schema(resolved.gateway, resolved.tables[FLEET_TABLE])
     manifest = Manifest(
         model=model_digest(loaded.fleet),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fleet_compiler.diagnostics.errors import OutputError
-from fleet_compiler.files import TEMPORARY_SUFFIX, read_regular_file, write_files
+from fleet_compiler.files import TEMPORARY_SUFFIX, path_problem, write_files
 
 
 def test_a_file_on_a_full_disk_keeps_its_old_content(small_disk: Path) -> None:
@@ -32,12 +34,42 @@ def test_a_temporary_file_of_a_killed_process_is_deleted(tmp_path: Path) -> None
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
-def test_a_regular_file_is_read_and_nothing_else(tmp_path: Path) -> None:
-    (tmp_path / "file").write_bytes(b"12345")
-    (tmp_path / "link").symlink_to(tmp_path / "file")
-    (tmp_path / "endless").symlink_to("/dev/zero")
-    os.mkfifo(tmp_path / "fifo")
-    found = {path.name: read_regular_file(path, 5) for path in tmp_path.iterdir()}
-    assert found == {"file": b"12345", "link": None, "endless": None, "fifo": None}
-    assert read_regular_file(tmp_path / "file", 4) is None
-    assert read_regular_file(tmp_path / "missing", 4) is None
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("../out.json", "not a path inside"),
+        ("/etc/hostname", "not a path inside"),
+        ("a//b", "not a path inside"),
+        ("a/./b", "not a path inside"),
+        ("", "not a path inside"),
+        ("C:/x", "not a path inside"),
+        ("a\\b", "not a path inside"),
+        ("x\0.json", "not visible"),
+        ("\u202egnp.json", "not visible"),
+        ("a\nb", "not visible"),
+        ("\ud800", "not visible"),
+        (".manifest.json.fleet-tmp", "temporary"),
+        (".Manifest.json.FLEET-TMP", "temporary"),
+        (".x.fleet-tmp/opencode.json", "temporary"),
+        ("é" * 121, "more than 240 bytes"),
+    ],
+)
+def test_a_path_that_no_output_may_have_is_told_with_its_reason(path: str, reason: str) -> None:
+    problem = path_problem(path)
+    assert problem is not None
+    assert reason in problem[0]
+
+
+@pytest.mark.parametrize(
+    "path", ["a.json", "laptop/opencode.json", "é" * 120, "with space.json", "fleet-tmp"]
+)
+def test_a_path_inside_the_folder_is_fine(path: str) -> None:
+    assert path_problem(path) is None
+
+
+@given(st.text(max_size=300))
+def test_a_path_without_a_problem_can_be_written(path: str) -> None:
+    if path_problem(path) is None:
+        with TemporaryDirectory() as folder:
+            write_files([(Path(folder) / path, b"1")])
+            assert (Path(folder) / path).read_bytes() == b"1"

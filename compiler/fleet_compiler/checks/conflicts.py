@@ -4,31 +4,17 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 from fleet_compiler.clients import CLIENTS
 from fleet_compiler.config.model import FleetConfig, ProviderSettings
 from fleet_compiler.diagnostics.diagnostic import Diagnostic, Related
 from fleet_compiler.diagnostics.text import short
 from fleet_compiler.document.document import Document, YamlPath
+from fleet_compiler.files import path_problem
 from fleet_runtime.routing.resolver import admits
-from fleet_runtime.text import join_names
+from fleet_runtime.text import join_names, quote
 
 RESERVED_OUTPUTS = ("gateway.json", "manifest.json", "fleet.schema.json", "routing")
-
-OPENCODE_PROVIDERS = frozenset({
-    "302ai", "abacus", "aihubmix", "alibaba", "alibaba-cn", "amazon-bedrock", "anthropic", "azure",
-    "azure-cognitive-services", "bailing", "baseten", "cerebras", "chutes", "cloudflare-ai-gateway",
-    "cloudflare-workers-ai", "cohere", "cortecs", "deepinfra", "deepseek", "fastrouter", "fireworks-ai",
-    "github-copilot", "github-models", "gitlab", "google", "google-vertex", "google-vertex-anthropic",
-    "groq", "helicone", "huggingface", "iflowcn", "inception", "inference", "io-net", "kimi-for-coding",
-    "llama", "lmstudio", "lucidquery", "minimax", "mistral", "modelscope", "moonshotai",
-    "moonshotai-cn", "morph", "nebius", "nvidia", "ollama-cloud", "openai", "opencode", "openrouter",
-    "ovhcloud", "perplexity", "poe", "requesty", "sap-ai-core", "scaleway", "siliconflow", "stackit",
-    "submodel", "synthetic", "togetherai", "upstage", "v0", "venice", "vercel", "vultr", "wandb", "xai",
-    "zai", "zai-coding-plan", "zenmux", "zhipuai",
-})  # fmt: skip
-"""Provider names of opencode's built-in catalogue (models.dev), whose models it mixes in under that name."""
 
 
 def check(fleet: FleetConfig, document: Document) -> Iterator[Diagnostic]:
@@ -36,7 +22,9 @@ def check(fleet: FleetConfig, document: Document) -> Iterator[Diagnostic]:
     yield from _client_settings(fleet, document)
     yield from _client_keys(fleet, document)
     yield from _legacy_providers(fleet, document)
-    yield from _opencode_names(fleet, document)
+    for client in CLIENTS.values():
+        for finding in client.check(fleet):
+            yield document.finding(finding)
     yield from _default_provider(fleet, document)
     yield from _same_addresses(fleet, document)
     for name, provider in fleet.providers.items():
@@ -44,38 +32,38 @@ def check(fleet: FleetConfig, document: Document) -> Iterator[Diagnostic]:
 
 
 def _outputs(fleet: FleetConfig, document: Document) -> Iterator[Diagnostic]:
-    """Two paths are one also where a file system ignores case, and where one is a folder of the other."""
+    """Two paths are one also if a file system ignores case, and if one is a folder of the other."""
     taken: dict[tuple[str, ...], str] = {(name,): "" for name in RESERVED_OUTPUTS}
     for name, surface in fleet.surfaces.items():
         if surface.client is None:
             continue
-        file = surface.file or CLIENTS[surface.client].file
+        client = CLIENTS[surface.client]
         at: YamlPath = ("surfaces", name, "file" if surface.file else "client")
-        if not _stays_inside(file):
-            message = f"'{short(file)}' is not a path inside the folder of generated files"
-            remedy = "write a relative path without '..', like laptop/opencode.json"
-            yield document.diagnostic("F213", message, at, help=remedy)
-            continue
-        parts = tuple(unicodedata.normalize("NFC", part).casefold() for part in file.split("/"))
-        other = next((known for known in taken if parts[: len(known)] == known[: len(parts)]), None)
-        if other is None:
+        for file in client.outputs(surface.file or client.file):
+            if problem := path_problem(file):
+                yield document.diagnostic("F213", f"{quote(file)} {problem[0]}", at, help=problem[1])
+                break
+            parts = tuple(unicodedata.normalize("NFC", part).casefold() for part in file.split("/"))
+            other = next((known for known in taken if parts[: len(known)] == known[: len(parts)]), None)
+            if other is not None:
+                yield _taken(fleet, document, at, name, file, taken[other], parts in taken)
+                break
             taken[parts] = name
-        elif owner := taken[other]:
-            message = f"surfaces '{owner}' and '{name}' would both write '{short(file)}'"
-            if taken.get(parts) is None:
-                message = f"'{short(file)}' and the file of surface '{owner}' cannot both exist"
-            place = ("surfaces", owner, "file" if fleet.surfaces[owner].file else "client")
-            related = (Related(document.span(place), f"'{owner}' writes it"),)
-            remedy = "give one of them another 'file'"
-            yield document.diagnostic("F213", message, at, help=remedy, related=related)
-        else:
-            message = f"'{short(file)}' is a file that fleet itself generates"
-            yield document.diagnostic("F213", message, at, help="choose another name")
 
 
-def _stays_inside(file: str) -> bool:
-    parts = file.split("/")
-    return "\\" not in file and ":" not in parts[0] and not any(part in ("", ".", "..") for part in parts)
+def _taken(
+    fleet: FleetConfig, document: Document, at: YamlPath, name: str, file: str, owner: str, same: bool
+) -> Diagnostic:
+    if not owner:
+        message = f"{quote(file)} is a file that fleet itself generates"
+        return document.diagnostic("F213", message, at, help="choose another name")
+    message = f"{quote(file)} and the file of surface '{owner}' cannot both exist"
+    if same:
+        message = f"surfaces '{owner}' and '{name}' would both write {quote(file)}"
+    place = ("surfaces", owner, "file" if fleet.surfaces[owner].file else "client")
+    related = (Related(document.span(place), f"'{owner}' writes it"),)
+    remedy = "give one of them another 'file'"
+    return document.diagnostic("F213", message, at, help=remedy, related=related)
 
 
 def _client_settings(fleet: FleetConfig, document: Document) -> Iterator[Diagnostic]:
@@ -116,25 +104,6 @@ def _legacy_providers(fleet: FleetConfig, document: Document) -> Iterator[Diagno
             remedy = "rename that provider, with the old name under its 'formerly', or delete this"
             at = ("surfaces", name, "legacy_provider")
             yield document.diagnostic("F214", message, at, help=remedy, related=related)
-
-
-def _opencode_names(fleet: FleetConfig, document: Document) -> Iterator[Diagnostic]:
-    surfaces = [surface for surface in fleet.surfaces.values() if surface.client == "opencode"]
-    for name, provider in fleet.providers.items():
-        used = any(surface.may_use(name, provider.class_) for surface in surfaces)
-        if not used or name not in OPENCODE_PROVIDERS or _is_namesake(name, provider):
-            continue
-        message = f"opencode knows a provider '{name}' of its own and may treat this one like that"
-        remedy = (
-            f"its list is limited to your models; to be rid of the rest, rename it ('{name}' in 'formerly')"
-        )
-        at = ("providers", name)
-        yield document.diagnostic("F251", message, at, key=True, help=remedy, severity="warning")
-
-
-def _is_namesake(name: str, provider: ProviderSettings) -> bool:
-    """Whether the provider is the very service that opencode means by the name."""
-    return name in (urlsplit(provider.api_base).hostname or "").split(".")
 
 
 def _default_provider(fleet: FleetConfig, document: Document) -> Iterator[Diagnostic]:

@@ -1,10 +1,16 @@
-"""The clients whose configuration fleet writes: one module and one template for each kind."""
+"""The clients whose configuration fleet writes: each module with a `CLIENT`, and its templates, is a kind."""
 
 from __future__ import annotations
 
-from fleet_compiler.clients import opencode
-from fleet_compiler.clients.client import Client, ClientView, Launch
+from importlib import import_module
+from pkgutil import iter_modules
 
-CLIENTS: dict[str, Client] = {client.name: client for client in (opencode.CLIENT,)}
+from fleet_compiler.clients.client import Client, ClientFile, ClientView, Launch
 
-__all__ = ["CLIENTS", "Client", "ClientView", "Launch"]
+CLIENTS: dict[str, Client] = {
+    module.name: import_module(f"{__name__}.{module.name}").CLIENT
+    for module in iter_modules(__path__)
+    if module.name != "client"
+}
+
+__all__ = ["CLIENTS", "Client", "ClientFile", "ClientView", "Launch"]

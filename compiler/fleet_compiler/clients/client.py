@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+from fleet_compiler.config.model import FleetConfig
+from fleet_compiler.diagnostics.finding import Finding
 from fleet_runtime.artifacts.contract import GatewayConfig, KeyReference, RoutingTable
 
 
 @dataclass(frozen=True, slots=True)
 class ClientView:
-    """All that a client's configuration may be made from.
+    """Everything that a client's configuration may be made from.
 
-    `file` is the path of the configuration inside the generated folder; `key` the gateway's key that it
-    refers to, where the gateway wants one; `exclusive`: the client shall know no other providers;
-    `legacy_provider`: the name of one more provider, for ids that older sessions saved.
+    `file` is the path of its main file inside the generated folder; `key` the gateway's key that it refers
+    to, if the gateway requires one; `exclusive`: the client gets no other providers; `legacy_provider`: the
+    name of one more provider, for ids that older sessions saved.
     """
 
     gateway: GatewayConfig
@@ -47,19 +50,53 @@ class Launch:
 
 
 @dataclass(frozen=True, slots=True)
-class Client:
-    """A kind of client: all there is to it.
+class ClientFile:
+    """One file of a client's configuration.
 
-    `file` is where its configuration is written unless fleet.yaml says otherwise; `context` makes plain data
-    for `template`. `program` is the command that people call, and `install` how they get it. `launch` says
-    how it starts on the configuration at a path that holds these bytes; it raises ValueError if they are not
-    such a configuration.
+    `context` makes the plain data that `template` is filled with; `parse` raises ValueError for a text that
+    is not of the file's format.
     """
 
     name: str
-    file: str
     template: str
     context: Callable[[ClientView], Mapping[str, Any]]
+    parse: Callable[[str], object] = json.loads
+
+
+def no_findings(_: object) -> Iterator[Finding]:
+    yield from ()
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A kind of client: all there is to it. Each module of this package but this one holds one.
+
+    `files` are what is written, the main one first; `file` of fleet.yaml names that one, and the others lie
+    next to it. `program` is the command that people call, and `install` how they get it. `launch` says how
+    it starts on the main file at a path that holds these bytes; it raises ValueError if they are not such a
+    configuration.
+
+    `check` yields what is wrong with the surfaces of this kind, by name, and with the providers that they
+    may use; `check_models` what cannot be offered on a surface. `about` is what docs/fleet-yaml.md says of
+    the kind, `page` its own page in docs/.
+    """
+
+    name: str
+    files: tuple[ClientFile, ...]
     program: str
     install: str
     launch: Callable[[Path, bytes], Launch]
+    about: str
+    page: str | None = None
+    check: Callable[[FleetConfig], Iterator[Finding]] = no_findings
+    check_models: Callable[[ClientView], Iterator[Finding]] = no_findings
+
+    @property
+    def file(self) -> str:
+        return self.files[0].name
+
+    def outputs(self, main: str) -> dict[str, ClientFile]:
+        """Return each file by its path in the generated folder, if `main` is the main one's."""
+        folder = PurePosixPath(main).parent
+        others = {(folder / file.name).as_posix(): file for file in self.files[1:]}
+        return {main: self.files[0], **others}

@@ -9,15 +9,31 @@ from __future__ import annotations
 import json
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from fleet_compiler.clients.client import Client, ClientView, Launch
+from fleet_compiler.clients.client import Client, ClientFile, ClientView, Launch
+from fleet_compiler.config.model import FleetConfig, ProviderSettings
+from fleet_compiler.diagnostics.finding import Finding
 from fleet_runtime.artifacts.contract import KeyReference, RoutedModel, RoutedProvider
 from fleet_runtime.routing.model_id import CompositeId, split_id
 from fleet_runtime.routing.resolver import listed_names
 
+CATALOGUE = frozenset({
+    "302ai", "abacus", "aihubmix", "alibaba", "alibaba-cn", "amazon-bedrock", "anthropic", "azure",
+    "azure-cognitive-services", "bailing", "baseten", "cerebras", "chutes", "cloudflare-ai-gateway",
+    "cloudflare-workers-ai", "cohere", "cortecs", "deepinfra", "deepseek", "fastrouter", "fireworks-ai",
+    "github-copilot", "github-models", "gitlab", "google", "google-vertex", "google-vertex-anthropic",
+    "groq", "helicone", "huggingface", "iflowcn", "inception", "inference", "io-net", "kimi-for-coding",
+    "llama", "lmstudio", "lucidquery", "minimax", "mistral", "modelscope", "moonshotai",
+    "moonshotai-cn", "morph", "nebius", "nvidia", "ollama-cloud", "openai", "opencode", "openrouter",
+    "ovhcloud", "perplexity", "poe", "requesty", "sap-ai-core", "scaleway", "siliconflow", "stackit",
+    "submodel", "synthetic", "togetherai", "upstage", "v0", "venice", "vercel", "vultr", "wandb", "xai",
+    "zai", "zai-coding-plan", "zenmux", "zhipuai",
+})  # fmt: skip
+"""Provider names of opencode's built-in catalogue (models.dev), whose models it mixes in under that name."""
 MAX_DEFAULT_OUTPUT = 8192
 _ENV_REFERENCE = re.compile(r"\{env:([^{}]+)\}")
 USABLE_SOURCES = frozenset({"configured", "running", "listed"})
@@ -60,17 +76,6 @@ def launch(config: Path, content: bytes) -> Launch:
     return Launch(
         environment, keys=tuple(sorted(keys)), urls=tuple(sorted({each["baseURL"] for each in options}))
     )
-
-
-CLIENT = Client(
-    name="opencode",
-    file="opencode.json",
-    template="opencode.json.j2",
-    context=context,
-    program="opencode",
-    install="`npm install -g opencode-ai`",
-    launch=launch,
-)
 
 
 def _models(provider: RoutedProvider) -> dict[str, dict[str, Any]]:
@@ -147,3 +152,36 @@ def _beside(view: ClientView, key: KeyReference) -> str:
     """The key's file as seen from the configuration's folder."""
     up = [".."] * view.file.count("/")
     return posixpath.normpath(posixpath.join(*up, view.gateway.root, key.file or ""))
+
+
+def check(fleet: FleetConfig) -> Iterator[Finding]:
+    """Yield the providers whose name means another one to opencode."""
+    surfaces = [surface for surface in fleet.surfaces.values() if surface.client == "opencode"]
+    for name, provider in fleet.providers.items():
+        used = any(surface.may_use(name, provider.class_) for surface in surfaces)
+        if used and name in CATALOGUE and not _is_namesake(name, provider):
+            yield Finding(
+                "F251",
+                ("providers", name),
+                f"opencode knows a provider '{name}' of its own and may treat this one like that",
+                "its list is limited to your models; to be rid of the rest, rename it"
+                f" ('{name}' in 'formerly')",
+                key=True,
+            )
+
+
+def _is_namesake(name: str, provider: ProviderSettings) -> bool:
+    """Whether the provider is the very service that opencode means by the name."""
+    return name in (urlsplit(provider.api_base).hostname or "").split(".")
+
+
+CLIENT = Client(
+    "opencode",
+    (ClientFile("opencode.json", "opencode.json.j2", context),),
+    program="opencode",
+    install="`npm install -g opencode-ai`",
+    launch=launch,
+    about="[opencode](opencode.md): one provider for each of yours, with its chat models.",
+    page="opencode.md",
+    check=check,
+)

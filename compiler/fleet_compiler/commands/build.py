@@ -142,6 +142,9 @@ def _announce(prepared: Prepared) -> None:
     for foreign in prepared.plan.foreign:
         path = prepared.project.generated / foreign.path
         warn(f"overwriting '{path}', which was changed since the last build")
+    for kept in prepared.plan.kept:
+        path = prepared.project.generated / kept
+        warn(f"keeping '{path}', which is no longer generated and was changed since the last build")
 
 
 def _check(project: Project, mode: LockMode, remedy: str) -> None:

@@ -27,6 +27,7 @@ from ruamel.yaml.events import (
 
 from fleet_compiler.diagnostics.diagnostic import MAX_FOUND, Diagnostic, Related, Severity, Span
 from fleet_compiler.diagnostics.errors import ConfigError
+from fleet_compiler.diagnostics.finding import Finding
 from fleet_compiler.diagnostics.source import Source, empty_file
 from fleet_compiler.diagnostics.text import short
 from fleet_compiler.document import scalars as yaml_rules
@@ -107,6 +108,12 @@ class Document:
     ) -> Diagnostic:
         """A diagnostic at `path`."""
         return Diagnostic(code, severity, message, self.source.name, self.span(path, key), help, related)
+
+    def finding(self, found: Finding) -> Diagnostic:
+        """Return a finding as a diagnostic at its place in the text."""
+        return self.diagnostic(
+            found.code, found.message, found.path, key=found.key, help=found.help, severity=found.severity
+        )
 
 
 def load_document(source: Source) -> Document:

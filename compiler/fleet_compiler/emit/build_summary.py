@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fleet_compiler.lock.diff import compare_models, describe_difference
 from fleet_runtime.artifacts.contract import FLEET_TABLE, GatewayConfig, RoutedProvider, RoutingTable
+from fleet_runtime.files import MAX_ARTIFACT, read_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Build:
 def read_last_build(folder: Path) -> Build | None:
     """What stands in `folder` now, whoever wrote it; None where a part of it is missing or no artifact."""
     try:
-        gateway = GatewayConfig.model_validate_json((folder / "gateway.json").read_bytes())
+        gateway = GatewayConfig.model_validate_json(read_file(folder / "gateway.json", MAX_ARTIFACT))
         surfaces = {name: summarize_surface(_table(folder, path)) for name, path in gateway.surfaces.items()}
         return Build(_table(folder, FLEET_TABLE), surfaces)
     except (OSError, ValueError):
@@ -104,4 +105,4 @@ def _count(provider: RoutedProvider) -> str:
 
 
 def _table(folder: Path, path: str) -> RoutingTable:
-    return RoutingTable.model_validate_json((folder / path).read_bytes())
+    return RoutingTable.model_validate_json(read_file(folder / path, MAX_ARTIFACT))

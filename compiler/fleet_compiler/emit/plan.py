@@ -1,12 +1,16 @@
 """The generated folder: what would change in it, and changing it without ever leaving a mix behind.
 
-Everything is written beside its place and flushed before the first file is replaced, and the manifest is
-replaced last: a build that fails changes nothing, and one that is killed is mended by the next.
+Everything is written next to its place and flushed before the first file is replaced, and the manifest is
+replaced last: a build that fails changes nothing, and one that is killed is repaired by the next.
+
+Nothing outside the folder is ever touched: no link below it is followed, a link or device in the place of a
+file is replaced by a file, and only regular files whose hash the last manifest holds are removed.
 """
 
 from __future__ import annotations
 
 import difflib
+import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,8 +20,16 @@ from typing import Literal
 from pydantic import ValidationError
 
 from fleet_compiler.diagnostics.errors import OutputError
-from fleet_compiler.files import MIXED, discard_staged, os_reason, replace_staged, stage_files
+from fleet_compiler.files import (
+    MIXED,
+    discard_staged,
+    os_reason,
+    path_problem,
+    replace_staged,
+    stage_files,
+)
 from fleet_runtime.artifacts.contract import Manifest, sha256_hex
+from fleet_runtime.files import MAX_ARTIFACT, UnreadableFileError, read_file
 
 MANIFEST = "manifest.json"
 
@@ -26,8 +38,7 @@ ChangeKind = Literal["add", "change", "remove", "same"]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What happens to one file. `foreign`: what stands there was not written by the last build, but by
-    hand or by something else."""
+    """What happens to one file. `foreign`: what is there now was not written by the last build."""
 
     path: str
     kind: ChangeKind
@@ -38,10 +49,14 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a build does to `folder`, in the order of paths, the manifest last."""
+    """What a build does to `folder`, in the order of paths, the manifest last.
+
+    `kept` are files of the last build that are no longer generated and that somebody changed since.
+    """
 
     folder: Path
     changes: tuple[Change, ...]
+    kept: tuple[str, ...] = ()
 
     @property
     def pending(self) -> tuple[Change, ...]:
@@ -49,33 +64,39 @@ class Plan:
 
     @property
     def foreign(self) -> tuple[Change, ...]:
-        """The files whose present content the build replaces though no build wrote it."""
+        """The files that the build replaces although no build wrote what is there now."""
         return tuple(change for change in self.pending if change.foreign)
 
 
 def plan_outputs(folder: Path, files: Mapping[str, bytes]) -> Plan:
     """Compare `files` (path inside `folder` -> content, manifest included) with what is there.
 
-    Only files that the last build's manifest lists are ever removed.
+    Raises `OutputError` if they cannot be written inside `folder`.
     """
     if _is_no_folder(folder):
-        raise OutputError(f"'{folder}' is not a folder: move it away, or choose another with --output")
+        raise OutputError(f"'{folder}' is not a folder: move it away, or choose another with --generated")
     owned = _owned(folder)
-    changes = []
+    changes, kept = [], []
     for path in sorted(files.keys() | owned.keys(), key=lambda path: (path == MANIFEST, path)):
-        before, after = _content(folder / path), files.get(path)
-        if before is None and after is None:
-            continue
-        kind = _kind(before, after)
-        written = path == MANIFEST or (before is not None and owned.get(path) == sha256_hex(before))
-        changes.append(Change(path, kind, before, after, foreign=before is not None and not written))
-    return Plan(folder, tuple(changes))
+        after, link = files.get(path), _link_above(folder, path)
+        if link is not None and after is not None:
+            raise OutputError(f"'{link}' is a link, and a build never writes through one: delete it")
+        before = _content(folder / path) if link is None else None
+        written = before is not None and (path == MANIFEST or owned.get(path) == sha256_hex(before))
+        if after is not None:
+            foreign = not written and os.path.lexists(folder / path)
+            changes.append(Change(path, _kind(before, after), before, after, foreign))
+        elif written:
+            changes.append(Change(path, "remove", before, after))
+        elif before is not None:
+            kept.append(path)
+    return Plan(folder, tuple(changes), tuple(kept))
 
 
 def write_outputs(plan: Plan, beside: Iterable[tuple[Path, bytes]] = ()) -> None:
     """Carry out `plan`, and write the files `beside` the folder with it.
 
-    Raises `OutputError`, with the old files intact, where that cannot be done.
+    Raises `OutputError` with the old files intact.
     """
     writes = [
         (plan.folder / change.path, change.after) for change in plan.pending if change.after is not None
@@ -113,7 +134,7 @@ def line_counts(change: Change) -> tuple[int, int]:
 
 
 def _owned(folder: Path) -> dict[str, str]:
-    """The files of the last build, with their hashes; none where its manifest cannot be read."""
+    """Return the files of the last build with their hashes; none if its manifest cannot be read."""
     content = _content(folder / MANIFEST)
     if content is None:
         return {}
@@ -121,13 +142,14 @@ def _owned(folder: Path) -> dict[str, str]:
         manifest = Manifest.model_validate_json(content)
     except ValidationError:
         return {}
-    inside = {path: sha256 for path, sha256 in manifest.files.items() if _is_inside(path)}
+    inside = {path: sha256 for path, sha256 in manifest.files.items() if path_problem(path) is None}
     return inside | {MANIFEST: sha256_hex(content)}
 
 
-def _is_inside(path: str) -> bool:
-    pure = PurePosixPath(path)
-    return bool(path) and "\0" not in path and not pure.is_absolute() and ".." not in pure.parts
+def _link_above(folder: Path, path: str) -> Path | None:
+    """Return the first link among the folders between `folder` and the file at `path`."""
+    above = [folder.joinpath(*PurePosixPath(path).parts[:depth]) for depth in range(1, path.count("/") + 1)]
+    return next((part for part in above if part.is_symlink()), None)
 
 
 def _is_no_folder(path: Path) -> bool:
@@ -139,25 +161,22 @@ def _is_no_folder(path: Path) -> bool:
     except (OSError, ValueError) as error:
         reason = os_reason(error) if isinstance(error, OSError) else "no folder can have that name"
         raise OutputError(
-            f"cannot write to '{path}': {reason}; choose another folder with --output"
+            f"cannot write to '{path}': {reason}; choose another folder with --generated"
         ) from None
 
 
 def _content(path: Path) -> bytes | None:
+    """Return what is in a regular file; None if there is none, or a link or device that is replaced unread."""
     try:
-        return path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
+        return None if path.is_symlink() else read_file(path, MAX_ARTIFACT)
+    except (FileNotFoundError, NotADirectoryError, UnreadableFileError):
         return None
     except OSError as error:
         raise OutputError(f"cannot read '{path}': {os_reason(error)}") from error
 
 
-def _kind(before: bytes | None, after: bytes | None) -> ChangeKind:
-    if before == after:
-        return "same"
-    if before is None:
-        return "add"
-    return "remove" if after is None else "change"
+def _kind(before: bytes | None, after: bytes) -> ChangeKind:
+    return "add" if before is None else "same" if before == after else "change"
 
 
 def _remove(path: Path, folder: Path) -> None:

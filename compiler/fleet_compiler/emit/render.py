@@ -1,7 +1,7 @@
 """Contract objects to bytes, through the templates; the only module that knows Jinja2.
 
-A template decides what stands in a file and in which order. What it wrote is parsed back and must equal
-the object that it was given, so that a template can never change what is routed.
+A template decides the layout of a file. Its output is parsed back and must equal the object that it was
+given, so that a template can never change what is routed.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -16,6 +17,7 @@ from jinja2 import TemplateError as JinjaError
 from pydantic import ValidationError
 
 from fleet_compiler.assets import TEMPLATES
+from fleet_compiler.clients import ClientFile, ClientView
 from fleet_compiler.diagnostics.errors import FleetError
 from fleet_runtime.artifacts.contract import Artifact, to_data
 
@@ -42,27 +44,27 @@ def render_artifact(artifact: Artifact) -> bytes:
     return content
 
 
-def render_client(template: str, view: Mapping[str, Any]) -> bytes:
-    """A client's configuration; its `view` is plain data."""
-    text = _render(template, view)
+def render_client(file: ClientFile, view: ClientView) -> bytes:
+    """Return one file of a client's configuration."""
+    text = _render(file.template, file.context(view))
     try:
-        json.loads(text)
-    except json.JSONDecodeError as error:
-        raise TemplateError(f"template '{template}' does not render JSON: {error}") from error
+        file.parse(text)
+    except ValueError as error:
+        raise TemplateError(f"template '{file.template}' does not render its format: {error}") from error
     return text.encode()
 
 
 def _render(template: str, view: Mapping[str, Any]) -> str:
     try:
-        return _environment().get_template(template).render(view)
+        return _environment(TEMPLATES).get_template(template).render(view)
     except JinjaError as error:
         raise TemplateError(f"template '{template}' cannot be rendered: {error.message}") from error
 
 
 @cache
-def _environment() -> Environment:
+def _environment(folder: Path) -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=FileSystemLoader(folder),
         undefined=StrictUndefined,
         autoescape=False,  # noqa: S701 - JSON, quoted by the json filter
         trim_blocks=True,
@@ -83,7 +85,7 @@ def _json(value: Any) -> str:
 
 def _inert(value: Any) -> str:
     """As `json`, for clients that replace ``{env:NAME}`` and ``{file:PATH}`` in the text of their
-    configuration: such a reference inside a machine's word stays that word."""
+    configuration: such a reference inside a provider's id or label stays text."""
     return _json(value).replace("{env:", "\\u007benv:").replace("{file:", "\\u007bfile:")
 
 

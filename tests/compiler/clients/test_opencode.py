@@ -10,23 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet_compiler.clients import CLIENTS, ClientView, Launch
+from fleet_compiler.clients import Launch
 from fleet_compiler.clients.opencode import CLIENT
 from fleet_compiler.emit.render import render_client
 from fleet_runtime.artifacts.contract import (
     ContextSource,
-    GatewayConfig,
     KeyReference,
     ModelFacts,
-    ProviderConfig,
     Purpose,
     RoutedModel,
-    RoutedProvider,
-    RoutingTable,
 )
+from tests.support.clients import DESK, client_view
 from tests.support.projects import compile_text, lock_of
-
-DESK = "http://127.0.0.1:8081"
 
 
 def rendered(
@@ -38,36 +33,9 @@ def rendered(
     exclusive: bool = True,
     enabled: bool = True,
 ) -> dict[str, Any]:
-    """opencode.json for one machine 'desk' with these models."""
-    connection = ProviderConfig(
-        name="desk",
-        label="Desk",
-        class_="local",
-        kind="auto",
-        url=DESK,
-        api_base=f"{DESK}/v1",
-        enabled=enabled,
-    )
-    table = RoutingTable(
-        surface="code",
-        label="code",
-        base="/code",
-        default_provider="desk",
-        legacy="strict",
-        names={"desk": "desk"},
-        namespaces=(),
-        aliases={},
-        roles=roles or {},
-        providers=(RoutedProvider(name="desk", label="Desk", class_="local", models=models),),
-    )
-    gateway = GatewayConfig(
-        listen="127.0.0.1:8400",
-        url="http://127.0.0.1:8400",
-        surfaces={"code": "routing/code.json"},
-        providers=(connection,),
-    )
-    view = ClientView(gateway, table, file, key, exclusive)
-    data: dict[str, Any] = json.loads(render_client(CLIENT.template, CLIENT.context(view)))
+    """opencode.json for one provider 'desk' with these models."""
+    view = client_view(models, roles, key=key, file=file, exclusive=exclusive, enabled=enabled)
+    data: dict[str, Any] = json.loads(render_client(CLIENT.files[0], view))
     return data
 
 
@@ -247,13 +215,6 @@ def test_a_key_that_fits_alone_need_not_be_named(tmp_path: Path) -> None:
     """
     files = compile_text(tmp_path, yaml, desk=lock_of(DESK, "m")).files
     assert json.loads(files["opencode.json"])["provider"]["desk"]["options"]["apiKey"] == "{env:TWO}"
-
-
-def test_every_client_has_a_template_and_a_default_file() -> None:
-    for name, client in CLIENTS.items():
-        assert client.name == name
-        assert client.file
-        assert client.template == f"{name}.json.j2"
 
 
 def test_facts_of_the_lock_reach_opencode(tmp_path: Path) -> None:

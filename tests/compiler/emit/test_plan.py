@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -167,15 +168,70 @@ def test_new_files_get_the_usual_permissions(tmp_path: Path) -> None:
     assert (tmp_path / "a.json").stat().st_mode & 0o777 == 0o644
 
 
-def test_a_symbolic_link_is_replaced_and_its_target_kept(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", [b"elsewhere", b"1"])
+def test_a_link_in_the_place_of_a_file_is_replaced_and_its_target_kept(
+    tmp_path: Path, content: bytes
+) -> None:
+    """Also if the target holds what would be written."""
     target = tmp_path / "target"
-    target.write_bytes(b"elsewhere")
+    target.write_bytes(content)
     folder = tmp_path / "generated"
     folder.mkdir()
     (folder / "a.json").symlink_to(target)
-    write_outputs(plan_outputs(folder, with_manifest({"a.json": b"1"})))
-    assert target.read_bytes() == b"elsewhere"
+    plan = plan_outputs(folder, with_manifest({"a.json": b"1"}))
+    assert [change.path for change in plan.foreign] == ["a.json"]
+    write_outputs(plan)
+    assert target.read_bytes() == content
     assert (folder / "a.json").read_bytes() == b"1"
+    assert not (folder / "a.json").is_symlink()
+
+
+def test_a_link_below_the_folder_is_never_written_through(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "b.json").write_bytes(b"precious")
+    folder = tmp_path / "generated"
+    folder.mkdir()
+    (folder / "routing").symlink_to(elsewhere)
+    with pytest.raises(OutputError, match=r"routing' is a link"):
+        plan_outputs(folder, with_manifest({"routing/b.json": b"1"}))
+    assert contents(elsewhere) == {"b.json": b"precious"}
+
+
+def test_a_file_behind_a_link_is_not_removed_though_the_manifest_names_it(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "precious").write_bytes(b"mine")
+    folder = tmp_path / "generated"
+    written(folder, {"x/precious": b"mine"})
+    (folder / "x" / "precious").unlink()
+    (folder / "x").rmdir()
+    (folder / "x").symlink_to(elsewhere)
+    write_outputs(plan_outputs(folder, with_manifest({})))
+    assert contents(elsewhere) == {"precious": b"mine"}
+
+
+def test_a_file_that_was_changed_since_is_kept_when_it_is_no_longer_generated(tmp_path: Path) -> None:
+    written(tmp_path, {"a.json": b"1", "b.json": b"1"})
+    (tmp_path / "a.json").write_bytes(b"by hand")
+    plan = plan_outputs(tmp_path, with_manifest({}))
+    assert plan.kept == ("a.json",)
+    write_outputs(plan)
+    assert sorted(contents(tmp_path)) == ["a.json", MANIFEST]
+
+
+@pytest.mark.parametrize("path", ["a.json", MANIFEST])
+@pytest.mark.parametrize(
+    "make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")], ids=["fifo", "endless"]
+)
+def test_what_is_not_a_regular_file_is_replaced_unread(
+    tmp_path: Path, path: str, make: Callable[[Path], None]
+) -> None:
+    files = written(tmp_path, {"a.json": b"1"})
+    (tmp_path / path).unlink()
+    make(tmp_path / path)
+    write_outputs(plan_outputs(tmp_path, files))
+    assert contents(tmp_path) == files
 
 
 def test_a_diff_shows_every_change(tmp_path: Path) -> None:

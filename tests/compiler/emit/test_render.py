@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fleet_compiler.clients import ClientFile
 from fleet_compiler.emit import render
 from fleet_compiler.emit.render import TemplateError, render_artifact, render_client
 from fleet_runtime.artifacts.contract import RoutedModel, RoutedProvider, RoutingTable
+from tests.support.clients import client_view
 
 TEXT = st.text(min_size=1)
 
@@ -53,7 +54,7 @@ def test_what_looks_like_a_template_is_not_run() -> None:
 @given(TEXT)
 def test_no_word_of_a_machine_becomes_a_reference_in_a_clients_configuration(text: str) -> None:
     hostile = f"{text}{{env:HOME}}{{file:/etc/passwd}}{text}"
-    view = {
+    data = {
         "base_url": "http://x",
         "api_key": "{env:KEY}",
         "exclusive": True,
@@ -61,19 +62,18 @@ def test_no_word_of_a_machine_becomes_a_reference_in_a_clients_configuration(tex
         "small_model": None,
         "providers": [{"id": "desk", "label": hostile, "models": {hostile: {"name": hostile}}}],
     }
-    rendered = render_client("opencode.json.j2", view).decode()
+    file = ClientFile("opencode.json", "opencode.json.j2", lambda _: data)
+    rendered = render_client(file, client_view()).decode()
     assert rendered.count("{env:") == rendered.count("{env:KEY}") == 1
     assert "{file:" not in rendered
     assert json.loads(rendered)["provider"]["desk"]["models"][hostile]["name"] == hostile
 
 
 @pytest.fixture
-def templates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def templates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of templates in place of the shipped one."""
     monkeypatch.setattr(render, "TEMPLATES", tmp_path)
-    render._environment.cache_clear()
-    yield tmp_path
-    render._environment.cache_clear()
+    return tmp_path
 
 
 @pytest.mark.parametrize(
