@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -88,11 +89,13 @@ def os_reason(error: OSError) -> str:
 
 
 def _write_new(path: Path, content: bytes, like: Path) -> None:
-    """Write `path` with the permissions of the file `like`, if there is one."""
+    """Write `path` with the permissions of the regular file `like`, if there is one."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     with os.fdopen(descriptor, "wb") as file:
         with suppress(FileNotFoundError):
-            os.fchmod(descriptor, stat.S_IMODE(like.stat().st_mode))
+            mode = like.lstat().st_mode
+            if stat.S_ISREG(mode):
+                os.fchmod(descriptor, stat.S_IMODE(mode))
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

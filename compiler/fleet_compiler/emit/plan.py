@@ -166,7 +166,7 @@ def _is_no_folder(path: Path) -> bool:
 
 
 def _content(path: Path) -> bytes | None:
-    """Return what is in a regular file; None if there is none, or a link or device that is replaced unread."""
+    """Return what is in a regular file; None without one, or for a link or device, which is replaced."""
     try:
         return None if path.is_symlink() else read_file(path, MAX_ARTIFACT)
     except (FileNotFoundError, NotADirectoryError, UnreadableFileError):
