@@ -47,7 +47,7 @@ def test_1_a_place_that_cannot_be_written_to(fleet: Fleet, project: Path) -> Non
     (project / "generated").write_text("a file")
     ran = fleet("build")
     assert ran.code == 1
-    assert ran.err == "error: 'generated' is not a folder: move it away, or choose another with --output\n"
+    assert ran.err == "error: 'generated' is not a folder: move it away, or choose another with --generated\n"
     assert (project / "generated").read_text() == "a file"
 
 
@@ -60,7 +60,7 @@ def test_1_a_folder_that_cannot_be_made(
 ) -> None:
     ran = fleet(command, "--generated", output)
     assert ran.code == 1
-    assert ran.err == f"error: cannot write to '{output}': {reason}; choose another folder with --output\n"
+    assert ran.err == f"error: cannot write to '{output}': {reason}; choose another folder with --generated\n"
 
 
 @pytest.mark.parametrize("file", ["gone/fleet.yaml", "fleet.yaml/fleet.yaml"])
