@@ -1,4 +1,4 @@
-"""Processes that are measured: pinned to a core, waited for, and read out of /proc (Linux)."""
+"""Processes that are measured: pinned to a core, waited for, and read from /proc (Linux)."""
 
 from __future__ import annotations
 
@@ -7,44 +7,16 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
-STOP_SECONDS = 10.0
 
 
 def pinned(core: int, command: Sequence[str]) -> list[str]:
     """`command`, to run on one core only."""
     return ["taskset", "--cpu-list", str(core), *command]
-
-
-@contextlib.contextmanager
-def running(
-    command: Sequence[str], log: Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
-) -> Iterator[subprocess.Popen[bytes]]:
-    """A process whose output goes to `log`, stopped at the end."""
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=env, cwd=cwd
-        )
-    try:
-        yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def wait_for_answer(process: subprocess.Popen[bytes], port: int, request: bytes, seconds: float) -> None:

@@ -28,8 +28,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.processes import free_port, running
 from fleet_runtime.artifacts.contract import Timeouts
+from fleet_runtime.process import free_port, running
 from fleet_runtime.upstream import Upstream, UpstreamError
 
 HEALTHY = ("north", "south")

@@ -12,8 +12,9 @@ import click
 import pytest
 
 from fleet_runtime.commands.status import overview
+from fleet_runtime.process import free_port
 from fleet_runtime.simulator import MachineSpec, SimulatedModel, SimulationThread
-from tests.support.stack import Stack, free_port, run_fleet, running_stack
+from tests.support.stack import Stack, run_fleet, running_stack
 
 NOW = datetime(2026, 11, 21, 20, 0, 0, tzinfo=UTC)
 

@@ -13,9 +13,10 @@ from typing import Any
 
 import httpx
 
-from tests.integration.processes import answers, running
+from fleet_runtime.process import free_port, running
+from tests.integration.processes import answers
 from tests.support.paths import ROOT
-from tests.support.stack import eventually, free_port
+from tests.support.stack import eventually
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,6 @@ def llama_swap(
     swap = LlamaSwap(name, folder, f"http://{listen}", key, processes)
     path = os.pathsep.join([str(Path(sys.executable).parent), "/usr/bin", "/bin"])
     env = {"PATH": path, "PYTHONPATH": str(ROOT), "HOME": str(folder)}
-    with running(command, folder, folder / "llama-swap.log", env):
+    with running(command, folder / "llama-swap.log", env, folder):
         eventually(lambda: answers(f"{swap.url}/health"))
         yield swap

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.integration.processes import answers, finished, running
-from tests.support.stack import eventually, free_port
+from fleet_runtime.process import free_port, running
+from tests.integration.processes import answers, finished
+from tests.support.stack import eventually
 
 RUN_SECONDS = 150.0
 
@@ -101,7 +102,7 @@ class Opencode:
         port = free_port()
         command = [str(self.binary), "serve", "--hostname", "127.0.0.1", "--port", str(port)]
         url = f"http://127.0.0.1:{port}"
-        with running(command, self.work, self.folder / "serve.log", self.environment()):
+        with running(command, self.folder / "serve.log", self.environment(), self.work):
             eventually(lambda: answers(f"{url}/global/health"), 60)
             yield url
 

@@ -1,37 +1,14 @@
-"""Foreign programs as processes that never outlive their test."""
+"""Foreign programs that are run to their end, and whether a server responds."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import httpx
-
-STOP_SECONDS = 15.0
-
-
-@contextlib.contextmanager
-def running(
-    command: Sequence[str], folder: Path, log: Path, env: Mapping[str, str] | None = None
-) -> Iterator[subprocess.Popen[bytes]]:
-    """A process in `folder` that ends with the block, whichever way; what it says goes to `log`."""
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output
-        )
-    try:
-        yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def finished(

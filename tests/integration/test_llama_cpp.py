@@ -14,9 +14,10 @@ from typing import Any
 import httpx
 import pytest
 
+from fleet_runtime.process import free_port, running
 from tests.integration.exchanges import Exchange, same
-from tests.integration.processes import answers, running
-from tests.support.stack import Stack, eventually, free_port, running_stack
+from tests.integration.processes import answers
+from tests.support.stack import Stack, eventually, running_stack
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -44,7 +45,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     command, native = _server(folder / "tiny.gguf", port)
-    with running(command, folder, folder / "server.log", dict(os.environ)):
+    with running(command, folder / "server.log", dict(os.environ), folder):
         eventually(lambda: answers(f"{url}/v1/models"), 60)
         yaml = f'version: 1\ndefault_provider: box\nproviders: {{box: "{url}"}}\nsurfaces: {{boochat: }}\n'
         with running_stack(

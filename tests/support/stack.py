@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import httpx
 
+from fleet_runtime.process import free_port, running
 from fleet_runtime.simulator import MachineSpec, SimulationThread
 
 FLEET = (sys.executable, "-m", "fleet_compiler")
@@ -33,13 +33,6 @@ def run_fleet(
         check=False,
         timeout=60,
     )
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> None:
@@ -106,22 +99,14 @@ def serving(
     folder: Path, machines: SimulationThread, listen: str, env: Mapping[str, str] | None = None
 ) -> Iterator[Stack]:
     """`fleet serve` on a built folder, stopped at the end."""
-    with (folder / "gateway.log").open("ab") as log:
-        process = subprocess.Popen(
-            [*FLEET, "serve"], cwd=folder, env={**os.environ, **(env or {})}, stdout=log, stderr=log
-        )
-    try:
-        with httpx.Client(base_url=f"http://{listen}", timeout=30, trust_env=False) as client:
-            stack = Stack(folder, machines, process, client)
-            eventually(lambda: _answers(stack), START_SECONDS)
-            yield stack
-    finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        finally:
-            process.kill()
-            process.wait()
+    command, env = [*FLEET, "serve"], {**os.environ, **(env or {})}
+    with (
+        running(command, folder / "gateway.log", env, folder) as process,
+        httpx.Client(base_url=f"http://{listen}", timeout=30, trust_env=False) as client,
+    ):
+        stack = Stack(folder, machines, process, client)
+        eventually(lambda: _answers(stack), START_SECONDS)
+        yield stack
 
 
 def _answers(stack: Stack) -> bool:

@@ -11,8 +11,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from fleet_runtime.process import free_port
 from tests.support.artifacts import connection, gateway, write_generated
-from tests.support.stack import eventually, free_port
+from tests.support.stack import eventually
 
 
 def blocks_hangup(pid: int) -> bool:

@@ -17,12 +17,12 @@ from pathlib import Path
 import pytest
 import trustme
 
+from fleet_runtime.process import free_port
 from tests.support.artifacts import connection, gateway, write_generated
 from tests.support.paths import ROOT
 from tests.support.process import gateway_process
 from tests.support.raw_client import Client, request
 from tests.support.raw_server import Peer, raw_server
-from tests.support.stack import free_port
 
 pytestmark = [pytest.mark.anyio, pytest.mark.integration]
 

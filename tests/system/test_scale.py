@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from fleet_runtime.process import free_port, running
 from tests.support.measure import (
     KeptConnection,
     cpu_seconds,
@@ -26,7 +26,7 @@ from tests.support.measure import (
     percentile,
     resident_megabytes,
 )
-from tests.support.stack import FLEET, eventually, free_port, run_fleet
+from tests.support.stack import FLEET, eventually, run_fleet
 
 MACHINES, MODELS = 100, 50
 INTERVAL = 10.0
@@ -65,11 +65,11 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crowd]:
     ]
     (folder / "machines.json").write_text(json.dumps(specs))
     with contextlib.ExitStack() as stack:
-        simulator = stack.enter_context(
-            _process([sys.executable, "-m", "fleet_runtime.simulator", "machines.json"], folder)
-        )
-        assert simulator.stdout is not None
-        machines = json.loads(simulator.stdout.readline())
+        said = folder / "simulator.log"
+        command = [sys.executable, "-m", "fleet_runtime.simulator", "machines.json"]
+        stack.enter_context(running(command, said, cwd=folder))
+        eventually(lambda: "\n" in said.read_text(), 30)
+        machines = json.loads(said.read_text().splitlines()[0])
         listen = f"127.0.0.1:{free_port()}"
         lines = "\n".join(f"  {name}: {machine['url']}" for name, machine in machines.items())
         (folder / "fleet.yaml").write_text(
@@ -78,21 +78,10 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crowd]:
         )
         built = run_fleet("build", cwd=folder)
         assert built.returncode == 0, built.stderr
-        gateway = stack.enter_context(_process([*FLEET, "serve"], folder))
+        gateway = stack.enter_context(running([*FLEET, "serve"], folder / "gateway.log", cwd=folder))
         url = f"http://{listen}"
         eventually(lambda: _online(url) == MACHINES, 60)
         yield Crowd(url, gateway.pid, [machine["control_url"] for machine in machines.values()])
-
-
-@contextlib.contextmanager
-def _process(command: list[str], folder: Path) -> Iterator[subprocess.Popen[str]]:
-    with (folder / "log").open("a") as log:
-        process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=log, text=True)
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.communicate(timeout=20)
 
 
 def _online(url: str) -> int:

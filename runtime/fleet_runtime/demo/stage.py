@@ -6,7 +6,6 @@ import contextlib
 import os
 import shlex
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,11 +17,11 @@ from pathlib import Path
 import httpx
 
 from fleet_runtime.demo.fleet import CLOUD_KEY, CLOUD_KEY_VARIABLE, demo_fleet_yaml, demo_machines
+from fleet_runtime.process import free_port, running
 from fleet_runtime.simulator import SimulationThread
 
 PREFERRED_PORT = 8400
 START_SECONDS = 20.0
-STOP_SECONDS = 10.0
 
 
 class DemoError(Exception):
@@ -62,7 +61,7 @@ def set_stage() -> Iterator[Stage]:
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fleet-demo-")))
         machines = stack.enter_context(SimulationThread(demo_machines()))
-        listen = f"127.0.0.1:{_free_port(PREFERRED_PORT)}"
+        listen = f"127.0.0.1:{free_port(PREFERRED_PORT)}"
         stage = Stage(folder, machines, f"http://{listen}")
         stage.fleet_yaml.write_text(demo_fleet_yaml(machines, listen), encoding="utf-8")
         stage.build()
@@ -73,25 +72,11 @@ def set_stage() -> Iterator[Stage]:
 @contextlib.contextmanager
 def _gateway(stage: Stage) -> Iterator[None]:
     log = stage.folder / "gateway.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(  # noqa: S603
-            [*_fleet(), "serve", "--generated", str(stage.folder / "generated")],
-            stdout=output,
-            stderr=output,
-            stdin=subprocess.DEVNULL,
-            env=os.environ | {CLOUD_KEY_VARIABLE: CLOUD_KEY},
-            start_new_session=True,  # Ctrl-C reaches the demo alone, which then ends the gateway
-        )
-    try:
+    command = [*_fleet(), "serve", "--generated", str(stage.folder / "generated")]
+    env = os.environ | {CLOUD_KEY_VARIABLE: CLOUD_KEY}
+    with running(command, log, env, own_session=True) as process:  # Ctrl-C reaches the demo alone
         _await_ready(stage, process, log)
         yield
-    finally:
-        process.terminate()
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def _await_ready(stage: Stage, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -107,16 +92,6 @@ def _await_ready(stage: Stage, process: subprocess.Popen[bytes], log: Path) -> N
                 return
         time.sleep(0.05)
     raise DemoError(f"the gateway was not ready within {START_SECONDS:g} s")
-
-
-def _free_port(preferred: int) -> int:
-    for port in (preferred, 0):
-        with contextlib.suppress(OSError), socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
-            found: int = probe.getsockname()[1]
-            return found
-    raise DemoError("no free port on 127.0.0.1")
 
 
 def _fleet() -> list[str]:

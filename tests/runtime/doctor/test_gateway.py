@@ -11,10 +11,11 @@ from pathlib import Path
 import anyio
 import pytest
 
+from fleet_runtime.process import free_port
 from fleet_runtime.simulator import MachineSpec, SimulatedModel, SimulationThread
 from tests.runtime.doctor.conftest import Computer
 from tests.support.raw_server import raw_server, responding
-from tests.support.stack import Stack, eventually, free_port, run_fleet, running_stack
+from tests.support.stack import Stack, eventually, run_fleet, running_stack
 
 SPECS = (
     MachineSpec("desk", models=(SimulatedModel("qwen3-8b"), SimulatedModel("org/qwen3-4b")), sidecar=True),

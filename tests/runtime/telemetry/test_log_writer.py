@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from fleet_runtime.process import free_port
 from fleet_runtime.telemetry.log_writer import QUEUE_BYTES, LogWriter
 from tests.support.artifacts import connection, gateway, write_generated
 from tests.support.raw_client import client, request
-from tests.support.stack import eventually, free_port
+from tests.support.stack import eventually
 
 LINE = b"x" * 999 + b"\n"
 LINES = 3 * QUEUE_BYTES // len(LINE)
