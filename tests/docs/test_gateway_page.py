@@ -12,7 +12,7 @@ import pytest
 from fleet_runtime import server
 from fleet_runtime.api.app import create_api
 from fleet_runtime.artifacts.contract import GatewayConfig, Limits, PollSettings, ProviderStatus, Timeouts
-from fleet_runtime.dialects.listing import MAX_MODELS
+from fleet_runtime.dialects.model_list_response import MAX_MODELS
 from fleet_runtime.edge import protocol
 from fleet_runtime.errors import ERROR_KINDS
 from fleet_runtime.event_log import Topic

@@ -10,8 +10,9 @@ from typing import Any
 import httpx
 
 from fleet_runtime.artifacts.contract import ProviderKind
-from fleet_runtime.dialects import drive, probe_provider
-from fleet_runtime.dialects.observation import Observation, ProbeRequest, ProbeResponse
+from fleet_runtime.dialects.messages import ProbeRequest, ProbeResponse
+from fleet_runtime.dialects.observation import Observation, drive
+from fleet_runtime.dialects.probe import probe_provider
 from fleet_runtime.simulator import MachineSpec, SimulatedMachine, SimulatedModel, Simulation
 from fleet_runtime.simulator.spec import SimulatedKind
 

@@ -157,6 +157,6 @@ inventory: {{interval: 0.2, timeout: 1, grace: 1}}
         seen = machine(stack, "desk")
         assert seen["kind"] == "ollama"
         assert seen["warnings"] == [
-            "configured as 'llama-swap', but answers like 'ollama' and is read as that"
+            "configured as 'llama-swap', but responds like 'ollama' and is read as that"
         ]
         assert stack.client.get("/api/models/desk/llama3").json()["model"] == "llama3:latest"

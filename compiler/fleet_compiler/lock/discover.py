@@ -16,9 +16,10 @@ from pathlib import Path
 import httpx
 
 from fleet_runtime.artifacts.contract import ProviderConfig
-from fleet_runtime.dialects import drive, probe_provider
 from fleet_runtime.dialects.credentials import MissingKeyError, find_key
-from fleet_runtime.dialects.observation import Observation, ProbeRequest, ProbeResponse
+from fleet_runtime.dialects.messages import ProbeRequest, ProbeResponse
+from fleet_runtime.dialects.observation import Observation, drive
+from fleet_runtime.dialects.probe import probe_provider
 from fleet_runtime.dialects.status_reason import ReasonCode, StatusReason, connect_reason
 from fleet_runtime.files import MAX_KEY, read_ca, read_text, resolve_path
 
@@ -108,9 +109,9 @@ async def _look(
     try:
         async with asyncio.timeout(patience.total):
             seen = await drive(probe_provider(connection.kind), get)
-            while seen.unasked:
+            while seen.waiting:
                 before, seen = seen, await drive(probe_provider(connection.kind, seen), get)
-                if seen.status != "online" or seen.unasked >= before.unasked:
+                if seen.status != "online" or len(seen.waiting) >= len(before.waiting):
                     return before
             return seen
     except TimeoutError:

@@ -1,44 +1,55 @@
-"""What one kind of server is to fleet: how its list is recognised, what else it is asked, and its names."""
+"""What one kind of server is to fleet: how its list is recognised, what else is requested, and its names."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from fleet_runtime.artifacts.contract import ModelFacts, ModelState, ProviderKind
-from fleet_runtime.dialects.listing import ModelListResponse
-from fleet_runtime.dialects.observation import Observation, ProbeRequest, ProbeResponse
+from fleet_runtime.dialects.feed import Feed
+from fleet_runtime.dialects.messages import ProbeRequest, ProbeResponse
+from fleet_runtime.dialects.model_list_response import ModelListResponse
+from fleet_runtime.dialects.observation import Details, Observation
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What a dialect read of its models: facts and states by id, what it skipped, and `unasked` and `asked`
+class Reading:
+    """What a dialect read of its models: facts and states by id, what it skipped, and `waiting` and `details`
     as in `Observation`."""
 
     models: Mapping[str, ModelFacts]
     states: Mapping[str, ModelState] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
-    unasked: int = 0
-    asked: Mapping[str, int | None] = field(default_factory=dict)
+    waiting: tuple[str, ...] = ()
+    details: Mapping[str, Details] = field(default_factory=dict)
 
 
-Reading: TypeAlias = Generator[ProbeRequest, ProbeResponse, Seen]
+Reader: TypeAlias = Generator[ProbeRequest, ProbeResponse, Reading]
 
 
-def no_other_names(_model: str) -> tuple[str, ...]:
+def _no_other_names(_model: str) -> tuple[str, ...]:
     return ()
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """`recognises` says whether a list of models can only be this kind's; `read` takes the list and the
-    previous observation (None at a first look) and asks what the list does not say. A further question
-    that fails takes away only its own facts. `dated`: `created` in its list says when a model changed, not
-    what time it is."""
+    """All that fleet knows of one kind of server, in one module of this room.
+
+    `title` and `reads` are its row in docs/fleet-yaml.md: the product, and where its facts come from.
+    `marks` are fields of each item of its list by which `recognises`, which says whether a list can only be
+    this kind's, knows it; the simulator lists them too. `read` takes the list and the previous observation
+    (None at a first probe) and requests what the list does not say; a request that fails loses only its own
+    facts. `feed`: where the server says that a model changed. `dated`: `created` in its list is when a model
+    changed, not what time it is.
+    """
 
     kind: ProviderKind
+    title: str
+    reads: str
     recognises: Callable[[ModelListResponse], bool]
-    read: Callable[[ModelListResponse, Observation | None], Reading]
-    other_names: Callable[[str], tuple[str, ...]] = no_other_names
+    read: Callable[[ModelListResponse, Observation | None], Reader]
+    marks: Mapping[str, Any] = field(default_factory=dict)
+    feed: Feed | None = None
+    other_names: Callable[[str], tuple[str, ...]] = _no_other_names
     dated: bool = False

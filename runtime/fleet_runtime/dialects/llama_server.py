@@ -1,24 +1,26 @@
 """llama-server, with one model or as a router of several (recorded from llama.cpp commit 0c1e570).
 
-One model: the list, then ``/props``; neither wakes a sleeping server. Router: the list says which models
-are loaded; a loaded one is asked for its properties, always with ``autoload=false``, and only as long as no
-look has seen what context it runs with: a request makes a model the last one to be evicted.
+One model: the list, then ``/props``; neither wakes a sleeping server. Router: the list says which models are
+loaded, and with which command line each runs or would run (its keys are not read); a loaded one is asked for
+its properties, always with ``autoload=false``, and only as long as no probe has seen what context it runs
+with: a request makes a model the last one to be evicted. The router sends nothing but changes of models on
+``/models/sse``, and a llama-server that is no router has no such path.
 """
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlencode
 
 from fleet_runtime.artifacts.contract import ModelFacts, ModelState
-from fleet_runtime.dialects.dialect import Dialect, Reading, Seen
-from fleet_runtime.dialects.listing import (
-    Item,
-    ModelListResponse,
+from fleet_runtime.dialects.details import keep_running, known_details, request_details, with_details
+from fleet_runtime.dialects.dialect import Dialect, Reader, Reading
+from fleet_runtime.dialects.feed import Feed
+from fleet_runtime.dialects.fields import (
     aliases,
     collect,
     context,
     inputs,
-    keep_running,
     mapping,
     model_of,
     text,
@@ -26,8 +28,10 @@ from fleet_runtime.dialects.listing import (
     word,
     words,
 )
-from fleet_runtime.dialects.observation import Observation, ProbeRequest
-from fleet_runtime.dialects.properties import abilities, properties, running_context
+from fleet_runtime.dialects.messages import ProbeRequest
+from fleet_runtime.dialects.model_list_response import Item, ModelListResponse
+from fleet_runtime.dialects.observation import Observation
+from fleet_runtime.dialects.properties import abilities, properties, running_context, running_facts
 
 _ROUTED: dict[str, ModelState] = {
     "loaded": "loaded",
@@ -42,39 +46,39 @@ def recognises(listing: ModelListResponse) -> bool:
     return listing.server == "llama.cpp" or any(item.get("owned_by") == "llamacpp" for item in listing.items)
 
 
-def read(listing: ModelListResponse, previous: Observation | None) -> Reading:
+def read(listing: ModelListResponse, previous: Observation | None) -> Reader:
     routed = any(isinstance(item.get("status"), dict) for item in listing.items)
     return (yield from (_read_router(listing, previous) if routed else _read_single(listing)))
 
 
-def _read_single(listing: ModelListResponse) -> Reading:
+def _read_single(listing: ModelListResponse) -> Reader:
     models, warnings = listing.once(_models)
-    answer = yield ProbeRequest("/props")
-    props = properties(answer)
-    running = context("running", running_context(answer)) if len(models) == 1 else {}
+    props = properties((yield ProbeRequest("/props")))
+    running = context("running", running_context(props)) if len(models) == 1 else {}
     said = {**abilities(props), **running}
     state: ModelState = "unloaded" if props.get("is_sleeping") is True else "loaded"
-    return Seen(
+    return Reading(
         {model: facts.model_copy(update=said) for model, facts in models.items()},
         dict.fromkeys(models, state),
         tuple(warnings),
     )
 
 
-def _read_router(listing: ModelListResponse, previous: Observation | None) -> Reading:
-    models, warnings = listing.once(_models)
-    states: dict[str, ModelState] = dict.fromkeys(models, "unknown")
+def _read_router(listing: ModelListResponse, previous: Observation | None) -> Reader:
+    listed, warnings = listing.once(_models)
+    states: dict[str, ModelState] = dict.fromkeys(listed, "unknown")
     for item in listing.items:
         if model_of(item) in states:
             states[model_of(item)] = word(mapping(item.get("status")).get("value"), _ROUTED) or "unknown"
-    models = keep_running(models, previous)
-    for model, state in states.items():
-        if state == "loaded" and models[model].context_source != "running":
-            query = urlencode({"model": model, "autoload": "false"})
-            answer = yield ProbeRequest(f"/props?{query}")
-            running = context("running", running_context(answer))
-            models[model] = models[model].model_copy(update={**abilities(properties(answer)), **running})
-    return Seen(models, states, tuple(warnings))
+    details = known_details(previous, listed)
+    known = with_details(keep_running(listed, previous), details)
+    details, waiting = yield from request_details(
+        [id for id, state in states.items() if state == "loaded" and known[id].context_source != "running"],
+        details,
+        lambda model: ProbeRequest(f"/props?{urlencode({'model': model, 'autoload': 'false'})}"),
+        running_facts,
+    )
+    return Reading(with_details(known, details), states, tuple(warnings), waiting, details)
 
 
 def _models(listing: ModelListResponse) -> tuple[dict[str, ModelFacts], list[str]]:
@@ -82,17 +86,51 @@ def _models(listing: ModelListResponse) -> tuple[dict[str, ModelFacts], list[str
 
 
 def _facts(item: Item, model: str) -> ModelFacts:
-    meta = mapping(item.get("meta"))
+    meta, options = mapping(item.get("meta")), _options(item)
     architecture = mapping(item.get("architecture"))
     running, trained = tokens(meta.get("n_ctx")), tokens(meta.get("n_ctx_train"))
     embeds = words(architecture.get("output_modalities")) == {"embeddings"}
+    embeds |= not {"--embedding", "--embeddings"}.isdisjoint(options)
+    ranks = not {"--rerank", "--reranking"}.isdisjoint(options)
     return ModelFacts(
         name=text(item.get("name")),
         input=inputs(architecture.get("input_modalities")),
-        purpose="embedding" if embeds else None,
+        purpose="rerank" if ranks else "embedding" if embeds else None,
         aliases=aliases(item.get("aliases"), model),
-        **(context("running", running) or context("trained", trained)),
+        **(
+            context("running", running)
+            or context("listed", _configured_context(options))
+            or context("trained", trained)
+        ),
     )
 
 
-DIALECT = Dialect("llama-server", recognises, read)
+def _options(item: Item) -> dict[str, Any]:
+    """Return the options of the command line that a router runs a model with: each with the word after it."""
+    args = mapping(item.get("status")).get("args")
+    line = [arg if isinstance(arg, str) else "" for arg in args] if isinstance(args, list) else []
+    return {option: value for option, value in zip(line, [*line[1:], ""], strict=False) if option[:1] == "-"}
+
+
+def _configured_context(options: dict[str, Any]) -> int | None:
+    """Return the context of one slot. Slots share ``--ctx-size`` evenly, or each has all of it if unified;
+    0 means the model's own (tools/server/README.md, ``--ctx-size``, ``--parallel``, ``--kv-unified``)."""
+    size = _number(options.get("--ctx-size", options.get("-c")))
+    slots = _number(options.get("--parallel", options.get("-np"))) or 1
+    unified = not {"--kv-unified", "-kvu"}.isdisjoint(options)
+    return tokens(size if unified or size is None else size // slots)
+
+
+def _number(value: object) -> int | None:
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdecimal() else None
+
+
+DIALECT = Dialect(
+    "llama-server",
+    title="[llama-server](https://github.com/ggml-org/llama.cpp) of llama.cpp, and its router",
+    reads="its list and `/props`; of a router's models only the loaded ones",
+    recognises=recognises,
+    read=read,
+    marks={"owned_by": "llamacpp"},
+    feed=Feed("/models/sse", b'"event"'),
+)

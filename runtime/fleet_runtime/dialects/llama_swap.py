@@ -1,9 +1,10 @@
 """llama-swap: its list says most, ``/running`` the states (sources of 2026-08, commit 0bdb3720; lists since
 2026-08-28 have `context_window` too, those before #950 neither states nor types).
 
-``/upstream/<model>/props`` loads an unloaded model and prolongs a loaded one's time to live. So a model is
-asked that once after it was seen to become ready between two looks, and never else. What ``/running``
-says of command lines is not read: it may hold keys.
+``/upstream/<model>/props`` loads an unloaded model and prolongs a loaded one's time to live. So it is
+requested once after a model was seen to become ready between two probes, and never else. What ``/running``
+says of command lines is not read: it may hold keys. ``/api/events`` double-encodes its ``modelStatus`` data
+and sends logs and more beside it.
 """
 
 from __future__ import annotations
@@ -12,16 +13,14 @@ from collections.abc import Generator
 from urllib.parse import quote
 
 from fleet_runtime.artifacts.contract import ModelFacts, ModelState
-from fleet_runtime.dialects.dialect import Dialect, Reading, Seen
-from fleet_runtime.dialects.listing import (
-    Item,
-    ModelListResponse,
+from fleet_runtime.dialects.details import just_loaded, known_details, request_details, with_details
+from fleet_runtime.dialects.dialect import Dialect, Reader, Reading
+from fleet_runtime.dialects.feed import Feed
+from fleet_runtime.dialects.fields import (
     aliases,
     collect,
     context,
-    decoded,
     inputs,
-    keep_running,
     mapping,
     model_of,
     objects,
@@ -31,8 +30,10 @@ from fleet_runtime.dialects.listing import (
     word,
     words,
 )
-from fleet_runtime.dialects.observation import Observation, ProbeRequest, ProbeResponse
-from fleet_runtime.dialects.properties import running_context
+from fleet_runtime.dialects.messages import ProbeRequest, ProbeResponse
+from fleet_runtime.dialects.model_list_response import Item, ModelListResponse, decoded
+from fleet_runtime.dialects.observation import Observation
+from fleet_runtime.dialects.properties import running_facts
 
 _LISTED: dict[str, ModelState] = {"loaded": "loaded", "unloaded": "unloaded"}
 _RUNNING: dict[str, ModelState] = {"starting": "loading", "ready": "loaded", "stopping": "unloaded"}
@@ -43,18 +44,23 @@ def recognises(listing: ModelListResponse) -> bool:
     return any(item.get("owned_by") == "llama-swap" or _own(item) for item in listing.items)
 
 
-def read(listing: ModelListResponse, previous: Observation | None) -> Reading:
+def read(listing: ModelListResponse, previous: Observation | None) -> Reader:
     models, warnings = listing.once(_models)
     states = yield from _states(listing, models)
-    models = keep_running(models, previous)
-    for model in _just_loaded(states, previous):
-        running = running_context((yield ProbeRequest(f"/upstream/{quote(model)}/props")))
-        models[model] = models[model].model_copy(update=context("running", running))
-    return Seen(models, states, tuple(warnings))
+    ready = just_loaded(states, previous)
+    before = previous.waiting if previous is not None and previous.status == "online" else ()
+    waiting = [model for model in before if states.get(model) == "loaded" and model not in ready]
+    details, waiting_now = yield from request_details(
+        ready + waiting,
+        known_details(previous, models),
+        lambda model: ProbeRequest(f"/upstream/{quote(model)}/props"),
+        running_facts,
+    )
+    return Reading(with_details(models, details), states, tuple(warnings), waiting_now, details)
 
 
 def _models(listing: ModelListResponse) -> tuple[dict[str, ModelFacts], list[str]]:
-    """An item that is only another name of a listed model becomes an alias of that."""
+    """Return the models; an item that is only another name of a listed model becomes an alias of that."""
     models, warnings = collect((item for item in listing.items if not _own_word(item, "modelID")), _facts)
     others: list[Item] = []
     for item in listing.items:
@@ -72,7 +78,7 @@ def _models(listing: ModelListResponse) -> tuple[dict[str, ModelFacts], list[str
 
 
 def _own(item: Item) -> Item:
-    """What llama-swap itself says of an item."""
+    """Return what llama-swap itself says of an item."""
     return mapping(mapping(item.get("meta")).get("llamaswap"))
 
 
@@ -114,9 +120,8 @@ def _facts(item: Item, model: str) -> ModelFacts:
 def _states(
     listing: ModelListResponse, models: dict[str, ModelFacts]
 ) -> Generator[ProbeRequest, ProbeResponse, dict[str, ModelState]]:
-    """From ``/running`` where it answers, else from the list, which calls a starting model loaded too.
-
-    Neither knows the state of what stands on another machine.
+    """Return states from ``/running`` if it responds, else from the list, which calls a starting model loaded
+    too. Neither knows the state of a peer's models.
     """
     here = listing.once(_listed_states)
     states: dict[str, ModelState] = dict.fromkeys(models, "unknown")
@@ -131,7 +136,7 @@ def _states(
 
 
 def _listed_states(listing: ModelListResponse) -> dict[str, ModelState]:
-    """What the list says of the models that stand here."""
+    """Return what the list says of its own models, peers' excluded."""
     models, _ = listing.once(_models)
     return {
         model_of(item): word(mapping(item.get("status")).get("value"), _LISTED) or "unknown"
@@ -140,14 +145,12 @@ def _listed_states(listing: ModelListResponse) -> dict[str, ModelState]:
     }
 
 
-def _just_loaded(states: dict[str, ModelState], previous: Observation | None) -> list[str]:
-    """The models that were seen not to be ready, and are now."""
-    before = previous.states if previous is not None and previous.status == "online" else {}
-    return [
-        model
-        for model, state in states.items()
-        if state == "loaded" and before.get(model) in ("unloaded", "loading")
-    ]
-
-
-DIALECT = Dialect("llama-swap", recognises, read)
+DIALECT = Dialect(
+    "llama-swap",
+    title="[llama-swap](https://github.com/mostlygeek/llama-swap)",
+    reads="its list, `/running`; `/upstream/<model>/props` once, after a model became ready",
+    recognises=recognises,
+    read=read,
+    marks={"owned_by": "llama-swap"},
+    feed=Feed("/api/events", b"modelStatus"),
+)

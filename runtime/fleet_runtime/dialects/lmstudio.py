@@ -6,22 +6,12 @@ from __future__ import annotations
 from typing import Any
 
 from fleet_runtime.artifacts.contract import ModelFacts, ModelState, Purpose
-from fleet_runtime.dialects.dialect import Dialect, Reading, Seen
-from fleet_runtime.dialects.listing import (
-    Item,
-    ModelListResponse,
-    context,
-    decoded,
-    keep_running,
-    mapping,
-    model_of,
-    names,
-    objects,
-    tokens,
-    word,
-    words,
-)
-from fleet_runtime.dialects.observation import Observation, ProbeRequest
+from fleet_runtime.dialects.details import keep_running
+from fleet_runtime.dialects.dialect import Dialect, Reader, Reading
+from fleet_runtime.dialects.fields import context, mapping, model_of, names, objects, tokens, word, words
+from fleet_runtime.dialects.messages import ProbeRequest
+from fleet_runtime.dialects.model_list_response import Item, ModelListResponse, decoded
+from fleet_runtime.dialects.observation import Observation
 
 _PURPOSES: dict[str, Purpose] = {"llm": "chat", "vlm": "chat", "embeddings": "embedding"}
 _STATES: dict[str, ModelState] = {"loaded": "loaded", "loading": "loading", "not-loaded": "unloaded"}
@@ -31,7 +21,7 @@ def recognises(listing: ModelListResponse) -> bool:
     return any(item.get("owned_by") == "organization_owner" for item in listing.items)
 
 
-def read(listing: ModelListResponse, previous: Observation | None) -> Reading:
+def read(listing: ModelListResponse, previous: Observation | None) -> Reader:
     listed, warnings = listing.once(names)
     models = dict(listed)
     states: dict[str, ModelState] = dict.fromkeys(models, "unknown")
@@ -40,7 +30,7 @@ def read(listing: ModelListResponse, previous: Observation | None) -> Reading:
         if model in models:
             models[model] = _facts(item)
             states[model] = word(item.get("state"), _STATES) or "unknown"
-    return Seen(keep_running(models, previous), states, tuple(warnings))
+    return Reading(keep_running(models, previous), states, tuple(warnings))
 
 
 def _facts(item: Item) -> ModelFacts:
@@ -56,4 +46,11 @@ def _facts(item: Item) -> ModelFacts:
     return ModelFacts(**facts, **(context("running", running) or context("trained", most)))
 
 
-DIALECT = Dialect("lmstudio", recognises, read)
+DIALECT = Dialect(
+    "lmstudio",
+    title="[LM Studio](https://lmstudio.ai)",
+    reads="its list, `/api/v0/models`",
+    recognises=recognises,
+    read=read,
+    marks={"owned_by": "organization_owner"},
+)

@@ -1,15 +1,13 @@
-"""Any other server of OpenAI's API. What it says beyond OpenAI's own fields is taken by the names that are in
+"""Any other server of OpenAI's API. What it says beyond OpenAI's own fields is read by the names that are in
 use: `context_length`, `architecture`, `supported_parameters` (OpenRouter and its like), `context_window`
-(Groq), `max_context_length`, `capabilities` (Mistral), `max_model_len` (SGLang), `meta.n_ctx` (a fleet
-gateway)."""
+(Groq), `type` (Together), `max_context_length`, `capabilities` (Mistral), `max_model_len` (SGLang),
+`meta.n_ctx` (a fleet gateway)."""
 
 from __future__ import annotations
 
-from fleet_runtime.artifacts.contract import ModelFacts
-from fleet_runtime.dialects.dialect import Dialect, Reading, Seen
-from fleet_runtime.dialects.listing import (
-    Item,
-    ModelListResponse,
+from fleet_runtime.artifacts.contract import ModelFacts, Purpose
+from fleet_runtime.dialects.dialect import Dialect, Reader, Reading
+from fleet_runtime.dialects.fields import (
     aliases,
     collect,
     context,
@@ -18,15 +16,31 @@ from fleet_runtime.dialects.listing import (
     purpose,
     text,
     tokens,
+    word,
     words,
 )
+from fleet_runtime.dialects.model_list_response import Item, ModelListResponse
 from fleet_runtime.dialects.observation import Observation
 
+_TYPES: dict[str, Purpose] = {
+    "chat": "chat",
+    "language": "chat",
+    "code": "chat",
+    "llm": "chat",
+    "vlm": "chat",
+    "embedding": "embedding",
+    "embeddings": "embedding",
+    "rerank": "rerank",
+    "transcribe": "transcription",
+    "audio": "speech",
+    "image": "image",
+}
 
-def read(listing: ModelListResponse, previous: Observation | None) -> Reading:
+
+def read(listing: ModelListResponse, previous: Observation | None) -> Reader:
     yield from ()
     models, warnings = listing.once(_models)
-    return Seen(models, {}, tuple(warnings))
+    return Reading(models, {}, tuple(warnings))
 
 
 def _models(listing: ModelListResponse) -> tuple[dict[str, ModelFacts], list[str]]:
@@ -53,13 +67,33 @@ def _facts(item: Item, model: str) -> ModelFacts:
         input=("text", "image") if seen is None and "vision" in able else seen,
         tools=True if tools else None,
         reasoning=True if "reasoning" in words(item.get("supported_parameters")) else None,
-        purpose=purpose(
-            outputs=words(architecture.get("output_modalities")),
-            abilities={"chat": tools or "completion_chat" in able},
-        ),
+        purpose=_purpose(item, able, tools),
         aliases=aliases(item.get("aliases"), model),
         **context("listed", listed),
     )
 
 
-DIALECT = Dialect("openai", lambda listing: False, read)
+def _purpose(item: Item, able: frozenset[str], tools: bool) -> Purpose | None:
+    """Return what the model is for. A model of Mistral that is able to do nothing of what its `capabilities`
+    name, chat among them, is an embedding model."""
+    kind = word(item.get("type"), _TYPES)
+    if kind is not None:
+        return kind
+    unable = mapping(item.get("capabilities")).get("completion_chat") is False
+    return purpose(
+        outputs=words(mapping(item.get("architecture")).get("output_modalities")),
+        abilities={
+            "chat": tools or "completion_chat" in able,
+            "transcription": "audio_transcription" in able,
+            "embedding": unable and not able,
+        },
+    )
+
+
+DIALECT = Dialect(
+    "openai",
+    title="any other server of OpenAI's API, cloud services too",
+    reads="its list",
+    recognises=lambda listing: False,
+    read=read,
+)

@@ -1,37 +1,39 @@
-"""llama-server's ``/props``, which a machine that runs several of them passes on (llama.cpp, 2026-11)."""
+"""llama-server's ``/props``, which servers that run several of them pass on (llama.cpp, 2026-11)."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from fleet_runtime.artifacts.contract import InputKind
-from fleet_runtime.dialects.listing import Item, decoded, mapping, tokens
-from fleet_runtime.dialects.observation import ProbeResponse
+from fleet_runtime.artifacts.contract import InputKind, ModelFacts
+from fleet_runtime.dialects.fields import context, mapping, tokens
+from fleet_runtime.dialects.messages import ProbeResponse
+from fleet_runtime.dialects.model_list_response import Item, decoded
 
 
-def properties(answer: ProbeResponse) -> Item:
-    """Its object; an empty one where there is none."""
-    return mapping(decoded(answer))
+def properties(response: ProbeResponse) -> Item:
+    """Return the object in a response; an empty one if there is none."""
+    return mapping(decoded(response))
 
 
-def running_context(answer: ProbeResponse) -> int | None:
-    """The context of one slot, which is what a request may use."""
-    return tokens(mapping(properties(answer).get("default_generation_settings")).get("n_ctx"))
+def running_facts(response: ProbeResponse) -> ModelFacts:
+    """Return what the properties of one running model say: its context, input kinds, tools and reasoning."""
+    props = properties(response)
+    return ModelFacts(**abilities(props), **context("running", running_context(props)))
+
+
+def running_context(props: Item) -> int | None:
+    """Return the context of one slot, which is what a request may use."""
+    return tokens(mapping(props.get("default_generation_settings")).get("n_ctx"))
 
 
 def abilities(props: Item) -> dict[str, Any]:
-    """Input kinds, tools and reasoning as far as the properties say them, as fields of ModelFacts."""
+    """Return input kinds, tools and reasoning as far as the properties say them, as fields of ModelFacts."""
     facts: dict[str, Any] = {}
     modalities = props.get("modalities")
     if isinstance(modalities, dict):
-        kinds: list[InputKind] = ["text"]
-        if modalities.get("vision") is True:
-            kinds.append("image")
-        if modalities.get("audio") is True:
-            kinds.append("audio")
-        if modalities.get("video") is True:
-            kinds.append("video")
-        facts["input"] = tuple(kinds)
+        also: tuple[InputKind, ...] = ("image", "audio", "video")
+        named = {"image": "vision", "audio": "audio", "video": "video"}
+        facts["input"] = ("text", *(kind for kind in also if modalities.get(named[kind]) is True))
     template = mapping(props.get("chat_template_caps"))
     if isinstance(template.get("supports_tools"), bool):
         facts["tools"] = template["supports_tools"]

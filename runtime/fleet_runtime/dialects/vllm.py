@@ -1,10 +1,15 @@
-"""vLLM (its OpenAI server, 0.11): the list says with which context the model runs, adapters included."""
+"""vLLM (its OpenAI server, 0.11): the list says with which context the model runs, adapters included.
+
+A LoRA adapter's card names its base model as `parent` and has no `max_model_len`; it runs with its parent's
+(vllm/entrypoints/openai/serving_models.py, ``show_available_models``).
+"""
 
 from __future__ import annotations
 
 from fleet_runtime.artifacts.contract import ModelFacts
-from fleet_runtime.dialects.dialect import Dialect, Reading, Seen
-from fleet_runtime.dialects.listing import Item, ModelListResponse, collect, context, tokens
+from fleet_runtime.dialects.dialect import Dialect, Reader, Reading
+from fleet_runtime.dialects.fields import collect, context, model_of, tokens
+from fleet_runtime.dialects.model_list_response import Item, ModelListResponse
 from fleet_runtime.dialects.observation import Observation
 
 
@@ -12,18 +17,26 @@ def recognises(listing: ModelListResponse) -> bool:
     return any(item.get("owned_by") == "vllm" for item in listing.items)
 
 
-def read(listing: ModelListResponse, previous: Observation | None) -> Reading:
+def read(listing: ModelListResponse, previous: Observation | None) -> Reader:
     yield from ()
     models, warnings = listing.once(_models)
-    return Seen(models, dict.fromkeys(models, "loaded"), tuple(warnings))
+    return Reading(models, dict.fromkeys(models, "loaded"), tuple(warnings))
 
 
 def _models(listing: ModelListResponse) -> tuple[dict[str, ModelFacts], list[str]]:
-    return collect(listing.items, _facts)
+    lengths = {model_of(item): tokens(item.get("max_model_len")) for item in listing.items}
+
+    def facts(item: Item, model: str) -> ModelFacts:
+        return ModelFacts(**context("running", lengths[model] or lengths.get(model_of(item, "parent"))))
+
+    return collect(listing.items, facts)
 
 
-def _facts(item: Item, _model: str) -> ModelFacts:
-    return ModelFacts(**context("running", tokens(item.get("max_model_len"))))
-
-
-DIALECT = Dialect("vllm", recognises, read)
+DIALECT = Dialect(
+    "vllm",
+    title="[vLLM](https://docs.vllm.ai)",
+    reads="its list",
+    recognises=recognises,
+    read=read,
+    marks={"owned_by": "vllm"},
+)

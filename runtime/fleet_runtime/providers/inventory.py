@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from fleet_runtime.artifacts.contract import ModelState, ProviderStatus, RoutedProvider
+from fleet_runtime.artifacts.contract import ModelState, ProviderKind, ProviderStatus, RoutedProvider
 from fleet_runtime.artifacts.snapshot import Snapshot
-from fleet_runtime.dialects import probe_provider
-from fleet_runtime.dialects.feed import FEEDS, Feed
-from fleet_runtime.dialects.observation import Observation, Probe, ProbeRequest, ProbeResponse, drive, step
+from fleet_runtime.dialects.feed import Feed
+from fleet_runtime.dialects.messages import ProbeRequest, ProbeResponse
+from fleet_runtime.dialects.observation import Observation, Probe, drive, step
+from fleet_runtime.dialects.probe import probe_provider
+from fleet_runtime.dialects.registry import KINDS
 from fleet_runtime.dialects.status_reason import StatusReason, reason_text
 from fleet_runtime.event_log import EventLog
 from fleet_runtime.providers import probe
@@ -123,7 +125,7 @@ class Inventory:
             await self._probe(name)
             while True:
                 state = self.states[name]
-                feed = FEEDS.get(state.kind) if state.status in ("online", "degraded") else None
+                feed = _feed(state.kind) if state.status in ("online", "degraded") else None
                 offered = feed is not None and await self._read_feed(name, feed, stale)
                 if offered:
                     stale.set()
@@ -230,6 +232,11 @@ class Inventory:
             log.info("provider '%s' is %s%s", name, state.status, f": {text}" if text else "")
         if state.status == "offline" and name in self._feeds:
             self._feeds[name].cancel()
+
+
+def _feed(kind: ProviderKind) -> Feed | None:
+    dialect = KINDS.get(kind)
+    return None if dialect is None else dialect.feed
 
 
 async def _read(probe: Probe, answer: ProbeResponse) -> ProbeRequest | Observation:

@@ -48,8 +48,10 @@ def find_drift(
 def _other_contexts(
     locked: Mapping[str, RoutedModel], seen: Mapping[str, ModelFacts]
 ) -> Iterator[OtherContext]:
-    """A context that is known from a weaker source than before tells nothing new."""
+    """Return contexts that are known from a source at least as strong as before. A trained length is only an
+    upper bound, which no client is told: it counts as unknown."""
     for id in sorted(locked.keys() & seen.keys()):
-        now = merge(locked[id], seen[id]).context
-        if now is not None and now != locked[id].context:
-            yield OtherContext(id, locked[id].context, now)
+        now = merge(locked[id], seen[id])
+        known = None if locked[id].context_source == "trained" else locked[id].context
+        if now.context is not None and now.context != locked[id].context:
+            yield OtherContext(id, known, now.context)

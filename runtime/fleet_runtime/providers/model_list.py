@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from glob import escape
 
 from fleet_runtime.artifacts.contract import ProviderConfig, RoutedModel, RoutedProvider
-from fleet_runtime.dialects import other_names
 from fleet_runtime.dialects.facts import declare, merge
+from fleet_runtime.dialects.registry import other_names
 from fleet_runtime.providers.health import ProviderState
 from fleet_runtime.routing.resolver import ProviderView, admits
 

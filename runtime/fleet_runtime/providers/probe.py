@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from fleet_runtime.artifacts.contract import ProviderConfig, Timeouts
 from fleet_runtime.dialects.feed import Feed, FeedReader
-from fleet_runtime.dialects.observation import ProbeRequest, ProbeResponse
+from fleet_runtime.dialects.messages import ProbeRequest, ProbeResponse
 from fleet_runtime.dialects.status_reason import ReasonCode, StatusReason
 from fleet_runtime.upstream import (
     ConnectError,

@@ -11,8 +11,8 @@ import pytest
 
 from fleet_compiler.lock.discover import ProbeLimits, discover, is_polled
 from fleet_runtime.artifacts.contract import ProviderConfig
+from fleet_runtime.dialects.details import MAX_DETAILS
 from fleet_runtime.dialects.observation import Observation
-from fleet_runtime.dialects.ollama import MAX_ASKS
 from fleet_runtime.dialects.status_reason import UNSENT, StatusReason
 from fleet_runtime.simulator import MachineSpec, SimulatedModel, SimulationThread
 
@@ -186,8 +186,8 @@ def test_which_machines_fleet_asks_by_itself(settings: dict[str, Any], asked: bo
 
 def test_an_ollama_with_many_models_is_asked_of_all_of_them() -> None:
     """A look asks of a few models only; a lock takes as many looks as it needs."""
-    models = tuple(SimulatedModel(f"m{number}") for number in range(MAX_ASKS + 6))
+    models = tuple(SimulatedModel(f"m{number}") for number in range(MAX_DETAILS + 6))
     with SimulationThread([MachineSpec("nas", kind="ollama", models=models)]) as running:
         seen = discover([machine("nas", running.url("nas"))], Path(), {})["nas"]
-    assert (seen.status, len(seen.models), seen.unasked) == ("online", len(models), 0)
+    assert (seen.status, len(seen.models), seen.waiting) == ("online", len(models), ())
     assert all(facts.purpose == "chat" for facts in seen.models.values())

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from fleet_runtime.artifacts.contract import ProviderKind
-from fleet_runtime.dialects import probe_provider
-from fleet_runtime.dialects.observation import Observation, ProbeRequest, ProbeResponse
+from fleet_runtime.dialects.messages import ProbeRequest, ProbeResponse
+from fleet_runtime.dialects.observation import Observation
+from fleet_runtime.dialects.probe import probe_provider
 from tests.support.recorded import recorded
 
 NOT_FOUND = ProbeResponse(404, body=b"not found")

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from fleet_compiler.lock.model import LockedProvider
 from fleet_runtime.artifacts.contract import ProviderKind, canonical_json, to_data
-from fleet_runtime.dialects import KINDS, probe_provider
-from fleet_runtime.dialects.observation import Observation, ProbeResponse
+from fleet_runtime.dialects.messages import ProbeResponse
+from fleet_runtime.dialects.observation import Observation
+from fleet_runtime.dialects.probe import probe_provider
+from fleet_runtime.dialects.registry import KINDS
 from fleet_runtime.dialects.status_reason import reason_text
 from fleet_runtime.routing.model_id import model_id_problem
 

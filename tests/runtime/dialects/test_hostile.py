@@ -8,9 +8,10 @@ import json
 import pytest
 
 from fleet_runtime.artifacts.contract import ProviderKind
-from fleet_runtime.dialects import KINDS
-from fleet_runtime.dialects.listing import MAX_MODELS
-from fleet_runtime.dialects.observation import Observation, ProbeResponse
+from fleet_runtime.dialects.messages import ProbeResponse
+from fleet_runtime.dialects.model_list_response import MAX_MODELS
+from fleet_runtime.dialects.observation import Observation
+from fleet_runtime.dialects.registry import KINDS
 from fleet_runtime.dialects.status_reason import ReasonCode, StatusReason, reason_text
 from tests.runtime.dialects.script import answer, listing, look_at
 
@@ -107,7 +108,7 @@ def test_a_machine_that_went_away_keeps_the_kind_that_was_found() -> None:
         ("a\x00b", "model 'a\\x00b' is skipped: its id holds a control character"),
         ("a/../b", "model 'a/../b' is skipped: its id holds a '.' or '..' path segment"),
         ("./a", "model './a' is skipped: its id holds a '.' or '..' path segment"),
-        ("x" * 513, f"model '{'x' * 60}…' is skipped: its id is longer than 512 bytes"),
+        ("x" * 513, f"model '{'x' * 59}…' is skipped: its id is longer than 512 bytes"),
         ("\ud800", "model '\\ud800' is skipped: its id is not valid unicode"),
     ],
 )

@@ -97,3 +97,44 @@ def test_a_router_is_asked_for_a_context_only_of_a_loaded_model_never_loading_an
     assert first.seen.models["a b"].context == 2048
     assert look_at(answers, previous=first.seen).paths == ["/models"]
     assert dict(first.seen.states) == {"a b": "loaded", "c": "loading"}
+
+
+def routed(*args: str) -> ModelFacts:
+    status = {"value": "unloaded", "args": ["/srv/bin/llama-server", *args]}
+    item = {"id": "m", "owned_by": "llamacpp", "status": status}
+    return look_at({"/models": answer({"data": [item]})}).seen.models["m"]
+
+
+@pytest.mark.parametrize(
+    ("args", "context"),
+    [
+        (("--ctx-size", "8192"), 8192),
+        (("-c", "8192"), 8192),
+        (("--ctx-size", "8192", "--parallel", "4"), 2048),
+        (("--ctx-size", "8192", "--parallel", "4", "--kv-unified"), 8192),
+        (("--ctx-size", "0"), None),
+        (("--ctx-size",), None),
+        (("--ctx-size", "many"), None),
+        ((), None),
+    ],
+)
+def test_a_routers_unloaded_model_has_the_context_of_its_command_line(
+    args: tuple[str, ...], context: int | None
+) -> None:
+    assert routed(*args).context == context
+
+
+def test_the_contexts_in_a_recorded_routers_list_are_known_before_a_model_is_loaded() -> None:
+    seen = look_at({"/models": replay("llama-server-router/models-initial")}).seen
+    facts = seen.models["preset-chat"]
+    assert (facts.context, facts.context_source) == (4096, "listed")
+    assert [seen.models[f"preset-{name}"].purpose for name in ("embed", "rerank")] == ["embedding", "rerank"]
+
+
+def test_what_a_routers_model_can_do_is_kept_after_the_one_request_for_its_properties() -> None:
+    items = [{"id": "m", "owned_by": "llamacpp", "status": {"value": "loaded"}}]
+    path = "/props?model=m&autoload=false"
+    answers = {"/models": answer({"data": items}), path: replay("llama-server-router/props-loaded")}
+    first = look_at(answers).seen
+    assert (first.models["m"].tools, first.models["m"].input) == (True, ("text",))
+    assert look_at(answers, previous=first).seen.models == first.models

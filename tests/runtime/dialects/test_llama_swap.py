@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from fleet_runtime.artifacts.contract import ModelFacts
+from fleet_runtime.dialects.details import MAX_DETAILS
+from fleet_runtime.dialects.messages import ProbeResponse
 from fleet_runtime.dialects.observation import Observation
 from fleet_runtime.dialects.status_reason import StatusReason
 from tests.runtime.dialects.script import Looked, answer, listing, look_at
@@ -176,3 +178,51 @@ def test_the_model_is_percent_encoded_in_the_path() -> None:
 def test_what_running_says_of_command_lines_goes_nowhere() -> None:
     now = answer({"running": [{"model": "m", "state": "ready", "cmd": "serve --api-key canary"}]})
     assert "canary" not in repr(look(item("m"), now=now).seen)
+
+
+def test_what_the_properties_say_of_vision_and_tools_is_used_and_kept() -> None:
+    props = answer(
+        {
+            "default_generation_settings": {"n_ctx": 16384},
+            "modalities": {"vision": True, "audio": False},
+            "chat_template_caps": {"supports_tools": True},
+        }
+    )
+    answers = {"/models": listing(item("m")), "/upstream/m/props": props}
+    before = look_at(answers | {"/running": running()}).seen
+    ready = look_at(answers | {"/running": running(m="ready")}, previous=before).seen
+    assert (ready.models["m"].input, ready.models["m"].tools) == (("text", "image"), True)
+    gone = look_at(answers | {"/running": running()}, previous=ready).seen
+    assert gone.models == ready.models
+
+
+def test_many_models_that_become_ready_at_once_are_asked_a_few_at_a_time_the_newest_first() -> None:
+    names = [f"m{number}" for number in range(MAX_DETAILS + 2)]
+    items = [item(name) for name in (*names, "late")]
+    props = {f"/upstream/{name}/props": PROPS for name in (*names, "late")}
+    answers = props | {"/models": listing(*items)}
+    first = look_at(answers | {"/running": running()}).seen
+    ready = look_at(answers | {"/running": running(**dict.fromkeys(names, "ready"))}, previous=first)
+    assert len(ready.paths) == 2 + MAX_DETAILS
+    assert ready.seen.waiting == tuple(names[MAX_DETAILS:])
+    every = dict.fromkeys((*names, "late"), "ready")
+    rest = look_at(answers | {"/running": running(**every)}, previous=ready.seen)
+    asked = [f"/upstream/{name}/props" for name in ("late", *names[MAX_DETAILS:])]
+    assert rest.paths[2:] == asked
+    assert rest.seen.waiting == ()
+
+
+def test_a_model_that_does_not_respond_ends_the_requests_of_this_probe() -> None:
+    answers = {"/models": listing(item("a"), item("b")), "/upstream/a/props": ProbeResponse(0)}
+    before = look_at(answers | {"/running": running()}).seen
+    now = running(a="ready", b="ready")
+    silent = look_at(answers | {"/running": now}, previous=before)
+    assert silent.paths[2:] == ["/upstream/a/props"]
+    assert look_at(answers | {"/running": now}, previous=silent.seen).paths[2:] == ["/upstream/b/props"]
+
+
+def test_a_model_that_waited_and_was_unloaded_meanwhile_is_not_asked() -> None:
+    answers = {"/models": listing(item("a"), item("b")), "/upstream/a/props": ProbeResponse(0)}
+    before = look_at(answers | {"/running": running()}).seen
+    silent = look_at(answers | {"/running": running(a="ready", b="ready")}, previous=before).seen
+    assert look_at(answers | {"/running": running(a="ready")}, previous=silent).paths[2:] == []

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from fleet_runtime.artifacts.contract import ModelFacts
-from fleet_runtime.dialects.observation import ProbeRequest, ProbeResponse
-from fleet_runtime.dialects.ollama import MAX_ASKS
+from fleet_runtime.dialects.details import MAX_DETAILS
+from fleet_runtime.dialects.messages import ProbeRequest, ProbeResponse
 from fleet_runtime.dialects.status_reason import StatusReason
 from tests.runtime.dialects.script import answer, listing, look_at
 
@@ -65,25 +67,25 @@ def test_a_model_of_ollama_that_has_changed_is_asked_again_and_no_other() -> Non
 
 
 def test_one_look_at_ollama_asks_of_a_few_models_and_later_ones_of_the_others() -> None:
-    many = [(f"m{number}", 1) for number in range(MAX_ASKS * 2 + 1)]
+    many = [(f"m{number}", 1) for number in range(MAX_DETAILS * 2 + 1)]
     answers = {"/models": ollama(*many), "/api/show": SHOWN}
     looked = look_at(answers)
-    asked, unasked = [shown_of(looked.asked)], [looked.seen.unasked]
-    while looked.seen.unasked:
+    asked, waiting = [shown_of(looked.asked)], [len(looked.seen.waiting)]
+    while looked.seen.waiting:
         looked = look_at(answers, previous=looked.seen)
         asked.append(shown_of(looked.asked))
-        unasked.append(looked.seen.unasked)
-    assert [len(models) for models in asked] == [MAX_ASKS, MAX_ASKS, 1]
-    assert unasked == [MAX_ASKS + 1, 1, 0]
+        waiting.append(len(looked.seen.waiting))
+    assert [len(models) for models in asked] == [MAX_DETAILS, MAX_DETAILS, 1]
+    assert waiting == [MAX_DETAILS + 1, 1, 0]
     assert [model for models in asked for model in models] == [id for id, _ in many]
     assert all(facts.purpose == "chat" for facts in looked.seen.models.values())
 
 
 def test_models_of_ollama_that_were_asked_in_vain_are_asked_again_after_all_others() -> None:
-    models = ollama(*((f"m{number}", 1) for number in range(MAX_ASKS + 1)))
+    models = ollama(*((f"m{number}", 1) for number in range(MAX_DETAILS + 1)))
     first = look_at({"/models": models})
     second = look_at({"/models": models, "/api/show": SHOWN}, previous=first.seen)
-    assert shown_of(second.asked) == [f"m{MAX_ASKS}", *(f"m{number}" for number in range(MAX_ASKS - 1))]
+    assert shown_of(second.asked) == [f"m{MAX_DETAILS}", *(f"m{number}" for number in range(MAX_DETAILS - 1))]
 
 
 def test_an_ollama_that_does_not_answer_is_asked_no_more_in_this_look_and_keeps_what_it_said() -> None:
@@ -184,3 +186,47 @@ def test_a_hosted_providers_list_is_read_by_the_names_in_use() -> None:
 def test_a_bare_list_is_a_list() -> None:
     bare = ProbeResponse(200, body=b'[{"id": "m"}]')
     assert list(look_at({"/models": bare}, kind="openai").seen.models) == ["m"]
+
+
+def shown(parameters: object) -> ProbeResponse:
+    return answer({"parameters": parameters, "model_info": {"qwen2.context_length": 131072}})
+
+
+def test_the_context_in_an_ollama_modelfile_is_what_will_run_and_beats_the_trained_one() -> None:
+    lines = 'num_ctx                        32768\nstop                           "<|im_end|>"'
+    facts = look_at({"/models": OLLAMA_LIST, "/api/show": shown(lines)}).seen.models["qwen3:8b"]
+    assert (facts.context, facts.context_source) == (32768, "listed")
+
+
+@pytest.mark.parametrize("parameters", [None, 7, "", "num_ctx", "num_ctx x", "num_ctx 0", 'stop "num_ctx 5"'])
+def test_an_ollama_model_without_a_context_of_its_own_has_only_the_trained_one(parameters: object) -> None:
+    facts = look_at({"/models": OLLAMA_LIST, "/api/show": shown(parameters)}).seen.models["qwen3:8b"]
+    assert (facts.context, facts.context_source) == (131072, "trained")
+
+
+def test_an_adapter_of_vllm_runs_with_the_context_of_its_base_model() -> None:
+    """A card of vLLM's `show_available_models`: `parent`, and no length of its own."""
+    base = {"id": "base", "owned_by": "vllm", "max_model_len": 32768, "root": "org/base", "parent": None}
+    adapter = {"id": "sql", "owned_by": "vllm", "max_model_len": None, "root": "/sql", "parent": "base"}
+    seen = look_at({"/models": listing(adapter, base)}).seen
+    assert [facts.context for facts in seen.models.values()] == [32768, 32768]
+
+
+@pytest.mark.parametrize(
+    ("item", "purpose"),
+    [
+        ({"type": "embedding"}, "embedding"),
+        ({"type": "chat"}, "chat"),
+        ({"type": "rerank"}, "rerank"),
+        ({"type": "moderation"}, None),
+        ({"capabilities": {"completion_chat": True, "function_calling": True}}, "chat"),
+        ({"capabilities": {"completion_chat": False, "vision": False}}, "embedding"),
+        ({"capabilities": {"completion_chat": False, "audio_transcription": True}}, "transcription"),
+        ({"capabilities": {"completion_chat": False, "ocr": True}}, None),
+    ],
+)
+def test_what_a_hosted_model_is_for_is_read_by_the_names_in_use(
+    item: dict[str, object], purpose: str | None
+) -> None:
+    seen = look_at({"/models": listing({"id": "m", **item})}, kind="openai").seen
+    assert seen.models["m"].purpose == purpose

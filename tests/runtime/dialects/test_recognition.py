@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from fleet_runtime.artifacts.contract import ProviderKind
-from fleet_runtime.dialects import KINDS, other_names
 from fleet_runtime.dialects.observation import Observation
+from fleet_runtime.dialects.registry import KINDS, other_names
 from tests.runtime.dialects.script import answer, listing, look_at, replay
 
 LISTS = {
@@ -64,7 +64,7 @@ def test_fault_20_another_product_than_configured_is_a_warning_and_read_as_what_
     seen = look_at({"/models": LISTS[actual]}, kind=configured).seen
     assert (seen.kind, seen.status) == (actual, "online")
     assert seen.warnings == (
-        f"configured as '{configured}', but answers like '{actual}' and is read as that",
+        f"configured as '{configured}', but responds like '{actual}' and is read as that",
     )
 
 

@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
-from fleet_runtime.dialects import KINDS, drive, listing, probe_provider
-from fleet_runtime.dialects.observation import Observation, Probe, ProbeRequest, ProbeResponse, step
+from fleet_runtime.dialects.messages import ProbeRequest, ProbeResponse
+from fleet_runtime.dialects.model_list_response import fingerprint
+from fleet_runtime.dialects.observation import Observation, Probe, drive, step
+from fleet_runtime.dialects.probe import probe_provider
+from fleet_runtime.dialects.registry import KINDS
 from tests.runtime.dialects.script import answer, look_at
 from tests.runtime.dialects.test_recognition import LISTS
 
@@ -26,7 +29,7 @@ def test_a_list_in_which_only_the_time_has_changed_is_not_read_again(
 ) -> None:
     item = ITEM | {"owned_by": owner}
     first = look_at(listed(item, created=1)).seen
-    monkeypatch.setattr("fleet_runtime.dialects.read_model_list", None)
+    monkeypatch.setattr("fleet_runtime.dialects.probe.read_model_list", None)
     second = look_at(listed(item, created=2), previous=first).seen
     assert second == first
     assert second.listing is first.listing
@@ -59,7 +62,7 @@ def test_a_second_look_at_the_same_list_sees_the_same(kind: str) -> None:
 def test_only_a_list_that_says_when_its_models_changed_is_told_apart_by_that() -> None:
     assert [kind for kind, dialect in KINDS.items() if dialect.dated] == ["ollama"]
     marks = {
-        (dated, created): listing.mark_of(listed(ITEM, created=created)["/models"], dated=dated)
+        (dated, created): fingerprint(listed(ITEM, created=created)["/models"], dated=dated)
         for dated in (True, False)
         for created in (1, 2)
     }

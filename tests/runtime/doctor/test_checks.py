@@ -223,7 +223,7 @@ def test_drift_is_what_appeared_what_vanished_and_contexts_that_are_known_better
         (
             OtherContext("smaller", 8000, 4000),
             OtherContext("unknown", None, 4000),
-            OtherContext("upper", 131072, 32768),
+            OtherContext("upper", None, 32768),
         ),
     )
 

@@ -91,7 +91,7 @@ PREPARED = [
     ("error", "provider 'nas'", "has been offline since"),
     ("error", "provider 'guarded'", "refuses the gateway"),
     ("warning", "provider 'broken'", "is degraded: '/models' returned 500"),
-    ("warning", "provider 'strange'", "configured as 'ollama', but answers like 'vllm'"),
+    ("warning", "provider 'strange'", "configured as 'ollama', but responds like 'vllm'"),
     ("warning", "provider 'strange'", "is skipped: its id holds a control character"),
     ("warning", "provider 'drifting'", "lists 'four', which fleet.lock does not know"),
     ("warning", "provider 'drifting'", "no longer lists 'one', which fleet.lock has"),

@@ -1,0 +1,21 @@
+"""Every kind of server that fleet knows: one module of this room each (`make new-dialect NAME=…` adds
+one)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fleet_runtime.artifacts.contract import ProviderKind
+from fleet_runtime.dialects import llama_server, llama_swap, lmstudio, ollama, openai, vllm
+from fleet_runtime.dialects.dialect import Dialect
+
+KINDS: Mapping[ProviderKind, Dialect] = {
+    module.DIALECT.kind: module.DIALECT
+    for module in (llama_swap, llama_server, ollama, vllm, lmstudio, openai)
+}
+
+
+def other_names(kind: ProviderKind, model: str) -> tuple[str, ...]:
+    """Return the names beside its id that a server of this kind takes for a model by a rule of its own."""
+    dialect = KINDS.get(kind)
+    return dialect.other_names(model) if dialect is not None else ()
