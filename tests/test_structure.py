@@ -20,7 +20,20 @@ RUNTIME_ROOMS = (
     *("artifacts", "client", "event_log", "errors", "process", "files", "urls", "text"),
 )
 COMPILER_ROOMS = (
-    *("__main__", "cli", "commands", "pipeline", "live", "edit", "load", "checks", "emit", "clients", "lock"),
+    *(
+        "__main__",
+        "cli",
+        "commands",
+        "pipeline",
+        "live",
+        "scan",
+        "edit",
+        "load",
+        "checks",
+        "emit",
+        "clients",
+        "lock",
+    ),
     *("config", "document", "files", "diagnostics", "project", "process_lock", "assets"),
 )
 SHARED = ("artifacts", "routing", "dialects", "files", "urls", "text")

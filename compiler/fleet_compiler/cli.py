@@ -24,6 +24,7 @@ class Entry:
 
 
 COMMANDS = {
+    "init": Entry("fleet_compiler.commands.init:init", "Write a small fleet.yaml to start from."),
     "validate": Entry("fleet_compiler.commands.validate:validate", "Check fleet.yaml."),
     "build": Entry("fleet_compiler.commands.build:build", "Write generated/ from fleet.yaml and fleet.lock."),
     "lock": Entry("fleet_compiler.commands.lock:lock", "Probe the providers and refresh fleet.lock."),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import click
 
@@ -12,6 +11,7 @@ from fleet_compiler.commands.options import epilog, fleet_file
 from fleet_compiler.commands.terminal import warn
 from fleet_compiler.edit.edit import Edited
 from fleet_compiler.edit.providers import move_provider
+from fleet_runtime.urls import parse_url
 
 
 @click.command(
@@ -45,8 +45,8 @@ def move(
 def _warn_of_sidecar(edited: Edited, name: str) -> None:
     """Say so if the sidecar stays at a host that the provider has left."""
     before, after = (each.fleet.providers[name] for each in (edited.before, edited.after))
-    left, entered = urlsplit(before.url).hostname, urlsplit(after.url).hostname
-    if after.sidecar is not None and left != entered and urlsplit(after.sidecar.url).hostname == left:
+    left, entered = parse_url(before.url).host, parse_url(after.url).host
+    if after.sidecar is not None and left != entered and parse_url(after.sidecar.url).host == left:
         document = edited.after.document
         span = document.span(("providers", name, "sidecar"))
         place = f"{document.source.name}:{span.line}:{span.column}"

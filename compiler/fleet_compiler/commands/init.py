@@ -1,0 +1,120 @@
+"""``fleet init``."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from fleet_compiler.commands.options import FILE_VARIABLE, FLEET_FILE, epilog
+from fleet_compiler.commands.progress import show_models
+from fleet_compiler.commands.terminal import note, say, warn
+from fleet_compiler.diagnostics.errors import ProviderSilentError, UsageError
+from fleet_compiler.edit.starter import starter_text
+from fleet_compiler.files import write_files
+from fleet_compiler.process_lock import hold_process_lock
+from fleet_compiler.scan.hosts import Host, parse_hosts, parse_tailnet
+from fleet_compiler.scan.servers import USUAL_PORTS, ScanReport, scan_hosts
+from fleet_runtime.text import count, join_words
+
+TAILSCALE = ("tailscale", "/Applications/Tailscale.app/Contents/MacOS/Tailscale")
+TAILSCALE_SECONDS = 10
+PORTS = join_words(map(str, USUAL_PORTS))
+
+
+@click.command(
+    epilog=epilog(
+        "fleet init",
+        "fleet init --scan 127.0.0.1 sam-desktop 192.168.1.21",
+        "fleet init --scan sam-desktop:9001    this port only",
+        "fleet init --tailnet",
+        exits="0 success, 1 not writable, 2 usage or fleet.yaml exists, 4 no server responded, 130 declined",
+    ),
+)
+@click.argument("hosts", nargs=-1, metavar="[HOST]...")
+@click.option("--scan", is_flag=True, help=f"Look for servers on each HOST, at the ports {PORTS}.")
+@click.option("--tailnet", is_flag=True, help="Look for servers on the hosts of your tailnet, too.")
+@click.option("-y", "--yes", is_flag=True, help="Ask no question before the hosts of --tailnet are probed.")
+@click.option(
+    "-f",
+    "--file",
+    type=click.Path(path_type=Path),
+    help=f"The file to write; by default ${FILE_VARIABLE}, or {FLEET_FILE} in this folder.",
+)
+def init(hosts: tuple[str, ...], scan: bool, tailnet: bool, yes: bool, file: Path | None) -> None:
+    """Write a small fleet.yaml to start from; an existing one is never touched.
+
+    With --scan or --tailnet it holds every server that responds: llama-swap and llama-server, Ollama, vLLM,
+    LM Studio. Nothing but the hosts that you name, or that are shown to you, is contacted, and no model is
+    loaded.
+    """
+    if bool(hosts) != scan:
+        raise UsageError(
+            "--scan needs a HOST" if scan else f"hosts go with --scan: fleet init --scan {hosts[0]}"
+        )
+    file = file or Path(os.environ.get(FILE_VARIABLE) or FLEET_FILE)
+    _require_new(file)
+    chosen = parse_hosts(hosts)
+    if tailnet:
+        chosen += _tailnet_hosts(yes)
+    report = _scan(chosen) if chosen else ScanReport()
+    with hold_process_lock(
+        file.parent, lambda: note(f"waiting for another fleet command in '{file.parent}'")
+    ):
+        _require_new(file)
+        write_files([(file, starter_text(report.found).encode())])
+    say(f"wrote {file}" + (f" with {count(len(report.found), 'provider')}" if report.found else ""))
+    note("next: `fleet build && fleet serve`" if chosen else "next: write the address of your server into it")
+
+
+def _require_new(file: Path) -> None:
+    if os.path.lexists(file):
+        raise UsageError(f"'{file}' exists and is left as it is: `fleet add NAME URL` adds a provider to it")
+
+
+def _scan(hosts: Sequence[Host]) -> ScanReport:
+    note(f"looking for servers on {count(len(set(hosts)), 'host')}")
+    report = scan_hosts(hosts, on_found=show_models)
+    for host in report.closed_ollama:
+        warn(
+            f"{host.address} has no server on the ports {PORTS}; if Ollama runs there, it accepts "
+            "connections from that host only: start it with OLLAMA_HOST=0.0.0.0"
+        )
+    for host in report.unknown:
+        warn(f"{host.address} has no address: is that its name?")
+    if not report.found:
+        raise ProviderSilentError("no server responded, and nothing was written: is one running there?")
+    return report
+
+
+def _tailnet_hosts(yes: bool) -> Sequence[Host]:
+    """Return the hosts of the tailnet after showing them and asking."""
+    tailnet = parse_tailnet(_tailscale_status())
+    for host in tailnet.hosts:
+        note(f"  {host.address:<15}  {host.name}")
+    if tailnet.offline:
+        note(f"  ({count(tailnet.offline, 'host')} more offline)")
+    if not yes:
+        if not sys.stdin.isatty():
+            raise UsageError("there is no terminal to ask on: add --yes")
+        question = f"probe the ports {PORTS} of {count(len(tailnet.hosts), 'host')}?"
+        click.confirm(question, default=True, abort=True, err=True)
+    return tailnet.hosts
+
+
+def _tailscale_status() -> str:
+    program = next(filter(None, map(shutil.which, TAILSCALE)), None)
+    if program is None:
+        raise UsageError("there is no `tailscale` on PATH: install it, or name the hosts with --scan")
+    try:
+        ran = subprocess.run(  # noqa: S603 - the user's own tailscale, with constant arguments
+            [program, "status", "--json"], capture_output=True, timeout=TAILSCALE_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        raise UsageError("`tailscale status --json` does not end or cannot be run") from None
+    return ran.stdout.decode("utf-8", "replace")

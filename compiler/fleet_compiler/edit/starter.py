@@ -1,0 +1,59 @@
+"""The text of a new fleet.yaml. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from fleet_compiler.edit.scalars import write_text
+
+COMMENT_COLUMN = 36
+"""Where comments begin, unless an address is longer than that."""
+EXAMPLE_URL = "http://127.0.0.1:8080"
+
+HEAD = """\
+# yaml-language-server: $schema=generated/fleet.schema.json
+version: 1
+"""
+TAIL = """
+# roles:                            # names for models: requests say @task
+#   task: {name}/MODEL
+
+surfaces:                           # each has a URL of its own: /chat/v1
+  chat:
+  opencode: {{client: opencode}}      # `fleet run opencode`
+"""
+
+
+class Server(Protocol):
+    """What a new fleet.yaml says of a provider."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def url(self) -> str: ...
+    @property
+    def summary(self) -> str: ...
+
+
+def starter_text(servers: Sequence[Server]) -> str:
+    """Return a fleet.yaml of the servers, the first of which is the default; without any, of an example."""
+    lines = [(server.name, server.url, server.summary) for server in servers]
+    lines = lines or [("local", EXAMPLE_URL, "the address of your server")]
+    first = lines[0][0]
+    parts = [
+        HEAD,
+        _commented(f"default_provider: {write_text(first, flow=False)}", "bare model ids belong to it"),
+    ]
+    parts += ["\n", _commented("providers:", "`fleet add NAME URL` adds one")]
+    entries = [
+        (f"  {write_text(name, flow=False)}: {write_text(url, flow=False)}", summary)
+        for name, url, summary in lines
+    ]
+    column = max(COMMENT_COLUMN, *(len(entry) + 2 for entry, _ in entries))
+    parts += [_commented(entry, summary, column) for entry, summary in entries]
+    return "".join(parts) + TAIL.format(name=first)
+
+
+def _commented(line: str, comment: str, column: int = COMMENT_COLUMN) -> str:
+    return f"{line:<{column - 1}} # {comment}\n"

@@ -1,0 +1,1 @@
+"""Finding the servers of a new fleet on hosts that a person names."""

@@ -1,0 +1,88 @@
+"""The hosts to look for servers on: as typed, or as Tailscale lists them. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from fleet_compiler.diagnostics.errors import UsageError
+from fleet_compiler.diagnostics.text import as_name
+from fleet_runtime.routing.model_id import PROVIDER_NAME
+from fleet_runtime.text import quote
+from fleet_runtime.urls import AddressError, is_address, is_loopback, parse_host, split_address
+
+LOOPBACK = "127.0.0.1"
+OWN_NAME = "local"
+"""What this computer's own servers are called."""
+
+MULLVAD = "tag:mullvad-exit-node"
+HANDHELDS = frozenset(("ios", "android", "tvos"))
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A host to look at: `name` for people, `address` for URLs, `port` if only that one is meant."""
+
+    name: str
+    address: str
+    port: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tailnet:
+    """The hosts of a tailnet that are online, this computer first, and how many are left out."""
+
+    hosts: tuple[Host, ...]
+    offline: int
+
+
+def parse_hosts(texts: tuple[str, ...]) -> list[Host]:
+    """Return the hosts of ``HOST`` or ``HOST:PORT``, each once; raises `UsageError`."""
+    return list(dict.fromkeys(map(_parse_host, texts)))
+
+
+def parse_tailnet(text: str) -> Tailnet:
+    """Return what ``tailscale status --json`` printed (ipn/ipnstate/ipnstate.go); raises `UsageError`.
+
+    Phones and the exit nodes of Mullvad are no hosts.
+    """
+    try:
+        status = json.loads(text)
+        state, own, peers = status["BackendState"], status["Self"], (status.get("Peer") or {}).values()
+        if state != "Running":
+            raise UsageError(f"Tailscale is not connected ({state}): run `tailscale up`")
+        known = [peer for peer in peers if _may_serve(peer)]
+        here = Host(_tailnet_name(own), LOOPBACK)
+        online = [Host(_tailnet_name(peer), peer["TailscaleIPs"][0]) for peer in known if peer["Online"]]
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+        raise UsageError("`tailscale status --json` printed something that is not a status") from None
+    online.sort(key=lambda host: host.name)
+    return Tailnet((here, *online), len(known) - len(online))
+
+
+def _parse_host(text: str) -> Host:
+    try:
+        address, port = split_address(text) if re.fullmatch(r"(\[.*\]|[^:]*):[0-9]+", text) else (text, None)
+        address = parse_host(address)
+    except AddressError as error:
+        raise UsageError(f"{quote(text)} is not a host: {error}; HOST or HOST:PORT is meant") from None
+    return Host(_name(address), address, port)
+
+
+def _name(address: str) -> str:
+    """Return a name for the provider at `address`: a host's first label, an address as it is."""
+    if is_loopback(address):
+        return OWN_NAME
+    name = as_name(address if is_address(address) else address.partition(".")[0])
+    return name if PROVIDER_NAME.match(name) else "server"
+
+
+def _tailnet_name(node: dict[str, Any]) -> str:
+    """Return a node's MagicDNS name without its suffix, or the name of its host."""
+    return _name(str(node.get("DNSName") or node["HostName"]).lower())
+
+
+def _may_serve(node: dict[str, Any]) -> bool:
+    return MULLVAD not in (node.get("Tags") or ()) and str(node.get("OS")).lower() not in HANDHELDS

@@ -1,0 +1,114 @@
+"""Which servers respond on the usual ports of some hosts. No other host and no other port is contacted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from fleet_compiler.lock.discover import ProbeLimits, discover
+from fleet_compiler.scan.hosts import Host
+from fleet_runtime.artifacts.contract import ProviderConfig
+from fleet_runtime.dialects.observation import Observation
+from fleet_runtime.dialects.status_reason import ReasonCode, StatusReason
+from fleet_runtime.text import count
+from fleet_runtime.urls import is_loopback, join_address
+
+OLLAMA_PORT = 11434
+USUAL_PORTS = (8080, OLLAMA_PORT, 8000, 1234)
+"""llama-swap and llama-server, Ollama, vLLM, LM Studio."""
+
+LIMITS = ProbeLimits(2.0, 6.0)
+"""Seconds: a host that is online responds at once, and one that drops packets costs no more than that."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundServer:
+    """A server by the name that its provider gets; `summary` says what it is."""
+
+    name: str
+    url: str
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScanReport:
+    """`closed_ollama`: other hosts without any server, whose port of Ollama refuses connections. `unknown`:
+    those whose name has no address."""
+
+    found: tuple[FoundServer, ...] = ()
+    closed_ollama: tuple[Host, ...] = ()
+    unknown: tuple[Host, ...] = ()
+
+
+def scan_hosts(
+    hosts: Iterable[Host],
+    *,
+    ports: tuple[int, ...] = USUAL_PORTS,
+    on_found: Callable[[str, Observation], None] = lambda url, seen: None,
+) -> ScanReport:
+    """Probe `ports` of each host, or its own one, all at once; `on_found` gets each URL that responds."""
+    targets = {url: (host, port) for host in hosts for port, url in _urls(host, ports)}
+    probes = [ProviderConfig(name=url, label=url, url=url, api_base=f"{url}/v1") for url in targets]
+
+    def show(url: str, seen: Observation) -> None:
+        if _summary(seen) is not None:
+            on_found(url, seen)
+
+    # no folder and no environment: nothing that is probed here has a key or a certificate of its own
+    observations = discover(probes, Path(), {}, patience=LIMITS, progress=show)
+    return report_scan(targets, observations)
+
+
+def report_scan(
+    targets: Mapping[str, tuple[Host, int]], observations: Mapping[str, Observation]
+) -> ScanReport:
+    """Return what was found at `targets`, host and port by URL, in their order. Pure."""
+    found = {url: seen for url, seen in observations.items() if _summary(seen) is not None}
+    names = _names({url: (*targets[url], found[url].kind) for url in targets if url in found})
+    servers = tuple(FoundServer(name, url, _summary(found[url]) or "") for url, name in names.items())
+    served = {targets[url][0] for url in found}
+    codes = {target: observations[url].reason for url, target in targets.items() if target[0] not in served}
+    refused = {
+        host for (host, port), why in codes.items() if port == OLLAMA_PORT and _is(why, "connection_refused")
+    }
+    closed = [host for host in refused if not is_loopback(host.address)]
+    unknown = {host for (host, _), why in codes.items() if _is(why, "host_unknown")}
+    return ScanReport(
+        servers, *(tuple(sorted(each, key=lambda host: host.name)) for each in (closed, unknown))
+    )
+
+
+def _is(reason: StatusReason | None, code: ReasonCode) -> bool:
+    return reason is not None and reason.code == code
+
+
+def _urls(host: Host, ports: tuple[int, ...]) -> list[tuple[int, str]]:
+    chosen = ports if host.port is None else (host.port,)
+    return [(port, f"http://{join_address(host.address, port)}") for port in chosen]
+
+
+def _summary(seen: Observation) -> str | None:
+    """Return what a server is, in a few words; None if no server for models responds."""
+    if seen.status == "online":
+        return f"{seen.kind}, {count(len(seen.models), 'model')}"
+    if _is(seen.reason, "key_rejected"):
+        return "wants an API key: add api_key_env"
+    return f"{seen.kind}, loading its model" if _is(seen.reason, "loading") else None
+
+
+def _names(servers: Mapping[str, tuple[Host, int, str]]) -> dict[str, str]:
+    """Return a name for each URL: its host's, with the kind and the port as far as they tell them apart."""
+    names = {url: host.name for url, (host, _, _) in servers.items()}
+    for part in (lambda kind, port: kind, lambda kind, port: str(port)):
+        uses = Counter(names.values())
+        names = {
+            url: f"{name}-{part(servers[url][2], servers[url][1])}" if uses[name] > 1 else name
+            for url, name in names.items()
+        }
+    uses = Counter(names.values())
+    return {
+        url: f"{name}-{index}" if uses[name] > 1 else name
+        for index, (url, name) in enumerate(names.items(), 1)
+    }
