@@ -80,7 +80,9 @@ def fleet_file(given: Path | None) -> Path:
                 f"no {FLEET_FILE} in this folder or one above it, but a '{shown}': rename it to {FLEET_FILE},"
                 f" or name it with -f {shown}"
             )
-    raise UsageError(f"no {FLEET_FILE} in this folder or one above it: make one, or name it with -f FILE")
+    raise UsageError(
+        f"no {FLEET_FILE} in this folder or one above it: make one with `fleet init`, or name it with -f FILE"
+    )
 
 
 def epilog(*examples: str, exits: str) -> str:
