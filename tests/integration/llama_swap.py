@@ -16,7 +16,7 @@ import httpx
 from fleet_runtime.process import free_port, running
 from tests.integration.processes import answers
 from tests.support.paths import ROOT
-from tests.support.stack import eventually
+from tests.support.waiting import eventually
 
 
 @dataclass(frozen=True, slots=True)

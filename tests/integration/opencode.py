@@ -13,7 +13,7 @@ from typing import Any
 
 from fleet_runtime.process import free_port, running
 from tests.integration.processes import answers, finished
-from tests.support.stack import eventually
+from tests.support.waiting import eventually
 
 RUN_SECONDS = 150.0
 

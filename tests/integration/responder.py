@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from fleet_runtime.simulator import MachineSpec, SimulatedModel, Simulation
+from tests.support.waiting import pace
 
 
 async def respond(settings: dict[str, Any]) -> None:
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    await asyncio.sleep(settings["load_seconds"])
+    await pace(settings["load_seconds"])
     model = SimulatedModel(settings["model"], context=settings["context"], purpose=settings["purpose"])
     spec = MachineSpec(
         settings["machine"],

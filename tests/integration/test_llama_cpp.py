@@ -17,7 +17,8 @@ import pytest
 from fleet_runtime.process import free_port, running
 from tests.integration.exchanges import Exchange, same
 from tests.integration.processes import answers
-from tests.support.stack import Stack, eventually, running_stack
+from tests.support.stack import Stack, running_stack
+from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 

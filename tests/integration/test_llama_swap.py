@@ -15,7 +15,8 @@ import pytest
 
 from tests.integration import tools
 from tests.integration.llama_swap import LlamaSwap, Swapped, llama_swap
-from tests.support.stack import Stack, eventually, running_stack
+from tests.support.stack import Stack, running_stack
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
 

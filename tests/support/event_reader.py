@@ -11,7 +11,8 @@ from typing import Any
 
 import httpx
 
-from tests.support.stack import Stack, eventually
+from tests.support.stack import Stack
+from tests.support.waiting import eventually
 
 Event = dict[str, Any]
 

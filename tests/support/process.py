@@ -55,7 +55,8 @@ class GatewayProcess:
     async def snapshot(self) -> str:
         return str((await self.fleet())["snapshot"])
 
-    async def _listen(self) -> None:
+    async def read_log(self) -> None:
+        """Read what it writes on standard error, to its end."""
         assert self.process.stderr is not None
         async for line in self.process.stderr:
             async with self._news:
@@ -75,7 +76,7 @@ async def gateway_process(
         stderr=asyncio.subprocess.PIPE,
     )
     gateway = GatewayProcess(process)
-    listener = asyncio.create_task(gateway._listen())
+    listener = asyncio.create_task(gateway.read_log())
     try:
         serving = await gateway.said("serving http")
         found = re.search(r"http://127\.0\.0\.1:(\d+)", serving)

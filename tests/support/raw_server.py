@@ -14,6 +14,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
+from tests.support.waiting import turn
+
 Script = Callable[["Peer"], Awaitable[None]]
 
 
@@ -87,7 +89,7 @@ class Peer:
         """Sends pieces of `size` bytes, each its own packet."""
         for start in range(0, len(data), size):
             await self.send(data[start : start + size])
-            await asyncio.sleep(0)
+            await turn()
 
     async def gone(self) -> None:
         """Returns once the other side has closed or reset the connection; what it sends is thrown away."""
@@ -123,6 +125,12 @@ class RawServer:
         async with asyncio.timeout(seconds), self._over:
             await self._over.wait_for(lambda: self.open <= count)
 
+    async def closed_one(self) -> None:
+        """Count a connection that is over."""
+        async with self._over:
+            self.open -= 1
+            self._over.notify_all()
+
 
 @asynccontextmanager
 async def raw_server(
@@ -147,9 +155,7 @@ async def raw_server(
             writer.close()
             with suppress(ConnectionError, ssl.SSLError):
                 await writer.wait_closed()
-            served.open -= 1
-            async with served._over:
-                served._over.notify_all()
+            await served.closed_one()
 
     def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.get_running_loop().create_task(run(reader, writer))

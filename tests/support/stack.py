@@ -6,7 +6,6 @@ import contextlib
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import httpx
 
 from fleet_runtime.process import free_port, running
 from fleet_runtime.simulator import MachineSpec, SimulationThread
+from tests.support.waiting import eventually
 
 FLEET = (sys.executable, "-m", "fleet_compiler")
 START_SECONDS = 30.0
@@ -33,14 +33,6 @@ def run_fleet(
         check=False,
         timeout=60,
     )
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    """Return once `condition` holds; AssertionError if it does not within `seconds`."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"did not come true within {seconds:g} s"
-        time.sleep(0.02)
 
 
 @dataclass(frozen=True, slots=True)

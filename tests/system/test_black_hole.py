@@ -11,7 +11,8 @@ import pytest
 
 from tests.support.black_hole import black_hole
 from tests.support.measure import KeptConnection, in_milliseconds, percentile
-from tests.support.stack import Stack, eventually
+from tests.support.stack import Stack
+from tests.support.waiting import eventually
 from tests.system.conftest import GRACE, SHARED, listed
 
 PATHS = ("/api/models", "/api/picker", "/boochat/v1/models")

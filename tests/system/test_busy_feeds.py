@@ -16,6 +16,7 @@ from fleet_runtime.providers.provider import Provider
 from fleet_runtime.upstream import Upstream
 from tests.support import artifacts
 from tests.support.raw_server import Gone, Peer, raw_server
+from tests.support.waiting import pace
 
 pytestmark = pytest.mark.anyio
 
@@ -54,7 +55,7 @@ class Chatterbox:
         self.first_word = clock()
         for _ in range(100):
             await peer.send(NEWS)
-            await asyncio.sleep(0.01)
+            await pace(0.01)
         self.quiet.set()
         self.last_word = clock()
         await peer.send(NEWS)

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from fleet_runtime.simulator import MachineSpec, SimulatedModel, SimulationThread
-from tests.support.stack import Stack, eventually, running_stack
+from tests.support.stack import Stack, running_stack
+from tests.support.waiting import eventually
 
 MODELS = (SimulatedModel("qwen3-8b"), SimulatedModel("qwen3-4b"))
 

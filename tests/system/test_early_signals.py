@@ -13,7 +13,7 @@ import pytest
 
 from fleet_runtime.process import free_port
 from tests.support.artifacts import connection, gateway, write_generated
-from tests.support.stack import eventually
+from tests.support.waiting import eventually
 
 
 def blocks_hangup(pid: int) -> bool:

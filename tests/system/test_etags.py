@@ -6,7 +6,8 @@ import httpx
 import pytest
 
 from fleet_runtime.catalog.etag import TaggedBody
-from tests.support.stack import Stack, eventually
+from tests.support.stack import Stack
+from tests.support.waiting import eventually
 from tests.system.conftest import SHARED
 
 TAGGED = (

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.support.favorites_fleet import GRACE, MACHINES
-from tests.support.stack import Stack, eventually, serving
+from tests.support.stack import Stack, serving
+from tests.support.waiting import eventually
 
 FAVORITES = ["sam-desktop/qwen3-8b", "embedding/qwen3-8b", "nas/llama3:latest"]
 WITHOUT_EMBEDDING = ["sam-desktop/qwen3-8b", "nas/llama3:latest"]

@@ -12,7 +12,8 @@ import pytest
 
 from fleet_runtime.simulator import MachineSpec, SimulatedModel, SimulationThread
 from fleet_runtime.upstream import Upstream
-from tests.support.stack import Stack, eventually, running_stack
+from tests.support.stack import Stack, running_stack
+from tests.support.waiting import eventually
 
 SHARED = ("qwen3-8b", "qwen3-4b", "qwen3-coder-30b", "deepseek-r1-qwen3-8b", "unsloth/Qwen3-8B-GGUF:Q4_K_M")
 CLOUD_MODELS = ("deepseek-chat", "deepseek-reasoner")

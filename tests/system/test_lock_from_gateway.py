@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from fleet_runtime.simulator import MachineSpec, SimulatedModel, SimulationThread
-from tests.support.stack import Stack, eventually, run_fleet, running_stack
+from tests.support.stack import Stack, run_fleet, running_stack
+from tests.support.waiting import eventually
 
 KEY = {"LOCK_TEST_KEY": "the-gateways-key"}
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import msgspec
 import pytest
@@ -44,7 +45,7 @@ def look(inventory: Inventory, name: str, models: dict[str, ModelFacts]) -> None
     state = after_probe(
         inventory.states[name], seen, sidecar="unknown", latency=0.01, grace=30, now=1, wall=1
     )
-    inventory._publish(name, replace(state, observation=seen))
+    inventory.publish(name, replace(state, observation=seen))
 
 
 def median(work: Callable[[], object], times: int = 9) -> float:
@@ -99,20 +100,22 @@ def test_an_unknown_name_among_thousands_of_models_is_refused_in_milliseconds(
 
 
 def test_what_may_have_been_meant_is_only_looked_for_where_it_is_told(
-    crowd: tuple[Inventory, RoutingTable], monkeypatch: pytest.MonkeyPatch
+    crowd: tuple[Inventory, RoutingTable],
 ) -> None:
+    class WatchedView(dict[str, ProviderView]):
+        read: ClassVar[set[str]] = set()
+
+        def __getitem__(self, name: str) -> ProviderView:
+            self.read.add(name)
+            return super().__getitem__(name)
+
     inventory, table = crowd
-    calls: list[str] = []
-
-    def suggest(*about: str) -> tuple[str, ...]:
-        calls.append(about[-1])
-        return ("x",)
-
-    monkeypatch.setattr("fleet_runtime.routing.resolver._suggestions", suggest)
-    answer = resolve_model(table, inventory.view, "m003/nope")
-    assert answer.refusal is not None
-    assert calls == []
-    assert (answer.refusal.suggestions, calls) == (("x",), ["nope"])
+    view = WatchedView(inventory.view)
+    refusal = resolve_model(table, view, "m003/qwen3-7b-instrukt").refusal
+    assert refusal is not None
+    assert view.read == {"m003"}
+    assert refusal.suggestions
+    assert len(view.read) == MACHINES
 
 
 def test_long_names_that_differ_at_one_end_find_their_neighbours_in_milliseconds() -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from fleet_runtime.simulator import MachineSpec, SimulatedModel, SimulationThread
 from tests.support.event_reader import following
-from tests.support.stack import Stack, eventually, running_stack
+from tests.support.stack import Stack, running_stack
+from tests.support.waiting import eventually
 from tests.system.conftest import GRACE, LOCAL, SHARED, listed
 
 HOSTILE: dict[str, dict[str, Any]] = {

@@ -29,7 +29,8 @@ from fleet_runtime.api.schemas import (
 from fleet_runtime.errors import ERROR_KINDS
 from fleet_runtime.event_log import Topic
 from tests.support.event_reader import following
-from tests.support.stack import Stack, eventually
+from tests.support.stack import Stack
+from tests.support.waiting import eventually
 
 METHODS = ("get", "put", "post", "delete")
 SHAPES = [

@@ -17,12 +17,13 @@ from pathlib import Path
 import pytest
 import trustme
 
-from fleet_runtime.process import free_port
+from fleet_runtime.process import free_port, running
 from tests.support.artifacts import connection, gateway, write_generated
 from tests.support.paths import ROOT
 from tests.support.process import gateway_process
 from tests.support.raw_client import Client, request
 from tests.support.raw_server import Peer, raw_server
+from tests.support.waiting import listens, until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.integration]
 
@@ -89,30 +90,16 @@ async def front(configure: Configure, folder: Path, behind: int) -> AsyncIterato
     authority.configure_trust(trust)
     port = free_port()
     command = configure(folder, port, behind, certificate, key)
-    log = (folder / "log").open("wb")
-    process = await asyncio.create_subprocess_exec(
-        *command, stdout=log, stderr=log, env={"PATH": "/usr/sbin:/usr/bin:/bin", "HOME": str(folder)}
-    )
+    env = {"PATH": "/usr/sbin:/usr/bin:/bin", "HOME": str(folder)}
 
     async def connect() -> Client:
         reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=trust, server_hostname=NAME)
         return Client(reader, writer)
 
-    try:
-        async with asyncio.timeout(START_SECONDS):
-            while True:
-                assert process.returncode is None, (folder / "log").read_text()
-                try:
-                    (await connect()).writer.close()
-                    break
-                except OSError:
-                    await asyncio.sleep(0.05)
+    with running(command, folder / "log", env) as process:
+        await until(lambda: listens(port) or process.poll() is not None, START_SECONDS)
+        assert process.poll() is None, (folder / "log").read_text()
         yield connect
-    finally:
-        log.close()
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
 
 
 @pytest.fixture(params=[nginx, caddy], ids=["nginx", "caddy"])

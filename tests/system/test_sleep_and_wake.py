@@ -7,7 +7,8 @@ import time
 import pytest
 
 from tests.support.event_reader import following
-from tests.support.stack import Stack, eventually
+from tests.support.stack import Stack
+from tests.support.waiting import eventually
 from tests.system.conftest import GRACE, listed
 
 SPARE_SECONDS = 1.0

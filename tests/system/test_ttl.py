@@ -10,7 +10,8 @@ import pytest
 from fleet_runtime.simulator import MachineSpec, SimulatedModel, SimulationThread
 from fleet_runtime.simulator.spec import SimulatedKind
 from tests.support.event_reader import following
-from tests.support.stack import Stack, eventually, running_stack
+from tests.support.stack import Stack, running_stack
+from tests.support.waiting import eventually
 
 TTL = 1.5
 FAST_LOOKS = 15

@@ -16,7 +16,8 @@ import pytest
 
 from fleet_compiler.assets import SCHEMAS
 from fleet_runtime.simulator import MachineSpec, SimulatedModel, SimulationThread
-from tests.support.stack import Stack, eventually, running_stack
+from tests.support.stack import Stack, running_stack
+from tests.support.waiting import eventually
 
 HERE = Path(__file__).parent
 MODULES = HERE / "node_modules"

@@ -60,14 +60,14 @@ class Inventory:
         for name, connection in self.snapshot.connections.items():
             reason = self.disabled.get(name)
             status: ProviderStatus = "unknown" if reason is None else "disabled"
-            self._publish(name, ProviderState(status, now, reason, connection.kind))
+            self.publish(name, ProviderState(status, now, reason, connection.kind))
 
     def take_over(self, previous: Inventory) -> None:
         """Go on with what `previous` knows of the machines that are the same here."""
         for name, machine in self.providers.items():
             same = previous.providers.get(name) is machine
             if same and (name in self.disabled) == (name in previous.disabled):
-                self._publish(name, previous.states[name])
+                self.publish(name, previous.states[name])
 
     async def run(self) -> None:
         """Look at every machine that may be asked, at its own pace, until cancelled."""
@@ -97,7 +97,7 @@ class Inventory:
         """A request could not reach the machine: roles pass it over at once, and a look finds out."""
         if self.interval(name) is None:
             return
-        self._publish(name, mark_suspect(self.states[name], reason))
+        self.publish(name, mark_suspect(self.states[name], reason))
         task = asyncio.create_task(self.probe(name), name=f"look at doubtful {name}")
         self._suspect_probes.add(task)
         task.add_done_callback(self._suspect_probes.discard)
@@ -196,14 +196,15 @@ class Inventory:
             now=ended,
             wall=time.time(),
         )
-        self._publish(name, after)
+        self.publish(name, after)
 
     async def _sidecar(self, machine: Provider, timeout: float) -> Literal["unknown", "up", "down"]:
         if machine.sidecar is None:
             return "unknown"
         return "up" if await probe.is_reachable(machine.sidecar, timeout) else "down"
 
-    def _publish(self, name: str, state: ProviderState) -> None:
+    def publish(self, name: str, state: ProviderState) -> None:
+        """Take over a provider's new state, and announce what changed."""
         before = self.states.get(name)
         self.states[name] = state
         if before is not None and _visible(before) == _visible(state):

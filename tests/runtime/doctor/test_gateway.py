@@ -15,7 +15,8 @@ from fleet_runtime.process import free_port
 from fleet_runtime.simulator import MachineSpec, SimulatedModel, SimulationThread
 from tests.runtime.doctor.conftest import Computer
 from tests.support.raw_server import raw_server, responding
-from tests.support.stack import Stack, eventually, run_fleet, running_stack
+from tests.support.stack import Stack, run_fleet, running_stack
+from tests.support.waiting import eventually
 
 SPECS = (
     MachineSpec("desk", models=(SimulatedModel("qwen3-8b"), SimulatedModel("org/qwen3-4b")), sidecar=True),

@@ -8,7 +8,8 @@ import pytest
 
 from fleet_runtime.simulator import MachineSpec, SimulatedModel, SimulationThread
 from tests.runtime.doctor.conftest import Computer, Diagnosis, listing
-from tests.support.stack import Stack, eventually, running_stack
+from tests.support.stack import Stack, running_stack
+from tests.support.waiting import eventually
 
 SPECS = (
     MachineSpec("desk", models=(SimulatedModel("qwen3-8b"), SimulatedModel("nas/llama3")), sidecar=True),

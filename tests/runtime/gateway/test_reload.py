@@ -19,6 +19,7 @@ from tests.support.artifacts import connection, gateway, write_generated
 from tests.support.process import GatewayProcess, gateway_process
 from tests.support.raw_client import Client, ask, client, request
 from tests.support.raw_server import Peer, RawServer, raw_server, responding
+from tests.support.waiting import pace
 
 pytestmark = pytest.mark.anyio
 
@@ -64,7 +65,7 @@ async def keep_asking(port: int, per_second: float, ended: asyncio.Event) -> lis
         async with client(port) as connection:
             while not ended.is_set():
                 due += 1
-                await asyncio.sleep(started + due / per_second - loop.time())
+                await pace(started + due / per_second - loop.time())
                 await connection.send(body)
                 statuses.append((await connection.answer()).status)
 
@@ -87,7 +88,7 @@ async def test_fault_34_reloads_under_500_requests_a_second_fail_none_of_them(
             id = write(generated, machine.url, number)
             answer = await served.reload()
             assert (answer.status, answer.json()) == (200, {"snapshot": id})
-            await asyncio.sleep(started + number / 10 - loop.time())
+            await pace(started + number / 10 - loop.time())
         ended.set()
         statuses = await load
         assert set(statuses) == {200}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import tracemalloc
 from collections.abc import Sequence
 
@@ -14,6 +13,7 @@ from fleet_runtime.proxy.multipart_body import MultipartBody
 from tests.support.gateway import gateway_before
 from tests.support.raw_client import Answer, ask, client
 from tests.support.raw_server import responding
+from tests.support.waiting import turn
 
 pytestmark = pytest.mark.anyio
 
@@ -72,7 +72,7 @@ async def test_fault_27_a_form_comes_chunked_and_in_any_pieces() -> None:
         for start in range(0, len(body), 17):
             piece = body[start : start + 17]
             await browser.send(b"%x\r\n%s\r\n" % (len(piece), piece))
-            await asyncio.sleep(0)
+            await turn()
         await browser.send(b"0\r\n\r\n")
         assert (await browser.answer()).status == 200
         assert machine.requests[0].body == form((FILE, field(b"model", b"m"), PROMPT))

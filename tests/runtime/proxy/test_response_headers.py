@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from tests.support.gateway import gateway_before, running_gateway
 from tests.support.process import gateway_process
 from tests.support.raw_client import ask
 from tests.support.raw_server import Peer
+from tests.support.waiting import pace
 
 pytestmark = pytest.mark.anyio
 
@@ -25,9 +25,9 @@ HELD_SECONDS = 0.2
 async def slow(peer: Peer) -> None:
     while True:
         await peer.request()
-        await asyncio.sleep(HELD_SECONDS)  # the machine's time, which is what is measured
+        await pace(HELD_SECONDS)  # the provider's time, which is what is measured
         await peer.send(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n")
-        await asyncio.sleep(HELD_SECONDS)
+        await pace(HELD_SECONDS)
         await peer.send(b"{}")
 
 

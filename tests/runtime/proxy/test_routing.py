@@ -13,6 +13,7 @@ from tests.support.artifacts import connection
 from tests.support.gateway import gateway_before, models, running_gateway
 from tests.support.raw_client import ask
 from tests.support.raw_server import Peer, raw_server, responding
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio
 
@@ -145,16 +146,14 @@ async def test_a_client_that_goes_while_it_waits_leaves_the_waiting_room() -> No
         while True:
             await peer.request()
             arrived.set()
-            await asyncio.sleep(3600)
+            await peer.gone()
 
     async with gateway_before(script, max_concurrency=1) as (_, gateway):
         first = asyncio.ensure_future(ask(gateway.port, CHAT, {"model": "a/m"}))
         await arrived.wait()
         held = gateway.fleet.providers["a"]
         second = asyncio.ensure_future(ask(gateway.port, CHAT, {"model": "a/m"}))
-        async with asyncio.timeout(5):
-            while not held.waiting:
-                await asyncio.sleep(0.01)
+        await until(lambda: held.waiting > 0)
         second.cancel()
         assert (await gateway.record()).end_reason == "client_gone"
         assert (held.in_flight, held.waiting) == ({"m": 1}, 0)

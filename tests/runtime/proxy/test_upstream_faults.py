@@ -14,6 +14,7 @@ from tests.support.artifacts import connection
 from tests.support.gateway import gateway_before, running_gateway
 from tests.support.raw_client import Answer, ask, client, request
 from tests.support.raw_server import Peer, Script, responding
+from tests.support.waiting import pace
 
 pytestmark = pytest.mark.anyio
 
@@ -208,7 +209,7 @@ async def test_fault_08_comments_count_as_life_and_the_total_is_not_limited() ->
         await peer.request()
         await peer.send(STREAM)
         for _ in range(8):
-            await asyncio.sleep(0.1)
+            await pace(0.1)
             await peer.send(chunk(b":\n\n"))
         await peer.send(chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n")
 

@@ -29,6 +29,7 @@ from fleet_runtime.event_log import EventLog
 from fleet_runtime.store.schema import MIGRATIONS
 from fleet_runtime.store.sqlite import HISTORY_ROWS
 from fleet_runtime.store.store import StatusChange, Store, StoreUnavailableError, keep_history, state_path
+from tests.support.waiting import turn
 
 pytestmark = pytest.mark.anyio
 
@@ -106,7 +107,7 @@ async def test_of_two_changes_for_one_version_one_is_refused(path: Path) -> None
 async def test_a_change_whose_asker_went_away_is_kept_all_the_same(path: Path) -> None:
     async with opened(path) as store:
         gone = asyncio.ensure_future(store.edit(adding("a/1")))
-        await asyncio.sleep(0)
+        await turn()
         gone.cancel()
         await add(store, "a/2")
         assert ids(store) == ["a/1", "a/2"]
@@ -444,8 +445,8 @@ async def test_a_locked_file_is_waited_for(path: Path) -> None:
         with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             writing = asyncio.ensure_future(store.edit(adding("a/1")))
-            await asyncio.sleep(0.05)
-            assert not writing.done()
+            done, _ = await asyncio.wait((writing,), timeout=0.05)
+            assert not done
             other.execute("COMMIT")
             assert (await writing).version == 1
 
@@ -471,12 +472,12 @@ async def test_the_history_follows_the_events(path: Path) -> None:
     events = EventLog()
     async with opened(path) as store:
         feed = asyncio.ensure_future(keep_history(store, events.follow(), lambda: 5.0))
-        await asyncio.sleep(0)
+        await turn()
         events.publish("provider", {"provider": "a", "status": "offline", "was": "online", "reason": "gone"})
         events.publish("models", {"provider": "a", "listed": 0})
         async with asyncio.timeout(5):
             while not (history := await store.history()):
-                await asyncio.sleep(0)
+                await turn()
         feed.cancel()
         assert history == (StatusChange("a", "offline", "gone", 5.0),)
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,7 +15,7 @@ from fleet_runtime.process import free_port
 from fleet_runtime.telemetry.log_writer import QUEUE_BYTES, LogWriter
 from tests.support.artifacts import connection, gateway, write_generated
 from tests.support.raw_client import client, request
-from tests.support.stack import eventually
+from tests.support.waiting import listens, until
 
 LINE = b"x" * 999 + b"\n"
 LINES = 3 * QUEUE_BYTES // len(LINE)
@@ -32,14 +30,6 @@ def pipe() -> Iterator[tuple[int, int]]:
 
 def read_all(fd: int) -> bytes:
     return b"".join(iter(lambda: os.read(fd, 65_536), b""))
-
-
-def listens(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port)).close()
-    except OSError:
-        return False
-    return True
 
 
 def test_lines_arrive_in_order(pipe: tuple[int, int]) -> None:
@@ -82,7 +72,7 @@ async def test_a_gateway_whose_log_nobody_reads_serves_and_stops(
         env=os.environ | {"STATE_DIRECTORY": str(tmp_path)},
     )
     try:
-        await asyncio.to_thread(eventually, lambda: listens(port), 30)
+        await until(lambda: listens(port), 30)
         async with client(port) as connected:
             for _ in range(400):
                 await connected.send(request("/nowhere/" + "x" * 250, {}))
