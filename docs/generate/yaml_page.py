@@ -14,6 +14,7 @@ from textwrap import wrap
 from typing import Any
 
 from fleet_compiler.assets import SCHEMAS
+from fleet_compiler.clients import CLIENTS, Client
 
 Part = Mapping[str, Any]
 
@@ -113,6 +114,16 @@ SECTIONS = (
     ),
 )
 
+CLIENTS_SECTION = """\
+### Clients
+
+The kinds of `client`, and the file that is written for each unless `file` says otherwise. `fleet run CLIENT`
+starts a client with it.
+
+| client | file | what is written |
+|---|---|---|
+"""
+
 LAST_SECTIONS = (
     Section(
         "## In an editor",
@@ -134,8 +145,17 @@ LAST_SECTIONS = (
 
 def fleet_yaml_page(schema: Part, example: str) -> str:
     """The page, from the schema of fleet.yaml and the text of a whole one."""
-    parts = [HEAD.format(example=example), *(_section(schema, section) for section in SECTIONS)]
+    parts = [HEAD.format(example=example)]
+    for section in SECTIONS:
+        parts.append(_section(schema, section))
+        if section.heading == "## Surfaces":
+            parts.append(CLIENTS_SECTION + "".join(map(client_row, CLIENTS.values())))
     return "\n".join([*parts, _forms(schema), *(_section(schema, section) for section in LAST_SECTIONS)])
+
+
+def client_row(client: Client) -> str:
+    files = ", ".join(f"`{file.name}`" for file in client.files)
+    return f"| `{client.name}` | {files} | {client.about} |\n"
 
 
 def part_at(schema: Part, path: str) -> Part:

@@ -7,10 +7,9 @@ from pkgutil import iter_modules
 
 from fleet_compiler.clients.client import Client, ClientFile, ClientView, Launch
 
-CLIENTS: dict[str, Client] = {
-    module.name: import_module(f"{__name__}.{module.name}").CLIENT
-    for module in iter_modules(__path__)
-    if module.name != "client"
-}
+_MODULES = [module.name for module in iter_modules(__path__) if module.name != "client"]
+_KINDS: list[Client] = [import_module(f"{__name__}.{module}").CLIENT for module in _MODULES]
+
+CLIENTS: dict[str, Client] = {client.name: client for client in _KINDS}
 
 __all__ = ["CLIENTS", "Client", "ClientFile", "ClientView", "Launch"]

@@ -10,7 +10,13 @@ from typing import Any
 
 from fleet_compiler.config.model import FleetConfig
 from fleet_compiler.diagnostics.finding import Finding
-from fleet_runtime.artifacts.contract import GatewayConfig, KeyReference, RoutingTable
+from fleet_runtime.artifacts.contract import (
+    GatewayConfig,
+    KeyReference,
+    RoutedModel,
+    RoutedProvider,
+    RoutingTable,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,18 @@ class ClientView:
     @property
     def base_url(self) -> str:
         return f"{self.gateway.url}{self.table.base}/v1"
+
+    def chat_models(self) -> Iterator[tuple[RoutedProvider, dict[str, RoutedModel]]]:
+        """Yield each enabled provider with the chat models that lists show, by id; those without any too."""
+        disabled = {provider.name for provider in self.gateway.providers if not provider.enabled}
+        for provider in self.table.providers:
+            if provider.name not in disabled:
+                models = provider.models.items()
+                yield provider, {id: facts for id, facts in models if is_offered(facts)}
+
+
+def is_offered(facts: RoutedModel) -> bool:
+    return not facts.hidden and facts.purpose in (None, "chat")
 
 
 @dataclass(frozen=True, slots=True)

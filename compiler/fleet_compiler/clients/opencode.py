@@ -181,7 +181,7 @@ CLIENT = Client(
     program="opencode",
     install="`npm install -g opencode-ai`",
     launch=launch,
-    about="[opencode](opencode.md): one provider for each of yours, with its chat models.",
+    about="[opencode](opencode.md): one of its providers for each provider, with the chat models.",
     page="opencode.md",
     check=check,
 )

@@ -1,0 +1,143 @@
+"""Each kind of client is whole: its module, templates, golden files, way to start, schema and docs row."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path, PurePosixPath
+from types import ModuleType
+
+import pytest
+
+import fleet_compiler.clients
+from docs.generate.yaml_page import client_row
+from fleet_compiler.assets import TEMPLATES
+from fleet_compiler.checks.conflicts import RESERVED_OUTPUTS
+from fleet_compiler.clients import CLIENTS, Client, ClientView
+from fleet_compiler.config.schema import schema
+from fleet_compiler.diagnostics.codes import CODES
+from fleet_compiler.emit.render import render_client
+from fleet_compiler.files import path_problem
+from fleet_runtime.artifacts.contract import ModelFacts
+from tests.support.clients import client_view
+from tests.support.golden import FLEETS, NAMES, compiled
+from tests.support.paths import ROOT
+from tests.support.projects import compile_text, lock_of
+
+GOLDEN = Path(__file__).parent / "golden"
+FLEET = """
+version: 1
+default_provider: sam-desktop
+providers:
+  sam-desktop: {url: "http://127.0.0.1:8401", label: Sam's desktop}
+  embedding: {url: "http://127.0.0.1:8411", formerly: [old-box]}
+  deepseek:
+    url: https://api.deepseek.com
+    class: cloud
+    api_key_env: DEEPSEEK_API_KEY
+    models: {deepseek-chat: {name: DeepSeek V3, context: 131072, output: 8192, tools: true, reasoning: false}}
+aliases: {deepseek-chat: deepseek/deepseek-chat}
+roles: {default: sam-desktop/qwen3-coder-30b, task: [embedding/qwen3-4b], embedding: embedding/nomic-embed}
+surfaces: {code: {client: KIND}}
+gateway: {keys: {laptop: {env: FLEET_KEY}}}
+"""
+LOCK = {
+    "sam-desktop": lock_of(
+        "http://127.0.0.1:8401",
+        known={
+            "qwen3-coder-30b": ModelFacts(
+                context=65536, context_source="running", tools=True, purpose="chat"
+            ),
+            "unsloth/Qwen3-8B-GGUF:Q4_K_M": ModelFacts(context=40960, context_source="trained"),
+            "tiny": ModelFacts(context=4096, context_source="running"),
+            "seer": ModelFacts(context=32768, context_source="listed", input=("text", "image")),
+        },
+    ),
+    "embedding": lock_of(
+        "http://127.0.0.1:8411",
+        known={
+            "qwen3-4b": ModelFacts(context=32768, context_source="listed", aliases=("small",)),
+            "nomic-embed": ModelFacts(context=8192, context_source="listed", purpose="embedding"),
+            'it\'s "odd" {env:HOME}': ModelFacts(context=32768, context_source="listed"),
+        },
+    ),
+}
+
+each_client = pytest.mark.parametrize("client", CLIENTS.values(), ids=CLIENTS)
+
+
+def written(client: Client, folder: Path) -> dict[str, bytes]:
+    """The files of a client for the fleet above."""
+    files = compile_text(folder, FLEET.replace("KIND", client.name), **LOCK).files
+    return {path: files[path] for path in client.outputs(client.file)}
+
+
+@each_client
+def test_a_client_is_called_like_its_module(client: Client) -> None:
+    module: ModuleType = getattr(fleet_compiler.clients, client.name.replace("-", "_"))
+    assert module.CLIENT is client
+
+
+@each_client
+def test_its_files_are_as_the_golden_ones(client: Client, tmp_path: Path) -> None:
+    """`UPDATE_CASES=1` writes them."""
+    for path, content in written(client, tmp_path).items():
+        golden = GOLDEN / client.name / path
+        if os.environ.get("UPDATE_CASES"):
+            golden.parent.mkdir(parents=True, exist_ok=True)
+            golden.write_bytes(content)
+        assert content.decode() == golden.read_text(encoding="utf-8"), path
+
+
+@each_client
+@pytest.mark.parametrize("name", NAMES)
+def test_it_renders_every_golden_fleet(client: Client, name: str) -> None:
+    resolved = compiled(FLEETS / name).resolved
+    for table in resolved.tables.values():
+        view = ClientView(resolved.gateway, table, client.file, None, exclusive=True)
+        for file in client.files:
+            render_client(file, view)
+
+
+@each_client
+def test_it_starts_on_its_own_file_and_asks_the_gateway(client: Client, tmp_path: Path) -> None:
+    launch = client.launch(tmp_path / client.file, written(client, tmp_path)[client.file])
+    assert launch.environment or launch.arguments
+    assert launch.keys == ("FLEET_KEY",)
+    assert launch.urls
+    assert all(url.startswith("http://127.0.0.1:8400/code") for url in launch.urls)
+
+
+@each_client
+@pytest.mark.parametrize("content", [b"", b"\xff", b"[]", b"{", b"x"])
+def test_it_does_not_start_on_something_else(client: Client, content: bytes, tmp_path: Path) -> None:
+    with pytest.raises((ValueError, LookupError, TypeError, AttributeError)):
+        client.launch(tmp_path / client.file, content)
+
+
+@each_client
+def test_its_file_names_are_free(client: Client) -> None:
+    for name in client.outputs("laptop/main"):
+        assert path_problem(name) is None
+    assert {PurePosixPath(file.name).parts[0] for file in client.files}.isdisjoint(RESERVED_OUTPUTS)
+
+
+@each_client
+def test_its_templates_exist_and_are_called_like_it(client: Client) -> None:
+    for file in client.files:
+        assert (TEMPLATES / file.template).is_file()
+        assert file.template.startswith(client.name)
+
+
+@each_client
+def test_its_findings_have_codes(client: Client, tmp_path: Path) -> None:
+    loaded = compile_text(tmp_path, FLEET.replace("KIND", client.name), **LOCK)
+    view = client_view()
+    for finding in (*client.check(loaded.loaded.fleet), *client.check_models(view)):
+        assert finding.code in CODES
+
+
+@each_client
+def test_its_schema_and_page_know_it(client: Client) -> None:
+    assert client.name in schema()["$defs"]["surface"]["properties"]["client"]["enum"]
+    assert client_row(client) in (ROOT / "docs" / "fleet-yaml.md").read_text(encoding="utf-8")
+    assert client.page is None or (ROOT / "docs" / client.page).is_file()
