@@ -21,7 +21,7 @@ $(READY): pyproject.toml uv.lock requirements.lock
 	fi
 	@touch $@
 
-demo: $(READY) ## three simulated machines, a gateway, and what to try
+demo: $(READY) ## three simulated providers, a gateway, and what to try
 	@$(BIN)/fleet demo
 
 tour: $(READY) ## the same, shown by itself from start to end
@@ -33,7 +33,7 @@ test: $(READY) ## the test suite
 slow: $(READY) ## the tests that take longer
 	$(BIN)/pytest -q -m "slow and not integration"
 
-soak: $(READY) ## ten minutes of load while a machine fails in every way; not in CI
+soak: $(READY) ## ten minutes of load while a provider fails in every way; not in CI
 	$(BIN)/python -m bench.soak
 
 integration: $(READY) ## with the real opencode, llama-swap and SDKs, which it installs into a cache
@@ -50,10 +50,11 @@ types: $(READY) ## the API and the artifacts as TypeScript types, and the client
 	fi
 	$(BIN)/pytest -q tests/typescript
 
-lint: $(READY) ## types, style and format
+lint: $(READY) ## types, style, format and words
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/pytest -q tests/test_words.py
 
 format: $(READY) ## rewrite the sources in house format
 	$(BIN)/ruff check --fix .
@@ -74,13 +75,13 @@ build: $(READY) ## compile fleet.yaml to generated/
 serve: $(READY) ## run the gateway on generated/
 	$(BIN)/fleet serve
 
-bench-gateway: $(READY) ## the gateway beside nginx and LiteLLM's proxy; needs Debian's nginx and wrk
+bench-gateway: $(READY) ## the gateway next to nginx and LiteLLM's proxy; needs Debian's nginx and wrk
 	@$(BIN)/python -m bench.gateway
 
-bench-compiler: $(READY) ## the compiler beside a bare interpreter and check-jsonschema
+bench-compiler: $(READY) ## the compiler next to a bare interpreter and check-jsonschema
 	@$(BIN)/python -m bench.compiler
 
-lock-dependencies: ## pin the dependencies anew (needs uv)
+lock-dependencies: ## pin the dependencies again (needs uv)
 	uv lock --upgrade
 	uv export --quiet --no-hashes --no-emit-project --format requirements-txt --output-file requirements.lock
 
