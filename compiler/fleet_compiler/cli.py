@@ -35,6 +35,9 @@ COMMANDS = {
         "fleet_compiler.commands.rename:rename", "Rename a provider in fleet.yaml and fleet.lock."
     ),
     "remove": Entry("fleet_compiler.commands.remove:remove", "Remove a provider from fleet.yaml."),
+    "config": Entry(
+        "fleet_compiler.commands.config:config", "Print every setting in effect, and where it comes from."
+    ),
     "diff": Entry("fleet_compiler.commands.diff:diff", "Show what a build would change."),
     "resolve": Entry(
         "fleet_compiler.commands.resolve:resolve", "Show which provider a model name resolves to."
