@@ -12,7 +12,7 @@ from typing import NoReturn
 import click
 
 from fleet_compiler.commands.streams import BrokenStreamError, run_guarded
-from fleet_compiler.commands.terminal import color_choice, note, say
+from fleet_compiler.commands.terminal import color_choice, say
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +140,7 @@ def _show(error: click.ClickException) -> None:
         return
     message = error.format_message().removesuffix(".")
     if isinstance(error, click.UsageError) and error.ctx is not None:
-        note(error.ctx.get_usage())
-        note(f"try '{error.ctx.command_path} --help' for help\n")
+        click.echo(f"{error.ctx.get_usage()}\ntry '{error.ctx.command_path} --help' for help\n", err=True)
     if message[1:2].islower():
         message = message[0].lower() + message[1:]
     say(f"error: {message}", err=True, fg="red")

@@ -1,8 +1,8 @@
-"""A fleet.yaml against the machines as they are now: who is silent, and what fleet.lock does not know."""
+"""A fleet.yaml against its providers as they are now: who does not respond, and what fleet.lock misses."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,48 +10,50 @@ from fleet_compiler.diagnostics.diagnostic import Diagnostic
 from fleet_compiler.emit.tables import resolve_connections
 from fleet_compiler.load import Loaded
 from fleet_compiler.lock.diff import compare_locks, describe_difference
-from fleet_compiler.lock.discover import discover, is_polled
-from fleet_compiler.lock.lockfile import merge_observations
+from fleet_compiler.lock.discover import discover
+from fleet_compiler.lock.entries import merge_observations
 from fleet_compiler.lock.model import Lock
+from fleet_runtime.artifacts.contract import ProviderConfig
+from fleet_runtime.artifacts.polling import is_polled
+from fleet_runtime.dialects.observation import Observation
 from fleet_runtime.dialects.status_reason import reason_remedy, reason_text
 
 
 @dataclass(frozen=True, slots=True)
 class LiveReport:
-    """`lock` is what fleet.lock would be now; of the `asked` machines, `silent` did not answer."""
+    """`lock` is what fleet.lock would be now; `seen` is what the probes saw, by provider."""
 
     lock: Lock
     findings: tuple[Diagnostic, ...]
-    asked: int
-    silent: int
+    seen: Mapping[str, Observation]
+
+    @property
+    def all_responded(self) -> bool:
+        return all(observation.status == "online" for observation in self.seen.values())
 
 
 def probe_live(loaded: Loaded, lock: Lock, root: Path, environ: Mapping[str, str]) -> LiveReport:
-    """Ask every machine that fleet asks by itself."""
-    connections = [connection for connection in resolve_connections(loaded.fleet) if is_polled(connection)]
-    seen = discover(connections, root, environ)
-    urls = {connection.name: connection.url for connection in connections}
-    fresh = merge_observations(lock, seen, connections)
-    found = []
-    silent = 0
-    for name, observation in seen.items():
-        for oddity in observation.warnings:
-            found.append(_at_provider(loaded, name, "F306", f"provider '{name}': {oddity}", None))
-        if observation.status != "online":
-            silent += 1
-            reason = observation.reason
-            why = observation.status if reason is None else reason_text(reason)
-            remedy = None if reason is None else reason_remedy(reason, urls[name])
-            found.append(_at_provider(loaded, name, "F303", f"provider '{name}' gave no list: {why}", remedy))
+    """Probe every polled provider and compare with `lock`."""
+    providers = [each for each in resolve_connections(loaded.fleet) if is_polled(each)]
+    seen = discover(providers, root, environ)
+    fresh = merge_observations(lock, seen, providers)
+    found = [finding for each in providers for finding in _findings(loaded, each, seen[each.name])]
     for difference in compare_locks(lock, fresh):
-        words = "; ".join(describe_difference(difference))
-        message = f"fleet.lock differs from provider '{difference.provider}': {words}"
-        found.append(
-            _at_provider(
-                loaded, difference.provider, "F307", message, f"run `fleet lock {difference.provider}`"
-            )
-        )
-    return LiveReport(fresh, tuple(found), len(seen), silent)
+        name, words = difference.provider, "; ".join(describe_difference(difference))
+        message = f"fleet.lock differs from provider '{name}': {words}"
+        found.append(_at_provider(loaded, name, "F307", message, f"run `fleet lock {name}`"))
+    return LiveReport(fresh, tuple(found), seen)
+
+
+def _findings(loaded: Loaded, provider: ProviderConfig, seen: Observation) -> Iterator[Diagnostic]:
+    name = provider.name
+    for warning in seen.warnings:
+        yield _at_provider(loaded, name, "F306", f"provider '{name}': {warning}", None)
+    if seen.status != "online":
+        reason = seen.reason
+        why = seen.status if reason is None else reason_text(reason)
+        remedy = None if reason is None else reason_remedy(reason, provider.url)
+        yield _at_provider(loaded, name, "F303", f"provider '{name}' gave no model list: {why}", remedy)
 
 
 def _at_provider(loaded: Loaded, name: str, code: str, message: str, remedy: str | None) -> Diagnostic:

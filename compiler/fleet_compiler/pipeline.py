@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from fleet_compiler.checks.against_lock import lock_warnings, unmatched_globs
+from fleet_compiler.checks.lock_entries import rename_warnings, stale_warnings
 from fleet_compiler.clients import CLIENTS
 from fleet_compiler.config.model import FleetConfig
 from fleet_compiler.diagnostics.diagnostic import Diagnostic
@@ -17,12 +18,14 @@ from fleet_compiler.emit.plan import MANIFEST, Change, Plan, line_counts, plan_o
 from fleet_compiler.emit.render import render_artifact, render_client
 from fleet_compiler.emit.tables import Resolved, resolve_connections, resolve_fleet, table_path
 from fleet_compiler.load import Loaded, load_fleet
-from fleet_compiler.lock.discover import ProbeLimits, Progress, discover, is_polled
-from fleet_compiler.lock.lockfile import current_entries, dump_lock, load_lock, merge_observations
+from fleet_compiler.lock.discover import ProbeLimits, Progress, discover
+from fleet_compiler.lock.entries import current_entries, merge_observations, needs_probe
+from fleet_compiler.lock.lockfile import dump_lock, load_lock
 from fleet_compiler.lock.model import Lock
 from fleet_compiler.process_lock import hold_process_lock
 from fleet_compiler.project import Project
 from fleet_runtime.artifacts.contract import FLEET_TABLE, Manifest, ProviderConfig, canonical_json, sha256_hex
+from fleet_runtime.artifacts.polling import is_polled
 from fleet_runtime.dialects.observation import Observation
 from fleet_runtime.text import join_names
 
@@ -106,7 +109,10 @@ def _stale_file(path: str, change: Change) -> StaleFile:
 
 
 def compile_fleet(loaded: Loaded, lock: Lock, root: str) -> Compiled:
-    """Compile; pure: the same fleet.yaml and lock make the same bytes everywhere."""
+    """Compile; pure: the same fleet.yaml and lock make the same bytes everywhere.
+
+    `lock` holds the current entries of the providers (`current_entries`).
+    """
     resolved = resolve_fleet(loaded.fleet, lock, root)
     files = {"gateway.json": render_artifact(resolved.gateway)}
     files |= {path: render_artifact(table) for path, table in resolved.tables.items()}
@@ -124,6 +130,7 @@ def compile_fleet(loaded: Loaded, lock: Lock, root: str) -> Compiled:
         *loaded.warnings,
         *lock_warnings(loaded.fleet, resolved, loaded.document),
         *unmatched_globs(loaded.fleet, lock, loaded.document),
+        *stale_warnings(loaded.fleet, lock, loaded.document),
     )
     return Compiled(loaded, lock, resolved, files, warnings)
 
@@ -139,7 +146,7 @@ def prepare(
     environ: Mapping[str, str],
     mode: LockMode = "update",
     limits: ProbeLimits | None = None,
-    progress: Progress = lambda name, seen: None,
+    progress: Progress = lambda provider, seen: None,
 ) -> Prepared:
     """Do everything of a build except writing.
 
@@ -149,15 +156,17 @@ def prepare(
     """
     loaded = load_fleet(project.config)
     providers = resolve_connections(loaded.fleet)
-    lock = current_entries(load_lock(project.lock), providers)
+    lock_read = load_lock(project.lock)
+    lock = current_entries(lock_read, providers)
     polled = [each for each in providers if is_polled(each)]
     seen: Mapping[str, Observation] = {}
     if mode == "locked":
         _require_entries(lock, polled)
-    elif mode == "update" and (new := [each for each in polled if each.name not in lock.providers]):
-        seen = discover(new, project.folder, environ, patience=limits, progress=progress)
+    elif mode == "update" and (new := [each for each in polled if needs_probe(lock, each.name)]):
+        seen = discover(new, project.folder, environ, limits=limits, progress=progress)
         lock = merge_observations(lock, seen, providers)
-    compiled = compile_fleet(loaded, lock, project.root)
+    renames = tuple(rename_warnings(loaded.fleet, lock_read, loaded.document))
+    compiled = compile_fleet(replace(loaded, warnings=(*loaded.warnings, *renames)), lock, project.root)
     return Prepared(
         project,
         compiled,
@@ -182,7 +191,7 @@ def build(
     environ: Mapping[str, str],
     mode: LockMode = "update",
     limits: ProbeLimits | None = None,
-    progress: Progress = lambda name, seen: None,
+    progress: Progress = lambda provider, seen: None,
     on_wait: Callable[[], None] = lambda: None,
     before_writing: Callable[[Prepared], None] = lambda prepared: None,
 ) -> Prepared:

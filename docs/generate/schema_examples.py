@@ -26,6 +26,7 @@ LOCK = Lock(
         "sam-desktop": LockedProvider(
             url="http://100.101.41.16:8401",
             kind="llama-swap",
+            stale="url changed",
             models={
                 "qwen3-8b": ModelFacts(
                     name="Qwen3 8B",

@@ -72,8 +72,8 @@ def test_a_silent_machine_is_built_without_models_and_asked_again(
     assert "+ attic: 0 models, on chat, code" in silent.out
     url = f"{machines.url('attic')}/v1"
     assert silent.err.splitlines()[-1] == (
-        f"warning: 'attic' has no models: {url}: connection refused; "
-        "the next build, or `fleet lock attic`, probes it again"
+        f"warning: 'attic' has no models: {url}: connection refused; start it, or correct its `url`; "
+        f"`curl -i {machines.url('attic')}/v1/models`; the next build, or `fleet lock attic`, probes it again"
     )
     assert "attic" not in json.loads((tmp_path / "fleet.lock").read_text())["providers"]
     again = fleet("build")

@@ -109,14 +109,14 @@ def test_a_lock_is_current_only_as_far_as_machines_answered(
     machines.set("desk", offline=True)
     for arguments in (["lock"], ["lock", "--check"]):
         ran = fleet(*arguments)
-        assert (ran.code, ran.out) == (0, "fleet.lock is current, as far as 1 of 2 machines answered\n")
+        assert (ran.code, ran.out) == (0, "fleet.lock is current, as far as 1 of 2 providers responded\n")
 
 
 def test_another_address_is_asked_for_once(fleet: Fleet, locked: Path, machines: SimulationThread) -> None:
     """The entry is kept under the machine's own address, so that it counts."""
     own = machines.url("desk")
     machines.set("attic", list_body=listing("elsewhere"))
-    ran = fleet("lock", "desk", "--url", f"{machines.url('attic')}/v1/")
+    ran = fleet("lock", "desk", "--at", f"{machines.url('attic')}/v1/")
     assert ran.code == 0
     assert entries(locked)["desk"]["url"] == own
     assert machines.url("attic") not in json.dumps(entries(locked)["desk"])
@@ -129,10 +129,11 @@ def test_another_address_is_asked_for_once(fleet: Fleet, locked: Path, machines:
     ("arguments", "message"),
     [
         (["dexk"], "no provider 'dexk' in fleet.yaml; did you mean 'desk'"),
-        (["never"], "provider 'never' has `poll: false` and is never asked"),
-        (["--url", "http://127.0.0.1:9"], "--url needs exactly one NAME"),
-        (["desk", "attic", "--url", "http://127.0.0.1:9"], "--url needs exactly one NAME"),
-        (["desk", "--url", "127.0.0.1:9"], "'127.0.0.1:9' is not a URL"),
+        (["never"], "provider 'never' has `poll: false` and is never probed"),
+        (["--at", "http://127.0.0.1:9"], "--at needs exactly one NAME"),
+        (["desk", "attic", "--at", "http://127.0.0.1:9"], "--at needs exactly one NAME"),
+        (["desk", "--at", "127.0.0.1:9"], "'127.0.0.1:9' is not a URL"),
+        (["desk", "--url", "http://127.0.0.1:9"], "write --at URL, or --from-gateway URL"),
     ],
 )
 def test_what_cannot_be_asked_is_said(fleet: Fleet, locked: Path, arguments: list[str], message: str) -> None:
@@ -168,3 +169,94 @@ def test_a_running_context_survives_a_refresh_while_the_model_is_away(fleet: Fle
         machines.set("desk", list_body=json.dumps({"object": "list", "data": [item]}), scope="other")
         fleet("lock")
         assert entries(lock)["desk"]["models"]["m"]["context"] == 4096
+
+
+def test_moving_a_provider_that_is_offline_loses_nothing(
+    fleet: Fleet, locked: Path, machines: SimulationThread
+) -> None:
+    """Its models stay in every list, marked in the lock, and the next build probes it at its new url."""
+    before = entries(locked)["attic"]["models"]
+    config = locked.with_name("fleet.yaml")
+    fleet("build")
+    served = fleet("models").out
+    config.write_text(config.read_text().replace(machines.url("attic"), "http://127.0.0.1:9"))
+    ran = fleet("build")
+    assert ran.code == 0
+    assert "warning[F310]: fleet.lock knows provider 'attic' from another url" in ran.err
+    assert fleet("models").out == served
+    assert (entries(locked)["attic"]["models"], entries(locked)["attic"]["stale"]) == (before, "url changed")
+    assert fleet("build", "--check").code == 0
+    assert fleet("build", "--locked").code == 0
+    config.write_text(config.read_text().replace("http://127.0.0.1:9", machines.url("attic")))
+    assert fleet("build").code == 0
+    assert "stale" not in entries(locked)["attic"]
+
+
+def test_renaming_a_provider_that_is_offline_loses_nothing(
+    fleet: Fleet, locked: Path, machines: SimulationThread
+) -> None:
+    before = entries(locked)["attic"]
+    config = locked.with_name("fleet.yaml")
+    url = machines.url("attic")
+    renamed = f"loft: {{url: '{url}', formerly: [attic]}}"
+    config.write_text(config.read_text().replace(f"attic: {url}", renamed))
+    machines.set("attic", offline=True)
+    ran = fleet("build")
+    assert (ran.code, ran.err.count("warning")) == (0, 0)
+    assert entries(locked)["loft"] == before
+    assert "attic" not in entries(locked)
+
+
+@pytest.mark.parametrize("form", ["short", "long"])
+def test_a_rename_without_formerly_is_recognised_with_the_line_to_add(
+    fleet: Fleet, locked: Path, machines: SimulationThread, form: str
+) -> None:
+    before = entries(locked)["attic"]
+    config, url = locked.with_name("fleet.yaml"), machines.url("attic")
+    new = f"loft: {url}" if form == "short" else f"loft: {{url: '{url}', formerly: [older]}}"
+    config.write_text(config.read_text().replace(f"attic: {url}", new))
+    machines.set("attic", offline=True)
+    line = f'loft: {{url: "{url}", formerly: [attic]}}' if form == "short" else "formerly: [older, attic]"
+    for arguments in (["validate"], ["lock", "--check", "desk"], ["build"]):
+        ran = fleet(*arguments)
+        assert "warning[F309]: provider 'loft' has the url of 'attic', which left fleet.yaml" in ran.err
+        assert f"if it was renamed, write `{line}`" in ran.err
+    assert entries(locked)["loft"] == before
+
+
+def test_a_silent_provider_is_told_with_what_to_do(
+    fleet: Fleet, locked: Path, machines: SimulationThread
+) -> None:
+    machines.set("desk", offline=True)
+    ran = fleet("lock")
+    assert f"`curl -i {machines.url('desk')}/v1/models`" in ran.err
+
+
+def test_the_result_as_json_has_reasons_as_codes(
+    fleet: Fleet, locked: Path, machines: SimulationThread
+) -> None:
+    machines.set("desk", list_body=listing("qwen3-4b", "new"))
+    machines.set("attic", offline=True)
+    ran = fleet("lock", "--json")
+    assert (ran.code, ran.err) == (0, "")
+    told = json.loads(ran.out)
+    assert (told["status"], told["file"]) == ("written", "fleet.lock")
+    desk, attic = told["providers"]
+    assert (desk["name"], desk["status"], desk["models"]) == ("desk", "online", 2)
+    assert (attic["status"], attic["models"]) == ("offline", None)
+    assert attic["reason"] == {"code": "connection_refused", "message": "connection refused"}
+    [change] = told["changes"]
+    assert (change["provider"], change["appeared"], change["vanished"]) == ("desk", ["new"], ["qwen3-8b"])
+
+
+def test_nobody_responding_is_exit_4_and_changes_nothing(
+    fleet: Fleet, locked: Path, machines: SimulationThread
+) -> None:
+    before = locked.read_bytes()
+    for name in NAMES:
+        machines.set(name, offline=True)
+    for arguments in (["lock"], ["lock", "--check"]):
+        ran = fleet(*arguments)
+        assert ran.code == 4
+        assert ran.err.endswith("error: 0 of 2 providers responded: fleet.lock keeps what it knew\n")
+    assert locked.read_bytes() == before

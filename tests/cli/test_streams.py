@@ -81,3 +81,14 @@ def test_one_rule_says_whether_every_command_is_coloured(
         check=False,
     )
     assert ("\x1b[" in ran.stdout + ran.stderr) is coloured
+
+
+@pytest.mark.parametrize(
+    "words", ["EVIL", "lock EVIL", "explain EVIL", "models --surface EVIL", "build --EVIL"]
+)
+def test_what_is_not_visible_is_shown_as_an_escape(project: Path, words: str) -> None:
+    evil = "\"$(printf 'a\\033[2J\\302\\233b')\""
+    code, out, err = run(project, words.replace("EVIL", evil))
+    assert (code, out) == (2, "")
+    assert "a\\x1b[2J\\x9bb" in err
+    assert all(character.isprintable() or character == "\n" for character in err)

@@ -144,6 +144,6 @@ def test_live_says_how_many_machines_its_word_rests_on(fleet: Fleet, tmp_path: P
     assert ran.code == 4
     assert (
         ran.out
-        == "fleet.yaml is valid: 1 provider, 0 surfaces, 1 warning, but only 0 of 1 machine answered\n"
+        == "fleet.yaml is valid: 1 provider, 0 surfaces, 1 warning, but only 0 of 1 provider responded\n"
     )
     assert "warning[F303]" in ran.err

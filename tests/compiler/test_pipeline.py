@@ -15,7 +15,8 @@ import pytest
 
 from fleet_compiler.diagnostics.errors import OutputError
 from fleet_compiler.emit.plan import plan_outputs, write_outputs
-from fleet_compiler.lock.lockfile import load_lock
+from fleet_compiler.lock.lockfile import load_lock, save_lock
+from fleet_compiler.lock.model import Lock
 from fleet_compiler.pipeline import Prepared, build, prepare
 from fleet_compiler.project import locate_project
 from fleet_runtime.artifacts.snapshot import ArtifactError, load_snapshot
@@ -155,13 +156,28 @@ def test_a_build_that_cannot_write_leaves_the_lock_too(tmp_path: Path) -> None:
     assert contents(project) == before
 
 
-def test_entries_that_no_longer_apply_leave_the_lock_with_a_build(tmp_path: Path) -> None:
+def test_a_moved_provider_keeps_its_models_and_is_marked_in_the_lock(tmp_path: Path) -> None:
     project = copy_of("shipped", tmp_path / "project")
     text = (project / "fleet.yaml").read_text()
     (project / "fleet.yaml").write_text(text.replace("100.90.172.55:8411", "100.90.172.55:9000"))
     assert prepare(locate_project(project / "fleet.yaml"), environ={}, mode="frozen").stale
     built(project)
-    assert list(load_lock(project / "fleet.lock").providers) == ["sam-desktop"]
+    entries = load_lock(project / "fleet.lock").providers
+    assert {name: entry.stale for name, entry in entries.items()} == {
+        "sam-desktop": None,
+        "embedding": "url changed",
+    }
+    assert not prepare(locate_project(project / "fleet.yaml"), environ={}, mode="frozen").stale
+
+
+def test_an_entry_whose_provider_left_leaves_the_lock_with_a_build(tmp_path: Path) -> None:
+    project = copy_of("shipped", tmp_path / "project")
+    lock = load_lock(project / "fleet.lock")
+    gone = lock.providers["embedding"].model_copy(update={"url": "http://127.0.0.1:1"})
+    save_lock(project / "fleet.lock", Lock(providers={**lock.providers, "gone": gone}))
+    assert prepare(locate_project(project / "fleet.yaml"), environ={}, mode="frozen").stale
+    built(project)
+    assert load_lock(project / "fleet.lock") == lock
 
 
 def test_the_environment_does_not_show_in_what_is_generated(tmp_path: Path) -> None:

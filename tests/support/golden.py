@@ -6,7 +6,8 @@ from pathlib import Path
 
 from fleet_compiler.emit.tables import resolve_connections
 from fleet_compiler.load import load_fleet
-from fleet_compiler.lock.lockfile import current_entries, load_lock
+from fleet_compiler.lock.entries import current_entries
+from fleet_compiler.lock.lockfile import load_lock
 from fleet_compiler.pipeline import Compiled, compile_fleet
 from tests.support.paths import ROOT
 

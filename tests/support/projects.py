@@ -8,7 +8,8 @@ from textwrap import dedent
 
 from fleet_compiler.emit.tables import resolve_connections
 from fleet_compiler.load import load_fleet
-from fleet_compiler.lock.lockfile import current_entries, save_lock
+from fleet_compiler.lock.entries import current_entries
+from fleet_compiler.lock.lockfile import save_lock
 from fleet_compiler.lock.model import Lock, LockedProvider
 from fleet_compiler.pipeline import Compiled, compile_fleet
 from fleet_runtime.artifacts.contract import ModelFacts, ProviderKind

@@ -112,8 +112,8 @@ def test_a_gateway_that_does_not_know_the_machine_by_its_address_is_not_believed
         (["--from-gateway", "GATEWAY"], "wrong", 4, "wants a key"),
         (["--from-gateway", "MACHINE"], None, 4, "is not a gateway"),
         (["--from-gateway", "http://127.0.0.1:9"], None, 4, "does not answer"),
-        (["--from-gateway", "no url"], None, 2, "nothing can be asked at"),
-        (["desk", "--url", "http://127.0.0.1:9", "--from-gateway", "GATEWAY"], None, 2, "do not go together"),
+        (["--from-gateway", "no url"], None, 2, "cannot probe"),
+        (["desk", "--at", "http://127.0.0.1:9", "--from-gateway", "GATEWAY"], None, 2, "exclude each other"),
     ],
 )
 def test_what_cannot_be_taken_over_is_said(

@@ -17,7 +17,7 @@ from fleet_compiler.commands.apply_edit import (
     show_edit,
 )
 from fleet_compiler.commands.options import epilog, fleet_file
-from fleet_compiler.commands.progress import probe_text, show_models
+from fleet_compiler.commands.progress import located_text, show_models
 from fleet_compiler.commands.terminal import note, warn
 from fleet_compiler.diagnostics.errors import UsageError
 from fleet_compiler.edit.changes import Change
@@ -70,9 +70,9 @@ def add(
 def _probe(provider: ProviderConfig, root: Path) -> bool:
     """Show the models of a provider; return whether it listed them."""
     observation = discover([provider], root, os.environ)[provider.name]
-    show_models(provider.name, observation)
+    show_models(provider, observation)
     if observation.status != "online":
-        warn(f"{provider.name} gave no model list: {probe_text(provider, observation)}")
+        warn(f"{provider.name} gave no model list: {located_text(provider, observation)}")
         return False
     models = list(observation.models)
     for model in models[:MODELS_SHOWN]:

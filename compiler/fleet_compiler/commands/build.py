@@ -23,7 +23,7 @@ from fleet_compiler.commands.options import (
     generated_option,
     json_option,
 )
-from fleet_compiler.commands.progress import probe_text, show_models
+from fleet_compiler.commands.progress import located_text, probe_remedy, show_models
 from fleet_compiler.commands.terminal import (
     change,
     note,
@@ -128,10 +128,12 @@ def _without_models(prepared: Prepared, name: str, seen: Observation | None) -> 
     who = f"{'default provider ' if default else ''}'{name}'"
     if seen is None:
         return f"{who} is not in fleet.lock and has no models: run `fleet lock {name}`"
-    connections = {each.name: each for each in prepared.compiled.resolved.gateway.providers}
+    (provider,) = (each for each in prepared.compiled.resolved.gateway.providers if each.name == name)
+    remedy = probe_remedy(provider, seen)
     return (
-        f"{who} has no models: {probe_text(connections[name], seen)}; "
-        f"the next build, or `fleet lock {name}`, probes it again"
+        f"{who} has no models: {located_text(provider, seen)}; "
+        + (f"{remedy}; " if remedy else "")
+        + f"the next build, or `fleet lock {name}`, probes it again"
     )
 
 

@@ -19,7 +19,7 @@ from fleet_compiler.diagnostics.errors import UsageError
 from fleet_compiler.diagnostics.text import nearest
 from fleet_compiler.emit.tables import resolve_connections
 from fleet_compiler.load import Loaded, load_fleet
-from fleet_runtime.providers.model_list import poll_interval
+from fleet_runtime.artifacts.polling import poll_interval
 from fleet_runtime.text import quote
 
 WIDEST = 48

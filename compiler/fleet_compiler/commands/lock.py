@@ -3,26 +3,45 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import click
 
 from fleet_compiler.checks.hostnames import url_problem
-from fleet_compiler.commands.options import epilog, file_option, fleet_file
-from fleet_compiler.commands.progress import observation_text, show_observation
-from fleet_compiler.commands.terminal import change, note, say
+from fleet_compiler.checks.lock_entries import rename_warnings
+from fleet_compiler.commands.options import epilog, file_option, fleet_file, json_option
+from fleet_compiler.commands.progress import probe_text, responded_text, show_probe
+from fleet_compiler.commands.terminal import change, note, say, show_diagnostics, show_json
 from fleet_compiler.diagnostics.errors import ProviderSilentError, StaleArtifactsError, UsageError
-from fleet_compiler.diagnostics.text import answered, nearest
+from fleet_compiler.diagnostics.text import nearest
 from fleet_compiler.emit.tables import resolve_connections
 from fleet_compiler.load import load_fleet
 from fleet_compiler.lock.diff import Difference, compare_locks, describe_difference
-from fleet_compiler.lock.discover import discover, is_polled
+from fleet_compiler.lock.discover import Progress, discover
+from fleet_compiler.lock.entries import current_entries, merge_observations
 from fleet_compiler.lock.from_gateway import Contexts, fetch_contexts, merge_contexts
-from fleet_compiler.lock.lockfile import current_entries, dump_lock, load_lock, merge_observations, save_lock
+from fleet_compiler.lock.lockfile import dump_lock, load_lock, save_lock
+from fleet_compiler.lock.model import Lock
 from fleet_compiler.process_lock import hold_process_lock
+from fleet_compiler.project import Project, locate_project
 from fleet_runtime.artifacts.contract import ProviderConfig
+from fleet_runtime.artifacts.polling import is_polled
 from fleet_runtime.dialects.observation import Observation
+from fleet_runtime.text import join_names
+from fleet_runtime.urls import server_root
+
+
+@dataclass(frozen=True, slots=True)
+class LockUpdate:
+    """fleet.lock before and after; `stale` says whether the file differs from what it should hold."""
+
+    before: Lock
+    after: Lock
+    differences: tuple[Difference, ...]
+    stale: bool
 
 
 @click.command(
@@ -30,108 +49,171 @@ from fleet_runtime.dialects.observation import Observation
         "fleet lock",
         "fleet lock embedding",
         "fleet lock --check                                  would anything change?",
-        "fleet lock embedding --url http://127.0.0.1:9001    ask it at another address, this once",
+        "fleet lock embedding --at http://127.0.0.1:9001     probe it at another address, this once",
         "fleet lock --from-gateway http://127.0.0.1:8400     take over the contexts that it saw running",
-        exits="0 done, 1 invalid configuration, 2 usage, 3 out of date (--check), "
-        "4 a NAME or the gateway did not answer",
+        exits="0 success, 1 invalid configuration, 2 usage, 3 out of date (--check), "
+        "4 a NAME, the gateway, or no provider at all responded",
     ),
 )
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @file_option
-@click.option("--check", is_flag=True, help="Write nothing; exit 3 where fleet.lock is out of date.")
-@click.option("--url", help="Ask the one NAME at this address instead of its own, this once.")
+@click.option("--check", is_flag=True, help="Write nothing; exit 3 if fleet.lock is out of date.")
+@click.option("--at", metavar="URL", help="Probe the one NAME at this address instead of its own, this once.")
+@click.option("--url", hidden=True, help="Refused: in every command, the gateway's address.")
 @click.option(
     "--from-gateway",
     "gateway",
     metavar="URL",
     help="Ask a running gateway instead, for the contexts that it saw running; its key is $FLEET_KEY.",
 )
+@json_option
 def lock(
-    names: tuple[str, ...], file: Path | None, check: bool, url: str | None, gateway: str | None
+    names: tuple[str, ...],
+    file: Path | None,
+    check: bool,
+    at: str | None,
+    url: str | None,
+    gateway: str | None,
+    as_json: bool,
 ) -> None:
-    """Ask the machines (all, or those named) what they serve, and refresh fleet.lock.
+    """Probe the providers (all, or those named) for their models, and refresh fleet.lock.
 
-    All are asked at once. No model is loaded, swapped or kept by it. A machine that does not answer keeps
+    All are probed at once. No model is loaded, swapped or kept by it. A provider that does not respond keeps
     its entry.
     """
-    if url is not None and gateway is not None:
-        raise UsageError("--url and --from-gateway do not go together")
-    config = fleet_file(file)
-    path = config.parent / "fleet.lock"
-    connections = resolve_connections(load_fleet(config).fleet)
-    asked = _asked(connections, names)
     if url is not None:
-        asked = [_at(url, asked, names)]
-    seen: dict[str, Observation] = {}
+        raise UsageError("--url is always the gateway's address: write --at URL, or --from-gateway URL")
+    if at is not None and gateway is not None:
+        raise UsageError("--at and --from-gateway exclude each other")
+    project = locate_project(fleet_file(file))
+    loaded = load_fleet(project.config)
+    providers = resolve_connections(loaded.fleet)
+    chosen = _choose(providers, names)
+    if at is not None:
+        chosen = [_move(at, chosen, names)]
+    seen: Mapping[str, Observation] = {}
     contexts: Contexts = {}
     if gateway is None:
-        seen = discover(asked, config.parent, os.environ, progress=show_observation)
+        progress: Progress = (lambda provider, observation: None) if as_json else show_probe
+        seen = discover(chosen, project.folder, os.environ, progress=progress)
     else:
         _require_usable(gateway)
-        contexts = fetch_contexts(gateway, os.environ.get("FLEET_KEY"), asked)
-    with hold_process_lock(
-        config.parent, lambda: note(f"waiting for another fleet command in '{config.parent}'")
-    ):
-        old = load_lock(path)
-        new = merge_observations(current_entries(old, connections), seen, connections)
-        new = merge_contexts(new, contexts)
-        differences = compare_locks(old, new)
-        stale = not path.is_file() or path.read_bytes() != dump_lock(new)
-        if stale and not check:
-            save_lock(path, new)
-    _show(differences)
-    if check and stale:
-        raise StaleArtifactsError(f"'{path}' is out of date: run `fleet lock`")
-    say(f"wrote {path}" if stale else f"{path} is current{_as_far_as(seen)}")
+        contexts = fetch_contexts(gateway, os.environ.get("FLEET_KEY"), chosen)
+    update = _update(project, providers, seen, contexts, write=not check)
+    renames = tuple(rename_warnings(loaded.fleet, update.before, loaded.document))
+    if as_json:
+        show_json(_data(project, update, seen, check))
+    else:
+        show_diagnostics(renames, (loaded.source,))
+        _show_differences(update.differences)
+    if check and update.stale:
+        raise StaleArtifactsError(f"'{project.lock}' is out of date: run `fleet lock`")
+    if not as_json:
+        say(f"wrote {project.lock}" if update.stale else f"{project.lock} is current{_as_far_as(seen)}")
     if gateway is None:
-        _require(names, seen)
+        _require_responses(names, seen)
 
 
-def _as_far_as(seen: dict[str, Observation]) -> str:
-    """What a good word on fleet.lock leaves open."""
-    there = sum(observation.status == "online" for observation in seen.values())
-    return "" if there == len(seen) else f", as far as {answered(there, len(seen))}"
+def _update(
+    project: Project,
+    providers: Iterable[ProviderConfig],
+    seen: Mapping[str, Observation],
+    contexts: Contexts,
+    *,
+    write: bool,
+) -> LockUpdate:
+    """Merge what was seen into fleet.lock, one process at a time."""
+    path = project.lock
+    with hold_process_lock(
+        project.folder, lambda: note(f"waiting for another fleet command in '{project.folder}'")
+    ):
+        before = load_lock(path)
+        after = merge_observations(current_entries(before, providers), seen, providers)
+        after = merge_contexts(after, contexts)
+        stale = not path.is_file() or path.read_bytes() != dump_lock(after)
+        if stale and write:
+            save_lock(path, after)
+    return LockUpdate(before, after, tuple(compare_locks(before, after)), stale)
 
 
-def _asked(connections: Iterable[ProviderConfig], names: tuple[str, ...]) -> list[ProviderConfig]:
-    by_name = {connection.name: connection for connection in connections}
+def _choose(providers: Iterable[ProviderConfig], names: tuple[str, ...]) -> list[ProviderConfig]:
+    """Return the named providers, or all that are polled."""
+    by_name = {provider.name: provider for provider in providers}
     for name in names:
         if name not in by_name:
             near = nearest(name, by_name)
-            hint = f"did you mean '{near}'" if near else f"there are: {', '.join(by_name)}"
+            hint = f"did you mean '{near}'?" if near else f"the providers are {join_names(by_name)}"
             raise UsageError(f"no provider '{name}' in fleet.yaml; {hint}")
         if by_name[name].poll is False:
-            raise UsageError(f"provider '{name}' has `poll: false` and is never asked")
+            raise UsageError(f"provider '{name}' has `poll: false` and is never probed")
     if names:
         return [by_name[name] for name in dict.fromkeys(names)]
-    return [connection for connection in by_name.values() if is_polled(connection)]
+    return [provider for provider in by_name.values() if is_polled(provider)]
 
 
-def _at(url: str, asked: list[ProviderConfig], names: tuple[str, ...]) -> ProviderConfig:
-    """The one named machine, at another address."""
+def _move(url: str, chosen: list[ProviderConfig], names: tuple[str, ...]) -> ProviderConfig:
+    """Return the one named provider at another address."""
     if len(names) != 1:
-        raise UsageError("--url needs exactly one NAME")
+        raise UsageError("--at needs exactly one NAME")
     if not url.startswith(("http://", "https://")):
         raise UsageError(f"'{url}' is not a URL: it begins with http:// or https://")
     _require_usable(url)
-    root = url.rstrip("/").removesuffix("/v1").rstrip("/")
-    return asked[0].model_copy(update={"url": root, "api_base": f"{root}/v1"})
+    root = server_root(url)
+    return chosen[0].model_copy(update={"url": root, "api_base": f"{root}/v1"})
 
 
 def _require_usable(url: str) -> None:
-    if fault := url_problem(url):
-        raise UsageError(f"nothing can be asked at '{url}': {fault.message}; {fault.remedy}")
+    if problem := url_problem(url):
+        raise UsageError(f"cannot probe '{url}': {problem.message}; {problem.remedy}")
 
 
-def _show(differences: Iterable[Difference]) -> None:
+def _show_differences(differences: Iterable[Difference]) -> None:
     for difference in differences:
         change(f"{difference.provider}:")
         for line in describe_difference(difference):
             change(f"  {line}")
 
 
-def _require(names: tuple[str, ...], seen: dict[str, Observation]) -> None:
-    silent = [name for name in dict.fromkeys(names) if seen[name].status != "online"]
-    if silent:
-        reasons = "; ".join(f"'{name}': {observation_text(seen[name])}" for name in silent)
-        raise ProviderSilentError(f"no list from {reasons}")
+def _as_far_as(seen: Mapping[str, Observation]) -> str:
+    """Return what "current" leaves open."""
+    incomplete = any(observation.status != "online" for observation in seen.values())
+    return f", as far as {responded_text(seen)}" if incomplete else ""
+
+
+def _require_responses(names: tuple[str, ...], seen: Mapping[str, Observation]) -> None:
+    """Raise `ProviderSilentError` if a named provider gave no model list, or nobody did."""
+    silent = [name for name, observation in seen.items() if observation.status != "online"]
+    if names and silent:
+        reasons = "; ".join(f"'{name}': {probe_text(seen[name])}" for name in silent)
+        raise ProviderSilentError(f"no model list from {reasons}")
+    if seen and len(silent) == len(seen):
+        raise ProviderSilentError(f"{responded_text(seen)}: fleet.lock keeps what it knew")
+
+
+def _data(
+    project: Project, update: LockUpdate, seen: Mapping[str, Observation], check: bool
+) -> dict[str, Any]:
+    """Return the result as JSON data; `status` is ``current``, ``written`` or, with --check, ``stale``."""
+    status = "current" if not update.stale else "stale" if check else "written"
+    return {
+        "status": status,
+        "file": str(project.lock),
+        "providers": [_provider_data(name, observation) for name, observation in seen.items()],
+        "changes": [_difference_data(difference) for difference in update.differences],
+        "stale": sorted(name for name, entry in update.after.providers.items() if entry.stale),
+    }
+
+
+def _provider_data(name: str, seen: Observation) -> dict[str, Any]:
+    return {
+        "name": name,
+        "status": seen.status,
+        "kind": seen.kind,
+        "models": len(seen.models) if seen.status == "online" else None,
+        "reason": None if seen.reason is None else {"code": seen.reason.code, "message": probe_text(seen)},
+        "warnings": list(seen.warnings),
+    }
+
+
+def _difference_data(difference: Difference) -> dict[str, Any]:
+    return asdict(replace(difference, changed=())) | {"changed": dict(difference.changed)}

@@ -14,7 +14,8 @@ from fleet_compiler.config.model import FleetConfig
 from fleet_compiler.diagnostics.errors import UsageError
 from fleet_compiler.emit.tables import resolve_connections, resolve_fleet, table_path
 from fleet_compiler.load import load_fleet
-from fleet_compiler.lock.lockfile import current_entries, load_lock
+from fleet_compiler.lock.entries import current_entries
+from fleet_compiler.lock.lockfile import load_lock
 from fleet_runtime.artifacts.contract import FLEET_TABLE, RoutedModel, RoutedProvider, to_data
 from fleet_runtime.text import join_names
 

@@ -1,35 +1,50 @@
-"""Telling how asking the machines goes."""
+"""What a person reads of probes: one line a provider, and what to do if there is no model list."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from fleet_compiler.commands.terminal import note, warn
 from fleet_runtime.artifacts.contract import ProviderConfig
 from fleet_runtime.dialects.observation import Observation
-from fleet_runtime.dialects.status_reason import UNSENT, reason_text
+from fleet_runtime.dialects.status_reason import UNSENT, reason_remedy, reason_text
+from fleet_runtime.text import count
 
 
-def show_observation(name: str, seen: Observation) -> None:
-    """One line for a machine that was asked, and one for each oddity of its answer."""
+def show_probe(provider: ProviderConfig, seen: Observation) -> None:
+    """Show what a probe found, or why it found nothing, with the remedy."""
     if seen.status != "online":
-        warn(f"{name}: {observation_text(seen)}")
-    show_models(name, seen)
+        warn(f"{provider.name}: {probe_text(seen)}")
+        if remedy := probe_remedy(provider, seen):
+            note(f"  {remedy}")
+    show_models(provider, seen)
 
 
-def show_models(name: str, seen: Observation) -> None:
-    """As `show_observation`, but a machine that gave no list is told of elsewhere."""
+def show_models(provider: ProviderConfig, seen: Observation) -> None:
+    """As `show_probe`, except a failed probe, which is shown elsewhere."""
     if seen.status == "online":
-        count = len(seen.models)
-        note(f"{name}: {seen.kind}, {count} {'model' if count == 1 else 'models'}")
-    for oddity in seen.warnings:
-        warn(f"{name}: {oddity}")
+        note(f"{provider.name}: {seen.kind}, {count(len(seen.models), 'model')}")
+    for warning in seen.warnings:
+        warn(f"{provider.name}: {warning}")
 
 
-def observation_text(seen: Observation) -> str:
-    """Why a machine gave no list."""
+def probe_text(seen: Observation) -> str:
+    """Return why a provider gave no model list."""
     return seen.status if seen.reason is None else reason_text(seen.reason)
 
 
-def probe_text(connection: ProviderConfig, seen: Observation) -> str:
-    """The URL that was asked for the list, and why there is none."""
+def probe_remedy(provider: ProviderConfig, seen: Observation) -> str | None:
+    """Return what to do about a provider that gave no model list."""
+    return None if seen.reason is None else reason_remedy(seen.reason, provider.url)
+
+
+def located_text(provider: ProviderConfig, seen: Observation) -> str:
+    """Return the URL that was probed, and why it gave no model list."""
     unsent = seen.reason is not None and seen.reason.code in UNSENT
-    return f"{'no request sent' if unsent else connection.api_base}: {observation_text(seen)}"
+    return f"{'no request sent' if unsent else provider.api_base}: {probe_text(seen)}"
+
+
+def responded_text(seen: Mapping[str, Observation]) -> str:
+    """Return how many of the probed providers gave a model list."""
+    online = sum(observation.status == "online" for observation in seen.values())
+    return f"{online} of {count(len(seen), 'provider')} responded"

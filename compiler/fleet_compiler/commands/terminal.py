@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fleet_runtime.text import escape
+
 if TYPE_CHECKING:
     from fleet_compiler.diagnostics.diagnostic import Diagnostic
     from fleet_compiler.diagnostics.errors import FleetError
@@ -24,13 +26,15 @@ def color_choice(environ: Mapping[str, str] = os.environ) -> bool | None:
 
 
 def say(text: str, *, err: bool = False, **style: bool | str) -> None:
-    """Print a line, styled if colours are wanted."""
-    click.echo(click.style(text, **style) if style else text, err=err, color=color_choice())  # type: ignore[arg-type]
+    """Print one line, styled if colours are wanted; what is not visible in `text` is shown as an escape."""
+    line = escape(text)
+    click.echo(click.style(line, **style) if style else line, err=err, color=color_choice())  # type: ignore[arg-type]
 
 
 def show_json(value: Any) -> None:
-    """Print a value as JSON for programs."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    """Print a value as JSON for programs; what is not visible is written as an escape of JSON."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    click.echo("".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text))
 
 
 def note(text: str) -> None:

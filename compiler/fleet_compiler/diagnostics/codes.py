@@ -440,4 +440,14 @@ CODES: dict[str, Code] = {
         "A provider can be removed once no default, alias, role or surface names it. `fleet remove NAME"
         " --fix` removes those references too, except for a surface that would be left without a provider.",
     ),
+    "F309": Code(
+        "provider that looks renamed",
+        "The provider has the url of another one that left fleet.yaml, and took over what fleet.lock knows"
+        " of that one. Without `formerly`, ids and favorites with the old name no longer resolve.",
+    ),
+    "F310": Code(
+        "fleet.lock entry from another url",
+        "The provider was moved and has not been probed at its new url yet. What fleet.lock knows of it still"
+        " counts, and the next `fleet build` or `fleet lock` probes it again.",
+    ),
 }

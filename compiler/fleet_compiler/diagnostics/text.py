@@ -16,11 +16,6 @@ def short(text: str) -> str:
     return line if len(line) <= MAX_QUOTED else line[: MAX_QUOTED - 1] + "…"
 
 
-def answered(count: int, asked: int) -> str:
-    """How many of the machines that were asked did answer."""
-    return f"{count} of {asked} {'machine' if asked == 1 else 'machines'} answered"
-
-
 def as_name(text: str) -> str:
     """`text` in the letters that names have; what cannot be one may come out as another thing that cannot."""
     return re.sub(r"[^a-z0-9._-]+", "-", text.lower()).strip("-._")

@@ -1,6 +1,7 @@
-"""Asking machines what they serve: the transport under the dialects' looks, all machines at once.
+"""Probe the providers for ``fleet lock`` and ``fleet build``: all at once, each within its limits.
 
-The one place of the compiler that touches the network, and the only one that reads a provider's key.
+The transport below the dialects' probes over httpx; the gateway has its own, over its own client
+(providers/probe.py). Both say why a probe failed in the words of `StatusReason`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import httpx
 
@@ -28,103 +30,98 @@ MAX_BODY = 10_000_000
 
 @dataclass(frozen=True, slots=True)
 class ProbeLimits:
-    """Seconds that one answer, and all looks together, may take."""
+    """Seconds that one response, and a complete probe, may take."""
 
-    answer: float = 5.0
+    response: float = 5.0
     total: float = 20.0
 
 
-Progress = Callable[[str, Observation], None]
-"""Called with a provider's name and what was seen of it, as soon as that is known."""
-
-
-def is_polled(connection: ProviderConfig) -> bool:
-    """Whether fleet asks this machine by itself: it is enabled, polled, and not a cloud whose models
-    fleet.yaml declares."""
-    declared_cloud = connection.class_ == "cloud" and bool(connection.declared)
-    never = connection.poll is False or (connection.poll is None and declared_cloud)
-    return connection.enabled and not never
+Progress: TypeAlias = Callable[[ProviderConfig, Observation], None]
+"""Called with a provider and what was seen of it, as soon as that is known."""
 
 
 def discover(
-    connections: Iterable[ProviderConfig],
+    providers: Iterable[ProviderConfig],
     root: Path,
     environ: Mapping[str, str],
     *,
-    patience: ProbeLimits | None = None,
-    progress: Progress = lambda name, seen: None,
+    limits: ProbeLimits | None = None,
+    progress: Progress = lambda provider, seen: None,
 ) -> dict[str, Observation]:
-    """Look once at each machine; a silent, slow or hostile one costs the others nothing.
+    """Probe each provider once; an offline, slow or hostile one costs the others nothing.
 
-    `root` is the folder of fleet.yaml. A machine whose key
-    is not set is not asked and counts as offline. Nothing is followed, retried or loaded.
+    `root` is the folder of fleet.yaml. A provider whose key is not set gets no request and counts as offline.
+    No redirect is followed, no request retried, no model loaded.
     """
-    return asyncio.run(_discover(list(connections), root, environ, patience or ProbeLimits(), progress))
+    return asyncio.run(_discover(list(providers), root, environ, limits or ProbeLimits(), progress))
 
 
 async def _discover(
-    connections: list[ProviderConfig],
+    providers: list[ProviderConfig],
     root: Path,
     environ: Mapping[str, str],
-    patience: ProbeLimits,
+    limits: ProbeLimits,
     progress: Progress,
 ) -> dict[str, Observation]:
     async with AsyncExitStack() as stack:
-        clients = await _clients(connections, root, stack)
+        clients = await _open_clients(providers, root, stack)
 
-        async def one(connection: ProviderConfig) -> tuple[str, Observation]:
-            client = clients[_trust(connection)]
-            if isinstance(client, Observation):
-                seen = client
+        async def probe_one(provider: ProviderConfig) -> tuple[str, Observation]:
+            client = clients[_trust(provider)]
+            if isinstance(client, StatusReason):
+                seen = Observation(provider.kind, "offline", client)
             else:
-                seen = await _look(connection, client, root, environ, patience)
-            progress(connection.name, seen)
-            return connection.name, seen
+                seen = await _probe(provider, client, root, environ, limits)
+            progress(provider, seen)
+            return provider.name, seen
 
-        return dict(await asyncio.gather(*(one(connection) for connection in connections)))
+        return dict(await asyncio.gather(*map(probe_one, providers)))
 
 
-async def _look(
-    connection: ProviderConfig,
+async def _probe(
+    provider: ProviderConfig,
     client: httpx.AsyncClient,
     root: Path,
     environ: Mapping[str, str],
-    patience: ProbeLimits,
+    limits: ProbeLimits,
 ) -> Observation:
     def read(file: str) -> str:
         return read_text(resolve_path(root, file), MAX_KEY)
 
     try:
-        key = find_key(connection.api_key_env, connection.api_key_file, environ, read)
-    except MissingKeyError as unset:
-        return Observation(connection.kind, "offline", unset.reason)
+        key = find_key(provider.api_key_env, provider.api_key_file, environ, read)
+    except MissingKeyError as missing:
+        return Observation(provider.kind, "offline", missing.reason)
     headers = {"accept": "application/json", "accept-encoding": "identity"}
     if key is not None:
         headers["authorization"] = f"Bearer {key}"
 
-    async def get(ask: ProbeRequest) -> ProbeResponse:
-        prefix = connection.api_base if ask.api else connection.url
-        return await _answer(client, prefix, ask, headers, patience.answer)
+    async def send(request: ProbeRequest) -> ProbeResponse:
+        prefix = provider.api_base if request.api else provider.url
+        return await _send(client, prefix, request, headers, limits.response)
 
+    best: Observation | None = None
     try:
-        async with asyncio.timeout(patience.total):
-            seen = await drive(probe_provider(connection.kind), get)
+        async with asyncio.timeout(limits.total):
+            best = seen = await drive(probe_provider(provider.kind), send)
             while seen.waiting:
-                before, seen = seen, await drive(probe_provider(connection.kind, seen), get)
-                if seen.status != "online" or len(seen.waiting) >= len(before.waiting):
-                    return before
-            return seen
+                seen = await drive(probe_provider(provider.kind, seen), send)
+                if seen.status != "online" or len(seen.waiting) >= len(best.waiting):
+                    break
+                best = seen
     except TimeoutError:
-        return Observation(connection.kind, "offline", StatusReason("probe_timeout", seconds=patience.total))
+        reason = StatusReason("probe_timeout", seconds=limits.total)
+        return best or Observation(provider.kind, "offline", reason)
+    return best
 
 
-async def _answer(
-    client: httpx.AsyncClient, prefix: str, ask: ProbeRequest, headers: dict[str, str], seconds: float
+async def _send(
+    client: httpx.AsyncClient, prefix: str, probe: ProbeRequest, headers: dict[str, str], seconds: float
 ) -> ProbeResponse:
-    method, path = "GET", ask.path
-    if ask.body is not None:
+    method, path = "GET", probe.path
+    if probe.body is not None:
         method, headers = "POST", headers | {"content-type": "application/json"}
-    request = client.stream(method, prefix + path, content=ask.body, headers=headers)
+    request = client.stream(method, prefix + path, content=probe.body, headers=headers)
     status = 0
     try:
         async with asyncio.timeout(seconds), request as response:
@@ -132,8 +129,8 @@ async def _answer(
             if response.is_redirect:
                 return ProbeResponse(status, reason=StatusReason("redirected", path, status))
             body = bytearray()
-            async for piece in response.aiter_raw():
-                body += piece
+            async for chunk in response.aiter_raw():
+                body += chunk
                 if len(body) > MAX_BODY:
                     return ProbeResponse(
                         status, reason=StatusReason("response_too_large", path, limit=MAX_BODY)
@@ -143,7 +140,7 @@ async def _answer(
         code: ReasonCode = "incomplete_response" if status else "no_response"
         return ProbeResponse(status, reason=StatusReason(code, path, seconds=seconds))
     except httpx.ConnectError as error:
-        return ProbeResponse(0, reason=_unreached(error))
+        return ProbeResponse(0, reason=connect_failure(error))
     except (httpx.NetworkError, httpx.RemoteProtocolError):
         code = "connection_closed" if status else "invalid_http"
         return ProbeResponse(status, reason=StatusReason(code, path))
@@ -155,7 +152,7 @@ def _lowered(response: httpx.Response) -> dict[str, str]:
     return {name.lower(): value for name, value in response.headers.items()}
 
 
-def _unreached(error: httpx.ConnectError) -> StatusReason:
+def connect_failure(error: httpx.ConnectError) -> StatusReason:
     """Return why a connection failed, from the system's error below httpx's."""
     below: BaseException | None = error
     while below is not None:
@@ -167,23 +164,23 @@ def _unreached(error: httpx.ConnectError) -> StatusReason:
     return StatusReason("connection_refused")
 
 
-def _trust(connection: ProviderConfig) -> tuple[bool, str | None]:
-    """What decides which certificates are accepted; machines that agree on it share a client."""
-    return connection.verify, connection.ca_file
+def _trust(provider: ProviderConfig) -> tuple[bool, str | None]:
+    """Return what decides which certificates are accepted; providers that agree on it share a client."""
+    return provider.verify, provider.ca_file
 
 
-async def _clients(
-    connections: list[ProviderConfig], root: Path, stack: AsyncExitStack
-) -> dict[tuple[bool, str | None], httpx.AsyncClient | Observation]:
-    """A client for each kind of trust; an observation in its place where the CA file cannot be used."""
-    clients: dict[tuple[bool, str | None], httpx.AsyncClient | Observation] = {}
-    for trust in {_trust(connection) for connection in connections}:
+async def _open_clients(
+    providers: list[ProviderConfig], root: Path, stack: AsyncExitStack
+) -> dict[tuple[bool, str | None], httpx.AsyncClient | StatusReason]:
+    """Return a client for each kind of trust, or the reason if its CA file cannot be used."""
+    clients: dict[tuple[bool, str | None], httpx.AsyncClient | StatusReason] = {}
+    for trust in {_trust(provider) for provider in providers}:
         verify, ca_file = trust
         try:
             authorities = read_ca(resolve_path(root, ca_file)) if ca_file else None
             context = ssl.create_default_context(cadata=authorities)
         except (OSError, ssl.SSLError):
-            clients[trust] = Observation("auto", "offline", StatusReason("ca_file_unusable", file=ca_file))
+            clients[trust] = StatusReason("ca_file_unusable", file=ca_file)
             continue
         if not verify:
             context.check_hostname = False
@@ -192,7 +189,7 @@ async def _clients(
             verify=context,
             trust_env=False,
             follow_redirects=False,
-            timeout=None,  # noqa: S113 - bounded by asyncio.timeout around each answer
+            timeout=None,  # noqa: S113 - bounded by asyncio.timeout around each response
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
         )
         clients[trust] = await stack.enter_async_context(client)

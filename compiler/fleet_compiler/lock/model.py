@@ -16,11 +16,13 @@ class LockedProvider(Artifact):
     """What one provider served at `url` when it was last probed."""
 
     url: str
-    """The address in fleet.yaml when it was probed; at another one the entry no longer counts."""
+    """The address in fleet.yaml when it was probed."""
     kind: ProviderKind
     """The kind of server that responded."""
     models: dict[str, ModelFacts]
     """Its model list, by id."""
+    stale: Literal["url changed"] | None = None
+    """Why the entry may be wrong: the provider has another address now, and has not been probed there yet."""
 
 
 class Lock(Artifact):

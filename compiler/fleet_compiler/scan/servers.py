@@ -46,18 +46,21 @@ def scan_hosts(
     hosts: Iterable[Host],
     *,
     ports: tuple[int, ...] = USUAL_PORTS,
-    on_found: Callable[[str, Observation], None] = lambda url, seen: None,
+    on_found: Callable[[ProviderConfig, Observation], None] = lambda probe, seen: None,
 ) -> ScanReport:
-    """Probe `ports` of each host, or its own one, all at once; `on_found` gets each URL that responds."""
+    """Probe `ports` of each host, or its own one, all at once.
+
+    `on_found` gets each server that responds, with its URL as its name.
+    """
     targets = {url: (host, port) for host in hosts for port, url in _urls(host, ports)}
     probes = [ProviderConfig(name=url, label=url, url=url, api_base=f"{url}/v1") for url in targets]
 
-    def show(url: str, seen: Observation) -> None:
+    def show(probe: ProviderConfig, seen: Observation) -> None:
         if _summary(seen) is not None:
-            on_found(url, seen)
+            on_found(probe, seen)
 
     # no folder and no environment: nothing that is probed here has a key or a certificate of its own
-    observations = discover(probes, Path(), {}, patience=LIMITS, progress=show)
+    observations = discover(probes, Path(), {}, limits=LIMITS, progress=show)
     return report_scan(targets, observations)
 
 

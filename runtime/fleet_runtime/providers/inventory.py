@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from fleet_runtime.artifacts.contract import ModelState, ProviderKind, ProviderStatus, RoutedProvider
+from fleet_runtime.artifacts.polling import poll_interval
 from fleet_runtime.artifacts.snapshot import Snapshot
 from fleet_runtime.dialects.feed import Feed
 from fleet_runtime.dialects.messages import ProbeRequest, ProbeResponse
@@ -20,7 +21,7 @@ from fleet_runtime.dialects.status_reason import StatusReason, reason_text
 from fleet_runtime.event_log import EventLog
 from fleet_runtime.providers import probe
 from fleet_runtime.providers.health import ProviderState, after_probe, mark_suspect, next_probe_delay
-from fleet_runtime.providers.model_list import ModelList, merge_model_list, poll_interval
+from fleet_runtime.providers.model_list import ModelList, merge_model_list
 from fleet_runtime.providers.provider import Provider
 from fleet_runtime.routing.resolver import ProviderView
 

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from glob import escape
 
 from fleet_runtime.artifacts.contract import ProviderConfig, RoutedModel, RoutedProvider
+from fleet_runtime.artifacts.polling import poll_interval
 from fleet_runtime.dialects.facts import declare, merge
 from fleet_runtime.dialects.registry import other_names
 from fleet_runtime.providers.health import ProviderState
 from fleet_runtime.routing.resolver import ProviderView, admits
-
-CLOUD_INTERVAL = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,17 +20,6 @@ class ModelList:
 
     models: Mapping[str, RoutedModel]
     view: ProviderView
-
-
-def poll_interval(connection: ProviderConfig, interval: float) -> float | None:
-    """Seconds between looks at this machine; None where it is never asked."""
-    if connection.poll is False:
-        return None
-    if connection.poll is not None:
-        return connection.poll
-    if connection.class_ == "cloud":
-        return None if connection.declared else CLOUD_INTERVAL
-    return interval
 
 
 def merge_model_list(connection: ProviderConfig, locked: RoutedProvider, state: ProviderState) -> ModelList:

@@ -9,14 +9,15 @@ from typing import Any
 
 import pytest
 
-from fleet_compiler.lock.discover import ProbeLimits, discover, is_polled
+from fleet_compiler.lock.discover import ProbeLimits, discover
 from fleet_runtime.artifacts.contract import ProviderConfig
+from fleet_runtime.artifacts.polling import is_polled
 from fleet_runtime.dialects.details import MAX_DETAILS
 from fleet_runtime.dialects.observation import Observation
 from fleet_runtime.dialects.status_reason import UNSENT, StatusReason
 from fleet_runtime.simulator import MachineSpec, SimulatedModel, SimulationThread
 
-IMPATIENT = ProbeLimits(answer=0.3, total=0.6)
+IMPATIENT = ProbeLimits(response=0.3, total=0.6)
 CANARY = "canary-5f0a1c"
 
 
@@ -48,7 +49,7 @@ def bad(machines: SimulationThread) -> Iterator[SimulationThread]:
 
 def ask(machines: SimulationThread, **more: Any) -> dict[str, Observation]:
     both = [machine("good", machines.url("good")), machine("bad", machines.url("bad"), **more)]
-    return discover(both, Path(), {}, patience=IMPATIENT)
+    return discover(both, Path(), {}, limits=IMPATIENT)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +85,7 @@ def test_fault_18_a_hostile_machine_harms_no_other(
 def test_a_redirect_is_not_followed(bad: SimulationThread) -> None:
     bad.set("bad", redirect_to=bad.url("good") + "/v1/models")
     asked_before = len(bad.records("good"))
-    discover([machine("bad", bad.url("bad"))], Path(), {}, patience=IMPATIENT)
+    discover([machine("bad", bad.url("bad"))], Path(), {}, limits=IMPATIENT)
     assert len(bad.records("good")) == asked_before
 
 
@@ -92,13 +93,13 @@ def test_a_closed_port_and_an_unknown_host_are_told_apart() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         closed = machine("closed", f"http://127.0.0.1:{free.getsockname()[1]}")
-        seen = discover([closed], Path(), {}, patience=IMPATIENT)
+        seen = discover([closed], Path(), {}, limits=IMPATIENT)
     assert seen["closed"].reason == StatusReason("connection_refused")
 
 
 def test_what_is_not_http_is_said_to_be_none(machines: SimulationThread) -> None:
     port = machines.url("good").rpartition(":")[2]
-    seen = discover([machine("tls", f"https://127.0.0.1:{port}")], Path(), {}, patience=IMPATIENT)
+    seen = discover([machine("tls", f"https://127.0.0.1:{port}")], Path(), {}, limits=IMPATIENT)
     assert seen["tls"].status == "offline"
     assert seen["tls"].reason == StatusReason("tls_not_spoken")
 
@@ -123,7 +124,7 @@ def test_a_machine_whose_key_cannot_be_used_is_not_asked(
 ) -> None:
     bad.reset("bad")
     keyed = machine("bad", bad.url("bad"), api_key_env="BAD_KEY")
-    seen = discover([keyed], Path(), environ, patience=IMPATIENT)
+    seen = discover([keyed], Path(), environ, limits=IMPATIENT)
     assert seen["bad"].reason is not None
     assert (seen["bad"].reason.code in UNSENT, seen["bad"].reason.env) == (True, "BAD_KEY")
     assert bad.records("bad") == []
@@ -134,7 +135,7 @@ def test_a_ca_file_that_cannot_be_used_is_named(machines: SimulationThread) -> N
         machine("good", machines.url("good")),
         machine("bad", "https://127.0.0.1:1", ca_file="missing.pem"),
     ]
-    seen = discover(both, Path(), {}, patience=IMPATIENT)
+    seen = discover(both, Path(), {}, limits=IMPATIENT)
     assert seen["good"].status == "online"
     assert seen["bad"].reason == StatusReason("ca_file_unusable", file="missing.pem")
 
@@ -144,7 +145,7 @@ def test_proxies_of_the_environment_are_not_used(
 ) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
-    seen = discover([machine("good", machines.url("good"))], Path(), {}, patience=IMPATIENT)
+    seen = discover([machine("good", machines.url("good"))], Path(), {}, limits=IMPATIENT)
     assert seen["good"].status == "online"
 
 
@@ -163,7 +164,7 @@ def test_progress_is_told_as_it_comes(bad: SimulationThread) -> None:
     bad.set("bad", hang=True)
     told: list[str] = []
     both = [machine("bad", bad.url("bad")), machine("good", bad.url("good"))]
-    discover(both, Path(), {}, patience=IMPATIENT, progress=lambda name, _: told.append(name))
+    discover(both, Path(), {}, limits=IMPATIENT, progress=lambda provider, _: told.append(provider.name))
     assert told == ["good", "bad"]
 
 

@@ -1,40 +1,26 @@
-"""fleet.lock: what is kept, what is replaced, and what is refused."""
+"""fleet.lock on disk: what is written, what is read, and what is refused, each at its place."""
 
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fleet_compiler.diagnostics.errors import ConfigError
-from fleet_compiler.lock.lockfile import current_entries, dump_lock, load_lock, merge_observations, save_lock
+from fleet_compiler.lock.lockfile import dump_lock, load_lock, save_lock
 from fleet_compiler.lock.model import Lock, LockedProvider
-from fleet_runtime.artifacts.contract import ModelFacts, ProviderConfig
-from fleet_runtime.dialects.observation import Observation
+from fleet_runtime.artifacts.contract import ModelFacts
 
 URL = "http://127.0.0.1:8080"
 RUNNING = ModelFacts(context=32768, context_source="running")
-TRAINED = ModelFacts(context=131072, context_source="trained")
 LISTED = ModelFacts(context=8192, context_source="listed")
-
-
-def machine(name: str = "desk", url: str = URL) -> ProviderConfig:
-    return ProviderConfig.model_validate(
-        {"name": name, "label": name, "class": "local", "kind": "auto", "url": url, "api_base": f"{url}/v1"}
-    )
 
 
 def locked(models: dict[str, ModelFacts], name: str = "desk", url: str = URL) -> Lock:
     return Lock(providers={name: LockedProvider(url=url, kind="llama-swap", models=models)})
-
-
-def seen(models: dict[str, ModelFacts]) -> Observation:
-    return Observation("llama-swap", "online", models=models)
-
-
-def after(lock: Lock, observation: Observation) -> dict[str, ModelFacts]:
-    return merge_observations(lock, {"desk": observation}, [machine()]).providers["desk"].models
 
 
 def test_no_file_is_an_empty_lock(tmp_path: Path) -> None:
@@ -42,7 +28,7 @@ def test_no_file_is_an_empty_lock(tmp_path: Path) -> None:
 
 
 def test_a_lock_survives_its_file(tmp_path: Path) -> None:
-    lock = locked({"über/模型:7b \u2028": RUNNING.model_copy(update={"aliases": ("b", "a"), "tools": False})})
+    lock = locked({"über/模型:7b": RUNNING.model_copy(update={"aliases": ("b", "a"), "tools": False})})
     save_lock(tmp_path / "fleet.lock", lock)
     assert load_lock(tmp_path / "fleet.lock") == lock
 
@@ -61,49 +47,6 @@ def test_the_order_in_which_machines_answer_does_not_show() -> None:
     assert dump_lock(one) == dump_lock(Lock(providers={"attic": attic, "desk": desk}))
 
 
-def test_entries_of_gone_machines_and_changed_addresses_do_not_apply() -> None:
-    lock = Lock(providers={**locked({}).providers, **locked({}, "gone").providers})
-    assert list(current_entries(lock, [machine()]).providers) == ["desk"]
-    assert current_entries(lock, [machine(url="http://127.0.0.1:9")]).providers == {}
-
-
-def test_a_running_context_is_not_replaced_by_a_weaker_one() -> None:
-    assert after(locked({"m": RUNNING}), seen({"m": TRAINED}))["m"] == RUNNING
-    assert after(locked({"m": RUNNING}), seen({"m": LISTED}))["m"] == RUNNING
-
-
-def test_a_context_is_replaced_by_one_of_equal_or_stronger_source() -> None:
-    smaller = ModelFacts(context=4096, context_source="running")
-    assert after(locked({"m": RUNNING}), seen({"m": smaller}))["m"] == smaller
-    assert after(locked({"m": LISTED}), seen({"m": RUNNING}))["m"] == RUNNING
-
-
-def test_a_model_that_is_no_longer_listed_is_gone_and_comes_back_without_memory() -> None:
-    lock = merge_observations(locked({"m": RUNNING}), {"desk": seen({})}, [machine()])
-    assert lock.providers["desk"].models == {}
-    assert after(lock, seen({"m": LISTED}))["m"] == LISTED
-
-
-def test_an_alias_that_is_no_longer_listed_is_gone() -> None:
-    known = LISTED.model_copy(update={"aliases": ("old",)})
-    assert after(locked({"m": known}), seen({"m": LISTED}))["m"].aliases == ()
-
-
-@pytest.mark.parametrize("status", ["offline", "degraded", "config_error"])
-def test_a_machine_that_gives_no_list_keeps_its_entry(status: str) -> None:
-    silent = Observation("auto", status, "gone", models={"x": LISTED})  # type: ignore[arg-type]
-    assert after(locked({"m": RUNNING}), silent) == {"m": RUNNING}
-
-
-def test_a_machine_that_never_gave_a_list_is_not_recorded() -> None:
-    assert merge_observations(Lock(), {"desk": Observation("auto", "offline")}, [machine()]) == Lock()
-
-
-def test_another_product_at_the_same_address_is_remembered_by_nothing() -> None:
-    vllm = Observation("vllm", "online", models={"m": LISTED})
-    assert after(locked({"m": RUNNING}), vllm)["m"] == LISTED
-
-
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -112,7 +55,10 @@ def test_another_product_at_the_same_address_is_remembered_by_nothing() -> None:
         (b"\xff{}", "'fleet.lock' is not UTF-8 text"),
         (b"[]", "'fleet.lock' is not a lock file"),
         (b'{"format": 2}', "'fleet.lock' is not a lock file: format"),
-        (b'{"providers": {"a": {"url": 3}}}', "'fleet.lock' is not a lock file: providers/a/url"),
+        (
+            b'{"providers": {"a": {"url": 3, "kind": "ollama", "models": {}}}}',
+            "'fleet.lock' is not a lock file: providers/a/url",
+        ),
         (b"[" * 100_000, "'fleet.lock' is not JSON that can be read: recursion limit"),
         (b'{"providers": ' + b"9" * 5000 + b"}", "'fleet.lock' is not JSON that can be read: number out of"),
         (
@@ -143,3 +89,84 @@ def test_a_folder_instead_of_the_lock_is_refused(tmp_path: Path) -> None:
     (tmp_path / "fleet.lock").mkdir()
     with pytest.raises(ConfigError, match="1 error"):
         load_lock(tmp_path / "fleet.lock")
+
+
+def entry(**changes: Any) -> dict[str, Any]:
+    return {"url": URL, "kind": "llama-swap", "models": {}} | changes
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        (
+            {"desk": entry(models={"\x1b]0;x": {}})},
+            "the model id '\\x1b]0;x', which holds a control",
+        ),
+        ({"desk": entry(models={"a\nb": {}})}, "the model id 'a\\nb', which holds a control character"),
+        ({"desk": entry(models={"../x": {}})}, "the model id '../x', which holds a '.' or '..' path segment"),
+        ({"desk": entry(models={"": {}})}, "the model id '', which is empty"),
+        ({"desk": entry(models={"x" * 600: {}})}, "which is longer than 512 bytes"),
+        ({"desk": entry(models={"m": {"aliases": ["ok", "a\x9bb"]}})}, "the alias 'a\\x9bb', which holds"),
+        (
+            {"desk": entry(models={"m": {"name": "\u202egnp"}})},
+            "the model name '\\u202egnp', which is not",
+        ),
+        ({"desk": entry(models={"m": {"name": "x" * 201}})}, "which is not 1 to 200 printable characters"),
+        ({"desk": entry(models={f"m{n}": {} for n in range(2001)})}, "2001 models of a provider; 2000 are"),
+        (
+            {"desk": entry(url="file:///etc/passwd")},
+            "the url 'file:///etc/passwd': not the http or",
+        ),
+        ({"De sk": entry()}, "an entry for 'De sk', which is not the name of a provider"),
+        (
+            {"desk": entry(models={"m": {"context": "8192"}})},
+            "m/context: Input should be a valid integer",
+        ),
+        (
+            {"desk": entry(models={"m": {"context": True}})},
+            "m/context: Input should be a valid integer",
+        ),
+        ({"desk": entry(models={"m": {"context": 2**60}})}, "models/m/context: Input should be less than"),
+        ({"desk": entry(models={"m": {"color": 1}})}, "models/m/color: Extra inputs are not permitted"),
+        ({"desk": entry(stale="maybe")}, "providers/desk/stale: Input should be 'url changed'"),
+    ],
+)
+def test_a_lock_is_checked_as_strictly_as_a_model_list(
+    tmp_path: Path, entries: dict[str, Any], message: str
+) -> None:
+    (tmp_path / "fleet.lock").write_text(json.dumps({"format": 1, "providers": entries}))
+    with pytest.raises(ConfigError) as refusal:
+        load_lock(tmp_path / "fleet.lock")
+    [diagnostic] = refusal.value.diagnostics
+    assert message in diagnostic.message
+    assert diagnostic.span is not None
+    assert diagnostic.message.isprintable()
+
+
+def test_every_fault_of_a_lock_is_told_at_its_line_and_column(tmp_path: Path) -> None:
+    (tmp_path / "fleet.lock").write_text(
+        """{
+  "format": 1,
+  "providers": {
+    "desk": {
+      "kind": "llama-swap",
+      "models": {
+        "a/../b": {"aliases": ["ok", "."]}
+      },
+      "url": "http://127.0.0.1:0"
+    }
+  }
+}
+"""
+    )
+    with pytest.raises(ConfigError) as refusal:
+        load_lock(tmp_path / "fleet.lock")
+    places = [(found.span.line, found.span.column) for found in refusal.value.diagnostics if found.span]
+    assert places == [(7, 9), (7, 38), (9, 7)]
+
+
+def test_a_named_pipe_instead_of_the_lock_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fleet.lock")
+    with pytest.raises(ConfigError) as refusal:
+        load_lock(tmp_path / "fleet.lock")
+    assert "is a named pipe, not a regular file" in refusal.value.diagnostics[0].message

@@ -1,0 +1,56 @@
+"""Providers whose entry in fleet.lock came another way than by their name, or from another url. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+
+from fleet_compiler.config.model import FleetConfig
+from fleet_compiler.diagnostics.diagnostic import Diagnostic
+from fleet_compiler.document.document import Document
+from fleet_compiler.emit.tables import resolve_connections
+from fleet_compiler.lock.entries import Rename, undeclared_renames
+from fleet_compiler.lock.model import Lock
+from fleet_runtime.artifacts.polling import is_polled
+
+_PLAIN = re.compile(r"(?!(?:y|n|yes|no|on|off|true|false|null)\Z)[a-z][a-z0-9_-]*\Z")
+"""Names that YAML reads as text without quotes."""
+
+
+def rename_warnings(fleet: FleetConfig, lock: Lock, document: Document) -> Iterator[Diagnostic]:
+    """Yield a warning for each rename without `formerly`; `lock` is fleet.lock as it was read."""
+    for rename in undeclared_renames(lock, resolve_connections(fleet)):
+        message = (
+            f"provider '{rename.new}' has the url of '{rename.old}', which left fleet.yaml: "
+            f"ids and favorites that begin with '{rename.old}/' no longer resolve"
+        )
+        remedy = f"if it was renamed, write `{_line(fleet, rename, document)}`"
+        path = ("providers", rename.new)
+        yield document.diagnostic("F309", message, path, key=True, help=remedy, severity="warning")
+
+
+def stale_warnings(fleet: FleetConfig, lock: Lock, document: Document) -> Iterator[Diagnostic]:
+    """Yield a warning for each polled provider whose entry in `lock` is stale."""
+    for provider in resolve_connections(fleet):
+        entry = lock.providers.get(provider.name)
+        if entry is not None and entry.stale is not None and is_polled(provider):
+            name = provider.name
+            message = f"fleet.lock knows provider '{name}' from another url, '{entry.url}'"
+            remedy = f"run `fleet lock {name}` while it is online"
+            path = ("providers", name, "url")
+            yield document.diagnostic("F310", message, path, help=remedy, severity="warning")
+
+
+def _line(fleet: FleetConfig, rename: Rename, document: Document) -> str:
+    """Return the exact line to write in fleet.yaml, in the form that the provider has there."""
+    names = (*fleet.providers[rename.new].formerly, rename.old)
+    formerly = f"formerly: [{', '.join(map(_scalar, names))}]"
+    written = document.value(("providers", rename.new))
+    if isinstance(written, Mapping):
+        return formerly
+    return f"{_scalar(rename.new)}: {{url: {json.dumps(str(written))}, {formerly}}}"
+
+
+def _scalar(name: str) -> str:
+    return name if _PLAIN.match(name) else json.dumps(name)
