@@ -20,7 +20,7 @@ WORDS = {
     r"\bfor want of\b|\bwithout a word\b": "without, with an empty body",
     r"\bbut for\b": "except",
     r"\bbeside\b": "next to",
-    r"\bwhole\b": "complete, entire, all",
+    r"\bwhole\b(?! number)": "complete, entire, all",
     r"\bsound\b": "valid, intact",
     r"\bstands? (in|on|where|at|for|over|there|alone|behind)\b": "is",
     r"\bof (its|their|his) own\b": "separate, own",

@@ -53,9 +53,9 @@ class Snapshot:
 
 
 def load_snapshot(folder: Path) -> Snapshot:
-    """Read and check the whole folder; raises `ArtifactError` and never returns a mix of two builds.
+    """Read and check every file of the folder; raises `ArtifactError`, and never returns a mix of two builds.
 
-    The folder is resolved once, so that a symbolic link which is swapped meanwhile is no mix either.
+    The folder is resolved once, so that swapping a symbolic link meanwhile cannot mix two either.
     """
     try:
         resolved = folder.resolve(strict=True)

@@ -15,10 +15,10 @@ from fleet_runtime.proxy.request_record import RequestRecord
 LogFormat = Literal["text", "json"]
 
 QUIET: Final = frozenset(("/health", "/ready", "/metrics"))
-"""Paths that machinery asks all day; a request there is told only where it was refused."""
+"""Paths that monitoring requests all day: only rejected requests for them are logged."""
 
 MAX_TEXT: Final = 256
-"""Characters of a client's own text (a model's name, a path) that are told."""
+"""Characters of a client's own text (a model's name, a path) that are logged."""
 
 
 class AccessLog:
@@ -35,7 +35,7 @@ class AccessLog:
 
 
 class Line(msgspec.Struct):
-    """The members of a line in JSON; times in seconds, from the request's head on, null is "not known"."""
+    """The members of a line in JSON; times in seconds since the request's headers, null is "not known"."""
 
     time: str
     level: str
@@ -63,7 +63,7 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 def json_line(record: RequestRecord, now: float) -> bytes:
-    """One JSON object, a `Line`."""
+    """Return a `Line` as one JSON object."""
     line = Line(
         _moment(now),
         "info",
@@ -96,12 +96,14 @@ _TEXT: Final = (
 
 
 def text_line(record: RequestRecord, now: float) -> bytes:
-    """``<time> INFO request`` and ``name=value`` pairs, those of a `Line`; what is not known is ``-``. What a
-    client wrote itself stands in quotes, with all but printable ASCII escaped."""
+    """Return ``<time> INFO request`` and ``name=value`` pairs, those of a `Line`; ``-`` is "not known".
+
+    A client's own text is in quotes, with all but printable ASCII escaped.
+    """
     line = _TEXT % (
         _moment(now),
         record.request_id,
-        _asked(
+        _target(
             record.surface,
             record.endpoint[:MAX_TEXT],
             record.requested and record.requested[:MAX_TEXT],
@@ -124,7 +126,7 @@ def text_line(record: RequestRecord, now: float) -> bytes:
 
 
 @lru_cache(maxsize=1024)
-def _asked(
+def _target(
     surface: str | None,
     endpoint: str,
     requested: str | None,
@@ -145,7 +147,7 @@ def _quoted(text: str | None) -> str:
 
 
 def _moment(now: float) -> str:
-    """Unix seconds as RFC 3339 in UTC, to the millisecond."""
+    """Return unix seconds as RFC 3339 in UTC, to the millisecond."""
     whole = int(now)
     return f"{_second(whole)}.{int((now - whole) * 1000):03}Z"
 

@@ -1,8 +1,8 @@
-"""Standard error behind a bounded queue: what logs never waits for whoever reads the log.
+"""Standard error behind a bounded queue, so that logging never waits for the reader of the log.
 
 A pipe that nobody reads, a stopped terminal and a stalled disk all block a write for as long as they like.
-One thread makes the writes; everybody else adds to a queue of `QUEUE_BYTES`, and a line that finds it full is
-dropped and counted.
+One thread writes; all others add to a queue of `QUEUE_BYTES`. A line that finds it full is dropped and
+counted.
 """
 
 from __future__ import annotations

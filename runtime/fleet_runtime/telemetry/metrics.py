@@ -1,7 +1,7 @@
-"""What ``/metrics`` tells: tallies of the requests that are over, and the state of things when it is asked.
+"""What ``/metrics`` shows: tallies of the requests that are over, and the state when it is scraped.
 
-A request costs a few additions to plain numbers; prometheus-client makes the text of them when somebody
-asks. The names and labels are part of the gateway's interface: docs/gateway.md lists them all.
+A request costs a few additions to plain numbers; prometheus-client makes text of them at a scrape. The names
+and labels are part of the gateway's interface: docs/gateway.md lists them all.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 ReloadResult = Literal["loaded", "unchanged", "refused"]
 
 NONE: Final = "none"
-"""The label of a request that no surface's path or no machine's name was found in."""
+"""The label of a request without the path of a surface, or without the name of a provider."""
 
 SECONDS: Final = (
     0.005,
@@ -72,7 +72,7 @@ class MetricsSource(Protocol):
 
 
 class Histogram:
-    """Observations counted by the smallest of `bounds` that holds them."""
+    """Observations, counted by the smallest of `bounds` that is not below them."""
 
     __slots__ = ("bounds", "counts", "sum")
 
@@ -86,7 +86,7 @@ class Histogram:
         self.sum += value
 
     def buckets(self) -> list[tuple[str, float]]:
-        """Cumulative counts by upper bound, as Prometheus has them."""
+        """Return cumulative counts by upper bound, as Prometheus expects them."""
         total = 0
         buckets: list[tuple[str, float]] = []
         for bound, count in zip((*self.bounds, float("inf")), self.counts, strict=True):
@@ -96,7 +96,7 @@ class Histogram:
 
 
 class Traffic:
-    """The tallies of one machine; times only of requests that it was asked."""
+    """The tallies of one provider; times only of requests that were sent to it."""
 
     __slots__ = ("bytes_in", "bytes_out", "fallbacks", "first_byte", "overhead", "retries", "total")
 
@@ -137,7 +137,7 @@ class Metrics:
         ProcessCollector(registry=self._registry)
 
     def finished(self, record: RequestRecord) -> None:
-        """Count a request that is over; only those for a machine, on whatever grounds they ended."""
+        """Count a request that is over, however it ended; only those for inference count."""
         if not record.inference:
             return
         key = (record.surface, record.provider, record.end_reason)
@@ -151,7 +151,7 @@ class Metrics:
         self._reloads[result] += 1
 
     def exposition(self) -> bytes:
-        """The whole of ``/metrics``, in Prometheus' text format."""
+        """Return the body of ``/metrics``, in Prometheus' text format."""
         return generate_latest(self._registry)
 
     def describe(self) -> Iterable[Metric]:
@@ -180,22 +180,26 @@ class Metrics:
         by_name = [(provider or NONE, traffic) for provider, traffic in self._traffic.items()]
         counters = (
             ("fleet_request_bytes", "bytes of request bodies", "bytes_in"),
-            ("fleet_response_bytes", "bytes of answers' bodies", "bytes_out"),
-            ("fleet_retries", "requests sent once more on a new connection", "retries"),
-            ("fleet_fallbacks", "requests that a later choice answered", "fallbacks"),
+            ("fleet_response_bytes", "bytes of response bodies", "bytes_out"),
+            ("fleet_retries", "requests sent again on a new connection", "retries"),
+            ("fleet_fallbacks", "requests that went to a later choice", "fallbacks"),
         )
-        for name, told, attribute in counters:
-            family = CounterMetricFamily(name, told, labels=("provider",))
+        for name, help_text, attribute in counters:
+            family = CounterMetricFamily(name, help_text, labels=("provider",))
             for provider, traffic in by_name:
                 family.add_metric((provider,), getattr(traffic, attribute))
             yield family
         histograms = (
-            ("fleet_first_byte_seconds", "from a request's head to its answer's first byte", "first_byte"),
-            ("fleet_request_seconds", "from a request's head to its answer's end", "total"),
-            ("fleet_overhead_seconds", "what the gateway itself took until the answer's head", "overhead"),
+            (
+                "fleet_first_byte_seconds",
+                "from a request's headers to its response's first byte",
+                "first_byte",
+            ),
+            ("fleet_request_seconds", "from a request's headers to the end of its response", "total"),
+            ("fleet_overhead_seconds", "the gateway's own time until the response headers", "overhead"),
         )
-        for name, told, attribute in histograms:
-            observed = HistogramMetricFamily(name, told, labels=("provider",))
+        for name, help_text, attribute in histograms:
+            observed = HistogramMetricFamily(name, help_text, labels=("provider",))
             for provider, traffic in by_name:
                 histogram: Histogram = getattr(traffic, attribute)
                 observed.add_metric((provider,), histogram.buckets(), histogram.sum)
