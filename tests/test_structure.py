@@ -16,8 +16,9 @@ RUNTIME = ROOT / "runtime" / "fleet_runtime"
 # Imports go down only: a room may import its own modules and those of the rooms after it.
 RUNTIME_ROOMS = (
     *("commands", "demo", "simulator", "server", "doctor", "api", "console", "control", "ollama", "gateway"),
-    *("telemetry", "edge", "proxy", "store", "catalog", "providers", "upstream", "dialects", "routing"),
-    *("artifacts", "client", "event_log", "errors", "process", "files", "urls", "text"),
+    *("telemetry", "edge", "proxy", "store", "catalog", "providers", "upstream", "event_log", "events"),
+    *("dialects", "routing", "artifacts", "client", "opencode", "api_shape", "errors", "process", "files"),
+    *("urls", "text"),
 )
 COMPILER_ROOMS = (
     *(

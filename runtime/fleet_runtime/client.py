@@ -1,4 +1,4 @@
-"""How a command finds the running gateway and talks to it."""
+"""A client of the gateway's API, for commands and the doctor."""
 
 from __future__ import annotations
 
@@ -11,23 +11,41 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from fleet_runtime.text import quote
+
 if TYPE_CHECKING:
     import httpx
+
+    from fleet_runtime.api_shape import ApiShape
 
 TIMEOUT_SECONDS = 30.0
 KEY_VARIABLE = "FLEET_KEY"
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+Response = TypeVar("Response", bound="ApiShape")
 
 
 class GatewayUnreachableError(click.ClickException):
-    """No gateway answers at the URL, or what answers is none."""
+    """Nothing responds at `url`, or it is not a gateway; `reason` follows the URL in a sentence."""
 
     exit_code = 4
 
+    def __init__(self, url: str, reason: str) -> None:
+        where = f"the gateway at {quote(url, 200)}"
+        super().__init__(f"{where} {reason}: start it with `fleet serve`, or name another with --url")
+        self.url = url
+        self.reason = reason
+
+
+class GatewayVersionError(click.ClickException):
+    """The gateway is of a version of fleet whose responses this one cannot read."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(f"the gateway at {quote(url, 200)} is of another version of fleet than this command")
+
 
 class GatewayResponseError(click.ClickException):
-    """The gateway's answer is an error; `code` is its code, `status` its HTTP status."""
+    """The gateway responded with an error; `code` is its code, `status` the HTTP status."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -36,7 +54,7 @@ class GatewayResponseError(click.ClickException):
 
 
 def url_option(command: Command) -> Command:
-    """``--url``, for the commands that ask a gateway."""
+    """Add ``--url``, for the commands that ask a gateway."""
     option = click.option(
         "--url", metavar="URL", help="The gateway; by default the one of the nearest fleet.yaml."
     )
@@ -44,49 +62,61 @@ def url_option(command: Command) -> Command:
 
 
 class GatewayClient:
-    """Requests to one gateway, with the key in ``$FLEET_KEY`` where it is set.
+    """Requests to one gateway, with the key in ``$FLEET_KEY`` if it is set.
 
-    Every method raises `GatewayUnreachableError` and `GatewayResponseError`.
+    Every method raises `GatewayUnreachableError` and `GatewayResponseError`, and `GatewayVersionError` if the
+    response does not have the shape.
     """
 
     def __init__(self, url: str, client: httpx.Client) -> None:
         self.url = url
         self._client = client
 
-    def get(self, path: str) -> Any:
-        return self.request("GET", path).json()
+    def get(self, path: str, shape: type[Response]) -> Response:
+        return self.request("GET", path, shape)
 
-    def request(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """An answer that is JSON and no error; `options` are those of ``httpx.Client.request``."""
+    def request(
+        self, method: str, path: str, shape: type[Response], *, body: ApiShape | None = None, **headers: str
+    ) -> Response:
+        """Send `body` as JSON and return the response; `headers` with ``_`` for ``-``."""
+        import msgspec
+
+        content = self.send(method, path, None if body is None else msgspec.json.encode(body), **headers)
+        try:
+            return msgspec.json.decode(content, type=shape)
+        except msgspec.ValidationError:
+            raise GatewayVersionError(self.url) from None
+
+    def send(self, method: str, path: str, body: bytes | None = None, **headers: str) -> bytes:
+        """Return the JSON of a response that is not an error."""
         import httpx
 
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
         try:
-            answer = self._client.request(method, f"{self.url}{path}", **options)
+            response = self._client.request(method, f"{self.url}{path}", content=body, headers=sent)
         except (httpx.TransportError, httpx.InvalidURL) as error:
-            raise GatewayUnreachableError(
-                f"the gateway at '{self.url}' does not answer ({error}): start it with `fleet serve`, "
-                "or name another with --url"
-            ) from None
+            raise GatewayUnreachableError(self.url, f"does not respond ({_reason(error)})") from None
         try:
-            content = answer.json()
+            content = response.json()
         except ValueError:
             content = None
-        if answer.is_success and content is not None:
-            return answer
-        told = content.get("error") if isinstance(content, dict) else None
-        if not isinstance(told, dict):
-            raise GatewayUnreachableError(
-                f"what answers at '{self.url}' is not a gateway (HTTP {answer.status_code})"
-            )
-        message = str(told.get("message"))
-        if answer.status_code == 401:
+        if response.is_success and content is not None:
+            return response.content
+        error_body = content.get("error") if isinstance(content, dict) else None
+        if not isinstance(error_body, dict):
+            raise GatewayUnreachableError(self.url, f"is not a gateway (HTTP {response.status_code})")
+        message = str(error_body.get("message"))
+        if response.status_code == 401:
             message += f"; set {KEY_VARIABLE}"
-        raise GatewayResponseError(answer.status_code, str(told.get("code")), message)
+        raise GatewayResponseError(response.status_code, str(error_body.get("code")), message)
 
 
 @contextmanager
-def gateway_command(url: str | None) -> Iterator[GatewayClient]:
-    """A client of the gateway at `url`, or of the one that the nearest fleet.yaml was built for."""
+def open_gateway(url: str | None) -> Iterator[GatewayClient]:
+    """Yield a client of the gateway at `url`, or of the one that the nearest fleet.yaml was built for.
+
+    Raises click.UsageError if neither is known.
+    """
     import httpx
 
     key = os.environ.get(KEY_VARIABLE)
@@ -96,7 +126,7 @@ def gateway_command(url: str | None) -> Iterator[GatewayClient]:
 
 
 def nearest_generated() -> Path:
-    """generated/ beside the fleet.yaml of this folder or the nearest one above."""
+    """Return generated/ beside the fleet.yaml of this folder or the nearest one above."""
     here = Path.cwd()
     for folder in (here, *here.parents):
         if os.path.lexists(folder / "fleet.yaml"):
@@ -112,3 +142,17 @@ def _configured_url() -> str:
         raise click.UsageError(
             f"'{file}' does not say where the gateway is: run `fleet build`, or name it with --url"
         ) from None
+
+
+def _reason(error: Exception) -> str:
+    """Return the system's own word for a failure, without its number: ``connection refused``."""
+    import httpx
+
+    if isinstance(error, httpx.TimeoutException):
+        return "timeout"
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror[:1].lower() + cause.strerror[1:]
+        cause = cause.__cause__ or cause.__context__
+    return str(error) or type(error).__name__

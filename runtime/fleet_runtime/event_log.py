@@ -1,8 +1,8 @@
 """What happened in the fleet, as a feed that any number of readers follow at their own pace.
 
 One log, bounded in events and in bytes; a reader keeps only its place in it, so that a slow one costs the
-others nothing. One that falls behind the log, or comes from before a restart, is told to read everything anew
-(``resync``).
+others nothing. One that falls behind the log, or comes from before a restart, gets `Resync`: it must read
+everything again.
 """
 
 from __future__ import annotations
@@ -12,15 +12,14 @@ import secrets
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import Any, Literal
 
 import msgspec
+
+from fleet_runtime.events import EventData, Resync, Topic
 
 CAPACITY = 1024
 MAX_BYTES = 1_000_000
 MAX_DIGITS = 19
-
-Topic = Literal["provider", "models", "state", "favorites", "snapshot", "resync"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +27,14 @@ class Event:
     """`id` is ``<run>-<number>``: the run of the gateway and a number that grows by one."""
 
     id: str
-    topic: Topic
-    data: dict[str, Any]
+    data: EventData
+
+    @property
+    def topic(self) -> Topic:
+        return self.data.topic
 
     def encoded(self) -> bytes:
-        """As a server-sent event."""
+        """Return it as a server-sent event."""
         head = f"id: {self.id}\nevent: {self.topic}\ndata: ".encode()
         return head + msgspec.json.encode(self.data) + b"\n\n"
 
@@ -48,9 +50,9 @@ class EventLog:
     _news: asyncio.Event = field(default_factory=asyncio.Event)
     _closed: bool = False
 
-    def publish(self, topic: Topic, data: dict[str, Any]) -> None:
+    def publish(self, data: EventData) -> None:
         self.newest += 1
-        event = Event(self._id(self.newest), topic, data)
+        event = Event(self._id(self.newest), data)
         self._events.append(event)
         self._size += len(event.encoded())
         while len(self._events) > CAPACITY or (self._size > MAX_BYTES and len(self._events) > 1):
@@ -72,7 +74,7 @@ class EventLog:
             oldest = self.newest - len(self._events) + 1
             if place is None or place < oldest - 1 or place > self.newest:
                 place = self.newest
-                yield Event(self._id(place), "resync", {})
+                yield Event(self._id(place), Resync())
             elif place < self.newest:
                 event = self._events[place + 1 - oldest]
                 place += 1

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import uvicorn
 
-from fleet_runtime.api.app import create_api
+from fleet_runtime.api.app import Api
 from fleet_runtime.edge.app import App
 from fleet_runtime.edge.listen_address import CannotServeError, split_address
 from fleet_runtime.edge.protocol import edge_protocol
@@ -142,7 +142,7 @@ async def _serve(service: Service, listener: socket.socket, access_log: AccessLo
 
     gateway = service.live.gateway
     config = uvicorn.Config(
-        App(current, create_api(service), finished),
+        App(current, Api(service), finished),
         http=edge_protocol(lambda: service.live.gateway.limits.head),
         ws="none",
         lifespan="off",

@@ -77,7 +77,7 @@ def test_what_is_added_can_be_removed(stack: Stack, run: Run, id: str) -> None:
 def test_a_refusal_is_told_in_the_gateway_s_words(run: Run) -> None:
     result = run("add", "elsewhere/x")
     assert result.exit_code == 1
-    assert "there is no provider 'elsewhere'" in result.stderr
+    assert "no provider is called 'elsewhere'" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -96,25 +96,26 @@ def test_what_is_no_favorite_cannot_be_moved(stack: Stack, run: Run) -> None:
     assert "is not a favorite" in result.stderr
 
 
-def test_a_move_is_made_anew_where_somebody_else_changed_the_list(
+def test_a_move_is_made_again_if_somebody_else_changed_the_list(
     stack: Stack, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keep(stack, *THREE[:2])
-    ask = GatewayClient.get
-    asked = 0
+    send = GatewayClient.send
+    sent: list[str] = []
 
-    def get(client: GatewayClient, path: str) -> Any:
-        nonlocal asked
-        found = ask(client, path)
-        asked += 1
-        if asked == 1:
+    def send_and_change(
+        client: GatewayClient, method: str, path: str, body: bytes | None = None, **headers: str
+    ) -> bytes:
+        found = send(client, method, path, body, **headers)
+        sent.append(method)
+        if len(sent) == 1:
             keep(stack, *THREE)
         return found
 
-    monkeypatch.setattr(GatewayClient, "get", get)
+    monkeypatch.setattr(GatewayClient, "send", send_and_change)
     assert run("move", THREE[1], "--to", "1").exit_code == 0
     assert listed(stack) == [THREE[1], THREE[0], THREE[2]]
-    assert asked == 2
+    assert sent == ["GET", "GET", "PUT"]
 
 
 def test_what_is_exported_can_be_imported(stack: Stack, run: Run, tmp_path: Path) -> None:
@@ -179,7 +180,7 @@ def test_opencode_s_favorites_are_imported_and_strangers_skipped(
     opencode.write_text(json.dumps(HELD), encoding="utf-8")
     result = run("import", "--from-opencode")
     assert result.exit_code == 0
-    assert "skipped: there is no provider 'opencode'" in result.stderr
+    assert "skipped: no provider is called 'opencode'" in result.stderr
     assert listed(stack) == ["embedding/qwen3-8b", HARD_ID]
 
 

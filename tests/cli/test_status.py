@@ -10,7 +10,10 @@ from typing import Any
 
 import click
 import pytest
+from msgspec import structs
 
+from fleet_runtime.api.examples import EXAMPLES
+from fleet_runtime.api.shapes import FleetStatus, ProviderReport, StoreState
 from fleet_runtime.commands.status import overview
 from fleet_runtime.process import free_port
 from fleet_runtime.simulator import MachineSpec, SimulatedModel, SimulationThread
@@ -19,50 +22,59 @@ from tests.support.stack import Stack, run_fleet, running_stack
 NOW = datetime(2026, 11, 21, 20, 0, 0, tzinfo=UTC)
 
 
-def provider(name: str, **more: Any) -> dict[str, Any]:
+def provider(name: str, **more: Any) -> ProviderReport:
+    (example,) = (each for each in EXAMPLES.values() if isinstance(each, ProviderReport))
     fields = {
-        "status": "online",
         "since": "2026-11-21T19:57:00Z",
         "models": 6,
-        "loaded": [],
-        "loading": [],
+        "loaded": (),
         "latency": 0.0042,
         "in_flight": {},
-        "waiting": 0,
-        "reason": None,
     }
-    return {"name": name} | fields | more
+    return structs.replace(example, name=name, **fields | more)
 
 
-def fleet(*providers: dict[str, Any], **more: Any) -> dict[str, Any]:
-    quiet: dict[str, Any] = {"refused": None, "needs_restart": [], "store": {"fault": None}}
-    return quiet | {"providers": list(providers)} | more
+def fleet(*providers: ProviderReport, **more: Any) -> FleetStatus:
+    (example,) = (each for each in EXAMPLES.values() if isinstance(each, FleetStatus))
+    return structs.replace(example, providers=providers, **more)
 
 
-def shown(fleet: dict[str, Any]) -> list[str]:
+def shown(fleet: FleetStatus) -> list[str]:
     return click.unstyle(overview(fleet, NOW)).splitlines()
 
 
-def test_each_machine_is_one_line() -> None:
+def test_each_provider_is_one_line() -> None:
     lines = shown(
         fleet(
-            provider("sam-desktop", loaded=["qwen3-8b"], in_flight={"qwen3-8b": 2}, waiting=1),
+            provider("sam-desktop", loaded=("qwen3-8b",), in_flight={"qwen3-8b": 2}, waiting=1),
             provider("embedding", status="offline", since="2026-11-20T18:00:00Z", reason="no route"),
         )
     )
     assert lines == [
-        "machine      status   since  models  loaded    latency  in flight               last error",
+        "provider     status   since  models  loaded    latency  in flight               last error",
         "sam-desktop  online   3 min  6       qwen3-8b  4 ms     qwen3-8b ×2, 1 waiting  -",
         "embedding    offline  1 d    6       -         -        -                       no route",
     ]
 
 
-def test_what_else_needs_a_look_is_told_below() -> None:
-    told = "\n".join(
-        shown(fleet(refused="bad hash", needs_restart=["listen"], store={"fault": "the disk is full"}))
-    )
+def test_what_else_is_wrong_is_below() -> None:
+    store = StoreState(path="x", fault="the disk is full")
+    text = "\n".join(shown(fleet(refused="bad hash", needs_restart=("listen",), store=store)))
     for part in ("bad hash", "restart: listen", "the disk is full"):
-        assert part in told
+        assert part in text
+
+
+@pytest.mark.parametrize("name", ["online-box", "offline", "degraded"])
+def test_the_color_is_on_the_status_and_not_on_a_name_like_it(name: str) -> None:
+    line = overview(fleet(provider(name, status="degraded")), NOW).splitlines()[1]
+    assert line.startswith(name)
+    assert f"  {click.style('degraded', fg='yellow')}  " in line
+
+
+def test_control_characters_of_a_provider_are_shown_as_escapes() -> None:
+    text = overview(fleet(provider("box", loaded=("\x1b[2J\u202e",), reason="\x9b31m"), refused="\x07"), NOW)
+    assert click.unstyle(text).replace("\n", "").isprintable()
+    assert "\\x1b[2J\\u202e" in text
 
 
 @pytest.fixture(scope="module")
@@ -90,5 +102,4 @@ def test_the_gateway_of_the_nearest_fleet_yaml_is_asked(stack: Stack) -> None:
 def test_no_gateway_is_exit_code_4_with_what_to_do(tmp_path: Path) -> None:
     asked = run_fleet("status", "--url", f"http://127.0.0.1:{free_port()}", cwd=tmp_path)
     assert asked.returncode == 4
-    assert "fleet serve" in asked.stderr
-    assert "Traceback" not in asked.stderr
+    assert "does not respond (connection refused): start it with `fleet serve`" in asked.stderr

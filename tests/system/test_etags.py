@@ -54,4 +54,4 @@ def test_equal_bodies_have_equal_tags_and_others_do_not() -> None:
     bodies = [b"", *(model.encode() for model in SHARED)]
     assert len({TaggedBody.of(body).tag for body in bodies}) == len(bodies)
     assert TaggedBody.of(b"a") == TaggedBody.of(b"a")
-    assert not TaggedBody.of(b"a").held(None)
+    assert not TaggedBody.of(b"a").matches(None)

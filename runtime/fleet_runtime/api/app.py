@@ -1,183 +1,147 @@
-"""The gateway's own API (``/api``, ``/health``, ``/ready``): FastAPI, off the hot path.
+"""The gateway's own API as an ASGI app: it finds the operation of a request, reads its parameters, and sends
+what the operation returns. Everything runs on the event loop, except that a large body is parsed in a thread.
 
-Every handler runs on the event loop: none of them waits for anything but a fresh look at a machine, a write
-to the store, or a reload.
+Errors are raised as `RequestError`; whoever calls the app sends and records them.
 """
 
 from __future__ import annotations
 
-from importlib.metadata import version
-from typing import Annotated, Any
+import asyncio
+import logging
+from collections.abc import Mapping, MutableMapping
+from typing import Any, Final
+from urllib.parse import parse_qs, unquote_to_bytes
 
 import msgspec
-from fastapi import FastAPI, Path, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
-from starlette.exceptions import HTTPException as StarletteHTTPException
-from starlette.routing import BaseRoute, Match
 
-from fleet_runtime.api.events import event_schemas
-from fleet_runtime.api.favorites import add_favorites
-from fleet_runtime.api.fleet import add_fleet
-from fleet_runtime.api.responses import (
-    NOT_MODIFIED,
-    IfNoneMatch,
-    Surface,
-    answered,
-    described,
-    refusal,
-    surface_table,
-    tagged,
-)
-from fleet_runtime.api.schemas import CatalogModel, Health, ModelCatalog, Ready, Resolution, Roles
-from fleet_runtime.catalog.etag import TaggedBody
-from fleet_runtime.errors import error_body
+from fleet_runtime.api import favorites, fleet, health, models
+from fleet_runtime.api.call import Call, json_reply
+from fleet_runtime.api.event_stream import EventStream
+from fleet_runtime.api.openapi import openapi_document
+from fleet_runtime.api.operation import Header, Operation, PathPart, Query, Reply, operation
+from fleet_runtime.api.path_hints import hint
+from fleet_runtime.api_shape import ApiShape
+from fleet_runtime.edge.api_keys import KeyScope
+from fleet_runtime.errors import RequestError, request_error
 from fleet_runtime.gateway.service import Service
-from fleet_runtime.telemetry.metrics import CONTENT_TYPE
+from fleet_runtime.proxy.exchange import Send
+from fleet_runtime.proxy.json_body import ClientDisconnectedError, Receive, body_too_large, read_body
 
-DESCRIPTION = """\
-Which machines and models there are, what a name means, and what is preferred.
-
-Inference is not described here: it has the paths of OpenAI, Anthropic and llama.cpp, below `/`, `/<surface>`
-and `/providers/<name>`.
-"""
-
-Name = Annotated[
-    str,
-    Query(
-        description="a composite id, an alias, a bare id, or a role as `@name`",
-        examples=["qwen3-8b", "@task"],
-    ),
-]
-ModelName = Annotated[str, Path(description="anything that resolves to a model", examples=["nas/qwen3-8b"])]
+MAX_BODY: Final = 2_000_000
+LARGE_BODY: Final = 1_000_000
+"""Bytes of a body from which on it is parsed in a thread: a few milliseconds."""
 
 
-def create_api(service: Service) -> FastAPI:
-    """The API over whatever snapshot the service runs when a request comes."""
-    api = FastAPI(
-        title="fleet",
-        version=version("boofleet"),
-        description=DESCRIPTION,
-        docs_url=None,
-        redoc_url=None,
-        generate_unique_id_function=lambda route: route.name,
-    )
-
-    @api.get(
-        "/health",
-        summary="the process answers",
-        response_model=None,
-        responses=described(Health, "it does"),
-    )
-    async def health() -> Response:
-        return answered({"status": "ok"})
-
-    @api.get(
-        "/ready",
-        summary="a snapshot is loaded; machines do not matter",
-        response_model=None,
-        responses=described(Ready, "it is"),
-    )
-    async def ready() -> Response:
-        return answered({"status": "ready", "snapshot": service.live.snapshot.id})
-
-    @api.get(
-        "/api/models",
-        summary="the models of a surface, grouped by provider",
-        response_model=None,
-        responses=described(ModelCatalog, "every machine with its models", "not_found", etag=True)
-        | NOT_MODIFIED,
-    )
-    async def list_models(surface: Surface = None, if_none_match: IfNoneMatch = None) -> Response:
-        running = service.live
-        return tagged(running.catalog.by_provider(surface_table(running, surface)), if_none_match)
-
-    @api.get(
-        "/api/models/{id:path}",
-        summary="one model, by anything that resolves to it",
-        response_model=None,
-        responses=described(CatalogModel, "the model", "model_not_found", etag=True) | NOT_MODIFIED,
-    )
-    async def get_model(
-        id: ModelName, surface: Surface = None, if_none_match: IfNoneMatch = None
-    ) -> Response:
-        running = service.live
-        table = surface_table(running, surface)
-        answer = await running.resolve(table, id)
-        found = running.catalog.model(table, answer)
-        if found is None:
-            message = answer.refusal.message if answer.refusal else f"nothing is known of model '{id}'"
-            raise refusal("model_not_found", message, "model")
-        return tagged(TaggedBody.of(msgspec.json.encode(found)), if_none_match)
-
-    @api.get(
-        "/api/resolve",
-        summary="which machine and model a name means, and why",
-        response_model=None,
-        responses=described(Resolution, "what the router decides", "invalid_request", "not_found"),
-    )
-    async def resolve(model: Name, surface: Surface = None) -> Response:
-        running = service.live
-        table = surface_table(running, surface)
-        answer = await running.resolve(table, model, falls_back=True)
-        return answered(running.catalog.described(table, answer))
-
-    @api.get(
-        "/api/roles",
-        summary="what each role of a surface means now",
-        response_model=None,
-        responses=described(Roles, "the roles by name", "not_found"),
-    )
-    async def list_roles(surface: Surface = None) -> Response:
-        running = service.live
-        return answered(running.catalog.roles(surface_table(running, surface)))
-
-    @api.get("/metrics", summary="Prometheus metrics", include_in_schema=False)
-    async def metrics() -> Response:
-        return Response(service.metrics.exposition(), media_type=CONTENT_TYPE)
-
-    add_fleet(api, service)
-    add_favorites(api, service)
-    api.add_exception_handler(StarletteHTTPException, _http_error)
-    api.add_exception_handler(RequestValidationError, _invalid_request)
-    _describe_events(api)
-    return api
+@operation("GET", "/openapi.json", "Describe the API", described=False)
+async def describe_api(call: Call) -> Reply:
+    return Reply(openapi_document(OPERATIONS))
 
 
-def _describe_events(api: FastAPI) -> None:
-    """Add the shapes of the events, which no operation answers as such, to what ``/openapi.json`` says."""
-    describe = api.openapi
+OPERATIONS: Final = (
+    *health.OPERATIONS,
+    *models.OPERATIONS,
+    *favorites.OPERATIONS,
+    *fleet.OPERATIONS,
+    describe_api,
+)
 
-    def openapi() -> dict[str, Any]:
-        if api.openapi_schema is None:
-            describe()["components"]["schemas"].update(event_schemas())
-        return describe()
+_log = logging.getLogger("fleet.api")
 
-    api.openapi = openapi  # type: ignore[method-assign]
-
-
-async def _http_error(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, StarletteHTTPException)
-    detail: Any = error.detail
-    headers = dict(error.headers or {})
-    if error.status_code == 405:
-        headers["allow"] = ", ".join(sorted(_methods(request)))
-    if not isinstance(detail, dict):
-        code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "invalid_request")
-        detail = {"code": code, "message": f"{request.method} {request.url.path}: {str(detail).lower()}"}
-    return JSONResponse(error_body(**detail), error.status_code, headers=headers)
+Scope = MutableMapping[str, Any]
 
 
-def _methods(request: Request) -> set[str]:
-    """Every method that the path takes; each route knows only its own."""
-    routes: list[BaseRoute] = request.app.routes
-    taking = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
-    return {method for route in taking for method in getattr(route, "methods", None) or ()}
+class Api:
+    """Answers every request that is not for inference from what `service` serves when it comes."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Respond to one request; raises `RequestError`. ``scope["fleet.key"]`` is the key it came with."""
+        method, path = scope["method"], scope["raw_path"].decode("latin-1")
+        operation, parts = self._find(method, path)
+        values = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        query = {name: each[-1] for name, each in values.items()}
+        key: KeyScope | None = scope.get("fleet.key")
+        if key is not None:
+            named = values.get("surface", []) if operation.takes_surface else []
+            key.require(method, path, named[0] if len(named) == 1 else None)
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        arguments: dict[str, Any] = {}
+        limit = min(MAX_BODY, self._service.live.gateway.limits.body)
+        declared = headers.get("content-length", "0")
+        if len(declared) > 12 or int(declared) > limit:
+            raise body_too_large(limit)
+        try:
+            body = await read_body(receive, limit) if method not in ("GET", "HEAD") else b""
+        except ClientDisconnectedError:
+            return
+        for parameter in operation.parameters:
+            match parameter.place:
+                case Query():
+                    text = query.get(parameter.name)
+                case Header():
+                    text = headers.get(parameter.name)
+                case PathPart():
+                    text = _unquote(parts[parameter.name], parameter.name)
+            arguments[parameter.argument] = parameter.read(text)
+        call = Call(self._service, self._service.live, limited=key is not None and key.surfaces is not None)
+        bodies = [] if operation.body is None else [await _parse(body, operation.body)]
+        try:
+            result = await operation.handler(call, *bodies, **arguments)
+        except (RequestError, asyncio.CancelledError):
+            raise
+        except Exception:
+            _log.exception("%s %s failed", method, path)
+            raise request_error("internal_error", "the gateway failed; its log says why") from None
+        if isinstance(result, EventStream):
+            await result.send(receive, send, head_only=method == "HEAD")
+        else:
+            await _send(send, result if isinstance(result, Reply) else json_reply(result))
+
+    def _find(self, method: str, path: str) -> tuple[Operation, Mapping[str, str]]:
+        matching = [(each, parts) for each in OPERATIONS if (parts := each.match(path)) is not None]
+        if not matching:
+            message = f"there is nothing at '{path}'{hint(path, self._service.live.routes, OPERATIONS)}"
+            raise request_error("not_found", message)
+        wanted = "GET" if method == "HEAD" else method
+        for found, parts in matching:
+            if found.method == wanted:
+                return found, parts
+        methods = sorted({found.method for found, _ in matching})
+        allowed = (
+            ["GET", "HEAD", *(each for each in methods if each != "GET")] if "GET" in methods else methods
+        )
+        message = f"{method} is not for '{path}': use {' or '.join(methods)}"
+        allow = (b"allow", ", ".join(allowed).encode())
+        raise request_error("method_not_allowed", message, headers=(allow,))
 
 
-async def _invalid_request(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestValidationError)
-    first = error.errors()[0]
-    param = str(first["loc"][-1])
-    message = f"{request.url.path}: '{param}': {str(first['msg']).lower()}"
-    return JSONResponse(error_body(code="invalid_request", message=message, param=param), 400)
+async def _parse(body: bytes, shape: type[ApiShape]) -> ApiShape:
+    """Return the body as `shape`; raises `RequestError`."""
+    try:
+        if len(body) > LARGE_BODY:
+            return await asyncio.to_thread(msgspec.json.decode, body, type=shape)
+        return msgspec.json.decode(body, type=shape)
+    except msgspec.ValidationError as error:
+        raise request_error("invalid_request", f"the body does not have the right shape: {error}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise request_error("invalid_request", f"the body is not JSON: {error}") from None
+
+
+def _unquote(part: str, name: str) -> str:
+    try:
+        return unquote_to_bytes(part.encode("latin-1")).decode()
+    except UnicodeDecodeError:
+        raise request_error("invalid_request", f"the {name} in the path is not UTF-8", name) from None
+
+
+async def _send(send: Send, reply: Reply) -> None:
+    headers = list(reply.headers)
+    if reply.status != 304:
+        headers[:0] = [
+            (b"content-type", reply.media_type.encode()),
+            (b"content-length", b"%d" % len(reply.body)),
+        ]
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": reply.body, "more_body": False})

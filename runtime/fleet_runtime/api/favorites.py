@@ -1,34 +1,21 @@
-"""``/api/favorites`` and ``/api/picker``: what is preferred, on every surface the same.
+"""``/api/favorites``: the favorites that all surfaces share.
 
-A change may carry ``If-Match`` with the version that it was meant for (the list's ``ETag``) and is refused
-with 412 where that is past; replacing the whole list must carry it, ``*`` meaning whatever is there.
+A change may carry ``If-Match`` with the version that it was meant for (the list's ``ETag``) and is rejected
+with 412 if that is not the present one; replacing the whole list must carry it, ``*`` for any version. A key
+limited to surfaces sees and changes only favorites of providers that its surface may use.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Annotated, Any
-from urllib.parse import unquote_to_bytes
+from typing import Annotated
 
-from fastapi import FastAPI, Header, Request, Response
-from pydantic import BaseModel, Field
-
-from fleet_runtime.api.responses import (
-    NOT_MODIFIED,
-    IfNoneMatch,
-    Surface,
-    answered,
-    described,
-    refusal,
-    surface_table,
-    tagged,
-)
-from fleet_runtime.api.schemas import FavoriteList as Shape
-from fleet_runtime.api.schemas import Picker
+from fleet_runtime.api.call import Call, Surface, json_reply
+from fleet_runtime.api.operation import Header, PathPart, Reply, operation
+from fleet_runtime.api.shapes import FavoriteOrder
 from fleet_runtime.catalog.favorite_status import favorite_id
 from fleet_runtime.catalog.favorites import (
-    MAX_FAVORITES,
     AddFavorite,
     Command,
     FavoritesChange,
@@ -38,154 +25,122 @@ from fleet_runtime.catalog.favorites import (
     VersionConflictError,
     present_id,
 )
-from fleet_runtime.errors import RequestError
-from fleet_runtime.gateway.live_snapshot import LiveSnapshot
-from fleet_runtime.gateway.service import Service
+from fleet_runtime.catalog.shapes import FavoriteList
+from fleet_runtime.errors import request_error
+from fleet_runtime.routing.resolver import Resolution
 from fleet_runtime.store.store import StoreUnavailableError
 
-PREFIX = "/api/favorites/"
-CHANGING = ("invalid_request", "model_not_found", "version_conflict", "store_unavailable")
-NAMED = "any name of a model, kept as its composite id; slashes need not be encoded"
-MEANT_FOR = "the version of the list that the change is meant for, as its `ETag` has it, or `*`"
+CHANGE_ERRORS = ("invalid_request", "model_not_found", "version_conflict", "store_unavailable")
+VERSION = "the version of the list that the change is meant for, as its `ETag` has it, or `*`"
 
-IfMatch = Annotated[str | None, Header(description=MEANT_FOR, examples=['"7"'])]
-
-
-class Chosen(BaseModel):
-    """A favorite as ``GET /api/favorites`` shows it; only its id counts."""
-
-    id: str
-
-
-class WholeList(BaseModel):
-    """The favorites in their order: ids, or what ``GET /api/favorites`` answered."""
-
-    favorites: list[str | Chosen] = Field(max_length=MAX_FAVORITES)
+IfMatch = Annotated[str | None, Header(VERSION, '"7"')]
+RequiredIfMatch = Annotated[str | None, Header(VERSION, "*", required=True)]
+FavoriteName = Annotated[
+    str,
+    PathPart(
+        "any name of a model, stored as its composite id; slashes need not be encoded", "embedding/qwen3-8b"
+    ),
+]
 
 
-def add_favorites(api: FastAPI, service: Service) -> None:
-    """Add the routes over a running service and its store."""
-
-    @api.get(
-        "/api/picker",
-        summary="what a model picker shows: favorites first, then every provider",
-        response_model=None,
-        responses=described(Picker, "what can be picked", "not_found", etag=True) | NOT_MODIFIED,
-    )
-    async def get_picker(surface: Surface = None, if_none_match: IfNoneMatch = None) -> Response:
-        running = service.live
-        return tagged(running.catalog.picker(surface_table(running, surface)), if_none_match)
-
-    @api.get(
-        "/api/favorites",
-        summary="all favorites in their order, those that are away too",
-        response_model=None,
-        responses=described(Shape, "the favorites", "not_found", etag=True),
-    )
-    async def list_favorites(surface: Surface = None) -> Response:
-        return _listed(service.live, surface)
-
-    @api.put(
-        "/api/favorites",
-        summary="make the list exactly this; needs If-Match",
-        response_model=None,
-        responses=described(Shape, "the favorites now", *CHANGING, "version_required", etag=True),
-        openapi_extra=_parameter("header", "If-Match", MEANT_FOR, "*"),
-    )
-    async def arrange_favorites(wanted: WholeList, request: Request) -> Response:
-        if_match = request.headers.get("if-match")
-        if if_match is None:
-            message = "replacing the whole list needs If-Match with the version that it was made from"
-            raise refusal("version_required", message)
-        running = service.live
-        stored = {present_id(item.id, _names(running)) for item in service.store.favorites.items}
-        ids = []
-        for chosen in wanted.favorites:
-            text = chosen if isinstance(chosen, str) else chosen.id
-            known = present_id(text, _names(running))
-            ids.append(known if known in stored else await _composite(running, text))
-        return await _change(service, ReorderFavorites(tuple(ids), time.time()), if_match)
-
-    @api.put(
-        "/api/favorites/{id:path}",
-        summary="add a favorite at the end, by any name of the model",
-        response_model=None,
-        responses=described(Shape, "the favorites now", *CHANGING, etag=True),
-        openapi_extra=_parameter("path", "id", NAMED, "embedding/qwen3-8b"),
-    )
-    async def add_favorite(request: Request, if_match: IfMatch = None) -> Response:
-        running, text = service.live, _id(request)
-        id = await _composite(running, text)
-        asked = present_id(text, _names(running))
-        return await _change(service, AddFavorite(id, time.time(), asked), if_match)
-
-    @api.delete(
-        "/api/favorites/{id:path}",
-        summary="remove a favorite, if it is one",
-        response_model=None,
-        responses=described(Shape, "the favorites now", *CHANGING, etag=True),
-        openapi_extra=_parameter("path", "id", NAMED, "embedding/qwen3-8b"),
-    )
-    async def remove_favorite(request: Request, if_match: IfMatch = None) -> Response:
-        running, text = service.live, _id(request)
-        ids = {text, present_id(text, _names(running))}
-        answer = await running.resolve(running.snapshot.fleet, text)
-        if answer.provider is not None:
-            ids.add(f"{answer.provider}/{answer.listed or answer.model}")
-        return await _change(service, RemoveFavorite(frozenset(ids)), if_match)
+@operation("GET", "/api/favorites", "List all favorites in their order", "not_found")
+async def list_favorites(call: Call, surface: Surface = None) -> Annotated[Reply, FavoriteList]:
+    return _favorites(call, surface)
 
 
-def _parameter(place: str, name: str, description: str, example: str) -> dict[str, Any]:
-    """What OpenAPI is told of a parameter that the route itself takes from the request."""
-    parameter = {"name": name, "in": place, "required": True, "description": description}
-    return {"parameters": [parameter | {"schema": {"type": "string"}, "example": example}]}
+@operation("PUT", "/api/favorites", "Replace the list; needs If-Match", *CHANGE_ERRORS, "version_required")
+async def reorder_favorites(
+    call: Call, order: FavoriteOrder, if_match: RequiredIfMatch = None
+) -> Annotated[Reply, FavoriteList]:
+    if if_match is None:
+        message = "replacing the whole list needs If-Match with the version that it was made from"
+        raise request_error("version_required", message)
+    names = _names(call)
+    stored = {present_id(item.id, names) for item in call.service.store.favorites.items}
+    ids = []
+    for item in order.favorites:
+        text = item if isinstance(item, str) else item.id
+        id = present_id(text, names)
+        ids.append(id if id in stored else _composite_id(call, await _resolve(call, text, None)))
+    return await _change(call, ReorderFavorites(tuple(ids), time.time()), if_match, None)
 
 
-def _names(running: LiveSnapshot) -> Mapping[str, str]:
-    return running.snapshot.fleet.names
+@operation(
+    "PUT",
+    "/api/favorites/{id:path}",
+    "Add a favorite at the end, by any name of the model",
+    *CHANGE_ERRORS,
+    "surface_not_allowed",
+)
+async def add_favorite(
+    call: Call, id: FavoriteName, surface: Surface = None, if_match: IfMatch = None
+) -> Annotated[Reply, FavoriteList]:
+    composite_id = _composite_id(call, await _resolve(call, id, surface))
+    command = AddFavorite(composite_id, time.time(), present_id(id, _names(call)))
+    return await _change(call, command, if_match, surface)
 
 
-def _id(request: Request) -> str:
-    """The rest of the path, decoded once, so that an id may hold slashes and, encoded, anything."""
+@operation(
+    "DELETE",
+    "/api/favorites/{id:path}",
+    "Remove a favorite, if it is one",
+    *CHANGE_ERRORS,
+    "surface_not_allowed",
+)
+async def remove_favorite(
+    call: Call, id: FavoriteName, surface: Surface = None, if_match: IfMatch = None
+) -> Annotated[Reply, FavoriteList]:
+    resolution = await _resolve(call, id, surface)
+    ids = {id, present_id(id, _names(call))}
+    if resolution.provider is not None:
+        ids.add(f"{resolution.provider}/{resolution.listed or resolution.model}")
+    if call.limited:
+        allowed = {provider.name for provider in call.table(surface).providers}
+        ids = {each for each in ids if each.partition("/")[0] in allowed}
+    return await _change(call, RemoveFavorite(frozenset(ids)), if_match, surface)
+
+
+OPERATIONS = (list_favorites, reorder_favorites, add_favorite, remove_favorite)
+
+
+def _names(call: Call) -> Mapping[str, str]:
+    return call.live.snapshot.fleet.names
+
+
+async def _resolve(call: Call, text: str, surface: str | None) -> Resolution:
+    """Return what the name of a favorite means; raises `RequestError` if the surface may not use it."""
+    resolution = await call.resolve(call.table(surface), text)
+    if resolution.refusal is not None and resolution.refusal.code == "surface_not_allowed":
+        raise request_error("surface_not_allowed", resolution.refusal.message, "id")
+    return resolution
+
+
+def _composite_id(call: Call, resolution: Resolution) -> str:
+    config = call.live.snapshot.connections.get(resolution.provider or "")
+    return favorite_id(resolution, forwards=config is not None and config.unlisted == "forward")
+
+
+async def _change(call: Call, command: Command, if_match: str | None, surface: str | None) -> Reply:
     try:
-        return unquote_to_bytes(request.scope["raw_path"]).decode().removeprefix(PREFIX)
-    except UnicodeDecodeError:
-        raise refusal("invalid_request", "the id in the path is not UTF-8", "id") from None
-
-
-async def _composite(running: LiveSnapshot, text: str) -> str:
-    """The composite id under which `text` is kept."""
-    answer = await running.resolve(running.snapshot.fleet, text)
-    connection = running.snapshot.connections.get(answer.provider or "")
-    try:
-        return favorite_id(answer, forwards=connection is not None and connection.unlisted == "forward")
-    except RequestError as refused:
-        told = refused.answer
-        raise refusal(told.code, told.message, told.param) from None
-
-
-async def _change(service: Service, command: Command, if_match: str | None) -> Response:
-    try:
-        names = _names(service.live)
-        await service.store.edit(FavoritesChange(names, command, _versions(if_match)))
+        await call.service.store.edit(FavoritesChange(_names(call), command, _versions(if_match)))
     except VersionConflictError as conflict:
-        tag = {"etag": f'"{conflict.current.version}"'}
-        raise refusal("version_conflict", str(conflict), headers=tag) from None
-    except TooManyFavoritesError as refused:
-        raise refusal("invalid_request", str(refused), "favorites") from None
-    except StoreUnavailableError as unavailable:
-        raise refusal("store_unavailable", str(unavailable)) from None
-    return _listed(service.live, None)
+        tag = (b"etag", b'"%d"' % conflict.current.version)
+        raise request_error("version_conflict", str(conflict), headers=(tag,)) from None
+    except TooManyFavoritesError as error:
+        raise request_error("invalid_request", str(error), "favorites") from None
+    except StoreUnavailableError as error:
+        raise request_error("store_unavailable", str(error)) from None
+    return _favorites(call, surface)
 
 
-def _listed(running: LiveSnapshot, surface: str | None) -> Response:
-    """The list as it is now. No cache may answer it: what a favorite means changes without its version."""
-    found = running.catalog.favorite_list(surface_table(running, surface))
-    return answered(found, {"etag": f'"{found["version"]}"', "cache-control": "no-store"})
+def _favorites(call: Call, surface: str | None) -> Reply:
+    """Return the list as it is now. No cache may keep it: what favorites mean changes without the version."""
+    favorites = call.live.catalog.favorite_list(call.table(surface), allowed_only=call.limited)
+    return json_reply(favorites, (b"etag", b'"%d"' % favorites.version), (b"cache-control", b"no-store"))
 
 
 def _versions(if_match: str | None) -> frozenset[int] | None:
-    """The versions that ``If-Match`` names; None for any. A tag that is none of ours matches nothing."""
+    """Return the versions that ``If-Match`` names; None for any. Another server's tag matches nothing."""
     if if_match is None or if_match.strip() == "*":
         return None
     tags = (tag.strip().strip('"') for tag in if_match.split(","))

@@ -1,4 +1,4 @@
-"""Answers that carry a tag (RFC 9110, ``ETag``), so that who holds one already need not be sent it again."""
+"""Response bodies with their entity tag (RFC 9110, ``ETag``), so that a client is not sent one again."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class TaggedBody:
-    """The body of an answer; `tag` stands for its bytes, quotes included."""
+    """A response body; `tag` is made from its bytes, quotes included."""
 
     body: bytes
     tag: str
@@ -17,9 +17,9 @@ class TaggedBody:
     def of(cls, body: bytes) -> TaggedBody:
         return cls(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
 
-    def held(self, if_none_match: str | None) -> bool:
-        """Whether a client that sent this ``If-None-Match`` has the body already."""
+    def matches(self, if_none_match: str | None) -> bool:
+        """Return whether a client that sent this ``If-None-Match`` has the body already."""
         if if_none_match is None:
             return False
-        held = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
-        return self.tag in held or "*" in held
+        sent = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
+        return self.tag in sent or "*" in sent

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
 from fleet_runtime.catalog.favorites import Favorite
+from fleet_runtime.catalog.shapes import FavoriteReason
 from fleet_runtime.errors import request_error, suggest
 from fleet_runtime.routing.model_id import model_id_problem
 from fleet_runtime.routing.resolver import Resolution, View
-
-FavoriteReason: TypeAlias = Literal["orphan", "provider_offline", "provider_disabled", "model_not_found"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from fleet_runtime.client import nearest_generated, url_option
+from fleet_runtime.text import count, escape
 
 if TYPE_CHECKING:
     from fleet_runtime.doctor.collect import CollectedReport
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 COLORS = {"error": "red", "warning": "yellow", "note": "cyan"}
 TITLES = {
     "gateway": "Gateway",
-    "machines": "Machines",
+    "machines": "Providers",
     "roles": "Roles",
     "favorites": "Favorites",
     "files": "Files here",
@@ -29,7 +28,6 @@ UNREACHABLE = 4
 
 
 @click.command(
-    short_help="Say what is wrong in a running fleet.",
     epilog="""
 \b
 Example:
@@ -38,36 +36,38 @@ Example:
   fleet doctor --json | jq -r '.findings[] | "\\(.severity) \\(.where)"'
 
 \b
-Exit codes: 0 nothing or only notes, 1 errors or warnings, 2 usage, 4 no gateway answers.
+Exit codes: 0 nothing or only notes, 1 errors or warnings, 2 usage error, 4 the gateway did not respond.
 """,
 )
 @url_option
-@click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 def doctor(url: str | None, as_json: bool) -> None:
-    """Say what is wrong in a running fleet, and what to do about each finding.
+    """Find what is wrong in a running fleet, and say what to do about each finding.
 
-    Asks the gateway, compares fleet.yaml, fleet.lock and generated/ of the nearest folder, and looks at
-    opencode's configuration. Changes nothing, and no model is loaded.
+    Asks the gateway, compares fleet.yaml, fleet.lock and generated/ of the nearest folder, and reads
+    opencode's configuration. Changes nothing and loads no model.
     """
     from fleet_runtime.doctor.collect import collect_findings
 
-    examination = collect_findings(url, nearest_generated(), os.environ)
-    findings = examination.findings
-    click.echo(_as_json(examination) if as_json else report(examination), color=_color())
-    if not examination.reachable:
+    report = collect_findings(url, nearest_generated(), os.environ)
+    if as_json:
+        _show_json(report)
+    else:
+        click.echo(render(report))
+    if not report.reachable:
         raise click.exceptions.Exit(UNREACHABLE)
-    if any(finding.severity != "note" for finding in findings):
+    if any(finding.severity != "note" for finding in report.findings):
         raise click.exceptions.Exit(1)
 
 
-def report(examination: CollectedReport) -> str:
-    """The findings by what they are about, the worst first, each with its remedy below it."""
+def render(report: CollectedReport) -> str:
+    """Return the findings by area, the worst first, each with its remedy below it."""
     lines = []
     for area, title in TITLES.items():
-        found = [finding for finding in examination.findings if finding.area == area]
+        found = [finding for finding in report.findings if finding.area == area]
         if found:
             lines += [click.style(title, bold=True), *_shown(found), ""]
-    return "\n".join([*lines, _summary(examination)])
+    return "\n".join([*lines, _summary(report)])
 
 
 def _shown(findings: Iterable[DoctorFinding]) -> list[str]:
@@ -75,29 +75,21 @@ def _shown(findings: Iterable[DoctorFinding]) -> list[str]:
     lines = []
     for finding in sorted(findings, key=lambda finding: ranks.index(finding.severity)):
         severity = click.style(f"{finding.severity:<7}", fg=COLORS[finding.severity])
-        lines += [f"  {severity}  {finding.where} {finding.what}", f"           → {finding.remedy}"]
+        lines.append(f"  {severity}  {escape(f'{finding.where} {finding.what}')}")
+        lines.append(f"           → {escape(finding.remedy)}")
     return lines
 
 
-def _summary(examination: CollectedReport) -> str:
-    from fleet_runtime.doctor.gateway_checks import counted
-
-    severities = [finding.severity for finding in examination.findings]
-    counts = [counted(severities.count(each), each) for each in COLORS if each in severities]
-    return ", ".join(counts) if counts else f"nothing is wrong: {examination.looked_at}"
+def _summary(report: CollectedReport) -> str:
+    severities = [finding.severity for finding in report.findings]
+    counts = [count(severities.count(each), each) for each in COLORS if each in severities]
+    return ", ".join(counts) if counts else f"nothing is wrong: {report.checked}"
 
 
-def _as_json(examination: CollectedReport) -> str:
-    told: dict[str, Any] = {
-        "url": examination.url,
-        "reachable": examination.reachable,
-        "findings": [asdict(finding) for finding in examination.findings],
-    }
-    return json.dumps(told, indent=2, ensure_ascii=False)
+def _show_json(report: CollectedReport) -> None:
+    import msgspec
 
+    from fleet_runtime.commands.json_output import show_json
 
-def _color() -> bool | None:
-    """Colours on a terminal; never with NO_COLOR set, always with FORCE_COLOR set (NO_COLOR wins)."""
-    if os.environ.get("NO_COLOR"):
-        return False
-    return True if os.environ.get("FORCE_COLOR") else None
+    fields = {"url": report.url, "reachable": report.reachable, "findings": report.findings}
+    show_json(msgspec.json.encode(fields))

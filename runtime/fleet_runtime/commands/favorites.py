@@ -1,4 +1,4 @@
-"""``fleet favorites``: the favorites that all surfaces share, asked of the running gateway."""
+"""``fleet favorites``: the favorites that all surfaces share, read and changed in the running gateway."""
 
 from __future__ import annotations
 
@@ -6,44 +6,42 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote as url_quote
 
 import click
 
-from fleet_runtime.client import (
-    GatewayClient,
-    GatewayResponseError,
-    gateway_command,
-    url_option,
-)
+from fleet_runtime.client import GatewayClient, GatewayResponseError, open_gateway, url_option
 from fleet_runtime.commands.opencode_file import (
-    OpencodeFileError,
     favorite_ids,
-    model_file,
     read_model_file,
     with_favorites,
     write_model_file,
 )
+from fleet_runtime.opencode import OpencodeFileError, model_file
+from fleet_runtime.text import escape, quote
+
+if TYPE_CHECKING:
+    from fleet_runtime.catalog.shapes import FavoriteList
 
 PATH = "/api/favorites"
 TRIES = 10
 
-json_option = click.option("--json", "as_json", is_flag=True, help="As JSON, as the gateway's API has it.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the JSON of `GET /api/favorites`.")
 file_argument = click.argument("file", required=False, type=click.Path(path_type=Path, allow_dash=True))
 
 
 def example(*lines: str) -> str:
-    exits = "Exit codes: 0 fine, 1 refused, 2 usage, 4 no gateway answers."
+    exits = "Exit codes: 0 success, 1 rejected, 2 usage error, 4 the gateway did not respond."
     return "\n".join(["\b", "Example:", *(f"  {line}" for line in lines), "", "\b", exits])
 
 
-@click.group(short_help="Show and change the favorites of a running gateway.")
+@click.group()
 def favorites() -> None:
-    """The favorites that all surfaces share, asked of the running gateway.
+    """Show and change the favorites that all surfaces share.
 
-    A favorite whose machine is away is kept, and is back in its place with the machine. Where the gateway
-    wants a key, it is read from FLEET_KEY.
+    A favorite whose provider is offline is kept, and can be used again when the provider is back. If the
+    gateway needs a key, it is read from FLEET_KEY.
     """
 
 
@@ -52,8 +50,8 @@ def favorites() -> None:
 @json_option
 def list_favorites(url: str | None, as_json: bool) -> None:
     """Show all favorites in their order, and why one cannot be used."""
-    with gateway_command(url) as gateway:
-        _show(gateway.get(PATH), as_json)
+    with open_gateway(url) as gateway:
+        _show(gateway.send("GET", PATH), as_json)
 
 
 @favorites.command(epilog=example("fleet favorites add embedding/qwen3-8b"))
@@ -62,8 +60,8 @@ def list_favorites(url: str | None, as_json: bool) -> None:
 @json_option
 def add(id: str, url: str | None, as_json: bool) -> None:
     """Add a model at the end, by any name that resolves to it."""
-    with gateway_command(url) as gateway:
-        _show(gateway.request("PUT", _place(id)).json(), as_json)
+    with open_gateway(url) as gateway:
+        _show(gateway.send("PUT", _path(id)), as_json)
 
 
 @favorites.command(epilog=example("fleet favorites remove embedding/qwen3-8b"))
@@ -71,27 +69,27 @@ def add(id: str, url: str | None, as_json: bool) -> None:
 @url_option
 @json_option
 def remove(id: str, url: str | None, as_json: bool) -> None:
-    """Remove a model; fine if it is no favorite."""
-    with gateway_command(url) as gateway:
-        _show(gateway.request("DELETE", _place(id)).json(), as_json)
+    """Remove a model, if it is a favorite."""
+    with open_gateway(url) as gateway:
+        _show(gateway.send("DELETE", _path(id)), as_json)
 
 
 @favorites.command(epilog=example("fleet favorites move embedding/qwen3-8b --to 1"))
 @click.argument("id")
-@click.option("--to", type=click.IntRange(min=1), required=True, help="The place it gets, 1 being the first.")
+@click.option("--to", type=click.IntRange(min=1), required=True, help="The new place, 1 being the first.")
 @url_option
 @json_option
 def move(id: str, to: int, url: str | None, as_json: bool) -> None:
-    """Give a favorite another place."""
+    """Move a favorite to another place."""
 
     def moved(ids: list[str]) -> list[str]:
         if id not in ids:
-            raise click.ClickException(f"'{id}' is not a favorite: `fleet favorites list` shows them")
+            raise click.ClickException(f"{quote(id)} is not a favorite: `fleet favorites list` shows them")
         others = [other for other in ids if other != id]
         return [*others[: to - 1], id, *others[to - 1 :]]
 
-    with gateway_command(url) as gateway:
-        _show(_rearrange(gateway, moved), as_json)
+    with open_gateway(url) as gateway:
+        _show(_reorder(gateway, moved), as_json)
 
 
 @favorites.command(
@@ -103,16 +101,15 @@ def move(id: str, to: int, url: str | None, as_json: bool) -> None:
 def export(file: Path | None, to_opencode: bool, url: str | None) -> None:
     """Write the favorites to FILE, by default to standard output.
 
-    With --to-opencode they are added to what opencode holds (FILE, by default its model.json), where nothing
-    is changed or removed. Orphans are left out there.
+    With --to-opencode they are added to opencode's own (FILE, by default its model.json), which stay as they
+    are; favorites of providers that are not in fleet.yaml are left out.
     """
-    with gateway_command(url) as gateway:
-        found = gateway.get(PATH)["favorites"]
+    with open_gateway(url) as gateway:
+        found = _list(gateway).favorites
     if to_opencode:
-        path = file or model_file(os.environ)
-        _add_to_opencode(path, [item["id"] for item in found if not item["orphan"]])
+        _add_to_opencode(file or model_file(os.environ), [item.id for item in found if not item.orphan])
         return
-    text = json.dumps({"favorites": [item["id"] for item in found]}, indent=2, ensure_ascii=False)
+    text = json.dumps({"favorites": [item.id for item in found]}, indent=2, ensure_ascii=False)
     try:
         with click.open_file(str(file or "-"), "w", encoding="utf-8", atomic=file is not None) as output:
             output.write(f"{text}\n")
@@ -125,11 +122,11 @@ def export(file: Path | None, to_opencode: bool, url: str | None) -> None:
     epilog=example("fleet favorites import favorites.json", "fleet favorites import --from-opencode"),
 )
 @file_argument
-@click.option("--from-opencode", is_flag=True, help="Take opencode's own favorites.")
+@click.option("--from-opencode", is_flag=True, help="Import opencode's own favorites.")
 @url_option
 @json_option
 def import_favorites(file: Path | None, from_opencode: bool, url: str | None, as_json: bool) -> None:
-    """Add the favorites of FILE (- for standard input) after those that are there.
+    """Add the favorites of FILE (- for standard input) after the present ones.
 
     With --from-opencode, FILE is by default opencode's model.json, and favorites of providers that are not in
     this fleet are skipped.
@@ -137,63 +134,76 @@ def import_favorites(file: Path | None, from_opencode: bool, url: str | None, as
     if from_opencode:
         ids = favorite_ids(_read_opencode(file or model_file(os.environ)))
     elif file is None:
-        raise click.UsageError("name the FILE to import, or take opencode's with --from-opencode")
+        raise click.UsageError("name the FILE to import, or import opencode's with --from-opencode")
     else:
         ids = _read_ids(file)
-    with gateway_command(url) as gateway:
-        refused = _add_all(gateway, ids)
-        _show(gateway.get(PATH), as_json)
-    for refusal in refused:
-        click.echo(f"{'skipped' if from_opencode else 'not added'}: {refusal}", err=True)
-    if refused and not from_opencode:
-        raise click.ClickException(f"{len(refused)} of {len(ids)} could not be added")
+    with open_gateway(url) as gateway:
+        rejected = _add_all(gateway, ids)
+        _show(gateway.send("GET", PATH), as_json)
+    for message in rejected:
+        click.echo(f"{'skipped' if from_opencode else 'not added'}: {escape(message)}", err=True)
+    if rejected and not from_opencode:
+        raise click.ClickException(f"{len(rejected)} of {len(ids)} could not be added")
 
 
-def _place(id: str) -> str:
-    return f"{PATH}/{quote(id, safe='')}"
+def _path(id: str) -> str:
+    return f"{PATH}/{url_quote(id, safe='')}"
 
 
-def _show(found: dict[str, Any], as_json: bool) -> None:
+def _list(gateway: GatewayClient) -> FavoriteList:
+    from fleet_runtime.catalog.shapes import FavoriteList
+
+    return gateway.get(PATH, FavoriteList)
+
+
+def _show(document: bytes, as_json: bool) -> None:
+    """Print the list of a response: as it is, or as lines for people."""
+    import msgspec
+
+    from fleet_runtime.catalog.shapes import FavoriteList
+    from fleet_runtime.commands.json_output import show_json
+
     if as_json:
-        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        show_json(document)
         return
-    if not found["favorites"]:
+    items = msgspec.json.decode(document, type=FavoriteList).favorites
+    if not items:
         click.echo("no favorites", err=True)
-    width = max((len(item["id"]) for item in found["favorites"]), default=0)
-    for number, item in enumerate(found["favorites"], 1):
-        reason = "" if item["available"] else f"  {item['reason']}"
-        click.echo(f"{number:>3}  {item['id']:<{width if reason else 0}}{reason}")
+    ids = [escape(item.id) for item in items]
+    width = max(map(len, ids), default=0)
+    for number, (id, item) in enumerate(zip(ids, items, strict=True), 1):
+        reason = "" if item.available else f"  {item.reason}"
+        click.echo(f"{number:>3}  {id:<{width if reason else 0}}{reason}")
 
 
-def _rearrange(gateway: GatewayClient, arranged: Callable[[list[str]], list[str]]) -> Any:
-    """Replace the list by what `arranged` makes of it, anew where somebody else changed it meanwhile."""
+def _reorder(gateway: GatewayClient, order: Callable[[list[str]], list[str]]) -> bytes:
+    """Replace the list by what `order` makes of it, again if somebody else changed it meanwhile."""
     for left in reversed(range(TRIES)):
-        found = gateway.get(PATH)
-        ids = arranged([item["id"] for item in found["favorites"]])
-        headers = {"if-match": f'"{found["version"]}"'}
+        found = _list(gateway)
+        body = json.dumps({"favorites": order([item.id for item in found.favorites])}).encode()
         try:
-            return gateway.request("PUT", PATH, json={"favorites": ids}, headers=headers).json()
-        except GatewayResponseError as refusal:
-            if refusal.code != "version_conflict" or not left:
+            return gateway.send("PUT", PATH, body, if_match=f'"{found.version}"')
+        except GatewayResponseError as error:
+            if error.code != "version_conflict" or not left:
                 raise
     raise AssertionError("the last try returns or raises")
 
 
 def _add_all(gateway: GatewayClient, ids: list[str]) -> list[str]:
-    """Add each; what was said of those that mean nothing to the gateway."""
-    refused = []
+    """Add each; return the gateway's message for each that is not a model."""
+    rejected = []
     for id in ids:
         try:
-            gateway.request("PUT", _place(id))
-        except GatewayResponseError as refusal:
-            if refusal.status not in (400, 404):
+            gateway.send("PUT", _path(id))
+        except GatewayResponseError as error:
+            if error.status not in (400, 404):
                 raise
-            refused.append(refusal.message)
-    return refused
+            rejected.append(error.message)
+    return rejected
 
 
 def _read_ids(file: Path) -> list[str]:
-    """The ids of a file that `export` wrote, of an answer of the API, or of a plain list."""
+    """Return the ids of a file that `export` wrote, of a response of the API, or of a plain list."""
     try:
         with click.open_file(str(file), encoding="utf-8") as source:
             content = json.load(source)
@@ -203,11 +213,11 @@ def _read_ids(file: Path) -> list[str]:
         raise click.ClickException(f"'{file}' is not JSON: {error}") from None
     entries = content.get("favorites") if isinstance(content, dict) else content
     if not isinstance(entries, list):
-        raise click.ClickException(f"'{file}' holds no list of favorites")
+        raise click.ClickException(f"'{file}' does not have a list of favorites")
     found = [entry.get("id") if isinstance(entry, dict) else entry for entry in entries]
     ids = [id for id in found if isinstance(id, str) and id]
     if len(ids) != len(found):
-        raise click.ClickException(f"'{file}' holds favorites without an id")
+        raise click.ClickException(f"'{file}' has favorites without an id")
     return ids
 
 
@@ -222,13 +232,13 @@ def _read_opencode(path: Path) -> dict[str, Any]:
 
 def _add_to_opencode(path: Path, ids: list[str]) -> None:
     try:
-        held = read_model_file(path)
-        merged = with_favorites(held, ids)
-        added = len(merged["favorite"]) - len(held.get("favorite", []))
+        present = read_model_file(path)
+        merged = with_favorites(present, ids)
+        added = len(merged["favorite"]) - len(present.get("favorite", []))
         if added:
             write_model_file(path, merged)
     except OpencodeFileError as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"{added} added to '{path}'", err=True)
     if added:
-        click.echo("an opencode that is running does not see them and may undo this: restart it", err=True)
+        click.echo("a running opencode does not see them and may undo this: restart it", err=True)

@@ -1,18 +1,22 @@
-"""``fleet status``: the machines of a running gateway at a glance."""
+"""``fleet status``: the providers of a running gateway at a glance."""
 
 from __future__ import annotations
 
-import json
 import time
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-from fleet_runtime.client import GatewayClient, gateway_command, url_option
+from fleet_runtime.client import GatewayClient, open_gateway, url_option
+from fleet_runtime.text import escape
+
+if TYPE_CHECKING:
+    from fleet_runtime.api.shapes import FleetStatus, ProviderReport
 
 COLORS = {"online": "green", "unknown": "cyan", "degraded": "yellow", "disabled": "bright_black"}
-COLUMNS = ("machine", "status", "since", "models", "loaded", "latency", "in flight", "last error")
+COLUMNS = ("provider", "status", "since", "models", "loaded", "latency", "in flight", "last error")
+STATUS_COLUMN = COLUMNS.index("status")
 CLEAR = "\x1b[2J\x1b[H"
 
 
@@ -25,60 +29,76 @@ Example:
   fleet status --json | jq '.providers[] | select(.status != "online")'
 
 \b
-Exit codes: 0 fine, 1 refused, 2 usage, 4 no gateway answers.
+Exit codes: 0 success, 1 rejected, 2 usage error, 4 the gateway did not respond.
 """
 )
 @url_option
-@click.option("--watch", is_flag=True, help="Show it anew every second, until Ctrl-C.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON, as `GET /api/fleet` has it.")
+@click.option("--watch", is_flag=True, help="Refresh it every second, until Ctrl-C.")
+@click.option("--json", "as_json", is_flag=True, help="Print the JSON of `GET /api/fleet`.")
 def status(url: str | None, watch: bool, as_json: bool) -> None:
-    """Show every machine: its status and since when, what is loaded, how it answers, what runs on it."""
+    """Show every provider: its status, loaded models, latency and running requests."""
     if watch and as_json:
-        raise click.UsageError("--watch and --json do not go together")
-    with gateway_command(url) as gateway:
-        if watch:
+        raise click.UsageError("--watch and --json exclude each other")
+    with open_gateway(url) as gateway:
+        if as_json:
+            from fleet_runtime.commands.json_output import show_json
+
+            show_json(gateway.send("GET", "/api/fleet"))
+        elif watch:
             _watch(gateway)
-            return
-        fleet = gateway.get("/api/fleet")
-        click.echo(json.dumps(fleet, indent=2, ensure_ascii=False) if as_json else overview(fleet, _now()))
+        else:
+            click.echo(_overview(gateway))
 
 
-def overview(fleet: dict[str, Any], now: datetime) -> str:
-    """The table, and below it what else needs a look."""
-    rows = [_row(provider, now) for provider in fleet["providers"]]
+def overview(fleet: FleetStatus, now: datetime) -> str:
+    """Return the table, and below it what else is wrong."""
+    rows = [_row(provider, now) for provider in fleet.providers]
     widths = [max(len(row[at]) for row in [COLUMNS, *rows]) for at in range(len(COLUMNS))]
-    lines = [_line(COLUMNS, widths)]
-    for row in rows:
-        line = _line(row, widths)
-        lines.append(line.replace(row[1], click.style(row[1], fg=COLORS.get(row[1], "red")), 1))
-    if fleet["refused"]:
-        lines += ["", f"the newest build is refused, the one before it serves: {fleet['refused']}"]
-    if fleet["needs_restart"]:
-        lines += ["", f"changed, and waiting for a restart: {', '.join(fleet['needs_restart'])}"]
-    if fleet["store"]["fault"]:
-        lines += ["", f"favorites are not being saved: {fleet['store']['fault']}"]
+    lines = [
+        _line(COLUMNS, widths),
+        *(_line(row, widths, COLORS.get(row[STATUS_COLUMN], "red")) for row in rows),
+    ]
+    if fleet.refused:
+        rejected = "rejected the newest build; still serving the previous one"
+        lines += ["", f"{rejected}: {escape(fleet.refused)}"]
+    if fleet.needs_restart:
+        lines += ["", f"changed, and waiting for a restart: {', '.join(fleet.needs_restart)}"]
+    if fleet.store.fault:
+        lines += ["", f"favorites are not being saved: {escape(fleet.store.fault)}"]
     return "\n".join(lines)
 
 
-def _row(provider: dict[str, Any], now: datetime) -> tuple[str, ...]:
-    loaded = [*provider["loaded"], *(f"{model} (loading)" for model in provider["loading"])]
-    running = [f"{model} ×{count}" for model, count in provider["in_flight"].items()]
-    waiting = [f"{provider['waiting']} waiting"] if provider["waiting"] else []
-    latency = provider["latency"] if provider["status"] != "offline" else None
-    return (
-        provider["name"],
-        provider["status"],
-        _ago(provider["since"], now),
-        str(provider["models"]),
+def _overview(gateway: GatewayClient) -> str:
+    from fleet_runtime.api.shapes import FleetStatus
+
+    return overview(gateway.get("/api/fleet", FleetStatus), datetime.now(UTC))
+
+
+def _row(provider: ProviderReport, now: datetime) -> tuple[str, ...]:
+    loaded = [*provider.loaded, *(f"{model} (loading)" for model in provider.loading)]
+    running = [f"{model} ×{count}" for model, count in provider.in_flight.items()]
+    waiting = [f"{provider.waiting} waiting"] if provider.waiting else []
+    latency = provider.latency if provider.status != "offline" else None
+    cells = (
+        provider.name,
+        provider.status,
+        _ago(provider.since, now),
+        str(provider.models),
         ", ".join(loaded) or "-",
         "-" if latency is None else f"{latency * 1000:.0f} ms",
         ", ".join(running + waiting) or "-",
-        provider["reason"] or "-",
+        provider.reason or "-",
     )
+    return tuple(escape(cell) for cell in cells)
 
 
-def _line(cells: tuple[str, ...], widths: list[int]) -> str:
-    return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+def _line(cells: tuple[str, ...], widths: list[int], color: str | None = None) -> str:
+    """Return the cells in columns, the status in `color`."""
+    padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]
+    padded[-1] = padded[-1].rstrip()
+    if color is not None:
+        padded[STATUS_COLUMN] = click.style(padded[STATUS_COLUMN], fg=color)
+    return "  ".join(padded)
 
 
 def _ago(moment: str, now: datetime) -> str:
@@ -89,12 +109,7 @@ def _ago(moment: str, now: datetime) -> str:
     return f"{seconds} s"
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 def _watch(gateway: GatewayClient) -> None:
     while True:
-        text = overview(gateway.get("/api/fleet"), _now())
-        click.echo(f"{CLEAR}{text}\n\nCtrl-C ends this")
+        click.echo(f"{CLEAR}{_overview(gateway)}\n\nCtrl-C stops")
         time.sleep(1)

@@ -5,39 +5,58 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
-from shlex import quote
-from typing import Any
+from shlex import quote as shell_quote
+from typing import Any, Literal
+
+import msgspec
 
 from fleet_runtime.dialects.status_reason import StatusReason, reason_remedy, reason_text
-from fleet_runtime.doctor.gateway_checks import DoctorFinding, named, several
+from fleet_runtime.doctor.gateway_checks import SHOWN, DoctorFinding
+from fleet_runtime.text import join_names, join_words, quote
 
-STALE, INVALID = 3, 1
-"""Exit codes of ``fleet build --check``."""
+MAX_PATH = 4096
+
+
+class StaleFile(msgspec.Struct, frozen=True):
+    path: str
+    reason: Literal["missing", "surplus", "edited", "changed"]
+
+
+class Diagnostic(msgspec.Struct, frozen=True):
+    severity: str
+    message: str
+
+
+class BuildCheck(msgspec.Struct, frozen=True):
+    """What the doctor reads of ``fleet build --check --json``; `error` is a failure without a position."""
+
+    status: Literal["current", "stale", "invalid", "incomplete_lock", "failed"]
+    diagnostics: tuple[Diagnostic, ...] = ()
+    stale: tuple[StaleFile, ...] = ()
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
     """The folder of fleet.yaml.
 
-    `snapshot`: the id of what lies in generated/, None where `fault` says why it cannot be served. `checked`
-    is the exit code of ``fleet build --check``, `said` its lines. `unset`: whose keys this environment and
-    these files do not give, and why.
+    `snapshot`: the id of the build in generated/, None if it cannot be served because of `fault`. `missing`:
+    the keys that this environment and these files do not have, and why.
     """
 
     snapshot: str | None
     fault: str | None
-    checked: int
-    said: tuple[str, ...]
-    unset: Mapping[str, StatusReason]
+    check: BuildCheck
+    missing: Mapping[str, StatusReason]
 
 
 @dataclass(frozen=True, slots=True)
 class OpencodeSetup:
-    """opencode here, for which `generated` (a path) was made.
+    """opencode on this computer, and the file `generated` for it.
 
-    `wanted`: the providers in it, `unset`: the environment variables that it refers to and that are not set.
-    `read`: the content of each file that opencode reads, by path, the later over the earlier; a text says
-    why one cannot be read.
+    `wanted`: the providers in that file, `unset`: the environment variables that it refers to and that are
+    not set. `read`: the content of each file that opencode reads, by path, a later one over an earlier one; a
+    text says why a file cannot be read.
     """
 
     installed: bool
@@ -47,32 +66,41 @@ class OpencodeSetup:
     read: Mapping[str, Mapping[str, Any] | str]
 
 
+_STALE = {
+    "missing": "is missing",
+    "surplus": "is no longer generated",
+    "edited": "was changed since the build",
+    "changed": "would change",
+}
+
+
 def file_findings(checkout: Checkout) -> Iterator[DoctorFinding]:
-    """Whether generated/ is whole, and what fleet.yaml and fleet.lock make."""
-    if checkout.checked == STALE:
-        reasons = [line for line in checkout.said if line.startswith("'")]
-        what = f"is not what fleet.yaml and fleet.lock make: {several(reasons)}"
-        yield DoctorFinding("warning", "files", "generated/", what, "`fleet build`")
-    elif checkout.checked:
-        errors = (line.partition(": ")[2] for line in checkout.said if line.startswith("error"))
-        what = f"cannot be built from: {next(errors, 'see the remedy')}"
-        remedy = "`fleet validate`" if checkout.checked == INVALID else "`fleet build --check`"
-        yield DoctorFinding("error", "files", "fleet.yaml", what, remedy)
-    if checkout.fault is not None and checkout.checked != STALE:
-        yield DoctorFinding(
-            "error", "files", "generated/", f"cannot be served: {checkout.fault}", "`fleet build`"
-        )
+    """Judge whether generated/ is complete, and up to date with fleet.yaml and fleet.lock."""
+    check = checkout.check
+    match check.status:
+        case "stale":
+            files = [f"{quote(file.path, MAX_PATH)} {_STALE[file.reason]}" for file in check.stale]
+            what = f"is out of date: {join_words(files, limit=SHOWN)}"
+            yield DoctorFinding("warning", "files", "generated/", what, "`fleet build`")
+        case "invalid" | "incomplete_lock" | "failed":
+            errors = (each.message for each in check.diagnostics if each.severity == "error")
+            what = f"cannot be built: {check.error or next(errors, 'it is invalid')}"
+            remedy = "`fleet validate`" if check.status == "invalid" else "`fleet build --check`"
+            yield DoctorFinding("error", "files", "fleet.yaml", what, remedy)
+    if checkout.fault is not None and check.status != "stale":
+        what = f"cannot be served: {checkout.fault}"
+        yield DoctorFinding("error", "files", "generated/", what, "`fleet build`")
 
 
 def key_findings(checkout: Checkout) -> Iterator[DoctorFinding]:
-    """Keys that a gateway which is started here would lack."""
-    for where, why in checkout.unset.items():
-        what = f"cannot be had here: {reason_text(why)}"
-        yield DoctorFinding("warning", "files", where, what, reason_remedy(why, ""))
+    """Find keys that a gateway which is started here would lack."""
+    for where, reason in checkout.missing.items():
+        what = f"is missing here: {reason_text(reason)}"
+        yield DoctorFinding("warning", "files", where, what, reason_remedy(reason, ""))
 
 
 def opencode_findings(opencode: OpencodeSetup) -> Iterator[DoctorFinding]:
-    """Whether opencode is there, and if so, whether it knows the generated providers as they are."""
+    """Judge whether opencode is installed, and whether it has the generated providers as they are."""
     if not opencode.installed:
         remedy = "`npm install -g opencode-ai`, if it is to be used on this computer"
         yield DoctorFinding("note", "opencode", "opencode", "is not on PATH", remedy)
@@ -82,7 +110,7 @@ def opencode_findings(opencode: OpencodeSetup) -> Iterator[DoctorFinding]:
         yield DoctorFinding("warning", "opencode", f"'{opencode.generated}'", what, f"`export {name}=…`")
     for path, content in opencode.read.items():
         if isinstance(content, str):
-            remedy = "`opencode debug config` says what it makes of it"
+            remedy = "`opencode debug config` shows how opencode reads it"
             yield DoctorFinding("warning", "opencode", f"'{path}'", content, remedy)
     read = {path: content for path, content in opencode.read.items() if not isinstance(content, str)}
     held: dict[str, Any] = reduce(_merged, (content.get("provider") for content in read.values()), {})
@@ -92,32 +120,33 @@ def opencode_findings(opencode: OpencodeSetup) -> Iterator[DoctorFinding]:
         for name, provider in opencode.wanted.items()
         if name in held and not _covers(held[name], provider)
     ]
-    where = f"opencode (which reads {named(list(read)) or 'no file of yours'})"
-    remedy = _way(opencode.generated)
+    files = join_words((quote(path, MAX_PATH) for path in read), limit=SHOWN)
+    where = f"opencode (which reads {files or 'no file of yours'})"
+    remedy = _remedy(opencode.generated)
     if len(lacking) == len(opencode.wanted) and opencode.wanted:
-        what = f"does not know the providers of '{opencode.generated}' when it is started by itself"
+        what = f"does not know the providers of '{opencode.generated}' when it is started on its own"
         yield DoctorFinding("note", "opencode", where, what, remedy)
     elif lacking or others:
-        differ = [f"lacks {named(lacking)}"] if lacking else []
-        differ += [f"has {named(others)} otherwise"] if others else []
+        differ = [f"lacks {join_names(lacking, limit=SHOWN)}"] if lacking else []
+        differ += [f"has {join_names(others, limit=SHOWN)} with other settings"] if others else []
         what = f"does not know the providers as '{opencode.generated}' has them: {' and '.join(differ)}"
         yield DoctorFinding("warning", "opencode", where, what, remedy)
 
 
-def _way(generated: str) -> str:
-    config = "" if generated == "generated/opencode.json" else f" --config {quote(generated)}"
+def _remedy(generated: str) -> str:
+    config = "" if generated == "generated/opencode.json" else f" --config {shell_quote(generated)}"
     return f'`fleet run{config} opencode`, or `eval "$(fleet env{config} opencode)"` first'
 
 
 def _merged(under: Any, over: Any) -> Any:
-    """As opencode merges its files: objects member by member, anything else replaced."""
+    """Return both as opencode merges its files: objects member by member, anything else replaced."""
     if isinstance(under, dict) and isinstance(over, dict):
         return under | {key: _merged(under.get(key), value) for key, value in over.items()}
     return under if over is None else over
 
 
 def _covers(held: Any, wanted: Any) -> bool:
-    """Whether everything wanted is there, whatever else is."""
+    """Return whether `held` has everything that is `wanted`, whatever else it has."""
     if isinstance(held, dict) and isinstance(wanted, dict):
         return all(key in held and _covers(held[key], value) for key, value in wanted.items())
     return bool(held == wanted)

@@ -1,4 +1,4 @@
-"""The gateway's own keys: who may come in, and to what."""
+"""The gateway's own API keys: access to everything, or to some surfaces."""
 
 from __future__ import annotations
 
@@ -18,23 +18,19 @@ _CHALLENGE = ((b"www-authenticate", b"Bearer"),)
 
 @dataclass(frozen=True, slots=True)
 class KeyScope:
-    """What one key opens: everything, or the paths of some surfaces and reads of ``/api`` for them."""
+    """What one key opens: everything, or the paths of some surfaces and ``/api`` for them."""
 
     name: str
     surfaces: frozenset[str] | None
 
-    def opens(self, method: str, path: str, surface: str | None) -> bool:
-        """Whether a request may pass; `surface` is the query's."""
-        if self.surfaces is None:
-            return True
-        first, _, rest = path.removeprefix("/").partition("/")
-        if first == "api":
-            return method in ("GET", "HEAD") and surface in self.surfaces
-        return bool(rest) and first in self.surfaces
+    def require(self, method: str, path: str, surface: str | None) -> None:
+        """Raise `RequestError` (`surface_not_allowed`) unless the key opens `surface`."""
+        if self.surfaces is not None and surface not in self.surfaces:
+            raise request_error("surface_not_allowed", f"this key does not open {method} {path}")
 
 
 class ApiKeys:
-    """The keys of one snapshot, kept as digests; without any, everybody may come in."""
+    """The keys of one snapshot, kept as digests; without any, everybody has access."""
 
     def __init__(self, keys: Iterable[tuple[KeyScope, str]]) -> None:
         self._scopes = [(scope, _digest(key.encode())) for scope, key in keys]
@@ -48,26 +44,41 @@ class ApiKeys:
     def __hash__(self) -> int:
         return hash(tuple(self._scopes))
 
-    def check(self, presented: bytes | None, method: str, path: str, surface: str | None) -> None:
-        """Let a request pass or raise `Refused` (`unauthorized`, `surface_not_allowed`), which says nothing
-        of what lies behind. Every key is compared whole, so that the time taken tells nothing."""
+    def check(self, presented: bytes | None, method: str, path: str) -> KeyScope | None:
+        """Return the scope of the key that a request came with; None if it needs none.
+
+        Raises `RequestError` (`unauthorized`, `surface_not_allowed`), which tells nothing of what is behind.
+        Below ``/api``, each operation checks the surface that it is asked for. Every key is compared in
+        constant time.
+        """
         if not self._scopes or path in OPEN_PATHS:
-            return
+            return None
         digest = _digest(presented or b"")
         matching = [scope for scope, known in self._scopes if hmac.compare_digest(known, digest)]
         if presented is None or not matching:
             message = "a key of this gateway is needed: 'Authorization: Bearer …' or 'x-api-key'"
             raise request_error("unauthorized", message, headers=_CHALLENGE)
-        for scope in matching:
-            if scope.opens(method, path, surface):
-                return
-        raise request_error("surface_not_allowed", f"this key does not open {method} {path}")
+        scope = _merge(matching)
+        first, _, rest = path.removeprefix("/").partition("/")
+        if first != "api":
+            scope.require(method, path, first if rest else None)
+        return scope
+
+
+def _merge(scopes: list[KeyScope]) -> KeyScope:
+    """Return what several names of one key open together."""
+    surfaces: frozenset[str] = frozenset()
+    for scope in scopes:
+        if scope.surfaces is None:
+            return scope
+        surfaces |= scope.surfaces
+    return KeyScope(scopes[0].name, surfaces)
 
 
 def read_keys(
     references: Mapping[str, KeyReference], environ: Mapping[str, str], read: Callable[[str], str]
 ) -> ApiKeys:
-    """All keys, found as `find_key` finds one; raises `KeyUnset` where one cannot be had."""
+    """Return all keys, read as `find_key` reads one; raises `MissingKeyError` if one is missing."""
     keys = []
     for name, reference in references.items():
         key = find_key(reference.env, reference.file, environ, read)

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final, NoReturn, Protocol
-from urllib.parse import parse_qs, unquote_to_bytes
+from urllib.parse import unquote_to_bytes
 
 from fleet_runtime.artifacts.contract import RoutingTable
 from fleet_runtime.catalog.etag import TaggedBody
@@ -17,7 +17,7 @@ from fleet_runtime.errors import ErrorResponse, RequestError, request_error, sug
 from fleet_runtime.proxy.endpoints import Base, Route, Routes
 from fleet_runtime.proxy.exchange import Exchange, ModelResolver, ResponseAbortedError, Send
 from fleet_runtime.proxy.headers import Header, RequestHead
-from fleet_runtime.proxy.json_body import ClientDisconnectedError, Receive, body_too_large, read_body
+from fleet_runtime.proxy.json_body import ClientDisconnectedError, Receive
 from fleet_runtime.proxy.request_record import RequestRecord
 
 Scope = MutableMapping[str, Any]
@@ -104,7 +104,7 @@ class App:
                 await _send_whole(send, 204, allowed, b"")
                 return
             if fleet.keys:
-                fleet.keys.check(head.key, method, path.decode("latin-1"), _surface(scope["query_string"]))
+                scope["fleet.key"] = fleet.keys.check(head.key, method, path.decode("latin-1"))
             if route is not None:
                 _require_method(method, path, ("POST",))
                 await self._proxy(fleet, route, scope, head, cors, receive, send, record)
@@ -117,7 +117,9 @@ class App:
                 found = TaggedBody.of(await _model(fleet, *named))
                 await _send_tagged(send, scope, [*cors, (b"x-request-id", head.request_id)], found)
             elif self._api is not None:
-                await self._pass_to_api(fleet, scope, head, cors, receive, send)
+                await self._api(
+                    scope, receive, _with_headers(send, [*cors, (b"x-request-id", head.request_id)])
+                )
             else:
                 raise request_error("not_found", f"there is nothing at '{path.decode('latin-1')}'")
         except RequestError as refusal:
@@ -180,36 +182,6 @@ class App:
             raise ResponseAbortedError("the gateway stops")
         raise request_error("gateway_stopping", "the gateway stops", headers=[(b"connection", b"close")])
 
-    async def _pass_to_api(
-        self,
-        fleet: RequestBackend,
-        scope: Scope,
-        head: RequestHead,
-        cors: list[Header],
-        receive: Receive,
-        send: Send,
-    ) -> None:
-        """Hand a request to the API, its body bounded, the CORS headers added to its answer."""
-        assert self._api is not None
-        limit = fleet.gateway.limits.body
-        if head.content_length > limit:
-            raise body_too_large(limit)
-        send = _with_headers(send, [*cors, (b"x-request-id", head.request_id)])
-        if scope["method"] in ("POST", "PUT", "PATCH", "DELETE"):
-            try:
-                receive = _replay(await read_body(receive, limit), receive)
-            except ClientDisconnectedError:
-                return
-        await self._api(scope, receive, send)
-
-
-def _surface(query: bytes) -> str | None:
-    """The `surface` that a query names; None where it names none, or several."""
-    if not query:
-        return None
-    named = parse_qs(query.decode("latin-1"), keep_blank_values=True).get("surface", [])
-    return named[0] if len(named) == 1 else None
-
 
 async def _model(fleet: RequestBackend, base: Base, quoted: bytes) -> bytes:
     """The body of ``GET <base>/v1/models/<id>``."""
@@ -230,18 +202,6 @@ def _require_method(method: str, path: bytes, allowed: tuple[str, ...]) -> None:
         headers = [(b"allow", ", ".join(allowed).encode())]
         message = f"{method} is not for '{path.decode('latin-1')}': use {allowed[0]}"
         raise request_error("method_not_allowed", message, headers=headers)
-
-
-def _replay(body: bytes, receive: Receive) -> Receive:
-    """A `receive` that gives the whole body once, then what comes after it."""
-    whole: list[bytes] = [body]
-
-    async def replayed() -> MutableMapping[str, Any]:
-        if whole:
-            return {"type": "http.request", "body": whole.pop(), "more_body": False}
-        return await receive()
-
-    return replayed
 
 
 def _recorded(send: Send, record: RequestRecord) -> Send:
@@ -277,7 +237,7 @@ async def _send_tagged(send: Send, scope: Scope, headers: list[Header], answer: 
     """The answer, or 304 where the client holds it already."""
     held = dict(scope["headers"]).get(b"if-none-match", b"").decode("latin-1")
     headers = [(b"etag", answer.tag.encode()), (b"cache-control", b"no-cache"), *headers]
-    if answer.held(held):
+    if answer.matches(held):
         await _send_whole(send, 304, headers, b"")
     else:
         await _send_json(send, 200, headers, answer.body)

@@ -15,8 +15,10 @@ from fleet_runtime.artifacts.contract import GatewayConfig, ProviderStatus
 from fleet_runtime.artifacts.snapshot import ArtifactError, Snapshot, load_snapshot
 from fleet_runtime.catalog.favorites import FavoritesChange
 from fleet_runtime.dialects.credentials import MissingKeyError
+from fleet_runtime.dialects.status_reason import reason_remedy
 from fleet_runtime.edge.listen_address import CannotServeError, require_keys_beyond_loopback
 from fleet_runtime.event_log import EventLog
+from fleet_runtime.events import FavoritesVersion, SnapshotChange
 from fleet_runtime.gateway.folder_watch import watch_folder
 from fleet_runtime.gateway.live_snapshot import LiveSnapshot, build_live_snapshot
 from fleet_runtime.providers.provider import Provider
@@ -46,6 +48,7 @@ class Service:
     store: Store
     log_lines_dropped: Callable[[], int] = lambda: 0
     refused: str | None = None
+    refused_remedy: str | None = None
     started_at: float = field(default_factory=time.time)
     providers: WeakSet[Provider] = field(default_factory=WeakSet)
     metrics: Metrics = field(init=False)
@@ -72,7 +75,7 @@ class Service:
         events = EventLog()
         snapshot = load_snapshot(folder)
         path = state_path(snapshot.gateway.state, snapshot.root, environ)
-        store = Store(path, lambda version: events.publish("favorites", {"version": version}))
+        store = Store(path, lambda version: events.publish(FavoritesVersion(version=version)))
         live = _start(snapshot, listen, environ, events, store)
         store.open()
         return cls(folder, environ, listen, live, live.gateway, events, store, log_lines_dropped)
@@ -119,12 +122,12 @@ class Service:
         except REFUSALS as error:
             if self.refused != str(error):
                 log.error("rejected the new configuration; still serving the previous one: %s", error)
-            self.refused = str(error)
+            self.refused, self.refused_remedy = str(error), _remedy(error)
             self.metrics.reloaded("refused")
             return self.refused
         if self.refused is not None:
             log.info("the generated folder can be served again")
-        self.refused = None
+        self.refused = self.refused_remedy = None
         self.metrics.reloaded("unchanged" if new is self.live else "loaded")
         if new is not self.live:
             self._swap(new)
@@ -141,7 +144,7 @@ class Service:
             task.cancel()
         self._rename_favorites()
         self._keep(self._closing, asyncio.create_task(old.close(keep=new)))
-        self.events.publish("snapshot", {"snapshot": new.snapshot.id})
+        self.events.publish(SnapshotChange(snapshot=new.snapshot.id))
         log.info("now serving snapshot %s", new.snapshot.id)
 
     def _poll(self, live: LiveSnapshot) -> None:
@@ -160,6 +163,13 @@ class Service:
     def _keep(tasks: set[asyncio.Task[None]], task: asyncio.Task[None]) -> None:
         tasks.add(task)
         task.add_done_callback(tasks.discard)
+
+
+def _remedy(error: Exception) -> str:
+    """Return what to do about a build that cannot be served."""
+    if isinstance(error, MissingKeyError):
+        return reason_remedy(error.reason, "")
+    return "`fleet build`; the gateway then takes it over by itself"
 
 
 def _start(

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from fleet_runtime.artifacts.contract import ModelState, ProviderKind, ProviderStatus, RoutedProvider
 from fleet_runtime.artifacts.polling import poll_interval
@@ -19,6 +19,7 @@ from fleet_runtime.dialects.probe import probe_provider
 from fleet_runtime.dialects.registry import KINDS
 from fleet_runtime.dialects.status_reason import StatusReason, reason_text
 from fleet_runtime.event_log import EventLog
+from fleet_runtime.events import ModelsChange, ProviderChange, StateChange
 from fleet_runtime.providers import probe
 from fleet_runtime.providers.health import ProviderState, after_probe, mark_suspect, next_probe_delay
 from fleet_runtime.providers.model_list import ModelList, merge_model_list
@@ -220,16 +221,18 @@ class Inventory:
             states = _changed_states(before, state)
             few = len(states) <= MAX_NAMED
             for model, now in states.items() if few else ():
-                self.events.publish("state", {"id": f"{name}/{model}", "state": now})
+                self.events.publish(StateChange(id=f"{name}/{model}", state=now))
             if listed is not None and (listed.models != listing.models or not few):
-                self.events.publish("models", _difference(name, listed, listing))
+                self.events.publish(_difference(name, listed, listing))
 
     def _tell(self, name: str, before: ProviderState, state: ProviderState) -> None:
         code = state.reason.code if state.reason is not None else None
         text = reason_text(state.reason) if state.reason is not None else None
         if before.status != state.status or code != (before.reason.code if before.reason else None):
-            change = {"provider": name, "status": state.status, "was": before.status}
-            self.events.publish("provider", change | {"reason": text, "reason_code": code})
+            change = ProviderChange(
+                provider=name, status=state.status, was=before.status, reason=text, reason_code=code
+            )
+            self.events.publish(change)
         if before.status != state.status:
             log.info("provider '%s' is %s%s", name, state.status, f": {text}" if text else "")
         if state.status == "offline" and name in self._feeds:
@@ -255,17 +258,17 @@ def _changed_states(before: ProviderState, after: ProviderState) -> dict[str, Mo
     return {model: state for model, state in now.items() if state != before.states.get(model, "unknown")}
 
 
-def _difference(name: str, before: ModelList, after: ModelList) -> dict[str, Any]:
-    appeared = [id for id in after.models if id not in before.models]
-    vanished = [id for id in before.models if id not in after.models]
-    return {
-        "provider": name,
-        "listed": len(after.models),
-        "appeared": appeared[:MAX_NAMED],
-        "appeared_count": len(appeared),
-        "vanished": vanished[:MAX_NAMED],
-        "vanished_count": len(vanished),
-    }
+def _difference(name: str, before: ModelList, after: ModelList) -> ModelsChange:
+    appeared = tuple(id for id in after.models if id not in before.models)
+    vanished = tuple(id for id in before.models if id not in after.models)
+    return ModelsChange(
+        provider=name,
+        listed=len(after.models),
+        appeared=appeared[:MAX_NAMED],
+        appeared_count=len(appeared),
+        vanished=vanished[:MAX_NAMED],
+        vanished_count=len(vanished),
+    )
 
 
 def _visible(state: ProviderState) -> tuple[object, ...]:

@@ -8,10 +8,11 @@ granting a right is enough.
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import sqlite3
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -94,15 +95,17 @@ class Database:
 
         self._attempt(insert)
 
-    def history(self, provider: str | None, limit: int) -> tuple[StatusChange, ...]:
-        """Return the newest `limit` entries, newest first, of one provider or of all."""
+    def history(self, providers: Collection[str] | None, limit: int) -> tuple[StatusChange, ...]:
+        """Return the newest `limit` entries, newest first, of these providers or of all."""
+        names = None if providers is None else json.dumps(list(providers))
 
         def select(connection: sqlite3.Connection) -> tuple[StatusChange, ...]:
             return read_history(
                 connection,
-                "WHERE ? IS NULL OR provider = ? ORDER BY number DESC LIMIT ?",
-                provider,
-                provider,
+                "WHERE ? IS NULL OR provider IN (SELECT value FROM json_each(?)) "
+                "ORDER BY number DESC LIMIT ?",
+                names,
+                names,
                 limit,
             )
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
 from fleet_runtime.catalog.favorites import Favorites, FavoritesChange
 from fleet_runtime.event_log import Event
+from fleet_runtime.events import ProviderChange
 from fleet_runtime.files import resolve_path
 from fleet_runtime.store.rows import StatusChange
 from fleet_runtime.store.sqlite import Database, StoreUnavailableError
@@ -87,10 +88,13 @@ class Store:
         with contextlib.suppress(StoreUnavailableError):
             await self._in_thread(lambda: self._database.record(entry))
 
-    async def history(self, provider: str | None = None, limit: int = 100) -> tuple[StatusChange, ...]:
-        """Return the newest changes of status, newest first; none if the file cannot be used."""
+    async def history(
+        self, providers: Collection[str] | None = None, limit: int = 100
+    ) -> tuple[StatusChange, ...]:
+        """Return the newest changes of status, newest first, of these providers or of all; none if the file
+        cannot be used."""
         try:
-            return await self._in_thread(lambda: self._database.history(provider, limit))
+            return await self._in_thread(lambda: self._database.history(providers, limit))
         except StoreUnavailableError:
             return ()
 
@@ -134,6 +138,6 @@ class Store:
 async def keep_history(store: Store, events: AsyncIterator[Event], clock: Callable[[], float]) -> None:
     """Record every change of status, or of the kind of its reason, among `events`, until cancelled."""
     async for event in events:
-        if event.topic == "provider":
-            data = event.data
-            await store.record_status(data["provider"], data["status"], data["reason"], clock())
+        change = event.data
+        if isinstance(change, ProviderChange):
+            await store.record_status(change.provider, change.status, change.reason, clock())

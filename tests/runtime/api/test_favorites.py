@@ -156,7 +156,7 @@ def test_a_thousand_favorites_are_kept_and_one_more_is_refused(stack: Stack) -> 
     ids = [f"embedding/m{number}" for number in range(1001)]
     too_many = stack.client.put("/api/favorites", json={"favorites": ids}, headers={"if-match": "*"})
     assert (too_many.status_code, too_many.json()["error"]["code"]) == (400, "invalid_request")
-    assert "at most 1000 items" in too_many.json()["error"]["message"]
+    assert "length <= 1000" in too_many.json()["error"]["message"]
     full = stack.client.put("/api/favorites", json={"favorites": ids[:1000]}, headers={"if-match": "*"})
     assert full.status_code == 200
     refused = put(stack, ids[1000])

@@ -8,13 +8,15 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet_runtime.api.fleet_schemas import PROVIDER_REPORT, FleetStatus, ProviderReport
-from fleet_runtime.api.schemas import FavoriteList, ModelCatalog, Resolution, Roles
+from fleet_runtime.api.examples import EXAMPLES
+from fleet_runtime.api.shapes import FleetStatus, ProviderReport
 from fleet_runtime.artifacts.contract import ModelFacts, RoutedModel, RoutedProvider
+from fleet_runtime.catalog.shapes import FavoriteList, ModelCatalog, ModelResolution, Roles
 from fleet_runtime.doctor.gateway_checks import (
     DoctorFinding,
     GatewayReport,
@@ -24,8 +26,14 @@ from fleet_runtime.doctor.gateway_checks import (
     provider_findings,
     role_findings,
 )
-from fleet_runtime.doctor.local_checks import Checkout, OpencodeSetup, file_findings, opencode_findings
-from fleet_runtime.doctor.opencode_config import relaxed
+from fleet_runtime.doctor.local_checks import (
+    BuildCheck,
+    Checkout,
+    OpencodeSetup,
+    file_findings,
+    opencode_findings,
+)
+from fleet_runtime.opencode import parse_relaxed
 from fleet_runtime.providers.lock_drift import Drift, OtherContext, find_drift
 from tests.support import artifacts
 
@@ -33,7 +41,8 @@ URL = "http://127.0.0.1:8400"
 
 
 def machine(name: str, **more: Any) -> ProviderReport:
-    return ProviderReport.model_validate(PROVIDER_REPORT | {"name": name, "in_flight": {}} | more)
+    example = msgspec.to_builtins(EXAMPLES[ProviderReport])
+    return msgspec.convert(example | {"name": name, "in_flight": {}} | more, ProviderReport)
 
 
 def told(*machines: ProviderReport, skew: float = 0.0, url: str = URL, **fleet: Any) -> GatewayReport:
@@ -41,6 +50,7 @@ def told(*machines: ProviderReport, skew: float = 0.0, url: str = URL, **fleet: 
     fields: dict[str, Any] = {
         "snapshot": "sha256:1",
         "refused": None,
+        "refused_remedy": None,
         "needs_restart": [],
         "store": {"path": "/srv/state.db", "fault": None},
         "started_at": "2026-11-21T20:00:00Z",
@@ -53,12 +63,12 @@ def told(*machines: ProviderReport, skew: float = 0.0, url: str = URL, **fleet: 
     }
     return GatewayReport(
         url=url,
-        fleet=FleetStatus.model_validate(fields | fleet),
+        fleet=msgspec.convert(fields | fleet, FleetStatus),
         skew=skew,
-        catalog=ModelCatalog(snapshot="sha256:1", surface=None, providers=[]),
+        catalog=ModelCatalog(snapshot="sha256:1", surface=None, providers=()),
         roles={None: Roles(surface=None, roles={})},
         choices={},
-        favorites=FavoriteList(version=0, favorites=[]),
+        favorites=FavoriteList(version=0, favorites=()),
     )
 
 
@@ -78,9 +88,9 @@ def test_nothing_is_concluded_from_a_fleet_without_faults() -> None:
 @pytest.mark.parametrize(
     ("more", "severity", "what"),
     [
-        ({"refused": "bad hash"}, "error", "refuses the newest build"),
+        ({"refused": "bad hash"}, "error", "rejected the newest build"),
         ({"snapshot": "sha256:2"}, "warning", "serves another build"),
-        ({"needs_restart": ["listen", "state"]}, "warning", "'gateway.listen', 'gateway.state'"),
+        ({"needs_restart": ["listen", "state"]}, "warning", "'gateway.listen' and 'gateway.state'"),
         ({"store": {"path": "/srv/s.db", "fault": "the disk is full"}}, "error", "the disk is full"),
         ({"skew": 7.2}, "warning", "7 s ahead of"),
         ({"skew": -61.0}, "warning", "61 s behind"),
@@ -94,9 +104,10 @@ def test_a_fault_of_the_gateway_is_one_finding(more: Mapping[str, Any], severity
     assert what in finding.what
 
 
-def test_a_build_that_is_refused_for_want_of_a_key_is_not_mended_by_building() -> None:
-    [finding] = whole(told(machine("desk"), refused="environment variable 'LAPTOP_KEY' is not set"))
-    assert finding.remedy.startswith("`export LAPTOP_KEY=…`")
+def test_the_remedy_for_a_rejected_build_is_the_gateway_s() -> None:
+    remedy = "`export LAPTOP_KEY=…` where `fleet serve` is started"
+    [finding] = whole(told(machine("desk"), refused="a key is not set", refused_remedy=remedy))
+    assert finding.remedy == remedy
 
 
 def test_a_gateway_behind_tls_may_listen_anywhere() -> None:
@@ -106,9 +117,9 @@ def test_a_gateway_behind_tls_may_listen_anywhere() -> None:
 @pytest.mark.parametrize(
     ("more", "severity", "what"),
     [
-        ({"status": "unknown"}, "note", "has not been looked at yet"),
+        ({"status": "unknown"}, "note", "has not been probed yet"),
         ({"status": "degraded", "reason": "loading"}, "warning", "is degraded: loading"),
-        ({"reason": "did not respond to '/models' within 2 s"}, "warning", "still taken for online"),
+        ({"reason": "did not respond to '/models' within 2 s"}, "warning", "still counts as online"),
         (
             {"status": "degraded", "reason_code": "sidecar_unreachable", "sidecar": "down"},
             "error",
@@ -156,11 +167,11 @@ def test_a_role_that_surfaces_share_is_told_once() -> None:
     own = {"task": roles["task"] | {"candidates": ["nas/m", "nas/n"]}}
     fleet = told(machine("desk"))
     given = {
-        None: Roles.model_validate({"surface": None, "roles": roles}),
-        "boochat": Roles.model_validate({"surface": "boochat", "roles": roles}),
-        "arena": Roles.model_validate({"surface": "arena", "roles": own}),
+        None: msgspec.convert({"surface": None, "roles": roles}, Roles),
+        "boochat": msgspec.convert({"surface": "boochat", "roles": roles}, Roles),
+        "arena": msgspec.convert({"surface": "arena", "roles": own}, Roles),
     }
-    choices = {id: Resolution.model_validate(away) for id in ("nas/m", "nas/n")}
+    choices = {id: msgspec.convert(away, ModelResolution) for id in ("nas/m", "nas/n")}
     asked = GatewayReport(fleet.url, fleet.fleet, 0.0, fleet.catalog, given, choices, fleet.favorites)
     assert [finding.where for finding in role_findings(asked)] == [
         "role 'task'",
@@ -228,14 +239,15 @@ def test_drift_is_what_appeared_what_vanished_and_contexts_that_are_known_better
     )
 
 
-def test_a_damaged_folder_is_told_even_where_the_build_check_cannot_say_so() -> None:
-    checkout = Checkout(None, "manifest.json is missing", 0, (), {})
+def test_a_damaged_folder_is_a_finding_even_if_the_build_is_current() -> None:
+    checkout = Checkout(None, "manifest.json is missing", BuildCheck(status="current"), {})
     assert [(each.severity, each.where) for each in file_findings(checkout)] == [("error", "generated/")]
 
 
-def test_a_check_that_fails_otherwise_is_told() -> None:
-    [finding] = file_findings(Checkout("sha256:1", None, 70, ("error: this is a bug",), {}))
-    assert (finding.what, finding.remedy) == ("cannot be built from: this is a bug", "`fleet build --check`")
+def test_a_check_that_fails_otherwise_is_a_finding() -> None:
+    check = BuildCheck(status="failed", error="the disk is full")
+    [finding] = file_findings(Checkout("sha256:1", None, check, {}))
+    assert (finding.what, finding.remedy) == ("cannot be built: the disk is full", "`fleet build --check`")
 
 
 PROVIDERS: dict[str, Any] = {"desk": {"options": {"baseURL": URL}, "models": {"m": {"id": "desk/m"}}}}
@@ -279,11 +291,11 @@ JSON = st.recursive(
 @given(JSON, st.integers(0, 4))
 def test_comments_and_trailing_commas_do_not_change_what_is_read(value: Any, indent: int) -> None:
     text = json.dumps(value, indent=indent, ensure_ascii=False)
-    assert relaxed(text) == value
-    assert relaxed(f'// {text.splitlines()[0]} "\n[1, /* , ] */ {text}, // }}\n]\n')[1] == value
+    assert parse_relaxed(text) == value
+    assert parse_relaxed(f'// {text.splitlines()[0]} "\n[1, /* , ] */ {text}, // }}\n]\n')[1] == value
 
 
 @given(st.text(max_size=40))
 def test_anything_else_is_refused_in_one_way(text: str) -> None:
     with contextlib.suppress(ValueError):
-        relaxed(text)
+        parse_relaxed(text)

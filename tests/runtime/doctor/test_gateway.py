@@ -84,7 +84,7 @@ def test_nothing_is_found_in_a_healthy_fleet(healthy: Stack, computer: Computer)
     assert (found.findings, found.code) == ([], 0)
     told = computer.run(healthy.folder, OPENCODE_CONFIG=generated(healthy))
     assert (told.returncode, told.stderr) == (0, "")
-    assert told.stdout == "nothing is wrong: 3 machines, 4 models, 3 favorites\n"
+    assert told.stdout == "nothing is wrong: 3 providers, 4 models, 3 favorites\n"
 
 
 def test_nothing_is_found_from_a_folder_without_a_fleet_yaml(
@@ -122,7 +122,7 @@ def test_opencode_with_an_old_copy_of_the_providers_is_found(healthy: Stack, com
     found = computer.diagnose(healthy.folder)
     [(severity, what)] = found.of(f"opencode (which reads '{file}')")
     assert (severity, found.code) == ("warning", 1)
-    assert what.endswith("lacks 'nas' and has 'desk' otherwise")
+    assert what.endswith("lacks 'nas' and has 'desk' with other settings")
 
 
 def test_a_configuration_of_opencode_that_cannot_be_read_is_found(
@@ -142,7 +142,7 @@ def test_a_build_that_is_refused_is_found(stack: Stack, computer: Computer) -> N
     found = computer.diagnose(stack.folder)
     [(severity, what)] = found.of(f"gateway '{stack.url}'")
     assert (severity, found.code) == ("error", 1)
-    assert "refuses the newest build" in what
+    assert "rejected the newest build" in what
     assert [severity for severity, _ in found.of("generated/")] == ["warning"]
 
 
@@ -159,7 +159,7 @@ def test_a_fleet_yaml_that_is_not_valid_is_found(checkout: Path, computer: Compu
     config = checkout / "fleet.yaml"
     config.write_text(config.read_text().replace("roles:", "rolls:"))
     found = computer.diagnose(checkout)
-    told = ("error", "cannot be built from: unknown key 'rolls' in the file")
+    told = ("error", "cannot be built: unknown key 'rolls' in the file")
     assert (found.of("fleet.yaml"), found.code) == ([told], 1)
 
 
@@ -172,7 +172,7 @@ def test_a_setting_that_waits_for_a_restart_and_a_folder_that_is_another_are_fou
     assert stack.fleet("build", "--frozen").returncode == 0
     eventually(lambda: stack.client.get("/api/fleet").json()["snapshot"] != before)
     found = computer.diagnose(stack.folder)
-    told = "takes the change of 'gateway.state' only when restarted"
+    told = "applies the change of 'gateway.state' only after a restart"
     assert found.of(f"gateway '{stack.url}'") == [("warning", told)]
 
     elsewhere = tmp_path_factory.mktemp("elsewhere")
@@ -193,7 +193,7 @@ def test_a_state_that_cannot_be_written_is_found(tmp_path: Path, computer: Compu
         found = computer.diagnose(tmp_path)
         [(severity, what)] = found.of(f"gateway '{stack.url}'")
     assert (severity, found.code) == ("error", 1)
-    assert what.startswith("cannot keep favorites and history: ")
+    assert what.startswith("cannot save favorites and history: ")
 
 
 def guarded_fleet(machines: SimulationThread, listen: str) -> str:
@@ -214,7 +214,7 @@ def test_a_key_that_is_missing_or_opens_too_little_is_found(tmp_path: Path, comp
             found = computer.diagnose(tmp_path, FLEET_KEY=key)
             [(severity, what)] = found.of(f"gateway '{stack.url}'")
             assert (severity, found.code) == ("error", 1)
-            assert what.startswith("refuses to be asked: ")
+            assert what.startswith("rejects the request: ")
             assert "export FLEET_KEY=" in found.findings[0]["remedy"]
         reads = str(tmp_path / "generated" / "opencode.json")
         found = computer.diagnose(tmp_path, FLEET_KEY="canary-all", OPENCODE_CONFIG=reads)
@@ -235,10 +235,10 @@ def test_without_a_gateway_what_can_be_seen_here_is_told_with_exit_code_4(
     found = computer.diagnose(tmp_path, FLEET_TEST_CHAT="canary-chat")
     [gateway, *others] = found.findings
     assert (found.code, gateway["severity"], gateway["remedy"]) == (4, "error", "`fleet serve`")
-    assert "does not answer" in gateway["what"]
-    all_key = "cannot be had here: environment variable 'FLEET_TEST_KEY' is not set"
+    assert "does not respond (connection refused)" in gateway["what"]
+    all_key = "is missing here: environment variable 'FLEET_TEST_KEY' is not set"
     assert found.of("the gateway's key 'all'") == [("warning", all_key)]
-    cloud_key = "cannot be had here: file 'cloud.key' is empty"
+    cloud_key = "is missing here: file 'cloud.key' is empty"
     assert found.of("the key of provider 'cloud'") == [("warning", cloud_key)]
     assert {each["where"] for each in others} == {
         "the gateway's key 'all'",
@@ -271,7 +271,7 @@ def test_neither_a_fleet_yaml_nor_a_url_is_wrong_usage(tmp_path: Path, computer:
 @pytest.mark.parametrize(
     ("answer", "code", "told"),
     [
-        (b"HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\n\r\n{}", 4, "is not there: "),
+        (b"HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\n\r\n{}", 4, "is not a gateway (HTTP 404)"),
         (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}", 1, "is of another version of fleet"),
     ],
 )
@@ -292,7 +292,7 @@ def test_the_report_groups_findings_and_names_a_remedy_for_each(checkout: Path, 
     assert (told.returncode, told.stderr) == (1, "")
     assert told.stdout.splitlines() == [
         "Files here",
-        "  error    fleet.yaml cannot be built from: unknown key 'rolls' in the file",
+        "  error    fleet.yaml cannot be built: unknown key 'rolls' in the file",
         "           → `fleet validate`",
         "",
         "opencode here",

@@ -87,10 +87,10 @@ def _warnings(stack: Stack, name: str) -> list[str]:
 
 
 PREPARED = [
-    ("error", "provider 'desk'", "has a sidecar that does not answer"),
-    ("warning", "provider 'desk'", "lists 'nas/llama3', which by itself means a model of 'nas'"),
+    ("error", "provider 'desk'", "has a sidecar that does not respond"),
+    ("warning", "provider 'desk'", "lists 'nas/llama3', which as a bare id means a model of 'nas'"),
     ("error", "provider 'nas'", "has been offline since"),
-    ("error", "provider 'guarded'", "refuses the gateway"),
+    ("error", "provider 'guarded'", "rejects the gateway"),
     ("warning", "provider 'broken'", "is degraded: '/models' returned 500"),
     ("warning", "provider 'strange'", "configured as 'ollama', but responds like 'vllm'"),
     ("warning", "provider 'strange'", "is skipped: its id holds a control character"),
@@ -104,12 +104,12 @@ PREPARED = [
     (
         "error",
         "role 'dead'",
-        "'nas/llama3': its machine does not answer; 'drifting/one': no machine serves it",
+        "'nas/llama3': its provider does not respond; 'drifting/one': no provider lists it",
     ),
     ("note", "role 'second'", "uses 'strange/m', a later choice than 'nas/llama3'"),
-    ("warning", "role 'stale'", "names 'drifting/one', which no machine serves any more"),
-    ("error", "role 'default' of surface 'arena'", "'nas/llama3': its machine does not answer"),
-    ("warning", "favorite 'drifting/one'", "is no longer served by its machine"),
+    ("warning", "role 'stale'", "refers to 'drifting/one', which no provider lists any more"),
+    ("error", "role 'default' of surface 'arena'", "'nas/llama3': its provider does not respond"),
+    ("warning", "favorite 'drifting/one'", "is no longer listed by its provider"),
     ("warning", "favorite 'ghost/spirit'", "'ghost', which is no longer in fleet.yaml"),
 ]
 

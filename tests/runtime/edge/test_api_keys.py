@@ -64,7 +64,14 @@ TABLE: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
     ("GET", "/api/favorites?surface=boochat"): (401, 401, 200, 200, 200),
     ("GET", "/api/favorites"): (401, 401, 403, 403, 200),
     ("GET", "/api/fleet"): (401, 401, 403, 403, 200),
-    ("PUT", "/api/favorites/a/m?surface=boochat"): (401, 401, 403, 403, 200),
+    ("GET", "/api/fleet?surface=boochat"): (401, 401, 200, 200, 200),
+    ("GET", "/api/fleet/history?surface=boochat"): (401, 401, 200, 200, 200),
+    ("GET", "/api/fleet/a/history?surface=boochat"): (401, 401, 200, 200, 200),
+    ("PUT", "/api/favorites/a/m?surface=boochat"): (401, 401, 200, 200, 200),
+    ("PUT", "/api/favorites/a/m?surface=arena"): (401, 401, 403, 200, 200),
+    ("PUT", "/api/favorites/a/m"): (401, 401, 403, 403, 200),
+    ("PUT", "/api/favorites?surface=boochat"): (401, 401, 403, 403, 400),
+    ("DELETE", "/api/favorites/a/m?surface=boochat"): (401, 401, 200, 200, 200),
     ("DELETE", "/api/favorites/a/m"): (401, 401, 403, 403, 200),
     ("POST", "/api/fleet/a/refresh"): (401, 401, 403, 403, 200),
     ("POST", "/api/reload"): (401, 401, 403, 403, 200),
@@ -153,7 +160,7 @@ def test_the_time_of_a_wrong_key_does_not_tell_how_much_of_it_is_right() -> None
         started = time.perf_counter()
         for _ in range(50):
             with pytest.raises(RequestError):
-                keys.check(presented, "GET", "/v1/models", None)
+                keys.check(presented, "GET", "/v1/models")
         return time.perf_counter() - started
 
     rounds = [(timed(near), timed(far)) for _ in range(400)]

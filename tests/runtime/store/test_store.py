@@ -26,6 +26,7 @@ from fleet_runtime.catalog.favorites import (
     VersionConflictError,
 )
 from fleet_runtime.event_log import EventLog
+from fleet_runtime.events import FavoritesVersion, ProviderChange
 from fleet_runtime.store.schema import MIGRATIONS
 from fleet_runtime.store.sqlite import HISTORY_ROWS
 from fleet_runtime.store.store import StatusChange, Store, StoreUnavailableError, keep_history, state_path
@@ -457,7 +458,7 @@ async def test_the_history_is_newest_first_by_provider_and_bounded(path: Path) -
             await store.record_status("a", "online" if number % 2 else "offline", None, float(number))
         await store.record_status("b", "offline", "it does not answer", 1e6)
         assert await store.history(limit=1) == (StatusChange("b", "offline", "it does not answer", 1e6),)
-        assert [change.at for change in await store.history("a", 2)] == [99.0, 98.0]
+        assert [change.at for change in await store.history(("a",), 2)] == [99.0, 98.0]
     with contextlib.closing(sqlite3.connect(path)) as connection, connection:
         rows = [("old", "online", None, 0.0)] * HISTORY_ROWS
         connection.executemany(
@@ -473,8 +474,10 @@ async def test_the_history_follows_the_events(path: Path) -> None:
     async with opened(path) as store:
         feed = asyncio.ensure_future(keep_history(store, events.follow(), lambda: 5.0))
         await turn()
-        events.publish("provider", {"provider": "a", "status": "offline", "was": "online", "reason": "gone"})
-        events.publish("models", {"provider": "a", "listed": 0})
+        events.publish(
+            ProviderChange(provider="a", status="offline", was="online", reason="gone", reason_code=None)
+        )
+        events.publish(FavoritesVersion(version=1))
         async with asyncio.timeout(5):
             while not (history := await store.history()):
                 await turn()

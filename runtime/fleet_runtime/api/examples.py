@@ -1,0 +1,178 @@
+"""An example of every response, as values of its shape, for readers of the description."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from fleet_runtime.api.shapes import (
+    ContextChange,
+    DriftReport,
+    ErrorBody,
+    ErrorDetail,
+    FavoriteOrder,
+    FleetStatus,
+    Health,
+    History,
+    HistoryEntry,
+    ProviderReport,
+    Ready,
+    Serving,
+    StoreState,
+)
+from fleet_runtime.api_shape import ApiShape
+from fleet_runtime.catalog.shapes import (
+    CatalogModel,
+    CatalogProvider,
+    FavoriteList,
+    FavoriteModel,
+    ModelCatalog,
+    ModelResolution,
+    Picker,
+    RoleResolution,
+    Roles,
+)
+
+SNAPSHOT: Final = "sha256:5f1c0d6e3b2a49788c7d6e5f4a3b2c1d0e9f8a7b6c5d4e3f2a1b0c9d8e7f6a5b"
+TIME: Final = "2026-11-21T20:00:00Z"
+
+_MODEL = CatalogModel(
+    id="sam-desktop/qwen3-8b",
+    provider="sam-desktop",
+    model="qwen3-8b",
+    name="Qwen3 8B",
+    class_="local",
+    via="sidecar",
+    available=True,
+    state="loaded",
+    context=32768,
+    context_source="running",
+    output=8192,
+    tools=True,
+    reasoning=False,
+    input=("text",),
+    purpose="chat",
+    aliases=(),
+    favorite=True,
+)
+_PROVIDER = CatalogProvider(
+    name="sam-desktop",
+    label="sam-desktop",
+    class_="local",
+    kind="llama-swap",
+    status="online",
+    since=TIME,
+    reason=None,
+    models=(_MODEL,),
+)
+_RESOLUTION = ModelResolution(
+    requested="qwen3-8b",
+    id="sam-desktop/qwen3-8b",
+    provider="sam-desktop",
+    model="qwen3-8b",
+    class_="local",
+    rule="bare",
+    fallback=False,
+    available=True,
+    via="sidecar",
+    context=32768,
+    context_source="running",
+)
+_ROLE = RoleResolution(
+    candidates=("sam-desktop/qwen3-8b",),
+    requested="@default",
+    id="sam-desktop/qwen3-8b",
+    provider="sam-desktop",
+    model="qwen3-8b",
+    class_="local",
+    rule="role",
+    fallback=False,
+    available=True,
+    via="sidecar",
+    context=32768,
+    context_source="running",
+)
+_FAVORITE = FavoriteModel(
+    id="embedding/qwen3-8b",
+    provider="embedding",
+    model="qwen3-8b",
+    available=False,
+    reason="provider_offline",
+    orphan=False,
+    added_at=TIME,
+)
+_REPORT = ProviderReport(
+    name="sam-desktop",
+    label="sam-desktop",
+    class_="local",
+    kind="llama-swap",
+    configured_kind="auto",
+    formerly=(),
+    url="http://100.101.41.16:8401",
+    status="online",
+    since=TIME,
+    reason=None,
+    reason_code=None,
+    remedy=None,
+    sidecar="up",
+    polled=True,
+    latency=0.0041,
+    models=12,
+    loaded=("qwen3-8b",),
+    loading=(),
+    in_flight={"qwen3-8b": 1},
+    waiting=0,
+    warnings=(),
+)
+_DRIFT = DriftReport(
+    appeared=("qwen3-32b",),
+    vanished=(),
+    contexts=(ContextChange(model="qwen3-8b", locked=32768, now=16384),),
+)
+_STATUS = FleetStatus(
+    snapshot=SNAPSHOT,
+    refused=None,
+    refused_remedy=None,
+    needs_restart=(),
+    store=StoreState(path="/srv/fleet/.fleet/state.db", fault=None),
+    started_at=TIME,
+    now=TIME,
+    listen="127.0.0.1:8400",
+    default_provider="sam-desktop",
+    surfaces=("arena", "boochat", "boocoder"),
+    drift={"sam-desktop": _DRIFT},
+    providers=(_REPORT,),
+)
+_ENTRY = HistoryEntry(provider="embedding", status="offline", reason="connection refused", at=TIME)
+_ERROR = ErrorDetail(
+    message="provider 'embedding' has no model 'qwen3-8x'",
+    type="invalid_request_error",
+    code="model_not_found",
+    param="model",
+)
+
+EXAMPLES: Final[Mapping[type[ApiShape], ApiShape]] = {
+    type(example): example
+    for example in (
+        _MODEL,
+        _PROVIDER,
+        ModelCatalog(snapshot=SNAPSHOT, surface="boochat", providers=(_PROVIDER,)),
+        Picker(surface="boochat", favorites=(_MODEL,), providers=(_PROVIDER,)),
+        _RESOLUTION,
+        _ROLE,
+        Roles(surface="boochat", roles={"default": _ROLE}),
+        _FAVORITE,
+        FavoriteList(version=7, favorites=(_FAVORITE,)),
+        FavoriteOrder(favorites=("embedding/qwen3-8b",)),
+        _REPORT,
+        _DRIFT,
+        _STATUS,
+        _ENTRY,
+        History(changes=(_ENTRY,)),
+        Serving(snapshot=SNAPSHOT),
+        Ready(snapshot=SNAPSHOT),
+        Health(),
+        ErrorBody(error=_ERROR),
+    )
+}
+"""The example of each shape that a response has or holds."""

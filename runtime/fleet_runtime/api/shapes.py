@@ -1,0 +1,140 @@
+"""The shapes of the fleet's state, its history and the gateway's own responses, as they are sent, described
+and parsed; those of the models are in `catalog.shapes`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from fleet_runtime.api_shape import ApiShape
+from fleet_runtime.artifacts.contract import ProviderClass, ProviderKind, ProviderStatus
+from fleet_runtime.catalog.favorites import MAX_FAVORITES
+from fleet_runtime.dialects.status_reason import ReasonCode
+
+
+class ProviderReport(ApiShape, frozen=True, kw_only=True):
+    """A provider as an operator sees it; `latency` of the last probe in seconds, `in_flight` by model. If its
+    `kind` is not the configured one, the first of `warnings` says so."""
+
+    name: str
+    label: str
+    class_: ProviderClass
+    kind: ProviderKind
+    configured_kind: ProviderKind
+    formerly: tuple[str, ...]
+    url: str
+    status: ProviderStatus
+    since: str
+    reason: str | None
+    reason_code: ReasonCode | None
+    remedy: Annotated[str | None, Meta(description="what to do about the reason")]
+    sidecar: Literal["unknown", "up", "down"] | None
+    polled: bool
+    latency: float | None
+    models: int
+    loaded: tuple[str, ...]
+    loading: tuple[str, ...]
+    in_flight: dict[str, int]
+    waiting: int
+    warnings: tuple[str, ...]
+
+
+class StoreState(ApiShape, frozen=True, kw_only=True):
+    """The state file; `fault` says why nothing can be saved. Both are null in the report of a surface."""
+
+    path: str | None
+    fault: str | None
+
+
+class ContextChange(ApiShape, frozen=True, kw_only=True):
+    """The context of a model in fleet.lock, and its present one."""
+
+    model: str
+    locked: int | None
+    now: int
+
+
+class DriftReport(ApiShape, frozen=True, kw_only=True):
+    """How the list of a provider differs from fleet.lock, in the provider's own ids."""
+
+    appeared: tuple[str, ...]
+    vanished: tuple[str, ...]
+    contexts: tuple[ContextChange, ...]
+
+
+class FleetStatus(ApiShape, frozen=True, kw_only=True):
+    """`refused` says why the newest build was rejected; `needs_restart` which settings wait for a restart."""
+
+    snapshot: str
+    refused: str | None
+    refused_remedy: Annotated[str | None, Meta(description="what to do about the rejected build")]
+    needs_restart: tuple[str, ...]
+    store: StoreState
+    started_at: str
+    now: Annotated[str, Meta(description="the gateway's clock")]
+    listen: Annotated[str, Meta(description="the address since the start")]
+    default_provider: Annotated[str | None, Meta(description="null if the surface may not use it")]
+    surfaces: tuple[str, ...]
+    drift: Annotated[dict[str, DriftReport], Meta(description="the providers that differ from fleet.lock")]
+    providers: tuple[ProviderReport, ...]
+
+
+class HistoryEntry(ApiShape, frozen=True, kw_only=True):
+    """The status of a provider, and the reason for it, from `at` on."""
+
+    provider: str
+    status: ProviderStatus
+    reason: str | None
+    at: str
+
+
+class History(ApiShape, frozen=True, kw_only=True):
+    """Changes of status, the newest first."""
+
+    changes: tuple[HistoryEntry, ...]
+
+
+class Serving(ApiShape, frozen=True, kw_only=True):
+    """The snapshot that serves."""
+
+    snapshot: str
+
+
+class Ready(Serving, frozen=True, kw_only=True):
+    """A snapshot is loaded."""
+
+    status: Literal["ready"] = "ready"
+
+
+class Health(ApiShape, frozen=True, kw_only=True):
+    """The process responds."""
+
+    status: Literal["ok"] = "ok"
+
+
+class FavoriteId(ApiShape, frozen=True, kw_only=True):
+    """A favorite as ``GET /api/favorites`` lists it; only its id counts."""
+
+    id: str
+
+
+class FavoriteOrder(ApiShape, frozen=True, kw_only=True):
+    """The favorites in their new order: ids, or items of ``GET /api/favorites``."""
+
+    favorites: Annotated[tuple[str | FavoriteId, ...], Meta(max_length=MAX_FAVORITES)]
+
+
+class ErrorDetail(ApiShape, frozen=True, kw_only=True):
+    """`code` is for programs, `message` for people; `param` names the parameter that is wrong."""
+
+    message: str
+    type: str
+    code: str
+    param: str | None
+
+
+class ErrorBody(ApiShape, frozen=True, kw_only=True):
+    """An error of the gateway's own, in OpenAI's shape."""
+
+    error: ErrorDetail

@@ -1,0 +1,181 @@
+"""The shapes of the catalog: what the lists, the pickers and the resolution of names are sent, described and
+parsed as, by `/api`, the commands and the doctor alike.
+
+Null means "not known"; contexts and outputs are tokens, times are RFC 3339 in UTC. Keys may be added; those
+that are here stay.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+from msgspec import UNSET, Meta, UnsetType
+
+from fleet_runtime.api_shape import ApiShape
+from fleet_runtime.artifacts.contract import (
+    ContextSource,
+    InputKind,
+    ModelState,
+    ProviderClass,
+    ProviderKind,
+    ProviderStatus,
+    Purpose,
+    Rule,
+    Via,
+)
+
+FavoriteReason: TypeAlias = Literal[
+    "orphan",
+    "provider_offline",
+    "provider_disabled",
+    "model_not_found",
+    "surface_not_allowed",
+    "sidecar_unreachable",
+]
+
+
+class ListedModel(ApiShape, frozen=True, kw_only=True, gc=False):
+    """A model as fleet.yaml and fleet.lock know it."""
+
+    id: Annotated[str, Meta(description="the composite id, `<provider>/<model>`")]
+    provider: str
+    model: Annotated[str, Meta(description="the provider's own id of it")]
+    name: Annotated[str, Meta(description="for people; it tells the provider if others have the same name")]
+    class_: ProviderClass
+    via: Annotated[Via, Meta(description="the way of a chat with it")]
+    context: int | None
+    context_source: ContextSource | None
+    output: int | None
+    tools: bool | None
+    reasoning: bool | None
+    input: tuple[InputKind, ...]
+    purpose: Purpose
+    aliases: Annotated[tuple[str, ...], Meta(description="other ids that the provider takes for it")]
+
+
+class ListedProvider(ApiShape, frozen=True, kw_only=True, gc=False):
+    """A provider with its models as fleet.yaml and fleet.lock know them."""
+
+    name: str
+    label: str
+    class_: ProviderClass
+    models: tuple[ListedModel, ...]
+
+
+class ListedCatalog(ApiShape, frozen=True, kw_only=True, gc=False):
+    """The output of `fleet models --json`."""
+
+    providers: tuple[ListedProvider, ...]
+
+
+class CatalogModel(ListedModel, frozen=True, kw_only=True, gc=False):
+    """A model of a running fleet."""
+
+    available: Annotated[bool, Meta(description="whether a request for it would be sent now")]
+    state: ModelState
+    favorite: bool
+
+
+class CatalogProvider(ApiShape, frozen=True, kw_only=True, gc=False):
+    """A provider with its models; `since`: when its status became what it is."""
+
+    name: str
+    label: str
+    class_: ProviderClass
+    kind: ProviderKind
+    status: ProviderStatus
+    since: str
+    reason: str | None
+    models: tuple[CatalogModel, ...]
+
+
+class ModelCatalog(ApiShape, frozen=True, kw_only=True, gc=False):
+    """The models of a surface by provider, in the order of fleet.yaml."""
+
+    snapshot: str
+    surface: str | None
+    providers: tuple[CatalogProvider, ...]
+
+
+class Picker(ApiShape, frozen=True, kw_only=True, gc=False):
+    """The favorites that can be used now, then every provider; offline ones have no models."""
+
+    surface: str | None
+    favorites: tuple[CatalogModel, ...]
+    providers: tuple[CatalogProvider, ...]
+
+
+class ModelResolution(ApiShape, frozen=True, kw_only=True, gc=False):
+    """What a name means. If a request would be rejected, `available` is false, and `reason` (an error code),
+    `message` and `suggestions` say why and what to try instead."""
+
+    requested: str
+    id: str | None
+    provider: str | None
+    model: str | None
+    class_: ProviderClass | None
+    rule: Rule
+    fallback: Annotated[bool, Meta(description="true for a later choice than the one that was requested")]
+    available: bool
+    via: Via | None
+    context: int | None
+    context_source: ContextSource | None
+    reason: str | UnsetType = UNSET
+    message: str | UnsetType = UNSET
+    suggestions: tuple[str, ...] | UnsetType = UNSET
+
+
+class RoleResolution(ModelResolution, frozen=True, kw_only=True, gc=False):
+    """A role: its choices in order, and which one it means now."""
+
+    candidates: tuple[str, ...]
+
+
+class Roles(ApiShape, frozen=True, kw_only=True, gc=False):
+    """The roles of a surface by name."""
+
+    surface: str | None
+    roles: dict[str, RoleResolution]
+
+
+class FavoriteModel(ApiShape, frozen=True, kw_only=True, gc=False):
+    """A favorite; `reason` says why it cannot be used, `orphan` that its provider is not in fleet.yaml."""
+
+    id: str
+    provider: str
+    model: str
+    available: bool
+    reason: FavoriteReason | None
+    orphan: bool
+    added_at: str
+
+
+class FavoriteList(ApiShape, frozen=True, kw_only=True, gc=False):
+    """All favorites in their order; `version` grows by one with every change."""
+
+    version: int
+    favorites: tuple[FavoriteModel, ...]
+
+
+class OpenAIModelMeta(ApiShape, frozen=True, kw_only=True, gc=False):
+    """llama.cpp's own keys."""
+
+    n_ctx: int | None
+
+
+class OpenAIModel(ApiShape, frozen=True, kw_only=True, gc=False):
+    """An item of ``/v1/models``. A context that was only trained is not promised, and left out."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int = 0
+    owned_by: str
+    name: str
+    context_length: int | None
+    purpose: Purpose
+    meta: OpenAIModelMeta
+
+
+class OpenAIModelList(ApiShape, frozen=True, kw_only=True, gc=False):
+    object: Literal["list"] = "list"
+    data: tuple[OpenAIModel, ...]
