@@ -6,12 +6,14 @@ Use these, and no helper of your own, for every text that people read:
 - `count(3, "model")`: ``3 models``; `count(1, "entry", "entries")`: ``1 entry``
 - `join_names(names)`: ``'a', 'b' and 'c'``; `join_words` for words that are not names; `limit=3` cuts either
   to ``'a', 'b', 'c' and 2 more``
+- `escape_json(text)` for a JSON document that is printed: the same characters as JSON's own escapes
 - `escape(text)` for all text that comes from outside (a provider's response, a client's request, a file)
   before it reaches a terminal, a log of CI or a report: ``\x1b[2J`` instead of a cleared screen
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 
 MAX_QUOTED = 60
@@ -27,6 +29,11 @@ def escape(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def escape_json(text: str) -> str:
+    """Return a JSON document with every character that is not visible, except line breaks, escaped."""
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
 
 
 def shorten(text: str, limit: int = MAX_QUOTED) -> str:

@@ -23,12 +23,12 @@ def names(tmp_path: Path, fleet: Fleet) -> Path:
     return tmp_path
 
 
-def answer(fleet: Fleet, *arguments: str) -> dict[str, Any]:
+def resolved(fleet: Fleet, *arguments: str) -> dict[str, Any]:
     data: dict[str, Any] = json.loads(fleet("resolve", "--json", *arguments).out)
     return data
 
 
-def test_models_are_grouped_by_machine(fleet: Fleet, names: Path) -> None:
+def test_models_are_grouped_by_provider(fleet: Fleet, names: Path) -> None:
     ran = fleet("models")
     assert ran.code == 0
     assert ran.out == (
@@ -77,37 +77,34 @@ def test_models_as_json(fleet: Fleet, names: Path) -> None:
 def test_a_name_is_resolved_as_the_gateway_does(
     fleet: Fleet, names: Path, text: str, id: str, rule: str
 ) -> None:
-    data = answer(fleet, text)
+    data = resolved(fleet, text)
     assert (data["requested"], data["id"], data["rule"], data["available"]) == (text, id, rule, True)
 
 
 def test_a_surface_resolves_by_its_own_roles(fleet: Fleet, names: Path) -> None:
-    assert answer(fleet, "@default", "--surface", "desk")["id"] == "sam-desktop/qwen3-coder-30b"
-    assert answer(fleet, "@default", "--surface", "code")["id"] == "embedding/qwen3-4b"
+    assert resolved(fleet, "@default", "--surface", "desk")["id"] == "sam-desktop/qwen3-coder-30b"
+    assert resolved(fleet, "@default", "--surface", "code")["id"] == "embedding/qwen3-4b"
 
 
 def test_an_unknown_bare_id_falls_back_where_the_surface_says_so(fleet: Fleet, names: Path) -> None:
-    fallback = answer(fleet, "gone", "--surface", "everywhere")
+    fallback = resolved(fleet, "gone", "--surface", "everywhere")
     assert (fallback["id"], fallback["fallback"]) == ("embedding/qwen3-4b", True)
-    assert answer(fleet, "gone", "--surface", "desk")["reason"] == "model_not_found"
+    assert resolved(fleet, "gone", "--surface", "desk")["reason"] == "model_not_found"
 
 
-def test_a_fallback_says_who_lacks_what_and_who_answers_instead(fleet: Fleet, names: Path) -> None:
-    told = fleet("resolve", "gone", "--surface", "everywhere").out
-    assert (
-        "  rule     bare: sam-desktop has no 'gone'; the role 'default' of everywhere answers instead\n"
-        in told
-    )
+def test_a_fallback_says_who_lacks_what_and_what_takes_its_place(fleet: Fleet, names: Path) -> None:
+    rule = "bare: sam-desktop does not list 'gone'; the role 'default' of everywhere takes its place"
+    assert f"  rule      {rule}\n" in fleet("resolve", "gone", "--surface", "everywhere").out
 
 
-def test_an_answer_from_an_older_fleet_yaml_is_said_to_be_one(fleet: Fleet, names: Path) -> None:
+def test_a_result_from_an_older_fleet_yaml_has_a_warning(fleet: Fleet, names: Path) -> None:
     config = names / "fleet.yaml"
     assert fleet("resolve", "gone").err == ""
     config.write_text("# only a comment\n" + config.read_text())
     assert fleet("resolve", "gone").err == ""
     config.write_text(config.read_text() + "inventory: {interval: 77}\n")
     changed = fleet("resolve", "gone")
-    assert "warning: 'fleet.yaml' has changed since the last build, which this answer is from" in changed.err
+    assert "warning: 'fleet.yaml' has changed since the last build, which the result is of" in changed.err
     config.write_text("version: 2\n")
     assert "warning: 'fleet.yaml' is invalid now" in fleet("resolve", "gone").err
     assert fleet("resolve", "gone", "--generated", "generated").err == ""
@@ -116,25 +113,25 @@ def test_an_answer_from_an_older_fleet_yaml_is_said_to_be_one(fleet: Fleet, name
 def test_a_name_that_means_nothing_exits_1_with_suggestions(fleet: Fleet, names: Path) -> None:
     ran = fleet("resolve", "embedding/qwen3-9b")
     assert ran.code == 1
-    assert "refused  provider 'embedding' has no model 'qwen3-9b'" in ran.out
-    assert "try      embedding/qwen3-8b" in ran.out
+    assert "rejected  provider 'embedding' has no model 'qwen3-9b'" in ran.out
+    assert "try       embedding/qwen3-8b" in ran.out
 
 
-def test_a_machine_that_a_surface_may_not_use_is_refused(fleet: Fleet, names: Path) -> None:
-    assert answer(fleet, "embedding/qwen3-8b", "--surface", "desk")["reason"] == "surface_not_allowed"
+def test_a_provider_that_a_surface_may_not_use_is_rejected(fleet: Fleet, names: Path) -> None:
+    assert resolved(fleet, "embedding/qwen3-8b", "--surface", "desk")["reason"] == "surface_not_allowed"
 
 
-def test_the_answer_says_machine_way_rule_and_context(fleet: Fleet, tmp_path: Path) -> None:
+def test_the_result_has_provider_way_rule_and_context(fleet: Fleet, tmp_path: Path) -> None:
     shutil.copytree(FLEETS / "sidecar", tmp_path, dirs_exist_ok=True)
     fleet("build", "--frozen")
     assert fleet("resolve", "qwen3-8b").out == (
         "desk/qwen3-8b\n"
-        "  machine  desk (local), http://desk.lan:8401\n"
-        "  via      sidecar\n"
-        "  rule     bare: no provider is named, so the default provider is meant\n"
-        "  context  8192 (listed)\n"
+        "  provider  desk (local), http://desk.lan:8401\n"
+        "  via       sidecar\n"
+        "  rule      bare: no provider is named, so the default provider is meant\n"
+        "  context   8192 (listed)\n"
     )
-    disabled = answer(fleet, "cellar/old")
+    disabled = resolved(fleet, "cellar/old")
     assert (disabled["available"], disabled["reason"]) == (False, "provider_disabled")
 
 

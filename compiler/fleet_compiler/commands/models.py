@@ -2,54 +2,65 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import click
+from msgspec import convert, to_builtins
 
-from fleet_compiler.commands.options import epilog, file_option, fleet_file
-from fleet_compiler.commands.terminal import say
+from fleet_compiler.commands.options import epilog, file_option, fleet_file, json_option
+from fleet_compiler.commands.terminal import say, show_json
 from fleet_compiler.config.model import FleetConfig
 from fleet_compiler.diagnostics.errors import UsageError
 from fleet_compiler.emit.tables import resolve_connections, resolve_fleet, table_path
 from fleet_compiler.load import load_fleet
 from fleet_compiler.lock.entries import current_entries
 from fleet_compiler.lock.lockfile import load_lock
-from fleet_runtime.artifacts.contract import FLEET_TABLE, RoutedModel, RoutedProvider, to_data
-from fleet_runtime.text import join_names
+from fleet_runtime.artifacts.contract import FLEET_TABLE, ProviderConfig, RoutedProvider
+from fleet_runtime.catalog.describe import describe_model
+from fleet_runtime.catalog.display_names import DisplayNames
+from fleet_runtime.catalog.shapes import ListedCatalog, ListedModel, ListedProvider
+from fleet_runtime.text import escape, join_names
 
 
 @click.command(
-    short_help="List all models by machine.",
     epilog=epilog(
         "fleet models",
         "fleet models --surface boochat",
         "fleet models --json | jq '.providers[].models[].id'",
-        exits="0 fine, 1 invalid configuration, 2 usage",
+        exits="0 success, 1 invalid configuration, 2 usage error",
     ),
 )
 @file_option
 @click.option("--surface", help="Only what this surface may use.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON, with everything that is known.")
+@json_option
 def models(file: Path | None, surface: str | None, as_json: bool) -> None:
-    """List the models of fleet.yaml and fleet.lock by machine, under the ids that requests use.
+    """List the models of fleet.yaml and fleet.lock by provider, under the ids that requests use.
 
     Hidden models, which requests reach and lists leave out, are not shown.
     """
     config = fleet_file(file)
     fleet = load_fleet(config).fleet
-    lock = current_entries(load_lock(config.parent / "fleet.lock"), resolve_connections(fleet))
-    table = resolve_fleet(fleet, lock, "..").tables[_table(fleet, surface)]
-    if as_json:
-        click.echo(
-            json.dumps({"providers": [_data(each) for each in table.providers]}, indent=2, ensure_ascii=False)
+    connections = resolve_connections(fleet)
+    lock = current_entries(load_lock(config.parent / "fleet.lock"), connections)
+    tables = resolve_fleet(fleet, lock, "..").tables
+    every = tables[FLEET_TABLE].providers
+    names = DisplayNames({provider.name: provider.label for provider in every})
+    for provider in every:
+        names.update(provider.name, provider.models)
+    configs = {each.name: each for each in connections}
+    catalog = ListedCatalog(
+        providers=tuple(
+            _describe(provider, configs[provider.name], names)
+            for provider in tables[_table(fleet, surface)].providers
         )
+    )
+    if as_json:
+        show_json(to_builtins(catalog))
         return
-    for index, provider in enumerate(table.providers):
+    for index, listed in enumerate(catalog.providers):
         if index:
             click.echo()
-        _print(provider)
+        _print(listed)
 
 
 def _table(fleet: FleetConfig, surface: str | None) -> str:
@@ -60,45 +71,53 @@ def _table(fleet: FleetConfig, surface: str | None) -> str:
     return table_path(surface)
 
 
-def _shown(provider: RoutedProvider) -> dict[str, RoutedModel]:
-    return {id: facts for id, facts in provider.models.items() if not facts.hidden}
+def _describe(provider: RoutedProvider, config: ProviderConfig, names: DisplayNames) -> ListedProvider:
+    """Return the provider with what is known of its models before anybody is asked."""
+    shown = names.of(provider.name)
+    described = (
+        describe_model(
+            provider,
+            config,
+            id,
+            provider.models[id],
+            name=name,
+            available=config.enabled,
+            state="unknown",
+            favorite=False,
+        )
+        for id, name in shown.items()
+    )
+    return ListedProvider(
+        name=provider.name,
+        label=provider.label,
+        class_=provider.class_,
+        models=tuple(convert(model, ListedModel, from_attributes=True) for model in described),
+    )
 
 
-def _data(provider: RoutedProvider) -> dict[str, Any]:
-    return {
-        "name": provider.name,
-        "label": provider.label,
-        "class": provider.class_,
-        "models": [
-            {"id": f"{provider.name}/{id}", "provider": provider.name, "model": id} | to_data(facts)
-            for id, facts in _shown(provider).items()
-        ],
-    }
-
-
-def _print(provider: RoutedProvider) -> None:
+def _print(provider: ListedProvider) -> None:
     label = f" ({provider.label})" if provider.label != provider.name else ""
     cloud = ", cloud" if provider.class_ == "cloud" else ""
-    say(f"{provider.name}{label}{cloud}", bold=True)
-    shown = _shown(provider)
-    if not shown:
+    say(escape(f"{provider.name}{label}{cloud}"), bold=True)
+    if not provider.models:
         click.echo("  no models are known: run `fleet lock`")
-    width = max((len(f"{provider.name}/{id}") for id in shown), default=0)
-    for id, facts in shown.items():
-        click.echo(f"  {f'{provider.name}/{id}':<{width}}  {_facts(facts)}".rstrip())
+    ids = [escape(model.id) for model in provider.models]
+    width = max(map(len, ids), default=0)
+    for id, model in zip(ids, provider.models, strict=True):
+        click.echo(f"  {id:<{width}}  {escape(_facts(model))}".rstrip())
 
 
-def _facts(facts: RoutedModel) -> str:
+def _facts(model: ListedModel) -> str:
     words = []
-    if facts.context is not None:
-        words.append(f"{facts.context} tokens ({facts.context_source})")
-    if facts.purpose not in (None, "chat"):
-        words.append(str(facts.purpose))
-    if facts.tools:
+    if model.context is not None:
+        words.append(f"{model.context} tokens ({model.context_source})")
+    if model.purpose != "chat":
+        words.append(model.purpose)
+    if model.tools:
         words.append("tools")
-    if facts.reasoning:
+    if model.reasoning:
         words.append("reasoning")
-    words += [kind for kind in facts.input or () if kind != "text"]
-    if facts.aliases:
-        words.append(f"also {', '.join(facts.aliases)}")
+    words += [kind for kind in model.input if kind != "text"]
+    if model.aliases:
+        words.append(f"also {', '.join(model.aliases)}")
     return ", ".join(words)

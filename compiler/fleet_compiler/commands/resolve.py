@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
+from msgspec import to_builtins
 
-from fleet_compiler.commands.options import epilog, file_option, fleet_file, generated_option
-from fleet_compiler.commands.terminal import say, warn
+from fleet_compiler.commands.options import epilog, file_option, fleet_file, generated_option, json_option
+from fleet_compiler.commands.terminal import say, show_json, warn
 from fleet_compiler.diagnostics.errors import ConfigError, StaleArtifactsError, UsageError
-from fleet_compiler.diagnostics.text import short
 from fleet_compiler.emit.plan import MANIFEST
 from fleet_compiler.load import load_fleet
 from fleet_compiler.pipeline import model_digest
 from fleet_compiler.project import locate_project
-from fleet_runtime.artifacts.contract import Manifest, ProviderConfig, RoutedModel, RoutingTable
+from fleet_runtime.artifacts.contract import Manifest, RoutedModel, RoutingTable
 from fleet_runtime.artifacts.snapshot import ArtifactError, Snapshot, load_snapshot
-from fleet_runtime.routing.resolver import Resolution, lock_view
-from fleet_runtime.routing.resolver import resolve_model as route
-from fleet_runtime.text import join_names
-
-CHAT = "/v1/chat/completions"
+from fleet_runtime.catalog.describe import describe_resolution
+from fleet_runtime.catalog.shapes import ModelResolution
+from fleet_runtime.providers.health import ProviderState
+from fleet_runtime.providers.model_list import merge_model_list
+from fleet_runtime.routing.resolver import Resolution, View, resolve_model
+from fleet_runtime.text import escape, join_names, quote
 
 RULES = {
     "role": "a role",
@@ -34,23 +32,24 @@ RULES = {
 
 
 @click.command(
-    short_help="Say which machine a model's name means.",
     epilog=epilog(
         "fleet resolve embedding/qwen3-8b",
         "fleet resolve qwen3-8b --surface boochat",
         "fleet resolve @task --json",
-        exits="0 found, 1 no such model (or invalid files), 2 usage, 3 generated files are missing or mixed",
+        exits="0 success, 1 no such model (or invalid files), 2 usage error, 3 generated files are missing "
+        "or damaged",
     ),
 )
 @click.argument("id")
 @file_option
 @generated_option
-@click.option("--surface", help="As a request on this surface means it.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON, in the shape of GET /api/resolve.")
+@click.option("--surface", help="Resolve it as a request on this surface.")
+@json_option
 def resolve(id: str, file: Path | None, generated: Path | None, surface: str | None, as_json: bool) -> None:
-    """Say which machine and model ID means in a chat request, and by which rule.
+    """Show which provider and model ID resolves to in a chat request, and by which rule.
 
-    Answers from generated/ alone, with the gateway's own router; no machine is asked.
+    Reads generated/ only and decides as the gateway does, for providers that list what fleet.lock says; no
+    provider is probed. With --json it prints what `GET /api/resolve` returns.
     """
     config = fleet_file(file) if generated is None or file is not None else None
     folder = generated if generated is not None else locate_project(config or fleet_file(file)).generated
@@ -61,95 +60,78 @@ def resolve(id: str, file: Path | None, generated: Path | None, surface: str | N
     table = snapshot.table(surface)
     if table is None:
         names = join_names(snapshot.gateway.surfaces) or "none"
-        raise UsageError(f"no surface '{surface}' in '{folder}'; there is {names}")
+        raise UsageError(f"no surface {quote(surface or '')} in '{folder}'; there is {names}")
     if config is not None:
         _compare(config, folder)
-    answer = route(table, _view(snapshot, table), id, falls_back=True)
-    connection = snapshot.connections.get(answer.provider or "")
-    facts = _facts(table, answer)
+    resolution = resolve_model(table, locked_view(snapshot), id, falls_back=True)
+    described = describe_resolution(
+        resolution, snapshot.connections.get(resolution.provider or ""), _facts(snapshot, resolution)
+    )
     if as_json:
-        click.echo(json.dumps(_data(answer, connection, facts), indent=2, ensure_ascii=False))
+        show_json(to_builtins(described))
     else:
-        _print(answer, connection, facts, table)
-    if answer.refusal is not None:
+        _print(described, snapshot, table)
+    if not described.available:
         raise click.exceptions.Exit(1)
 
 
+def locked_view(snapshot: Snapshot) -> View:
+    """Return the providers as a gateway sees them that found what fleet.lock says."""
+    return {
+        locked.name: merge_model_list(
+            config,
+            locked,
+            ProviderState(
+                status="unknown" if config.enabled else "disabled",
+                since=0.0,
+                kind=config.kind,
+                good_at=0.0 if locked.models else None,
+            ),
+        ).view
+        for locked in snapshot.fleet.providers
+        for config in (snapshot.connections[locked.name],)
+    }
+
+
 def _compare(config: Path, folder: Path) -> None:
-    """Say so where `folder` was made from another fleet.yaml than there is now."""
+    """Warn if `folder` was built from another fleet.yaml than the present one."""
     built = Manifest.model_validate_json((folder / MANIFEST).read_bytes()).model
     try:
         current = model_digest(load_fleet(config).fleet)
     except ConfigError:
-        warn(f"'{config}' is invalid now; this answer is from the last build: run `fleet validate`")
+        warn(f"'{config}' is invalid now; the result is of the last build: run `fleet validate`")
         return
     if current != built:
-        warn(f"'{config}' has changed since the last build, which this answer is from: run `fleet build`")
+        warn(f"'{config}' has changed since the last build, which the result is of: run `fleet build`")
 
 
-def _view(snapshot: Snapshot, table: RoutingTable) -> dict[str, Any]:
-    """The machines as the lock knows them; those that fleet.yaml switches off are disabled."""
-    return {
-        name: machine if snapshot.connections[name].enabled else replace(machine, status="disabled")
-        for name, machine in lock_view(table).items()
-    }
-
-
-def _why(answer: Resolution, table: RoutingTable) -> str:
-    if not answer.fallback:
-        return RULES[answer.rule]
-    if answer.rule == "role":
-        return f"{RULES['role']}, whose earlier choices are not there"
-    role = f"the role 'default' of {table.surface or 'the fleet'}"
-    return f"{table.default_provider} has no '{short(answer.requested)}'; {role} answers instead"
-
-
-def _facts(table: RoutingTable, answer: Resolution) -> RoutedModel:
-    for provider in table.providers:
-        if provider.name == answer.provider and answer.listed is not None:
-            return provider.models[answer.listed]
+def _facts(snapshot: Snapshot, resolution: Resolution) -> RoutedModel:
+    for provider in snapshot.fleet.providers:
+        if provider.name == resolution.provider and resolution.listed is not None:
+            return provider.models[resolution.listed]
     return RoutedModel()
 
 
-def _via(connection: ProviderConfig | None) -> str | None:
-    if connection is None:
-        return None
-    return "sidecar" if connection.sidecar is not None and CHAT in connection.sidecar.paths else "direct"
+def _why(resolution: ModelResolution, table: RoutingTable) -> str:
+    if not resolution.fallback:
+        return RULES[resolution.rule]
+    if resolution.rule == "role":
+        return f"{RULES['role']}, whose earlier choices cannot be used"
+    role = f"the role 'default' of {table.surface or 'the fleet'}"
+    return f"{table.default_provider} does not list {quote(resolution.requested)}; {role} takes its place"
 
 
-def _data(answer: Resolution, connection: ProviderConfig | None, facts: RoutedModel) -> dict[str, Any]:
-    data: dict[str, Any] = {
-        "requested": answer.requested,
-        "id": answer.id,
-        "provider": answer.provider,
-        "model": answer.model,
-        "class": connection.class_ if connection is not None else None,
-        "rule": answer.rule,
-        "fallback": answer.fallback,
-        "available": answer.available,
-        "via": _via(connection),
-        "context": facts.context,
-        "context_source": facts.context_source,
-    }
-    if answer.refusal is not None:
-        data["reason"] = answer.refusal.code
-        data["message"] = answer.refusal.message
-        data["suggestions"] = list(answer.refusal.suggestions)
-    return data
-
-
-def _print(
-    answer: Resolution, connection: ProviderConfig | None, facts: RoutedModel, table: RoutingTable
-) -> None:
-    say(answer.id or answer.requested, bold=True)
-    if answer.refusal is not None:
-        say(f"  refused  {answer.refusal.message}", fg="red")
-        for suggestion in answer.refusal.suggestions:
-            say(f"  try      {suggestion}")
-    if connection is not None:
-        say(f"  machine  {connection.name} ({connection.class_}), {connection.url}")
-        if answer.refusal is None:
-            say(f"  via      {_via(connection)}")
-    say(f"  rule     {answer.rule}: {_why(answer, table)}")
-    if facts.context is not None:
-        say(f"  context  {facts.context} ({facts.context_source})")
+def _print(resolution: ModelResolution, snapshot: Snapshot, table: RoutingTable) -> None:
+    say(escape(resolution.id or resolution.requested), bold=True)
+    if not resolution.available:
+        say(f"  rejected  {escape(resolution.message or '')}", fg="red")
+        for suggestion in resolution.suggestions or ():
+            say(f"  try       {escape(suggestion)}")
+    if resolution.provider is not None:
+        config = snapshot.connections[resolution.provider]
+        say(f"  provider  {config.name} ({config.class_}), {config.url}")
+        if resolution.available:
+            say(f"  via       {resolution.via}")
+    say(f"  rule      {resolution.rule}: {_why(resolution, table)}")
+    if resolution.context is not None:
+        say(f"  context   {resolution.context} ({resolution.context_source})")

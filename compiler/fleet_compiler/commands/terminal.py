@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fleet_runtime.text import escape
+from fleet_runtime.text import escape, escape_json
 
 if TYPE_CHECKING:
     from fleet_compiler.diagnostics.diagnostic import Diagnostic
@@ -33,8 +33,7 @@ def say(text: str, *, err: bool = False, **style: bool | str) -> None:
 
 def show_json(value: Any) -> None:
     """Print a value as JSON for programs; what is not visible is written as an escape of JSON."""
-    text = json.dumps(value, indent=2, ensure_ascii=False)
-    click.echo("".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text))
+    click.echo(escape_json(json.dumps(value, indent=2, ensure_ascii=False)))
 
 
 def note(text: str) -> None:

@@ -89,7 +89,7 @@ def _summary(report: CollectedReport) -> str:
 def _show_json(report: CollectedReport) -> None:
     import msgspec
 
-    from fleet_runtime.commands.json_output import show_json
+    from fleet_runtime.commands.json_output import show_document
 
     fields = {"url": report.url, "reachable": report.reachable, "findings": report.findings}
-    show_json(msgspec.json.encode(fields))
+    show_document(msgspec.json.encode(fields))

@@ -161,10 +161,10 @@ def _show(document: bytes, as_json: bool) -> None:
     import msgspec
 
     from fleet_runtime.catalog.shapes import FavoriteList
-    from fleet_runtime.commands.json_output import show_json
+    from fleet_runtime.commands.json_output import show_document
 
     if as_json:
-        show_json(document)
+        show_document(document)
         return
     items = msgspec.json.decode(document, type=FavoriteList).favorites
     if not items:

@@ -41,9 +41,9 @@ def status(url: str | None, watch: bool, as_json: bool) -> None:
         raise click.UsageError("--watch and --json exclude each other")
     with open_gateway(url) as gateway:
         if as_json:
-            from fleet_runtime.commands.json_output import show_json
+            from fleet_runtime.commands.json_output import show_document
 
-            show_json(gateway.send("GET", "/api/fleet"))
+            show_document(gateway.send("GET", "/api/fleet"))
         elif watch:
             _watch(gateway)
         else:
