@@ -15,8 +15,8 @@ from fleet_runtime.edge import protocol
 from fleet_runtime.errors import ERROR_KINDS
 from fleet_runtime.events import Topic
 from fleet_runtime.gateway import service
-from fleet_runtime.providers.probe import MAX_LIST_BYTES
-from fleet_runtime.providers.provider import QUEUE_PER_SLOT
+from fleet_runtime.providers.limiter import QUEUE_PER_SLOT
+from fleet_runtime.providers.transport import MAX_LIST_BYTES
 from fleet_runtime.proxy.endpoints import ENDPOINTS, Endpoint
 from fleet_runtime.proxy.request_record import EndReason
 from fleet_runtime.telemetry.metrics import ReloadResult

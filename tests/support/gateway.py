@@ -25,6 +25,7 @@ from fleet_runtime.edge.api_keys import ApiKeys
 from fleet_runtime.edge.app import App, ASGIApp
 from fleet_runtime.edge.host_policy import HostPolicy
 from fleet_runtime.edge.protocol import EdgeProtocol, edge_protocol
+from fleet_runtime.providers.limiter import LimiterPool
 from fleet_runtime.providers.provider import Provider
 from fleet_runtime.proxy.endpoints import Routes
 from fleet_runtime.proxy.request_record import RequestRecord
@@ -143,12 +144,14 @@ async def running_gateway(
     listed = {connection.name: models(MODEL) for connection in connections} | dict(lists or {})
     names = (None, *surfaces)
     tables = [artifacts.table(gateway, surface, listed, **(table or {})) for surface in names]
+    limiters = LimiterPool().limiters(connections)
     machines = {
         connection.name: Provider(
             connection,
             Upstream(connection.url, timeouts=connection.timeouts),
             Upstream(connection.sidecar.url, timeouts=connection.timeouts) if connection.sidecar else None,
             (keys or {}).get(connection.name),
+            limiters.get(connection.name),
         )
         for connection in connections
     }

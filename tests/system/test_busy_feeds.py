@@ -11,7 +11,8 @@ import pytest
 
 from fleet_runtime.artifacts.snapshot import Snapshot
 from fleet_runtime.event_log import EventLog
-from fleet_runtime.providers.inventory import FEED_SPACING, Inventory
+from fleet_runtime.providers.inventory import Inventory
+from fleet_runtime.providers.poller import FEED_SPACING
 from fleet_runtime.providers.provider import Provider
 from fleet_runtime.upstream import Upstream
 from tests.support import artifacts

@@ -22,13 +22,15 @@ def request_details(
 ) -> Generator[ProbeRequest, ProbeResponse, tuple[dict[str, Details], tuple[str, ...]]]:
     """Request the details of the models in `queue`, in that order; return all details, and which models wait.
 
-    At most `MAX_DETAILS`, and none after a request without a response: the server (or the time that the
-    transport allows to a probe) is exhausted. A failed request keeps the facts that were known.
+    At most `MAX_DETAILS`, and none after a request without a response or when the time of the probe is up. A
+    failed request keeps the facts that were known.
     """
     details, models = dict(known), list(queue)
     requested = 0
     for model in models[:MAX_DETAILS]:
         response = yield request(model)
+        if response.reason is not None and response.reason.code == "probe_timeout":
+            break  # the transport did not send it
         requested += 1
         before = details.pop(model, Details())
         if response.status == 200:

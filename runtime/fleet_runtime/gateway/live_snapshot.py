@@ -18,6 +18,7 @@ from fleet_runtime.edge.host_policy import HostPolicy
 from fleet_runtime.event_log import EventLog
 from fleet_runtime.files import MAX_KEY, read_text, resolve_path
 from fleet_runtime.providers.inventory import Inventory
+from fleet_runtime.providers.limiter import ConcurrencyLimiter, LimiterPool
 from fleet_runtime.providers.provider import Provider
 from fleet_runtime.proxy.endpoints import Routes
 from fleet_runtime.routing import resolver as router
@@ -37,6 +38,7 @@ class LiveSnapshot:
     access: HostPolicy
     inventory: Inventory
     catalog: Catalog
+    pool: LimiterPool
     _memo: dict[tuple[str, str | None, bool, str], router.Resolution] = field(default_factory=dict)
     _memo_version: int = -1
 
@@ -76,7 +78,7 @@ class LiveSnapshot:
         """Return what the resolver says, after a fresh probe of the provider if one could change it."""
         resolution = self._decide(table, text, pinned, falls_back, unreachable)
         if resolution.may_be_stale and resolution.provider is not None:
-            await self.probe(resolution.provider)
+            await self.inventory.probe(resolution.provider, self.gateway.inventory.timeout)
             resolution = self._decide(table, text, pinned, falls_back, unreachable)
         return resolution
 
@@ -140,6 +142,8 @@ def build_live_snapshot(
 
     keys = read_keys(snapshot.gateway.keys, environ, read)
     routes, access = Routes(snapshot.tables), HostPolicy(snapshot.gateway)
+    pool = LimiterPool() if previous is None else previous.pool
+    limiters = pool.limiters(snapshot.connections.values())
     providers: dict[str, Provider] = {}
     disabled: dict[str, StatusReason] = {}
     for name, config in snapshot.connections.items():
@@ -152,24 +156,27 @@ def build_live_snapshot(
             disabled[name] = StatusReason("disabled")
         before = None if previous is None else previous.providers.get(name)
         same = before is not None and before.config == config and before.key == key
-        providers[name] = before if same and before else _provider(snapshot, config, key)
+        providers[name] = before if same and before else _provider(snapshot, config, key, limiters.get(name))
     if previous is not None and _same(previous, snapshot, providers, keys):
         return previous
     inventory = Inventory(snapshot, providers, disabled, events)
     if previous is not None:
         inventory.take_over(previous.inventory)
-    return LiveSnapshot(snapshot, providers, keys, routes, access, inventory, Catalog(inventory, favorites))
+    catalog = Catalog(inventory, favorites)
+    return LiveSnapshot(snapshot, providers, keys, routes, access, inventory, catalog, pool)
 
 
 def _same(live: LiveSnapshot, snapshot: Snapshot, providers: Mapping[str, Provider], keys: ApiKeys) -> bool:
     return (live.snapshot.id, live.providers, live.keys) == (snapshot.id, providers, keys)
 
 
-def _provider(snapshot: Snapshot, config: ProviderConfig, key: str | None) -> Provider:
+def _provider(
+    snapshot: Snapshot, config: ProviderConfig, key: str | None, limiter: ConcurrencyLimiter | None
+) -> Provider:
     ca_file = None if config.ca_file is None else str(resolve_path(snapshot.root, config.ca_file))
 
     def upstream(url: str) -> Upstream:
         return Upstream(url, timeouts=config.timeouts, verify=config.verify, ca_file=ca_file)
 
     sidecar = None if config.sidecar is None else upstream(config.sidecar.url)
-    return Provider(config, upstream(config.url), sidecar, key)
+    return Provider(config, upstream(config.url), sidecar, key, limiter)

@@ -1,4 +1,4 @@
-"""What is known of one machine, and how one more look at it changes that. Pure: times are passed in."""
+"""What is known of one provider, and how one more probe of it changes that. Pure: times are passed in."""
 
 from __future__ import annotations
 
@@ -10,16 +10,27 @@ from fleet_runtime.artifacts.contract import ModelFacts, ModelState, ProviderKin
 from fleet_runtime.dialects.observation import Observation
 from fleet_runtime.dialects.status_reason import StatusReason
 
-MAX_BACKOFF_DOUBLINGS = 5
+MAX_DOUBLINGS = 5
+WATCH_SECONDS = 30.0
+WATCH_INTERVAL = 1.0
+"""After a request could not reach a provider, it is probed every second for half a minute."""
+
+CHURN_IDS = 50
+"""A list with more new ids than this, and more new than old ones, is another list."""
+
+SidecarState = Literal["unknown", "up", "down"]
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderState:
-    """One machine as last seen.
+    """One provider as last seen.
 
-    `since`: when `status` became what it is (unix seconds). `models`: the last good list, None where there is
-    none to stand by. `good_at`: when it was got (monotonic seconds), None once its grace is over.
-    `observation`: the last look, for the dialect's next one. `latency`: seconds the last look took.
+    `since`: when `status` became what it is (unix seconds). `models`: the last good list, None if there is
+    none to rely on. `good_at`: when it was read (monotonic seconds), None once its grace is over.
+    `observation`: the last probe's, for the dialect's next one. `latency`: seconds the last probe took.
+    `failures`: failed probes in a row. `missed`: the last probe got no response. `failed_at`: when a request
+    last could not reach it (monotonic), None since the last response. `churn`: how many probes in a row found
+    another list.
     """
 
     status: ProviderStatus
@@ -32,49 +43,65 @@ class ProviderState:
     observation: Observation | None = None
     good_at: float | None = None
     failures: int = 0
+    missed: bool = False
+    failed_at: float | None = None
+    churn: int = 0
     latency: float | None = None
-    sidecar: Literal["unknown", "up", "down"] = "unknown"
+    sidecar: SidecarState = "unknown"
+
+    @property
+    def responsive(self) -> bool:
+        """Whether the last probe and every request since reached it."""
+        return self.failures == 0
+
+    @property
+    def reachable(self) -> bool:
+        """False once a request and a probe have both failed to reach it: the next requests need not try."""
+        return not (self.missed and self.failed_at is not None)
 
 
 def after_probe(
     state: ProviderState,
     seen: Observation,
     *,
-    sidecar: Literal["unknown", "up", "down"],
+    sidecar: SidecarState,
     latency: float,
     grace: float,
     now: float,
     wall: float,
 ) -> ProviderState:
-    """The state after a look that took `latency` seconds and ended at `now` (monotonic) and `wall` (unix).
+    """Return the state after a probe that took `latency` seconds and ended at `now` (monotonic) and `wall`
+    (unix).
 
-    A machine that stops answering, or lists nothing any more, keeps its status and list until `grace` seconds
-    have passed since it last answered well; the reason shows at once.
+    A provider that stops responding, or lists nothing any more, keeps its status and list until `grace`
+    seconds have passed since its last good response; the reason shows at once.
     """
     known = state.observation
     in_grace = state.good_at is not None and now - state.good_at < grace
     emptied = seen.status == "online" and bool(state.models) and not seen.models and in_grace
-    state = replace(state, observation=seen, latency=latency, sidecar=sidecar)
+    missed = seen.status == "offline"
+    failed_at = state.failed_at if missed else None
+    state = replace(
+        state, observation=seen, latency=latency, sidecar=sidecar, missed=missed, failed_at=failed_at
+    )
     if emptied:
         return replace(state, observation=known, failures=state.failures + 1, reason=StatusReason("emptied"))
     if seen.status == "online":
         down = sidecar == "down"
-        return _with_status(
-            replace(
-                state,
-                kind=seen.kind,
-                models=seen.models,
-                states=seen.states,
-                warnings=seen.warnings,
-                good_at=now,
-                failures=0,
-            ),
-            "degraded" if down else "online",
-            StatusReason("sidecar_unreachable") if down else None,
-            wall,
+        good = replace(
+            state,
+            kind=seen.kind,
+            models=seen.models,
+            states=seen.states,
+            warnings=seen.warnings,
+            good_at=now,
+            failures=0,
+            churn=state.churn + 1 if _is_another_list(state.models, seen.models) else 0,
         )
+        reason = StatusReason("sidecar_unreachable") if down else None
+        return _with_status(good, "degraded" if down else "online", reason, wall)
     failed = replace(state, failures=state.failures + 1)
-    if seen.status != "offline":
+    if not missed:
         kept = failed if in_grace else replace(failed, models=None, states={}, good_at=None)
         return _with_status(kept, seen.status, seen.reason, wall)
     if in_grace:
@@ -82,22 +109,35 @@ def after_probe(
     return _with_status(replace(failed, states={}, good_at=None), "offline", seen.reason, wall)
 
 
-def mark_suspect(state: ProviderState, reason: StatusReason) -> ProviderState:
+def mark_suspect(state: ProviderState, reason: StatusReason, now: float) -> ProviderState:
     """Return the state after a request could not reach the provider: no proof that it is offline, but reason
     to probe it. A known reason stays, so that requests do not overwrite what probes found."""
-    return replace(state, failures=max(state.failures, 1), reason=state.reason or reason)
+    failures = max(state.failures, 1)
+    return replace(state, failures=failures, failed_at=now, reason=state.reason or reason)
 
 
 def next_probe_delay(state: ProviderState, *, interval: float, grace: float, now: float) -> float:
-    """Seconds until the next look: the interval, longer for a machine that stays away, and never past
-    the end of its grace period."""
+    """Return the seconds until the next probe.
+
+    That is the interval; a second for a while after a request failed; longer for a provider that stays
+    offline, or whose list is another one at every probe; never past the end of its grace period.
+    """
+    if state.failed_at is not None and now - state.failed_at < WATCH_SECONDS:
+        return min(interval, WATCH_INTERVAL)
     if not state.failures:
-        return interval
+        return interval * 2.0 ** min(max(state.churn - 1, 0), MAX_DOUBLINGS)
     if state.good_at is not None:
         left = state.good_at + grace - now
         return min(interval, left) if left > 0 else interval
-    backoff = interval * 2.0 ** min(state.failures - 1, MAX_BACKOFF_DOUBLINGS)
+    backoff = interval * 2.0 ** min(state.failures - 1, MAX_DOUBLINGS)
     return max(interval, min(backoff, grace))
+
+
+def _is_another_list(before: Mapping[str, ModelFacts] | None, now: Mapping[str, ModelFacts]) -> bool:
+    if before is None:
+        return False
+    new = len(now.keys() - before.keys())
+    return new > CHURN_IDS and 2 * new > len(now)
 
 
 def _with_status(

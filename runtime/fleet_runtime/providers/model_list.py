@@ -1,4 +1,4 @@
-"""What a machine lists now: the lock, what was last seen of it, and fleet.yaml's word, as one list. Pure."""
+"""What a provider lists now: fleet.lock, what was last seen of it, and fleet.yaml as one list. Pure."""
 
 from __future__ import annotations
 
@@ -16,48 +16,49 @@ from fleet_runtime.routing.resolver import ProviderView, admits
 
 @dataclass(frozen=True, slots=True)
 class ModelList:
-    """A machine's models by id, in the order of their ids, and what the router sees of the machine."""
+    """A provider's models by id, in the order of their ids, and what the resolver sees of the provider."""
 
     models: Mapping[str, RoutedModel]
     view: ProviderView
 
 
-def merge_model_list(connection: ProviderConfig, locked: RoutedProvider, state: ProviderState) -> ModelList:
-    """Merge the sources for one machine.
+def merge_model_list(config: ProviderConfig, locked: RoutedProvider, state: ProviderState) -> ModelList:
+    """Merge the sources for one provider.
 
-    The machine's own word and the models that fleet.yaml declares; without a good look to stand by, the
-    lock's list. An id that is not listed is refused only where the list is known to be current.
+    Its own list and the models that fleet.yaml declares; without a good probe to rely on, the lock's list. An
+    id that is not listed is refused only if the list is known to be current.
     """
-    models = dict(locked.models) if state.models is None else _live(connection, locked, state)
-    kind = state.kind if state.kind != "auto" else connection.kind
-    refused = {id: facts for id, facts in models.items() if not _admitted(connection, id)}
+    models = dict(locked.models) if state.models is None else _live(config, locked, state)
+    kind = state.kind if state.kind != "auto" else config.kind
+    refused = {id: facts for id, facts in models.items() if not _admitted(config, id)}
     listed = {id: models[id] for id in sorted(models.keys() - refused.keys())}
     names = {name: id for id, facts in listed.items() for name in (*facts.aliases, *other_names(kind, id))}
     names.update((id, id) for id in listed)
     refused_names = {
         name for id, facts in refused.items() for name in (*facts.aliases, *other_names(kind, id))
     }
-    current = state.good_at is not None or poll_interval(connection, 1.0) is None
+    current = state.good_at is not None or poll_interval(config, 1.0) is None
     view = ProviderView(
         status=state.status,
         names=names,
-        exhaustive=connection.unlisted == "refuse" and current,
-        include=connection.include,
-        responsive=state.failures == 0,
-        exclude=connection.exclude + tuple(escape(name) for name in sorted(refused_names - names.keys())),
+        exhaustive=config.unlisted == "refuse" and current,
+        include=config.include,
+        responsive=state.responsive,
+        reachable=state.reachable,
+        exclude=config.exclude + tuple(escape(name) for name in sorted(refused_names - names.keys())),
     )
     return ModelList(listed, view)
 
 
-def _live(connection: ProviderConfig, locked: RoutedProvider, state: ProviderState) -> dict[str, RoutedModel]:
+def _live(config: ProviderConfig, locked: RoutedProvider, state: ProviderState) -> dict[str, RoutedModel]:
     models = {}
     for id, seen in (state.models or {}).items():
         known = locked.models.get(id, RoutedModel())
-        models[id] = declare(merge(known, seen), connection.declared.get(id))
-    for id, facts in connection.declared.items():
+        models[id] = declare(merge(known, seen), config.declared.get(id))
+    for id, facts in config.declared.items():
         models.setdefault(id, declare(locked.models.get(id, RoutedModel()), facts))
     return models
 
 
-def _admitted(connection: ProviderConfig, id: str) -> bool:
-    return admits(id, connection.include, connection.exclude)
+def _admitted(config: ProviderConfig, id: str) -> bool:
+    return admits(id, config.include, config.exclude)

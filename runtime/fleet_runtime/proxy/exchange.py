@@ -9,7 +9,8 @@ from typing import Any, Final, NoReturn, Protocol
 from fleet_runtime.artifacts.contract import GatewayConfig, ModelState, RoutingTable
 from fleet_runtime.dialects.status_reason import StatusReason
 from fleet_runtime.errors import ErrorResponse, RequestError, request_error, suggest
-from fleet_runtime.providers.provider import Provider, QueueFullError
+from fleet_runtime.providers.limiter import QueueFullError
+from fleet_runtime.providers.provider import Provider
 from fleet_runtime.proxy.endpoints import Route
 from fleet_runtime.proxy.headers import (
     Header,

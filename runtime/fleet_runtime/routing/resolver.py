@@ -30,8 +30,9 @@ class ProviderView:
 
     `names` maps every name the machine answers to (listed ids, declared ids, aliases, tag forms) to the
     listed id. `exhaustive`: the list is known and complete, so that an id outside it is refused. `include`
-    and `exclude` are the globs of fleet.yaml. `responsive`: it answered when it was last asked; one that did
-    not is still there until its grace is over, but a role passes it over.
+    and `exclude` are the globs of fleet.yaml. `responsive`: it responded when it was last probed; one that
+    did not is available until its grace is over, but a role passes it over. `reachable`: False once a request
+    and a probe have both failed to reach it; requests are rejected at once, while lists keep its models.
     """
 
     status: ProviderStatus
@@ -40,6 +41,7 @@ class ProviderView:
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     responsive: bool = True
+    reachable: bool = True
 
     @property
     def available(self) -> bool:
@@ -205,7 +207,7 @@ def _on_machine(
     if machine.status == "disabled":
         message = f"provider '{provider}' of model '{model}' is disabled"
         return replace(answer, listed=listed, refusal=Refusal("provider_disabled", message))
-    if not machine.available:
+    if not (machine.available and machine.reachable):
         message = f"provider '{provider}' of model '{model}' does not answer"
         return replace(answer, listed=listed, refusal=Refusal("provider_unreachable", message))
     if listed is not None:

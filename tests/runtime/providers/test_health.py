@@ -7,7 +7,7 @@ from typing import Literal
 from fleet_runtime.artifacts.contract import ModelFacts
 from fleet_runtime.dialects.observation import Observation
 from fleet_runtime.dialects.status_reason import StatusReason
-from fleet_runtime.providers.health import ProviderState, after_probe, next_probe_delay
+from fleet_runtime.providers.health import ProviderState, after_probe, mark_suspect, next_probe_delay
 
 GRACE = 30.0
 LIST = {"qwen3-8b": ModelFacts(context=8192, context_source="listed")}
@@ -103,3 +103,50 @@ def test_a_list_that_is_suddenly_empty_is_a_glitch_until_the_grace_is_over() -> 
 def test_a_machine_that_never_listed_anything_is_simply_empty() -> None:
     state = seen(NEW, Observation("llama-swap", "online"), 1)
     assert (state.status, state.models, state.reason) == ("online", {}, None)
+
+
+REFUSED = StatusReason("connection_refused")
+
+
+def test_one_failed_request_and_one_failed_probe_make_a_provider_unreachable_in_its_grace() -> None:
+    """Whichever comes first; the list and the status keep their grace."""
+    online = seen(NEW, ONLINE, 1)
+    probed_first = mark_suspect(seen(online, SILENT, 11), REFUSED, 12)
+    asked_first = seen(mark_suspect(online, REFUSED, 10), SILENT, 11)
+    for state in (probed_first, asked_first):
+        assert (state.reachable, state.status, state.models) == (False, "online", LIST)
+        assert seen(state, ONLINE, 13).reachable
+    assert mark_suspect(online, REFUSED, 10).reachable
+    assert seen(online, SILENT, 11).reachable
+
+
+def test_a_provider_that_a_request_could_not_reach_is_probed_every_second_for_half_a_minute() -> None:
+    state = seen(mark_suspect(seen(NEW, ONLINE, 0), REFUSED, 1), SILENT, 2)
+    delays = {at: next_probe_delay(state, interval=10, grace=60, now=at) for at in (2, 15, 30.9, 31.1)}
+    assert list(delays.values()) == [1, 1, 1, 10]
+
+
+def test_requests_do_not_replace_a_reason_that_a_probe_found() -> None:
+    state = seen(seen(NEW, ONLINE, 1), SILENT, 11)
+    assert mark_suspect(state, StatusReason("connect_timeout", seconds=5), 12).reason == SILENT.reason
+
+
+def listing(generation: int, count: int = 2000) -> Observation:
+    return Observation("openai", "online", models={f"{generation}-{i}": ModelFacts() for i in range(count)})
+
+
+def test_a_provider_whose_list_is_another_one_at_every_probe_is_probed_more_slowly() -> None:
+    state, delays = NEW, []
+    for generation in range(8):
+        state = seen(state, listing(generation), generation)
+        delays.append(next_probe_delay(state, interval=10, grace=GRACE, now=generation))
+    assert delays == [10, 10, 20, 40, 80, 160, 320, 320]
+    settled = seen(state, listing(7), 9)
+    assert next_probe_delay(settled, interval=10, grace=GRACE, now=9) == 10
+
+
+def test_a_few_new_models_at_every_probe_are_ordinary() -> None:
+    state = NEW
+    for generation in range(8):
+        state = seen(state, listing(generation, 20), generation)
+    assert state.churn == 0

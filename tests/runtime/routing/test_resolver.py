@@ -234,3 +234,15 @@ def test_a_composite_id_never_means_another_machine_than_it_names(name: str, mod
     answer = ask(f"{name}/{model}", falls_back=True)
     assert answer.provider in (name, None)
     assert not answer.fallback
+
+
+def test_a_provider_that_cannot_be_reached_is_rejected_at_once_and_roles_pass_over_it() -> None:
+    """Within its grace: its status is still online, and lists have its models."""
+    view = lock_view(BOOCHAT)
+    view["embedding"] = replace(view["embedding"], status="online", reachable=False)
+    rejected = ask("embedding/qwen3-8b", view=view)
+    assert rejected.refusal is not None
+    assert (rejected.refusal.code, rejected.may_be_stale) == ("provider_unreachable", False)
+    task = ask("@task", view=view)
+    assert (task.id, task.fallback) == ("sam-desktop/qwen3-4b", True)
+    assert view["embedding"].available

@@ -1,14 +1,15 @@
-"""The gateway's transport for dialects: one bounded request to a machine, over the gateway's own client."""
+"""The gateway's transport for probes: one bounded request to a provider, over the gateway's own client."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
 
-from fleet_runtime.artifacts.contract import ProviderConfig, Timeouts
+from fleet_runtime.artifacts.contract import Timeouts
 from fleet_runtime.dialects.feed import Feed, FeedReader
 from fleet_runtime.dialects.messages import ProbeRequest, ProbeResponse
 from fleet_runtime.dialects.status_reason import ReasonCode, StatusReason
+from fleet_runtime.providers.provider import Provider
 from fleet_runtime.upstream import (
     ConnectError,
     FirstByteTimeoutError,
@@ -25,58 +26,55 @@ FEED_IDLE_SECONDS = 86_400.0
 MAX_LIST_BYTES = 2_000_000
 
 
-async def send_probe_request(
-    upstream: Upstream, connection: ProviderConfig, key: str | None, ask: ProbeRequest, timeout: float
-) -> ProbeResponse:
-    """Make one request of a look; whatever goes wrong within `timeout` seconds becomes an `ProbeResponse`."""
-    base = parse_url(connection.api_base if ask.api else connection.url).path
-    headers = _headers(b"application/json", key)
-    method, body = (b"GET", b"") if ask.body is None else (b"POST", ask.body)
-    if ask.body is not None:
+async def send_probe_request(provider: Provider, request: ProbeRequest, timeout: float) -> ProbeResponse:
+    """Send one request of a probe; whatever goes wrong within `timeout` seconds becomes a `ProbeResponse`."""
+    config, path = provider.config, request.path
+    target = (parse_url(config.api_base if request.api else config.url).path + path).encode()
+    headers = _headers(b"application/json", provider.key)
+    method, body = (b"GET", b"") if request.body is None else (b"POST", request.body)
+    if request.body is not None:
         headers.append((b"content-type", b"application/json"))
     limits = Timeouts(connect=timeout, first_byte=timeout, idle=timeout)
     status = 0
     try:
         async with asyncio.timeout(timeout):
-            response = await upstream.send(method, (base + ask.path).encode(), headers, body, timeouts=limits)
+            response = await provider.upstream.send(method, target, headers, body, timeouts=limits)
             status = response.status
             if 300 <= status < 400:
                 response.abort()
-                return ProbeResponse(status, reason=StatusReason("redirected", ask.path, status))
+                return ProbeResponse(status, reason=StatusReason("redirected", path, status))
             fields = {
                 name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers
             }
             return ProbeResponse(status, fields, await response.read(MAX_LIST_BYTES))
     except TimeoutError:
         code: ReasonCode = "incomplete_response" if status else "no_response"
-        return ProbeResponse(status, reason=StatusReason(code, ask.path, seconds=timeout))
+        return ProbeResponse(status, reason=StatusReason(code, path, seconds=timeout))
     except ConnectError as error:
         return ProbeResponse(0, reason=error.cause)
     except UpstreamError as error:
-        return ProbeResponse(status, reason=_failure(error, ask.path, timeout))
+        return ProbeResponse(status, reason=_failure(error, path, timeout))
 
 
-async def follow_feed(
-    upstream: Upstream, connection: ProviderConfig, key: str | None, feed: Feed, news: Callable[[], None]
-) -> bool:
-    """Call `news` whenever the machine's feed says that a model changed, until the feed ends.
+async def follow_feed(provider: Provider, feed: Feed, news: Callable[[], None]) -> bool:
+    """Call `news` whenever the provider's feed says that a model changed, until the feed ends.
 
-    False where the machine offers no such feed. A machine that falls silent without closing is for the
-    looks to find: the feed itself may rightly be silent for hours.
+    False if the provider has no such feed. One that falls silent without closing is for probes to find: the
+    feed itself may rightly be silent for hours.
     """
-    limits = Timeouts(
-        connect=connection.timeouts.connect, first_byte=FEED_HEAD_SECONDS, idle=FEED_IDLE_SECONDS
-    )
+    upstream, connect = provider.upstream, provider.config.timeouts.connect
+    limits = Timeouts(connect=connect, first_byte=FEED_HEAD_SECONDS, idle=FEED_IDLE_SECONDS)
     target = (upstream.prefix + feed.path).encode()
+    headers = _headers(b"text/event-stream", provider.key)
     reader = FeedReader(feed)
     try:
-        response = await upstream.send(b"GET", target, _headers(b"text/event-stream", key), timeouts=limits)
+        response = await upstream.send(b"GET", target, headers, timeouts=limits)
         try:
             kinds = [value for name, value in response.headers if name.lower() == b"content-type"]
             if response.status != 200 or not kinds or not kinds[0].startswith(b"text/event-stream"):
                 return False
-            while piece := await response.chunk():
-                if reader.matters(piece):
+            while chunk := await response.chunk():
+                if reader.matters(chunk):
                     news()
         finally:
             response.abort()
@@ -86,7 +84,7 @@ async def follow_feed(
 
 
 async def is_reachable(upstream: Upstream, timeout: float) -> bool:
-    """Whether a server answers there at all, whatever it says (a sidecar need not know any path)."""
+    """Return whether a server responds there at all, whatever it says (a sidecar need not know any path)."""
     limits = Timeouts(connect=timeout, first_byte=timeout, idle=timeout)
     try:
         async with asyncio.timeout(timeout):

@@ -1,0 +1,190 @@
+"""Polling one provider: at its own pace, sooner after news or a failed request, never twice at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+
+from fleet_runtime.artifacts.contract import PollSettings
+from fleet_runtime.dialects.feed import Feed
+from fleet_runtime.dialects.messages import ProbeRequest, ProbeResponse
+from fleet_runtime.dialects.observation import Observation, Probe, drive, step
+from fleet_runtime.dialects.probe import probe_provider
+from fleet_runtime.dialects.registry import KINDS
+from fleet_runtime.dialects.status_reason import StatusReason
+from fleet_runtime.providers import transport
+from fleet_runtime.providers.health import ProviderState, SidecarState, after_probe, next_probe_delay
+from fleet_runtime.providers.provider import Provider
+
+PROBE_SPACING = 1.0
+FEED_SPACING = 0.25
+FEED_RETRY_SECONDS = 300.0
+"""Seconds between probes for the sake of requests, for the sake of news, and between attempts at a feed that
+a provider does not have."""
+
+LARGE_RESPONSE = 64_000
+"""Bytes from which on a response is read in a thread, so that requests need not wait for that."""
+
+log = logging.getLogger("fleet.inventory")
+
+
+class Poller:
+    """Keeps the state of `provider` current while `run` runs.
+
+    `interval`: seconds between probes. `read_state` and `publish` are the inventory's: the state now, and a
+    new one in its place.
+    """
+
+    def __init__(
+        self,
+        provider: Provider,
+        interval: float,
+        settings: PollSettings,
+        read_state: Callable[[], ProviderState],
+        publish: Callable[[ProviderState], None],
+    ) -> None:
+        self.provider = provider
+        self.interval = interval
+        self._settings = settings
+        self._state = read_state
+        self._publish = publish
+        self._hurry = asyncio.Event()
+        self._probe: asyncio.Task[None] | None = None
+        self._feed: asyncio.Task[bool] | None = None
+        self._probed_at = float("-inf")
+
+    async def run(self, share: float) -> None:
+        """Probe until cancelled. The first probe comes at once, the second after a `share` of the pause, so
+        that from then on the probes of all providers are spread out."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._poll(share), name=f"poll {self.provider.config.name}")
+            group.create_task(self._follow(), name=f"follow {self.provider.config.name}")
+
+    def hurry(self) -> None:
+        """Probe as soon as the last probe is a second old."""
+        self._hurry.set()
+
+    async def refresh(self) -> None:
+        """Probe now, or join the probe that runs; nothing if the last one has just ended."""
+        if self._probe is not None or time.monotonic() - self._probed_at >= self._spacing():
+            await self._join()
+
+    async def _poll(self, share: float) -> None:
+        while True:
+            self._hurry.clear()
+            await self._join()
+            pause = self._delay() * share
+            share = 1.0
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), pause)
+                await asyncio.sleep(self._probed_at + self._spacing() - time.monotonic())
+
+    def _delay(self) -> float:
+        grace = self._settings.grace
+        return next_probe_delay(self._state(), interval=self.interval, grace=grace, now=time.monotonic())
+
+    def _spacing(self) -> float:
+        """Seconds between probes that somebody else than the clock asks for."""
+        return self._delay() if self._state().churn else PROBE_SPACING
+
+    async def _join(self) -> None:
+        """Wait for the probe that runs, or for a new one; a caller that is cancelled does not end it."""
+        if self._probe is None:
+            name = f"probe {self.provider.config.name}"
+            self._probe = asyncio.create_task(self._probe_now(), name=name)
+            self._probe.add_done_callback(self._ended)
+        await asyncio.shield(self._probe)
+
+    def _ended(self, _: asyncio.Task[None]) -> None:
+        self._probe = None
+
+    async def _probe_now(self) -> None:
+        """Probe, and publish the state that follows.
+
+        Each request may take `timeout` seconds, and after twice that no further one is sent: a probe is over
+        within three timeouts, and the next goes on where it ended.
+        """
+        provider, timeout = self.provider, self._settings.timeout
+        before, started = self._state(), time.monotonic()
+
+        async def send(request: ProbeRequest) -> ProbeResponse:
+            if time.monotonic() - started >= 2 * timeout:
+                return ProbeResponse(0, reason=StatusReason("probe_timeout", seconds=2 * timeout))
+            return await transport.send_probe_request(provider, request, timeout)
+
+        try:
+            seen, sidecar = await asyncio.gather(
+                drive(probe_provider(provider.config.kind, before.observation), send, _take_step),
+                self._probe_sidecar(),
+            )
+        except Exception:
+            log.exception("probing provider '%s' failed", provider.config.name)
+            return
+        finally:
+            self._probed_at = time.monotonic()
+        after = after_probe(
+            self._state(),
+            seen,
+            sidecar=sidecar,
+            latency=self._probed_at - started,
+            grace=self._settings.grace,
+            now=self._probed_at,
+            wall=time.time(),
+        )
+        self._publish(after)
+        if after.status == "offline" and self._feed is not None:
+            self._feed.cancel()
+
+    async def _probe_sidecar(self) -> SidecarState:
+        if self.provider.sidecar is None:
+            return "unknown"
+        up = await transport.is_reachable(self.provider.sidecar, self._settings.timeout)
+        return "up" if up else "down"
+
+    async def _follow(self) -> None:
+        """Probe as soon as the provider itself says that a model changed, if it has a feed that says so.
+
+        Polling goes on meanwhile: only polling notices that a provider has fallen silent.
+        """
+        news = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._probe_when(news), name=f"probe {self.provider.config.name} after news")
+            await self._join()
+            while True:
+                state = self._state()
+                dialect = KINDS.get(state.kind) if state.status in ("online", "degraded") else None
+                feed = None if dialect is None else dialect.feed
+                offered = feed is not None and await self._read_feed(feed, news)
+                if offered:
+                    news.set()
+                none = feed is not None and not offered
+                await asyncio.sleep(FEED_RETRY_SECONDS if none else self._settings.interval)
+
+    async def _read_feed(self, feed: Feed, news: asyncio.Event) -> bool:
+        """Follow a feed to its end, or until the provider is offline; False if it has none."""
+        self._feed = asyncio.create_task(transport.follow_feed(self.provider, feed, news.set))
+        try:
+            await asyncio.wait({self._feed})
+        finally:
+            self._feed.cancel()
+        return self._feed.cancelled() or self._feed.result()
+
+    async def _probe_when(self, news: asyncio.Event) -> None:
+        """Probes for the sake of news keep apart, so that a provider full of news is not probed without
+        pause."""
+        while True:
+            await news.wait()
+            news.clear()
+            if self._probe is not None:
+                await self._join()  # that one may have begun before the news
+            await self._join()
+            await asyncio.sleep(self._delay() if self._state().churn else FEED_SPACING)
+
+
+async def _take_step(probe: Probe, response: ProbeResponse) -> ProbeRequest | Observation:
+    if len(response.body) > LARGE_RESPONSE:
+        return await asyncio.to_thread(step, probe, response)
+    return step(probe, response)
