@@ -109,7 +109,7 @@ def test_a_list_that_flaps_never_empties_the_catalog_nor_touches_a_favorite(stac
 
 def test_a_list_that_is_empty_for_good_is_believed_after_the_grace(stack: Stack) -> None:
     stack.machines.set("attic", list_body=data())
-    eventually(lambda: "lists no models" in (machine(stack, "attic")["reason"] or ""))
+    eventually(lambda: machine(stack, "attic")["reason_code"] == "emptied")
     assert stack.status("attic") == "online"
     eventually(lambda: of_attic(stack) == [], GRACE + 2)
     assert (stack.status("attic"), machine(stack, "attic")["reason"]) == ("online", None)

@@ -9,7 +9,7 @@ from fleet_compiler.config.model import FleetConfig, SurfaceSettings
 from fleet_compiler.diagnostics.diagnostic import Diagnostic, Related
 from fleet_compiler.diagnostics.text import nearest, short
 from fleet_compiler.document.document import Document, YamlPath
-from fleet_runtime.routing.model_id import PROVIDER_NAME, model_id_problem, split_id
+from fleet_runtime.routing.model_id import PROVIDER_NAME, model_id_problem, split_id, without_namespace
 from fleet_runtime.text import join_names
 
 
@@ -127,7 +127,7 @@ def _roles(names: _Names, fleet: FleetConfig, document: Document) -> Iterator[Di
 def _candidate(
     names: _Names, fleet: FleetConfig, text: str, at: YamlPath, document: Document
 ) -> Iterator[Diagnostic]:
-    rest = without_namespace(fleet, text)
+    rest = without_namespace(fleet.namespaces, text)
     if text.startswith("@"):
         message = f"role names another role, '{short(text)}'"
         yield document.diagnostic("F205", message, at, help="write the model ids themselves")
@@ -138,11 +138,6 @@ def _candidate(
     elif fault := model_id_problem(rest, fleet.default_provider):
         message = f"model id '{short(rest)}' {fault}"
         yield document.diagnostic("F204", message, at, help="write the id as the machine lists it")
-
-
-def without_namespace(fleet: FleetConfig, text: str) -> str:
-    head, slash, rest = text.partition("/")
-    return rest if slash and head in fleet.namespaces else text
 
 
 def _surface(
@@ -170,7 +165,7 @@ def _surface_roles(
     present = {old: key for key, provider in fleet.providers.items() for old in provider.formerly}
     for role, candidates in surface.roles.items():
         for index, text in enumerate(candidates):
-            rest = without_namespace(fleet, text)
+            rest = without_namespace(fleet.namespaces, text)
             id = split_id(fleet.aliases.get(rest, rest))
             head = id.provider if id else fleet.default_provider
             provider = present.get(head, head)

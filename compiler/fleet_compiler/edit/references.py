@@ -6,11 +6,10 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from fleet_compiler.checks.references import without_namespace
 from fleet_compiler.config.model import FleetConfig
 from fleet_compiler.document.document import YamlPath
 from fleet_compiler.load import Loaded
-from fleet_runtime.routing.model_id import split_id
+from fleet_runtime.routing.model_id import split_id, without_namespace
 
 ReferenceKind: TypeAlias = Literal["default_provider", "alias", "role", "surface"]
 
@@ -51,19 +50,19 @@ def references_to(loaded: Loaded, names: Collection[str]) -> list[Reference]:
 
 def with_provider(fleet: FleetConfig, text: str, name: str) -> str:
     """Return the id `text`, which spells out a provider, with `name` in that one's place."""
-    rest = without_namespace(fleet, text)
+    rest = without_namespace(fleet.namespaces, text)
     return text.removesuffix(rest) + name + "/" + rest.partition("/")[2]
 
 
 def _provider_of(fleet: FleetConfig, text: str) -> str:
     """Return the provider's name in `text`: before its slash, behind its alias, or the default provider's."""
-    rest = without_namespace(fleet, text)
+    rest = without_namespace(fleet.namespaces, text)
     id = split_id(fleet.aliases.get(rest, rest))
     return id.provider if id is not None else fleet.default_provider
 
 
 def _is_spelled(fleet: FleetConfig, text: str) -> bool:
-    rest = without_namespace(fleet, text)
+    rest = without_namespace(fleet.namespaces, text)
     return "/" in rest and rest not in fleet.aliases
 
 

@@ -1,10 +1,10 @@
 """llama-server, with one model or as a router of several (recorded from llama.cpp commit 0c1e570).
 
 One model: the list, then ``/props``; neither wakes a sleeping server. Router: the list says which models are
-loaded, and with which command line each runs or would run (its keys are not read); a loaded one is asked for
-its properties, always with ``autoload=false``, and only as long as no probe has seen what context it runs
+loaded, and with which command line each runs or would run (its keys are not read); the properties of a loaded
+one are requested, always with ``autoload=false``, and only as long as no probe has seen what context it runs
 with: a request makes a model the last one to be evicted. The router sends nothing but changes of models on
-``/models/sse``, and a llama-server that is no router has no such path.
+``/models/sse``, and a llama-server with one model has no such path.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 ``/upstream/<model>/props`` loads an unloaded model and prolongs a loaded one's time to live. So it is
 requested once after a model was seen to become ready between two probes, and never else. What ``/running``
 says of command lines is not read: it may hold keys. ``/api/events`` double-encodes its ``modelStatus`` data
-and sends logs and more beside it.
+and sends logs and more too.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ def _states(
 
 
 def _listed_states(listing: ModelListResponse) -> dict[str, ModelState]:
-    """Return what the list says of its own models, peers' excluded."""
+    """Return what the list says of the models that run here, without those of peers."""
     models, _ = listing.once(_models)
     return {
         model_of(item): word(mapping(item.get("status")).get("value"), _LISTED) or "unknown"

@@ -18,8 +18,8 @@ from fleet_runtime.dialects.status_reason import StatusReason
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """What the server said of one model when it was asked for just that. `changed`: when the model had
-    changed as of then (a number of the list's own, 0 if it has none); None if the request failed."""
+    """What the server said in response to a request for the details of one model. `changed`: when the model
+    had changed as of then (a number of the list's own, 0 if it has none); None if the request failed."""
 
     facts: ModelFacts = field(default_factory=ModelFacts)
     changed: int | None = 0

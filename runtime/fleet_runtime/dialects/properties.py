@@ -1,4 +1,4 @@
-"""llama-server's ``/props``, which servers that run several of them pass on (llama.cpp, 2026-11)."""
+"""llama-server's ``/props``, which servers that run several of them forward (llama.cpp, 2026-11)."""
 
 from __future__ import annotations
 

@@ -16,6 +16,6 @@ KINDS: Mapping[ProviderKind, Dialect] = {
 
 
 def other_names(kind: ProviderKind, model: str) -> tuple[str, ...]:
-    """Return the names beside its id that a server of this kind takes for a model by a rule of its own."""
+    """Return the other names of a model, next to its id, by the rules of this kind of server."""
     dialect = KINDS.get(kind)
     return dialect.other_names(model) if dialect is not None else ()

@@ -83,7 +83,7 @@ _TEXTS: Mapping[ReasonCode, str] = {
     "not_json": "'{path}' returned {detail} instead of a model list",
     "no_model_list": "'{path}' returned JSON without a model list",
     "too_many_models": "'{path}' returned {count} models, and at most {limit} are read",
-    "emptied": "lists no models at the moment; those listed before are kept",
+    "emptied": "its model list is empty at the moment; the models listed before are kept",
     "sidecar_unreachable": "the sidecar does not respond",
 }
 
@@ -107,7 +107,7 @@ _LISTEN_OLLAMA = (
     "start it with `OLLAMA_HOST=0.0.0.0 ollama serve`: by default only its own computer reaches it"
 )
 _LISTEN_LM_STUDIO = (
-    "turn on 'Serve on Local Network' in LM Studio: by default only its own computer reaches it"
+    "turn on `Serve on Local Network` in LM Studio: by default only its own computer reaches it"
 )
 _DEFAULT_REMEDY = "`curl -i {url}/v1/models` shows what it returns"
 

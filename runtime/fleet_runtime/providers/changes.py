@@ -1,4 +1,4 @@
-"""What a change of a provider is to the readers of events: its status, its list, its models' states. Pure."""
+"""The events of a change of a provider: its status, its list, its models' states. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fleet_runtime.events import ModelsChange, ProviderChange, StateChange
 from fleet_runtime.providers.health import ProviderState
 
 MAX_NAMED = 50
-"""Ids that one event names, and states that are told one by one."""
+"""Ids that one event names, and states that are published one by one."""
 
 Models = Mapping[str, RoutedModel]
 
@@ -25,7 +25,7 @@ def describe_change(
 ) -> Iterator[ProviderChange | StateChange | ModelsChange]:
     """Return the events of a change; `listed` and `lists` are the provider's models before it and now.
 
-    A reason of the same kind is no news, whatever its figures.
+    A reason of the same kind is not a change, whatever its figures.
     """
     code = after.reason.code if after.reason is not None else None
     if before.status != after.status or code != (before.reason.code if before.reason is not None else None):

@@ -27,7 +27,8 @@ log = logging.getLogger("fleet.inventory")
 
 @dataclass(slots=True)
 class Inventory:
-    """States, model lists and router views of the providers of one snapshot, each replaced whole on a change.
+    """States, model lists and router views of the providers of one snapshot, each replaced on a change, never
+    edited.
 
     `version` counts the changes. `disabled` names the providers that no request is sent to, with the reason.
     Reads never wait for a provider.

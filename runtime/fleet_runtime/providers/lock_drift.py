@@ -1,4 +1,4 @@
-"""How a machine's own list differs from what fleet.lock knew of it when the snapshot was built. Pure."""
+"""How a provider's model list differs from fleet.lock as it was when the snapshot was built. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fleet_runtime.routing.resolver import admits
 
 @dataclass(frozen=True, slots=True)
 class OtherContext:
-    """A context in tokens as fleet.lock has it (None: unknown), and as it is."""
+    """A context in tokens as fleet.lock has it (None: unknown), and as it is now."""
 
     model: str
     locked: int | None
@@ -21,7 +21,7 @@ class OtherContext:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """Ids in the order of their text. What fleet.yaml declares or keeps out is in none of them."""
+    """Ids in the order of their text, without those that fleet.yaml declares or excludes."""
 
     appeared: tuple[str, ...] = ()
     vanished: tuple[str, ...] = ()
@@ -34,7 +34,7 @@ class Drift:
 def find_drift(
     connection: ProviderConfig, locked: RoutedProvider, seen: Mapping[str, ModelFacts] | None
 ) -> Drift:
-    """What `fleet lock` would change; nothing where the machine's list was never `seen`."""
+    """Return what `fleet lock` would change; nothing if the provider's list was never `seen`."""
     if seen is None:
         return Drift()
     listed = {id for id in seen if admits(id, connection.include, connection.exclude)}
@@ -49,7 +49,7 @@ def _other_contexts(
     locked: Mapping[str, RoutedModel], seen: Mapping[str, ModelFacts]
 ) -> Iterator[OtherContext]:
     """Return contexts that are known from a source at least as strong as before. A trained length is only an
-    upper bound, which no client is told: it counts as unknown."""
+    upper bound, which is given to no client: it counts as unknown."""
     for id in sorted(locked.keys() & seen.keys()):
         now = merge(locked[id], seen[id])
         known = None if locked[id].context_source == "trained" else locked[id].context

@@ -70,7 +70,7 @@ class Provider:
             self.limiter.leave()
 
     def credentials(self, anthropic: bool) -> list[tuple[bytes, bytes]]:
-        """Return the provider's own key as headers; the Messages API has a header of its own for it."""
+        """Return the provider's own key as headers; the Messages API has a separate header for it."""
         if self.key is None:
             return []
         key = self.key.encode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import NamedTuple
 
 MAX_ID_BYTES = 512
@@ -12,7 +13,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 class CompositeId(NamedTuple):
-    """One model on one machine; ``model`` is the machine's own word and may contain anything."""
+    """One model of one provider; ``model`` is the provider's own id and may contain anything."""
 
     provider: str
     model: str
@@ -22,13 +23,20 @@ class CompositeId(NamedTuple):
 
 
 def split_id(text: str) -> CompositeId | None:
-    """Cut at the first slash; None where there is no slash. Says nothing about whether the id exists."""
+    """Split at the first slash; None if there is no slash. Says nothing about whether the id exists."""
     provider, slash, model = text.partition("/")
     return CompositeId(provider, model) if slash else None
 
 
+def without_namespace(namespaces: Collection[str], text: str) -> str:
+    """Return `text` without its first part, if that is one of the `namespaces` of old wrappers."""
+    head, slash, rest = text.partition("/")
+    return rest if slash and head in namespaces else text
+
+
 def model_id_problem(model: str, provider: str = "") -> str | None:
-    """Why `model` cannot be a model's id on `provider`, in words that follow the id; None when it can."""
+    """Return why `model` cannot be a model's id on `provider`, in words that follow the id; None when it
+    can."""
     if not model:
         return "is empty"
     try:

@@ -1,7 +1,8 @@
-"""Which machine a model's name means: the one place where that is decided, for every surface and purpose.
+"""Which provider a model name resolves to: the one place where that is decided, for every surface and
+purpose.
 
-Pure: a routing table, a view of the machines and the text in; a `Resolution` out. Nothing is ever
-decided by how a name looks.
+Pure: a routing table, a view of the providers and the text in; a `Resolution` out. Nothing is ever decided by
+what a name looks like.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from itertools import chain, islice
 from typing import Literal, TypeAlias
 
 from fleet_runtime.artifacts.contract import ProviderStatus, RoutedProvider, RoutingTable, Rule
-from fleet_runtime.routing.model_id import MAX_ID_BYTES
+from fleet_runtime.routing.model_id import MAX_ID_BYTES, without_namespace
 
 MAX_SUGGESTIONS = 5
 MAX_SKETCHED = 6000
@@ -26,10 +27,10 @@ RefusalCode = Literal["model_not_found", "provider_unreachable", "provider_disab
 
 @dataclass(frozen=True, slots=True)
 class ProviderView:
-    """What the router may know of one machine.
+    """What the resolver may know of one provider.
 
-    `names` maps every name the machine answers to (listed ids, declared ids, aliases, tag forms) to the
-    listed id. `exhaustive`: the list is known and complete, so that an id outside it is refused. `include`
+    `names` maps every name that the provider takes (listed ids, declared ids, aliases, tag forms) to the
+    listed id. `exhaustive`: the list is known and complete, so that an id outside it is rejected. `include`
     and `exclude` are the globs of fleet.yaml. `responsive`: it responded when it was last probed; one that
     did not is available until its grace is over, but a role passes it over. `reachable`: False once a request
     and a probe have both failed to reach it; requests are rejected at once, while lists keep its models.
@@ -51,7 +52,7 @@ class ProviderView:
         return self.names.get(model)
 
     def admits(self, model: str) -> bool:
-        """Whether the globs let `model` through."""
+        """Return whether the globs let `model` through."""
         return admits(model, self.include, self.exclude)
 
 
@@ -60,7 +61,8 @@ View: TypeAlias = Mapping[str, ProviderView]
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """`suggest` finds what may have been meant, which takes a while: only whoever tells it asks."""
+    """Why a request is rejected. `suggest` finds what may have been meant; it takes a while, so only what
+    shows the suggestions calls it."""
 
     code: RefusalCode
     message: str
@@ -74,9 +76,9 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What `requested` means. `model` is the word to send to the machine; `listed` the id under which
-    the machine lists it, where it does. `refusal` says why a request would not be sent. `may_be_stale`: the
-    refusal may be out of date, one fresh look at `provider` could lift it."""
+    """What `requested` means. `model` is the name to send to the provider; `listed` the id under which the
+    provider lists it, if it does. `refusal` says why a request would not be sent. `may_be_stale`: that may be
+    out of date, and another probe of `provider` could lift it."""
 
     requested: str
     provider: str | None
@@ -105,9 +107,9 @@ def resolve_model(
     falls_back: bool = False,
     unreachable: frozenset[str] = frozenset(),
 ) -> Resolution:
-    """Decide what `text` means on the surface of `table`.
+    """Return what `text` means on the surface of `table`.
 
-    `pinned`: the provider of a ``/providers/<name>`` path, whose whole text is a model of that machine.
+    `pinned`: the provider of a ``/providers/<name>`` path, where all of the text is a model of that provider.
     `falls_back`: the endpoint is one where an unknown bare id may become the surface's default role.
     `unreachable`: providers that this very request could not reach; a role goes on to its next choice.
     """
@@ -116,21 +118,21 @@ def resolve_model(
         refusal = Refusal("model_not_found", f"model id '{shown}' is longer than {MAX_ID_BYTES} bytes")
         return Resolution(shown, None, shown, "bare", refusal=refusal)
     if pinned is not None:
-        return _on_machine(table, view, text, pinned, text, "provider")
+        return _resolve_on_provider(table, view, text, pinned, text, "provider")
     if text.startswith("@"):
-        return _role(table, view, text, unreachable)
-    rest = _without_namespace(table, text)
+        return _resolve_role(table, view, text, unreachable)
+    rest = without_namespace(table.namespaces, text)
     target = table.aliases.get(rest)
     rule: Rule = "alias" if target is not None else "provider"
     head, slash, model = (target if target is not None else rest).partition("/")
     provider = table.names.get(head) if slash else None
     if provider is not None:
-        return _on_machine(table, view, text, provider, model, rule)
-    return _bare(table, view, text, rest, falls_back, unreachable)
+        return _resolve_on_provider(table, view, text, provider, model, rule)
+    return _resolve_bare(table, view, text, rest, falls_back, unreachable)
 
 
 def lock_view(table: RoutingTable) -> dict[str, ProviderView]:
-    """The machines as the table itself knows them: nobody asked yet, the lock's lists stand."""
+    """Return the providers as the table itself knows them: not probed yet, with the lists of fleet.lock."""
     return {
         provider.name: ProviderView("unknown", listed_names(provider), exhaustive=bool(provider.models))
         for provider in table.providers
@@ -138,7 +140,7 @@ def lock_view(table: RoutingTable) -> dict[str, ProviderView]:
 
 
 def listed_names(provider: RoutedProvider) -> dict[str, str]:
-    """Every name that the table's models answer to; an id wins over another model's alias."""
+    """Return every name of the table's models; an id wins over another model's alias."""
     names = {alias: id for id, facts in provider.models.items() for alias in facts.aliases}
     names.update((id, id) for id in provider.models)
     return names
@@ -150,81 +152,76 @@ def admits(model: str, include: tuple[str, ...], exclude: tuple[str, ...]) -> bo
     return not any(fnmatchcase(model, glob) for glob in exclude)
 
 
-def _without_namespace(table: RoutingTable, text: str) -> str:
-    head, slash, rest = text.partition("/")
-    return rest if slash and head in table.namespaces else text
-
-
-def _role(table: RoutingTable, view: View, text: str, unreachable: frozenset[str]) -> Resolution:
+def _resolve_role(table: RoutingTable, view: View, text: str, unreachable: frozenset[str]) -> Resolution:
     candidates = table.roles.get(text[1:])
     if not candidates:
         known = ", ".join(f"@{name}" for name in sorted(table.roles)) or "none"
         refusal = Refusal("model_not_found", f"unknown role '{text}'; roles here: {known}")
         return Resolution(text, None, text, "role", refusal=refusal)
-    answers = [_candidate(table, view, text, candidate) for candidate in candidates]
-    usable = [answer for answer in answers if answer.available]
-    quick = [answer for answer in usable if view[answer.provider or ""].responsive]
-    reached = [answer for answer in quick or usable if answer.provider not in unreachable]
-    chosen = next(iter(reached or usable), None)
+    choices = [_resolve_candidate(table, view, text, candidate) for candidate in candidates]
+    available = [choice for choice in choices if choice.available]
+    responsive = [choice for choice in available if view[choice.provider or ""].responsive]
+    reached = [choice for choice in responsive or available if choice.provider not in unreachable]
+    chosen = next(iter(reached or available), None)
     if chosen is None:
-        return replace(answers[0], may_be_stale=False)
-    return chosen if chosen is answers[0] else replace(chosen, fallback=True)
+        return replace(choices[0], may_be_stale=False)
+    return chosen if chosen is choices[0] else replace(chosen, fallback=True)
 
 
-def _candidate(table: RoutingTable, view: View, text: str, composite: str) -> Resolution:
+def _resolve_candidate(table: RoutingTable, view: View, text: str, composite: str) -> Resolution:
     name, _, model = composite.partition("/")
-    return _on_machine(table, view, text, table.names.get(name, name), model, "role")
+    return _resolve_on_provider(table, view, text, table.names.get(name, name), model, "role")
 
 
-def _bare(
+def _resolve_bare(
     table: RoutingTable, view: View, text: str, model: str, falls_back: bool, unreachable: frozenset[str]
 ) -> Resolution:
-    answer = _on_machine(table, view, text, table.default_provider, model, "bare")
-    if answer.refusal is None or answer.refusal.code != "model_not_found":
-        return answer
+    resolution = _resolve_on_provider(table, view, text, table.default_provider, model, "bare")
+    if resolution.refusal is None or resolution.refusal.code != "model_not_found":
+        return resolution
     head, slash, _ = model.partition("/")
     if slash:
-        message = f"no provider is called '{head}', and {answer.refusal.message}"
-        return replace(answer, refusal=replace(answer.refusal, message=message))
+        message = f"no provider is called '{head}', and {resolution.refusal.message}"
+        return replace(resolution, refusal=replace(resolution.refusal, message=message))
     if not falls_back or not model or table.legacy != "fallback" or "default" not in table.roles:
-        return answer
-    default = _role(table, view, "@default", unreachable)
+        return resolution
+    default = _resolve_role(table, view, "@default", unreachable)
     classes = {provider.name: provider.class_ for provider in table.providers}
     if default.provider is None or classes.get(default.provider) != "local":
-        return answer
-    return replace(default, requested=text, rule="bare", fallback=True, may_be_stale=answer.may_be_stale)
+        return resolution
+    return replace(default, requested=text, rule="bare", fallback=True, may_be_stale=resolution.may_be_stale)
 
 
-def _on_machine(
+def _resolve_on_provider(
     table: RoutingTable, view: View, text: str, provider: str, model: str, rule: Rule
 ) -> Resolution:
-    answer = Resolution(text, provider, model, rule)
+    resolution = Resolution(text, provider, model, rule)
     if all(allowed.name != provider for allowed in table.providers):
         message = f"provider '{provider}' is not on surface '{table.surface or 'v1'}'"
-        return replace(answer, refusal=Refusal("surface_not_allowed", message))
-    machine = view[provider]
-    listed = machine.listed(model)
-    if machine.status == "disabled":
+        return replace(resolution, refusal=Refusal("surface_not_allowed", message))
+    seen = view[provider]
+    listed = seen.listed(model)
+    if seen.status == "disabled":
         message = f"provider '{provider}' of model '{model}' is disabled"
-        return replace(answer, listed=listed, refusal=Refusal("provider_disabled", message))
-    if not (machine.available and machine.reachable):
-        message = f"provider '{provider}' of model '{model}' does not answer"
-        return replace(answer, listed=listed, refusal=Refusal("provider_unreachable", message))
+        return replace(resolution, listed=listed, refusal=Refusal("provider_disabled", message))
+    if not (seen.available and seen.reachable):
+        message = f"provider '{provider}' of model '{model}' does not respond"
+        return replace(resolution, listed=listed, refusal=Refusal("provider_unreachable", message))
     if listed is not None:
-        return replace(answer, listed=listed)
-    excluded = not machine.admits(model)
-    if model and not machine.exhaustive and not excluded:
-        return answer
+        return replace(resolution, listed=listed)
+    excluded = not seen.admits(model)
+    if model and not seen.exhaustive and not excluded:
+        return resolution
     message = f"provider '{provider}' has no model '{model}'"
     refusal = Refusal("model_not_found", message, partial(_suggestions, table, view, provider, model))
-    return replace(answer, refusal=refusal, may_be_stale=bool(model) and not excluded)
+    return replace(resolution, refusal=refusal, may_be_stale=bool(model) and not excluded)
 
 
 def _suggestions(table: RoutingTable, view: View, provider: str, model: str) -> tuple[str, ...]:
-    """Composite ids to try instead: the same model elsewhere, then what is spelled nearly so.
+    """Return composite ids to try instead: the same model elsewhere, then what is spelled nearly so.
 
-    Comparing both ends of the ids is cheap for thousands of them, however long; only the closest get the
-    better look. Of very many models, those of `provider` and of the first machines are compared.
+    Comparing both ends of the ids is cheap for thousands of them, however long; only the closest are compared
+    in full. Of very many models, those of `provider` and of the first providers are compared.
     """
     from rapidfuzz import fuzz, process
 
@@ -233,15 +230,15 @@ def _suggestions(table: RoutingTable, view: View, provider: str, model: str) -> 
     nearest = sorted(available, key=lambda name: name != provider)
     every = chain.from_iterable(((name, listed) for listed in _listed(view[name])) for name in nearest)
     sketches = {id: _sketch(*id) for id in islice(every, MAX_SKETCHED)}
-    asked = _sketch(provider, model)
-    found = process.extract(asked, sketches, scorer=fuzz.ratio, limit=MAX_COMPARED, score_cutoff=30)
+    wanted = _sketch(provider, model)
+    found = process.extract(wanted, sketches, scorer=fuzz.ratio, limit=MAX_COMPARED, score_cutoff=30)
     close = [f"{name}/{listed}" for _, _, (name, listed) in found]
     near = process.extract(f"{provider}/{model}", close, limit=MAX_SUGGESTIONS, score_cutoff=60)
     return tuple(dict.fromkeys(same + [id for id, _, _ in near]))[:MAX_SUGGESTIONS]
 
 
-def _listed(machine: ProviderView) -> dict[str, None]:
-    return dict.fromkeys(machine.names.values())
+def _listed(seen: ProviderView) -> dict[str, None]:
+    return dict.fromkeys(seen.names.values())
 
 
 def _sketch(provider: str, model: str) -> str:

@@ -17,6 +17,7 @@ from tests.support.black_hole import black_hole
 from tests.support.process import gateway_process
 from tests.support.raw_client import Answer, ask
 from tests.support.raw_server import raw_server, responding
+from tests.support.waiting import pace
 
 pytestmark = pytest.mark.anyio
 
@@ -71,11 +72,11 @@ async def until_listed(port: int, model: str) -> None:
             answer = await ask(port, "/api/fleet")
             if all(provider["status"] == "online" for provider in answer.json()["providers"]):
                 return
-            await asyncio.sleep(0.05)
+            await pace(0.05)
 
 
 async def until_unreachable(port: int, model: str) -> None:
     """The probe after a failed request comes within a second and takes its timeout."""
     async with asyncio.timeout(5):
         while (await ask(port, f"/api/resolve?model={model}")).json()["available"]:
-            await asyncio.sleep(0.05)
+            await pace(0.05)

@@ -13,6 +13,7 @@ from fleet_runtime.event_log import EventLog
 from fleet_runtime.gateway.live_snapshot import LiveSnapshot, build_live_snapshot
 from fleet_runtime.providers.limiter import QUEUE_PER_SLOT, ConcurrencyLimiter, LimiterPool, QueueFullError
 from tests.support.artifacts import connection, gateway, write_generated
+from tests.support.waiting import turn
 
 pytestmark = pytest.mark.anyio
 ADDRESS = "http://127.0.0.1:9"
@@ -29,7 +30,7 @@ async def test_fault_19_a_reload_gives_a_provider_no_further_slots(tmp_path: Pat
     for idle in (8, 9, 10):
         live = built(tmp_path, live, timeouts={"idle": idle})
         waits = asyncio.ensure_future(live.providers["a"].enter("m"))
-        await asyncio.sleep(0)
+        await turn()
         assert not waits.done()
         waits.cancel()
 
@@ -54,14 +55,14 @@ async def test_a_higher_limit_admits_those_who_wait_and_a_lower_one_waits_for_th
     limiter = ConcurrencyLimiter(1)
     await limiter.enter()
     waiting = [asyncio.ensure_future(limiter.enter()) for _ in range(2)]
-    await asyncio.sleep(0)
+    await turn()
     limiter.limit = 3
     await asyncio.gather(*waiting)
     limiter.limit = 1
     late = asyncio.ensure_future(limiter.enter())
     for _ in range(2):
         limiter.leave()
-        await asyncio.sleep(0)
+        await turn()
         assert not late.done()
     limiter.leave()
     await late
@@ -71,7 +72,7 @@ async def test_a_full_queue_takes_no_more_and_a_caller_that_gives_up_leaves_its_
     limiter = ConcurrencyLimiter(1)
     await limiter.enter()
     waiting = [asyncio.ensure_future(limiter.enter()) for _ in range(QUEUE_PER_SLOT)]
-    await asyncio.sleep(0)
+    await turn()
     with pytest.raises(QueueFullError):
         await limiter.enter()
     waiting[0].cancel()

@@ -21,6 +21,7 @@ from fleet_runtime.event_log import EventLog
 from fleet_runtime.gateway.live_snapshot import LiveSnapshot, build_live_snapshot
 from tests.support.artifacts import connection, gateway, write_generated
 from tests.support.raw_server import Peer, raw_server
+from tests.support.waiting import pace
 
 pytestmark = pytest.mark.anyio
 
@@ -54,7 +55,7 @@ class LlamaSwap:
                 await peer.send(body({"running": states}))
             elif path.endswith("/props"):
                 self.asked.append(path.split("/")[2])
-                await asyncio.sleep(self.seconds)
+                await pace(self.seconds)
                 await peer.send(body({"default_generation_settings": {"n_ctx": 4096}}))
             else:
                 await peer.send(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n")
@@ -95,7 +96,7 @@ async def test_fault_04_a_probe_asks_of_a_few_models_and_the_next_goes_on(tmp_pa
         swap.state = "ready"
         counts = []
         for _ in range(3):
-            await asyncio.sleep(1)  # PROBE_SPACING
+            await pace(1)  # PROBE_SPACING
             await fleet.probe("a")
             counts.append(len(swap.asked))
         await fleet.close()
