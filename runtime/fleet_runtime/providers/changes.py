@@ -65,8 +65,8 @@ def _changed_states(before: ProviderState, after: ProviderState) -> dict[str, Mo
 
 
 def _difference(name: str, before: Models, after: Models) -> ModelsChange:
-    appeared = [id for id in after if id not in before]
-    vanished = [id for id in before if id not in after]
+    appeared = tuple(id for id in after if id not in before)
+    vanished = tuple(id for id in before if id not in after)
     return ModelsChange(
         provider=name,
         listed=len(after),
