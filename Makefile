@@ -64,7 +64,7 @@ docs: $(READY) ## the pages and schemas that are made from the code
 	$(BIN)/python -m docs.generate.schemas
 	$(BIN)/python -m docs.generate.yaml_page
 	$(BIN)/python -m docs.generate.cli_page
-	UPDATE_DOCS=1 $(BIN)/pytest -q tests/docs/test_diagnostics_page.py
+	UPDATE_DOCS=1 $(BIN)/pytest -q tests/docs/test_diagnostics_page.py tests/docs/test_architecture_page.py
 
 new-client: $(READY) ## a new kind of client that works: NAME=…
 	@$(BIN)/python -m docs.generate.scaffold "$(NAME)"

@@ -150,6 +150,22 @@ def test_requests_in_flight_are_those_of_all_machines_of_a_name(tmp_path: Path) 
     assert value(metrics, "fleet_in_flight", provider="b") == 0
 
 
+def test_reloads_are_counted_by_their_result(metrics: Metrics) -> None:
+    metrics.reloaded("refused")
+    metrics.reloaded("refused")
+    assert value(metrics, "fleet_reloads_total", result="refused") == 2
+    assert value(metrics, "fleet_reloads_total", result="loaded") == 0
+
+
+def test_a_rejected_configuration_and_dropped_log_lines_show(tmp_path: Path) -> None:
+    fleet = Fleet(tmp_path)
+    metrics = Metrics(fleet)
+    assert value(metrics, "fleet_snapshot_refused") == value(metrics, "fleet_log_lines_dropped_total") == 0
+    fleet.refused, fleet.log_lines_dropped = "a file is missing", lambda: 7
+    assert value(metrics, "fleet_snapshot_refused") == 1
+    assert value(metrics, "fleet_log_lines_dropped_total") == 7
+
+
 def test_docs_list_exactly_the_metrics_there_are(metrics: Metrics) -> None:
     metrics.finished(record())
     families = text_string_to_metric_families(metrics.exposition().decode())
