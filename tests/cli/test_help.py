@@ -29,7 +29,7 @@ def test_help_loads_no_library_that_only_a_command_needs() -> None:
         "from fleet_compiler.cli import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
-        "heavy = {'jinja2', 'pydantic', 'jsonschema', 'ruamel', 'ruamel.yaml', 'httpx', 'uvicorn', 'fastapi',"
+        "heavy = {'jinja2', 'pydantic', 'jsonschema', 'ruamel', 'ruamel.yaml', 'httpx', 'uvicorn',"
         " 'rapidfuzz', 'msgspec', 'asyncio', 'importlib.metadata'}\n"
         "print(sorted(heavy & set(sys.modules)), file=sys.stderr)\n"
     )

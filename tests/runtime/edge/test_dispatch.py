@@ -146,11 +146,13 @@ async def test_an_unknown_model_is_404_and_says_what_may_have_been_meant() -> No
         assert (await ask(gateway.port, "/v1/models/%ff")).status == 404
 
 
-async def test_all_else_goes_to_the_api_with_its_body_whole() -> None:
+async def test_all_else_goes_to_the_api_with_its_body() -> None:
     async def api(scope: Scope, receive: Receive, send: Send) -> None:
-        message = await receive()
-        assert not message["more_body"]
-        body = f"{scope['method']} {scope['path']} {len(message['body'])}".encode()
+        size, more = 0, True
+        while more:
+            message = await receive()
+            size, more = size + len(message["body"]), message["more_body"]
+        body = f"{scope['method']} {scope['path']} {size}".encode()
         await send(
             {
                 "type": "http.response.start",
@@ -160,9 +162,7 @@ async def test_all_else_goes_to_the_api_with_its_body_whole() -> None:
         )
         await send({"type": "http.response.body", "body": body})
 
-    async with running_gateway(connection("a"), api=api, limits={"body": 200_000}) as gateway:
+    async with running_gateway(connection("a"), api=api) as gateway:
         assert (await ask(gateway.port, "/api/models")).body == b"GET /api/models 0"
         assert (await ask(gateway.port, "/api/x", b"x" * 150_000)).body == b"POST /api/x 150000"
-        too_large = await ask(gateway.port, "/api/x", b"x" * 250_000)
-        assert (too_large.status, too_large.code) == (413, "body_too_large")
         assert (await ask(gateway.port, "/v1/chat/completions", method="GET")).status == 405
