@@ -205,7 +205,7 @@ async def test_the_log_tells_every_request_and_no_body_and_no_key(tmp_path: Path
         ("401", "refused"),
         ("200", "ok"),
         ("200", "ok"),
-        ("404", "ok"),
+        ("404", "refused"),
     ]
     assert told["second"]["code"] == "unauthorized"
     assert str(told["first"]["bytes_out"]) == "9"
