@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from fleet_compiler.clients import CLIENTS
 from fleet_compiler.config.model import FleetConfig
 from fleet_compiler.diagnostics.diagnostic import Diagnostic
 from fleet_compiler.diagnostics.text import nearest, short
@@ -34,9 +35,15 @@ def lock_warnings(fleet: FleetConfig, resolved: Resolved, document: Document) ->
     for name, surface in fleet.surfaces.items():
         seen_there = resolved.tables[table_path(name)]
         found += _roles(surface.roles, ("surfaces", name, "roles"), seen_there, table, view)
+    offered = [
+        found for kind, view in resolved.clients.values() for found in CLIENTS[kind].check_models(view)
+    ]
     return [
-        document.diagnostic(doubt.code, doubt.message, doubt.path, help=doubt.help, severity="warning")
-        for doubt in found
+        *(
+            document.diagnostic(doubt.code, doubt.message, doubt.path, help=doubt.help, severity="warning")
+            for doubt in found
+        ),
+        *map(document.finding, offered),
     ]
 
 

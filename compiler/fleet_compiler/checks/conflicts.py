@@ -101,7 +101,7 @@ def _legacy_providers(fleet: FleetConfig, document: Document) -> Iterator[Diagno
             owner = surface.legacy_provider
             message = f"'legacy_provider' of surface '{name}' is the name of provider '{owner}'"
             related = (Related(document.span(("providers", owner), key=True), f"'{owner}' is here"),)
-            remedy = "rename that provider, with the old name under its 'formerly', or delete this"
+            remedy = f"delete it: ids that begin with '{owner}/' already mean that provider"
             at = ("surfaces", name, "legacy_provider")
             yield document.diagnostic("F214", message, at, help=remedy, related=related)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import posixpath
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,10 @@ from urllib.parse import urlsplit
 from fleet_compiler.clients.client import Client, ClientFile, ClientView, Launch
 from fleet_compiler.config.model import FleetConfig, ProviderSettings
 from fleet_compiler.diagnostics.finding import Finding
-from fleet_runtime.artifacts.contract import KeyReference, RoutedModel, RoutedProvider
+from fleet_runtime.artifacts.contract import KeyReference, RoutedModel
 from fleet_runtime.routing.model_id import CompositeId, split_id
-from fleet_runtime.routing.resolver import listed_names
+from fleet_runtime.routing.resolver import listed_names, lock_view, resolve_model
+from fleet_runtime.text import join_words
 
 CATALOGUE = frozenset({
     "302ai", "abacus", "aihubmix", "alibaba", "alibaba-cn", "amazon-bedrock", "anthropic", "azure",
@@ -35,26 +37,26 @@ CATALOGUE = frozenset({
 })  # fmt: skip
 """Provider names of opencode's built-in catalogue (models.dev), whose models it mixes in under that name."""
 MAX_DEFAULT_OUTPUT = 8192
-_ENV_REFERENCE = re.compile(r"\{env:([^{}]+)\}")
+SMALLEST_OUTPUT = 512
+OPENING = 7600
+"""Tokens of the first request of opencode 1.18.33 in an empty folder, its system prompt and ten tools: 30 679
+bytes, 6 700 to 7 500 tokens by tokenizer and chat template. If `limit` leaves less for the prompt, opencode
+compacts without end."""
+ROOM = 9000
+"""Tokens that a prompt should have; for that, the output is lowered."""
 USABLE_SOURCES = frozenset({"configured", "running", "listed"})
+_ENV_REFERENCE = re.compile(r"\{env:([^{}]+)\}")
+
+Models = dict[str, dict[str, Any]]
+"""Models as opencode describes them, by the id that it uses."""
 
 
 def context(view: ClientView) -> Mapping[str, Any]:
-    disabled = {connection.name for connection in view.gateway.providers if not connection.enabled}
-    offered = {
-        provider.name: models
-        for provider in view.table.providers
-        if provider.name not in disabled and (models := _models(provider))
-    }
-    providers = [
-        {"id": provider.name, "label": provider.label, "models": offered[provider.name]}
-        for provider in view.table.providers
-        if provider.name in offered
-    ]
-    legacy = _under_old_ids(view, offered)
-    if view.legacy_provider is not None and legacy:
-        label = f"{view.legacy_provider} (older sessions)"
-        providers.append({"id": view.legacy_provider, "label": label, "models": legacy})
+    offered, labels = _offered(view), _labels(view)
+    providers = [{"id": name, "label": labels[name], "models": models} for name, models in offered.items()]
+    for old, label in _old_names(view, labels).items():
+        models = dict(_models_under(old, view, offered))
+        providers += [{"id": old, "label": label, "models": models}] if models else []
     return {
         "base_url": view.base_url,
         "api_key": _api_key(view),
@@ -78,29 +80,76 @@ def launch(config: Path, content: bytes) -> Launch:
     )
 
 
-def _models(provider: RoutedProvider) -> dict[str, dict[str, Any]]:
-    """The provider's chat models, as opencode describes a model; hidden ones are left out."""
+def _offered(view: ClientView) -> dict[str, Models]:
+    """Return the chat models of each provider that opencode can use, under their own ids."""
+    shown = {
+        (provider.name, id): f"{facts.name or id} ({provider.label})"
+        for provider, models in view.chat_models()
+        for id, facts in models.items()
+    }
+    counts = Counter(shown.values())
+    offered = {}
+    for provider, models in view.chat_models():
+        fitting = {}
+        for id, facts in models.items():
+            name, composite = shown[provider.name, id], str(CompositeId(provider.name, id))
+            if counts[name] > 1:
+                name = f"{facts.name or id} ({composite})"
+            if _fits(facts):
+                fitting[id] = _model(composite, name, facts)
+        if fitting:
+            offered[provider.name] = fitting
+    return offered
+
+
+def _labels(view: ClientView) -> dict[str, str]:
+    """Return the label of each provider, with its name if two have the same."""
+    counts = Counter(provider.label for provider in view.table.providers)
     return {
-        id: _model(provider, id, facts)
-        for id, facts in provider.models.items()
-        if not facts.hidden and facts.purpose in (None, "chat")
+        provider.name: f"{provider.label} ({provider.name})" if counts[provider.label] > 1 else provider.label
+        for provider in view.table.providers
     }
 
 
-def _under_old_ids(
-    view: ClientView, offered: Mapping[str, Mapping[str, dict[str, Any]]]
-) -> dict[str, dict[str, Any]]:
-    """What ids stood for that were saved without a machine, or with one behind another name: the default
-    provider's models under their bare ids, all under their composite ids, which win as in the router."""
-    bare = offered.get(view.table.default_provider, {})
-    return {**bare, **{model["id"]: model for models in offered.values() for model in models.values()}}
-
-
-def _model(provider: RoutedProvider, id: str, facts: RoutedModel) -> dict[str, Any]:
-    model: dict[str, Any] = {
-        "id": str(CompositeId(provider.name, id)),
-        "name": f"{facts.name or id} ({provider.label})",
+def _old_names(view: ClientView, labels: Mapping[str, str]) -> dict[str, str]:
+    """Return the labels of providers that older sessions saved ids of: former names, and the legacy one."""
+    former = {
+        old: f"{labels[name]} (was {old})"
+        for old, name in view.table.names.items()
+        if old not in (name, view.legacy_provider) and name in labels
     }
+    legacy = view.legacy_provider
+    return former | ({legacy: f"{legacy} (older sessions)"} if legacy is not None else {})
+
+
+def _models_under(
+    old: str, view: ClientView, offered: Mapping[str, Models]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the ids that may be saved under the provider `old`, each as the model that it means."""
+    table, known = view.table, lock_view(view.table)
+    is_known = old in table.names or old in table.namespaces
+    keys = list(offered.get(table.names.get(old, table.default_provider), ()))
+    if old == view.legacy_provider:
+        keys += [f"{name}/{id}" for name, models in offered.items() for id in models]
+        keys += [f"{former}/{id}" for former, name in table.names.items() for id in offered.get(name, ())]
+        keys += [alias.removeprefix(f"{old}/") for alias in table.aliases]
+    for key in dict.fromkeys(keys):
+        whole = f"{old}/{key}"
+        meant = resolve_model(table, known, whole)
+        if meant.listed is None and not is_known and whole not in table.aliases:
+            meant = resolve_model(table, known, key)
+        model = offered.get(meant.provider or "", {}).get(meant.listed or "")
+        if model is not None and meant.available:
+            is_same = meant.rule == "bare" or key == model["id"]
+            yield key, model if is_same else _renamed(model, whole if old in table.names else key)
+
+
+def _renamed(model: dict[str, Any], old: str) -> dict[str, Any]:
+    return {**model, "name": f"{model['name']} (was {old})"}
+
+
+def _model(id: str, name: str, facts: RoutedModel) -> dict[str, Any]:
+    model: dict[str, Any] = {"id": id, "name": name}
     limit = _limit(facts)
     if limit:
         model["limit"] = limit
@@ -115,14 +164,40 @@ def _model(provider: RoutedProvider, id: str, facts: RoutedModel) -> dict[str, A
 
 
 def _limit(facts: RoutedModel) -> dict[str, int] | None:
-    """None where the context is not certain: opencode then never compacts. With an output of 0, or of
+    """Return None if the context is not certain: opencode then never compacts. With an output of 0, or of
     the whole context, it would compact forever."""
     if facts.context is None or facts.context_source not in USABLE_SOURCES:
         return None
-    output = facts.output
-    if output is None or output >= facts.context:
-        output = min(MAX_DEFAULT_OUTPUT, facts.context // 4)
-    return {"context": facts.context, "output": output} if output else None
+    return {"context": facts.context, "output": _output(facts.context, facts.output)}
+
+
+def _output(context: int, output: int | None) -> int:
+    """Return the largest output that leaves the prompt enough of a context, at least the smallest."""
+    wanted = output if output is not None and output < context else min(MAX_DEFAULT_OUTPUT, context // 4)
+    return min(wanted, max(context - ROOM, SMALLEST_OUTPUT))
+
+
+def _fits(facts: RoutedModel) -> bool:
+    """Whether the context, or its upper bound, holds opencode's own prompt."""
+    return facts.context is None or facts.context - _output(facts.context, facts.output) >= OPENING
+
+
+def check_models(view: ClientView) -> Iterator[Finding]:
+    """Yield the models that are left out because opencode's own prompt does not fit into them."""
+    small = [
+        f"{provider.name}/{id} ({facts.context} tokens)"
+        for provider, models in view.chat_models()
+        for id, facts in models.items()
+        if not _fits(facts)
+    ]
+    if small:
+        yield Finding(
+            "F311",
+            ("surfaces", view.table.surface or "", "client"),
+            f"left out of opencode, whose own prompt fills their context: {join_words(small, limit=3)}",
+            f"give the model a context of at least {OPENING + SMALLEST_OUTPUT} tokens where it runs",
+            key=True,
+        )
 
 
 def _first_choice(view: ClientView, offered: Mapping[str, Mapping[str, Any]], role: str) -> str | None:
@@ -184,4 +259,5 @@ CLIENT = Client(
     about="[opencode](opencode.md): one of its providers for each provider, with the chat models.",
     page="opencode.md",
     check=check,
+    check_models=check_models,
 )

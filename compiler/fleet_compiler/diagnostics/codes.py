@@ -430,6 +430,12 @@ CODES: dict[str, Code] = {
         "By fleet.lock the machine lists no model that this glob of `include` matches. It may be misspelt, or"
         " the model new: then run `fleet lock`.",
     ),
+    "F311": Code(
+        "model too small for a client",
+        "The client's own prompt fills the model's context, so that a session could never begin. The model is"
+        " left out of this client's configuration and works everywhere else. The context is set where the"
+        " model runs, with `--ctx-size`, `num_ctx` or the like.",
+    ),
     "F401": Code(
         "change that cannot be made safely",
         "The place is written in a way that `fleet add`, `move`, `rename` and `remove` do not touch, such as"

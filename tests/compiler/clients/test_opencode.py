@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -19,7 +20,9 @@ from fleet_runtime.artifacts.contract import (
     ModelFacts,
     Purpose,
     RoutedModel,
+    RoutedProvider,
 )
+from fleet_runtime.routing.resolver import lock_view, resolve_model
 from tests.support.clients import DESK, client_view
 from tests.support.projects import compile_text, lock_of
 
@@ -48,18 +51,20 @@ def one(**facts: Any) -> dict[str, Any]:
 TOKENS = st.integers(1, 2**31)
 
 
-@given(TOKENS, st.sampled_from(get_args(ContextSource)), st.none() | TOKENS)
+@given(st.integers(1, 40_000) | TOKENS, st.sampled_from(get_args(ContextSource)), st.none() | TOKENS)
 def test_opencode_never_gets_a_limit_that_makes_it_compact_forever(
     context: int, source: ContextSource, output: int | None
 ) -> None:
-    """With an output of 0, or of the whole context, opencode 1.18 sends requests without end."""
-    limit = one(context=context, context_source=source, output=output).get("limit")
-    if source == "trained" or context < 4:
-        assert limit is None or output is not None
+    """It does as soon as its own prompt, or an output of 0, leaves nothing of the context."""
+    facts = RoutedModel(context=context, context_source=source, output=output)
+    models = rendered({"m": facts})["provider"].get("desk", {"models": {}})["models"]
+    limit = models.get("m", {}).get("limit")
     if limit is not None:
         assert source != "trained"
         assert limit["context"] == context
-        assert 0 < limit["output"] < context
+        assert 0 < limit["output"] <= context - 7600
+    elif not models:
+        assert context < 7600 + 512
 
 
 @pytest.mark.parametrize(
@@ -68,18 +73,48 @@ def test_opencode_never_gets_a_limit_that_makes_it_compact_forever(
         ({}, None),
         ({"output": 4096}, None),
         ({"context": 131072, "context_source": "trained"}, None),
-        ({"context": 8192, "context_source": "listed"}, {"context": 8192, "output": 2048}),
+        ({"context": 8192, "context_source": "listed"}, {"context": 8192, "output": 512}),
+        ({"context": 10240, "context_source": "listed"}, {"context": 10240, "output": 1240}),
+        ({"context": 16384, "context_source": "listed"}, {"context": 16384, "output": 4096}),
         ({"context": 131072, "context_source": "running"}, {"context": 131072, "output": 8192}),
-        ({"context": 8192, "context_source": "configured", "output": 512}, {"context": 8192, "output": 512}),
+        ({"context": 8192, "context_source": "configured", "output": 100}, {"context": 8192, "output": 100}),
+        ({"context": 8192, "context_source": "configured", "output": 8192}, {"context": 8192, "output": 512}),
         (
-            {"context": 8192, "context_source": "configured", "output": 8192},
-            {"context": 8192, "output": 2048},
+            {"context": 16384, "context_source": "configured", "output": 8192},
+            {"context": 16384, "output": 7384},
         ),
-        ({"context": 3, "context_source": "configured"}, None),
     ],
 )
 def test_a_limit_needs_a_context_that_is_certain(facts: dict[str, Any], limit: dict[str, int] | None) -> None:
+    """And leaves opencode's own prompt enough of it: the output is lowered first."""
     assert one(**facts).get("limit") == limit
+
+
+@pytest.mark.parametrize("source", get_args(ContextSource))
+def test_a_model_that_opencodes_own_prompt_fills_is_left_out_with_a_warning(source: ContextSource) -> None:
+    """A trained context is an upper bound, and too small all the same."""
+    small, large = RoutedModel(context=4096, context_source=source), RoutedModel()
+    view = client_view({"small": small, "large": large}, {"default": ("desk/small",)})
+    data = json.loads(render_client(CLIENT.files[0], view))
+    assert list(data["provider"]["desk"]["models"]) == ["large"]
+    assert "model" not in data
+    (finding,) = CLIENT.check_models(view)
+    assert (finding.code, finding.path) == ("F311", ("surfaces", "code", "client"))
+    assert "desk/small (4096 tokens)" in finding.message
+    assert "at least 8112 tokens" in (finding.help or "")
+
+
+def test_a_build_warns_of_a_model_that_is_left_out(tmp_path: Path) -> None:
+    yaml = f"""
+    version: 1
+    default_provider: desk
+    providers: {{desk: "{DESK}"}}
+    surfaces: {{code: {{client: opencode}}}}
+    """
+    known = {"tiny": ModelFacts(context=2048, context_source="running")}
+    compiled = compile_text(tmp_path, yaml, desk=lock_of(DESK, known=known))
+    (warning,) = compiled.warnings
+    assert (warning.code, warning.span and warning.span.line) == ("F311", 4)
 
 
 def test_only_what_is_known_is_told() -> None:
@@ -149,6 +184,89 @@ def test_ids_of_older_sessions_are_offered_under_their_old_provider(tmp_path: Pa
     assert bridge["whitelist"] == list(bridge["models"])
     assert bridge["options"] == data["provider"]["desk"]["options"]
     assert data["enabled_providers"] == ["desk", "shelf", "llama-swap"]
+
+
+def test_a_renamed_provider_keeps_the_ids_that_sessions_saved(tmp_path: Path) -> None:
+    yaml = f"""
+    version: 1
+    default_provider: desk
+    providers: {{desk: {{url: "{DESK}", label: Desk, formerly: [sam-pc]}}}}
+    surfaces: {{code: {{client: opencode}}}}
+    """
+    data = json.loads(compile_text(tmp_path, yaml, desk=lock_of(DESK, "m")).files["opencode.json"])
+    former = data["provider"]["sam-pc"]
+    assert former["name"] == "Desk (was sam-pc)"
+    assert {key: (model["id"], model["name"]) for key, model in former["models"].items()} == {
+        "m": ("desk/m", "m (Desk) (was sam-pc/m)")
+    }
+    assert data["enabled_providers"] == ["desk", "sam-pc"]
+
+
+NAMES = st.sampled_from(["llama-swap", "old", "older", "strix", "box", "q"])
+IDS = st.sampled_from(["q", "coder", "only", "box/q", "llama-swap/q", "old/q"])
+
+
+@given(
+    st.dictionaries(NAMES | IDS, st.sampled_from(["box/q", "strix/q", "strix/only", "box/gone"])),
+    st.lists(NAMES, max_size=2),
+    st.lists(NAMES, max_size=1),
+    st.lists(IDS, unique=True),
+    st.lists(IDS, unique=True),
+    NAMES,
+)
+def test_every_old_id_means_to_opencode_what_it_means_to_the_gateway(
+    aliases: dict[str, str],
+    former: list[str],
+    namespaces: list[str],
+    box: list[str],
+    strix: list[str],
+    legacy: str,
+) -> None:
+    names = {"box": "box", "strix": "strix"}
+    names = dict.fromkeys(former, "strix") | names
+    view = client_view()
+    table = view.table.model_copy(
+        update={
+            "default_provider": "box",
+            "names": names,
+            "namespaces": tuple(name for name in namespaces if name not in names),
+            "aliases": {old: new for old, new in aliases.items() if not old.startswith(("box/", "strix/"))},
+            "providers": tuple(
+                RoutedProvider(
+                    name=name, label=name, class_="local", models=dict.fromkeys(ids, RoutedModel())
+                )
+                for name, ids in (("box", box), ("strix", strix))
+            ),
+        }
+    )
+    view = replace(view, table=table, legacy_provider=None if legacy in ("box", "strix") else legacy)
+    providers = json.loads(render_client(CLIENT.files[0], view))["provider"]
+    for provider, settings in providers.items():
+        for key, model in settings["models"].items():
+            means = resolve_model(table, lock_view(table), f"{provider}/{key}")
+            if means.listed is None and provider == view.legacy_provider:
+                means = resolve_model(table, lock_view(table), key)
+            assert f"{means.provider}/{means.listed}" == model["id"]
+
+
+def test_two_models_are_never_shown_under_one_name(tmp_path: Path) -> None:
+    yaml = f"""
+    version: 1
+    default_provider: desk
+    providers:
+      desk: {{url: "{DESK}", label: Box, models: {{a: {{name: Qwen}}, b: {{name: Qwen}}}}}}
+      shelf: {{url: "http://127.0.0.1:8082", label: Box, models: {{a: {{name: Qwen}}, c: }}}}
+    surfaces: {{code: {{client: opencode}}}}
+    """
+    locks = {"desk": lock_of(DESK), "shelf": lock_of("http://127.0.0.1:8082")}
+    providers = json.loads(compile_text(tmp_path, yaml, **locks).files["opencode.json"])["provider"]
+    assert [each["name"] for each in providers.values()] == ["Box (desk)", "Box (shelf)"]
+    assert [model["name"] for each in providers.values() for model in each["models"].values()] == [
+        "Qwen (desk/a)",
+        "Qwen (desk/b)",
+        "Qwen (shelf/a)",
+        "c (Box)",
+    ]
 
 
 def test_roles_become_models_by_their_first_choice() -> None:
