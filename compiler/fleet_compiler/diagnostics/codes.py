@@ -430,6 +430,16 @@ CODES: dict[str, Code] = {
         "By fleet.lock the machine lists no model that this glob of `include` matches. It may be misspelt, or"
         " the model new: then run `fleet lock`.",
     ),
+    "F309": Code(
+        "provider that looks renamed",
+        "The provider has the url of another one that left fleet.yaml, and took over what fleet.lock knows"
+        " of that one. Without `formerly`, ids and favorites with the old name no longer resolve.",
+    ),
+    "F310": Code(
+        "fleet.lock entry from another url",
+        "The provider was moved and has not been probed at its new url yet. What fleet.lock knows of it still"
+        " counts, and the next `fleet build` or `fleet lock` probes it again.",
+    ),
     "F311": Code(
         "model too small for a client",
         "The client's own prompt fills the model's context, so that a session could never begin. The model is"
@@ -445,15 +455,5 @@ CODES: dict[str, Code] = {
         "provider that is still referred to",
         "A provider can be removed once no default, alias, role or surface names it. `fleet remove NAME"
         " --fix` removes those references too, except for a surface that would be left without a provider.",
-    ),
-    "F309": Code(
-        "provider that looks renamed",
-        "The provider has the url of another one that left fleet.yaml, and took over what fleet.lock knows"
-        " of that one. Without `formerly`, ids and favorites with the old name no longer resolve.",
-    ),
-    "F310": Code(
-        "fleet.lock entry from another url",
-        "The provider was moved and has not been probed at its new url yet. What fleet.lock knows of it still"
-        " counts, and the next `fleet build` or `fleet lock` probes it again.",
     ),
 }

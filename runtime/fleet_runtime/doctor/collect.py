@@ -39,6 +39,7 @@ from fleet_runtime.doctor.gateway_checks import (
 from fleet_runtime.doctor.local_checks import (
     BuildCheck,
     Checkout,
+    client_findings,
     file_findings,
     key_findings,
     opencode_findings,
@@ -171,6 +172,7 @@ def _judge(report: GatewayReport | None, checkout: Checkout | None) -> Iterator[
         yield from favorite_findings(report)
     if checkout is not None:
         yield from file_findings(checkout)
+        yield from client_findings(checkout)
 
 
 def _gateway_finding(url: str | None, what: str, remedy: str) -> DoctorFinding:

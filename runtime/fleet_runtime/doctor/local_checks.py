@@ -25,6 +25,8 @@ class StaleFile(msgspec.Struct, frozen=True):
 class Diagnostic(msgspec.Struct, frozen=True):
     severity: str
     message: str
+    code: str = ""
+    help: str | None = None
 
 
 class BuildCheck(msgspec.Struct, frozen=True):
@@ -66,6 +68,8 @@ class OpencodeSetup:
     read: Mapping[str, Mapping[str, Any] | str]
 
 
+TOO_SMALL = "F311"
+"""The diagnostic of models that a client's own prompt fills."""
 _STALE = {
     "missing": "is missing",
     "surplus": "is no longer generated",
@@ -90,6 +94,14 @@ def file_findings(checkout: Checkout) -> Iterator[DoctorFinding]:
     if checkout.fault is not None and check.status != "stale":
         what = f"cannot be served: {checkout.fault}"
         yield DoctorFinding("error", "files", "generated/", what, "`fleet build`")
+
+
+def client_findings(checkout: Checkout) -> Iterator[DoctorFinding]:
+    """Pass on what the build says of models that a client cannot use."""
+    for each in checkout.check.diagnostics:
+        if each.code == TOO_SMALL:
+            remedy = f"{each.help} (`fleet explain {TOO_SMALL}`)"
+            yield DoctorFinding("warning", "opencode", "models", f"are {each.message}", remedy)
 
 
 def key_findings(checkout: Checkout) -> Iterator[DoctorFinding]:

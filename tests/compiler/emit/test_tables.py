@@ -77,9 +77,9 @@ def test_the_tag_rule_of_a_kind_of_server_gives_aliases(tmp_path: Path) -> None:
     assert resolve_model(table(compiled), lock_view(table(compiled)), "desk/qwen3").available
 
 
-def test_a_lock_of_another_address_counts_for_nothing(tmp_path: Path) -> None:
-    compiled = compile_text(tmp_path, HEAD, desk=lock_of(ATTIC, "m"))
-    assert models(compiled) == {}
+def test_a_lock_of_another_address_counts_until_the_next_probe(tmp_path: Path) -> None:
+    compiled = compile_text(tmp_path, HEAD, desk=lock_of("http://127.0.0.1:9999", "m"))
+    assert list(models(compiled)) == ["m"]
 
 
 def test_former_names_lead_to_the_present_one(tmp_path: Path) -> None:

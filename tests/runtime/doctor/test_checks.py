@@ -29,7 +29,9 @@ from fleet_runtime.doctor.gateway_checks import (
 from fleet_runtime.doctor.local_checks import (
     BuildCheck,
     Checkout,
+    Diagnostic,
     OpencodeSetup,
+    client_findings,
     file_findings,
     opencode_findings,
 )
@@ -256,6 +258,14 @@ PROVIDERS: dict[str, Any] = {"desk": {"options": {"baseURL": URL}, "models": {"m
 def opencode(**read: Any) -> list[DoctorFinding]:
     known = OpencodeSetup(True, "generated/opencode.json", PROVIDERS, (), read)
     return list(opencode_findings(known))
+
+
+def test_models_that_are_too_small_for_a_client_are_told_with_their_size() -> None:
+    told = Diagnostic("warning", "left out of opencode: a/tiny (4096 tokens)", "F311", "give it 8112 tokens")
+    check = BuildCheck("current", diagnostics=(told, Diagnostic("warning", "else", "F302")))
+    [finding] = client_findings(Checkout("sha256:1", None, check, {}))
+    assert finding.what == "are left out of opencode: a/tiny (4096 tokens)"
+    assert finding.remedy == "give it 8112 tokens (`fleet explain F311`)"
 
 
 def test_opencode_may_know_more_than_what_was_generated() -> None:
