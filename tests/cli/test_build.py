@@ -131,6 +131,38 @@ def test_locked_frozen_and_check_probe_nobody(
     assert machines.records("desk") == []
 
 
+def test_a_model_that_is_listed_as_a_relative_path_is_told_with_what_to_write(
+    fleet: Fleet, tmp_path: Path, machines: SimulationThread
+) -> None:
+    """llama-server until 2025, started with ``-m ../models/q.gguf`` and no ``--alias``."""
+    machines.reset("desk")
+    machines.set("desk", list_body=json.dumps({"data": [{"id": "../models/q.gguf", "owned_by": "llamacpp"}]}))
+    url = machines.url("desk")
+    remedy = "start its server with `--alias q`, or write `models: {q: {}}` and `unlisted: forward`"
+    for models in ("", ", models: ['../models/q.gguf']"):
+        write(
+            tmp_path,
+            f"""
+            version: 1
+            default_provider: desk
+            providers:
+              desk: {{url: "{url}"{models}}}
+            """,
+        )
+        assert remedy in fleet("build").err
+    write(
+        tmp_path,
+        f"""
+        version: 1
+        default_provider: desk
+        providers:
+          desk: {{url: "{url}", models: {{q: {{}}}}, unlisted: forward}}
+        """,
+    )
+    assert fleet("build").code == 0
+    assert "desk/q" in fleet("models").out
+
+
 def test_a_check_writes_nothing_and_says_what_mends_it(fleet: Fleet, project: Path) -> None:
     ran = fleet("build", "--check", "--generated", "out")
     assert (ran.code, ran.out) == (3, "")

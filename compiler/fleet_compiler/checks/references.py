@@ -9,7 +9,13 @@ from fleet_compiler.config.model import FleetConfig, SurfaceSettings
 from fleet_compiler.diagnostics.diagnostic import Diagnostic, Related
 from fleet_compiler.diagnostics.text import nearest, short
 from fleet_compiler.document.document import Document, YamlPath
-from fleet_runtime.routing.model_id import PROVIDER_NAME, model_id_problem, split_id, without_namespace
+from fleet_runtime.routing.model_id import (
+    PROVIDER_NAME,
+    model_id_problem,
+    model_id_remedy,
+    split_id,
+    without_namespace,
+)
 from fleet_runtime.text import join_names
 
 
@@ -224,7 +230,7 @@ def _models(fleet: FleetConfig, document: Document) -> Iterator[Diagnostic]:
             at: YamlPath = ("providers", name, "models", id if mapped else index)
             if fault := model_id_problem(id, name):
                 message = f"model id '{short(id)}' {fault}"
-                remedy = "write the id as the machine lists it"
+                remedy = model_id_remedy(id) or "write the id as the provider lists it"
                 yield document.diagnostic("F204", message, at, key=True, help=remedy)
             if facts.context is not None and facts.output is not None and facts.output >= facts.context:
                 message = f"output of {facts.output} tokens leaves nothing of a context of {facts.context}"

@@ -8,7 +8,7 @@ from typing import Any, get_args
 from fleet_runtime.artifacts.contract import ContextSource, InputKind, ModelFacts, Purpose
 from fleet_runtime.dialects.facts import merge
 from fleet_runtime.dialects.model_list_response import Item, Meaning, ModelListResponse
-from fleet_runtime.routing.model_id import model_id_problem
+from fleet_runtime.routing.model_id import model_id_problem, model_id_remedy
 from fleet_runtime.text import quote
 
 MAX_TOKENS = 2**53 - 1
@@ -93,7 +93,9 @@ def collect(
             continue
         problem = model_id_problem(model)
         if problem is not None:
-            warnings.append(f"model {quote(model)} is skipped: its id {problem}")
+            remedy = model_id_remedy(model)
+            also = f"; {remedy}" if remedy else ""
+            warnings.append(f"model {quote(model)} is skipped: its id {problem}{also}")
             continue
         seen = facts(item, model)
         models[model] = merge(models[model], seen) if model in models else seen

@@ -47,6 +47,21 @@ def model_id_problem(model: str, provider: str = "") -> str | None:
         return f"is longer than {MAX_ID_BYTES} bytes"
     if _CONTROL.search(model):
         return "holds a control character"
-    if any(segment in (".", "..") for segment in model.split("/")):
+    if _has_dot_segment(model):
         return "holds a '.' or '..' path segment"
     return None
+
+
+def model_id_remedy(model: str) -> str | None:
+    """Return what to do about an id that is a relative path, as older llama-servers list ``-m ../x.gguf``."""
+    if not _has_dot_segment(model):
+        return None
+    file = model.rpartition("/")[2].removesuffix(".gguf")
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", file).strip("-.") or "NAME"
+    return (
+        f"start its server with `--alias {name}`, or write `models: {{{name}: {{}}}}` and `unlisted: forward`"
+    )
+
+
+def _has_dot_segment(model: str) -> bool:
+    return any(segment in (".", "..") for segment in model.split("/"))

@@ -13,10 +13,13 @@ from fleet_runtime.dialects.model_list_response import MAX_MODELS
 from fleet_runtime.dialects.observation import Observation
 from fleet_runtime.dialects.registry import KINDS
 from fleet_runtime.dialects.status_reason import ReasonCode, StatusReason, reason_text
+from fleet_runtime.routing.model_id import model_id_remedy
 from tests.runtime.dialects.script import answer, listing, look_at
 
 REFUSED = StatusReason("connection_refused")
 HTML = {"content-type": "text/html; charset=utf-8"}
+
+PATH = "its id holds a '.' or '..' path segment"
 
 
 def unlisted(code: ReasonCode, detail: str = "") -> StatusReason:
@@ -106,8 +109,8 @@ def test_a_machine_that_went_away_keeps_the_kind_that_was_found() -> None:
     [
         ("", "model '' is skipped: its id is empty"),
         ("a\x00b", "model 'a\\x00b' is skipped: its id holds a control character"),
-        ("a/../b", "model 'a/../b' is skipped: its id holds a '.' or '..' path segment"),
-        ("./a", "model './a' is skipped: its id holds a '.' or '..' path segment"),
+        ("a/../b", f"model 'a/../b' is skipped: {PATH}; {model_id_remedy('../b')}"),
+        ("./a", f"model './a' is skipped: {PATH}; {model_id_remedy('./a')}"),
         ("x" * 513, f"model '{'x' * 59}…' is skipped: its id is longer than 512 bytes"),
         ("\ud800", "model '\\ud800' is skipped: its id is not valid unicode"),
     ],
