@@ -7,34 +7,42 @@ import sys
 import traceback
 from dataclasses import dataclass
 from importlib import import_module
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from fleet_compiler.commands.streams import BrokenStreamError, run_guarded
-from fleet_compiler.commands.terminal import color_choice, say
+from fleet_compiler.commands.terminal import color_choice, say, verbosity_options
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Where a command's code is, and its line in the list of commands."""
+    """Where a command's code is, its line in the list of commands, and whether it shows progress."""
 
     target: str
     summary: str
+    has_progress: bool = False
 
 
 COMMANDS = {
-    "init": Entry("fleet_compiler.commands.init:init", "Write a small fleet.yaml to start from."),
+    "init": Entry("fleet_compiler.commands.init:init", "Write a small fleet.yaml to start from.", True),
     "validate": Entry("fleet_compiler.commands.validate:validate", "Check fleet.yaml."),
-    "build": Entry("fleet_compiler.commands.build:build", "Write generated/ from fleet.yaml and fleet.lock."),
-    "lock": Entry("fleet_compiler.commands.lock:lock", "Probe the providers and refresh fleet.lock."),
-    "models": Entry("fleet_compiler.commands.models:models", "List all models by provider."),
-    "add": Entry("fleet_compiler.commands.add:add", "Add a provider to fleet.yaml."),
-    "move": Entry("fleet_compiler.commands.move:move", "Give a provider another address in fleet.yaml."),
-    "rename": Entry(
-        "fleet_compiler.commands.rename:rename", "Rename a provider in fleet.yaml and fleet.lock."
+    "build": Entry(
+        "fleet_compiler.commands.build:build", "Write generated/ from fleet.yaml and fleet.lock.", True
     ),
-    "remove": Entry("fleet_compiler.commands.remove:remove", "Remove a provider from fleet.yaml."),
+    "lock": Entry("fleet_compiler.commands.lock:lock", "Probe the providers and refresh fleet.lock.", True),
+    "models": Entry("fleet_compiler.commands.models:models", "List all models by provider."),
+    "add": Entry("fleet_compiler.commands.add:add", "Add a provider to fleet.yaml.", True),
+    "move": Entry(
+        "fleet_compiler.commands.move:move", "Give a provider another address in fleet.yaml.", True
+    ),
+    "rename": Entry(
+        "fleet_compiler.commands.rename:rename", "Rename a provider in fleet.yaml and fleet.lock.", True
+    ),
+    "remove": Entry("fleet_compiler.commands.remove:remove", "Remove a provider from fleet.yaml.", True),
     "config": Entry(
         "fleet_compiler.commands.config:config", "Print every setting in effect, and where it comes from."
     ),
@@ -52,8 +60,30 @@ COMMANDS = {
     ),
     "run": Entry("fleet_compiler.commands.run:run", "Start a client with its generated configuration."),
     "env": Entry("fleet_compiler.commands.env:env", "Print the environment that configures a client."),
+    "completion": Entry(
+        "fleet_compiler.commands.completion:completion", "Print what completes commands in a shell."
+    ),
     "demo": Entry("fleet_runtime.commands.demo:demo", "Try fleet with simulated providers."),
 }
+
+POINTERS = {
+    "list": "`fleet models` lists all models",
+    "ls": "`fleet models` lists all models",
+    "show": "`fleet models` lists all models",
+    "ps": "`fleet status` shows the providers and their loaded models",
+    "pull": "fleet downloads no models: add one on its provider's own server, then run `fleet lock`",
+    "chat": "`fleet run opencode` starts a chat client",
+    "start": "`fleet serve` runs the gateway",
+    "up": "`fleet build && fleet serve` builds and runs the gateway",
+    "check": "`fleet validate` checks fleet.yaml",
+    "lint": "`fleet validate` checks fleet.yaml",
+    "rm": "`fleet remove NAME` removes a provider",
+    "mv": "`fleet rename OLD NEW` renames a provider, `fleet move NAME URL` gives it another address",
+    "refresh": "`fleet lock` probes the providers",
+    "help": "`fleet --help` and `fleet COMMAND --help` show help",
+    "version": "`fleet --version` prints the version",
+}
+"""Where to find what other tools call by another name."""
 
 GC_THRESHOLD = 50_000
 """Allocations between two collections: importing makes many objects and drops none of them."""
@@ -82,18 +112,28 @@ class LazyGroup(click.Group):
         module, _, name = entry.target.partition(":")
         command: click.Command = getattr(import_module(module), name)
         command.short_help = entry.summary
+        if entry.has_progress and not any(each.name == "quiet" for each in command.params):
+            command.params += verbosity_options()
         return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if not ctx.resilient_parsing and args[0] not in COMMANDS and not args[0].startswith("-"):
-            from fleet_compiler.diagnostics.text import nearest
-
-            near = nearest(args[0], COMMANDS)
-            hint = f"did you mean '{near}'?" if near else f"the commands are {', '.join(COMMANDS)}"
-            ctx.fail(f"no command '{args[0]}'; {hint}")
+            ctx.fail(f"no command '{args[0]}'; {_hint(args[0])}")
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete the names of commands without importing any of them."""
+        from click.shell_completion import CompletionItem
+
+        if incomplete.startswith("-"):
+            return super(click.Group, self).shell_complete(ctx, incomplete)
+        return [
+            CompletionItem(name, help=entry.summary)
+            for name, entry in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -107,6 +147,16 @@ class LazyGroup(click.Group):
             formatter.write_dl([(str(code), meaning) for code, meaning in EXIT_CODES.items()])
 
 
+def _hint(name: str) -> str:
+    """Return what somebody who wrote an unknown command may have meant."""
+    if name in POINTERS:
+        return POINTERS[name]
+    from fleet_compiler.diagnostics.text import nearest
+
+    near = nearest(name, COMMANDS)
+    return f"did you mean '{near}'?" if near else f"the commands are {', '.join(COMMANDS)}"
+
+
 def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted and not ctx.resilient_parsing:
         from importlib.metadata import version
@@ -117,7 +167,13 @@ def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
-    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version."
+    "-V",
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_version,
+    help="Print the version.",
 )
 def fleet() -> None:
     """Compile one fleet.yaml into a gateway, and reach every local model by one id from every client."""

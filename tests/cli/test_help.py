@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from importlib import import_module
@@ -9,7 +10,7 @@ from importlib import import_module
 import click
 import pytest
 
-from fleet_compiler.cli import COMMANDS, EXIT_CODES
+from fleet_compiler.cli import COMMANDS, EXIT_CODES, POINTERS
 from fleet_compiler.cli import fleet as root
 from tests.cli.conftest import Fleet
 
@@ -84,7 +85,8 @@ def test_every_option_is_explained(name: str) -> None:
 def test_the_version_is_the_distributions(fleet: Fleet) -> None:
     from importlib.metadata import version
 
-    assert fleet("--version").out == f"fleet {version('boofleet')}\n"
+    for spelling in ("--version", "-V"):
+        assert fleet(spelling).out == f"fleet {version('boofleet')}\n"
 
 
 @pytest.mark.parametrize(
@@ -95,6 +97,67 @@ def test_wrong_usage_is_said_on_stderr_and_exits_2(fleet: Fleet, arguments: list
     assert (ran.code, ran.out) == (2, "")
     assert "\nerror: " in ran.err
     assert not ran.err.rstrip().endswith(".")
+
+
+@pytest.mark.parametrize("name", POINTERS)
+def test_a_word_of_another_tool_gets_a_pointer(fleet: Fleet, name: str) -> None:
+    assert name not in COMMANDS
+    ran = fleet(name)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.endswith(f"error: no command '{name}'; {POINTERS[name]}\n")
+
+
+@pytest.mark.parametrize("name", POINTERS)
+def test_a_pointer_names_commands_that_there_are(name: str) -> None:
+    named = [words.split() for words in re.findall(r"`fleet ([^`]+)`", POINTERS[name])]
+    assert named
+    assert all(words[0] in {*COMMANDS, "COMMAND"} or words[0].startswith("--") for words in named)
+
+
+def options(command: click.Command) -> dict[str, click.Option]:
+    """Every visible option of a command and of its own commands, by each of its spellings."""
+    found = {
+        spelling: option
+        for option in command.params
+        if isinstance(option, click.Option) and not option.hidden
+        for spelling in option.opts
+    }
+    for below in command.commands.values() if isinstance(command, click.Group) else ():
+        found |= options(below)
+    return found
+
+
+def test_one_thing_has_one_word_in_every_command() -> None:
+    """The folder, the file, the gateway and JSON are named alike; so are progress and detail."""
+    names: dict[str, set[str]] = {}
+    for name in COMMANDS:
+        found = options(command(name))
+        assert not {"--output", "--out", "--config-file"} & found.keys(), name
+        for option in found.values():
+            names.setdefault(option.name or "", set()).add(" ".join(option.opts))
+    assert names["file"] == {"-f --file"}
+    assert names["generated"] == {"--generated"}
+    assert names["url"] == {"--url"}
+    assert names["as_json"] == {"--json"}
+    assert (names["quiet"], names["verbose"]) == ({"-q --quiet"}, {"-v --verbose"})
+
+
+@pytest.mark.parametrize(
+    "name", ["validate", "build", "lock", "models", "diff", "resolve", "config", "status", "doctor"]
+)
+def test_what_says_something_says_it_as_json_too(name: str) -> None:
+    assert "--json" in options(command(name))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["validate"], ["build"], ["lock"], ["models"], ["diff"], ["resolve", "x"], ["config"], ["remove", "x"],
+     ["run", "opencode"], ["env", "opencode"], ["status"]],
+    ids=" ".join,
+)  # fmt: skip
+def test_no_configuration_anywhere_is_a_usage_error_everywhere(fleet: Fleet, arguments: list[str]) -> None:
+    ran = fleet(*arguments)
+    assert (ran.code, ran.out) == (2, "")
 
 
 def test_a_misspelt_command_brings_the_nearest_to_mind(fleet: Fleet) -> None:

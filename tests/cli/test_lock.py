@@ -260,3 +260,14 @@ def test_nobody_responding_is_exit_4_and_changes_nothing(
         assert ran.code == 4
         assert ran.err.endswith("error: 0 of 2 providers responded: fleet.lock keeps what it knew\n")
     assert locked.read_bytes() == before
+
+
+def test_quiet_shows_no_progress_and_verbose_shows_every_model(
+    fleet: Fleet, locked: Path, machines: SimulationThread
+) -> None:
+    assert fleet("lock", "-q").err == ""
+    lines = fleet("lock", "desk", "-v").err.splitlines()
+    assert lines[0] == "desk: llama-swap, 2 models"
+    assert "  desk/qwen3-8b  16384 tokens (listed)" in lines
+    machines.set("desk", offline=True)
+    assert fleet("lock", "-q").err.startswith("warning: desk: connection refused\n")

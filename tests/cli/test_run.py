@@ -53,7 +53,7 @@ def test_a_missing_configuration_is_named_with_how_to_make_it(
     ran = fleet(command, "opencode")
     assert (ran.code, ran.out) == (1, "")
     assert ran.err == (
-        f"error: '{project}/generated/opencode.json' does not exist: give a surface `client: opencode` in "
+        "error: 'generated/opencode.json' does not exist: give a surface `client: opencode` in "
         "fleet.yaml and run `fleet build`\n"
     )
 

@@ -26,6 +26,7 @@ from fleet_compiler.commands.options import (
 from fleet_compiler.commands.progress import located_text, probe_remedy, show_models
 from fleet_compiler.commands.terminal import (
     change,
+    detail,
     note,
     say,
     show_diagnostics,
@@ -112,6 +113,8 @@ def _build(project: Project, mode: LockMode) -> None:
     for line in prepared.changes:
         change(line)
     written = len(prepared.plan.pending)
+    for pending in prepared.plan.pending:
+        detail(f"{pending.kind:<6} {project.generated / pending.path}")
     if written:
         say(f"wrote {written} {'file' if written == 1 else 'files'} to {project.generated}")
     else:

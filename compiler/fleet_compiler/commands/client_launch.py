@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 import click
 
 from fleet_compiler.clients import CLIENTS, Launch
+from fleet_compiler.commands.options import fleet_file
 from fleet_compiler.diagnostics.errors import FleetError
-from fleet_runtime.client import nearest_generated
+from fleet_compiler.project import locate_project
 
 CONNECT_SECONDS = 1.0
 
@@ -33,15 +34,15 @@ def config_option(command: Command) -> Command:
     return click.option(
         "--config",
         type=click.Path(path_type=Path, dir_okay=False),
-        help="The client's generated configuration; by default its usual file in generated/ next to the "
-        "nearest fleet.yaml.",
+        help="The client's generated configuration; by default its usual file in generated/ next to "
+        "fleet.yaml.",
     )(command)
 
 
-def find_launch(client: str, config: Path | None) -> Launch:
-    """Return how `client` starts with its generated configuration; raises `LaunchError`."""
+def find_launch(client: str, config: Path | None, file: Path | None) -> Launch:
+    """Return how `client` starts with its generated configuration; raises `LaunchError` and `UsageError`."""
     kind = CLIENTS[client]
-    path = config if config is not None else nearest_generated() / kind.file
+    path = config if config is not None else locate_project(fleet_file(file)).generated / kind.file
     try:
         return kind.launch(path, path.read_bytes())
     except FileNotFoundError:

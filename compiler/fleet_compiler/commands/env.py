@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from fleet_compiler.commands.client_launch import client_argument, config_option, find_launch
-from fleet_compiler.commands.options import epilog
+from fleet_compiler.commands.options import epilog, file_option
 
 
 @click.command(
@@ -19,8 +19,9 @@ from fleet_compiler.commands.options import epilog
     ),
 )
 @config_option
+@file_option
 @client_argument
-def env(config: Path | None, client: str) -> None:
+def env(config: Path | None, file: Path | None, client: str) -> None:
     """Print the exports that make CLIENT use its generated configuration, for a POSIX shell."""
-    for name, value in find_launch(client, config).environment.items():
+    for name, value in find_launch(client, config, file).environment.items():
         click.echo(f"export {name}={shlex.quote(value)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from fleet_compiler.commands.fleet_names import complete_code
 from fleet_compiler.commands.options import epilog
 from fleet_compiler.commands.terminal import say
 from fleet_compiler.diagnostics.codes import CODES
@@ -12,16 +13,16 @@ from fleet_compiler.diagnostics.text import nearest
 
 
 @click.command(
-    epilog=epilog("fleet explain F010", exits="0 fine, 2 no such code"),
+    epilog=epilog("fleet explain F010", exits="0 success, 2 no such code"),
 )
-@click.argument("code")
+@click.argument("code", shell_complete=complete_code)
 def explain(code: str) -> None:
     """Explain the CODE of an error or warning, with a wrong and a right example."""
     known = CODES.get(code.upper())
     if known is None:
         near = nearest(code.upper(), CODES)
         hint = f"the nearest is '{near}'" if near else f"codes run from {min(CODES)} to {max(CODES)}"
-        raise UsageError(f"there is no code '{code}'; {hint}")
+        raise UsageError(f"no code '{code}'; {hint}")
     say(f"{code.upper()}: {known.title}", bold=True)
     click.echo(f"\n{known.text}")
     for heading, example in (("Wrong", known.wrong), ("Right", known.right)):

@@ -12,6 +12,7 @@ import click
 
 from fleet_compiler.checks.hostnames import url_problem
 from fleet_compiler.checks.lock_entries import rename_warnings
+from fleet_compiler.commands.fleet_names import complete_provider
 from fleet_compiler.commands.options import epilog, file_option, fleet_file, json_option
 from fleet_compiler.commands.progress import probe_text, responded_text, show_probe
 from fleet_compiler.commands.terminal import change, note, say, show_diagnostics, show_json
@@ -55,7 +56,7 @@ class LockUpdate:
         "4 a NAME, the gateway, or no provider at all responded",
     ),
 )
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete_provider)
 @file_option
 @click.option("--check", is_flag=True, help="Write nothing; exit 3 if fleet.lock is out of date.")
 @click.option("--at", metavar="URL", help="Probe the one NAME at this address instead of its own, this once.")

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from fleet_compiler.commands.apply_edit import EXITS, apply_edit, build_after, edit_options
+from fleet_compiler.commands.fleet_names import complete_provider
 from fleet_compiler.commands.options import epilog, fleet_file
 from fleet_compiler.commands.terminal import warn
 from fleet_compiler.edit.edit import Edited
@@ -21,7 +22,7 @@ from fleet_runtime.urls import parse_url
         exits=EXITS,
     ),
 )
-@click.argument("name")
+@click.argument("name", shell_complete=complete_provider)
 @click.argument("url")
 @edit_options
 def move(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fleet_compiler.commands.terminal import note, warn
+from fleet_compiler.commands.terminal import detail, note, warn
 from fleet_runtime.artifacts.contract import ProviderConfig
 from fleet_runtime.dialects.observation import Observation
 from fleet_runtime.dialects.status_reason import UNSENT, reason_remedy, reason_text
@@ -24,6 +24,9 @@ def show_models(provider: ProviderConfig, seen: Observation) -> None:
     """As `show_probe`, except a failed probe, which is shown elsewhere."""
     if seen.status == "online":
         note(f"{provider.name}: {seen.kind}, {count(len(seen.models), 'model')}")
+        for id, facts in seen.models.items():
+            context = f"  {facts.context} tokens ({facts.context_source})" if facts.context else ""
+            detail(f"  {provider.name}/{id}{context}")
     for warning in seen.warnings:
         warn(f"{provider.name}: {warning}")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from fleet_compiler.commands.apply_edit import EXITS, apply_edit, build_after, edit_options
+from fleet_compiler.commands.fleet_names import complete_provider
 from fleet_compiler.commands.options import epilog, fleet_file
 from fleet_compiler.commands.terminal import note
 from fleet_compiler.edit.edit import Edited
@@ -20,7 +21,7 @@ from fleet_compiler.edit.providers import remove_provider
         exits=f"{EXITS}; 1 also if something refers to it",
     ),
 )
-@click.argument("name")
+@click.argument("name", shell_complete=complete_provider)
 @click.option(
     "--fix",
     is_flag=True,

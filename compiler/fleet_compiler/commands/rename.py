@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from fleet_compiler.commands.apply_edit import EXITS, apply_edit, build_after, edit_options
+from fleet_compiler.commands.fleet_names import complete_provider
 from fleet_compiler.commands.options import epilog, fleet_file
 from fleet_compiler.commands.terminal import note
 from fleet_compiler.edit.providers import rename_provider
@@ -16,7 +17,7 @@ from fleet_compiler.lock.model import Lock
 @click.command(
     epilog=epilog("fleet rename attic loft", "fleet rename attic loft --dry-run", exits=EXITS),
 )
-@click.argument("old")
+@click.argument("old", shell_complete=complete_provider)
 @click.argument("new")
 @edit_options
 def rename(

@@ -16,7 +16,7 @@ from fleet_compiler.commands.client_launch import (
     find_launch,
     launch_warnings,
 )
-from fleet_compiler.commands.options import epilog
+from fleet_compiler.commands.options import epilog, file_option
 from fleet_compiler.commands.terminal import warn
 
 
@@ -30,14 +30,15 @@ from fleet_compiler.commands.terminal import warn
     ),
 )
 @config_option
+@file_option
 @client_argument
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def run(config: Path | None, client: str, arguments: tuple[str, ...]) -> None:
+def run(config: Path | None, file: Path | None, client: str, arguments: tuple[str, ...]) -> None:
     """Start CLIENT with its generated configuration; ARGUMENTS are passed on to it.
 
     Your own files of it are not changed; they still apply except for what is generated.
     """
-    launch = find_launch(client, config)
+    launch = find_launch(client, config, file)
     name = CLIENTS[client].program
     program = shutil.which(name)
     if program is None:

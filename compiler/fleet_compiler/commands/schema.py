@@ -11,7 +11,7 @@ NAMES = ("fleet", "lock", "gateway", "routing", "manifest")
 
 
 @click.command(
-    epilog=epilog("fleet schema", "fleet schema lock > lock.schema.json", exits="0 fine, 2 usage"),
+    epilog=epilog("fleet schema", "fleet schema lock > lock.schema.json", exits="0 success, 2 usage"),
 )
 @click.argument("name", type=click.Choice(NAMES), default="fleet")
 def schema(name: str) -> None:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from fleet_compiler.diagnostics.errors import FleetError
     from fleet_compiler.diagnostics.source import Source
 
+_QUIET, _VERBOSE = "quiet", "verbose"
+
 
 def color_choice(environ: Mapping[str, str] = os.environ) -> bool | None:
     """Return whether all output is coloured: False with NO_COLOR set, True with FORCE_COLOR set (NO_COLOR
@@ -37,8 +39,35 @@ def show_json(value: Any) -> None:
 
 
 def note(text: str) -> None:
-    """Print a line of progress."""
-    say(text, err=True)
+    """Print a line of progress, unless ``-q`` was given."""
+    if not _was_given(_QUIET):
+        say(text, err=True)
+
+
+def detail(text: str) -> None:
+    """Print a line that only ``-v`` asks for."""
+    if _was_given(_VERBOSE):
+        say(text, err=True)
+
+
+def verbosity_options() -> list[click.Parameter]:
+    """Return ``-q`` and ``-v``, for every command that shows progress."""
+
+    def option(flag: str, name: str, text: str) -> click.Option:
+        def keep(ctx: click.Context, _: click.Parameter, given: bool) -> None:
+            ctx.meta[name] = given
+
+        return click.Option([flag, f"--{name}"], is_flag=True, expose_value=False, callback=keep, help=text)
+
+    return [
+        option("-q", _QUIET, "Show no progress, only results, warnings and errors."),
+        option("-v", _VERBOSE, "Show also each model that a probe found, and each file that is written."),
+    ]
+
+
+def _was_given(name: str) -> bool:
+    context = click.get_current_context(silent=True)
+    return context is not None and bool(context.meta.get(name))
 
 
 def warn(text: str) -> None:

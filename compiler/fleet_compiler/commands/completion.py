@@ -1,0 +1,32 @@
+"""``fleet completion``: completion of commands, options and this fleet's own names in a shell."""
+
+from __future__ import annotations
+
+import click
+from click.shell_completion import get_completion_class
+
+from fleet_compiler.commands.options import epilog
+
+SHELLS = ("bash", "zsh", "fish")
+VARIABLE = "_FLEET_COMPLETE"
+"""Which click sets when the shell asks ``fleet`` for completions."""
+
+
+@click.command(
+    epilog=epilog(
+        "fleet completion bash > ~/.local/share/bash-completion/completions/fleet",
+        "fleet completion zsh > ~/.zfunc/_fleet     with ~/.zfunc in fpath",
+        "fleet completion fish > ~/.config/fish/completions/fleet.fish",
+        exits="0 success, 2 usage",
+    ),
+)
+@click.argument("shell", type=click.Choice(SHELLS))
+@click.pass_context
+def completion(ctx: click.Context, shell: str) -> None:
+    """Print the script that makes SHELL complete commands, options and names.
+
+    Names are the providers, model ids, roles and surfaces of the last build, and the codes of diagnostics.
+    """
+    kind = get_completion_class(shell)
+    assert kind is not None
+    click.echo(kind(ctx.find_root().command, {}, "fleet", VARIABLE).source())
