@@ -49,9 +49,6 @@ JUSTIFIED = {
 """Prose that explains: what a provider usually is, what a model does."""
 
 PENDING = {
-    "CHANGELOG.md",
-    "CONTRIBUTING.md",
-    "README.md",
     "compiler/fleet_compiler/checks/addresses.py",
     "compiler/fleet_compiler/checks/against_lock.py",
     "compiler/fleet_compiler/checks/conflicts.py",
@@ -100,10 +97,8 @@ PENDING = {
     "docs/cli.md",
     "docs/consumers.md",
     "docs/dependencies.md",
-    "docs/deploy.md",
     "docs/diagnostics.md",
     "docs/doctor.md",
-    "docs/faults.md",
     "docs/fleet-yaml.md",
     "docs/generate/cli_page.py",
     "docs/generate/fleet_schema.py",
