@@ -1,4 +1,4 @@
-"""Files replaced as a whole: written next to their place, flushed to the disk, then renamed over it."""
+"""Files replaced in one step: written next to their place, flushed to the disk, then renamed over it."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""A fleet to try without any machine: simulated servers, the real compiler, the real gateway."""
+"""A fleet to try without any provider: simulated servers, the real compiler, the real gateway."""

@@ -1,4 +1,4 @@
-"""Simulated machines: real HTTP servers on loopback that behave, and misbehave, like those of a fleet."""
+"""Simulated providers: real HTTP servers on loopback that behave, and misbehave, like those of a fleet."""
 
 from fleet_runtime.simulator.engine import Record
 from fleet_runtime.simulator.machine import SimulatedMachine

@@ -1,4 +1,4 @@
-"""The HTTP/1.1 client through which the gateway reaches a machine (RFC 9110, RFC 9112)."""
+"""The HTTP/1.1 client through which the gateway reaches a provider (RFC 9110, RFC 9112)."""
 
 from fleet_runtime.upstream.client import Upstream
 from fleet_runtime.upstream.errors import (
