@@ -1,4 +1,4 @@
-"""What fleet.lock may hold: the same as a provider's own model list, or it is refused. Pure."""
+"""What fleet.lock may hold: the same as a provider's own model list, or it is rejected. Pure."""
 
 from __future__ import annotations
 

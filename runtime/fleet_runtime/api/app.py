@@ -1,7 +1,7 @@
 """The gateway's own API as an ASGI app: it finds the operation of a request, reads its parameters, and sends
 what the operation returns. Everything runs on the event loop, except that a large body is parsed in a thread.
 
-Errors are raised as `RequestError`; whoever calls the app sends and records them.
+Errors are raised as `RequestError`; the caller of the app sends and records them.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ Scope = MutableMapping[str, Any]
 
 
 class Api:
-    """Answers every request that is not for inference from what `service` serves when it comes."""
+    """Responds to every request that is not for inference, from what `service` serves at that time."""
 
     def __init__(self, service: Service) -> None:
         self._service = service

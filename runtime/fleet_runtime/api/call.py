@@ -20,7 +20,7 @@ from fleet_runtime.routing.resolver import Resolution
 Surface: TypeAlias = Annotated[
     str | None,
     Query(
-        "a surface of fleet.yaml; without one, the whole fleet. A key limited to surfaces needs it", "boochat"
+        "a surface of fleet.yaml; without one, all providers. A key limited to surfaces needs it", "boochat"
     ),
 ]
 IfNoneMatch: TypeAlias = Annotated[str | None, Header("the `ETag` of the response that the client has")]
@@ -28,7 +28,7 @@ IfNoneMatch: TypeAlias = Annotated[str | None, Header("the `ETag` of the respons
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request: the running service, and the snapshot that it is answered from.
+    """One request: the running service, and the snapshot that the response is made from.
 
     `limited`: it came with a key limited to surfaces, so that the response tells nothing of other providers.
     """

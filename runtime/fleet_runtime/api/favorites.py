@@ -1,7 +1,7 @@
 """``/api/favorites``: the favorites that all surfaces share.
 
 A change may carry ``If-Match`` with the version that it was meant for (the list's ``ETag``) and is rejected
-with 412 if that is not the present one; replacing the whole list must carry it, ``*`` for any version. A key
+with 412 if that is not the present one; replacing all favorites must carry it, ``*`` for any version. A key
 limited to surfaces sees and changes only favorites of providers that its surface may use.
 """
 
@@ -53,7 +53,7 @@ async def reorder_favorites(
     call: Call, order: FavoriteOrder, if_match: RequiredIfMatch = None
 ) -> Annotated[Reply, FavoriteList]:
     if if_match is None:
-        message = "replacing the whole list needs If-Match with the version that it was made from"
+        message = "replacing all favorites needs If-Match with the version that it was made from"
         raise request_error("version_required", message)
     names = _names(call)
     stored = {present_id(item.id, names) for item in call.service.store.favorites.items}

@@ -85,7 +85,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A response that is bytes already, with the headers it needs beside its content type and length."""
+    """A response that is bytes already, with the headers it needs besides its content type and length."""
 
     body: bytes
     headers: tuple[tuple[bytes, bytes], ...] = ()

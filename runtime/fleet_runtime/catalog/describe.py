@@ -121,7 +121,7 @@ def describe_resolution(
 
 
 def within_surface(resolution: Resolution, table: RoutingTable) -> Resolution:
-    """Return the resolution without a word about a provider that the surface may not use."""
+    """Return the resolution without mentioning a provider that the surface may not use."""
     if resolution.refusal is None or resolution.refusal.code != "surface_not_allowed":
         return resolution
     message = f"'{resolution.requested}' is not a model of surface '{table.surface}'"
