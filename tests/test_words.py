@@ -97,7 +97,6 @@ PENDING = {
     "docs/generate/schemas.py",
     "docs/generate/yaml_page.py",
     "docs/llama-swap.md",
-    "docs/opencode.md",
     "docs/performance.md",
     "runtime/fleet_runtime/artifacts/shapes.py",
     "runtime/fleet_runtime/client.py",
