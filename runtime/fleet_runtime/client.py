@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 TIMEOUT_SECONDS = 30.0
 KEY_VARIABLE = "FLEET_KEY"
 
+_KEY_REMEDIES = {
+    "unauthorized": f"; set {KEY_VARIABLE}",
+    "surface_not_allowed": f"; set {KEY_VARIABLE} to a key without `surfaces`",
+}
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 Response = TypeVar("Response", bound="ApiShape")
 
@@ -105,10 +110,8 @@ class GatewayClient:
         error_body = content.get("error") if isinstance(content, dict) else None
         if not isinstance(error_body, dict):
             raise GatewayUnreachableError(self.url, f"is not a gateway (HTTP {response.status_code})")
-        message = str(error_body.get("message"))
-        if response.status_code == 401:
-            message += f"; set {KEY_VARIABLE}"
-        raise GatewayResponseError(response.status_code, str(error_body.get("code")), message)
+        code, message = str(error_body.get("code")), str(error_body.get("message"))
+        raise GatewayResponseError(response.status_code, code, message + _KEY_REMEDIES.get(code, ""))
 
 
 @contextmanager

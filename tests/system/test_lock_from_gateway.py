@@ -70,7 +70,9 @@ def contexts(folder: Path) -> dict[str, tuple[int, str]]:
     }
 
 
-def test_the_contexts_that_a_gateway_saw_running_are_taken_over_and_no_machine_is_asked(stack: Stack) -> None:
+def test_contexts_that_a_gateway_saw_running_are_taken_over_without_a_probe(
+    stack: Stack,
+) -> None:
     before = contexts(stack.folder)
     assert set(before.values()) == {(40960, "listed")}
     key = KEY["LOCK_TEST_KEY"]
@@ -88,7 +90,7 @@ def test_the_contexts_that_a_gateway_saw_running_are_taken_over_and_no_machine_i
     assert run_fleet("build", "--frozen", cwd=stack.folder).returncode == 0
 
 
-def test_a_gateway_that_does_not_know_the_machine_by_its_address_is_not_believed(
+def test_a_gateway_that_does_not_know_the_provider_by_its_address_is_not_believed(
     stack: Stack, tmp_path: Path
 ) -> None:
     text = (
@@ -108,10 +110,10 @@ def test_a_gateway_that_does_not_know_the_machine_by_its_address_is_not_believed
 @pytest.mark.parametrize(
     ("arguments", "key", "code", "message"),
     [
-        (["--from-gateway", "GATEWAY"], None, 4, "wants a key that opens /api/fleet: set FLEET_KEY"),
-        (["--from-gateway", "GATEWAY"], "wrong", 4, "wants a key"),
+        (["--from-gateway", "GATEWAY"], None, 4, "a key of this gateway is needed"),
+        (["--from-gateway", "GATEWAY"], "wrong", 4, "set FLEET_KEY"),
         (["--from-gateway", "MACHINE"], None, 4, "is not a gateway"),
-        (["--from-gateway", "http://127.0.0.1:9"], None, 4, "does not answer"),
+        (["--from-gateway", "http://127.0.0.1:9"], None, 4, "does not respond (connection refused)"),
         (["--from-gateway", "no url"], None, 2, "cannot probe"),
         (["desk", "--at", "http://127.0.0.1:9", "--from-gateway", "GATEWAY"], None, 2, "exclude each other"),
     ],

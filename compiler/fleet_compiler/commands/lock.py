@@ -13,6 +13,7 @@ import click
 from fleet_compiler.checks.hostnames import url_problem
 from fleet_compiler.checks.lock_entries import rename_warnings
 from fleet_compiler.commands.fleet_names import complete_provider
+from fleet_compiler.commands.gateway_contexts import fetch_contexts
 from fleet_compiler.commands.options import epilog, file_option, fleet_file, json_option
 from fleet_compiler.commands.progress import probe_text, responded_text, show_probe
 from fleet_compiler.commands.terminal import change, note, say, show_diagnostics, show_json
@@ -23,7 +24,7 @@ from fleet_compiler.load import load_fleet
 from fleet_compiler.lock.diff import Difference, compare_locks, describe_difference
 from fleet_compiler.lock.discover import Progress, discover
 from fleet_compiler.lock.entries import current_entries, merge_observations
-from fleet_compiler.lock.from_gateway import Contexts, fetch_contexts, merge_contexts
+from fleet_compiler.lock.from_gateway import Contexts, merge_contexts
 from fleet_compiler.lock.lockfile import dump_lock, load_lock, save_lock
 from fleet_compiler.lock.model import Lock
 from fleet_compiler.process_lock import hold_process_lock
@@ -99,7 +100,7 @@ def lock(
         seen = discover(chosen, project.folder, os.environ, progress=progress)
     else:
         _require_usable(gateway)
-        contexts = fetch_contexts(gateway, os.environ.get("FLEET_KEY"), chosen)
+        contexts = fetch_contexts(gateway, chosen)
     update = _update(project, providers, seen, contexts, write=not check)
     renames = tuple(rename_warnings(loaded.fleet, update.before, loaded.document))
     if as_json:
