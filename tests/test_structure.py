@@ -52,7 +52,6 @@ MAX_LINES = 350
 PENDING = {
     "compiler imports",
     "circle",
-    "compiler/fleet_compiler/diagnostics/codes.py",
     "runtime/fleet_runtime/proxy/exchange.py",
     "runtime/fleet_runtime/upstream/connection.py",
 }

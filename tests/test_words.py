@@ -52,7 +52,6 @@ PENDING = {
     "compiler/fleet_compiler/checks/addresses.py",
     "compiler/fleet_compiler/checks/against_lock.py",
     "compiler/fleet_compiler/checks/conflicts.py",
-    "compiler/fleet_compiler/checks/hostnames.py",
     "compiler/fleet_compiler/checks/references.py",
     "compiler/fleet_compiler/checks/run.py",
     "compiler/fleet_compiler/cli.py",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fleet_compiler.diagnostics.diagnostic import Diagnostic
+from fleet_compiler.diagnostics.finding import Finding
 from fleet_compiler.emit.tables import resolve_connections
 from fleet_compiler.load import Loaded
 from fleet_compiler.lock.diff import compare_locks, describe_difference
@@ -58,4 +59,4 @@ def _findings(loaded: Loaded, provider: ProviderConfig, seen: Observation) -> It
 
 def _at_provider(loaded: Loaded, name: str, code: str, message: str, remedy: str | None) -> Diagnostic:
     path = ("providers", name)
-    return loaded.document.diagnostic(code, message, path, key=True, help=remedy, severity="warning")
+    return loaded.document.locate(Finding(code, path, message, remedy, "warning", key=True))

@@ -13,13 +13,16 @@ from fleet_compiler.config.schema import find_schema_problems
 from fleet_compiler.config.secret_spans import secret_spans
 from fleet_compiler.diagnostics.diagnostic import Diagnostic, sort_diagnostics
 from fleet_compiler.diagnostics.errors import ConfigError
-from fleet_compiler.diagnostics.source import Source, read_source
-from fleet_compiler.document.document import Document, load_document
+from fleet_compiler.diagnostics.finding import Finding
+from fleet_compiler.diagnostics.source import Source
+from fleet_compiler.document.document import Document
+from fleet_compiler.document.parse import load_document
+from fleet_compiler.document.read import read_source
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A valid configuration, with the warnings it deserves."""
+    """A valid configuration and its warnings."""
 
     fleet: FleetConfig
     document: Document
@@ -28,25 +31,26 @@ class Loaded:
 
 
 def load_fleet(path: Path | Literal["-"]) -> Loaded:
-    """Read, check and normalise a fleet.yaml; raises ConfigInvalid with every diagnostic there is."""
+    """Read, check and normalise a fleet.yaml; raises `ConfigError` with every diagnostic there is."""
     return load_source(read_source(path))
 
 
 def load_source(source: Source) -> Loaded:
-    """As `load_fleet`, from a text that is already read."""
+    """Check and normalise a text that is already read; raises as `load_fleet` does."""
     document = load_document(source)
     shown = replace(source, secrets=secret_spans(document))
-    faults = find_schema_problems(document)
-    if faults:
-        found = [fault.diagnostic for fault in faults]
-        rest = valid_subset(document, [fault.path for fault in faults])
-        raise ConfigError([*found, *(_errors(check_fleet(rest, document)) if rest else ())], shown)
+    problems = find_schema_problems(document.data)
+    if problems:
+        rest = valid_subset(document, [problem.path for problem in problems])
+        problems += _errors(check_fleet(rest, document.data)) if rest else ()
+        raise ConfigError(document.locate_all(problems), shown)
     fleet = parse_fleet(document)
-    found = check_fleet(fleet, document)
-    if _errors(found):
+    findings = check_fleet(fleet, document.data)
+    found = sort_diagnostics(document.locate_all(findings))
+    if _errors(findings):
         raise ConfigError(found, shown)
-    return Loaded(fleet, document, shown, tuple(sort_diagnostics(found)))
+    return Loaded(fleet, document, shown, tuple(found))
 
 
-def _errors(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
-    return [diagnostic for diagnostic in diagnostics if diagnostic.severity == "error"]
+def _errors(findings: list[Finding]) -> list[Finding]:
+    return [finding for finding in findings if finding.severity == "error"]

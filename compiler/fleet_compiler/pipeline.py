@@ -126,12 +126,12 @@ def compile_fleet(loaded: Loaded, lock: Lock, root: str) -> Compiled:
         files={path: sha256_hex(content) for path, content in sorted(files.items())},
     )
     files[MANIFEST] = render_artifact(manifest)
-    warnings = (
-        *loaded.warnings,
-        *lock_warnings(loaded.fleet, resolved, loaded.document),
-        *unmatched_globs(loaded.fleet, lock, loaded.document),
-        *stale_warnings(loaded.fleet, lock, loaded.document),
-    )
+    findings = [
+        *lock_warnings(loaded.fleet, resolved),
+        *unmatched_globs(loaded.fleet, lock),
+        *stale_warnings(loaded.fleet, lock),
+    ]
+    warnings = (*loaded.warnings, *loaded.document.locate_all(findings))
     return Compiled(loaded, lock, resolved, files, warnings)
 
 
@@ -165,7 +165,8 @@ def prepare(
     elif mode == "update" and (new := [each for each in polled if needs_probe(lock, each.name)]):
         seen = discover(new, project.folder, environ, limits=limits, progress=progress)
         lock = merge_observations(lock, seen, providers)
-    renames = tuple(rename_warnings(loaded.fleet, lock_read, loaded.document))
+    document = loaded.document
+    renames = document.locate_all(rename_warnings(loaded.fleet, lock_read, document.data))
     compiled = compile_fleet(replace(loaded, warnings=(*loaded.warnings, *renames)), lock, project.root)
     return Prepared(
         project,

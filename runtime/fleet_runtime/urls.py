@@ -21,6 +21,10 @@ _URL = re.compile(
     r"(?P<path>/[^?#]*)?(?P<rest>[?#].*)?\Z",
     re.IGNORECASE,
 )
+_ORIGIN = re.compile(
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<host>\[[^\]]*\]|[^:/?#@\s]+)(?::(?P<port>[0-9]+))?/?\Z",
+    re.ASCII,
+)
 _ADDRESS = re.compile(r"(?P<host>\[[^\]]*\]|[^:]*):(?P<port>[0-9]+)\Z", re.ASCII)
 _UNWRITABLE = re.compile(r"[\s\x00-\x1f\x7f\\]")
 _LABEL = re.compile(r"[A-Za-z0-9_-]+\Z")
@@ -86,6 +90,20 @@ def parse_url(url: str) -> ServerUrl:
         raise AddressError("port 0 cannot be reached", _PORTS)
     path = (match["path"] or "").rstrip("/")
     return ServerUrl(scheme, parse_host(match["host"]), port, path, match["credentials"] is not None)
+
+
+def parse_origin(text: str) -> str:
+    """Return the origin of a web page as browsers send it; raises `AddressError`.
+
+    Any scheme will do; the usual port of http and https is dropped (RFC 6454 §6.1).
+    """
+    match = _ORIGIN.match(text)
+    if match is None:
+        raise AddressError("not an origin", "write scheme://host, with a port if it is not the usual one")
+    scheme, host = match["scheme"].lower(), bracket(parse_host(match["host"]))
+    port = _port(match["port"]) if match["port"] else None
+    usual = _usual_port(scheme) if scheme in ("http", "https") else None
+    return f"{scheme}://{host}" if port in (None, usual) else f"{scheme}://{host}:{port}"
 
 
 def server_root(url: str) -> str:

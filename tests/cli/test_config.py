@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from fleet_compiler.diagnostics.source import decode
-from fleet_compiler.document.document import load_document
+from fleet_compiler.document.parse import load_document
+from fleet_compiler.document.read import decode
 from tests.cli.conftest import Fleet, write
 
 

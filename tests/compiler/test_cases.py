@@ -10,7 +10,7 @@ import pytest
 
 from fleet_compiler.diagnostics.errors import ConfigError
 from fleet_compiler.diagnostics.report import render
-from fleet_compiler.diagnostics.source import decode
+from fleet_compiler.document.read import decode
 from fleet_compiler.load import load_source
 from tests.support.paths import CASES
 

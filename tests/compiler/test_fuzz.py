@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fleet_compiler.diagnostics.codes import CODES
+from fleet_compiler.diagnostics.codes import codes
 from fleet_compiler.diagnostics.diagnostic import MAX_SHOWN, Diagnostic
 from fleet_compiler.diagnostics.errors import ConfigError
 from fleet_compiler.diagnostics.report import render
-from fleet_compiler.diagnostics.source import Source, decode
+from fleet_compiler.diagnostics.source import Source
+from fleet_compiler.document.read import decode
 from fleet_compiler.load import load_source
 from tests.support.mutation import CANARY, mutate, with_canary
 
@@ -48,7 +49,7 @@ def assert_well_behaved(data: bytes, seconds: float = 1) -> None:
 
 
 def assert_well_formed(diagnostic: Diagnostic, source: Source, data: bytes) -> None:
-    assert diagnostic.code in CODES
+    assert diagnostic.code in codes()
     assert diagnostic.code != "F199", data
     assert diagnostic.help, data
     assert diagnostic.message == diagnostic.message.strip().removesuffix(".")

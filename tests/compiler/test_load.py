@@ -19,7 +19,7 @@ from pathlib import Path
 from fleet_compiler.diagnostics.errors import ConfigError
 from fleet_compiler.load import load_source
 from fleet_compiler.diagnostics.report import render
-from fleet_compiler.diagnostics.source import decode
+from fleet_compiler.document.read import decode
 for path in sorted(Path(sys.argv[1]).glob("*.yaml")):
     try:
         loaded = load_source(decode(path.name, path.read_bytes()))
@@ -58,7 +58,7 @@ def test_broken_part_does_not_make_what_refers_to_it_an_error() -> None:
     with pytest.raises(ConfigError) as caught:
         load_fleet(CASES / "invalid" / "rule-no-cascade-from-broken-provider.yaml")
     messages = [d.message for d in caught.value.diagnostics if d.code == "F201"]
-    assert messages == ["'nobody/c' names unknown provider 'nobody'"]
+    assert messages == ["'nobody/c' refers to unknown provider 'nobody'"]
 
 
 @pytest.mark.parametrize("section", ["providers", "gateway", "surfaces", "roles"])

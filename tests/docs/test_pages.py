@@ -15,8 +15,8 @@ from docs.generate.cli_page import cli_page
 from docs.generate.yaml_page import SECTIONS, fleet_yaml_page, flow
 from fleet_compiler.cli import COMMANDS, EXIT_CODES, fleet
 from fleet_compiler.config.schema import schema
-from fleet_compiler.diagnostics.source import decode, read_source
-from fleet_compiler.document.document import load_document
+from fleet_compiler.document.parse import load_document
+from fleet_compiler.document.read import decode, read_source
 from tests.support.paths import ROOT
 
 DOCS = ROOT / "docs"

@@ -11,8 +11,8 @@ from jsonschema import Draft202012Validator
 
 from docs.generate.schemas import GENERATED, contract_schema
 from fleet_compiler.assets import SCHEMAS
-from fleet_compiler.diagnostics.source import read_source
-from fleet_compiler.document.document import load_document
+from fleet_compiler.document.parse import load_document
+from fleet_compiler.document.read import read_source
 from fleet_compiler.emit.editor_schema import SCHEMA
 from tests.support.golden import FLEETS, NAMES, compiled
 

@@ -11,7 +11,7 @@ from typing import get_args
 from fleet_compiler.cli import COMMANDS
 from fleet_compiler.clients import CLIENTS
 from fleet_compiler.config.schema import schema
-from fleet_compiler.diagnostics.codes import CODES
+from fleet_compiler.diagnostics.codes import codes
 from fleet_runtime.api.app import OPERATIONS
 from fleet_runtime.dialects.registry import KINDS
 from fleet_runtime.errors import ERROR_KINDS
@@ -128,8 +128,8 @@ def additions() -> list[Addition]:
         ),
         Addition(
             "a diagnostic",
-            "compiler/fleet_compiler/diagnostics/codes.py",
-            frozenset(CODES),
+            "compiler/fleet_compiler/diagnostics/codes.toml",
+            frozenset(codes()),
             {
                 "docs/diagnostics.md": mentions("^## NAME: ", "docs/diagnostics.md"),
                 "tests/cases/invalid": mentions(

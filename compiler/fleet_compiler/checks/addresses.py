@@ -1,154 +1,166 @@
-"""Where requests go and who can send them: URLs, the address the gateway listens on, and its keys."""
+"""Where requests go and who can send them: URLs, the address the gateway listens on, and its names."""
 
 from __future__ import annotations
 
-import ipaddress
 import re
-from collections.abc import Iterator
-from urllib.parse import SplitResult, urlsplit
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
+from typing import Any, NamedTuple
 
-from fleet_compiler.checks.hostnames import host_problem, url_problem
-from fleet_compiler.config.model import WILDCARDS, FleetConfig
-from fleet_compiler.diagnostics.diagnostic import Diagnostic
-from fleet_compiler.document.document import Document, YamlPath
+from fleet_compiler.checks.clouds import V1_BELOW, is_known_cloud
+from fleet_compiler.config.model import FleetConfig
+from fleet_compiler.diagnostics.finding import Finding, YamlPath
+from fleet_runtime.urls import (
+    AddressError,
+    ServerUrl,
+    bracket,
+    is_address,
+    is_loopback,
+    is_wildcard,
+    parse_host,
+    parse_origin,
+    parse_url,
+    split_address,
+)
 
 _HOME_DOMAINS = ("local", "lan", "home", "internal", "home.arpa", "localhost", "ts.net", "test", "invalid")
 _ENDPOINT = re.compile(
     r"/(?:(?:chat/)?completions|models|responses|embeddings|messages|rerank"
     r"|api/(?:chat|generate|tags|show|ps|embed|embeddings|version))/*\Z"
 )
+_API_BASE = re.compile(r"/(?:api|openai|v[02-9][0-9]*|v[0-9]+(?:alpha|beta)[0-9]*)/*\Z")
+"""The end of a URL that is more likely the prefix of an API than what comes before ``/v1``."""
 
 
-def check(fleet: FleetConfig, document: Document) -> Iterator[Diagnostic]:
-    for path, url in _urls(fleet, document):
-        yield from _url(url, path, document)
-    yield from _open_keys(fleet, document)
-    yield from _listen(fleet, document)
-    yield from _names(fleet, document)
+class _WrittenUrl(NamedTuple):
+    """A URL and its place; `written` is what fleet.yaml says, with a ``/v1`` that `url` is without."""
+
+    path: YamlPath
+    url: str
+    written: str
+    provider: str | None = None
 
 
-def _urls(fleet: FleetConfig, document: Document) -> Iterator[tuple[YamlPath, str]]:
-    for name, provider in fleet.providers.items():
-        written = document.data["providers"].get(name)
-        at: YamlPath = ("providers", name)
-        if isinstance(written, dict):
-            key = "url" if "url" in written else "api_base"
-            yield (*at, key), provider.url
-        elif isinstance(written, str):
-            yield at, provider.url
-        if provider.sidecar is not None and isinstance(written, dict):
-            nested = isinstance(written.get("sidecar"), dict)
-            yield (*at, "sidecar", "url") if nested else (*at, "sidecar"), provider.sidecar.url
-    if isinstance(document.data.get("gateway"), dict) and "url" in document.data["gateway"]:
-        yield ("gateway", "url"), fleet.gateway.url
-
-
-def _url(url: str, path: YamlPath, document: Document) -> Iterator[Diagnostic]:
-    if fault := url_problem(url):
-        yield document.diagnostic("F209", fault.message, path, help=fault.remedy)
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return
-    if parts.username is not None or parts.password is not None:
-        remedy = "delete them; a key comes from 'api_key_env' or 'api_key_file'"
-        yield document.diagnostic("F210", "credentials do not belong in a URL", path, help=remedy)
-    yield from _endpoint(url, path, document)
-    if _address(parts) == "wildcard":
-        remedy = "write the address under which this host is reached, like 127.0.0.1"
-        yield document.diagnostic("F209", f"'{parts.hostname}' is no address to send to", path, help=remedy)
-
-
-def _endpoint(url: str, path: YamlPath, document: Document) -> Iterator[Diagnostic]:
-    """What clients call is no address of a server; a prefix that is called so is told by a `/v1` after it."""
-    match = _ENDPOINT.search(url)
-    if match is None or document.value(path).rstrip("/").endswith("/v1"):
-        return
-    root = url[: match.start()]
-    shown = root if path[-1] == "api_base" else root.removesuffix("/v1")
-    message = f"URL ends in '{match[0].strip('/')}', which is one endpoint of a server and not its address"
-    yield document.diagnostic("F215", message, path, help=f"write {shown}")
-
-
-def _address(parts: SplitResult) -> ipaddress.IPv4Address | ipaddress.IPv6Address | str:
-    host = parts.hostname or ""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return host
-    return "wildcard" if address.is_unspecified else address
-
-
-def _open_keys(fleet: FleetConfig, document: Document) -> Iterator[Diagnostic]:
-    for path, url in _urls(fleet, document):
-        if path[0] != "providers":
+def check(fleet: FleetConfig, written: Mapping[str, Any]) -> Iterator[Finding]:
+    for found in _urls(fleet, written):
+        try:
+            parts = parse_url(found.url)
+        except AddressError as error:
+            yield Finding("F209", found.path, error.message, error.remedy)
             continue
-        name = str(path[1])
-        provider = fleet.providers[name]
-        keyed = provider.api_key_env is not None or provider.api_key_file is not None
-        if keyed and url.startswith("http:") and _is_public(url):
-            message = f"the key of provider '{name}' would cross the internet unencrypted"
-            remedy = "write https://"
-            yield document.diagnostic("F250", message, path, help=remedy, severity="warning")
+        yield from _url(found, parts)
+        yield from _path(found)
+        if found.provider is not None:
+            yield from _service(fleet, found, parts)
+    yield from _listen(fleet, "url" in _mapping(written.get("gateway")))
+    yield from _names(fleet)
 
 
-def _is_public(url: str) -> bool:
-    try:
-        address = _address(urlsplit(url))
-    except ValueError:
-        return False
-    if not isinstance(address, str):
-        return address.is_global
-    host = address.rstrip(".").lower()
-    return "." in host and not any(host == home or host.endswith(f".{home}") for home in _HOME_DOMAINS)
+def _urls(fleet: FleetConfig, written: Mapping[str, Any]) -> Iterator[_WrittenUrl]:
+    """Every URL that is written; where it is a provider's only value, its place is the provider's."""
+    for name, provider in fleet.providers.items():
+        entry = _mapping(written.get("providers")).get(name)
+        settings = _mapping(entry)
+        if isinstance(entry, str) or settings:
+            key = "api_base" if "api_base" in settings and "url" not in settings else "url"
+            text = entry if isinstance(entry, str) else settings.get(key)
+            yield _WrittenUrl(("providers", name, key), provider.url, str(text), name)
+        if provider.sidecar is not None:
+            sidecar = settings.get("sidecar")
+            text = sidecar if isinstance(sidecar, str) else _mapping(sidecar).get("url")
+            yield _WrittenUrl(("providers", name, "sidecar", "url"), provider.sidecar.url, str(text))
+    gateway = _mapping(written.get("gateway"))
+    if "url" in gateway:
+        yield _WrittenUrl(("gateway", "url"), fleet.gateway.url, str(gateway["url"]))
 
 
-def _listen(fleet: FleetConfig, document: Document) -> Iterator[Diagnostic]:
-    host, _, port = fleet.gateway.listen.rpartition(":")
-    path: YamlPath = ("gateway", "listen")
-    if not 0 < int(port) < 65536:
-        remedy = "write a port from 1 to 65535"
-        yield document.diagnostic("F209", f"port {int(port)} does not exist", path, help=remedy)
-    if host.startswith("[") and not _is_address(host[1:-1]):
-        remedy = "write an IPv6 address in brackets, like [::1]:8400"
-        yield document.diagnostic("F209", f"'{host}' is not an IPv6 address", path, help=remedy)
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _url(found: _WrittenUrl, parts: ServerUrl) -> Iterator[Finding]:
+    if parts.has_credentials:
+        remedy = "delete them; a key comes from 'api_key_env' or 'api_key_file'"
+        yield Finding("F210", found.path, "credentials do not belong in a URL", remedy)
+    if is_wildcard(parts.host):
+        message = f"'{parts.host}' is not an address to send to"
+        remedy = "write the address under which this host is reached, like 127.0.0.1"
+        yield Finding("F209", found.path, message, remedy)
+
+
+def _path(found: _WrittenUrl) -> Iterator[Finding]:
+    """A URL that clients call is not a server's address; ``/v1`` after it says that it is meant."""
+    if found.written.rstrip("/").endswith("/v1"):
         return
-    if not host.startswith("[") and (fault := host_problem(host)):
-        yield document.diagnostic("F209", fault.message, path, help=fault.remedy)
+    is_base = found.path[-1] == "api_base"
+    if match := _ENDPOINT.search(found.url):
+        root = found.url[: match.start()]
+        shown = root if is_base else root.removesuffix("/v1")
+        message = (
+            f"URL ends in '{match[0].strip('/')}', which is one endpoint of a server and not its address"
+        )
+        yield Finding("F215", found.path, message, f"write {shown}")
+    elif is_base or found.provider is None or found.url.endswith(V1_BELOW):
+        return
+    elif match := _API_BASE.search(found.url):
+        message = f"URL ends in '{match[0].rstrip('/')}', and requests go to '{match[0].rstrip('/')}/v1/…'"
+        remedy = (
+            f"if there is no '/v1' in its API, write 'api_base: {found.url}'; if there is, add '/v1' here"
+        )
+        yield Finding("F258", found.path, message, remedy, "warning")
+
+
+def _service(fleet: FleetConfig, found: _WrittenUrl, parts: ServerUrl) -> Iterator[Finding]:
+    """What is wrong with sending requests over the internet in this way."""
+    name = str(found.provider)
+    provider = fleet.providers[name]
+    if not parts.is_tls and (provider.api_key_env or provider.api_key_file) and _is_public(parts.host):
+        message = f"the key of provider '{name}' would cross the internet unencrypted"
+        yield Finding("F250", found.path, message, "write https://", "warning")
+    if provider.class_ != "cloud" and is_known_cloud(parts.host):
+        message = f"provider '{name}' is a paid service, and its class is 'local'"
+        remedy = "add 'class: cloud': then nothing is sent to it unless an id or a role names it"
+        yield Finding("F259", found.path, message, remedy, "warning")
+
+
+def _is_public(host: str) -> bool:
+    if is_address(host):
+        return ip_address(host).is_global
+    name = host.rstrip(".")
+    return "." in name and not any(name == home or name.endswith(f".{home}") for home in _HOME_DOMAINS)
+
+
+def _listen(fleet: FleetConfig, has_url: bool) -> Iterator[Finding]:
+    path: YamlPath = ("gateway", "listen")
+    try:
+        host, port = split_address(fleet.gateway.listen)
+    except AddressError as error:
+        yield Finding("F209", path, error.message, error.remedy)
+        return
+    if port == 0:
+        yield Finding("F209", path, "port 0 does not exist", "write a port from 1 to 65535")
     if not is_loopback(host) and not fleet.gateway.keys:
-        message = f"the gateway would be open to whoever reaches '{fleet.gateway.listen}'"
-        remedy = "add gateway.keys, or listen on 127.0.0.1"
-        yield document.diagnostic("F211", message, path, help=remedy)
+        message = f"the gateway would be open to anyone who can reach '{fleet.gateway.listen}'"
+        yield Finding("F211", path, message, "add gateway.keys, or listen on 127.0.0.1")
     clients = [name for name, surface in fleet.surfaces.items() if surface.client is not None]
-    if host in WILDCARDS and clients and "url" not in document.data.get("gateway", {}):
-        message = f"the configuration of surface '{clients[0]}' needs an address, and '{host}' is none"
-        remedy = "add gateway.url, the address under which clients reach the gateway"
-        yield document.diagnostic("F212", message, path, help=remedy)
+    if is_wildcard(host) and clients and not has_url:
+        message = (
+            f"the configuration of surface '{clients[0]}' needs an address, and '{bracket(host)}' is not one"
+        )
+        yield Finding(
+            "F212", path, message, "add gateway.url, the address under which clients reach the gateway"
+        )
 
 
-def _names(fleet: FleetConfig, document: Document) -> Iterator[Diagnostic]:
-    """Names that the gateway knows itself and its pages by, and that nobody can have."""
+def _names(fleet: FleetConfig) -> Iterator[Finding]:
+    """Host names and origins that no request can have."""
     for index, host in enumerate(fleet.gateway.hosts):
-        if not host.startswith("[") and (fault := host_problem(host)):
-            yield document.diagnostic("F209", fault.message, ("gateway", "hosts", index), help=fault.remedy)
+        try:
+            parse_host(host)
+        except AddressError as error:
+            yield Finding("F209", ("gateway", "hosts", index), error.message, error.remedy)
     for index, origin in enumerate(fleet.gateway.origins):
-        if fault := url_problem(origin):
-            yield document.diagnostic("F209", fault.message, ("gateway", "origins", index), help=fault.remedy)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host, an IPv6 address in brackets, is reached from this machine alone."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
+        try:
+            parse_origin(origin)
+        except AddressError as error:
+            yield Finding("F209", ("gateway", "origins", index), error.message, error.remedy)

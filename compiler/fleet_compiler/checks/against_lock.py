@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
 
 from fleet_compiler.clients import CLIENTS
 from fleet_compiler.config.model import FleetConfig
-from fleet_compiler.diagnostics.diagnostic import Diagnostic
+from fleet_compiler.diagnostics.finding import Finding, YamlPath
 from fleet_compiler.diagnostics.text import nearest, short
-from fleet_compiler.document.document import Document, YamlPath
 from fleet_compiler.emit.tables import Resolved, table_path
 from fleet_compiler.lock.model import Lock
 from fleet_runtime.artifacts.contract import FLEET_TABLE, RoutingTable
@@ -19,14 +17,7 @@ from fleet_runtime.text import join_names
 Roles = Mapping[str, tuple[str, ...]]
 
 
-class _Warning(NamedTuple):
-    code: str
-    path: YamlPath
-    message: str
-    help: str
-
-
-def lock_warnings(fleet: FleetConfig, resolved: Resolved, document: Document) -> list[Diagnostic]:
+def lock_warnings(fleet: FleetConfig, resolved: Resolved) -> list[Finding]:
     """Role models that no machine is known to list, a compaction role that holds less than what it is
     to shorten, and models of the default machine whose bare ids mean another machine."""
     table = resolved.tables[FLEET_TABLE]
@@ -35,19 +26,12 @@ def lock_warnings(fleet: FleetConfig, resolved: Resolved, document: Document) ->
     for name, surface in fleet.surfaces.items():
         seen_there = resolved.tables[table_path(name)]
         found += _roles(surface.roles, ("surfaces", name, "roles"), seen_there, table, view)
-    offered = [
-        found for kind, view in resolved.clients.values() for found in CLIENTS[kind].check_models(view)
-    ]
-    return [
-        *(
-            document.diagnostic(doubt.code, doubt.message, doubt.path, help=doubt.help, severity="warning")
-            for doubt in found
-        ),
-        *map(document.finding, offered),
-    ]
+    for kind, client in resolved.clients.values():
+        found += CLIENTS[kind].check_models(client)
+    return found
 
 
-def unmatched_globs(fleet: FleetConfig, lock: Lock, document: Document) -> list[Diagnostic]:
+def unmatched_globs(fleet: FleetConfig, lock: Lock) -> list[Finding]:
     """Globs of `include` that match nothing that a machine of `lock` lists or fleet.yaml declares for it."""
     found = []
     for name, provider in fleet.providers.items():
@@ -60,48 +44,51 @@ def unmatched_globs(fleet: FleetConfig, lock: Lock, document: Document) -> list[
                 some = join_names(ids, limit=3)
                 remedy = f"did you mean '{short(near)}'?" if near else f"it lists {some}"
                 at = ("providers", name, "include", index)
-                found.append(document.diagnostic("F308", message, at, help=remedy, severity="warning"))
+                found.append(Finding("F308", at, message, remedy, "warning"))
     return found
 
 
-def _slashed_ids(table: RoutingTable) -> Iterator[_Warning]:
+def _slashed_ids(table: RoutingTable) -> Iterator[Finding]:
     """The bare id of such a model is read as a composite id of the other machine."""
     default = table.default_provider
     models = next(provider.models for provider in table.providers if provider.name == default)
     for id in models:
         head, slash, _ = id.partition("/")
         if slash and table.names.get(head, default) != default:
-            yield _Warning(
+            yield Finding(
                 "F304",
                 ("default_provider",),
                 f"'{default}' lists '{id}', which by itself means a model of '{table.names[head]}'",
                 f"call it '{default}/{id}'",
+                "warning",
             )
 
 
 def _roles(
     roles: Roles, at: YamlPath, table: RoutingTable, fleet_table: RoutingTable, view: View
-) -> Iterator[_Warning]:
+) -> Iterator[Finding]:
     """Doubts about the `roles` written at `at`, which the surface of `table` overlays on the fleet's."""
     for role, candidates in roles.items():
         for index, text in enumerate(candidates):
             answer = resolve_model(fleet_table, view, text)
             if answer.refusal is not None and answer.refusal.code == "model_not_found":
                 known = ", ".join(f"'{id}'" for id in answer.refusal.suggestions)
-                yield _Warning(
+                yield Finding(
                     "F302",
                     (*at, role, index),
                     f"role '{role}': {answer.refusal.message}, as far as fleet.lock knows",
                     f"nearest: {known}" if known else "run `fleet lock` if the model is new",
+                    "warning",
                 )
     if roles.keys() & {"default", "compaction"}:
         default, compaction = (_context(table, view, role) for role in ("default", "compaction"))
         if default is not None and compaction is not None and compaction < default:
-            yield _Warning(
+            yield Finding(
                 "F305",
                 (*at, "compaction" if "compaction" in roles else "default"),
                 f"role 'compaction' holds {compaction} tokens, role 'default' {default}",
                 "choose a compaction model whose context is at least as large",
+                "warning",
             )
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from fleet_compiler.config.model import FleetConfig
-from fleet_compiler.diagnostics.diagnostic import Diagnostic
-from fleet_compiler.document.document import Document
+from fleet_compiler.diagnostics.finding import Finding
 from fleet_compiler.emit.tables import resolve_connections
 from fleet_compiler.lock.entries import Rename, undeclared_renames
 from fleet_compiler.lock.model import Lock
@@ -18,19 +18,22 @@ _PLAIN = re.compile(r"(?!(?:y|n|yes|no|on|off|true|false|null)\Z)[a-z][a-z0-9_-]
 """Names that YAML reads as text without quotes."""
 
 
-def rename_warnings(fleet: FleetConfig, lock: Lock, document: Document) -> Iterator[Diagnostic]:
-    """Yield a warning for each rename without `formerly`; `lock` is fleet.lock as it was read."""
+def rename_warnings(fleet: FleetConfig, lock: Lock, written: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield a warning for each rename without `formerly`.
+
+    `lock` is fleet.lock and `written` fleet.yaml as they were read.
+    """
     for rename in undeclared_renames(lock, resolve_connections(fleet)):
         message = (
             f"provider '{rename.new}' has the url of '{rename.old}', which left fleet.yaml: "
             f"ids and favorites that begin with '{rename.old}/' no longer resolve"
         )
-        remedy = f"if it was renamed, write `{_line(fleet, rename, document)}`"
+        remedy = f"if it was renamed, write `{_line(fleet, rename, written)}`"
         path = ("providers", rename.new)
-        yield document.diagnostic("F309", message, path, key=True, help=remedy, severity="warning")
+        yield Finding("F309", path, message, remedy, "warning", key=True)
 
 
-def stale_warnings(fleet: FleetConfig, lock: Lock, document: Document) -> Iterator[Diagnostic]:
+def stale_warnings(fleet: FleetConfig, lock: Lock) -> Iterator[Finding]:
     """Yield a warning for each polled provider whose entry in `lock` is stale."""
     for provider in resolve_connections(fleet):
         entry = lock.providers.get(provider.name)
@@ -39,17 +42,17 @@ def stale_warnings(fleet: FleetConfig, lock: Lock, document: Document) -> Iterat
             message = f"fleet.lock knows provider '{name}' from another url, '{entry.url}'"
             remedy = f"run `fleet lock {name}` while it is online"
             path = ("providers", name, "url")
-            yield document.diagnostic("F310", message, path, help=remedy, severity="warning")
+            yield Finding("F310", path, message, remedy, "warning")
 
 
-def _line(fleet: FleetConfig, rename: Rename, document: Document) -> str:
+def _line(fleet: FleetConfig, rename: Rename, written: Mapping[str, Any]) -> str:
     """Return the exact line to write in fleet.yaml, in the form that the provider has there."""
     names = (*fleet.providers[rename.new].formerly, rename.old)
     formerly = f"formerly: [{', '.join(map(_scalar, names))}]"
-    written = document.value(("providers", rename.new))
-    if isinstance(written, Mapping):
+    entry = written["providers"][rename.new]
+    if isinstance(entry, Mapping):
         return formerly
-    return f"{_scalar(rename.new)}: {{url: {json.dumps(str(written))}, {formerly}}}"
+    return f"{_scalar(rename.new)}: {{url: {json.dumps(str(entry))}, {formerly}}}"
 
 
 def _scalar(name: str) -> str:

@@ -1,19 +1,24 @@
-"""What the schema cannot say: rules between the parts of one fleet.yaml. Needs nothing but the file."""
+"""What the schema cannot express: rules between the parts of one fleet.yaml. Needs nothing but the file."""
 
 from __future__ import annotations
 
-from fleet_compiler.checks import addresses, references
-from fleet_compiler.checks import conflicts as effects
+from collections.abc import Mapping
+from typing import Any
+
+from fleet_compiler.checks import addresses, conflicts, paths, references
 from fleet_compiler.config.model import FleetConfig
-from fleet_compiler.diagnostics.diagnostic import Diagnostic
-from fleet_compiler.document.document import Document
+from fleet_compiler.diagnostics.finding import Finding
 
 
-def check_fleet(fleet: FleetConfig, document: Document) -> list[Diagnostic]:
-    """Errors and warnings, in no particular order. `fleet` may be the sound part of a faulty `document`;
-    names of broken parts are still known."""
+def check_fleet(fleet: FleetConfig, written: Mapping[str, Any]) -> list[Finding]:
+    """Return errors and warnings, in no particular order.
+
+    `written` is the file's data as it is. `fleet` may be the valid part of it; names of broken parts are
+    still known.
+    """
     return [
-        *references.check(fleet, document),
-        *addresses.check(fleet, document),
-        *effects.check(fleet, document),
+        *references.check(fleet, written),
+        *addresses.check(fleet, written),
+        *paths.check(fleet),
+        *conflicts.check(fleet),
     ]

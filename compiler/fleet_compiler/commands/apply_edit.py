@@ -12,7 +12,7 @@ from fleet_compiler.commands.build import build
 from fleet_compiler.commands.options import file_option, generated_option
 from fleet_compiler.commands.terminal import change, note, say
 from fleet_compiler.diagnostics.errors import UsageError
-from fleet_compiler.diagnostics.source import read_config
+from fleet_compiler.document.read import read_config
 from fleet_compiler.edit.changes import Change
 from fleet_compiler.edit.edit import Edited, InvalidEditError, edit_fleet
 from fleet_compiler.files import write_files

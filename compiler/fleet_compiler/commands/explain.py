@@ -7,7 +7,7 @@ import click
 from fleet_compiler.commands.fleet_names import complete_code
 from fleet_compiler.commands.options import epilog
 from fleet_compiler.commands.terminal import say
-from fleet_compiler.diagnostics.codes import CODES
+from fleet_compiler.diagnostics.codes import codes
 from fleet_compiler.diagnostics.errors import UsageError
 from fleet_compiler.diagnostics.text import nearest
 
@@ -18,10 +18,11 @@ from fleet_compiler.diagnostics.text import nearest
 @click.argument("code", shell_complete=complete_code)
 def explain(code: str) -> None:
     """Explain the CODE of an error or warning, with a wrong and a right example."""
-    known = CODES.get(code.upper())
+    registry = codes()
+    known = registry.get(code.upper())
     if known is None:
-        near = nearest(code.upper(), CODES)
-        hint = f"the nearest is '{near}'" if near else f"codes run from {min(CODES)} to {max(CODES)}"
+        near = nearest(code.upper(), registry)
+        hint = f"the nearest is '{near}'" if near else f"codes run from {min(registry)} to {max(registry)}"
         raise UsageError(f"there is no code '{code}'; {hint}")
     say(f"{code.upper()}: {known.title}", bold=True)
     click.echo(f"\n{known.text}")

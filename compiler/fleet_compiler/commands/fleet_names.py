@@ -32,9 +32,9 @@ def complete_surface(ctx: click.Context, _: click.Parameter, incomplete: str) ->
 
 
 def complete_code(_ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    from fleet_compiler.diagnostics.codes import CODES
+    from fleet_compiler.diagnostics.codes import codes
 
-    return _matching(CODES, incomplete.upper())
+    return _matching(codes(), incomplete.upper())
 
 
 def _providers(ctx: click.Context) -> list[dict[str, Any]]:

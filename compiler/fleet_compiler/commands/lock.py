@@ -10,7 +10,6 @@ from typing import Any
 
 import click
 
-from fleet_compiler.checks.hostnames import url_problem
 from fleet_compiler.checks.lock_entries import rename_warnings
 from fleet_compiler.commands.fleet_names import complete_provider
 from fleet_compiler.commands.gateway_contexts import fetch_contexts
@@ -32,8 +31,8 @@ from fleet_compiler.project import Project, locate_project
 from fleet_runtime.artifacts.contract import ProviderConfig
 from fleet_runtime.artifacts.polling import is_polled
 from fleet_runtime.dialects.observation import Observation
-from fleet_runtime.text import join_names
-from fleet_runtime.urls import server_root
+from fleet_runtime.text import escape, join_names
+from fleet_runtime.urls import AddressError, parse_url, server_root
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +101,8 @@ def lock(
         _require_usable(gateway)
         contexts = fetch_contexts(gateway, chosen)
     update = _update(project, providers, seen, contexts, write=not check)
-    renames = tuple(rename_warnings(loaded.fleet, update.before, loaded.document))
+    document = loaded.document
+    renames = document.locate_all(rename_warnings(loaded.fleet, update.before, document.data))
     if as_json:
         show_json(_data(project, update, seen, check))
     else:
@@ -165,8 +165,10 @@ def _move(url: str, chosen: list[ProviderConfig], names: tuple[str, ...]) -> Pro
 
 
 def _require_usable(url: str) -> None:
-    if problem := url_problem(url):
-        raise UsageError(f"cannot probe '{url}': {problem.message}; {problem.remedy}")
+    try:
+        parse_url(url)
+    except AddressError as error:
+        raise UsageError(f"cannot probe '{escape(url)}': {error.message}; {error.remedy}") from None
 
 
 def _show_differences(differences: Iterable[Difference]) -> None:

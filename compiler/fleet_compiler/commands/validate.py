@@ -89,15 +89,14 @@ def _findings(
         seen = probe_live(loaded, applied, path.parent, os.environ)
         applied = seen.lock
     resolved = resolve_fleet(loaded.fleet, applied, "..")
-    found = [
-        *loaded.warnings,
-        *(seen.findings if seen is not None else ()),
-        *lock_warnings(loaded.fleet, resolved, loaded.document),
-        *unmatched_globs(loaded.fleet, applied, loaded.document),
-        *rename_warnings(loaded.fleet, lock, loaded.document),
-        *stale_warnings(loaded.fleet, applied, loaded.document),
+    findings = [
+        *lock_warnings(loaded.fleet, resolved),
+        *unmatched_globs(loaded.fleet, applied),
+        *rename_warnings(loaded.fleet, lock, loaded.document.data),
+        *stale_warnings(loaded.fleet, applied),
     ]
-    return found, seen
+    live_findings = seen.findings if seen is not None else ()
+    return [*loaded.warnings, *live_findings, *loaded.document.locate_all(findings)], seen
 
 
 def _show(found: list[Diagnostic], sources: tuple[Source, ...], form: Format) -> None:

@@ -11,7 +11,8 @@ from pydantic_core import to_jsonable_python
 
 from fleet_compiler.config.model import FleetConfig
 from fleet_compiler.diagnostics.diagnostic import Span
-from fleet_compiler.document.document import Document, YamlPath
+from fleet_compiler.diagnostics.finding import YamlPath
+from fleet_compiler.document.document import Document
 
 SettingSource: TypeAlias = Literal["file", "default", "derived"]
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from fleet_compiler.config.model import ProviderSettings, SurfaceSettings
+from fleet_compiler.diagnostics.finding import YamlPath
 from fleet_compiler.diagnostics.text import as_name, short
-from fleet_compiler.document.document import Document, YamlPath
 from fleet_compiler.document.syntax_errors import space_remedy
 
 MISSING = {
@@ -38,12 +38,10 @@ _LONG_PORT = re.compile(r"https?://[^/]*?:(?P<port>[0-9]{6,})(?:/|\Z)")
 _PLAIN = re.compile(r"(?!https?$)[A-Za-z0-9_/][\w./:-]*(?<!:)(?: [\w./-]+)*")
 
 
-def for_type(
-    wanted: list[str], value: Any, path: YamlPath, schema: Mapping[str, Any], document: Document
-) -> str:
+def for_type(wanted: list[str], value: Any, path: YamlPath, schema: Mapping[str, Any], data: Any) -> str:
     """The remedy for a value that is none of the JSON types `wanted`; may be empty."""
     if value is None:
-        return _for_nothing(path, document)
+        return _for_nothing(path, data)
     if isinstance(value, str) and "object" in wanted and (remedy := space_remedy(value)):
         return remedy
     if not path:
@@ -91,14 +89,12 @@ def for_pasted(key: str) -> str | None:
     return "delete the '+' that a diff put before it" if re.match(r"\+\s*\S", key) else None
 
 
-def for_outdented(path: YamlPath, document: Document) -> str | None:
+def for_outdented(path: YamlPath, data: Any) -> str | None:
     """The remedy for a key of a provider or surface that stands beside it instead of in it."""
-    if not _outdented(path, document):
+    if not _outdented(path, data):
         return None
-    siblings = list(document.data[path[0]])
-    above = [
-        name for name in siblings[: siblings.index(path[1])] if not _outdented((path[0], name), document)
-    ]
+    siblings = list(data[path[0]])
+    above = [name for name in siblings[: siblings.index(path[1])] if not _outdented((path[0], name), data)]
     return f"indent it more than '{short(above[-1])}', to which it belongs" if above else None
 
 
@@ -111,12 +107,12 @@ def _for_name(name: str, schema: Mapping[str, Any], usual: str | None) -> str | 
     return usual
 
 
-def _for_nothing(path: YamlPath, document: Document) -> str:
+def _for_nothing(path: YamlPath, data: Any) -> str:
     match path:
         case (str(key),) if key in _REQUIRED:
             return _REQUIRED[key]
         case ("providers", str(name)):
-            if below := _next_outdented(path, document):
+            if below := _next_outdented(path, data):
                 return f"indent '{below}' more than '{short(name)}', and so whatever belongs to it"
             return "write its URL after the colon, or delete the key"
         case (*_, "url"):
@@ -125,21 +121,21 @@ def _for_nothing(path: YamlPath, document: Document) -> str:
             return "write a value, or delete the key"
 
 
-def _next_outdented(path: YamlPath, document: Document) -> str | None:
+def _next_outdented(path: YamlPath, data: Any) -> str | None:
     """The key after the one at `path` that belongs inside it and not beside it."""
-    siblings = list(document.data[path[0]])
+    siblings = list(data[path[0]])
     following = siblings[siblings.index(path[1]) + 1 :][:1]
-    return following[0] if following and _outdented((path[0], following[0]), document) else None
+    return following[0] if following and _outdented((path[0], following[0]), data) else None
 
 
-def _outdented(path: YamlPath, document: Document) -> bool:
+def _outdented(path: YamlPath, data: Any) -> bool:
     """Whether a provider or surface has the name of one of their keys, and another one is empty for it.
 
     An empty surface is nothing odd: beside it only what cannot be a surface counts.
     """
     if len(path) != 2 or path[0] not in _PARTS:
         return False
-    keys, written = _PARTS[path[0]], document.data[path[0]]
+    keys, written = _PARTS[path[0]], data[path[0]]
     if path[1] not in keys or (path[0] == "surfaces" and isinstance(written[path[1]], dict)):
         return False
     return any(written[name] is None for name in written if name not in keys)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from fleet_compiler.diagnostics.diagnostic import Diagnostic
 from fleet_compiler.diagnostics.errors import ConfigError
+from fleet_compiler.diagnostics.finding import Finding
 from fleet_compiler.document.document import Document
 from fleet_runtime.artifacts.contract import (
     Artifact,
@@ -181,6 +182,6 @@ def parse_fleet(document: Document, data: Mapping[str, Any] | None = None) -> Fl
 def _positioned(document: Document, error: ValidationError) -> list[Diagnostic]:
     faults = error.errors(include_url=False, include_context=False, include_input=False)
     return [
-        document.diagnostic("F199", f"value is not accepted: {fault['msg'].lower()}", fault["loc"])
+        document.locate(Finding("F199", fault["loc"], f"value is not accepted: {fault['msg'].lower()}"))
         for fault in faults
     ]

@@ -9,8 +9,9 @@ from typing import Any
 from fleet_compiler.config.model import FleetConfig, parse_fleet
 from fleet_compiler.config.schema import violations
 from fleet_compiler.diagnostics.errors import ConfigError
+from fleet_compiler.diagnostics.finding import YamlPath
 from fleet_compiler.diagnostics.text import as_name
-from fleet_compiler.document.document import Document, YamlPath
+from fleet_compiler.document.document import Document
 from fleet_runtime.routing.model_id import PROVIDER_NAME
 
 PLACEHOLDER_URL = "http://placeholder.invalid"

@@ -15,8 +15,8 @@ from jsonschema.validators import extend
 
 from fleet_compiler.assets import SCHEMAS
 from fleet_compiler.config.schema_errors import SchemaProblem, Violation, schema_problems
-from fleet_compiler.diagnostics.diagnostic import MAX_FOUND, Diagnostic
-from fleet_compiler.document.document import Document, YamlPath
+from fleet_compiler.diagnostics.diagnostic import MAX_FOUND
+from fleet_compiler.diagnostics.finding import Finding, YamlPath
 
 
 @cache
@@ -26,23 +26,22 @@ def schema() -> dict[str, Any]:
     return loaded
 
 
-def check_schema(document: Document) -> list[Diagnostic]:
-    """Everything in which the document differs from the schema, in no particular order."""
-    return [fault.diagnostic for fault in find_schema_problems(document)]
+def find_schema_problems(data: Any) -> list[Finding]:
+    """Return everything in which `data` differs from the schema, in no particular order.
 
-
-def find_schema_problems(document: Document) -> list[SchemaProblem]:
-    """Each difference once: no missing key beside its misspelling, one fault of each value."""
-    every = (fault for found in violations(document.data) for fault in schema_problems(found, document))
-    faults = list(islice(every, MAX_FOUND))
-    meant = {fault.meant for fault in faults}
+    Each difference is told once: no missing key next to its misspelling, and one problem of each value.
+    """
+    every = (problem for found in violations(data) for problem in schema_problems(found, data))
+    problems = list(islice(every, MAX_FOUND))
+    meant = {problem.meant for problem in problems}
     first: dict[YamlPath, SchemaProblem] = {}
     kept = []
-    for fault in sorted(faults, key=lambda fault: (fault.diagnostic.code, fault.diagnostic.help or "")):
-        if fault.missing is not None:
-            kept += [fault] if (*fault.path, fault.missing) not in meant else []
-        elif first.setdefault(fault.path, fault) is fault:
-            kept.append(fault)
+    for problem in sorted(problems, key=lambda each: (each.finding.code, each.finding.help or "")):
+        path = problem.finding.path
+        if problem.missing is not None:
+            kept += [problem.finding] if (*path, problem.missing) not in meant else []
+        elif first.setdefault(path, problem) is problem:
+            kept.append(problem.finding)
     return kept
 
 

@@ -10,9 +10,8 @@ from typing import Any, TypeAlias
 
 from fleet_compiler.config import hints as remedies
 from fleet_compiler.config.secret_spans import LITERAL_KEYS, is_secret
-from fleet_compiler.diagnostics.diagnostic import Diagnostic, Related
+from fleet_compiler.diagnostics.finding import Finding, RelatedPart, YamlPath
 from fleet_compiler.diagnostics.text import nearest, short
-from fleet_compiler.document.document import Document, YamlPath
 from fleet_runtime.text import join_names
 
 
@@ -35,22 +34,27 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class SchemaProblem:
-    """One difference from the schema; without what stands at `path` there would be none. `meant` is the
-    path of the key that an unknown one is probably a misspelling of; `missing` the key that is not there."""
+    """One difference from the schema, which is gone without the part at the finding's path.
 
-    path: YamlPath
-    diagnostic: Diagnostic
+    `meant` is the path of the key that an unknown one is probably a misspelling of; `missing` is a key that
+    is not there.
+    """
+
+    finding: Finding
     meant: YamlPath | None = None
     missing: str | None = None
 
 
-def schema_problems(found: Violation, document: Document) -> Iterator[SchemaProblem]:
-    """A violation in words; one of several keys or items is several faults."""
+def schema_problems(found: Violation, data: Any) -> Iterator[SchemaProblem]:
+    """Yield a violation in words; several keys or items are several problems. `data` is the file's."""
     at = found.path[:2]
-    if remedy := remedies.for_outdented(at, document):
-        message = f"'{at[-1]}' is a key of a {str(at[0]).removesuffix('s')}, and stands where a name does"
-        return iter([SchemaProblem(at, document.diagnostic("F103", message, at, key=True, help=remedy))])
-    return _READERS.get(found.keyword, _other)(found, document)
+    if remedy := remedies.for_outdented(at, data):
+        message = (
+            f"'{at[-1]}' is a key of a {str(at[0]).removesuffix('s')}, and is written where a name belongs"
+        )
+        yield SchemaProblem(Finding("F103", at, message, remedy, key=True))
+        return
+    yield from _READERS.get(found.keyword, _other)(found, data)
 
 
 _Problems: TypeAlias = Iterator[SchemaProblem]
@@ -73,22 +77,22 @@ _OTHER_WORDS = {
 }  # fmt: skip
 
 
-def _unknown_keys(found: Violation, document: Document) -> _Problems:
+def _unknown_keys(found: Violation, data: Any) -> _Problems:
     known = found.schema["properties"]
     for key in found.value.keys() - known.keys():
         at = (*found.path, key)
         if remedy := _literal_key_remedy(found.path, key):
             message = f"a key does not belong in this file, and '{key}' would hold one"
-            diagnostic = document.diagnostic("F105", message, at, key=True, help=remedy)
-            yield SchemaProblem(at, diagnostic, meant=(*found.path, "env"))
+            finding = Finding("F105", at, message, remedy, key=True)
+            yield SchemaProblem(finding, meant=(*found.path, "env"))
             continue
         meant = _OTHER_WORDS.get(key.lower().replace("-", "_"))
         meant = meant if meant in known else nearest(key, known)
         remedy = f"did you mean '{meant}'?" if meant else f"known here: {join_names(known)}"
         remedy = remedies.for_pasted(key) or remedy
         message = f"unknown key '{short(key)}' in {subject(found.path)}"
-        diagnostic = document.diagnostic("F101", message, at, key=True, help=remedy)
-        yield SchemaProblem(at, diagnostic, meant=(*found.path, meant) if meant else None)
+        finding = Finding("F101", at, message, remedy, key=True)
+        yield SchemaProblem(finding, meant=(*found.path, meant) if meant else None)
 
 
 def _literal_key_remedy(path: YamlPath, key: str) -> str | None:
@@ -105,30 +109,30 @@ def _literal_key_remedy(path: YamlPath, key: str) -> str | None:
             return None
 
 
-def _missing_keys(found: Violation, document: Document) -> _Problems:
+def _missing_keys(found: Violation, data: Any) -> _Problems:
     for key in found.expected:
         if key not in found.value:
             shown = "'env' or 'file'" if key == "env" else f"'{key}'"
             message = f"missing key {shown} in {subject(found.path)}"
             remedy = remedies.MISSING[key]
-            diagnostic = document.diagnostic("F102", message, found.path, key=True, help=remedy)
-            yield SchemaProblem(found.path, diagnostic, missing=key)
+            finding = Finding("F102", found.path, message, remedy, key=True)
+            yield SchemaProblem(finding, missing=key)
 
 
-def _wrong_type(found: Violation, document: Document) -> _Problems:
+def _wrong_type(found: Violation, data: Any) -> _Problems:
     value = found.value
     if found.path[:2] == ("gateway", "keys") and len(found.path) == 3 and value is not None:
         message = f"a key does not belong in this file, and {subject(found.path)} would hold one"
         remedy = "write '{env: NAME}' with the name of an environment variable, or '{file: PATH}'"
-        yield SchemaProblem(found.path, document.diagnostic("F105", message, found.path, help=remedy))
+        yield SchemaProblem(Finding("F105", found.path, message, remedy))
         return
     wanted = found.expected if isinstance(found.expected, list) else [found.expected]
     names = " or ".join(_TYPES[name] for name in wanted if name != "null")
     if wanted == ["number", "boolean"]:
         names = "a number or false"
     message = f"{subject(found.path)} must be {names}, not {_kind(value)}"
-    remedy = remedies.for_type(wanted, value, found.path, found.schema, document)
-    yield SchemaProblem(found.path, document.diagnostic("F103", message, found.path, help=remedy or None))
+    remedy = remedies.for_type(wanted, value, found.path, found.schema, data)
+    yield SchemaProblem(Finding("F103", found.path, message, remedy or None))
 
 
 def _kind(value: Any) -> str:
@@ -145,43 +149,36 @@ def _kind(value: Any) -> str:
     return "a number with a fraction" if isinstance(value, float) else "a number"
 
 
-def _not_one_of(found: Violation, document: Document) -> _Problems:
+def _not_one_of(found: Violation, data: Any) -> _Problems:
     choices: list[str] = found.expected
     message = f"{subject(found.path)} cannot be {_quoted(found)}"
     near = nearest(found.value, choices) if isinstance(found.value, str) else None
     remedy = f"did you mean '{near}'? " if near else ""
     yield SchemaProblem(
-        found.path,
-        document.diagnostic("F104", message, found.path, help=f"{remedy}write {join_names(choices, 'or')}"),
+        Finding("F104", found.path, message, f"{remedy}write {join_names(choices, 'or')}"),
     )
 
 
-def _wrong_version(found: Violation, document: Document) -> _Problems:
+def _wrong_version(found: Violation, data: Any) -> _Problems:
     message = f"version {_quoted(found)} is not known"
-    yield SchemaProblem(
-        found.path, document.diagnostic("F110", message, found.path, help=f"write {found.expected}")
-    )
+    yield SchemaProblem(Finding("F110", found.path, message, f"write {found.expected}"))
 
 
-def _wrong_text(found: Violation, document: Document) -> _Problems:
+def _wrong_text(found: Violation, data: Any) -> _Problems:
     noun = found.schema.get("title", "text")
     message = f"{_quoted(found)} is not a valid {noun}"
     remedy = remedies.for_form(found.value, found.schema, found.is_key)
-    yield SchemaProblem(
-        found.at, document.diagnostic("F106", message, found.at, key=found.is_key, help=remedy)
-    )
+    yield SchemaProblem(Finding("F106", found.at, message, remedy, key=found.is_key))
 
 
-def _out_of_range(found: Violation, document: Document) -> _Problems:
+def _out_of_range(found: Violation, data: Any) -> _Problems:
     high = found.schema.get("maximum")
     bounds = f"at least {found.schema['minimum']}" + (f" and at most {high}" if high is not None else "")
     message = f"{subject(found.path)} cannot be {_quoted(found)}"
-    yield SchemaProblem(
-        found.path, document.diagnostic("F107", message, found.path, help=f"write a number {bounds}")
-    )
+    yield SchemaProblem(Finding("F107", found.path, message, f"write a number {bounds}"))
 
 
-def _wrong_size(found: Violation, document: Document) -> _Problems:
+def _wrong_size(found: Violation, data: Any) -> _Problems:
     thing = f"{found.schema.get('title', 'key')} " if found.is_key else ""
     name = f"{thing}{_quoted(found)}" if found.is_key else subject(found.path)
     short_of = found.keyword.startswith("min")
@@ -193,48 +190,42 @@ def _wrong_size(found: Violation, document: Document) -> _Problems:
     else:
         limit = found.expected
         message, remedy = f"{name} is longer than {limit} {unit}", f"shorten it to {limit} {unit}"
-    yield SchemaProblem(
-        found.at, document.diagnostic("F108", message, found.at, key=found.is_key, help=remedy)
-    )
+    yield SchemaProblem(Finding("F108", found.at, message, remedy, key=found.is_key))
 
 
-def _repeated_items(found: Violation, document: Document) -> _Problems:
+def _repeated_items(found: Violation, data: Any) -> _Problems:
     seen: dict[str, int] = {}
     for index, item in enumerate(found.value):
         first = seen.setdefault(json.dumps(item, sort_keys=True), index)
         if first != index:
             at = (*found.path, index)
             message = f"{_shown(item)} stands twice in {subject(found.path)}"
-            related = (Related(document.span((*found.path, first)), "first written here"),)
+            related = (RelatedPart((*found.path, first), "first written here"),)
             remedy = "keep one of the two"
-            yield SchemaProblem(at, document.diagnostic("F108", message, at, help=remedy, related=related))
+            yield SchemaProblem(Finding("F108", at, message, remedy, related=related))
 
 
-def _excluded(found: Violation, document: Document) -> _Problems:
+def _excluded(found: Violation, data: Any) -> _Problems:
     remedy = found.schema.get("errorMessage")
     keys = found.expected.get("required")
     if found.is_key:
-        yield from _wrong_text(found, document)
+        yield from _wrong_text(found, data)
         return
     if keys is None:
         message = f"{subject(found.path)} cannot be {_quoted(found)}"
-        yield SchemaProblem(found.path, document.diagnostic("F104", message, found.path, help=remedy))
+        yield SchemaProblem(Finding("F104", found.path, message, remedy))
         return
-    first, second = sorted(((*found.path, key) for key in keys), key=lambda at: document.span(at, key=True))
+    first, second = ((*found.path, key) for key in found.value if key in keys)
     message = f"'{first[-1]}' and '{second[-1]}' exclude each other"
-    related = (Related(document.span(first, key=True), f"'{first[-1]}' is here"),)
-    yield SchemaProblem(
-        second, document.diagnostic("F109", message, second, key=True, help=remedy, related=related)
-    )
+    related = (RelatedPart(first, f"'{first[-1]}' is here", key=True),)
+    yield SchemaProblem(Finding("F109", second, message, remedy, key=True, related=related))
 
 
-def _other(found: Violation, document: Document) -> _Problems:
-    yield SchemaProblem(
-        found.path, document.diagnostic("F199", f"{subject(found.path)} is not accepted", found.path)
-    )
+def _other(found: Violation, data: Any) -> _Problems:
+    yield SchemaProblem(Finding("F199", found.path, f"{subject(found.path)} is not accepted"))
 
 
-_READERS: dict[str, Callable[[Violation, Document], _Problems]] = {
+_READERS: dict[str, Callable[[Violation, Any], _Problems]] = {
     "additionalProperties": _unknown_keys,
     "required": _missing_keys,
     "type": _wrong_type,

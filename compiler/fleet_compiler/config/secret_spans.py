@@ -7,7 +7,8 @@ from collections.abc import Container, Iterator
 from typing import Any
 
 from fleet_compiler.diagnostics.diagnostic import Span
-from fleet_compiler.document.document import Document, YamlPath
+from fleet_compiler.diagnostics.finding import YamlPath
+from fleet_compiler.document.document import Document
 
 LITERAL_KEYS = frozenset(
     {"api_key", "apikey", "key", "token", "api_token", "secret", "password", "authorization", "value"}

@@ -6,30 +6,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from fleet_compiler.diagnostics.codes import CODES, Code
-
-__all__ = [
-    "CODES",
-    "MAX_FOUND",
-    "MAX_SHOWN",
-    "Code",
-    "Diagnostic",
-    "Related",
-    "Severity",
-    "Span",
-    "sort_diagnostics",
-]
+from fleet_runtime.text import count
 
 Severity: TypeAlias = Literal["error", "warning"]
 
 MAX_SHOWN = 50
 MAX_FOUND = 200
-"""Where a file is so wrong that looking on for faults would take long, each step stops at about so many."""
+"""Each step stops after about this many, so that a file full of mistakes does not take long."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Span:
-    """A piece of one line, 1-based; columns count characters and `end_column` is the first one after."""
+    """Part of one line, 1-based; columns count characters and `end_column` is the first one after."""
 
     line: int
     column: int
@@ -38,7 +26,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Related:
-    """A second place that a diagnostic speaks of."""
+    """A second place that a diagnostic refers to."""
 
     span: Span
     message: str
@@ -46,7 +34,7 @@ class Related:
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One finding. `file` is a source's name as shown to people; `code` is a key of `CODES`."""
+    """What is wrong and where. `file` is a source's name as shown to people; `code` is in codes.toml."""
 
     code: str
     severity: Severity
@@ -58,9 +46,9 @@ class Diagnostic:
 
 
 def sort_diagnostics(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """Sorted by file, line, column and code, each once, at most `MAX_SHOWN`, errors before warnings.
+    """Return each once, by file, line, column and code; at most `MAX_SHOWN`, errors before warnings.
 
-    Where some are left out, a last one without a place says how many.
+    If some are left out, a last one without a place says how many.
     """
     every = sorted(set(diagnostics), key=_place)
     if len(every) <= MAX_SHOWN:
@@ -71,8 +59,8 @@ def sort_diagnostics(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
     left = len(every) - MAX_SHOWN
     severity: Severity = "error" if len(errors) > MAX_SHOWN else "warning"
     at_least = "at least " if len(every) >= MAX_FOUND else ""
-    message = f"{at_least}{left} more {'finding is' if left == 1 else 'findings are'} not shown"
-    return [*shown, Diagnostic("F000", severity, message, every[-1].file, help="mend these first")]
+    message = f"{at_least}{count(left, 'more finding is', 'more findings are')} not shown"
+    return [*shown, Diagnostic("F000", severity, message, every[-1].file, help="fix these first")]
 
 
 def _place(diagnostic: Diagnostic) -> tuple[str, tuple[int, int, int], str, str]:

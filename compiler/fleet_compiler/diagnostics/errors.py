@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from fleet_compiler.diagnostics.diagnostic import Diagnostic, sort_diagnostics
-
-if TYPE_CHECKING:
-    from fleet_compiler.diagnostics.source import Source
+from fleet_compiler.diagnostics.source import Source
+from fleet_runtime.text import count
 
 
 class FleetError(Exception):
@@ -20,7 +19,7 @@ class FleetError(Exception):
 class ConfigError(FleetError):
     """The configuration cannot be used.
 
-    `diagnostics` are arranged and may include warnings; `sources` are the texts they point into.
+    `diagnostics` are sorted and may include warnings; `sources` are the texts that they point into.
     """
 
     exit_code = 1
@@ -28,8 +27,8 @@ class ConfigError(FleetError):
     def __init__(self, diagnostics: Iterable[Diagnostic], *sources: Source) -> None:
         self.diagnostics = sort_diagnostics(diagnostics)
         self.sources = sources
-        count = sum(diagnostic.severity == "error" for diagnostic in self.diagnostics)
-        super().__init__(f"{count} {'error' if count == 1 else 'errors'}")
+        errors = sum(diagnostic.severity == "error" for diagnostic in self.diagnostics)
+        super().__init__(count(errors, "error"))
 
 
 class OutputError(FleetError):
@@ -55,6 +54,6 @@ class StaleArtifactsError(FleetError):
 
 
 class ProviderSilentError(FleetError):
-    """A machine that had to answer did not."""
+    """A required provider did not respond."""
 
     exit_code = 4

@@ -3,17 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from fleet_compiler.diagnostics.diagnostic import Severity
+
+YamlPath: TypeAlias = tuple[str | int, ...]
+"""The keys and indices that lead to a part of a YAML file; a list item may be named by its text."""
+
+
+@dataclass(frozen=True, slots=True)
+class RelatedPart:
+    """A second part of the file that a finding speaks of."""
+
+    path: YamlPath
+    message: str
+    key: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`path` leads to a value of fleet.yaml, or with `key` to its key; `help` is what to do."""
+    """What is wrong with the value at `path`, or with `key` its key; `help` is what to do about it.
+
+    `Document.locate` makes a `Diagnostic` of it, which has a place in the text.
+    """
 
     code: str
-    path: tuple[str | int, ...]
+    path: YamlPath
     message: str
     help: str | None = None
-    severity: Severity = "warning"
+    severity: Severity = "error"
     key: bool = False
+    related: tuple[RelatedPart, ...] = ()

@@ -10,7 +10,7 @@ from pathlib import PurePath
 from typing import Any, Literal, TypeAlias
 from urllib.parse import quote
 
-from fleet_compiler.diagnostics.codes import CODES
+from fleet_compiler.diagnostics.codes import codes
 from fleet_compiler.diagnostics.diagnostic import Diagnostic, Related, Span
 from fleet_compiler.diagnostics.redact import redact, redact_lines
 from fleet_compiler.diagnostics.source import Source
@@ -171,8 +171,8 @@ def _sarif(diagnostics: Sequence[Diagnostic]) -> dict[str, Any]:
         "rules": [
             {
                 "id": code,
-                "shortDescription": {"text": CODES[code].title},
-                "fullDescription": {"text": CODES[code].text},
+                "shortDescription": {"text": codes()[code].title},
+                "fullDescription": {"text": codes()[code].text},
             }
             for code in used
         ],

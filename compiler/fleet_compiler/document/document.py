@@ -1,311 +1,86 @@
-"""From text to plain data with a position for every key and value: strict YAML 1.2, core schema.
-
-The only module that knows ruamel.yaml, and of it only the events of its C parser: what they mean is
-decided here, and every message is ours. One document, one mapping; keys are text; no anchors, aliases,
-merge keys, tags or directives. Numbers are decimal and finite. Dates and ``yes``/``no`` are text.
-"""
+"""Plain data with a position for every key and value, and the one way from a finding to its place."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import islice
-from typing import Any, TypeAlias
+from typing import Any
 
-from ruamel.yaml.cyaml import CParser  # type: ignore[attr-defined]
-from ruamel.yaml.error import MarkedYAMLError
-from ruamel.yaml.events import (
-    AliasEvent,
-    DocumentStartEvent,
-    MappingEndEvent,
-    MappingStartEvent,
-    ScalarEvent,
-    SequenceEndEvent,
-    SequenceStartEvent,
-)
-
-from fleet_compiler.diagnostics.diagnostic import MAX_FOUND, Diagnostic, Related, Severity, Span
-from fleet_compiler.diagnostics.errors import ConfigError
-from fleet_compiler.diagnostics.finding import Finding
-from fleet_compiler.diagnostics.source import Source, empty_file
-from fleet_compiler.diagnostics.text import short
-from fleet_compiler.document import scalars as yaml_rules
-from fleet_compiler.document.syntax_errors import syntax_fault
-
-MAX_DEPTH = 20
-
-YamlPath: TypeAlias = tuple[str | int, ...]
+from fleet_compiler.diagnostics.diagnostic import Diagnostic, Related, Span
+from fleet_compiler.diagnostics.finding import Finding, YamlPath
+from fleet_compiler.diagnostics.source import Source
 
 
 @dataclass(slots=True)
-class _Place:
-    """Where a value stands, where its keys do, and the places of what it holds; `further` are the lines
-    after the first of a text that has several."""
+class Place:
+    """Where a value, its keys and the values that it holds are.
+
+    `further` are the lines after the first of a text that has several.
+    """
 
     span: Span
     further: tuple[Span, ...] = ()
     keys: dict[str, Span] = field(default_factory=dict)
-    held: dict[str | int, _Place] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class _Open:
-    """A collection that is being read; `key` is the mapping key whose value comes next."""
-
-    data: dict[str, Any] | list[Any]
-    place: _Place
-    key: str | None = None
+    held: dict[str | int, Place] = field(default_factory=dict)
 
 
 class Document:
     """A source's data (dict, list, str, int, float, bool, None) and the span of each part of it."""
 
-    def __init__(self, source: Source, data: Any, root: _Place) -> None:
+    def __init__(self, source: Source, data: Any, root: Place) -> None:
         self.source = source
         self.data = data
         self._root = root
 
     def value(self, path: YamlPath) -> Any:
-        """The data at `path`, which has to be there."""
+        """Return the data at `path`, which must exist."""
         value = self.data
         for step in path:
             value = value[step]
         return value
 
     def span(self, path: YamlPath, key: bool = False) -> Span:
-        """The place of the value at `path`, or of its key; where there is none, of what is nearest above.
+        """Return the place of the value at `path`, or of its key; if there is none, of its nearest parent.
 
-        A block collection, and a value that is not written at all, stand where their key does.
+        A block collection, and a value that is not written at all, have the place of their key.
         """
-        place = self._root
+        place, value = self._root, self.data
         for depth, step in enumerate(path):
+            step = _index(value, step)
             below = place.held.get(step)
             if below is None:
                 return place.span
             if key and depth == len(path) - 1 and isinstance(step, str):
                 return place.keys[step]
-            place = below
+            place, value = below, value[step]
         return place.span
 
     def spans(self, path: YamlPath) -> tuple[Span, ...]:
-        """The places of every line of the text at `path`."""
-        place: _Place | None = self._root
+        """Return the places of every line of the text at `path`."""
+        place: Place | None = self._root
         for step in path:
             place = place.held.get(step) if place else None
         return (place.span, *place.further) if place else ()
 
-    def diagnostic(
-        self,
-        code: str,
-        message: str,
-        path: YamlPath,
-        *,
-        key: bool = False,
-        help: str | None = None,  # noqa: A002
-        related: tuple[Related, ...] = (),
-        severity: Severity = "error",
-    ) -> Diagnostic:
-        """A diagnostic at `path`."""
-        return Diagnostic(code, severity, message, self.source.name, self.span(path, key), help, related)
-
-    def finding(self, found: Finding) -> Diagnostic:
-        """Return a finding as a diagnostic at its place in the text."""
-        return self.diagnostic(
-            found.code, found.message, found.path, key=found.key, help=found.help, severity=found.severity
+    def locate(self, finding: Finding) -> Diagnostic:
+        """Return a finding with its place in the text."""
+        return Diagnostic(
+            finding.code,
+            finding.severity,
+            finding.message,
+            self.source.name,
+            self.span(finding.path, finding.key),
+            finding.help,
+            tuple(Related(self.span(part.path, part.key), part.message) for part in finding.related),
         )
 
-
-def load_document(source: Source) -> Document:
-    """Read a source; raises ConfigInvalid with everything that was wrong as far as could be read."""
-    found = list(islice(yaml_rules.faulty_lines(source), MAX_FOUND))
-    if found:
-        raise ConfigError(found, source)
-    builder = _Builder(source)
-    try:
-        for event, text in _events(source.text):
-            builder.take(event, text)
-    except _StopError:
-        pass
-    except MarkedYAMLError as error:
-        builder.found.append(syntax_fault(source, error))
-    if builder.found:
-        raise ConfigError(builder.found, source)
-    if builder.root is None or builder.data is None:
-        raise ConfigError([empty_file(source.name)], source)
-    return Document(source, builder.data, builder.root)
+    def locate_all(self, findings: Iterable[Finding]) -> list[Diagnostic]:
+        """Return the findings in the order given, each with its place in the text."""
+        return [self.locate(finding) for finding in findings]
 
 
-class _StopError(Exception):
-    """Nothing after this place can be read with sense."""
-
-
-_INNER_COLON = re.compile(r"(?<=[^\s,\[\]{}\"']):(?=[^\s,\[\]{}])")
-_INNER_QUESTION = re.compile(r"(?<=[^\s,\[\]{}])\?|\?(?=[^\s,\[\]{}])")
-_PRIVATE = [chr(code) for code in range(0xE000, 0xF8FF)]
-
-
-def _events(text: str) -> Iterator[tuple[Any, str]]:
-    """libyaml's events, each with its text.
-
-    The parser reads YAML 1.1, where ``:`` and ``?`` cannot stand inside an unquoted value in braces or
-    brackets, so that ``{url: http://box:8080}`` would not do. It gets such a character, wherever it has
-    text on its side, as another one that the file does not use, nor as an escape; its places stay the same.
-    """
-    lowered = text.lower()
-    unused = (c for c in _PRIVATE if c not in text and f"{ord(c):x}" not in lowered)
-    colon, question = next(unused, ":"), next(unused, "?")
-    restore = str.maketrans({colon: ":", question: "?"})
-    parser = CParser(_INNER_QUESTION.sub(question, _INNER_COLON.sub(colon, text)))
-    while parser.check_event():
-        event = parser.get_event()
-        text = getattr(event, "value", None) or getattr(event, "anchor", None) or ""
-        yield event, text.translate(restore) if colon in text or question in text else text
-
-
-class _Builder:
-    """Turns events into data and places; collects what strictness forbids and reads on where it can."""
-
-    def __init__(self, source: Source) -> None:
-        self.found: list[Diagnostic] = []
-        self.data: Any = None
-        self.root: _Place | None = None
-        self._name = source.name
-        self._lines = source.text.split("\n")
-        self._open: list[_Open] = []
-        self._documents = 0
-        self._aliases: set[str] = set()
-
-    def take(self, event: Any, text: str) -> None:
-        match event:
-            case ScalarEvent():
-                self._check_properties(event)
-                if self._awaits_key():
-                    self._take_key(event, text)
-                else:
-                    self._take_scalar(event, text)
-            case MappingStartEvent() | SequenceStartEvent():
-                self._check_properties(event)
-                self._take_collection(event)
-            case MappingEndEvent() | SequenceEndEvent():
-                self._open.pop()
-            case AliasEvent():
-                span = self._span(event)
-                if text not in self._aliases:
-                    self._aliases.add(text)
-                    remedy = "write the value out, here and wherever else the alias is used"
-                    self.report("F014", "alias is not allowed", span, remedy)
-                if self._awaits_key():
-                    raise _StopError
-                self._put(None, _Place(span))
-            case DocumentStartEvent():
-                self._take_document(event)
-
-    def report(
-        self, code: str, message: str, span: Span, remedy: str, related: tuple[Related, ...] = ()
-    ) -> None:
-        self.found.append(Diagnostic(code, "error", message, self._name, span, remedy, related))
-        if len(self.found) == MAX_FOUND:
-            raise _StopError
-
-    def _take_document(self, event: Any) -> None:
-        self._documents += 1
-        span = self._span(event)
-        if self._documents > 1:
-            remedy = "keep one document and delete this line and what follows"
-            self.report("F018", "a file holds one YAML document, this begins a second", span, remedy)
-            raise _StopError
-        if event.version or event.tags:
-            self.report("F017", "YAML directive is not allowed", span, "delete the line that begins with '%'")
-
-    def _check_properties(self, event: Any) -> None:
-        line, column = event.start_mark.line, event.start_mark.column
-        if event.anchor is not None:
-            column = max(column, self._lines[line].find("&", column))
-            span = Span(line + 1, column + 1, column + 2 + len(event.anchor))
-            self.report(
-                "F014", "anchor is not allowed", span, "delete it; write the value out where it is used"
-            )
-        if event.tag is not None:
-            column = max(column, self._lines[line].find("!", column))
-            length = len(self._lines[line][column:].partition(" ")[0])
-            span = Span(line + 1, column + 1, column + 1 + max(length, 1))
-            self.report("F016", "YAML tag is not allowed", span, "delete it; quote a value to make it text")
-
-    def _awaits_key(self) -> bool:
-        return bool(self._open) and isinstance(self._open[-1].data, dict) and self._open[-1].key is None
-
-    def _take_key(self, event: Any, key: str) -> None:
-        top, plain, span = self._open[-1], not event.style, self._span(event)
-        if not top.place.keys and (top.place.span.line, top.place.span.column) == (span.line, span.column):
-            top.place.span = span
-        if plain and key == "<<":
-            self.report("F015", "merge key '<<' is not allowed", span, "write the keys out")
-        elif plain and not isinstance(yaml_rules.resolve_scalar(key), str):
-            shown = f"'{short(key)}'" if key else "(empty)"
-            self.report("F013", f"key {shown} is not text", span, "put it in quotes to make it text")
-        elif key in top.place.keys:
-            first = Related(top.place.keys[key], "first written here")
-            self.report("F012", f"key '{short(key)}' is written twice", span, "keep one of the two", (first,))
-        else:
-            top.place.keys[key] = span
-        top.key = key
-
-    def _take_scalar(self, event: Any, text: str) -> None:
-        if event.style:
-            self._put(text, _Place(self._span(event), self._further(event)))
-            return
-        span = self._span(event) if text else self._key_span(event)
-        value = yaml_rules.resolve_scalar(text)
-        if isinstance(value, yaml_rules.InvalidScalarError):
-            self.report(value.code, value.message, span, value.help)
-            value = None
-        self._put(value, _Place(span, self._further(event)))
-
-    def _take_collection(self, event: Any) -> None:
-        span = self._span(event)
-        if self._awaits_key():
-            self.report("F013", "a list or a mapping cannot be a key", span, "write a text key")
-            raise _StopError
-        if len(self._open) == MAX_DEPTH:
-            remedy = "no fleet.yaml needs that; look for a missing closing bracket"
-            self.report("F006", f"nested more than {MAX_DEPTH} levels deep", span, remedy)
-            raise _StopError
-        data: dict[str, Any] | list[Any] = {} if isinstance(event, MappingStartEvent) else []
-        place = _Place(span if event.flow_style else self._key_span(event))
-        self._put(data, place)
-        self._open.append(_Open(data, place))
-
-    def _put(self, value: Any, place: _Place) -> None:
-        if not self._open:
-            self.data, self.root = value, place
-            return
-        top = self._open[-1]
-        if isinstance(top.data, list):
-            top.place.held[len(top.data)] = place
-            top.data.append(value)
-            return
-        assert top.key is not None
-        top.data.setdefault(top.key, value)
-        top.place.held.setdefault(top.key, place)
-        top.key = None
-
-    def _key_span(self, event: Any) -> Span:
-        """The place of the key whose value this event is; where there is none, of its first character."""
-        top = self._open[-1] if self._open else None
-        if top is not None and top.key is not None and top.key in top.place.keys:
-            return top.place.keys[top.key]
-        return self._span(event)
-
-    def _span(self, event: Any) -> Span:
-        """The event's characters on its first line, at least one column wide."""
-        start, end = event.start_mark, event.end_mark
-        last = end.column if end.line == start.line else len(self._lines[start.line].rstrip())
-        return Span(start.line + 1, start.column + 1, max(last, start.column + 1) + 1)
-
-    def _further(self, event: Any) -> tuple[Span, ...]:
-        start, end = event.start_mark, event.end_mark
-        return tuple(
-            Span(line + 1, 1, 1 + (end.column if line == end.line else len(self._lines[line])))
-            for line in range(start.line + 1, min(end.line + 1, len(self._lines)))
-        )
+def _index(value: Any, step: str | int) -> str | int:
+    """The index of a list's item that is named by its text; any other step as it is."""
+    if isinstance(step, str) and isinstance(value, list) and step in value:
+        return value.index(step)
+    return step

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from fleet_compiler.document.document import YamlPath
+from fleet_compiler.diagnostics.finding import YamlPath
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,10 @@ from typing import Any
 from fleet_compiler.diagnostics.diagnostic import Diagnostic
 from fleet_compiler.diagnostics.errors import ConfigError
 from fleet_compiler.diagnostics.redact import redact_lines
-from fleet_compiler.diagnostics.source import Source, decode
-from fleet_compiler.document.document import Document, load_document
+from fleet_compiler.diagnostics.source import Source
+from fleet_compiler.document.document import Document
+from fleet_compiler.document.parse import load_document
+from fleet_compiler.document.read import decode
 from fleet_compiler.edit.changes import (
     AddEntry,
     AddItem,

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from fleet_compiler.diagnostics.diagnostic import Span
-from fleet_compiler.document.document import Document, YamlPath
+from fleet_compiler.diagnostics.finding import YamlPath
+from fleet_compiler.document.document import Document
 
 _COMMENT = re.compile(r"( *)#")
 _BETWEEN = re.compile(r"(?:[\s,]|(?:(?<=\s)|(?<=,))#[^\n]*)*")

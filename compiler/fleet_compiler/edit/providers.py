@@ -7,8 +7,8 @@ from itertools import groupby
 
 from fleet_compiler.diagnostics.diagnostic import Diagnostic
 from fleet_compiler.diagnostics.errors import ConfigError, UsageError
+from fleet_compiler.diagnostics.finding import Finding, YamlPath
 from fleet_compiler.diagnostics.text import nearest
-from fleet_compiler.document.document import YamlPath
 from fleet_compiler.edit.changes import AddEntry, AddItem, Change, Delete, RenameKey, SetValue
 from fleet_compiler.edit.references import Reference, references_to, with_provider
 from fleet_compiler.load import Loaded
@@ -142,7 +142,7 @@ def _reference_left(loaded: Loaded, reference: Reference, name: str, fix: bool) 
                 else (f"surface {quote(str(reference.path[1]))} names '{name}'")
             )
     remedy = "name another provider here first" if fix else f"`fleet remove {name} --fix` updates it"
-    return loaded.document.diagnostic("F402", message, reference.path, help=remedy)
+    return loaded.document.locate(Finding("F402", reference.path, message, remedy))
 
 
 def _place(loaded: Loaded, name: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from fleet_compiler.config.model import FleetConfig
-from fleet_compiler.document.document import YamlPath
+from fleet_compiler.diagnostics.finding import YamlPath
 from fleet_compiler.load import Loaded
 from fleet_runtime.routing.model_id import split_id, without_namespace
 

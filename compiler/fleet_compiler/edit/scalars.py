@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from fleet_compiler.diagnostics.errors import ConfigError
-from fleet_compiler.diagnostics.source import decode
-from fleet_compiler.document.document import load_document
+from fleet_compiler.document.parse import load_document
+from fleet_compiler.document.read import decode
 
 
 def write_value(value: Any, *, flow: bool, like: str = "", like_key: str = "") -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from fleet_compiler.document.document import YamlPath
+from fleet_compiler.diagnostics.finding import YamlPath
 from fleet_compiler.edit.changes import AddEntry, AddItem, Change, Delete, RenameKey, SetValue
 from fleet_compiler.edit.layout import Extent, Layout, UnsafeChangeError
 from fleet_compiler.edit.scalars import write_text, write_value

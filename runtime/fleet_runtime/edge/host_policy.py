@@ -7,7 +7,15 @@ from typing import Final
 from fleet_runtime.artifacts.contract import GatewayConfig
 from fleet_runtime.errors import request_error
 from fleet_runtime.proxy.headers import Header, RequestHead
-from fleet_runtime.urls import bracket, is_address, is_wildcard, parse_host, parse_url, split_address
+from fleet_runtime.urls import (
+    bracket,
+    is_address,
+    is_wildcard,
+    parse_host,
+    parse_origin,
+    parse_url,
+    split_address,
+)
 
 _LOOPBACK_NAMES: Final = frozenset((b"localhost", b"127.0.0.1", b"[::1]"))
 _HOST_CHARACTERS: Final = b"abcdefghijklmnopqrstuvwxyz0123456789.-_"
@@ -32,7 +40,7 @@ class HostPolicy:
         names = (listen, parse_url(gateway.url).host, *map(parse_host, gateway.hosts))
         self._hosts = _LOOPBACK_NAMES | {bracket(name).encode() for name in names}
         self._seen: set[bytes] = set()
-        self._origins = frozenset(origin.rstrip("/").lower().encode() for origin in gateway.origins)
+        self._origins = frozenset(parse_origin(origin).encode() for origin in gateway.origins)
 
     def check(self, head: RequestHead) -> list[Header]:
         """The CORS headers that the answer gets; raises `Refused` (`bad_request`, `forbidden_host`,

@@ -15,10 +15,10 @@ from fleet_compiler.config.model import (
     SurfaceSettings,
     parse_fleet,
 )
-from fleet_compiler.config.schema import check_schema, schema
+from fleet_compiler.config.schema import find_schema_problems, schema
 from fleet_compiler.diagnostics.errors import ConfigError
-from fleet_compiler.diagnostics.source import decode
-from fleet_compiler.document.document import load_document
+from fleet_compiler.document.parse import load_document
+from fleet_compiler.document.read import decode
 from fleet_runtime.artifacts import contract
 from tests.support.paths import CASES, ROOT
 
@@ -203,7 +203,7 @@ def test_no_case_passes_the_schema_and_fails_the_model() -> None:
             document = load_document(decode(path.name, path.read_bytes()))
         except ConfigError:
             continue
-        if not check_schema(document):
+        if not find_schema_problems(document.data):
             parse_fleet(document)
 
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from fleet_compiler.diagnostics.diagnostic import Span
 from fleet_compiler.diagnostics.errors import ConfigError
 from fleet_compiler.diagnostics.source import Source
-from fleet_compiler.document.document import Document, load_document
+from fleet_compiler.document.document import Document
+from fleet_compiler.document.parse import load_document
 from fleet_compiler.document.scalars import MAX_NUMBER
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from fleet_compiler.diagnostics.diagnostic import Diagnostic, Span
 from fleet_compiler.diagnostics.errors import ConfigError
-from fleet_compiler.diagnostics.source import STDIN_NAME, decode, read_source
+from fleet_compiler.document.read import STDIN_NAME, decode, read_source
 from fleet_runtime.files import MAX_CONFIG
 
 GOOD = b"version: 1\n"

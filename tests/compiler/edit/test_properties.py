@@ -8,8 +8,8 @@ from collections.abc import Callable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fleet_compiler.diagnostics.source import decode
-from fleet_compiler.document.document import load_document
+from fleet_compiler.document.parse import load_document
+from fleet_compiler.document.read import decode
 from fleet_compiler.edit.changes import AddEntry, AddItem, Change, SetValue
 from fleet_compiler.edit.edit import edit, edit_fleet
 from fleet_compiler.edit.providers import add_provider, move_provider, remove_provider, rename_provider

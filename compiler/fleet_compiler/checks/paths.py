@@ -1,0 +1,36 @@
+"""Paths of files that the gateway reads or writes: keys, certificates, state."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from fleet_compiler.config.model import FleetConfig
+from fleet_compiler.diagnostics.finding import Finding, YamlPath
+from fleet_compiler.diagnostics.text import short
+
+_VARIABLE = re.compile(r"\$|%[A-Za-z_]+%|\{env:|\{\{")
+_OTHER_HOME = re.compile(r"~[^/]")
+
+
+def check(fleet: FleetConfig) -> Iterator[Finding]:
+    for at, path in _paths(fleet):
+        if path is None:
+            continue
+        if "\0" in path:
+            yield Finding("F216", at, f"'{short(path)}' holds a NUL character", "write the path without it")
+        elif _VARIABLE.search(path):
+            message = f"'{short(path)}' holds a variable, and variables are not filled in"
+            yield Finding("F216", at, message, "write the path itself; '~/' is the home folder")
+        elif _OTHER_HOME.match(path):
+            message = f"'{short(path)}' begins with another user's home folder"
+            yield Finding("F216", at, message, "write that folder's path; only '~/', your own, is filled in")
+
+
+def _paths(fleet: FleetConfig) -> Iterator[tuple[YamlPath, str | None]]:
+    for name, provider in fleet.providers.items():
+        yield ("providers", name, "api_key_file"), provider.api_key_file
+        yield ("providers", name, "ca_file"), provider.ca_file
+    for name, key in fleet.gateway.keys.items():
+        yield ("gateway", "keys", name, "file"), key.file
+    yield ("gateway", "state"), fleet.gateway.state
