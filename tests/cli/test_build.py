@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fleet_runtime.simulator import MachineSpec, SimulatedModel, SimulationThread
+from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
 from tests.cli.conftest import ONE_MACHINE, Fleet, write
 
 CANARY = "canary-8d1f77"
@@ -19,9 +19,7 @@ CANARY = "canary-8d1f77"
 @pytest.fixture(scope="module")
 def machines() -> Iterator[SimulationThread]:
     models = tuple(SimulatedModel(id) for id in ("qwen3-8b", "qwen3-4b"))
-    with SimulationThread(
-        [MachineSpec("desk", models=models), MachineSpec("attic", models=models)]
-    ) as running:
+    with SimulationThread([ServerSpec("desk", models=models), ServerSpec("attic", models=models)]) as running:
         yield running
 
 

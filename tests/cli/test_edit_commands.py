@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from fleet_runtime.simulator import MachineSpec, SimulatedModel, SimulationThread
+from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
 from tests.cli.conftest import Fleet, write
 
 MODELS = (SimulatedModel("qwen3-8b"), SimulatedModel("qwen3-4b"))
@@ -23,9 +23,9 @@ MODELS = (SimulatedModel("qwen3-8b"), SimulatedModel("qwen3-4b"))
 def machines() -> Iterator[SimulationThread]:
     with SimulationThread(
         [
-            MachineSpec("box", models=MODELS),
-            MachineSpec("attic", kind="ollama", models=MODELS),
-            MachineSpec("many", models=tuple(SimulatedModel(f"model-{n:02}") for n in range(13))),
+            ServerSpec("box", models=MODELS),
+            ServerSpec("attic", kind="ollama", models=MODELS),
+            ServerSpec("many", models=tuple(SimulatedModel(f"model-{n:02}") for n in range(13))),
         ]
     ) as running:
         yield running

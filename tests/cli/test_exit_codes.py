@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fleet_compiler import pipeline
-from fleet_runtime.simulator import MachineSpec, SimulatedModel, SimulationThread
+from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
 from tests.cli.conftest import Fleet, one, write
 
 
@@ -136,7 +136,7 @@ def test_3_generated_files_that_are_out_of_date(fleet: Fleet, project: Path) -> 
 
 
 def test_4_a_machine_that_had_to_answer_and_did_not(fleet: Fleet, tmp_path: Path) -> None:
-    with SimulationThread([MachineSpec("desk", models=(SimulatedModel("m"),))]) as machines:
+    with SimulationThread([ServerSpec("desk", models=(SimulatedModel("m"),))]) as machines:
         write(tmp_path, one(machines.url("desk")))
         assert fleet("lock", "desk").code == 0
         machines.set("desk", offline=True)
@@ -161,7 +161,7 @@ def test_70_a_bug_of_ours_is_said_to_be_one(
 
 def test_130_ctrl_c(tmp_path: Path) -> None:
     """Interrupted while it waits for a machine that never answers."""
-    with SimulationThread([MachineSpec("desk")]) as machines:
+    with SimulationThread([ServerSpec("desk")]) as machines:
         machines.set("desk", hang=True)
         write(tmp_path, one(machines.url("desk")))
         process = subprocess.Popen(

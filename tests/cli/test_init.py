@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from fleet_compiler.load import load_fleet
-from fleet_runtime.simulator import MachineSpec, SimulatedModel, SimulationThread
+from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
 from tests.cli.conftest import Fleet
 from tests.support.relay import Relay, relay
 
@@ -23,7 +23,7 @@ MODELS = (SimulatedModel("qwen3-8b"), SimulatedModel("qwen3-4b"))
 
 @pytest.fixture(scope="module")
 def machines() -> Iterator[SimulationThread]:
-    specs = [MachineSpec("box", models=MODELS), MachineSpec("attic", kind="ollama", models=MODELS[:1])]
+    specs = [ServerSpec("box", models=MODELS), ServerSpec("attic", kind="ollama", models=MODELS[:1])]
     with SimulationThread(specs) as running:
         yield running
 

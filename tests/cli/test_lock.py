@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from fleet_runtime.simulator import MachineSpec, SimulatedModel, SimulationThread
+from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
 from tests.cli.conftest import Fleet, one, write
 
 NAMES = ("desk", "attic")
@@ -19,7 +19,7 @@ NAMES = ("desk", "attic")
 @pytest.fixture(scope="module")
 def running() -> Iterator[SimulationThread]:
     models = (SimulatedModel("qwen3-8b", context=16384), SimulatedModel("qwen3-4b"))
-    with SimulationThread([MachineSpec(name, models=models) for name in NAMES]) as machines:
+    with SimulationThread([ServerSpec(name, models=models) for name in NAMES]) as machines:
         yield machines
 
 
@@ -144,7 +144,7 @@ def test_what_cannot_be_asked_is_said(fleet: Fleet, locked: Path, arguments: lis
 
 def test_asking_loads_no_model_and_lets_one_unload(fleet: Fleet, tmp_path: Path) -> None:
     """A loaded model with a short time to live unloads while the lock is refreshed again and again."""
-    specs = [MachineSpec("desk", models=(SimulatedModel("m", ttl=0.5, loaded=True), SimulatedModel("n")))]
+    specs = [ServerSpec("desk", models=(SimulatedModel("m", ttl=0.5, loaded=True), SimulatedModel("n")))]
     with SimulationThread(specs) as machines:
         write(tmp_path, one(machines.url("desk")))
         state = "loaded"
@@ -160,7 +160,7 @@ def test_asking_loads_no_model_and_lets_one_unload(fleet: Fleet, tmp_path: Path)
 def test_a_running_context_survives_a_refresh_while_the_model_is_away(fleet: Fleet, tmp_path: Path) -> None:
     """A llama-server says what runs while it runs; the same server restarted says only its bound."""
     model = SimulatedModel("m", context=4096, trained=131072)
-    with SimulationThread([MachineSpec("desk", kind="llama-server", models=(model,))]) as machines:
+    with SimulationThread([ServerSpec("desk", kind="llama-server", models=(model,))]) as machines:
         write(tmp_path, one(machines.url("desk")))
         fleet("lock")
         lock = tmp_path / "fleet.lock"

@@ -8,19 +8,19 @@ from typing import Any
 
 import pytest
 
-from fleet_runtime.simulator import MachineSpec, SimulatedModel, SimulationThread
+from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
 from tests.cli.conftest import Fleet
 from tests.support.stack import Stack, running_stack
 
 SPECS = (
-    MachineSpec(
+    ServerSpec(
         "box",
         kind="vllm",
         models=(SimulatedModel("chat"), SimulatedModel("org/chat"), SimulatedModel("secret-chat")),
         sidecar=True,
     ),
-    MachineSpec("open", kind="vllm", models=(SimulatedModel("listed"),)),
-    MachineSpec("nas", kind="ollama", models=(SimulatedModel("llama3:latest"),)),
+    ServerSpec("open", kind="vllm", models=(SimulatedModel("listed"),)),
+    ServerSpec("nas", kind="ollama", models=(SimulatedModel("llama3:latest"),)),
 )
 NAMES = (
     *("box/chat", "box/emb", "chat", "emb", "box/org/chat", "org/chat", "box/secret-chat", "box/hidden"),

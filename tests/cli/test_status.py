@@ -16,7 +16,7 @@ from fleet_runtime.api.examples import EXAMPLES
 from fleet_runtime.api.shapes import FleetStatus, ProviderReport, StoreState
 from fleet_runtime.commands.status import overview
 from fleet_runtime.process import free_port
-from fleet_runtime.simulator import MachineSpec, SimulatedModel, SimulationThread
+from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
 from tests.support.stack import Stack, run_fleet, running_stack
 
 NOW = datetime(2026, 11, 21, 20, 0, 0, tzinfo=UTC)
@@ -85,7 +85,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             f'surfaces: {{boochat: }}\ngateway: {{listen: "{listen}"}}\n'
         )
 
-    specs = (MachineSpec("box", models=(SimulatedModel("qwen3-8b"),)),)
+    specs = (ServerSpec("box", models=(SimulatedModel("qwen3-8b"),)),)
     folder: Path = tmp_path_factory.mktemp("status")
     with running_stack(folder, specs, fleet_yaml, online=("box",)) as stack:
         yield stack

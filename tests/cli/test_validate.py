@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fleet_runtime.simulator import MachineSpec, SimulatedModel, SimulationThread
+from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
 from tests.cli.conftest import ONE_MACHINE, Fleet, write
 
 WRONG = ONE_MACHINE.replace("default_provider: desk", "default_provider: dexk")
@@ -19,9 +19,7 @@ DOUBTFUL = ONE_MACHINE.replace("default: desk/qwen3-8b", "default: desk/qwen9")
 
 @pytest.fixture(scope="module")
 def machines() -> Iterator[SimulationThread]:
-    with SimulationThread(
-        [MachineSpec("desk", models=(SimulatedModel("a"), SimulatedModel("b")))]
-    ) as running:
+    with SimulationThread([ServerSpec("desk", models=(SimulatedModel("a"), SimulatedModel("b")))]) as running:
         yield running
 
 
@@ -136,7 +134,7 @@ def test_live_finds_drifted_roles_and_lock(fleet: Fleet, tmp_path: Path, machine
 
 
 def test_live_says_how_many_machines_its_word_rests_on(fleet: Fleet, tmp_path: Path) -> None:
-    with SimulationThread([MachineSpec("desk", models=(SimulatedModel("a"),))]) as machines:
+    with SimulationThread([ServerSpec("desk", models=(SimulatedModel("a"),))]) as machines:
         write(tmp_path, live(machines))
         fleet("lock")
         machines.set("desk", offline=True)

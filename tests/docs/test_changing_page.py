@@ -10,7 +10,7 @@ from pathlib import Path
 from fleet_compiler.commands.init import init
 from fleet_compiler.edit.starter import starter_text
 from fleet_compiler.scan.servers import USUAL_PORTS, FoundServer
-from fleet_runtime.simulator import MachineSpec, SimulatedModel, SimulationThread
+from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
 from tests.support.paths import DOCS
 
 ADDRESSES = ("http://192.168.1.20:8080", "http://192.168.1.21:8080", "http://192.168.1.22:8080")
@@ -18,7 +18,7 @@ ADDRESSES = ("http://192.168.1.20:8080", "http://192.168.1.21:8080", "http://192
 
 def test_the_year_of_the_page_ends_as_the_page_says(tmp_path: Path) -> None:
     page = (DOCS / "changing.md").read_text(encoding="utf-8")
-    specs = [MachineSpec(name, models=(SimulatedModel("qwen3-8b"),)) for name in ("one", "two", "three")]
+    specs = [ServerSpec(name, models=(SimulatedModel("qwen3-8b"),)) for name in ("one", "two", "three")]
     with SimulationThread(specs) as running:
         for address, spec in zip(ADDRESSES, specs, strict=True):
             page = page.replace(address, running.url(spec.name))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fleet_runtime.simulator import MachineSpec, SimulatedModel, SimulationThread
+from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
 from tests.integration import tools
 from tests.integration.elsewhere import Elsewhere, elsewhere
 from tests.integration.opencode import Opencode
@@ -23,12 +23,12 @@ OTHER_MODELS = (
 MACHINES = ("sam-desktop", "embedding")
 
 
-def machines() -> list[MachineSpec]:
+def machines() -> list[ServerSpec]:
     chat = tuple(SimulatedModel(model, context=32768) for model in CHAT_MODELS)
     return [
-        MachineSpec("sam-desktop", models=(*chat, *OTHER_MODELS), sidecar=True),
-        MachineSpec("embedding", models=(*chat, *OTHER_MODELS)),
-        MachineSpec("deepseek", kind="cloud", models=chat, api_key="canary"),
+        ServerSpec("sam-desktop", models=(*chat, *OTHER_MODELS), sidecar=True),
+        ServerSpec("embedding", models=(*chat, *OTHER_MODELS)),
+        ServerSpec("deepseek", kind="cloud", models=chat, api_key="canary"),
     ]
 
 

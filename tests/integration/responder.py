@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from fleet_runtime.simulator import MachineSpec, SimulatedModel, Simulation
+from fleet_runtime.simulator import ServerSpec, SimulatedModel, Simulation
 from tests.support.waiting import pace
 
 
@@ -24,7 +24,7 @@ async def respond(settings: dict[str, Any]) -> None:
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
     await pace(settings["load_seconds"])
     model = SimulatedModel(settings["model"], context=settings["context"], purpose=settings["purpose"])
-    spec = MachineSpec(
+    spec = ServerSpec(
         settings["machine"],
         kind="llama-server",
         models=(model,),

@@ -13,7 +13,7 @@ from fleet_runtime.artifacts.contract import ProviderKind
 from fleet_runtime.dialects.messages import ProbeRequest, ProbeResponse
 from fleet_runtime.dialects.observation import Observation, drive
 from fleet_runtime.dialects.probe import probe_provider
-from fleet_runtime.simulator import MachineSpec, SimulatedMachine, SimulatedModel, Simulation
+from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulatedServer, Simulation
 from fleet_runtime.simulator.spec import SimulatedKind
 
 CHAT = "/v1/chat/completions"
@@ -22,15 +22,15 @@ CHAT = "/v1/chat/completions"
 @asynccontextmanager
 async def machine(
     kind: SimulatedKind = "llama-swap", *models: SimulatedModel, **spec: Any
-) -> AsyncIterator[SimulatedMachine]:
+) -> AsyncIterator[SimulatedServer]:
     """One machine named ``box``, with one model ``m`` where none is given."""
-    made = MachineSpec("box", kind, models or (SimulatedModel("m"),), **spec)
+    made = ServerSpec("box", kind, models or (SimulatedModel("m"),), **spec)
     async with Simulation([made]) as simulation:
         yield simulation["box"]
 
 
 @asynccontextmanager
-async def client(box: SimulatedMachine, **headers: str) -> AsyncIterator[httpx.AsyncClient]:
+async def client(box: SimulatedServer, **headers: str) -> AsyncIterator[httpx.AsyncClient]:
     async with httpx.AsyncClient(base_url=box.url, headers=headers, trust_env=False, verify=False) as opened:
         yield opened
 
@@ -46,7 +46,7 @@ def events(body: bytes) -> list[Any]:
 
 
 async def look_at(
-    box: SimulatedMachine,
+    box: SimulatedServer,
     kind: ProviderKind = "auto",
     previous: Observation | None = None,
     key: str | None = None,

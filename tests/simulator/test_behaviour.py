@@ -10,7 +10,7 @@ from typing import get_args
 import httpx
 import pytest
 
-from fleet_runtime.simulator import SimulatedMachine, SimulatedModel
+from fleet_runtime.simulator import SimulatedModel, SimulatedServer
 from fleet_runtime.simulator.malformed import malform
 from fleet_runtime.simulator.shapes.chat import DONE, event
 from fleet_runtime.simulator.spec import Malformation
@@ -19,7 +19,7 @@ from tests.simulator.asking import CHAT, chat, client, events, machine
 pytestmark = pytest.mark.anyio
 
 
-async def raw(box: SimulatedMachine, request: bytes) -> tuple[bytes, bool]:
+async def raw(box: SimulatedServer, request: bytes) -> tuple[bytes, bool]:
     """All bytes of an answer until the connection ends, and whether it was reset."""
     reader, writer = await asyncio.open_connection("127.0.0.1", box.port)
     writer.write(request)

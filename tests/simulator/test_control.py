@@ -11,7 +11,7 @@ import sys
 import httpx
 import pytest
 
-from fleet_runtime.simulator import MachineSpec, SimulatedModel, Simulation, SimulationThread
+from fleet_runtime.simulator import ServerSpec, SimulatedModel, Simulation, SimulationThread
 from tests.simulator.asking import CHAT, chat, client, machine
 
 pytestmark = pytest.mark.anyio
@@ -113,7 +113,7 @@ async def test_a_sidecar_answers_chat_as_its_machine_and_marks_it() -> None:
 
 
 async def test_machines_with_the_same_model_say_who_they_are() -> None:
-    specs = [MachineSpec(name, models=(SimulatedModel("m"),)) for name in ("one", "two")]
+    specs = [ServerSpec(name, models=(SimulatedModel("m"),)) for name in ("one", "two")]
     async with Simulation(specs) as simulation:
         for name in ("one", "two"):
             async with client(simulation[name]) as http:
@@ -124,7 +124,7 @@ async def test_machines_with_the_same_model_say_who_they_are() -> None:
 
 async def test_two_machines_of_one_name_are_refused() -> None:
     with pytest.raises(ValueError, match="there is a machine 'a' already"):
-        async with Simulation([MachineSpec("a"), MachineSpec("a")]):
+        async with Simulation([ServerSpec("a"), ServerSpec("a")]):
             pass
 
 
@@ -147,7 +147,7 @@ async def test_pipelined_requests_are_answered_in_order() -> None:
 
 
 def test_a_thread_runs_machines_for_synchronous_code() -> None:
-    with SimulationThread([MachineSpec("a", models=(SimulatedModel("m"),), sidecar=True)]) as machines:
+    with SimulationThread([ServerSpec("a", models=(SimulatedModel("m"),), sidecar=True)]) as machines:
         url = machines.url("a")
         with httpx.Client(base_url=url, trust_env=False, verify=False) as http:
             assert http.post(CHAT, json=chat()).status_code == 200
@@ -157,7 +157,7 @@ def test_a_thread_runs_machines_for_synchronous_code() -> None:
             assert [record.json["model"] for record in machines.inference("a")] == ["m", "m"]
             machines.reset("a")
             assert machines.counters("a")["requests"] == 0
-            other = machines.add(MachineSpec("b", "cloud", (SimulatedModel("m"),)))
+            other = machines.add(ServerSpec("b", "cloud", (SimulatedModel("m"),)))
             assert http.get(f"{other}/v1/models").status_code == 200
             machines.set("a", offline=True)
             with pytest.raises(httpx.TransportError):

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from fleet_runtime.simulator import SimulatedMachine, SimulatedModel
+from fleet_runtime.simulator import SimulatedModel, SimulatedServer
 from tests.simulator.asking import CHAT, chat, client, events, machine
 
 pytestmark = pytest.mark.anyio
@@ -19,7 +19,7 @@ A, B = SimulatedModel("a"), SimulatedModel("b")
 
 @asynccontextmanager
 async def under_way(
-    http: httpx.AsyncClient, box: SimulatedMachine, model: str
+    http: httpx.AsyncClient, box: SimulatedServer, model: str
 ) -> AsyncIterator[asyncio.Task[httpx.Response]]:
     """A chat with `model` that waits for its first piece."""
     async with asyncio.TaskGroup() as tasks:

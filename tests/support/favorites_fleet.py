@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fleet_runtime.simulator import MachineSpec, SimulatedModel, SimulationThread
+from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
 from tests.support.stack import Stack, running_stack
 
 MACHINES = ("sam-desktop", "embedding", "nas")
@@ -60,8 +60,8 @@ def _started(folder: Path) -> AbstractContextManager[Stack]:
     models = (SimulatedModel("qwen3-8b"), SimulatedModel("qwen3-4b"))
     many = (SimulatedModel("llama3:latest"), SimulatedModel(HARD_ID.removeprefix("nas/")))
     specs = (
-        MachineSpec("sam-desktop", models=models, sidecar=True),
-        MachineSpec("embedding", models=models),
-        MachineSpec("nas", kind="ollama", models=many),
+        ServerSpec("sam-desktop", models=models, sidecar=True),
+        ServerSpec("embedding", models=models),
+        ServerSpec("nas", kind="ollama", models=many),
     )
     return running_stack(folder, specs, favorite_fleet, online=MACHINES)

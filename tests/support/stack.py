@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 
 from fleet_runtime.process import free_port, running
-from fleet_runtime.simulator import MachineSpec, SimulationThread
+from fleet_runtime.simulator import ServerSpec, SimulationThread
 from tests.support.waiting import eventually
 
 FLEET = (sys.executable, "-m", "fleet_compiler")
@@ -68,7 +68,7 @@ class Stack:
 @contextlib.contextmanager
 def running_stack(
     folder: Path,
-    specs: Iterable[MachineSpec],
+    specs: Iterable[ServerSpec],
     fleet_yaml: Callable[[SimulationThread, str], str],
     env: Mapping[str, str] | None = None,
     online: Iterable[str] = (),

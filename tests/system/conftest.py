@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fleet_runtime.simulator import MachineSpec, SimulatedModel, SimulationThread
+from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
 from tests.support.favorites_fleet import own_stack
 from tests.support.stack import Stack, running_stack
 
@@ -44,10 +44,10 @@ inventory: {{interval: {INTERVAL}, timeout: 1, grace: {GRACE}}}
 def started(folder: Path) -> AbstractContextManager[Stack]:
     models = tuple(SimulatedModel(model, context=16384) for model in SHARED)
     specs = (
-        MachineSpec("sam-desktop", models=models, sidecar=True, max_loaded=len(SHARED)),
-        MachineSpec("embedding", models=models, max_loaded=len(SHARED)),
-        MachineSpec("attic", models=models, max_loaded=len(SHARED)),
-        MachineSpec("deepseek", kind="cloud", models=models, api_key="cloud-secret"),
+        ServerSpec("sam-desktop", models=models, sidecar=True, max_loaded=len(SHARED)),
+        ServerSpec("embedding", models=models, max_loaded=len(SHARED)),
+        ServerSpec("attic", models=models, max_loaded=len(SHARED)),
+        ServerSpec("deepseek", kind="cloud", models=models, api_key="cloud-secret"),
     )
     return running_stack(folder, specs, living_fleet, {"LIVING_CLOUD_KEY": "cloud-secret"}, online=LOCAL)
 

@@ -17,7 +17,7 @@ from fleet_runtime.demo.fleet import (
     NEWCOMER,
     SHARED_MODELS,
     demo_fleet_yaml,
-    demo_machines,
+    demo_servers,
 )
 from tests.support.stack import Stack, running_stack
 
@@ -31,7 +31,7 @@ MACHINES = {
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The machines of `fleet demo`, but the one that it adds later."""
-    specs = [spec for spec in demo_machines() if spec.name != NEWCOMER]
+    specs = [spec for spec in demo_servers() if spec.name != NEWCOMER]
     folder: Path = tmp_path_factory.mktemp("arena")
     env = {CLOUD_KEY_VARIABLE: CLOUD_KEY}
     with running_stack(folder, specs, demo_fleet_yaml, env, online=("sam-desktop", "embedding")) as stack:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fleet_runtime.simulator import MachineSpec, SimulatedModel, SimulationThread
+from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
 from tests.support.stack import Stack, running_stack
 from tests.support.waiting import eventually
 
@@ -32,9 +32,9 @@ inventory: {{interval: 0.1, timeout: 1, grace: 0.5}}
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Stack]:
     specs = (
-        MachineSpec("sam-desktop", models=MODELS, sidecar=True),
-        MachineSpec("embedding", models=MODELS),
-        MachineSpec("third-box", kind="llama-server", models=(SimulatedModel("glm-4.6-air"),)),
+        ServerSpec("sam-desktop", models=MODELS, sidecar=True),
+        ServerSpec("embedding", models=MODELS),
+        ServerSpec("third-box", kind="llama-server", models=(SimulatedModel("glm-4.6-air"),)),
     )
     with running_stack(tmp_path, specs, fleet_yaml, online=("sam-desktop", "embedding")) as stack:
         yield stack
@@ -125,9 +125,9 @@ def test_the_gateway_says_it_is_alive_and_ready_and_stops_cleanly(stack: Stack) 
 
 def test_a_model_that_loads_shows_at_once_though_the_machine_is_asked_rarely(tmp_path: Path) -> None:
     specs = (
-        MachineSpec("sam-desktop", models=MODELS, sidecar=True),
-        MachineSpec("embedding", models=MODELS),
-        MachineSpec(
+        ServerSpec("sam-desktop", models=MODELS, sidecar=True),
+        ServerSpec("embedding", models=MODELS),
+        ServerSpec(
             "router", kind="llama-server-router", models=(SimulatedModel("glm"), SimulatedModel("phi"))
         ),
     )

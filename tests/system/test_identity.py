@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fleet_runtime.simulator import MachineSpec, SimulatedModel, SimulationThread
+from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
 from fleet_runtime.upstream import Upstream
 from tests.support.stack import Stack, running_stack
 from tests.support.waiting import eventually
@@ -48,9 +48,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     models = tuple(SimulatedModel(model, ttl=600, loaded=model == "qwen3-4b") for model in SHARED)
     cloud = tuple(SimulatedModel(model) for model in (*CLOUD_MODELS, *SHARED))
     specs = (
-        MachineSpec("sam-desktop", models=models, sidecar=True, max_loaded=len(SHARED)),
-        MachineSpec("embedding", models=models, max_loaded=len(SHARED)),
-        MachineSpec("deepseek", kind="cloud", models=cloud, api_key="cloud-secret"),
+        ServerSpec("sam-desktop", models=models, sidecar=True, max_loaded=len(SHARED)),
+        ServerSpec("embedding", models=models, max_loaded=len(SHARED)),
+        ServerSpec("deepseek", kind="cloud", models=cloud, api_key="cloud-secret"),
     )
     folder: Path = tmp_path_factory.mktemp("identity")
     with running_stack(folder, specs, fleet_yaml, {"CLOUD_KEY": "cloud-secret"}, online=LOCAL) as stack:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fleet_runtime.simulator import MachineSpec, SimulatedModel, SimulationThread
+from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
 from tests.support.stack import Stack, run_fleet, running_stack
 from tests.support.waiting import eventually
 
@@ -36,7 +36,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     listed = json.dumps({"data": [{"id": model.id, **item} for model in models]})
     folder = tmp_path_factory.mktemp("from-gateway")
     with running_stack(
-        folder, [MachineSpec(name, models=models) for name in ("desk", "attic")], fleet_yaml, KEY
+        folder, [ServerSpec(name, models=models) for name in ("desk", "attic")], fleet_yaml, KEY
     ) as stack:
         stack.client.headers["authorization"] = f"Bearer {KEY['LOCK_TEST_KEY']}"
         for name in ("desk", "attic"):

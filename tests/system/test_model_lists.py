@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fleet_runtime.simulator import MachineSpec, SimulatedModel, SimulationThread
+from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
 from tests.support.event_reader import following
 from tests.support.stack import Stack, running_stack
 from tests.support.waiting import eventually
@@ -153,7 +153,7 @@ gateway: {{listen: "{listen}"}}
 inventory: {{interval: 0.2, timeout: 1, grace: 1}}
 """
 
-    spec = MachineSpec("desk", kind="ollama", models=(SimulatedModel("llama3:latest"),))
+    spec = ServerSpec("desk", kind="ollama", models=(SimulatedModel("llama3:latest"),))
     with running_stack(tmp_path, (spec,), fleet_yaml, online=("desk",)) as stack:
         seen = machine(stack, "desk")
         assert seen["kind"] == "ollama"

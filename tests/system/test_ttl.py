@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 
-from fleet_runtime.simulator import MachineSpec, SimulatedModel, SimulationThread
+from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
 from fleet_runtime.simulator.spec import SimulatedKind
 from tests.support.event_reader import following
 from tests.support.stack import Stack, running_stack
@@ -38,7 +38,7 @@ inventory: {{interval: 0.1, timeout: 1, grace: 1}}
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A machine of every kind, each with a model that unloads by itself and one that nobody uses."""
     models = (SimulatedModel("short", ttl=TTL, context=4096), SimulatedModel("unused", ttl=TTL))
-    specs = [MachineSpec(kind, kind=kind, models=models, sidecar=True) for kind in KINDS]
+    specs = [ServerSpec(kind, kind=kind, models=models, sidecar=True) for kind in KINDS]
     folder = tmp_path_factory.mktemp("ttl")
     with running_stack(folder, specs, often_asked, online=KINDS) as stack:
         yield stack

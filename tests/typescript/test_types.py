@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from fleet_compiler.assets import SCHEMAS
-from fleet_runtime.simulator import MachineSpec, SimulatedModel, SimulationThread
+from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
 from tests.support.stack import Stack, running_stack
 from tests.support.waiting import eventually
 
@@ -49,8 +49,8 @@ inventory: {{interval: {QUICK}, timeout: 1, grace: 0.5}}
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     specs = (
-        MachineSpec("sam-desktop", models=(SimulatedModel("qwen3-8b", context=32768),), sidecar=True),
-        MachineSpec("embedding", models=(SimulatedModel("org/qwen3 8b:Q4"),)),
+        ServerSpec("sam-desktop", models=(SimulatedModel("qwen3-8b", context=32768),), sidecar=True),
+        ServerSpec("embedding", models=(SimulatedModel("org/qwen3 8b:Q4"),)),
     )
     folder = tmp_path_factory.mktemp("fleet")
     with running_stack(folder, specs, fleet_yaml, online=("sam-desktop", "embedding")) as stack:

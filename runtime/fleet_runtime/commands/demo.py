@@ -6,7 +6,7 @@ import signal
 
 import click
 
-from fleet_runtime.demo.fleet import MACHINES, NEWCOMER
+from fleet_runtime.demo.fleet import NEWCOMER, SERVERS
 from fleet_runtime.demo.stage import DemoError, Stage, set_stage
 from fleet_runtime.demo.tour import give_tour
 
@@ -44,8 +44,8 @@ def demo(tour: bool) -> None:
 
 def introduction(stage: Stage) -> str:
     """What runs, and lines to paste."""
-    rows = [f"  {name:<12} {stage.machines.url(name)}{_beside(stage, name)}" for name in MACHINES]
-    newcomer = stage.machines.url(NEWCOMER)
+    rows = [f"  {name:<12} {stage.servers.url(name)}{_beside(stage, name)}" for name in SERVERS]
+    newcomer = stage.servers.url(NEWCOMER)
     edit = f"sed -i.bak 's|^namespaces:|  {NEWCOMER}: {newcomer}\\n&|' {stage.fleet_yaml}"
     return f"""\
 Machines (simulated, each one serves a qwen3-8b):
@@ -78,7 +78,7 @@ Ctrl-C stops everything."""
 
 def _beside(stage: Stage, name: str) -> str:
     if name == "sam-desktop":
-        return f"    chat passes its sidecar {stage.machines.sidecar_url(name)}"
+        return f"    chat passes its sidecar {stage.servers.sidecar_url(name)}"
     return "    not in fleet.yaml yet" if name == NEWCOMER else ""
 
 

@@ -1,4 +1,4 @@
-"""The demo's moving parts: simulated machines in this process, compiler and gateway in their own."""
+"""The demo's moving parts: simulated servers in this process, compiler and gateway as processes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import httpx
 
-from fleet_runtime.demo.fleet import CLOUD_KEY, CLOUD_KEY_VARIABLE, demo_fleet_yaml, demo_machines
+from fleet_runtime.demo.fleet import CLOUD_KEY, CLOUD_KEY_VARIABLE, demo_fleet_yaml, demo_servers
 from fleet_runtime.process import free_port, running
 from fleet_runtime.simulator import SimulationThread
 
@@ -30,10 +30,10 @@ class DemoError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A running demo: its folder (with fleet.yaml and generated/), its machines and its gateway's URL."""
+    """A running demo: its folder (with fleet.yaml and generated/), its servers and its gateway's URL."""
 
     folder: Path
-    machines: SimulationThread
+    servers: SimulationThread
     url: str
 
     @property
@@ -60,10 +60,10 @@ def set_stage() -> Iterator[Stage]:
     """Start everything in a temporary folder, and leave nothing behind, whichever way it ends."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fleet-demo-")))
-        machines = stack.enter_context(SimulationThread(demo_machines()))
+        servers = stack.enter_context(SimulationThread(demo_servers()))
         listen = f"127.0.0.1:{free_port(PREFERRED_PORT)}"
-        stage = Stage(folder, machines, f"http://{listen}")
-        stage.fleet_yaml.write_text(demo_fleet_yaml(machines, listen), encoding="utf-8")
+        stage = Stage(folder, servers, f"http://{listen}")
+        stage.fleet_yaml.write_text(demo_fleet_yaml(servers, listen), encoding="utf-8")
         stage.build()
         stack.enter_context(_gateway(stage))
         yield stage
@@ -80,7 +80,7 @@ def _gateway(stage: Stage) -> Iterator[None]:
 
 
 def _await_ready(stage: Stage, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Wait until the gateway answers and has looked at every machine once."""
+    """Wait until the gateway responds and has probed every provider once."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:

@@ -10,12 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 
-from fleet_runtime.demo.fleet import MACHINES, NEWCOMER, NEWCOMER_MODEL, SURFACES, with_newcomer
+from fleet_runtime.demo.fleet import NEWCOMER, NEWCOMER_MODEL, SERVERS, SURFACES, with_newcomer
 from fleet_runtime.demo.stage import DemoError, Stage
 
 Say = Callable[[str], None]
 RELOAD_SECONDS = 10.0
-PROMPT = [{"role": "user", "content": "Which machine are you?"}]
+PROMPT = [{"role": "user", "content": "Which server are you?"}]
 
 
 def give_tour(stage: Stage, say: Say) -> None:
@@ -27,8 +27,8 @@ def give_tour(stage: Stage, say: Say) -> None:
     say("\nAll of it did what it said.")
 
 
-def _models_by_machine(stage: Stage, client: httpx.Client, say: Say) -> None:
-    """Models, listed by machine; several serve models of the same names"""
+def _models_by_provider(stage: Stage, client: httpx.Client, say: Say) -> None:
+    """Models, listed by provider; several serve models of the same names"""
     for provider in client.get("/api/models").json()["providers"]:
         say(f"   {provider['name']} ({provider['class']}, {provider['status']})")
         for model in provider["models"]:
@@ -36,10 +36,10 @@ def _models_by_machine(stage: Stage, client: httpx.Client, say: Say) -> None:
         _expect(len(provider["models"]) >= 5, f"{provider['name']} lists its models")
 
 
-def _same_name_two_machines(stage: Stage, client: httpx.Client, say: Say) -> None:
-    """The same prompt to the same model name on two machines"""
-    for machine in ("sam-desktop", "embedding"):
-        _ask(stage, client, say, "boochat", f"{machine}/qwen3-8b", machine)
+def _same_name_two_providers(stage: Stage, client: httpx.Client, say: Say) -> None:
+    """The same prompt to the same model name on two providers"""
+    for provider in ("sam-desktop", "embedding"):
+        _ask(stage, client, say, "boochat", f"{provider}/qwen3-8b", provider)
 
 
 def _side_by_side(stage: Stage, client: httpx.Client, say: Say) -> None:
@@ -49,14 +49,18 @@ def _side_by_side(stage: Stage, client: httpx.Client, say: Say) -> None:
 
     def run(model: str) -> tuple[str, int, str]:
         body = {"model": model, "messages": PROMPT, "stream": True}
-        with client.stream("POST", "/arena/v1/chat/completions", json=body) as answer:
-            _expect(answer.status_code == 200, f"{model} answers")
-            events = _events(answer)
+        with client.stream("POST", "/arena/v1/chat/completions", json=body) as response:
+            _expect(response.status_code == 200, f"{model} responds")
+            events = _events(response)
             first = next(events)
             both_run.wait()
             rest = list(events)
         _expect(rest[-1] == "[DONE]", f"the stream of {model} ends as it should")
-        return "".join(_content(event) for event in [first, *rest]), len(rest), answer.headers["x-fleet-via"]
+        return (
+            "".join(_content(event) for event in [first, *rest]),
+            len(rest),
+            response.headers["x-fleet-via"],
+        )
 
     with ThreadPoolExecutor(2) as pool:
         for model, (text, chunks, via) in zip(contenders, pool.map(run, contenders), strict=True):
@@ -66,10 +70,10 @@ def _side_by_side(stage: Stage, client: httpx.Client, say: Say) -> None:
 
 def _name_of_a_cloud(stage: Stage, client: httpx.Client, say: Say) -> None:
     """A local model with a cloud's name stays local"""
-    before = len(stage.machines.records("big-cloud"))
+    before = len(stage.servers.records("big-cloud"))
     _ask(stage, client, say, "boochat", "embedding/deepseek-r1-qwen3-8b", "embedding")
     _ask(stage, client, say, "boochat", "deepseek-r1-qwen3-8b", "sam-desktop")
-    after = len(stage.machines.records("big-cloud"))
+    after = len(stage.servers.records("big-cloud"))
     say(f"   requests that reached the cloud meanwhile: {after - before}")
     _expect(after == before, "nothing reached the cloud")
 
@@ -81,9 +85,9 @@ def _old_bare_id(stage: Stage, client: httpx.Client, say: Say) -> None:
     _ask(stage, client, say, "boocoder", "llama-swap/embedding/qwen3-8b", "embedding")
 
 
-def _fourth_machine(stage: Stage, client: httpx.Client, say: Say) -> None:
-    """A fourth machine, added with one line"""
-    url = stage.machines.url(NEWCOMER)
+def _fourth_provider(stage: Stage, client: httpx.Client, say: Say) -> None:
+    """A fourth provider, added with one line"""
+    url = stage.servers.url(NEWCOMER)
     before = client.get("/ready").json()["snapshot"]
     text = stage.fleet_yaml.read_text(encoding="utf-8")
     stage.fleet_yaml.write_text(with_newcomer(text, url), encoding="utf-8")
@@ -100,35 +104,35 @@ def _fourth_machine(stage: Stage, client: httpx.Client, say: Say) -> None:
 
 
 _STEPS = (
-    _models_by_machine,
-    _same_name_two_machines,
+    _models_by_provider,
+    _same_name_two_providers,
     _side_by_side,
     _name_of_a_cloud,
     _old_bare_id,
-    _fourth_machine,
+    _fourth_provider,
 )
 
 
 def _ask(stage: Stage, client: httpx.Client, say: Say, surface: str, model: str, expected: str) -> None:
-    """One chat request; it must reach the expected machine, and no other."""
+    """One chat request; it must reach the expected provider, and no other."""
     before = _reached(stage)
     body = {"model": model, "messages": PROMPT}
-    answer = client.post(f"/{surface}/v1/chat/completions", json=body)
-    _expect(answer.status_code == 200, f"/{surface} answers for {model}: {answer.text}")
+    response = client.post(f"/{surface}/v1/chat/completions", json=body)
+    _expect(response.status_code == 200, f"/{surface} responds for {model}: {response.text}")
     after = _reached(stage)
-    reached = [name for name in MACHINES if after[name] > before[name]]
-    text = answer.json()["choices"][0]["message"]["content"]
+    reached = [name for name in SERVERS if after[name] > before[name]]
+    text = response.json()["choices"][0]["message"]["content"]
     say(f"   /{surface:<9} {model:<34} -> {', '.join(reached)}: {text}")
     _expect(reached == [expected], f"{model} reaches {expected} and nobody else")
 
 
 def _reached(stage: Stage) -> dict[str, int]:
-    """Inference requests that each machine has had."""
-    return {name: len(stage.machines.inference(name)) for name in MACHINES}
+    """Return how many inference requests each provider has had."""
+    return {name: len(stage.servers.inference(name)) for name in SERVERS}
 
 
-def _events(answer: httpx.Response) -> Iterator[str]:
-    return (line.removeprefix("data: ") for line in answer.iter_lines() if line.startswith("data: "))
+def _events(response: httpx.Response) -> Iterator[str]:
+    return (line.removeprefix("data: ") for line in response.iter_lines() if line.startswith("data: "))
 
 
 def _content(event: str) -> str:

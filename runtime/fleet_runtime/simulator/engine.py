@@ -1,4 +1,4 @@
-"""What all simulated machines have in common: models in memory that answer, at the pace that is set."""
+"""What all simulated servers have in common: models in memory that respond, at the pace that is set."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from email.policy import HTTP
 from functools import partial
 from typing import Any
 
+from fleet_runtime.simulator.changes import Changes
 from fleet_runtime.simulator.gate import Gate
 from fleet_runtime.simulator.generation import Generation, generate, prompt_tokens, tokens
 from fleet_runtime.simulator.malformed import malform
 from fleet_runtime.simulator.memory import Memory
-from fleet_runtime.simulator.news import News
 from fleet_runtime.simulator.reply import EVENTS, Reply, json_reply
 from fleet_runtime.simulator.shapes import chat, dialogue, vectors
-from fleet_runtime.simulator.spec import Behaviour, MachineSpec, SimulatedModel
+from fleet_runtime.simulator.spec import Behaviour, ServerSpec, SimulatedModel
 from fleet_runtime.simulator.wire import Request
 
 OPENAI_PATHS = {
@@ -64,11 +64,11 @@ INFERENCE_PATHS = OPENAI_PATHS | LLAMA_CPP_PATHS
 
 @dataclass(slots=True)
 class Record:
-    """One request as it came, and how its answer ended: ``complete``, ``client_gone``, ``dropped`` (by
-    the machine), or null while it is under way. `model` is the model that answered or was to."""
+    """One request as it came, and how its response ended: ``complete``, ``client_gone``, ``dropped`` (by the
+    server), or null while it is under way. `model` is the model that responded or was to."""
 
     number: int
-    machine: str
+    server: str
     request: Request
     sidecar: bool
     time: float
@@ -104,8 +104,8 @@ class Record:
 
 
 @dataclass(slots=True)
-class Visit:
-    """A request while it is being answered: what it keeps busy, and how to cut it off."""
+class ActiveRequest:
+    """A request until its response has ended: what it keeps busy, and how to abort it."""
 
     request: Request
     record: Record
@@ -113,11 +113,11 @@ class Visit:
     cut: Callable[[], None]
 
 
-class TooBusy(Exception):
-    """More requests at once than the machine takes."""
+class TooBusyError(Exception):
+    """More requests at once than the server takes."""
 
 
-class TooLong(Exception):
+class TooLongError(Exception):
     """The prompt does not fit into the context."""
 
     def __init__(self, prompt: int, context: int) -> None:
@@ -130,17 +130,17 @@ class TooLong(Exception):
 
 
 class Engine:
-    """The models of one machine. `by_name` finds a model by its id or an alias."""
+    """The models of one server. `by_name` finds a model by its id or an alias."""
 
     def __init__(
-        self, spec: MachineSpec, behaviour: Behaviour, capacity: int, resident: bool, news: News
+        self, spec: ServerSpec, behaviour: Behaviour, capacity: int, resident: bool, changes: Changes
     ) -> None:
         self.spec = spec
         self.behaviour = behaviour
-        self.gate = Gate(news)
-        self.loading_gate = Gate(news)
-        self.news = news
-        self.memory = Memory(spec.models, spec.max_loaded or capacity, self._load, news)
+        self.gate = Gate(changes)
+        self.loading_gate = Gate(changes)
+        self.changes = changes
+        self.memory = Memory(spec.models, spec.max_loaded or capacity, self._load, changes)
         self.resident = resident
         self._parallel: Counter[str] = Counter()
         self._numbers = 0
@@ -156,39 +156,46 @@ class Engine:
     def state(self, model: SimulatedModel) -> str:
         return "loaded" if self.resident else self.memory.state(model.id)
 
-    async def enter(self, visit: Visit, model: SimulatedModel, *, load: bool = True) -> None:
-        """Count the request for `model` and have the model loaded until the visit ends.
+    async def enter(self, active: ActiveRequest, model: SimulatedModel, *, load: bool = True) -> None:
+        """Count the request for `model` and have the model loaded until the request ends.
 
-        Raises TooBusy or memory.LoadFailed.
+        Raises TooBusyError or memory.LoadFailedError.
         """
-        visit.record.model = model.id
+        active.record.model = model.id
         limit = self.behaviour.max_parallel
         if limit is not None and self._parallel[model.id] >= limit:
-            raise TooBusy
+            raise TooBusyError
         self._parallel[model.id] += 1
-        visit.stack.callback(self._parallel.subtract, [model.id])
+        active.stack.callback(self._parallel.subtract, [model.id])
         if load and not self.resident:
-            await visit.stack.enter_async_context(self.memory.use(model, visit.cut))
+            await active.stack.enter_async_context(self.memory.use(model, active.cut))
 
-    async def answer(
-        self, visit: Visit, endpoint: str, model: SimulatedModel, asked: dict[str, Any], *, llama_cpp: bool
+    async def respond(
+        self,
+        active: ActiveRequest,
+        endpoint: str,
+        model: SimulatedModel,
+        payload: dict[str, Any],
+        *,
+        llama_cpp: bool,
     ) -> Reply:
-        """The model's answer, as llama-server (`llama_cpp`) or most others write it; raises TooLong."""
+        """Return the model's response, as llama-server (`llama_cpp`) or most others write it; raises
+        TooLongError."""
         match endpoint:
             case "embeddings":
-                return json_reply(vectors.embeddings(model.id, asked))
+                return json_reply(vectors.embeddings(model.id, payload))
             case "rerank" | "reranking":
-                return json_reply(vectors.ranking(model.id, asked))
+                return json_reply(vectors.ranking(model.id, payload))
             case "messages/count_tokens":
-                return json_reply({"input_tokens": prompt_tokens(asked)})
+                return json_reply({"input_tokens": prompt_tokens(payload)})
             case "tokenize":
-                words = tokens(str(asked.get("content", "")))
+                words = tokens(str(payload.get("content", "")))
                 return json_reply({"tokens": [len(word) for word in words]})
             case "detokenize":
-                given = asked.get("tokens")
+                given = payload.get("tokens")
                 return json_reply({"content": " ".join(map(str, given if isinstance(given, list) else []))})
             case "apply-template":
-                return json_reply({"prompt": json.dumps(asked.get("messages"))})
+                return json_reply({"prompt": json.dumps(payload.get("messages"))})
             case "audio/transcriptions" | "audio/translations":
                 return json_reply({"text": f"[{self.spec.name}] {model.id}: heard"})
             case "audio/speech":
@@ -197,38 +204,40 @@ class Engine:
             case "images/generations" | "images/edits" | "images/variations":
                 picture = base64.b64encode(f"[{self.spec.name}] {model.id}: drawn".encode()).decode()
                 return json_reply({"created": int(time.time()), "data": [{"b64_json": picture}]})
-        said = self.generate(model, asked)
-        streamed = asked.get("stream") is True
-        options = asked.get("stream_options")
+        generation = self.generate(model, payload)
+        streamed = payload.get("stream") is True
+        options = payload.get("stream_options")
         counted = isinstance(options, dict) and options.get("include_usage") is True
         match endpoint:
             case "completions":
-                whole = partial(chat.completion, said, llama_cpp=llama_cpp)
-                stream = partial(chat.completion_stream, said, llama_cpp=llama_cpp, include_usage=counted)
+                whole = partial(chat.completion, generation, llama_cpp=llama_cpp)
+                stream = partial(
+                    chat.completion_stream, generation, llama_cpp=llama_cpp, include_usage=counted
+                )
             case "completion" | "infill":
-                whole = partial(chat.native_completion, said)
-                stream = partial(chat.native_completion_stream, said)
+                whole = partial(chat.native_completion, generation)
+                stream = partial(chat.native_completion_stream, generation)
             case "messages":
-                whole = partial(dialogue.message, said)
-                stream = partial(dialogue.message_stream, said)
+                whole = partial(dialogue.message, generation)
+                stream = partial(dialogue.message_stream, generation)
             case "responses":
-                whole = partial(dialogue.response, said)
-                stream = partial(dialogue.response_stream, said)
+                whole = partial(dialogue.response, generation)
+                stream = partial(dialogue.response_stream, generation)
             case _:
-                whole = partial(chat.chat, said, llama_cpp=llama_cpp)
-                stream = partial(chat.chat_stream, said, llama_cpp=llama_cpp, include_usage=counted)
+                whole = partial(chat.chat, generation, llama_cpp=llama_cpp)
+                stream = partial(chat.chat_stream, generation, llama_cpp=llama_cpp, include_usage=counted)
         return self.stream(stream()) if streamed else Reply(200, whole())
 
-    def generate(self, model: SimulatedModel, asked: dict[str, Any]) -> Generation:
-        """Raises TooLong."""
-        prompt = prompt_tokens(asked)
+    def generate(self, model: SimulatedModel, payload: dict[str, Any]) -> Generation:
+        """Raises TooLongError."""
+        prompt = prompt_tokens(payload)
         if prompt > model.context:
-            raise TooLong(prompt, model.context)
+            raise TooLongError(prompt, model.context)
         self._numbers += 1
         return generate(
             self.spec.name,
             model,
-            asked,
+            payload,
             chunks=self.behaviour.chunks,
             call=self.behaviour.call,
             created=int(time.time()),
@@ -246,7 +255,7 @@ class Engine:
             yield piece
 
     async def pace(self, *, first: bool) -> None:
-        """Wait as long as the behaviour has it before the first or a later piece of an answer."""
+        """Wait as long as the behaviour says before the first or a later chunk of a response."""
         delay = self.behaviour.first_byte_ms if first else self.behaviour.chunk_ms
         if delay:
             await asyncio.sleep(delay / 1000)

@@ -1,19 +1,19 @@
-"""A gate that lets waiters through one by one, so that a test decides when a machine goes on."""
+"""A gate that lets waiters through one by one, so that a test decides when a server goes on."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
 
-from fleet_runtime.simulator.news import News
+from fleet_runtime.simulator.changes import Changes
 
 
 class Gate:
-    """Passes are kept for those who come later; `open` lets everybody who waits now through. `news` is told
-    when somebody begins to wait."""
+    """Passes are kept for those who come later; `open` lets all who wait now through. `changes` is notified
+    when a wait begins."""
 
-    def __init__(self, news: News) -> None:
-        self._news = news
+    def __init__(self, changes: Changes) -> None:
+        self._changes = changes
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._passes = 0
 
@@ -27,7 +27,7 @@ class Gate:
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(future)
-        self._news.tell()
+        self._changes.notify()
         try:
             await future
         finally:

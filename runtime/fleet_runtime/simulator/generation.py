@@ -1,4 +1,4 @@
-"""What a model says, before any wire shape: pieces of text made from the request and the machine's name."""
+"""What a model says, before any wire shape: parts of text made from the request and the server's name."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """`pieces` are the tokens of the answer, `thinking` those before it; `tool` replaces the text."""
+    """`pieces` are the tokens of the response, `thinking` those before it; `tool` replaces the text."""
 
-    machine: str
+    server: str
     model: str
     pieces: tuple[str, ...]
     thinking: tuple[str, ...]
@@ -45,55 +45,57 @@ class Generation:
 
 
 def generate(
-    machine: str,
+    server: str,
     model: SimulatedModel,
-    asked: Mapping[str, Any],
+    payload: Mapping[str, Any],
     *,
     chunks: int | None,
     call: ScriptedCall | None,
     created: int,
     key: str,
 ) -> Generation:
-    """The answer to a chat, completion, responses or messages request."""
-    prompt = last_words(asked)
-    text = f"[{machine}] {model.id}: {prompt if model.reply is None else model.reply}"
+    """Return the response to a chat, completion, responses or messages request."""
+    prompt = last_words(payload)
+    text = f"[{server}] {model.id}: {prompt if model.reply is None else model.reply}"
     pieces = _tokens(text) if chunks is None else _exactly(_tokens(text), chunks)
     limit = next(
         (
-            asked[name]
+            payload[name]
             for name in ("max_tokens", "max_completion_tokens", "max_output_tokens", "n_predict")
-            if isinstance(asked.get(name), int) and not isinstance(asked[name], bool) and asked[name] > 0
+            if isinstance(payload.get(name), int)
+            and not isinstance(payload[name], bool)
+            and payload[name] > 0
         ),
         len(pieces),
     )
-    tool = _tool_call(asked, call) if model.tools else None
+    tool = _tool_call(payload, call) if model.tools else None
     return Generation(
-        machine=machine,
+        server=server,
         model=model.id,
         pieces=pieces[:limit],
         thinking=_tokens(model.thinking) if model.thinking else (),
         tool=tool,
         finish="tool_calls" if tool else "length" if limit < len(pieces) else "stop",
-        prompt_tokens=prompt_tokens(asked),
+        prompt_tokens=prompt_tokens(payload),
         created=created,
         key=key,
     )
 
 
-def last_words(asked: Mapping[str, Any]) -> str:
+def last_words(payload: Mapping[str, Any]) -> str:
     """The text of the last message, prompt or input."""
-    messages = asked.get("messages")
+    messages = payload.get("messages")
     if not isinstance(messages, list):
-        messages = asked.get("input")
+        messages = payload.get("input")
     if isinstance(messages, list) and messages and isinstance(messages[-1], dict):
         return _text(messages[-1].get("content"))
-    return _text(messages if isinstance(messages, str) else asked.get("prompt", asked.get("input", "")))
+    return _text(messages if isinstance(messages, str) else payload.get("prompt", payload.get("input", "")))
 
 
-def prompt_tokens(asked: Mapping[str, Any]) -> int:
+def prompt_tokens(payload: Mapping[str, Any]) -> int:
     """About as many as a tokenizer would find: a token for each word or five characters."""
-    said = [asked.get(name) for name in ("system", "instructions", "messages", "prompt", "input")]
-    text = json.dumps([part for part in said if part is not None], ensure_ascii=False)
+    generation = [payload.get(name) for name in ("system", "instructions", "messages", "prompt", "input")]
+    text = json.dumps([part for part in generation if part is not None], ensure_ascii=False)
     return max(len(text) // 5, len(text.split()))
 
 
@@ -123,12 +125,12 @@ def _exactly(pieces: tuple[str, ...], count: int) -> tuple[str, ...]:
     return (*pieces, *(f" {number}" for number in range(len(pieces) + 1, count + 1)))
 
 
-def _tool_call(asked: Mapping[str, Any], call: ScriptedCall | None) -> ToolCall | None:
+def _tool_call(payload: Mapping[str, Any], call: ScriptedCall | None) -> ToolCall | None:
     """The scripted call, else one of the first tool where the request demands one."""
-    offered = {described["name"]: described for described in _offered(asked.get("tools"))}
-    if call is not None and call.name in offered and not _ends_with_result(asked):
+    offered = {described["name"]: described for described in _offered(payload.get("tools"))}
+    if call is not None and call.name in offered and not _ends_with_result(payload):
         return ToolCall(call.name, json.dumps(call.arguments))
-    choice = asked.get("tool_choice")
+    choice = payload.get("tool_choice")
     if offered and (choice == "required" or isinstance(choice, dict)):
         name, described = next(iter(offered.items()))
         schema = described.get("parameters", described.get("input_schema"))
@@ -143,9 +145,9 @@ def _offered(tools: object) -> Iterator[dict[str, Any]]:
             yield described
 
 
-def _ends_with_result(asked: Mapping[str, Any]) -> bool:
+def _ends_with_result(payload: Mapping[str, Any]) -> bool:
     """In OpenAI's chat, Anthropic's messages or OpenAI's responses."""
-    messages = asked.get("messages", asked.get("input"))
+    messages = payload.get("messages", payload.get("input"))
     last = messages[-1] if isinstance(messages, list) and messages else None
     if not isinstance(last, dict):
         return False

@@ -1,4 +1,4 @@
-"""Which models of a machine are loaded: loading, swapping, unloading when idle, and what each cost."""
+"""Which models of a server are loaded: loading, swapping, unloading when idle, and what each cost."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 
 from fleet_runtime.artifacts.contract import ModelState
-from fleet_runtime.simulator.news import News
+from fleet_runtime.simulator.changes import Changes
 from fleet_runtime.simulator.spec import SimulatedModel
 
 Loading = Callable[[SimulatedModel], Awaitable[None]]
 
 
-class LoadFailed(Exception):
+class LoadFailedError(Exception):
     """The model cannot be loaded."""
 
 
-class Unloaded(LoadFailed):
+class Unloaded(LoadFailedError):
     """The model was unloaded while it was still loading."""
 
 
@@ -26,14 +26,16 @@ class Memory:
     """Room for `capacity` models at once; one that is needed waits until an idle one has left.
 
     `loads` counts every beginning of a load, `ttl_resets` every touch of a loaded model that would have
-    unloaded by itself, each by model id. `news` is told whenever a state changes.
+    unloaded by itself, each by model id. `changes` is notified whenever a state changes.
     """
 
-    def __init__(self, models: Iterable[SimulatedModel], capacity: int, loading: Loading, news: News) -> None:
+    def __init__(
+        self, models: Iterable[SimulatedModel], capacity: int, loading: Loading, changes: Changes
+    ) -> None:
         self._models = tuple(models)
         self._capacity = capacity
         self._loading = loading
-        self._news = news
+        self._changes = changes
         self._states: dict[str, ModelState] = {}
         self._busy: Counter[str] = Counter()
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -70,10 +72,10 @@ class Memory:
             self._busy[model.id] -= 1
             self._cuts[model.id].discard(cut)
             self._idle(model)
-            self._news.tell()
+            self._changes.notify()
 
     async def load(self, model: SimulatedModel) -> None:
-        """Return once `model` is loaded; raises LoadFailed."""
+        """Return once `model` is loaded; raises LoadFailedError."""
         self._touch(model)
         while self.state(model.id) != "loaded":
             task = self.begin(model)
@@ -91,12 +93,12 @@ class Memory:
         return task
 
     def touch(self, model: SimulatedModel) -> None:
-        """Somebody asked something of a loaded model: its time to live begins anew."""
+        """A request reached a loaded model: its time to live begins again."""
         self._touch(model)
         self._idle(model)
 
     def unload(self, model_id: str) -> None:
-        """Unload at once, whoever is using it."""
+        """Unload at once, in use or not."""
         timer = self._timers.pop(model_id, None)
         if timer is not None:
             timer.cancel()
@@ -104,7 +106,7 @@ class Memory:
         if task is not None:
             task.cancel()
         if self._states.pop(model_id, None) is not None:
-            self._news.tell()
+            self._changes.notify()
         for cut in tuple(self._cuts.get(model_id, ())):
             cut()
 
@@ -120,12 +122,12 @@ class Memory:
                 self._set(model.id, "loading")
                 await self._loading(model)
                 if not model.loadable:
-                    raise LoadFailed(model.id)
+                    raise LoadFailedError(model.id)
                 self._set(model.id, "loaded")
                 self._idle(model)
-        except (LoadFailed, asyncio.CancelledError):
+        except (LoadFailedError, asyncio.CancelledError):
             self._states.pop(model.id, None)
-            self._news.tell()
+            self._changes.notify()
             raise
         finally:
             self._tasks.pop(model.id, None)
@@ -135,7 +137,7 @@ class Memory:
             return next((key for key in self._states if not self._busy[key]), None)
 
         while len(self._states) >= self._capacity:
-            await self._news.until(lambda: victim() is not None)
+            await self._changes.until(lambda: victim() is not None)
             evicted = victim()
             if evicted is not None:
                 self.unload(evicted)
@@ -154,4 +156,4 @@ class Memory:
 
     def _set(self, model_id: str, state: ModelState) -> None:
         self._states[model_id] = state
-        self._news.tell()
+        self._changes.notify()

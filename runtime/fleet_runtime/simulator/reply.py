@@ -1,4 +1,4 @@
-"""An answer before it is on the wire, and how each server dresses one: which headers, in which order."""
+"""A response before it is on the wire, and the headers of each kind of server, in their order."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EVENTS = "text/event-stream"
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """`body` bytes go out with their length, a generator of pieces in chunks as they come."""
+    """`body` bytes go out with their length, a generator in chunks as they come."""
 
     status: int
     body: bytes | AsyncGenerator[bytes, None]
@@ -30,7 +30,7 @@ class Reply:
         return ("Transfer-Encoding", "chunked")
 
 
-Dress = Callable[[Reply, Request], Headers]
+HeaderStyle = Callable[[Reply, Request], Headers]
 
 
 def json_reply(value: Any, status: int = 200, *, extra: tuple[tuple[str, str], ...] = ()) -> Reply:

@@ -1,4 +1,4 @@
-"""Several simulated machines together, in this event loop or in a thread of their own."""
+"""Several simulated servers together, in this event loop or in a separate thread."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from fleet_runtime.simulator.engine import Record
-from fleet_runtime.simulator.machine import SimulatedMachine
-from fleet_runtime.simulator.spec import MachineSpec
+from fleet_runtime.simulator.server import SimulatedServer
+from fleet_runtime.simulator.spec import ServerSpec
 
 Result = TypeVar("Result")
 
 
 class Simulation:
-    """``async with Simulation(specs) as simulation``: all machines answer; at the end all ports are free."""
+    """``async with Simulation(specs) as simulation``: all servers respond; at the end all ports are free."""
 
-    def __init__(self, specs: Iterable[MachineSpec]) -> None:
+    def __init__(self, specs: Iterable[ServerSpec]) -> None:
         self._specs = tuple(specs)
-        self.machines: dict[str, SimulatedMachine] = {}
+        self.servers: dict[str, SimulatedServer] = {}
 
-    def __getitem__(self, name: str) -> SimulatedMachine:
-        return self.machines[name]
+    def __getitem__(self, name: str) -> SimulatedServer:
+        return self.servers[name]
 
     async def __aenter__(self) -> Simulation:
         try:
@@ -39,27 +39,27 @@ class Simulation:
     ) -> None:
         await self._stop()
 
-    async def add(self, spec: MachineSpec) -> SimulatedMachine:
-        """One more machine, while the others run."""
-        if spec.name in self.machines:
-            raise ValueError(f"there is a machine '{spec.name}' already")
-        machine = SimulatedMachine(spec)
-        self.machines[spec.name] = machine
-        await machine.start()
-        return machine
+    async def add(self, spec: ServerSpec) -> SimulatedServer:
+        """Add a server while the others run."""
+        if spec.name in self.servers:
+            raise ValueError(f"there is a server '{spec.name}' already")
+        server = SimulatedServer(spec)
+        self.servers[spec.name] = server
+        await server.start()
+        return server
 
     async def _stop(self) -> None:
-        for machine in self.machines.values():
-            await machine.stop()
+        for server in self.servers.values():
+            await server.stop()
 
 
 class SimulationThread:
     """A simulation for synchronous code. Everything of it may be called from any thread."""
 
-    def __init__(self, specs: Iterable[MachineSpec]) -> None:
+    def __init__(self, specs: Iterable[ServerSpec]) -> None:
         self._simulation = Simulation(specs)
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="simulated machines", daemon=True)
+        self._thread = threading.Thread(target=self._loop.run_forever, name="simulated servers", daemon=True)
 
     def __enter__(self) -> SimulationThread:
         self.start()
@@ -89,18 +89,18 @@ class SimulationThread:
     def sidecar_url(self, name: str) -> str:
         url = self._simulation[name].sidecar_url
         if url is None:
-            raise LookupError(f"the machine '{name}' has no sidecar")
+            raise LookupError(f"the server '{name}' has no sidecar")
         return url
 
     def control_url(self, name: str) -> str:
         return self._simulation[name].control_url
 
-    def add(self, spec: MachineSpec) -> str:
-        """One more machine; its url."""
+    def add(self, spec: ServerSpec) -> str:
+        """Add a server; return its URL."""
         return self.run(self._simulation.add(spec)).url
 
     def set(self, name: str, **changes: Any) -> None:
-        """Change a machine's behaviour."""
+        """Change a server's behaviour."""
         self.run(self._simulation[name].apply(changes))
 
     def release(self, name: str, chunks: int = 1) -> None:
@@ -118,8 +118,8 @@ class SimulationThread:
     def counters(self, name: str) -> dict[str, Any]:
         return self._call(lambda: self._simulation[name].counters())
 
-    def until(self, name: str, condition: Callable[[SimulatedMachine], bool], seconds: float = 5) -> None:
-        """Block until `condition` holds of a machine; raises TimeoutError."""
+    def until(self, name: str, condition: Callable[[SimulatedServer], bool], seconds: float = 5) -> None:
+        """Block until `condition` holds of a server; raises TimeoutError."""
         self.run(self._simulation[name].until(condition, seconds))
 
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:

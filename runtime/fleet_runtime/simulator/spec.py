@@ -1,4 +1,4 @@
-"""What a simulated machine is (a spec, fixed) and how it behaves just now (a behaviour, changed at will)."""
+"""What a simulated server is (a spec, fixed) and how it behaves just now (a behaviour, changed at will)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Malformation = Literal[
 
 @dataclass(frozen=True, slots=True)
 class SimulatedModel:
-    """One model of a machine.
+    """One model of a server.
 
     `context` is what a client may use, `trained` the upper bound its file names. `ttl` is the idle
     seconds after which it unloads (0: never). `reply` replaces the echo of the last message, `thinking`
@@ -75,15 +75,15 @@ class ScriptedCall:
 
 @dataclass(slots=True)
 class Behaviour:
-    """How a machine behaves just now; every field may be changed while it runs.
+    """How a server behaves just now; every field may be changed while it runs.
 
     `scope` limits latency, hang, errors, redirects and drops to inference or to everything else.
-    `drop_at_byte` counts the answer's bytes on the wire, status line included; `drop` says how the
-    connection then ends. `hold` keeps every piece of an answer's body until it is released (an answer's
-    head goes out with its first piece), `hold_loading` keeps a model loading until then. `chunks` is the
-    number of content pieces of a stream. `loading`: a llama-server says on every path that it is loading
-    its model. `call` is what models answer a request with that offers that tool and does not itself end with
-    a tool's result. `list_*` replace the list of models.
+    `drop_at_byte` counts the response's bytes on the wire, status line included; `drop` says how the
+    connection then ends. `hold` keeps every chunk of a response's body until it is released (the headers go
+    out with the first chunk), `hold_loading` keeps a model loading until then. `chunks` is the number of
+    content chunks of a stream. `loading`: a llama-server says on every path that it is loading its model.
+    `call` is the response of models to a request that offers that tool and does not end with a tool's result.
+    `list_*` replace the list of models.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -125,8 +125,8 @@ class Behaviour:
 
 
 @dataclass(frozen=True, slots=True)
-class MachineSpec:
-    """A machine to simulate; `port` 0 takes a free one and keeps it.
+class ServerSpec:
+    """A server to simulate; `port` 0 takes a free one and keeps it.
 
     `max_loaded` is how many models fit at once (None: the kind's own habit).
     """
@@ -146,12 +146,12 @@ class MachineSpec:
     behaviour: Behaviour = field(default_factory=Behaviour)
 
 
-_SPECS = TypeAdapter(tuple[MachineSpec, ...])
+_SPECS = TypeAdapter(tuple[ServerSpec, ...])
 _BEHAVIOUR = TypeAdapter(Behaviour)
 
 
-def parse_specs(text: str | bytes) -> tuple[MachineSpec, ...]:
-    """Machines from a JSON list; raises pydantic.ValidationError."""
+def parse_specs(text: str | bytes) -> tuple[ServerSpec, ...]:
+    """Return servers from a JSON list; raises pydantic.ValidationError."""
     return _SPECS.validate_json(text)
 
 

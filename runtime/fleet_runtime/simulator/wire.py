@@ -50,15 +50,15 @@ class Request:
         return None
 
 
-Handler = Callable[[Request, "Exchange"], Awaitable[None]]
+Handler = Callable[[Request, "ResponseWriter"], Awaitable[None]]
 
 
-class Dropped(Exception):
-    """The answer reached the byte at which its connection was to be dropped."""
+class DroppedError(Exception):
+    """The response reached the byte at which its connection was to be dropped."""
 
 
-class Exchange:
-    """The answer to one request, written piece by piece."""
+class ResponseWriter:
+    """The response to one request, written chunk by chunk."""
 
     def __init__(self, connection: _Connection, head_only: bool) -> None:
         self._connection = connection
@@ -71,7 +71,7 @@ class Exchange:
         self.aborted = False
 
     def spare(self) -> None:
-        """Let this answer reach its end even if the port is closed meanwhile."""
+        """Let this response reach its end even if the port is closed meanwhile."""
         self.close = True
         self._connection.spared = True
 
@@ -80,9 +80,9 @@ class Exchange:
         self.aborted = True
         self._connection.drop("fin")
 
-    async def head(self, status: int, headers: Headers, body: bytes = b"") -> None:
-        """Write the head, with a body of known length at once; what it says of chunks and of closing is
-        kept to."""
+    async def write_head(self, status: int, headers: Headers, body: bytes = b"") -> None:
+        """Write the headers, with a body of known length at once; framing and closing follow what they
+        say."""
         lowered = {(name.lower(), value.lower()) for name, value in headers}
         self._chunked = ("transfer-encoding", "chunked") in lowered
         self.close = self.close or ("connection", "close") in lowered
@@ -90,8 +90,8 @@ class Exchange:
         head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
         await self.raw(head if self._head_only else head + body)
 
-    async def piece(self, data: bytes) -> None:
-        """Write a piece of the body, framed as the head said."""
+    async def write_chunk(self, data: bytes) -> None:
+        """Write a chunk of the body, framed as the headers said."""
         if self._head_only or not data:
             return
         await self.raw(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
@@ -101,18 +101,19 @@ class Exchange:
             await self.raw(b"0\r\n\r\n")
 
     async def raw(self, data: bytes) -> None:
-        """Write bytes as they are; drops the connection, and raises Dropped, at the byte set for that."""
+        """Write bytes as they are; drops the connection, and raises DroppedError, at the byte set for
+        that."""
         if self.drop_at is not None and self._written + len(data) >= self.drop_at:
             await self._connection.write(data[: max(0, self.drop_at - self._written)])
             self._connection.drop(self.drop_how)
-            raise Dropped
+            raise DroppedError
         self._written += len(data)
         await self._connection.write(data)
 
 
 class Listener:
-    """A port that is listened on, or, while it is closed, refuses connections; it is never given up to
-    somebody else before `release`."""
+    """A port that listens, or, while it is closed, rejects connections; no other process gets it before
+    `release`."""
 
     def __init__(self, port: int, handler: Handler) -> None:
         self._handler = handler
@@ -141,7 +142,7 @@ class Listener:
             )
 
     async def close(self) -> None:
-        """Refuse new connections and reset those that are open."""
+        """Reject new connections and reset those that are open."""
         if self._server is not None:
             self._server.close()
             self._server = None
@@ -151,7 +152,7 @@ class Listener:
         self.reset()
 
     def reset(self) -> None:
-        """Reset every open connection, but for those that are spared."""
+        """Reset every open connection except those that are spared."""
         for connection in tuple(self._connections):
             if not connection.spared:
                 connection.drop("rst")
@@ -245,12 +246,12 @@ class _Connection(asyncio.Protocol):
         try:
             while self._pending:
                 request, keep_alive = self._pending.popleft()
-                exchange = Exchange(self, request.method == "HEAD")
-                await self._handler(request, exchange)
-                if exchange.close or not keep_alive:
+                writer = ResponseWriter(self, request.method == "HEAD")
+                await self._handler(request, writer)
+                if writer.close or not keep_alive:
                     self._transport.close()
                     return
-        except Dropped:
+        except DroppedError:
             return
         except Exception:
             self._transport.abort()
@@ -277,7 +278,7 @@ class _Connection(asyncio.Protocol):
         self._transport.abort()
 
     async def gone(self) -> None:
-        """Return when the connection is closed and whoever was answering on it has ended."""
+        """Return when the connection is closed and its handler has ended."""
         task = self._task
         await self._lost.wait()
         if task is not None:

@@ -15,7 +15,7 @@ from fleet_runtime.artifacts.polling import is_polled
 from fleet_runtime.dialects.details import MAX_DETAILS
 from fleet_runtime.dialects.observation import Observation
 from fleet_runtime.dialects.status_reason import UNSENT, StatusReason
-from fleet_runtime.simulator import MachineSpec, SimulatedModel, SimulationThread
+from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
 
 IMPATIENT = ProbeLimits(response=0.3, total=0.6)
 CANARY = "canary-5f0a1c"
@@ -36,7 +36,7 @@ def machine(name: str, url: str, **more: Any) -> ProviderConfig:
 @pytest.fixture(scope="module")
 def machines() -> Iterator[SimulationThread]:
     models = (SimulatedModel("qwen3-8b", ttl=1), SimulatedModel("bge-m3", purpose="embedding"))
-    with SimulationThread([MachineSpec("good", models=models), MachineSpec("bad", models=models)]) as running:
+    with SimulationThread([ServerSpec("good", models=models), ServerSpec("bad", models=models)]) as running:
         yield running
 
 
@@ -188,7 +188,7 @@ def test_which_machines_fleet_asks_by_itself(settings: dict[str, Any], asked: bo
 def test_an_ollama_with_many_models_is_asked_of_all_of_them() -> None:
     """A look asks of a few models only; a lock takes as many looks as it needs."""
     models = tuple(SimulatedModel(f"m{number}") for number in range(MAX_DETAILS + 6))
-    with SimulationThread([MachineSpec("nas", kind="ollama", models=models)]) as running:
+    with SimulationThread([ServerSpec("nas", kind="ollama", models=models)]) as running:
         seen = discover([machine("nas", running.url("nas"))], Path(), {})["nas"]
     assert (seen.status, len(seen.models), seen.waiting) == ("online", len(models), ())
     assert all(facts.purpose == "chat" for facts in seen.models.values())

@@ -11,7 +11,7 @@ from fleet_compiler.scan.hosts import Host
 from fleet_compiler.scan.servers import FoundServer, ScanReport, report_scan, scan_hosts
 from fleet_runtime.dialects.observation import Observation
 from fleet_runtime.dialects.status_reason import ReasonCode, StatusReason
-from fleet_runtime.simulator import MachineSpec, SimulatedModel, SimulationThread
+from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
 from fleet_runtime.simulator.spec import SimulatedKind
 from tests.support.relay import Relay, relay
 
@@ -23,7 +23,7 @@ KINDS: tuple[SimulatedKind, ...] = ("llama-swap", "llama-server", "ollama", "vll
 def machines() -> Iterator[SimulationThread]:
     """One of each kind."""
     specs = [
-        MachineSpec(kind, kind=kind, models=MODELS[: 1 if kind == "llama-server" else 2]) for kind in KINDS
+        ServerSpec(kind, kind=kind, models=MODELS[: 1 if kind == "llama-server" else 2]) for kind in KINDS
     ]
     with SimulationThread(specs) as running:
         yield running
@@ -79,7 +79,7 @@ def test_a_port_that_is_named_is_the_only_one(machines: SimulationThread) -> Non
 
 
 def test_a_server_that_wants_a_key_is_found() -> None:
-    spec = MachineSpec("vllm", kind="vllm", models=MODELS, api_key="secret")
+    spec = ServerSpec("vllm", kind="vllm", models=MODELS, api_key="secret")
     with SimulationThread([spec]) as running:
         report = scan_hosts([Host("box", "127.0.0.1", port_of(running, "vllm"))])
     assert [server.summary for server in report.found] == ["wants an API key: add api_key_env"]

@@ -12,15 +12,15 @@ import anyio
 import pytest
 
 from fleet_runtime.process import free_port
-from fleet_runtime.simulator import MachineSpec, SimulatedModel, SimulationThread
+from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
 from tests.runtime.doctor.conftest import Computer
 from tests.support.raw_server import raw_server, responding
 from tests.support.stack import Stack, run_fleet, running_stack
 from tests.support.waiting import eventually
 
 SPECS = (
-    MachineSpec("desk", models=(SimulatedModel("qwen3-8b"), SimulatedModel("org/qwen3-4b")), sidecar=True),
-    MachineSpec("nas", kind="ollama", models=(SimulatedModel("llama3:latest"),)),
+    ServerSpec("desk", models=(SimulatedModel("qwen3-8b"), SimulatedModel("org/qwen3-4b")), sidecar=True),
+    ServerSpec("nas", kind="ollama", models=(SimulatedModel("llama3:latest"),)),
 )
 QUIET = "inventory: {interval: 0.1, timeout: 10, grace: 30}\n"
 

@@ -6,18 +6,18 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from fleet_runtime.simulator import MachineSpec, SimulatedModel, SimulationThread
+from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
 from tests.runtime.doctor.conftest import Computer, Diagnosis, listing
 from tests.support.stack import Stack, running_stack
 from tests.support.waiting import eventually
 
 SPECS = (
-    MachineSpec("desk", models=(SimulatedModel("qwen3-8b"), SimulatedModel("nas/llama3")), sidecar=True),
-    MachineSpec("nas", kind="ollama", models=(SimulatedModel("llama3"),)),
-    MachineSpec("guarded", models=(SimulatedModel("m"),), api_key="canary-key"),
-    MachineSpec("broken", models=(SimulatedModel("m"),)),
-    MachineSpec("strange", kind="vllm", models=(SimulatedModel("m"),)),
-    MachineSpec("drifting", kind="vllm", models=tuple(SimulatedModel(id) for id in ("one", "two", "three"))),
+    ServerSpec("desk", models=(SimulatedModel("qwen3-8b"), SimulatedModel("nas/llama3")), sidecar=True),
+    ServerSpec("nas", kind="ollama", models=(SimulatedModel("llama3"),)),
+    ServerSpec("guarded", models=(SimulatedModel("m"),), api_key="canary-key"),
+    ServerSpec("broken", models=(SimulatedModel("m"),)),
+    ServerSpec("strange", kind="vllm", models=(SimulatedModel("m"),)),
+    ServerSpec("drifting", kind="vllm", models=tuple(SimulatedModel(id) for id in ("one", "two", "three"))),
 )
 GONE = "  ghost: {url: http://127.0.0.1:9, poll: false, models: [spirit]}\n"
 

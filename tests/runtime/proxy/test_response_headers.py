@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fleet_runtime.simulator import MachineSpec, SimulatedModel, Simulation
+from fleet_runtime.simulator import ServerSpec, SimulatedModel, Simulation
 from tests.support import artifacts
 from tests.support.artifacts import connection, write_generated
 from tests.support.gateway import gateway_before, running_gateway
@@ -101,7 +101,7 @@ async def test_every_request_is_told_when_it_is_over() -> None:
 
 async def test_loaded_and_unloaded_models_are_told_apart_as_the_machine_says(tmp_path: Path) -> None:
     models = (SimulatedModel("warm", loaded=True), SimulatedModel("cold"))
-    async with Simulation([MachineSpec("a", models=models, max_loaded=2)]) as machines:
+    async with Simulation([ServerSpec("a", models=models, max_loaded=2)]) as machines:
         write_generated(tmp_path / "generated", artifacts.gateway(connection("a", machines["a"].url)))
         async with gateway_process(tmp_path / "generated") as served:
             await served.said("provider 'a' is online")

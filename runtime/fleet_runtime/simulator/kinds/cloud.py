@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleet_runtime.simulator.engine import OPENAI_PATHS, Engine, TooLong, Visit, decoded, form
+from fleet_runtime.simulator.engine import OPENAI_PATHS, ActiveRequest, Engine, TooLongError, decoded, form
 from fleet_runtime.simulator.kinds.product import Product
 from fleet_runtime.simulator.reply import Reply, cloud, json_reply
 
@@ -20,8 +20,8 @@ def error(status: int, message: str) -> Reply:
     return json_reply({"error": {"message": message, "type": kind, "param": None, "code": code}}, status)
 
 
-async def answer(engine: Engine, visit: Visit) -> Reply:
-    request = visit.request
+async def respond(engine: Engine, active: ActiveRequest) -> Reply:
+    request = active.request
     if (request.method, request.path) == ("GET", "/v1/models"):
         items = [
             {"id": model.id, "object": "model", "created": _CREATED, "owned_by": engine.spec.name}
@@ -32,23 +32,23 @@ async def answer(engine: Engine, visit: Visit) -> Reply:
     if request.method != "POST" or endpoint is None:
         return error(404, f"Invalid URL ({request.method} {request.path})")
     multipart = (request.header("content-type") or "").startswith("multipart/")
-    asked = form(request) if multipart else decoded(request)
-    if asked is None:
+    payload = form(request) if multipart else decoded(request)
+    if payload is None:
         return error(400, "We could not parse the JSON body of your request.")
-    name = asked.get("model")
+    name = payload.get("model")
     model = engine.by_name.get(name) if isinstance(name, str) else None
     if model is None:
         return error(404, f"The model `{name}` does not exist or you do not have access to it.")
-    await engine.enter(visit, model)
+    await engine.enter(active, model)
     try:
-        return await engine.answer(visit, endpoint, model, asked, llama_cpp=False)
-    except TooLong as long:
+        return await engine.respond(active, endpoint, model, payload, llama_cpp=False)
+    except TooLongError as long:
         return error(400, f"This model's maximum context length is {long.context} tokens.")
 
 
 PRODUCT = Product(
-    dress=cloud,
-    answer=answer,
+    headers=cloud,
+    respond=respond,
     error=error,
     unauthorized=lambda: error(401, "Incorrect API key provided."),
     list_paths=frozenset({"/v1/models"}),

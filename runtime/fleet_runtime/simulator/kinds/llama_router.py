@@ -1,4 +1,4 @@
-"""llama-server's router mode: several models, each in a child of its own, as recorded from commit 0c1e570."""
+"""llama-server's router mode: several models, each in a child process, as recorded from commit 0c1e570."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from fleet_runtime.simulator.engine import LLAMA_CPP_PATHS, OPENAI_PATHS, Engine, Visit, decoded, form
+from fleet_runtime.simulator.engine import LLAMA_CPP_PATHS, OPENAI_PATHS, ActiveRequest, Engine, decoded, form
 from fleet_runtime.simulator.kinds import llama_server
 from fleet_runtime.simulator.kinds.product import Product
-from fleet_runtime.simulator.memory import LoadFailed
+from fleet_runtime.simulator.memory import LoadFailedError
 from fleet_runtime.simulator.reply import EVENTS, Reply, json_reply, llama_cpp
 from fleet_runtime.simulator.shapes.chat import event
 from fleet_runtime.simulator.spec import SimulatedModel
@@ -20,8 +20,8 @@ from fleet_runtime.simulator.wire import Headers, Request
 _CHILDREN = {"/props", "/slots", "/metrics"}
 
 
-async def answer(engine: Engine, visit: Visit) -> Reply:
-    request = visit.request
+async def respond(engine: Engine, active: ActiveRequest) -> Reply:
+    request = active.request
     match request.method, request.path:
         case "GET", "/health" | "/v1/health":
             return json_reply({"status": "ok"})
@@ -32,16 +32,16 @@ async def answer(engine: Engine, visit: Visit) -> Reply:
         case "GET", "/models/sse":
             return Reply(200, _changes(engine), EVENTS)
         case "POST", "/models/load" | "/models/unload":
-            return _manage(engine, visit)
+            return _manage(engine, active)
     endpoint = (OPENAI_PATHS | LLAMA_CPP_PATHS).get(request.path)
     if request.method == "GET" and request.path in _CHILDREN:
         name = request.query.get("model")
     elif request.method == "POST" and endpoint is not None:
         multipart = (request.header("content-type") or "").startswith("multipart/")
-        asked = form(request) if multipart else decoded(request)
-        if asked is None:
+        payload = form(request) if multipart else decoded(request)
+        if payload is None:
             return llama_server.error(500, "[json.exception.parse_error.101] parse error: syntax error")
-        name = asked.get("model")
+        name = payload.get("model")
     else:
         return llama_server.not_found()
     if not isinstance(name, str) or not name:
@@ -52,35 +52,35 @@ async def answer(engine: Engine, visit: Visit) -> Reply:
     if request.query.get("autoload") == "false" and engine.memory.state(model.id) != "loaded":
         return llama_server.error(400, "model is not loaded")
     try:
-        await engine.enter(visit, model)
-    except LoadFailed:
+        await engine.enter(active, model)
+    except LoadFailedError:
         return llama_server.error(500, f"model name={model.id} failed to load")
     if endpoint is not None:
-        return _passed_on(engine, await llama_server.respond(engine, visit, endpoint, model))
+        return _forwarded(engine, await llama_server.infer(engine, active, endpoint, model))
     child = {"/props": llama_server.props, "/slots": llama_server.slots}.get(request.path)
     if child is None:
         return llama_server.error(501, "This server does not support metrics endpoint.")
-    return _passed_on(engine, json_reply(child(model)))
+    return _forwarded(engine, json_reply(child(model)))
 
 
-def _passed_on(engine: Engine, reply: Reply) -> Reply:
-    """What a child answers always leaves the router in chunks."""
+def _forwarded(engine: Engine, reply: Reply) -> Reply:
+    """A response of a child always leaves the router in chunks."""
     return replace(reply, body=engine.paced([reply.body])) if isinstance(reply.body, bytes) else reply
 
 
 def _dress(reply: Reply, request: Request) -> Headers:
-    """A child's answer is announced as the connection's last, and as kept alive."""
+    """A child's response is announced as the connection's last, and as kept alive."""
     if isinstance(reply.body, bytes):
         return llama_cpp(reply, request)
     plain = llama_cpp(replace(reply, status=200), request)
     return [*plain[:2], ("Connection", "close"), *plain[2:]]
 
 
-def _manage(engine: Engine, visit: Visit) -> Reply:
-    asked = decoded(visit.request) or {}
-    name = asked.get("model")
+def _manage(engine: Engine, active: ActiveRequest) -> Reply:
+    payload = decoded(active.request) or {}
+    name = payload.get("model")
     model = engine.by_name.get(name) if isinstance(name, str) else None
-    loading = visit.request.path == "/models/load"
+    loading = active.request.path == "/models/load"
     if model is None:
         return llama_server.not_found() if loading else llama_server.error(400, "model is not found")
     running = engine.memory.state(model.id) != "unloaded"
@@ -96,7 +96,7 @@ def _manage(engine: Engine, visit: Visit) -> Reply:
 
 
 async def _changes(engine: Engine) -> AsyncGenerator[bytes, None]:
-    """An event for each change of a model's state; the empty first piece sends the head at once."""
+    """An event for each change of a model's state; the empty first chunk sends the headers at once."""
 
     def states() -> dict[str, str]:
         return {model.id: engine.memory.state(model.id) for model in engine.listed}
@@ -107,7 +107,7 @@ async def _changes(engine: Engine) -> AsyncGenerator[bytes, None]:
     told = states()
     yield b""
     while True:
-        await engine.news.until(partial(differ, told))
+        await engine.changes.until(partial(differ, told))
         before, told = told, states()
         for model, state in told.items():
             if state != before[model]:
@@ -152,4 +152,4 @@ def _props() -> dict[str, Any]:
     }
 
 
-PRODUCT: Product = replace(llama_server.PRODUCT, dress=_dress, answer=answer, resident=False, capacity=4)
+PRODUCT: Product = replace(llama_server.PRODUCT, headers=_dress, respond=respond, resident=False, capacity=4)

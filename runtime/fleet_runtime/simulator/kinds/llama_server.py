@@ -8,9 +8,9 @@ from typing import Any
 from fleet_runtime.simulator.engine import (
     LLAMA_CPP_PATHS,
     OPENAI_PATHS,
+    ActiveRequest,
     Engine,
-    TooLong,
-    Visit,
+    TooLongError,
     decoded,
     form,
 )
@@ -36,7 +36,7 @@ def error(status: int, message: str) -> Reply:
 
 
 def raised(status: int, message: str) -> Reply:
-    """The errors that llama-server makes before it looks at the body have their keys in another order."""
+    """The errors that llama-server makes before it reads the body have their keys in another order."""
     kind = _TYPES.get(status, "server_error")
     return json_reply({"error": {"message": message, "type": kind, "code": status}}, status)
 
@@ -45,9 +45,9 @@ def not_found() -> Reply:
     return raised(404, "File Not Found")
 
 
-async def answer(engine: Engine, visit: Visit) -> Reply:
+async def respond(engine: Engine, active: ActiveRequest) -> Reply:
     """It serves its one model whatever `model` says."""
-    request = visit.request
+    request = active.request
     model = engine.spec.models[0]
     if engine.behaviour.loading:
         return raised(503, "Loading model")
@@ -65,29 +65,29 @@ async def answer(engine: Engine, visit: Visit) -> Reply:
     endpoint = (OPENAI_PATHS | LLAMA_CPP_PATHS).get(request.path)
     if request.method != "POST" or endpoint is None:
         return not_found()
-    await engine.enter(visit, model)
-    return await respond(engine, visit, endpoint, model)
+    await engine.enter(active, model)
+    return await infer(engine, active, endpoint, model)
 
 
-async def respond(engine: Engine, visit: Visit, endpoint: str, model: SimulatedModel) -> Reply:
+async def infer(engine: Engine, active: ActiveRequest, endpoint: str, model: SimulatedModel) -> Reply:
     """What llama-server with `model` says on `endpoint`."""
-    multipart = (visit.request.header("content-type") or "").startswith("multipart/")
-    asked = form(visit.request) if multipart else decoded(visit.request)
-    if asked is None:
+    multipart = (active.request.header("content-type") or "").startswith("multipart/")
+    payload = form(active.request) if multipart else decoded(active.request)
+    if payload is None:
         return error(500, "[json.exception.parse_error.101] parse error at line 1, column 1: syntax error")
-    missing = _refusal(endpoint, model, asked)
+    missing = _refusal(endpoint, model, payload)
     if missing is not None:
         return missing
     try:
-        return await engine.answer(visit, endpoint, model, asked, llama_cpp=True)
-    except TooLong as long:
+        return await engine.respond(active, endpoint, model, payload, llama_cpp=True)
+    except TooLongError as long:
         told = {"code": 400, "message": str(long), "type": "exceed_context_size_error"}
         return json_reply({"error": {**told, "n_prompt_tokens": long.prompt, "n_ctx": long.context}}, 400)
 
 
-def _refusal(endpoint: str, model: SimulatedModel, asked: dict[str, Any]) -> Reply | None:
+def _refusal(endpoint: str, model: SimulatedModel, payload: dict[str, Any]) -> Reply | None:
     match endpoint:
-        case "chat/completions" | "messages" | "messages/count_tokens" if "messages" not in asked:
+        case "chat/completions" | "messages" | "messages/count_tokens" if "messages" not in payload:
             if endpoint == "chat/completions":
                 return error(400, "'messages' is required")
             return error(500, "'messages' is required")
@@ -95,9 +95,9 @@ def _refusal(endpoint: str, model: SimulatedModel, asked: dict[str, Any]) -> Rep
             return error(501, "This server does not support embeddings. Start it with `--embeddings`")
         case "rerank" | "reranking" if model.purpose != "rerank":
             return error(501, "This server does not support reranking. Start it with `--reranking`")
-        case "responses" if "input" not in asked:
+        case "responses" if "input" not in payload:
             return error(400, "'input' is required")
-        case "completions" if "prompt" not in asked:
+        case "completions" if "prompt" not in payload:
             return error(400, "'prompt' is required")
     return None
 
@@ -196,8 +196,8 @@ def slots(model: SimulatedModel) -> list[dict[str, Any]]:
 
 
 PRODUCT = Product(
-    dress=llama_cpp,
-    answer=answer,
+    headers=llama_cpp,
+    respond=respond,
     error=error,
     unauthorized=lambda: raised(401, "Invalid API Key"),
     list_paths=LIST_PATHS,

@@ -2,7 +2,7 @@
 
 v1 has neither states nor `meta.llamaswap.type`, 2026-07 is the recorded one, v2 is of commit 0bdb3720
 (2026-08, read in its sources), v3 adds `context_window`. Errors have a mere text before v2. Behind it stands
-a llama-server for each model, whose answers keep their headers.
+a llama-server for each model, whose responses keep their headers.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from email.utils import formatdate
 from typing import Any
 from urllib.parse import quote
 
-from fleet_runtime.simulator.engine import LLAMA_CPP_PATHS, OPENAI_PATHS, Engine, Visit, decoded, form
+from fleet_runtime.simulator.engine import LLAMA_CPP_PATHS, OPENAI_PATHS, ActiveRequest, Engine, decoded, form
 from fleet_runtime.simulator.kinds import llama_server
 from fleet_runtime.simulator.kinds.llama_swap_models import events, listed, running, version_of
 from fleet_runtime.simulator.kinds.product import Product
-from fleet_runtime.simulator.memory import LoadFailed, Unloaded
+from fleet_runtime.simulator.memory import LoadFailedError, Unloaded
 from fleet_runtime.simulator.reply import EVENTS, Reply, compact, go, json_reply, llama_cpp
 from fleet_runtime.simulator.spec import SimulatedModel
 from fleet_runtime.simulator.wire import Headers, Request
@@ -55,8 +55,8 @@ def refusal(engine: Engine, status: int, message: str) -> Reply:
     return error(status, message)
 
 
-async def answer(engine: Engine, visit: Visit) -> Reply:
-    request = visit.request
+async def respond(engine: Engine, active: ActiveRequest) -> Reply:
+    request = active.request
     if request.method == "OPTIONS":
         wanted = request.header("access-control-request-headers")
         allowed = (
@@ -70,7 +70,7 @@ async def answer(engine: Engine, visit: Visit) -> Reply:
         )
         return Reply(204, b"", "", allowed)
     if request.path.startswith("/upstream/"):
-        return await _upstream(engine, visit)
+        return await _upstream(engine, active)
     match request.method, request.path:
         case "GET", "/health" | "/wol-health":
             return Reply(200, b"OK", "text/plain; charset=utf-8")
@@ -91,44 +91,46 @@ async def answer(engine: Engine, visit: Visit) -> Reply:
             model = engine.by_name.get(request.query.get("model", ""))
             if model is None:
                 return refusal(engine, 404, "no model id could be identified")
-            return await _behind(engine, visit, model, "GET", "/props")
+            return await _behind(engine, active, model, "GET", "/props")
         case "GET", "/metrics":
             return Reply(503, b"# performance monitor not available\n", "text/plain; version=0.0.4")
     endpoint = (OPENAI_PATHS | LLAMA_CPP_PATHS).get(request.path)
     if request.method != "POST" or endpoint is None or endpoint in ("tokenize", "detokenize"):
         return _no_page()
-    name = _asked_model(visit)
+    name = _asked_model(active)
     if not name:
         return refusal(engine, 404, "no model id could be identified")
     model = engine.by_name.get(name)
     if model is None:
         return refusal(engine, 404, "no router for requested model")
-    asked = decoded(request) or {}
-    if engine.behaviour.loading_state and endpoint == "chat/completions" and asked.get("stream") is True:
-        await engine.enter(visit, model, load=False)
-        return Reply(200, _with_loading_state(engine, visit, model), EVENTS)
-    return await _behind(engine, visit, model, "POST", request.path)
+    payload = decoded(request) or {}
+    if engine.behaviour.loading_state and endpoint == "chat/completions" and payload.get("stream") is True:
+        await engine.enter(active, model, load=False)
+        return Reply(200, _with_loading_state(engine, active, model), EVENTS)
+    return await _behind(engine, active, model, "POST", request.path)
 
 
-def _asked_model(visit: Visit) -> str:
-    """Its reader takes a body that is no JSON as far as it goes, and passes it on."""
-    content_type = visit.request.header("content-type") or ""
+def _asked_model(active: ActiveRequest) -> str:
+    """Its reader takes a body that is not JSON as far as it goes, and forwards it."""
+    content_type = active.request.header("content-type") or ""
     if "application/json" in content_type:
-        asked = decoded(visit.request)
-        if asked is None:
-            found = _MODEL.search(visit.request.body)
+        payload = decoded(active.request)
+        if payload is None:
+            found = _MODEL.search(active.request.body)
             return found[1].decode("utf-8", "replace") if found else ""
     else:
-        asked = {**visit.request.query, **form(visit.request)}
-    name = asked.get("model", "")
+        payload = {**active.request.query, **form(active.request)}
+    name = payload.get("model", "")
     return name if isinstance(name, str) else json.dumps(name)
 
 
-async def _behind(engine: Engine, visit: Visit, model: SimulatedModel, method: str, path: str) -> Reply:
-    """Load `model` and let its own llama-server answer.
+async def _behind(
+    engine: Engine, active: ActiveRequest, model: SimulatedModel, method: str, path: str
+) -> Reply:
+    """Load `model` and let its own llama-server respond.
 
     If the model is unloaded meanwhile, a stream that has begun just ends, properly framed; where no byte of
-    an answer has come yet, it is an empty 502.
+    a response has come yet, it is an empty 502.
     """
     gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -137,22 +139,22 @@ async def _behind(engine: Engine, visit: Visit, model: SimulatedModel, method: s
             gone.set_result(None)
 
     try:
-        await engine.enter(replace(visit, cut=unloaded), model)
-    except LoadFailed as failed:
+        await engine.enter(replace(active, cut=unloaded), model)
+    except LoadFailedError as failed:
         return refusal(engine, 500, _load_error(failed))
-    reply = await _answer_of_model(engine, visit, model, method, path)
+    reply = await _answer_of_model(engine, active, model, method, path)
     if isinstance(reply.body, bytes):
-        gone.add_done_callback(lambda _: visit.cut())
-        return _passed_on(reply, visit.request)
+        gone.add_done_callback(lambda _: active.cut())
+        return _passed_on(reply, active.request)
     pieces = _until_unloaded(reply.body, gone)
     first = await anext(pieces, None)
     if first is None:
         return Reply(502, b"", "")
-    return _passed_on(replace(reply, body=_after(first, pieces)), visit.request)
+    return _passed_on(replace(reply, body=_after(first, pieces)), active.request)
 
 
 async def _answer_of_model(
-    engine: Engine, visit: Visit, model: SimulatedModel, method: str, path: str
+    engine: Engine, active: ActiveRequest, model: SimulatedModel, method: str, path: str
 ) -> Reply:
     match method, path:
         case "GET", "/props":
@@ -166,7 +168,7 @@ async def _answer_of_model(
     endpoint = (OPENAI_PATHS | LLAMA_CPP_PATHS).get(path)
     if method != "POST" or endpoint is None:
         return llama_server.not_found()
-    return await llama_server.respond(engine, visit, endpoint, model)
+    return await llama_server.infer(engine, active, endpoint, model)
 
 
 async def _until_unloaded(
@@ -193,14 +195,14 @@ async def _after(first: bytes, pieces: AsyncGenerator[bytes, None]) -> AsyncGene
             yield piece
 
 
-def _load_error(failed: LoadFailed) -> str:
+def _load_error(failed: LoadFailedError) -> str:
     if isinstance(failed, Unloaded):
         return "unspecific error: group: model unloaded"
     return "unspecific error: upstream command exited prematurely"
 
 
 def _passed_on(reply: Reply, request: Request) -> Reply:
-    """With the headers that llama-server gave it, but for those that end at llama-swap."""
+    """With the headers that llama-server gave it, except those that end at llama-swap."""
     dressed = [
         header for header in llama_cpp(reply, request) if header[0] not in ("Connection", "Keep-Alive")
     ]
@@ -209,26 +211,26 @@ def _passed_on(reply: Reply, request: Request) -> Reply:
     return replace(reply, content_type=own["Content-Type"], extra=kept)
 
 
-async def _upstream(engine: Engine, visit: Visit) -> Reply:
+async def _upstream(engine: Engine, active: ActiveRequest) -> Reply:
     """/upstream/<model>/<any path>, the model's name as long as it can be."""
-    rest = visit.request.path.removeprefix("/upstream/")
+    rest = active.request.path.removeprefix("/upstream/")
     for name in sorted(engine.by_name, key=len, reverse=True):
         if rest == name:
-            status = 301 if visit.request.method == "GET" else 308
+            status = 301 if active.request.method == "GET" else 308
             there = ("Location", f"/upstream/{quote(name)}/")
             moved = {301: "Moved Permanently", 308: "Permanent Redirect"}[status]
             page = f'<a href="{there[1]}">{moved}</a>.\n\n' if status == 301 else ""
             return Reply(status, page.encode(), "text/html; charset=utf-8" if page else "", (there,))
         if rest.startswith(f"{name}/"):
             path = rest.removeprefix(name)
-            return await _behind(engine, visit, engine.by_name[name], visit.request.method, path)
+            return await _behind(engine, active, engine.by_name[name], active.request.method, path)
     return refusal(engine, 404, "model not found")
 
 
 async def _with_loading_state(
-    engine: Engine, visit: Visit, model: SimulatedModel
+    engine: Engine, active: ActiveRequest, model: SimulatedModel
 ) -> AsyncGenerator[bytes, None]:
-    """An answer that begins while its model loads: thoughts about that first, then the model's own bytes."""
+    """A response that begins while its model loads: thoughts about that first, then the model's own bytes."""
 
     def thought(text: str) -> bytes:
         return b"data: " + compact({"choices": [{"delta": {"reasoning_content": text}}]}) + b"\n\n"
@@ -238,8 +240,8 @@ async def _with_loading_state(
             yield thought(text)
         started = time.monotonic()
         try:
-            await visit.stack.enter_async_context(engine.memory.use(model, visit.cut))
-        except LoadFailed as failed:
+            await active.stack.enter_async_context(engine.memory.use(model, active.cut))
+        except LoadFailedError as failed:
             told = refusal(engine, 500, _load_error(failed))
             assert isinstance(told.body, bytes)
             yield told.body
@@ -247,8 +249,8 @@ async def _with_loading_state(
         for text in ("\n", f"Done! ({time.monotonic() - started:.2f}s)", "\n", "━━━━━", " "):
             yield thought(text)
     else:
-        await visit.stack.enter_async_context(engine.memory.use(model, visit.cut))
-    reply = await llama_server.respond(engine, visit, "chat/completions", model)
+        await active.stack.enter_async_context(engine.memory.use(model, active.cut))
+    reply = await llama_server.infer(engine, active, "chat/completions", model)
     if isinstance(reply.body, bytes):
         yield reply.body
         return
@@ -290,8 +292,8 @@ def _dress(reply: Reply, request: Request) -> Headers:
 
 
 PRODUCT = Product(
-    dress=_dress,
-    answer=answer,
+    headers=_dress,
+    respond=respond,
     error=error,
     unauthorized=lambda: error(
         401,

@@ -122,6 +122,6 @@ async def events(engine: Engine) -> AsyncGenerator[bytes, None]:
     yield event("modelStatus", told)
     yield event("inflight", {"operation": "snapshot", "requests": []})
     while True:
-        await engine.news.until(partial(differ, told))
+        await engine.changes.until(partial(differ, told))
         told = states()
         yield event("modelStatus", told)

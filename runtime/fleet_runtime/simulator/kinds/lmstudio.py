@@ -1,15 +1,15 @@
 """LM Studio (0.3 and its ``/api/v0``): loads on demand; its OpenAI list names ids and nothing else.
 
-With exactly one model loaded it serves an unknown name with that; with more, or none, it refuses.
+With exactly one model loaded it serves an unknown name with that; with more, or none, it rejects the request.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from fleet_runtime.simulator.engine import OPENAI_PATHS, Engine, TooLong, Visit, decoded, form
+from fleet_runtime.simulator.engine import OPENAI_PATHS, ActiveRequest, Engine, TooLongError, decoded, form
 from fleet_runtime.simulator.kinds.product import Product
-from fleet_runtime.simulator.memory import LoadFailed
+from fleet_runtime.simulator.memory import LoadFailedError
 from fleet_runtime.simulator.reply import Reply, express, json_reply
 from fleet_runtime.simulator.spec import SimulatedModel
 
@@ -22,8 +22,8 @@ def error(status: int, message: str) -> Reply:
     return json_reply({"error": told}, status)
 
 
-async def answer(engine: Engine, visit: Visit) -> Reply:
-    request = visit.request
+async def respond(engine: Engine, active: ActiveRequest) -> Reply:
+    request = active.request
     match request.method, request.path:
         case "GET", "/v1/models":
             items = [
@@ -37,10 +37,10 @@ async def answer(engine: Engine, visit: Visit) -> Reply:
     if request.method != "POST" or endpoint is None:
         return json_reply({"error": f"Unexpected endpoint or method. ({request.method} {request.path})"})
     multipart = (request.header("content-type") or "").startswith("multipart/")
-    asked = form(request) if multipart else decoded(request)
-    if asked is None:
+    payload = form(request) if multipart else decoded(request)
+    if payload is None:
         return error(400, "Invalid JSON in the request body")
-    name = asked.get("model")
+    name = payload.get("model")
     model = engine.by_name.get(name) if isinstance(name, str) else None
     if model is None:
         loaded = [one for one in engine.spec.models if engine.memory.state(one.id) == "loaded"]
@@ -48,12 +48,12 @@ async def answer(engine: Engine, visit: Visit) -> Reply:
             return error(404, "No models loaded. Please load a model in the developer page.")
         model = loaded[0]
     try:
-        await engine.enter(visit, model)
-    except LoadFailed:
+        await engine.enter(active, model)
+    except LoadFailedError:
         return error(400, f'Failed to load model "{model.id}".')
     try:
-        return await engine.answer(visit, endpoint, model, asked, llama_cpp=False)
-    except TooLong as long:
+        return await engine.respond(active, endpoint, model, payload, llama_cpp=False)
+    except TooLongError as long:
         return error(400, f"The number of tokens to keep is greater than the context length {long.context}.")
 
 
@@ -79,8 +79,8 @@ def _item(engine: Engine, model: SimulatedModel) -> dict[str, Any]:
 
 
 PRODUCT = Product(
-    dress=express,
-    answer=answer,
+    headers=express,
+    respond=respond,
     error=error,
     unauthorized=lambda: error(401, "Invalid API token."),
     list_paths=frozenset({"/v1/models"}),

@@ -1,6 +1,6 @@
 """Ollama (docs/api.md and openai/openai.go of 0.12): its own lists, and OpenAI's API over the same models.
 
-A name without a tag means ``:latest``; the OpenAI list of an empty machine is ``null``.
+A name without a tag means ``:latest``; the OpenAI list of a server without models is ``null``.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from fleet_runtime.simulator.engine import OPENAI_PATHS, Engine, TooLong, Visit, decoded, form
+from fleet_runtime.simulator.engine import OPENAI_PATHS, ActiveRequest, Engine, TooLongError, decoded, form
 from fleet_runtime.simulator.kinds.product import Product
-from fleet_runtime.simulator.memory import LoadFailed
+from fleet_runtime.simulator.memory import LoadFailedError
 from fleet_runtime.simulator.reply import Reply, go, json_reply
 from fleet_runtime.simulator.spec import SimulatedModel
 
@@ -25,8 +25,8 @@ def error(status: int, message: str) -> Reply:
     return json_reply({"error": told}, status)
 
 
-async def answer(engine: Engine, visit: Visit) -> Reply:
-    request = visit.request
+async def respond(engine: Engine, active: ActiveRequest) -> Reply:
+    request = active.request
     match request.method, request.path:
         case "GET" | "HEAD", "/":
             return Reply(200, b"Ollama is running", "text/plain; charset=utf-8")
@@ -49,20 +49,20 @@ async def answer(engine: Engine, visit: Visit) -> Reply:
     if request.method != "POST" or endpoint is None:
         return Reply(404, b"404 page not found", "text/plain")
     multipart = (request.header("content-type") or "").startswith("multipart/")
-    asked = form(request) if multipart else decoded(request)
-    if asked is None:
+    payload = form(request) if multipart else decoded(request)
+    if payload is None:
         return error(400, "invalid character in the request body")
-    name = asked.get("model", "")
+    name = payload.get("model", "")
     model = _named(engine, name)
     if model is None:
         return error(404, f"model '{name}' not found")
     try:
-        await engine.enter(visit, model)
-    except LoadFailed:
+        await engine.enter(active, model)
+    except LoadFailedError:
         return error(500, "llama runner process has terminated: exit status 1")
     try:
-        return await engine.answer(visit, endpoint, model, asked, llama_cpp=False)
-    except TooLong as long:
+        return await engine.respond(active, endpoint, model, payload, llama_cpp=False)
+    except TooLongError as long:
         return error(400, str(long))
 
 
@@ -140,8 +140,8 @@ def _show(model: SimulatedModel) -> dict[str, Any]:
 
 
 PRODUCT = Product(
-    dress=go,
-    answer=answer,
+    headers=go,
+    respond=respond,
     error=error,
     unauthorized=lambda: json_reply({"error": "unauthorized"}, 401),
     list_paths=frozenset({"/v1/models"}),

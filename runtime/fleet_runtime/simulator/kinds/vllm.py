@@ -1,11 +1,11 @@
-"""vLLM's OpenAI server (vllm/entrypoints/openai, 0.11): one model, whose whole context is what it serves."""
+"""vLLM's OpenAI server (vllm/entrypoints/openai, 0.11): one model, served with all of its context."""
 
 from __future__ import annotations
 
 import time
 from typing import Any
 
-from fleet_runtime.simulator.engine import OPENAI_PATHS, Engine, TooLong, Visit, decoded, form
+from fleet_runtime.simulator.engine import OPENAI_PATHS, ActiveRequest, Engine, TooLongError, decoded, form
 from fleet_runtime.simulator.kinds.product import Product
 from fleet_runtime.simulator.reply import Reply, json_reply, uvicorn
 from fleet_runtime.simulator.spec import SimulatedModel
@@ -18,8 +18,8 @@ def error(status: int, message: str) -> Reply:
     return json_reply({"error": told}, status)
 
 
-async def answer(engine: Engine, visit: Visit) -> Reply:
-    request = visit.request
+async def respond(engine: Engine, active: ActiveRequest) -> Reply:
+    request = active.request
     match request.method, request.path:
         case "GET", "/v1/models":
             return json_reply({"object": "list", "data": [_item(model) for model in engine.listed]})
@@ -31,17 +31,17 @@ async def answer(engine: Engine, visit: Visit) -> Reply:
     if request.method != "POST" or endpoint is None:
         return json_reply({"detail": "Not Found"}, 404)
     multipart = (request.header("content-type") or "").startswith("multipart/")
-    asked = form(request) if multipart else decoded(request)
-    if asked is None:
+    payload = form(request) if multipart else decoded(request)
+    if payload is None:
         return error(400, "[{'type': 'json_invalid', 'loc': ('body', 0), 'msg': 'JSON decode error'}]")
-    name = asked.get("model", engine.spec.models[0].id)
+    name = payload.get("model", engine.spec.models[0].id)
     model = engine.by_name.get(name) if isinstance(name, str) else None
     if model is None:
         return error(404, f"The model `{name}` does not exist.")
-    await engine.enter(visit, model)
+    await engine.enter(active, model)
     try:
-        return await engine.answer(visit, endpoint, model, asked, llama_cpp=False)
-    except TooLong as long:
+        return await engine.respond(active, endpoint, model, payload, llama_cpp=False)
+    except TooLongError as long:
         return error(
             400,
             f"This model's maximum context length is {long.context} tokens. However, your request has "
@@ -78,8 +78,8 @@ def _item(model: SimulatedModel) -> dict[str, Any]:
 
 
 PRODUCT = Product(
-    dress=uvicorn,
-    answer=answer,
+    headers=uvicorn,
+    respond=respond,
     error=error,
     unauthorized=lambda: json_reply({"error": "Unauthorized"}, 401),
     list_paths=frozenset({"/v1/models"}),

@@ -1,1 +1,1 @@
-"""Wire shapes of generated text, pure: a generation in, the bytes of a whole answer or its stream out."""
+"""Wire shapes of generated text, pure: a generation in, the bytes of a response or of its stream out."""

@@ -11,11 +11,11 @@ from typing import Any
 SIZE = 8
 
 
-def embeddings(model: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+def embeddings(model: str, payload: Mapping[str, Any]) -> dict[str, Any]:
     """OpenAI's shape, in llama-server's order of keys."""
-    given = asked.get("input", asked.get("content", ""))
+    given = payload.get("input", payload.get("content", ""))
     texts = given if isinstance(given, list) and not _is_tokens(given) else [given]
-    encoded = asked.get("encoding_format") == "base64"
+    encoded = payload.get("encoding_format") == "base64"
     data = []
     for index, text in enumerate(texts):
         values = vector(str(text))
@@ -34,18 +34,18 @@ def embeddings(model: str, asked: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def ranking(model: str, asked: Mapping[str, Any]) -> Any:
+def ranking(model: str, payload: Mapping[str, Any]) -> Any:
     """Best first; `texts` instead of `documents` asks for the bare form of text-embeddings-inference."""
-    bare = "documents" not in asked
-    documents = asked.get("texts" if bare else "documents")
+    bare = "documents" not in payload
+    documents = payload.get("texts" if bare else "documents")
     documents = documents if isinstance(documents, list) else []
-    query = vector(str(asked.get("query", "")))
+    query = vector(str(payload.get("query", "")))
     scores = [sum(a * b for a, b in zip(query, vector(str(text)), strict=True)) for text in documents]
     order = sorted(range(len(documents)), key=lambda index: -scores[index])
     if bare:
-        text = {index: {"text": documents[index]} if asked.get("return_text") else {} for index in order}
+        text = {index: {"text": documents[index]} if payload.get("return_text") else {} for index in order}
         return [{"index": index, "score": scores[index], **text[index]} for index in order]
-    top = asked.get("top_n")
+    top = payload.get("top_n")
     spent = sum(max(1, len(str(text).split())) for text in documents)
     return {
         "model": model,

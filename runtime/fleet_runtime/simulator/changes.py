@@ -1,4 +1,4 @@
-"""Waiting until something that others change has become true."""
+"""Waiting until a condition holds that others change."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Callable
 
 
-class News:
+class Changes:
     """`tell` whenever something changed; who waits looks again."""
 
     def __init__(self) -> None:
         self._waiting: set[asyncio.Future[None]] = set()
 
-    def tell(self) -> None:
+    def notify(self) -> None:
         for future in self._waiting:
             if not future.done():
                 future.set_result(None)
