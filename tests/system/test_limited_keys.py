@@ -14,7 +14,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from fleet_runtime.simulator import MachineSpec, SimulatedModel, SimulationThread
+from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
 from tests.support.stack import Stack, running_stack
 from tests.support.waiting import eventually
 
@@ -22,8 +22,8 @@ CANARY = "canary"
 OPEN = {"authorization": "Bearer key-of-everything"}
 LIMITED = {"authorization": "Bearer key-of-chat"}
 SPECS = (
-    MachineSpec("box", kind="vllm", models=(SimulatedModel("qwen3-8b"),)),
-    MachineSpec("hidden", kind="vllm", models=(SimulatedModel("canary-model"), SimulatedModel("qwen3-8b"))),
+    ServerSpec("box", kind="vllm", models=(SimulatedModel("qwen3-8b"),)),
+    ServerSpec("hidden", kind="vllm", models=(SimulatedModel("canary-model"), SimulatedModel("qwen3-8b"))),
 )
 
 
