@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal, TypeAlias
 
 from fleet_compiler.checks.against_lock import lock_warnings, unmatched_globs
@@ -11,7 +12,7 @@ from fleet_compiler.checks.lock_entries import rename_warnings, stale_warnings
 from fleet_compiler.clients import CLIENTS
 from fleet_compiler.config.model import FleetConfig
 from fleet_compiler.diagnostics.diagnostic import Diagnostic
-from fleet_compiler.diagnostics.errors import StaleArtifactsError
+from fleet_compiler.diagnostics.errors import OutputError, StaleArtifactsError
 from fleet_compiler.emit.build_summary import Build, describe_changes, read_last_build, summarize_surface
 from fleet_compiler.emit.editor_schema import SCHEMA, editor_schema
 from fleet_compiler.emit.plan import MANIFEST, Change, Plan, line_counts, plan_outputs, write_outputs
@@ -26,6 +27,7 @@ from fleet_compiler.process_lock import hold_process_lock
 from fleet_compiler.project import Project
 from fleet_runtime.artifacts.contract import FLEET_TABLE, Manifest, ProviderConfig, canonical_json, sha256_hex
 from fleet_runtime.artifacts.polling import is_polled
+from fleet_runtime.artifacts.snapshot import ArtifactError, parse_snapshot
 from fleet_runtime.dialects.observation import Observation
 from fleet_runtime.text import join_names
 
@@ -111,7 +113,8 @@ def _stale_file(path: str, change: Change) -> StaleFile:
 def compile_fleet(loaded: Loaded, lock: Lock, root: str) -> Compiled:
     """Compile; pure: the same fleet.yaml and lock make the same bytes everywhere.
 
-    `lock` holds the current entries of the providers (`current_entries`).
+    `lock` holds the current entries of the providers (`current_entries`). Raises `OutputError` for a result
+    that the gateway could not load.
     """
     resolved = resolve_fleet(loaded.fleet, lock, root)
     files = {"gateway.json": render_artifact(resolved.gateway)}
@@ -126,6 +129,10 @@ def compile_fleet(loaded: Loaded, lock: Lock, root: str) -> Compiled:
         files={path: sha256_hex(content) for path, content in sorted(files.items())},
     )
     files[MANIFEST] = render_artifact(manifest)
+    try:
+        parse_snapshot(files[MANIFEST], files, Path())
+    except ArtifactError as error:
+        raise OutputError(f"a gateway could not load the result: {error}") from error
     findings = [
         *lock_warnings(loaded.fleet, resolved),
         *unmatched_globs(loaded.fleet, lock),

@@ -196,7 +196,7 @@ def check_models(view: ClientView) -> Iterator[Finding]:
             ("surfaces", view.table.surface or "", "client"),
             f"left out of opencode, whose own prompt fills their context: {join_words(small, limit=3)}",
             f"give the model a context of at least {OPENING + SMALLEST_OUTPUT} tokens where it runs",
-            "warning",
+            severity="warning",
             key=True,
         )
 
@@ -242,7 +242,7 @@ def check(fleet: FleetConfig) -> Iterator[Finding]:
                 f"opencode knows a provider '{name}' of its own and may treat this one like that",
                 "its list is limited to your models; to be rid of the rest, rename it"
                 f" ('{name}' in 'formerly')",
-                "warning",
+                severity="warning",
                 key=True,
             )
 

@@ -7,15 +7,17 @@ known", never "none".
 What fleet.yaml and gateway.json both hold (`ProviderOptions`, `GatewayOptions` and their parts) is declared
 here once: the schema of fleet.yaml and its page are made from the field's type, default, examples and the
 text under it, fleet.yaml is parsed into it, and gateway.json is its dump.
+
+A configuration that is valid here can be served: addresses that the gateway could not use are errors.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from fleet_runtime.artifacts.shapes import (
     KEYS,
@@ -44,6 +46,7 @@ from fleet_runtime.artifacts.shapes import (
     Variable,
     reference,
 )
+from fleet_runtime.urls import AddressError, parse_host, parse_url, split_address
 
 FORMAT = 1
 
@@ -221,6 +224,14 @@ class ProviderOptions(Artifact):
 class ProviderConfig(ProviderOptions, Named):
     """How the gateway reaches one provider. Files are relative to the gateway's `root`."""
 
+    @model_validator(mode="after")
+    def _can_be_connected_to(self) -> Self:
+        sidecar = () if self.sidecar is None else (self.sidecar.url,)
+        for url in (self.url, self.api_base, *sidecar):
+            if parse_url(url).has_credentials:
+                raise AddressError("URL has credentials", "delete them")
+        return self
+
 
 class KeyReference(Artifact):
     """Where one of the gateway's own keys is read from."""
@@ -293,6 +304,14 @@ class GatewayConfig(GatewayOptions, GeneratedConfig):
     """Each surface's routing table, a path inside the generated folder."""
     providers: tuple[ProviderConfig, ...]
     """Every provider, in the order of fleet.yaml."""
+
+    @model_validator(mode="after")
+    def _can_be_served(self) -> Self:
+        split_address(self.listen)
+        parse_url(self.url)
+        for host in self.hosts:
+            parse_host(host)
+        return self
 
 
 class Manifest(Artifact):

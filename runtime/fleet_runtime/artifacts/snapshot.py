@@ -64,12 +64,20 @@ def load_snapshot(folder: Path) -> Snapshot:
     raw = _read(resolved, "manifest.json")
     manifest = _parse(Manifest, raw, "manifest.json")
     contents = {name: _checked(resolved, name, sha256) for name, sha256 in manifest.files.items()}
+    return parse_snapshot(raw, contents, folder.absolute())
+
+
+def parse_snapshot(manifest: bytes, contents: Mapping[str, bytes], folder: Path) -> Snapshot:
+    """Return the snapshot of files that are as `manifest` says; raises `ArtifactError`.
+
+    `folder` is where they are, or will be.
+    """
     gateway = _parse(GatewayConfig, _member(contents, "gateway.json"), "gateway.json")
     files = [FLEET_TABLE, *gateway.surfaces.values()]
     tables = [_parse(RoutingTable, _member(contents, name), name) for name in files]
     return Snapshot(
-        id=f"sha256:{sha256_hex(raw)}",
-        root=Path(os.path.normpath(folder.absolute() / gateway.root)),
+        id=f"sha256:{sha256_hex(manifest)}",
+        root=Path(os.path.normpath(folder / gateway.root)),
         gateway=gateway,
         tables=MappingProxyType({table.base: table for table in tables}),
         connections=MappingProxyType({connection.name: connection for connection in gateway.providers}),

@@ -29,7 +29,8 @@ async def test_a_machine_that_cannot_be_addressed_is_refused_and_the_old_snapsho
     write_generated(folder, gateway(connection("box")))
     service = Service.load(folder, {})
     before = service.live
-    write_generated(folder, gateway(connection("box", **fields)))
+    broken = connection("box").model_copy(update=fields)
+    write_generated(folder, gateway(connection("box")).model_copy(update={"providers": (broken,)}))
     reason = await service.reload()
     assert reason is not None
     assert "fleet build" in reason
@@ -41,6 +42,6 @@ async def test_a_machine_that_cannot_be_addressed_is_refused_and_the_old_snapsho
 @pytest.mark.parametrize("name", ["my..box", "a" * 64])
 async def test_a_host_name_that_is_none_is_refused_before_a_request_comes(tmp_path: Path, name: str) -> None:
     folder = tmp_path / "generated"
-    write_generated(folder, gateway(connection("box"), hosts=(name,)))
+    write_generated(folder, gateway(connection("box")).model_copy(update={"hosts": (name,)}))
     with pytest.raises(REFUSALS, match="fleet build"):
         Service.load(folder, {})
