@@ -8,6 +8,7 @@ import pytest
 
 from fleet_runtime.event_log import CAPACITY, MAX_BYTES, EventLog
 from fleet_runtime.events import FavoritesVersion, SnapshotChange
+from tests.support.waiting import turn
 
 pytestmark = pytest.mark.anyio
 
@@ -25,7 +26,7 @@ async def test_a_reader_gets_every_event_from_when_it_came_in_order() -> None:
     log.publish(change(0))
     feed = log.follow()
     waiting = asyncio.ensure_future(anext(feed))
-    await asyncio.sleep(0)
+    await turn()
     log.publish(change(1))
     log.publish(SnapshotChange(snapshot="2"))
     events = [await waiting, await anext(feed)]

@@ -6,6 +6,7 @@ every word is a canary.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -73,13 +74,10 @@ def operations(stack: Stack) -> list[tuple[str, str, dict[str, Any]]]:
 def call(stack: Stack, method: str, path: str, **query: str) -> httpx.Response:
     """A response, of a stream its head and first bytes."""
     request = stack.client.build_request(method, path, params=query, headers=LIMITED, json={"favorites": []})
-    response = stack.client.send(request, stream=True)
-    if response.headers.get("content-type", "").startswith("text/event-stream"):
-        response._content = next(response.iter_raw())
-        response.close()
-    else:
-        response.read()
-    return response
+    with contextlib.closing(stack.client.send(request, stream=True)) as response:
+        is_stream = response.headers.get("content-type", "").startswith("text/event-stream")
+        content = next(response.iter_raw()) if is_stream else response.read()
+    return httpx.Response(response.status_code, headers=response.headers, content=content, request=request)
 
 
 # What a path or a query may name: of the provider that the surface may use, and by every name of the other.

@@ -12,6 +12,7 @@ from fleet_runtime.edge.protocol import EdgeProtocol
 from tests.support.gateway import gateway_before
 from tests.support.raw_client import client, request
 from tests.support.raw_server import Peer, responding
+from tests.support.waiting import turn
 
 pytestmark = pytest.mark.anyio
 
@@ -72,7 +73,7 @@ async def test_an_offer_to_upgrade_is_not_taken_and_the_next_request_is_read() -
         for pieces in ((whole,), (whole[:at], whole[at:]), (whole + whole,)):
             for piece in pieces:
                 await browser.send(piece)
-                await asyncio.sleep(0)
+                await turn()
             for _ in range(2 if len(pieces[0]) > len(whole) else 1):
                 assert (await browser.answer()).status == 200
         assert [sent.body for sent in machine.requests] == [b'{"model":"m","n":1}'] * 4

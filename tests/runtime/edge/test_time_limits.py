@@ -14,6 +14,7 @@ from tests.support.artifacts import connection
 from tests.support.gateway import gateway_before, running_gateway
 from tests.support.raw_client import ask, client, request
 from tests.support.raw_server import Peer, raw_server, responding
+from tests.support.waiting import pace
 
 pytestmark = pytest.mark.anyio
 
@@ -95,7 +96,7 @@ async def test_fault_21_a_body_that_keeps_coming_slowly_is_taken() -> None:
 async def test_fault_21_a_long_answer_is_not_cut_off_by_the_limits_for_requests() -> None:
     async def script(peer: Peer) -> None:
         await peer.request()
-        await asyncio.sleep(0.8)
+        await pace(0.8)
         await peer.send(OK)
 
     async with gateway_before(script, protocol=hasty) as (_, gateway):

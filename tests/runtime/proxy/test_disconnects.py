@@ -11,6 +11,7 @@ from tests.support.artifacts import connection
 from tests.support.gateway import gateway_before, running_gateway
 from tests.support.raw_client import Client, ask, client, request
 from tests.support.raw_server import Peer, Script, raw_server, responding
+from tests.support.waiting import pace, until
 
 pytestmark = pytest.mark.anyio
 
@@ -79,7 +80,7 @@ async def test_fault_28_a_client_that_goes_with_requests_in_the_pipeline_frees_t
         arrived.set()
         while True:
             await peer.send(b"3\r\na\n\n\r\n")
-            await asyncio.sleep(0.01)
+            await pace(0.01)
 
     async with gateway_before(script) as (machine, gateway):
         async with client(gateway.port) as browser:
@@ -132,9 +133,9 @@ async def test_fault_28_100_disconnects_leak_no_task_connection_or_descriptor() 
         await asyncio.gather(*(come_and_go(gateway.port, number) for number in range(100)))
         await machine.until_open(0)
         await gateway.until_idle()
-        async with asyncio.timeout(5):
-            while gateway.state.connections or gateway.state.tasks or len(asyncio.all_tasks()) > tasks:
-                await asyncio.sleep(0.01)
+        await until(
+            lambda: not (gateway.state.connections or gateway.state.tasks or len(asyncio.all_tasks()) > tasks)
+        )
         assert "0 active" in repr(gateway.fleet.providers["a"].upstream)
         assert descriptors() <= before
 
@@ -145,7 +146,7 @@ async def test_fault_29_one_faulty_machine_leaves_the_streams_of_the_others_alon
         await peer.send(STREAM)
         for number in range(20):
             await peer.send(b"8\r\ndata: %02d\r\n" % number)
-            await asyncio.sleep(0.005)
+            await pace(0.005)
         await peer.send(b"0\r\n\r\n")
 
     async def ill(peer: Peer) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from fleet_runtime.artifacts.contract import Timeouts
 from fleet_runtime.upstream import Upstream
+from tests.support.waiting import turn
 
 Client = Callable[..., Upstream]
 
@@ -37,7 +38,7 @@ async def eventually(condition: Callable[[], bool]) -> None:
     """Returns once `condition` holds; TimeoutError after 5 s."""
     async with asyncio.timeout(5):
         while not condition():
-            await asyncio.sleep(0)
+            await turn()
 
 
 async def until_state(upstream: Upstream, state: str) -> None:

@@ -11,6 +11,7 @@ from fleet_runtime.artifacts.contract import Timeouts
 from fleet_runtime.upstream import FirstByteTimeoutError, IdleTimeoutError, UpstreamCutError
 from tests.runtime.upstream.conftest import Client, eventually, until_state
 from tests.support.raw_server import Peer, raw_server, responding
+from tests.support.waiting import pace, turn
 
 pytestmark = pytest.mark.anyio
 
@@ -120,7 +121,7 @@ async def test_a_head_that_drips_does_not_stretch_the_first_byte_limit(client: C
         await peer.send(OK)
         while True:
             await peer.send(b"x: y\r\n")
-            await asyncio.sleep(0.01)
+            await pace(0.01)
 
     async with raw_server(script) as server:
         with pytest.raises(FirstByteTimeoutError):
@@ -131,7 +132,7 @@ async def test_an_interim_answer_starts_the_first_byte_limit_anew(client: Client
     async def script(peer: Peer) -> None:
         await peer.request()
         for _ in range(6):
-            await asyncio.sleep(0.1)
+            await pace(0.1)
             await peer.send(b"HTTP/1.1 102 Processing\r\n\r\n")
         await peer.send(PLAIN)
 
@@ -160,7 +161,7 @@ async def test_fault_08_pings_keep_a_stream_alive_for_longer_than_any_limit(clie
         await peer.request()
         await peer.send(STREAM)
         for _ in range(10):
-            await asyncio.sleep(0.06)
+            await pace(0.06)
             await peer.send(b"3\r\n:\n\n\r\n")
         await peer.send(b"0\r\n\r\n")
 
@@ -272,7 +273,7 @@ async def test_aborting_wakes_a_reader_and_closes_the_connection(client: Client)
     async with raw_server(script) as server:
         response = await client(server.url).send(b"GET", b"/", [])
         reader = asyncio.create_task(response.chunk())
-        await asyncio.sleep(0)
+        await turn()
         response.abort()
         response.abort()
         with pytest.raises(UpstreamCutError, match="given up"):

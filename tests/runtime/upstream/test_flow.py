@@ -14,6 +14,7 @@ from fleet_runtime.upstream import FirstByteTimeoutError, UpstreamCutError
 from fleet_runtime.upstream.response import HIGH_WATER
 from tests.runtime.upstream.conftest import Client, eventually, until_state
 from tests.support.raw_server import Peer, raw_server
+from tests.support.waiting import pace, turn
 
 pytestmark = pytest.mark.anyio
 
@@ -61,7 +62,7 @@ async def test_a_slow_reader_holds_the_upstream_back_and_gets_every_byte(client:
         while last != sent:
             last = sent
             for _ in range(50):
-                await asyncio.sleep(0)
+                await turn()
         assert sent < LARGE
         assert response._held < HIGH_WATER + (1 << 20)
         received = 0
@@ -79,7 +80,7 @@ async def test_the_idle_limit_does_not_run_while_the_reader_is_slow(client: Clie
 
     async with raw_server(script) as server:
         response = await client(server.url).send(b"GET", b"/", [], timeouts=Timeouts(idle=0.05))
-        await asyncio.sleep(0.2)
+        await pace(0.2)
         assert len(await response.read(LARGE)) == LARGE
 
 
@@ -186,7 +187,7 @@ async def test_a_body_that_goes_on_keeps_the_first_byte_limit_from_running(clien
         await peer.head()
         for _ in range(10):
             await peer.receive(LARGE // 10)
-            await asyncio.sleep(0.06)
+            await pace(0.06)
         await peer.send(PLAIN)
         await peer.gone()
 

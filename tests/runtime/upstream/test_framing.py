@@ -15,6 +15,7 @@ from fleet_runtime.upstream.address import Address
 from fleet_runtime.upstream.connection import HEAD_LIMIT, Connection
 from tests.runtime.upstream.conftest import Client
 from tests.support.raw_server import Peer, Script, raw_server, responding
+from tests.support.waiting import turn
 
 pytestmark = pytest.mark.anyio
 
@@ -366,7 +367,7 @@ async def test_any_split_of_an_answer_reads_the_same(
         reading = asyncio.create_task(response.read(1000))
         for start, end in zip([0, *edges], [*edges, len(data)], strict=True):
             connection.data_received(data[start:end])
-            await asyncio.sleep(0)
+            await turn()
         assert await reading == body
         assert (response.status, response.headers) == (status, headers)
         assert settled == [True]
