@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 TIMEOUT_SECONDS = 30.0
 KEY_VARIABLE = "FLEET_KEY"
+URL_VARIABLE = "FLEET_URL"
+CONFIG_VARIABLE = "FLEET_CONFIG"
 
 _KEY_REMEDIES = {
     "unauthorized": f"; set {KEY_VARIABLE}",
@@ -61,7 +63,10 @@ class GatewayResponseError(click.ClickException):
 def url_option(command: Command) -> Command:
     """Add ``--url``, for the commands that ask a gateway."""
     option = click.option(
-        "--url", metavar="URL", help="The gateway; by default the one of the nearest fleet.yaml."
+        "--url",
+        metavar="URL",
+        envvar=URL_VARIABLE,
+        help=f"The gateway; by default ${URL_VARIABLE}, or the one of the nearest fleet.yaml.",
     )
     return option(command)
 
@@ -129,7 +134,9 @@ def open_gateway(url: str | None) -> Iterator[GatewayClient]:
 
 
 def nearest_generated() -> Path:
-    """Return generated/ beside the fleet.yaml of this folder or the nearest one above."""
+    """Return generated/ next to the fleet.yaml that ``$FLEET_CONFIG`` names, or to the nearest one."""
+    if named := os.environ.get(CONFIG_VARIABLE):
+        return Path(named).parent / "generated"
     here = Path.cwd()
     for folder in (here, *here.parents):
         if os.path.lexists(folder / "fleet.yaml"):

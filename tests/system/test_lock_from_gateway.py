@@ -127,3 +127,16 @@ def test_what_cannot_be_taken_over_is_said(
     assert (ran.returncode, ran.stdout) == (code, "")
     assert message in ran.stderr
     assert contexts(stack.folder) == before
+
+
+def test_the_environment_says_where_the_gateway_and_the_fleet_are(stack: Stack, tmp_path: Path) -> None:
+    """From a folder that has nothing to do with either."""
+    key = {"FLEET_KEY": KEY["LOCK_TEST_KEY"]}
+    lost = run_fleet("status", cwd=tmp_path, env=key)
+    assert lost.returncode == 2
+    for place in ({"FLEET_URL": stack.url}, {"FLEET_CONFIG": str(stack.folder / "fleet.yaml")}):
+        ran = run_fleet("status", cwd=tmp_path, env=key | place)
+        assert ran.returncode == 0, ran.stderr
+        assert "attic" in ran.stdout
+    ran = run_fleet("build", "--check", cwd=tmp_path, env={"FLEET_CONFIG": str(stack.folder / "fleet.yaml")})
+    assert ran.returncode == 0, ran.stderr
