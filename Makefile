@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help demo tour test slow integration integration-quick soak types lint format docs new-client build serve bench-gateway bench-compiler lock-dependencies clean
+.PHONY: help demo tour test slow integration integration-quick soak types lint format docs new-client new-dialect build serve bench-gateway bench-compiler lock-dependencies clean
 
 help: ## what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-18s %s\n", $$1, $$2}'
@@ -65,6 +65,9 @@ docs: $(READY) ## the pages and schemas that are made from the code
 	$(BIN)/python -m docs.generate.yaml_page
 	$(BIN)/python -m docs.generate.cli_page
 	UPDATE_DOCS=1 $(BIN)/pytest -q tests/docs/test_diagnostics_page.py tests/docs/test_architecture_page.py
+
+new-dialect: $(READY) ## a new kind of server that is recognised and probed: NAME=…
+	@$(BIN)/python -m docs.generate.new_dialect "$(NAME)"
 
 new-client: $(READY) ## a new kind of client that works: NAME=…
 	@$(BIN)/python -m docs.generate.scaffold "$(NAME)"

@@ -39,14 +39,14 @@ def new_client(name: str) -> list[Path]:
     return written
 
 
-def make_the_rest() -> None:
-    """Write what is made from the registry."""
+def make_the_rest(registry_tests: str) -> None:
+    """Write what is made from a registry: schemas, pages and golden files."""
     for module in ("schemas", "yaml_page", "cli_page"):
-        _run(f"docs.generate.{module}")
-    _run("pytest", "-q", "-p", "no:cacheprovider", REGISTRY_TESTS)
+        run_module(f"docs.generate.{module}")
+    run_module("pytest", "-q", "-p", "no:cacheprovider", registry_tests)
 
 
-def _run(module: str, *arguments: str) -> None:
+def run_module(module: str, *arguments: str) -> None:
     command = [sys.executable, "-m", module, *arguments]
     subprocess.run(command, cwd=ROOT, env={**os.environ, "UPDATE_CASES": "1"}, check=True)  # noqa: S603
 
@@ -58,7 +58,7 @@ def main(arguments: list[str]) -> None:
         written = new_client(arguments[0])
     except ValueError as error:
         sys.exit(f"error: {error}")
-    make_the_rest()
+    make_the_rest(REGISTRY_TESTS)
     for path in written:
         print(f"wrote {path.relative_to(ROOT)}")
 

@@ -15,6 +15,8 @@ from typing import Any
 
 from fleet_compiler.assets import SCHEMAS
 from fleet_compiler.clients import CLIENTS, Client
+from fleet_runtime.dialects.dialect import Dialect
+from fleet_runtime.dialects.registry import KINDS
 
 Part = Mapping[str, Any]
 
@@ -114,6 +116,14 @@ SECTIONS = (
     ),
 )
 
+KINDS_SECTION = """\
+### Kinds of servers
+
+`kind: auto` recognises the software by its model list. No probe loads a model, or keeps one from unloading.
+
+| kind | server | what a probe reads |
+|---|---|---|
+"""
 CLIENTS_SECTION = """\
 ### Clients
 
@@ -150,7 +160,14 @@ def fleet_yaml_page(schema: Part, example: str) -> str:
         parts.append(_section(schema, section))
         if section.heading == "## Surfaces":
             parts.append(CLIENTS_SECTION + "".join(map(client_row, CLIENTS.values())))
+        if section.heading == "## Providers":
+            parts.append(KINDS_SECTION + "".join(map(kind_row, KINDS.values())))
     return "\n".join([*parts, _forms(schema), *(_section(schema, section) for section in LAST_SECTIONS)])
+
+
+def kind_row(dialect: Dialect) -> str:
+    feed = "" if dialect.feed is None else f", and `{dialect.feed.path}` for changes"
+    return f"| `{dialect.kind}` | {dialect.title} | {dialect.reads}{feed} |\n"
 
 
 def client_row(client: Client) -> str:

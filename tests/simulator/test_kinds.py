@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 import pytest
 
 from fleet_runtime.artifacts.contract import Purpose
 from fleet_runtime.simulator import SimulatedModel
+from fleet_runtime.simulator.kinds import PRODUCTS
 from fleet_runtime.simulator.spec import SimulatedKind
 from tests.simulator.asking import CHAT, chat, client, events, look_at, machine
 
 pytestmark = pytest.mark.anyio
 
-KINDS: tuple[SimulatedKind, ...] = get_args(SimulatedKind)
+KINDS = tuple(PRODUCTS)
 SEEN_AS = {"llama-server-router": "llama-server", "cloud": "openai"}
 TOOL = {"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}
 

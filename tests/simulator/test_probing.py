@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
 from fleet_runtime.dialects.observation import Observation
 from fleet_runtime.simulator import SimulatedModel
+from fleet_runtime.simulator.kinds import PRODUCTS
 from fleet_runtime.simulator.spec import SimulatedKind
 from tests.simulator.asking import CHAT, chat, client, look_at, machine
 
 pytestmark = pytest.mark.anyio
 
-KINDS: tuple[SimulatedKind, ...] = get_args(SimulatedKind)
+KINDS = tuple(PRODUCTS)
 STATES: dict[str, dict[str, Any]] = {
     "cold": {},
     "loaded": {"loaded": True},

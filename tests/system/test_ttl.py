@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import get_args
 
 import pytest
 
 from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
+from fleet_runtime.simulator.kinds import PRODUCTS
 from fleet_runtime.simulator.spec import SimulatedKind
 from tests.support.event_reader import following
 from tests.support.stack import Stack, running_stack
@@ -15,7 +15,7 @@ from tests.support.waiting import eventually
 
 TTL = 1.5
 FAST_LOOKS = 15
-KINDS: tuple[SimulatedKind, ...] = get_args(SimulatedKind)
+KINDS = tuple(PRODUCTS)
 
 
 def often_asked(machines: SimulationThread, listen: str) -> str:

@@ -10,6 +10,7 @@ from fleet_runtime.artifacts.contract import ProviderConfig, RoutedModel, Routed
 from fleet_runtime.artifacts.polling import poll_interval
 from fleet_runtime.dialects.facts import declare, merge
 from fleet_runtime.dialects.registry import other_names
+from fleet_runtime.dialects.status_reason import reason_text
 from fleet_runtime.providers.health import ProviderState
 from fleet_runtime.routing.resolver import ProviderView, admits
 
@@ -45,6 +46,7 @@ def merge_model_list(config: ProviderConfig, locked: RoutedProvider, state: Prov
         include=config.include,
         responsive=state.responsive,
         reachable=state.reachable,
+        reason="" if state.reason is None else reason_text(state.reason),
         exclude=config.exclude + tuple(escape(name) for name in sorted(refused_names - names.keys())),
     )
     return ModelList(listed, view)

@@ -43,6 +43,7 @@ class ProviderView:
     exclude: tuple[str, ...] = ()
     responsive: bool = True
     reachable: bool = True
+    reason: str = ""
 
     @property
     def available(self) -> bool:
@@ -205,7 +206,8 @@ def _resolve_on_provider(
         message = f"provider '{provider}' of model '{model}' is disabled"
         return replace(resolution, listed=listed, refusal=Refusal("provider_disabled", message))
     if not (seen.available and seen.reachable):
-        message = f"provider '{provider}' of model '{model}' does not respond"
+        why = f": {seen.reason}" if seen.reason else ""
+        message = f"provider '{provider}' of model '{model}' does not respond{why}"
         return replace(resolution, listed=listed, refusal=Refusal("provider_unreachable", message))
     if listed is not None:
         return replace(resolution, listed=listed)

@@ -14,14 +14,14 @@ import sys
 from pathlib import Path
 
 from fleet_runtime.simulator.simulation import Simulation
-from fleet_runtime.simulator.spec import ServerSpec, parse_specs
+from fleet_runtime.simulator.spec import parse_specs
 
 
-async def run(specs: tuple[ServerSpec, ...]) -> None:
+async def run(simulation: Simulation) -> None:
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    async with Simulation(specs) as simulation:
+    async with simulation:
         urls = {
             server.name: {
                 "url": server.url,
@@ -44,11 +44,11 @@ def main(arguments: list[str] | None = None) -> int:
     spec: str = parser.parse_args(arguments).spec
     try:
         text = sys.stdin.read() if spec == "-" else Path(spec).read_text(encoding="utf-8")
-        specs = parse_specs(text)
+        simulation = Simulation(parse_specs(text))
     except (OSError, ValueError) as problem:
         print(f"'{spec}' cannot be simulated: {problem}", file=sys.stderr)
         return 1
-    asyncio.run(run(specs))
+    asyncio.run(run(simulation))
     return 0
 
 

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from fleet_runtime.simulator.engine import Record
+from fleet_runtime.simulator.kinds import PRODUCTS
 from fleet_runtime.simulator.server import SimulatedServer
 from fleet_runtime.simulator.spec import ServerSpec
 
@@ -19,7 +20,12 @@ class Simulation:
     """``async with Simulation(specs) as simulation``: all servers respond; at the end all ports are free."""
 
     def __init__(self, specs: Iterable[ServerSpec]) -> None:
+        """Raises ValueError for a kind that cannot be simulated."""
         self._specs = tuple(specs)
+        for spec in self._specs:
+            if spec.kind not in PRODUCTS:
+                known = ", ".join(PRODUCTS)
+                raise ValueError(f"server '{spec.name}' has the unknown kind '{spec.kind}'; kinds: {known}")
         self.servers: dict[str, SimulatedServer] = {}
 
     def __getitem__(self, name: str) -> SimulatedServer:

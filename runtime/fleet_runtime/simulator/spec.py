@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from pydantic import ConfigDict, TypeAdapter
 
 from fleet_runtime.artifacts.contract import Purpose
 
-SimulatedKind = Literal[
-    "llama-swap", "llama-server", "llama-server-router", "cloud", "ollama", "vllm", "lmstudio"
-]
+SimulatedKind: TypeAlias = str
+"""One of `kinds.PRODUCTS`."""
+
 ListVersion = Literal["v1", "2026-07", "v2", "v3"]
 Malformation = Literal[
     "crlf",

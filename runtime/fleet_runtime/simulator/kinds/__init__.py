@@ -1,7 +1,8 @@
-"""The servers that can be simulated, one module each."""
+"""The servers that can be simulated: one module each, or, for a dialect without one, what its marks make."""
 
 from __future__ import annotations
 
+from fleet_runtime.dialects.registry import KINDS
 from fleet_runtime.simulator.kinds import (
     cloud,
     llama_router,
@@ -15,6 +16,7 @@ from fleet_runtime.simulator.kinds.product import Product
 from fleet_runtime.simulator.spec import SimulatedKind
 
 PRODUCTS: dict[SimulatedKind, Product] = {
+    **{kind: cloud.marked(dialect.marks) for kind, dialect in KINDS.items() if dialect.marks},
     "llama-swap": llama_swap.PRODUCT,
     "llama-server": llama_server.PRODUCT,
     "llama-server-router": llama_router.PRODUCT,

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from types import MappingProxyType
+from typing import Any
+
 from fleet_runtime.simulator.engine import OPENAI_PATHS, ActiveRequest, Engine, TooLongError, decoded, form
 from fleet_runtime.simulator.kinds.product import Product
 from fleet_runtime.simulator.reply import Reply, cloud, json_reply
@@ -20,11 +26,14 @@ def error(status: int, message: str) -> Reply:
     return json_reply({"error": {"message": message, "type": kind, "param": None, "code": code}}, status)
 
 
-async def respond(engine: Engine, active: ActiveRequest) -> Reply:
+async def respond(
+    engine: Engine, active: ActiveRequest, marks: Mapping[str, Any] = MappingProxyType({})
+) -> Reply:
+    """Respond as OpenAI does; each item of the list has the `marks` of another kind of server, too."""
     request = active.request
     if (request.method, request.path) == ("GET", "/v1/models"):
         items = [
-            {"id": model.id, "object": "model", "created": _CREATED, "owned_by": engine.spec.name}
+            {"id": model.id, "object": "model", "created": _CREATED, "owned_by": engine.spec.name, **marks}
             for model in engine.listed
         ]
         return json_reply({"object": "list", "data": items})
@@ -54,3 +63,8 @@ PRODUCT = Product(
     list_paths=frozenset({"/v1/models"}),
     resident=True,
 )
+
+
+def marked(marks: Mapping[str, Any]) -> Product:
+    """Return a server that is recognised by `marks`, and in all else is like any other of OpenAI's API."""
+    return replace(PRODUCT, respond=partial(respond, marks=marks))
