@@ -34,6 +34,7 @@ class ProviderView:
     and `exclude` are the globs of fleet.yaml. `responsive`: it responded when it was last probed; one that
     did not is available until its grace is over, but a role passes it over. `reachable`: False once a request
     and a probe have both failed to reach it; requests are rejected at once, while lists keep its models.
+    `reason`: why it does not respond, for people.
     """
 
     status: ProviderStatus
