@@ -144,7 +144,7 @@ def environment(**compared: str | None) -> dict[str, object]:
         "cpu": cpu,
         "cores": os.cpu_count(),
         "load_average": [round(load, 2) for load in os.getloadavg()],
-        "versions": {"uvicorn": version("uvicorn"), "uvloop": version("uvloop"), **compared},
+        "versions": {"uvloop": version("uvloop"), **compared},
     }
 
 

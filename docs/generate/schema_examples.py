@@ -68,7 +68,7 @@ GATEWAY = GatewayConfig(
         "laptop": KeyReference(env="FLEET_KEY_LAPTOP", surfaces=("opencode",)),
         "desktop": KeyReference(file="secrets/desktop.key"),
     },
-    limits=Limits(body=20_000_000, head=32_768),
+    limits=Limits(body=20_000_000, head=32_768, memory=2_000_000_000, stall=20),
     drain=10,
     state="/var/lib/fleet/state.db",
     inventory=PollSettings(interval=5, timeout=1, grace=60),

@@ -49,6 +49,7 @@ ERROR_KINDS: Final = MappingProxyType(
         "upstream_redirect": ErrorKind(502, "server_error", "api_error"),
         "provider_unreachable": ErrorKind(503, "server_error", "overloaded_error"),
         "provider_disabled": ErrorKind(503, "server_error", "overloaded_error"),
+        "gateway_busy": ErrorKind(503, "server_error", "overloaded_error"),
         "gateway_stopping": ErrorKind(503, "server_error", "overloaded_error"),
         "store_unavailable": ErrorKind(503, "server_error", "api_error"),
         "upstream_timeout": ErrorKind(504, "server_error", "timeout_error"),

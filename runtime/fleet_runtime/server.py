@@ -1,4 +1,4 @@
-"""The gateway's process: its socket, its signals, uvicorn around the application."""
+"""The gateway's process: its socket, its signals, the edge in front of everything."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-import uvicorn
-
 from fleet_runtime.api.app import Api
-from fleet_runtime.edge.app import App
+from fleet_runtime.edge.connection import ClientConnection
+from fleet_runtime.edge.dispatch import Dispatcher
+from fleet_runtime.edge.edge import Edge, OpenConnection
 from fleet_runtime.edge.listen_address import CannotServeError, split_address
-from fleet_runtime.edge.protocol import edge_protocol
 from fleet_runtime.gateway.live_snapshot import LiveSnapshot
 from fleet_runtime.gateway.service import Service
 from fleet_runtime.proxy.request_record import RequestRecord
@@ -27,8 +26,7 @@ BACKLOG = 2048
 ACCEPTS = 16
 """Connections that are taken in one turn of the event loop. libuv takes one for each handle that listens, and
 a turn that has hundreds of streams to serve lasts long: clients would wait in the queue of the system."""
-KEEP_ALIVE_SECONDS = 75
-LOOK_SECONDS = 0.05
+POLL_SECONDS = 0.05
 FLUSH_SECONDS = 1.0
 """For the last bytes of aborted responses to leave."""
 GARBAGE = (5_000, 20, 20)
@@ -69,17 +67,33 @@ def bound_socket(host: str, port: int) -> Iterator[socket.socket]:
         yield listener
 
 
-class _Server(uvicorn.Server):
-    """uvicorn, with our signals and our end: SIGHUP reloads, a clean stop exits 0, a second signal does not
-    wait for anybody."""
+class _Server:
+    """The listening sockets, the signals and the end: SIGHUP reloads, a clean stop exits 0, a second signal
+    does not wait for anybody."""
 
-    def __init__(self, config: uvicorn.Config, service: Service) -> None:
-        super().__init__(config)
+    def __init__(self, service: Service, edge: Edge) -> None:
         self._service = service
+        self._edge = edge
         self._reloads: set[asyncio.Task[str | None]] = set()
+        self._stopping = asyncio.Event()
+        self._insisted = asyncio.Event()
+
+    async def run(self, listener: socket.socket) -> None:
+        """Serve until a signal says to stop, and see the running requests off."""
+        with self._signals():
+            loop = asyncio.get_running_loop()
+            sockets = [listener, *(listener.dup() for _ in range(ACCEPTS - 1))]
+            servers = [
+                await loop.create_server(lambda: ClientConnection(self._edge), sock=sock, backlog=BACKLOG)
+                for sock in sockets
+            ]
+            await self._stopping.wait()
+            for server in servers:
+                server.close()
+            await self._shut_down()
 
     @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
+    def _signals(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
         for stop in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(stop, self._stop, stop)
@@ -92,44 +106,44 @@ class _Server(uvicorn.Server):
                 loop.remove_signal_handler(handled)
 
     def _stop(self, received: signal.Signals) -> None:
-        if self.should_exit:
-            self.force_exit = True
+        if self._stopping.is_set():
+            self._insisted.set()
             return
         log.info("%s: stopping", received.name)
-        self.should_exit = True
+        self._stopping.set()
 
     def _reload(self) -> None:
         task = asyncio.ensure_future(self._service.reload())
         self._reloads.add(task)
         task.add_done_callback(self._reloads.discard)
 
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """No new connections; running requests go on to their end or that of the drain; what is left is cut,
-        and never given an end that the machine did not send."""
-        for listening in (*self.servers, *(sockets or ())):
-            listening.close()
+    async def _shut_down(self) -> None:
+        """Let running requests go on to their end or that of the drain; what is left is cut, and never given
+        an end that the provider did not send."""
         self._service.events.close()
-        for connection in list(self.server_state.connections):
-            connection.shutdown()
+        for connection in list(self._edge.connections):
+            connection.stop_accepting()
         drain = self._service.live.gateway.drain
-        running = self.server_state.tasks
-        if running:
+        if running := self._running():
             log.info("requests that run on: %d, for at most %g s", len(running), drain)
-        await self._connections_gone(drain)
-        if running:
+        await self._connections_closed(drain)
+        if running := self._running():
             log.warning("requests that are cut: %d", len(running))
-            for task in list(running):
-                task.cancel()
-            await asyncio.wait(list(running))
-        await self._connections_gone(FLUSH_SECONDS)
-        for connection in list(self.server_state.connections):
-            connection.transport.abort()
+            for connection in running:
+                connection.stop()
+        await self._connections_closed(FLUSH_SECONDS)
+        for connection in list(self._edge.connections):
+            connection.abort()
 
-    async def _connections_gone(self, seconds: float) -> None:
-        """Return when no connection is left, after `seconds`, or when somebody insists."""
+    def _running(self) -> list[OpenConnection]:
+        return [connection for connection in self._edge.connections if connection.is_answering]
+
+    async def _connections_closed(self, seconds: float) -> None:
+        """Return when no connection is open, after `seconds`, or when somebody insists."""
         deadline = time.monotonic() + seconds
-        while self.server_state.connections and not self.force_exit and time.monotonic() < deadline:  # noqa: ASYNC110
-            await asyncio.sleep(LOOK_SECONDS)  # uvicorn tells nobody of a connection's end
+        while self._edge.connections and not self._insisted.is_set() and time.monotonic() < deadline:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._insisted.wait(), POLL_SECONDS)
 
 
 async def _serve(service: Service, listener: socket.socket, access_log: AccessLog) -> None:
@@ -140,20 +154,12 @@ async def _serve(service: Service, listener: socket.socket, access_log: AccessLo
         service.metrics.finished(record)
         access_log.finished(record)
 
-    gateway = service.live.gateway
-    config = uvicorn.Config(
-        App(current, Api(service), finished),
-        http=edge_protocol(lambda: service.live.gateway.limits.head),
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        date_header=False,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+    dispatcher = Dispatcher(current, finished, Api(service))
+    edge = Edge(
+        dispatcher.begin,
+        head_limit=lambda: service.live.gateway.limits.head,
+        stall_seconds=lambda: service.live.gateway.limits.stall,
     )
-    server = _Server(config, service)
     gc.freeze()
     gc.set_threshold(*GARBAGE)
     async with asyncio.TaskGroup() as group:
@@ -165,9 +171,9 @@ async def _serve(service: Service, listener: socket.socket, access_log: AccessLo
             shown,
             port,
             service.live.snapshot.id,
-            len(gateway.providers),
+            len(service.live.gateway.providers),
         )
-        await server.serve(sockets=[listener, *(listener.dup() for _ in range(ACCEPTS - 1))])
+        await _Server(service, edge).run(listener)
         background.cancel()
 
 

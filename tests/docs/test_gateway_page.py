@@ -7,11 +7,10 @@ from typing import get_args
 
 import pytest
 
-from fleet_runtime import server
 from fleet_runtime.api.app import OPERATIONS
 from fleet_runtime.artifacts.contract import GatewayConfig, Limits, PollSettings, ProviderStatus, Timeouts
 from fleet_runtime.dialects.model_list_response import MAX_MODELS
-from fleet_runtime.edge import protocol
+from fleet_runtime.edge.edge import TimeLimits
 from fleet_runtime.errors import ERROR_KINDS
 from fleet_runtime.events import Topic
 from fleet_runtime.gateway import service
@@ -71,9 +70,9 @@ def test_limits_and_timeouts_are_those_of_the_code() -> None:
     timeouts, inventory, limits = Timeouts(), PollSettings(), Limits()
     assert f"{limits.body // 1_000_000} MB, else 413" in row("a request's body")
     assert f"{limits.head // 1024} KB, else 431" in row("a request's headers | 64")
-    assert f"{protocol.HEAD_SECONDS:g} s" in row("a request's headers, first byte")
-    assert f"{protocol.BODY_SECONDS:g} s" in row("between two chunks of a request's body")
-    assert f"{server.KEEP_ALIVE_SECONDS:g} s" in row("a connection without a request")
+    assert f"{TimeLimits().head:g} s" in row("a request's headers, first byte")
+    assert f"{TimeLimits().body:g} s" in row("between two chunks of a request's body")
+    assert f"{TimeLimits().idle:g} s" in row("a connection without a request")
     assert f"| {timeouts.connect:g} s" in row("connecting to a provider")
     assert f"| {timeouts.first_byte:g} s" in row("sending to a provider")
     assert f"| {timeouts.idle:g} s" in row("between two chunks of a response")

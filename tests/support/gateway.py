@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
-
-import uvicorn
-from uvicorn.server import ServerState
 
 from fleet_runtime.artifacts.contract import (
     GatewayConfig,
@@ -22,12 +19,16 @@ from fleet_runtime.artifacts.contract import (
 from fleet_runtime.catalog.etag import TaggedBody
 from fleet_runtime.dialects.status_reason import StatusReason
 from fleet_runtime.edge.api_keys import ApiKeys
-from fleet_runtime.edge.app import App, ASGIApp
+from fleet_runtime.edge.asgi import ASGIApp
+from fleet_runtime.edge.connection import ClientConnection
+from fleet_runtime.edge.dispatch import Dispatcher
+from fleet_runtime.edge.edge import Edge, TimeLimits
 from fleet_runtime.edge.host_policy import HostPolicy
-from fleet_runtime.edge.protocol import EdgeProtocol, edge_protocol
 from fleet_runtime.providers.limiter import LimiterPool
 from fleet_runtime.providers.provider import Provider
 from fleet_runtime.proxy.endpoints import Routes
+from fleet_runtime.proxy.memory_budget import MemoryBudget
+from fleet_runtime.proxy.plan import Plans
 from fleet_runtime.proxy.request_record import RequestRecord
 from fleet_runtime.routing import resolver as router
 from fleet_runtime.upstream import Upstream
@@ -56,8 +57,13 @@ class StaticFleet:
 
     looks: list[str] = field(default_factory=list)
     fresh: dict[str, router.ProviderView] = field(default_factory=dict)
+    plans: Plans = field(default_factory=Plans)
 
-    async def resolve(
+    @property
+    def version(self) -> int:
+        return hash(tuple((name, id(view)) for name, view in self.view.items()))
+
+    def resolve_now(
         self,
         table: RoutingTable,
         text: str,
@@ -66,14 +72,13 @@ class StaticFleet:
         falls_back: bool = False,
         unreachable: frozenset[str] = frozenset(),
     ) -> router.Resolution:
-        answer = router.resolve_model(
+        return router.resolve_model(
             table, self.view, text, pinned=pinned, falls_back=falls_back, unreachable=unreachable
         )
-        if answer.may_be_stale and answer.provider:
-            self.looks.append(answer.provider)
-            self.view.update(self.fresh)
-            answer = router.resolve_model(table, self.view, text, pinned=pinned, falls_back=falls_back)
-        return answer
+
+    async def refresh(self, provider: str) -> None:
+        self.looks.append(provider)
+        self.view.update(self.fresh)
 
     def state(self, provider: str, model: str) -> ModelState:
         return "loaded"
@@ -95,10 +100,9 @@ class RunningGateway:
 
     host: str
     port: int
-    app: App
     fleet: StaticFleet
-    server: asyncio.Server
-    state: ServerState
+    edge: Edge
+    memory: MemoryBudget
     records: list[RequestRecord] = field(default_factory=list)
     _over: asyncio.Condition = field(default_factory=asyncio.Condition)
 
@@ -116,6 +120,12 @@ class RunningGateway:
         """Returns once no machine has a request of ours; TimeoutError after `seconds`."""
         async with asyncio.timeout(seconds), self._over:
             await self._over.wait_for(lambda: not any(m.in_flight for m in self.fleet.providers.values()))
+
+    async def until_closed(self, seconds: float = 5) -> None:
+        """Returns once no client is connected; TimeoutError after `seconds`."""
+        async with asyncio.timeout(seconds):
+            while self.edge.connections:
+                await asyncio.sleep(0.01)
 
     async def _told(self, record: RequestRecord) -> None:
         async with self._over:
@@ -135,11 +145,12 @@ async def running_gateway(
     surfaces: tuple[str, ...] = ("boochat",),
     api: ASGIApp | None = None,
     table: Mapping[str, Any] | None = None,
-    protocol: Callable[[type[EdgeProtocol]], type[EdgeProtocol]] = lambda edge: edge,
+    times: TimeLimits | None = None,
     **settings: Any,
 ) -> AsyncIterator[RunningGateway]:
-    """`connections` become machines that list the model ``m`` unless `lists` says otherwise. `protocol` may
-    subclass the server's protocol."""
+    """`connections` become machines that list the model ``m`` unless `lists` says otherwise.
+
+    When all is over, nothing may be left of any request: no slot, no byte of a body, no missing record."""
     gateway = artifacts.gateway(*connections, surfaces=surfaces, **settings)
     listed = {connection.name: models(MODEL) for connection in connections} | dict(lists or {})
     names = (None, *surfaces)
@@ -163,26 +174,26 @@ async def running_gateway(
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
-    app = App(lambda: fleet, api, finished)
-    edge = protocol(edge_protocol(lambda: gateway.limits.head))
-    config = uvicorn.Config(
-        app, http=edge, ws="none", lifespan="off", access_log=False, proxy_headers=False, log_config=None
+    dispatcher = Dispatcher(lambda: fleet, finished, api)
+    edge = Edge(
+        dispatcher.begin,
+        head_limit=lambda: gateway.limits.head,
+        stall_seconds=lambda: gateway.limits.stall,
+        limits=times or TimeLimits(),
     )
-    config.load()
-    state = ServerState()
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(
-        lambda: edge(config=config, server_state=state, app_state={}), "127.0.0.1", 0, backlog=1024
-    )
-    served = RunningGateway("127.0.0.1", server.sockets[0].getsockname()[1], app, fleet, server, state)
+    server = await loop.create_server(lambda: ClientConnection(edge), "127.0.0.1", 0, backlog=1024)
+    served = RunningGateway("127.0.0.1", server.sockets[0].getsockname()[1], fleet, edge, dispatcher.memory)
     try:
         yield served
     finally:
         server.close()
-        for open_connection in list(state.connections):
-            if open_connection.transport is not None:
-                open_connection.transport.abort()
-        await asyncio.gather(*state.tasks, *tasks, return_exceptions=True)
+        for open_connection in list(edge.connections):
+            open_connection.abort()
+        await served.until_closed()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert not any(machine.in_flight for machine in machines.values())
+        assert dispatcher.memory.held == 0
         for machine in machines.values():
             await machine.upstream.close()
             if machine.sidecar is not None:

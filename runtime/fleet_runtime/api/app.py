@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import parse_qs, unquote_to_bytes
 
@@ -22,12 +22,10 @@ from fleet_runtime.api.operation import Header, Operation, PathPart, Query, Repl
 from fleet_runtime.api.path_hints import hint
 from fleet_runtime.api_shape import ApiShape
 from fleet_runtime.edge.api_keys import KeyScope
+from fleet_runtime.edge.asgi import Receive, Scope, Send
 from fleet_runtime.errors import RequestError, request_error
 from fleet_runtime.gateway.service import Service
-from fleet_runtime.proxy.exchange import Send
-from fleet_runtime.proxy.json_body import ClientDisconnectedError, Receive, body_too_large, read_body
 
-MAX_BODY: Final = 2_000_000
 LARGE_BODY: Final = 1_000_000
 """Bytes of a body from which on it is parsed in a thread: a few milliseconds."""
 
@@ -46,8 +44,6 @@ OPERATIONS: Final = (
 )
 
 _log = logging.getLogger("fleet.api")
-
-Scope = MutableMapping[str, Any]
 
 
 class Api:
@@ -68,14 +64,7 @@ class Api:
             key.require(method, path, named[0] if len(named) == 1 else None)
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         arguments: dict[str, Any] = {}
-        limit = min(MAX_BODY, self._service.live.gateway.limits.body)
-        declared = headers.get("content-length", "0")
-        if len(declared) > 12 or int(declared) > limit:
-            raise body_too_large(limit)
-        try:
-            body = await read_body(receive, limit) if method not in ("GET", "HEAD") else b""
-        except ClientDisconnectedError:
-            return
+        body: bytes = (await receive())["body"] if method not in ("GET", "HEAD") else b""
         for parameter in operation.parameters:
             match parameter.place:
                 case Query():

@@ -7,11 +7,10 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final
 
+from fleet_runtime.edge.asgi import Receive, Send
 from fleet_runtime.event_log import Event
 from fleet_runtime.events import EventData, ModelsChange, ProviderChange, StateChange
 from fleet_runtime.gateway.service import Service
-from fleet_runtime.proxy.exchange import Send
-from fleet_runtime.proxy.json_body import Receive
 
 KEEP_ALIVE_SECONDS = 15.0
 MEDIA_TYPE: Final = "text/event-stream"

@@ -245,12 +245,16 @@ class KeyReference(Artifact):
 
 
 class Limits(Artifact):
-    """Sizes of what a client may send, in bytes."""
+    """Bounds on what a client may send, and on how long it may read nothing."""
 
     body: Bytes = Field(100_000_000, examples=["20MB"])
     """The largest body of a request."""
     head: Bytes = Field(65_536, examples=["32KiB"])
     """The largest request line and headers of a request."""
+    memory: Bytes = Field(512_000_000, examples=["2GB"])
+    """The bytes of request bodies that are held at one time, over all clients."""
+    stall: Seconds = Field(60, examples=[20])
+    """Seconds that a client may read nothing of its response before its connection is closed."""
 
 
 class PollSettings(Artifact):

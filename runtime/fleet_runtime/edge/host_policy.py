@@ -6,7 +6,7 @@ from typing import Final
 
 from fleet_runtime.artifacts.contract import GatewayConfig
 from fleet_runtime.errors import request_error
-from fleet_runtime.proxy.headers import Header, RequestHead
+from fleet_runtime.proxy.request_head import Header, RequestHead
 from fleet_runtime.urls import (
     bracket,
     is_address,

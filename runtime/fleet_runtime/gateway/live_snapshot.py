@@ -21,10 +21,9 @@ from fleet_runtime.providers.inventory import Inventory
 from fleet_runtime.providers.limiter import ConcurrencyLimiter, LimiterPool
 from fleet_runtime.providers.provider import Provider
 from fleet_runtime.proxy.endpoints import Routes
+from fleet_runtime.proxy.plan import Plans
 from fleet_runtime.routing import resolver as router
 from fleet_runtime.upstream import Upstream
-
-MEMO_SIZE = 4096
 
 
 @dataclass(slots=True)
@@ -39,8 +38,7 @@ class LiveSnapshot:
     inventory: Inventory
     catalog: Catalog
     pool: LimiterPool
-    _memo: dict[tuple[str, str | None, bool, str], router.Resolution] = field(default_factory=dict)
-    _memo_version: int = -1
+    plans: Plans = field(default_factory=Plans)
 
     @property
     def gateway(self) -> GatewayConfig:
@@ -54,6 +52,11 @@ class LiveSnapshot:
     def view(self) -> router.View:
         return self.inventory.view
 
+    @property
+    def version(self) -> int:
+        """Another number whenever a resolution or a model's state may be another."""
+        return self.inventory.version
+
     def state(self, provider: str, model: str) -> ModelState:
         """Return whether the provider had a model in memory when it was last probed."""
         return self.inventory.states[provider].states.get(model, "unknown")
@@ -62,11 +65,15 @@ class LiveSnapshot:
         """Probe a provider now, unless it was probed within the last second."""
         await self.inventory.probe(provider)
 
+    async def refresh(self, provider: str) -> None:
+        """Wait for a fresh probe of a provider, for as long as a request may."""
+        await self.inventory.probe(provider, self.gateway.inventory.timeout)
+
     def mark_suspect(self, provider: str, reason: StatusReason) -> None:
         """Note that a request could not reach a provider."""
         self.inventory.mark_suspect(provider, reason)
 
-    async def resolve(
+    def resolve_now(
         self,
         table: RoutingTable,
         text: str,
@@ -75,33 +82,17 @@ class LiveSnapshot:
         falls_back: bool = False,
         unreachable: frozenset[str] = frozenset(),
     ) -> router.Resolution:
-        """Return what the resolver says, after a fresh probe of the provider if one could change it."""
-        resolution = self._decide(table, text, pinned, falls_back, unreachable)
-        if resolution.may_be_stale and resolution.provider is not None:
-            await self.inventory.probe(resolution.provider, self.gateway.inventory.timeout)
-            resolution = self._decide(table, text, pinned, falls_back, unreachable)
-        return resolution
+        """Return what the resolver says by what is known now."""
+        return router.resolve_model(
+            table, self.view, text, pinned=pinned, falls_back=falls_back, unreachable=unreachable
+        )
 
-    def _decide(
-        self,
-        table: RoutingTable,
-        text: str,
-        pinned: str | None,
-        falls_back: bool,
-        unreachable: frozenset[str],
-    ) -> router.Resolution:
-        """Return what the resolver says; an available model is remembered until a provider changes."""
-        if self._memo_version != self.inventory.version or len(self._memo) > MEMO_SIZE:
-            self._memo.clear()
-            self._memo_version = self.inventory.version
-        key = (table.base, pinned, falls_back, text)
-        resolution = None if unreachable else self._memo.get(key)
-        if resolution is None:
-            resolution = router.resolve_model(
-                table, self.view, text, pinned=pinned, falls_back=falls_back, unreachable=unreachable
-            )
-            if resolution.available and not unreachable:
-                self._memo[key] = resolution
+    async def resolve(self, table: RoutingTable, text: str, *, falls_back: bool = False) -> router.Resolution:
+        """Return what the resolver says, after a fresh probe of the provider if one could change it."""
+        resolution = self.resolve_now(table, text, falls_back=falls_back)
+        if resolution.may_be_stale and resolution.provider is not None:
+            await self.refresh(resolution.provider)
+            resolution = self.resolve_now(table, text, falls_back=falls_back)
         return resolution
 
     def models(self, base: str, pinned: str | None) -> TaggedBody:

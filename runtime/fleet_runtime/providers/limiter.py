@@ -44,11 +44,17 @@ class ConcurrencyLimiter:
         self._limit = limit
         self._admit()
 
+    def try_enter(self) -> bool:
+        """Take a slot if one is free."""
+        if self._running >= self._limit:
+            return False
+        self._running += 1
+        return True
+
     async def enter(self) -> None:
         """Take a slot, waiting for one if there is room in the queue; raises `QueueFullError` if there is
         none."""
-        if self._running < self._limit:
-            self._running += 1
+        if self.try_enter():
             return
         if len(self._queue) >= self._limit * QUEUE_PER_SLOT:
             raise QueueFullError

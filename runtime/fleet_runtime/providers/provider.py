@@ -54,6 +54,13 @@ class Provider:
             return "direct", self.upstream, (self._api + path.removeprefix("/v1")).encode()
         return "direct", self.upstream, (self._root + path).encode()
 
+    def try_enter(self, model: str) -> bool:
+        """Begin a request for `model` if it need not wait. Each is ended by `leave`."""
+        if self.limiter is not None and not self.limiter.try_enter():
+            return False
+        self.in_flight[model] = self.in_flight.get(model, 0) + 1
+        return True
+
     async def enter(self, model: str) -> None:
         """Begin a request for `model`; raises `QueueFullError`. Each is ended by `leave`."""
         if self.limiter is not None:

@@ -1,358 +1,430 @@
-"""One inference request through the gateway: body, decision, machine, and the bytes of its answer back."""
+"""One inference request and its response: a state machine between a client's and a provider's connection.
+
+Theory of operation. An exchange has no task and waits for nothing. The client's connection feeds it
+(`on_body`, `on_body_end`, `on_gone`, `on_slow`, `on_ready`), the provider's connection fills it (`on_head`,
+`on_data`, `on_error`), the server may end it (`stop`). Each event is a transition from one `ExchangeState` to
+another, made within the call that brings the event; docs/architecture.md has the table of states and events.
+
+    RECEIVING -> (PREPARING | RESOLVING | QUEUED | CONNECTING)* -> SENT -> (HEAD_HELD) -> RELAYING -> DONE
+
+In the states in brackets something must be waited for: the parsing of a very long body, a fresh probe, a slot
+at the provider, a connection. A small task does that, `_task`, and comes back with the result; most requests
+pass through none of them. HEAD_HELD is a response whose first bytes are not here yet: until then it can still
+become an error of the gateway's own.
+
+What must hold: the provider's slot, the bytes of the body and the connection are given back on every way out,
+which is `_finish`; the record is reported exactly once; a request is sent again only if a *reused* connection
+ended before any byte of a response; a role's next choice is tried only if nothing was sent.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any, Final, NoReturn, Protocol
+from collections.abc import Awaitable, Callable
+from enum import Enum
+from typing import Final, TypeVar
 
-from fleet_runtime.artifacts.contract import GatewayConfig, ModelState, RoutingTable
-from fleet_runtime.dialects.status_reason import StatusReason
 from fleet_runtime.errors import ErrorResponse, RequestError, request_error, suggest
 from fleet_runtime.providers.limiter import QueueFullError
-from fleet_runtime.providers.provider import Provider
-from fleet_runtime.proxy.endpoints import Route
-from fleet_runtime.proxy.headers import (
-    Header,
-    RequestHead,
-    find,
-    percent_encoded,
-    strip_hop_by_hop,
-    without_model,
-)
-from fleet_runtime.proxy.json_body import JsonBody, Receive, body_too_large, read_body
-from fleet_runtime.proxy.multipart_body import MultipartBody, read_multipart
-from fleet_runtime.proxy.request_record import RequestRecord
+from fleet_runtime.proxy.failures import upstream_failure
+from fleet_runtime.proxy.incoming_body import IncomingBody, RequestBody
+from fleet_runtime.proxy.plan import Plan, Plans, provider_block
+from fleet_runtime.proxy.relay import Relay
+from fleet_runtime.proxy.request_context import RequestContext
+from fleet_runtime.proxy.response_head import Field
 from fleet_runtime.routing.resolver import Resolution
-from fleet_runtime.upstream import (
-    BodySource,
-    ConnectError,
-    FirstByteTimeoutError,
-    IdleTimeoutError,
-    Response,
-    UpstreamError,
-)
+from fleet_runtime.upstream import ConnectError, Connection, ResponseHead, UpstreamCutError, UpstreamError
+from fleet_runtime.upstream.receiver import Header
+from fleet_runtime.upstream.request_body import Body, body_size
 
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+_BUSY_RETRY: Final = ((b"retry-after", b"1"),)
+_STOPPING: Final = ErrorResponse("gateway_stopping", "the gateway stops")
+_FAILED: Final = ErrorResponse("internal_error", "the gateway failed; its log says why")
 
-_JSON: Final = (b"content-type", b"application/json")
-_REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
-_BUSY_RETRY: Final = b"1"
-_LOADING_RETRY: Final = b"5"
+log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
 
 
-class ModelResolver(Protocol):
-    """What the proxy needs of the fleet that runs."""
-
-    @property
-    def gateway(self) -> GatewayConfig: ...
-
-    @property
-    def providers(self) -> Mapping[str, Provider]: ...
-
-    async def resolve(
-        self,
-        table: RoutingTable,
-        text: str,
-        *,
-        pinned: str | None = None,
-        falls_back: bool = False,
-        unreachable: frozenset[str] = frozenset(),
-    ) -> Resolution: ...
-
-    def mark_suspect(self, provider: str, reason: StatusReason) -> None: ...
-
-    def state(self, provider: str, model: str) -> ModelState: ...
+class ExchangeState(Enum):
+    RECEIVING = "receiving"
+    PREPARING = "preparing"
+    RESOLVING = "resolving"
+    QUEUED = "queued"
+    CONNECTING = "connecting"
+    SENT = "sent"
+    HEAD_HELD = "head_held"
+    RELAYING = "relaying"
+    DONE = "done"
 
 
-class ResponseSink(Protocol):
-    """A client that pieces of an answer are passed on to without a wait; see `app.Client`."""
-
-    def pass_on(self, piece: bytes) -> bool: ...
-
-
-class ResponseAbortedError(Exception):
-    """An answer that has begun cannot be ended properly: the connection must be closed without an end."""
-
-
-class UpstreamUnreachableError(RequestError):
-    """No connection to the provider could be made: nothing was sent to it."""
-
-    def __init__(self, answer: ErrorResponse, cause: StatusReason) -> None:
-        super().__init__(answer)
-        self.cause = cause
+S = ExchangeState
+RECEIVING, SENT, HEAD_HELD, RELAYING, DONE = S.RECEIVING, S.SENT, S.HEAD_HELD, S.RELAYING, S.DONE
 
 
 class Exchange:
-    """A request and its response. `run` responds, or raises `ResponseAbortedError`, `ClientDisconnectedError`
-    or what cancelled it; `record` then tells how it ended."""
+    """Begins when the request's head is here and its route is an inference route.
+
+    `plans` and `known_headers` are what is remembered from one exchange to the next.
+    """
 
     __slots__ = (
-        "_client",
-        "_cors",
-        "_fleet",
-        "_head",
+        "_body",
+        "_connection",
+        "_context",
+        "_incoming",
+        "_known_headers",
         "_named",
-        "_query",
-        "_receive",
-        "_route",
-        "_send",
-        "record",
+        "_plan",
+        "_plans",
+        "_relay",
+        "_reused",
+        "_slow",
+        "_task",
+        "_unreachable",
+        "state",
     )
 
-    def __init__(
-        self,
-        fleet: ModelResolver,
-        route: Route,
-        query: bytes,
-        head: RequestHead,
-        cors: list[Header],
-        receive: Receive,
-        send: Send,
-        record: RequestRecord,
-        client: ResponseSink | None = None,
-    ) -> None:
-        self._client = client
-        self._fleet = fleet
-        self._route = route
-        self._query = query
-        self._head = head
-        self._cors = cors
-        self._receive = receive
-        self._send = send
-        self._named: list[Header] = [(b"x-request-id", head.request_id)]
-        self.record = record
+    def __init__(self, context: RequestContext, plans: Plans, known_headers: dict[Header, Field]) -> None:
+        """Raises `RequestError` for a body that cannot be routed; it is not read then."""
+        self._incoming = IncomingBody(context)
+        self.state = RECEIVING
+        self._context = context
+        self._plans = plans
+        self._known_headers = known_headers
+        self._body: RequestBody | None = None
+        self._named = b""
+        self._plan: Plan | None = None
+        self._connection: Connection | None = None
+        self._reused = False
+        self._unreachable: frozenset[str] = frozenset()
+        self._relay: Relay | None = None
+        self._slow = False
+        self._task: asyncio.Task[None] | None = None
 
-    async def run(self) -> None:
+    # Events of the client's connection
+
+    def on_body(self, piece: bytes) -> None:
+        """The next bytes of the request's body."""
+        if self.state is RECEIVING:
+            try:
+                self._incoming.feed(piece)
+            except RequestError as error:
+                self._reject(error.answer)
+
+    def on_body_end(self) -> None:
+        """The request's body is complete."""
+        if self.state is not RECEIVING:
+            return
+        self._context.record.body_received_at = time.perf_counter()
+        incoming = self._incoming
         try:
-            body = await self._read()
-            try:
-                await self._dispatch(body)
-            finally:
-                body.close()
-        except RequestError as refusal:
-            await self._refuse(refusal.answer)
-
-    async def _read(self) -> JsonBody | MultipartBody:
-        limit = self._fleet.gateway.limits.body
-        head = self._head
-        if head.content_length > limit:
-            raise body_too_large(limit)
-        if head.content_encoding and head.content_encoding.lower() != b"identity":
-            encoding = head.content_encoding.decode("latin-1")
-            raise request_error(
-                "invalid_json", f"a body compressed with '{encoding}' cannot be routed: send it plain"
-            )
-        if head.content_type[:19].lower() == b"multipart/form-data":
-            form = await read_multipart(self._receive, head.content_type, limit)
-            self.record.body_received_at = time.perf_counter()
-            return form
-        data = await read_body(self._receive, limit)
-        self.record.body_received_at = time.perf_counter()
-        return JsonBody(data)
-
-    async def _dispatch(self, body: JsonBody | MultipartBody) -> None:
-        """Ask the machine that the body's model means; a role's next choice where that cannot be reached."""
-        record = self.record
-        record.bytes_in = body.length
-        record.requested = body.model
-        unreachable: frozenset[str] = frozenset()
-        while True:
-            resolution = await self._resolve(body.model, unreachable)
-            name = resolution.provider
-            assert name is not None
-            try:
-                await self._ask(body, resolution, name)
-                return
-            except UpstreamUnreachableError as unreached:
-                self._fleet.mark_suspect(name, unreached.cause)
-                if resolution.rule != "role" or name in unreachable:
-                    raise
-                unreachable |= {name}
-                record.end_reason = "ok"
-
-    async def _ask(self, body: JsonBody | MultipartBody, resolution: Resolution, name: str) -> None:
-        record = self.record
-        machine = self._fleet.providers[name]
-        via, upstream, target = machine.target(self._route.endpoint.path)
-        record.via = via
-        self._named.append((b"x-fleet-via", via.encode()))
-        query = without_model(self._query) if self._query else b""
-        payload: bytes | BodySource
-        payload = body.unchanged() if body.model is None else body.naming(resolution.model)
-        counted = resolution.listed or resolution.model
-        self._named.append((b"x-fleet-state", self._fleet.state(name, counted).encode()))
-        headers = self._onward(machine)
-        record.sent_at = time.perf_counter()
-        try:
-            await machine.enter(counted)
-        except QueueFullError:
-            message = f"provider '{name}' has as many requests as it takes (model '{resolution.model}')"
-            raise request_error(
-                "too_many_requests", message, headers=[(b"retry-after", _BUSY_RETRY)]
-            ) from None
-        try:
-            try:
-                response = await upstream.send(
-                    b"POST", target + b"?" + query if query else target, headers, payload
-                )
-            except UpstreamError as error:
-                raise self._failed(error) from error
-            try:
-                record.headers_at = time.perf_counter()
-                record.retried = response.retried
-                await self._relay(response)
-            finally:
-                response.abort()
-        finally:
-            machine.leave(counted)
-
-    async def _resolve(self, text: str | None, unreachable: frozenset[str]) -> Resolution:
-        base = self._route.base
-        if not text and base.pinned is None:
-            raise request_error("model_required", "the request does not name a 'model'", "model")
-        falls_back = self._route.endpoint.falls_back
-        resolution = await self._fleet.resolve(
-            base.table, text or "", pinned=base.pinned, falls_back=falls_back, unreachable=unreachable
-        )
-        del self._named[1:]
-        record = self.record
-        record.provider = resolution.provider
-        if resolution.provider is not None:
-            self._named.append((b"x-fleet-provider", resolution.provider.encode()))
-            if resolution.model:
-                record.model = resolution.model
-                self._named.append(
-                    (b"x-fleet-model", percent_encoded(f"{resolution.provider}/{resolution.model}"))
-                )
-        refusal = resolution.refusal
-        if refusal is not None and (text is not None or refusal.code != "model_not_found"):
-            raise request_error(refusal.code, suggest(refusal.message, refusal.suggestions), "model")
-        if resolution.fallback:
-            record.fallback = True
-            self._named.append((b"x-fleet-fallback", percent_encoded(resolution.requested)))
-        return resolution
-
-    def _onward(self, machine: Provider) -> list[Header]:
-        """The headers that the machine gets: the client's end-to-end ones, and its own key."""
-        head = self._head
-        content_type = head.content_type
-        lower = content_type.lower()
-        sound = b"application/json" in lower or lower.startswith(b"multipart/form-data")
-        return [
-            *head.onward,
-            (b"content-type", content_type) if sound else _JSON,
-            (b"x-request-id", head.request_id),
-            *machine.credentials(self._route.endpoint.anthropic),
-        ]
-
-    async def _relay(self, response: Response) -> None:
-        """Pass the answer on as it comes."""
-        status = response.status
-        headers = strip_hop_by_hop(response.headers)
-        if status in _REDIRECTS:
-            raise self._redirected(status, find(headers, b"location"))
-        if response.until_close:
-            headers.append((b"connection", b"close"))  # whether it is whole is no clearer here than there
-        stream = (find(headers, b"content-type") or b"")[:17].lower() == b"text/event-stream"
-        first: bytes | None = response.complete
-        if first is None and not stream:
-            try:
-                first = await response.chunk()
-            except UpstreamError as error:
-                raise self._failed(error) from error
-            self.record.headers_at = time.perf_counter()
-        if status >= 500:
-            if first == b"":
-                await self._refuse(self._silent(status), status)
-                return
-            if status == 503 and b"Loading model" in (first or b"") and find(headers, b"retry-after") is None:
-                headers.append((b"retry-after", _LOADING_RETRY))
-        await self._start(status, headers)
-        if first is not None:
-            last = not first or response.complete is not None or len(first) == response.content_length
-            await self._pass(first, more=not last)
-            if last:
-                return
-        try:
-            if self._client is None:
-                while chunk := await response.chunk():
-                    await self._pass(chunk, more=True)
+            if incoming.is_long:
+                self._wait(S.PREPARING, lambda: asyncio.to_thread(incoming.parse), self._route)
             else:
-                while not await response.forward(self._forward):
-                    await self._pass(b"", more=True)
-        except UpstreamError as error:
-            plain = find(headers, b"content-encoding") is None and response.content_length is None
-            await self._cut(error, tell=stream and plain)
-        await self._pass(b"", more=False)
+                self._route(incoming.parse())
+        except RequestError as error:
+            self._reject(error.answer)
+        except Exception:
+            self._crash()
 
-    async def _start(self, status: int, headers: list[Header]) -> None:
-        record = self.record
-        record.status = status
-        record.start_response()
-        if self._cors:
-            headers = [header for header in headers if not header[0].startswith(b"access-control-")]
-            headers += self._cors
-        headers += self._named
-        headers.append((b"server-timing", record.server_timing()))
-        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+    def on_invalid(self, error: ErrorResponse) -> None:
+        """The rest of the request cannot be read."""
+        if self.state is RECEIVING:
+            self._reject(error)
 
-    async def _pass(self, data: bytes, *, more: bool) -> None:
-        record = self.record
-        if data and record.first_byte_at is None:
-            record.first_byte_at = time.perf_counter()
-        record.bytes_out += len(data)
-        await self._send({"type": "http.response.body", "body": data, "more_body": more})
+    def on_gone(self) -> None:
+        """The client is gone: whoever works for it stops at once."""
+        if self.state is not DONE:
+            self._context.record.end_reason = "client_gone"
+            self._finish()
 
-    def _forward(self, piece: bytes) -> bool:
-        """As `_pass`, without waiting for a client that is slow: False says that it is."""
-        assert self._client is not None
-        record = self.record
-        if record.first_byte_at is None:
-            record.first_byte_at = time.perf_counter()
-        record.bytes_out += len(piece)
-        return self._client.pass_on(piece)
+    def on_slow(self) -> None:
+        """The client has not read what was sent."""
+        self._slow = True
+        if self._connection is not None:
+            self._connection.pause_reading()
 
-    async def _cut(self, error: UpstreamError, *, tell: bool) -> NoReturn:
-        """End an answer that the machine did not: on a plain event stream with an event that says so."""
-        answer = self._failed(error).answer
-        self.record.code = answer.code
-        if tell:
-            await self._pass(answer.event(self._route.endpoint.anthropic), more=True)
-        raise ResponseAbortedError(answer.message) from error
+    def on_ready(self) -> None:
+        """The client reads on."""
+        self._slow = False
+        if self._connection is not None:
+            self._connection.resume_reading()
 
-    async def _refuse(self, answer: ErrorResponse, status: int | None = None) -> None:
-        record = self.record
-        record.code = answer.code
-        if record.end_reason == "ok":
-            record.end_reason = "refused"
-        body = answer.body(self._route.endpoint.anthropic)
-        headers = [_JSON, (b"content-length", b"%d" % len(body)), *answer.headers]
-        await self._start(status or answer.status, headers)
-        await self._pass(body, more=False)
+    def stop(self) -> None:
+        """The gateway waits no longer: a response that has begun is cut, not ended."""
+        self._give_up(_STOPPING)
 
-    def _failed(self, error: UpstreamError) -> RequestError:
-        self.record.end_reason = error.reason
-        if isinstance(error, ConnectError):
-            refusal = request_error("provider_unreachable", f"{self._whom()} cannot be reached: {error}")
-            return UpstreamUnreachableError(refusal.answer, error.cause)
-        if isinstance(error, FirstByteTimeoutError | IdleTimeoutError):
-            return request_error("upstream_timeout", f"{self._whom()} did not answer in time: {error}")
-        return request_error("upstream_error", f"{self._whom()} failed: {error}")
+    # Body -> plan -> slot -> connection -> request
 
-    def _redirected(self, status: int, location: bytes | None) -> RequestError:
-        self.record.end_reason = "upstream_error"
-        where = f" to '{location.decode('latin-1')}'" if location else ""
-        return request_error(
-            "upstream_redirect", f"{self._whom()} redirects ({status}){where}, which is not followed"
+    def _route(self, body: RequestBody) -> None:
+        """Find out where the request goes."""
+        self._body = body
+        context = self._context
+        route, text = context.route, body.model
+        assert route is not None
+        context.record.bytes_in = body.length
+        context.record.requested = text
+        plan = self._plans.find(context.fleet, route, text) if text and not self._unreachable else None
+        if plan is not None:
+            self._enter(plan)
+            return
+        if not text and route.base.pinned is None:
+            raise request_error("model_required", "the request does not name a 'model'", "model")
+        resolution = self._resolve()
+        if resolution.may_be_stale and (name := resolution.provider) is not None:
+            self._wait(
+                S.RESOLVING, lambda: context.fleet.refresh(name), lambda _: self._decide(self._resolve())
+            )
+        else:
+            self._decide(resolution)
+
+    def _resolve(self) -> Resolution:
+        route, body = self._context.route, self._body
+        assert route is not None
+        assert body is not None
+        return self._context.fleet.resolve_now(
+            route.base.table,
+            body.model or "",
+            pinned=route.base.pinned,
+            falls_back=route.endpoint.falls_back,
+            unreachable=self._unreachable,
         )
 
-    def _silent(self, status: int) -> ErrorResponse:
-        self.record.end_reason = "upstream_error"
-        return ErrorResponse("upstream_error", f"{self._whom()} answered {status} without a word")
+    def _decide(self, resolution: Resolution) -> None:
+        """Go on with what the model's name means, or say why not."""
+        context, body, refusal = self._context, self._body, resolution.refusal
+        assert context.route is not None
+        assert body is not None
+        context.record.provider = resolution.provider
+        if resolution.provider is not None:
+            context.record.model = resolution.model or None
+        self._named = provider_block(resolution)
+        if refusal is not None and (body.model is not None or refusal.code != "model_not_found"):
+            raise request_error(refusal.code, suggest(refusal.message, refusal.suggestions), "model")
+        keep = body.model is not None and not resolution.may_be_stale and not self._unreachable
+        self._enter(self._plans.make(context.fleet, context.route, resolution, keep=keep))
 
-    def _whom(self) -> str:
-        record = self.record
-        server = "the sidecar of " if record.via == "sidecar" else ""
-        model = f" (model '{record.model}')" if record.model else ""
-        return f"{server}provider '{record.provider}'{model}"
+    def _enter(self, plan: Plan) -> None:
+        """Take a slot at the provider."""
+        record = self._context.record
+        record.provider, record.via = plan.name, plan.via
+        record.model = plan.resolution.model or None
+        record.fallback = plan.resolution.fallback
+        record.sent_at = time.perf_counter()
+        self._named = plan.named
+        if plan.provider.try_enter(plan.counted):
+            self._plan = plan
+            self._connect(plan)
+        else:
+            self._wait(S.QUEUED, lambda: self._queue(plan), self._connect)
+
+    async def _queue(self, plan: Plan) -> Plan:
+        try:
+            await plan.provider.enter(plan.counted)
+        except QueueFullError:
+            model = f" (model '{plan.resolution.model}')" if plan.resolution.model else ""
+            message = f"provider '{plan.name}'{model} is at its concurrency limit and its queue is full"
+            raise request_error("too_many_requests", message, headers=_BUSY_RETRY) from None
+        self._plan = plan
+        return plan
+
+    def _connect(self, plan: Plan) -> None:
+        connection = plan.upstream.idle_connection()
+        self._reused = connection is not None
+        if connection is not None:
+            self._send(connection)
+        else:
+            self._wait(S.CONNECTING, plan.upstream.new_connection, self._send, self._unreached)
+
+    def _send(self, connection: Connection) -> None:
+        plan, body, head = self._plan, self._body, self._context.head
+        assert plan is not None
+        assert body is not None
+        payload: Body = body.unchanged() if body.model is None else body.naming(plan.resolution.model)
+        lines = b"%b%bcontent-type: %b\r\nx-request-id: %b\r\n%bcontent-length: %d\r\n\r\n" % (
+            plan.request_head(head.query),
+            head.forwarded,
+            head.routed_content_type,
+            head.request_id,
+            plan.credentials,
+            body_size(payload),
+        )
+        self.state = SENT
+        self._connection = connection
+        connection.start(lines, payload, self, plan.upstream.timeouts)
+
+    def _unreached(self, error: Exception) -> None:
+        """No connection: a role's next choice, or the end."""
+        if not isinstance(error, ConnectError):
+            raise error
+        plan, body = self._plan, self._body
+        assert plan is not None
+        assert body is not None
+        answer = self._failure(error)
+        self._context.fleet.mark_suspect(plan.name, error.cause)
+        if plan.resolution.rule != "role" or plan.name in self._unreachable:
+            self._reject(answer)
+            return
+        self._leave()
+        self._unreachable |= {plan.name}
+        self._context.record.end_reason = "ok"
+        self._route(body)
+
+    # Events of the provider's connection
+
+    def on_head(self, head: ResponseHead, data: bytes, ended: bool) -> None:
+        """The head of the response, with what came with it."""
+        try:
+            self._context.record.headers_at = time.perf_counter()
+            relay = self._relay = Relay(self._context, head, self._known_headers)
+            self._drop_body()
+            if ended:
+                self._connection = None
+            elif self._slow and self._connection is not None:
+                self._connection.pause_reading()
+            if (refusal := relay.refusal) is not None:
+                self._reject(refusal)
+            elif data or ended or relay.is_stream:
+                self._start(relay, data, ended)
+            else:
+                self.state = HEAD_HELD
+        except Exception:
+            self._crash()
+
+    def on_data(self, data: bytes, ended: bool) -> None:
+        """The next bytes of the response, those of one read."""
+        try:
+            if ended:
+                self._connection = None
+            relay = self._relay
+            assert relay is not None
+            if self.state is HEAD_HELD:
+                self._context.record.headers_at = time.perf_counter()
+                self._start(relay, data, ended)
+            else:
+                relay.write(data, ended)
+                if ended:
+                    self._finish()
+        except Exception:
+            self._crash()
+
+    def on_error(self, error: BaseException) -> None:
+        """No more of the response will come."""
+        try:
+            self._connection = None
+            if not isinstance(error, UpstreamError):
+                raise error
+            silent = isinstance(error, UpstreamCutError) and error.silent
+            if self.state is SENT and silent and self._reused and self._plan is not None:
+                self._context.record.retried = True
+                self._reused = False
+                connect = self._plan.upstream.new_connection
+                self._wait(S.CONNECTING, connect, self._send, self._unreached)
+            elif self.state is RELAYING and self._relay is not None:
+                self._relay.cut(error)
+                self._finish()
+            else:
+                self._reject(self._failure(error))
+        except Exception:
+            self._crash()
+
+    def _start(self, relay: Relay, data: bytes, ended: bool) -> None:
+        empty = relay.empty_error(data, ended)
+        if empty is not None:
+            self._reject(empty, relay.status)
+            return
+        self.state = RELAYING
+        relay.start(self._named, data, ended)
+        if ended:
+            self._finish()
+
+    # Ways out
+
+    def _reject(self, error: ErrorResponse, status: int | None = None) -> None:
+        """Respond with an error of the gateway's own."""
+        self._release()
+        self._context.reject(error, status, self._named)
+
+    def _finish(self) -> None:
+        """The exchange is over."""
+        self._release()
+        self._context.finish()
+
+    def _crash(self) -> None:
+        """A fault of the gateway's own: the client is told that, and nothing of its inside."""
+        log.exception("request %s failed", self._context.record.request_id)
+        self._give_up(_FAILED)
+
+    def _give_up(self, error: ErrorResponse) -> None:
+        if self.state is DONE:
+            return
+        record = self._context.record
+        record.end_reason, record.code = "refused", error.code
+        if self.state is RELAYING:
+            self._context.sink.cut()
+            self._finish()
+        else:
+            self._reject(error)
+
+    def _release(self) -> None:
+        """Give back everything that the exchange holds."""
+        self.state = DONE
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.abort()
+        self._drop_body()
+        self._leave()
+
+    def _leave(self) -> None:
+        plan, self._plan = self._plan, None
+        if plan is not None:
+            plan.provider.leave(plan.counted)
+
+    def _drop_body(self) -> None:
+        self._incoming.give_back()
+        self._body = None
+
+    def _failure(self, error: UpstreamError) -> ErrorResponse:
+        self._context.record.end_reason = error.reason
+        return upstream_failure(self._context.record, error)
+
+    # What must be waited for
+
+    def _wait(
+        self,
+        state: ExchangeState,
+        begin: Callable[[], Awaitable[Result]],
+        proceed: Callable[[Result], None],
+        failed: Callable[[Exception], None] | None = None,
+    ) -> None:
+        """Hand over to a task, which comes back to `proceed`, or to `failed`."""
+        self.state = state
+        self._task = asyncio.get_running_loop().create_task(self._waiting(begin, proceed, failed))
+
+    async def _waiting(
+        self,
+        begin: Callable[[], Awaitable[Result]],
+        proceed: Callable[[Result], None],
+        failed: Callable[[Exception], None] | None,
+    ) -> None:
+        try:
+            try:
+                result = await begin()
+            except Exception as error:
+                self._task = None
+                if failed is None:
+                    raise
+                failed(error)
+            else:
+                self._task = None
+                proceed(result)
+        except RequestError as error:
+            self._reject(error.answer)
+        except Exception:
+            self._crash()

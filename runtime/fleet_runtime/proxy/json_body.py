@@ -1,69 +1,36 @@
 """JSON request bodies: which model they name, and the same body naming another.
 
-Only the value of the top-level `model` changes; every other member's bytes pass as they came. The body is
-written anew from its members, so that a key which came twice or in another spelling cannot make the router
-and a machine read two different models.
+Only the value of the top-level `model` changes; every other member's bytes pass as they came. A key that
+comes twice or in another spelling must not make the router and a provider read two different models: a body
+is written again from its members, or, if it is long, goes on around the one place where the value is.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Iterator
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
-from fleet_runtime.errors import RequestError, request_error
-
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+from fleet_runtime.errors import request_error
 
 MAX_MEMBERS: Final = 100_000
 """Members of all objects in a body: each takes memory that a limit in bytes does not bound."""
+LONG: Final = 32 * 1024
+"""Bytes from which a body is not copied."""
 
 _member: Final = re.compile(rb'(?<!\\)"[ \t\r\n]*:')
+_model_key: Final = re.compile(rb'"model"[ \t\r\n]*:[ \t\r\n]*')
 _members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _text: Final = msgspec.json.Decoder(str)
 _encode: Final = msgspec.json.Encoder().encode
 
 
-class ClientDisconnectedError(Exception):
-    """The client closed its connection before the request was whole."""
-
-
-def body_too_large(limit: int) -> RequestError:
-    return request_error(
-        "body_too_large", f"the body is larger than the {limit} bytes that this gateway takes"
-    )
-
-
-async def read_body(receive: Receive, limit: int) -> bytes:
-    """A request's whole body; raises `RequestError` (`body_too_large`) beyond `limit` bytes, or
-    `ClientDisconnectedError`."""
-    message = await receive()
-    if message["type"] == "http.disconnect":
-        raise ClientDisconnectedError
-    body: bytes = message["body"]
-    if not message["more_body"] and len(body) <= limit:
-        return body
-    pieces = [body]
-    size = len(body)
-    while message["more_body"]:
-        if size > limit:
-            raise body_too_large(limit)
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnectedError
-        pieces.append(message["body"])
-        size += len(message["body"])
-    if size > limit:
-        raise body_too_large(limit)
-    return b"".join(pieces)
-
-
 class JsonBody:
-    """A request body that is a JSON object. Raises `RequestError` (`invalid_json`, `model_required`) where it
-    is none, is not UTF-8, or holds a `model` that is no text."""
+    """A request body that is a JSON object. Raises `RequestError` (`invalid_json`, `model_required`) if it is
+    not, is not UTF-8, or holds a `model` that is not a string."""
 
     __slots__ = ("_members", "_raw", "length", "model")
 
@@ -87,17 +54,35 @@ class JsonBody:
                 message = f"member '{key}' could be read as 'model': remove it"
                 raise request_error("invalid_json", message, key)
 
-    def naming(self, model: str) -> bytes:
-        """The body with `model` as its model."""
+    def naming(self, model: str) -> bytes | tuple[bytes | memoryview, ...]:
+        """Return the body with `model` as its model, in one piece or in several."""
+        if self.length >= LONG and (span := self._model_span()) is not None:
+            view = memoryview(self._raw)
+            return view[: span[0]], _encode(model), view[span[1] :]
         self._members["model"] = msgspec.Raw(_encode(model))
         return _encode(self._members)
 
     def unchanged(self) -> bytes:
-        """The body as it came."""
+        """Return the body as it came."""
         return self._raw
 
     def close(self) -> None:
         """Nothing is held but memory."""
+
+    def _model_span(self) -> tuple[int, int] | None:
+        """Return where the model's value is; None if it is not certain that every reader finds it there.
+
+        It is if ``"model"`` comes once in the body, at any depth, and no key can be an escaped spelling of
+        it: since the object has such a member, that one place must be its key.
+        """
+        raw = self._raw
+        if self.model is None or raw.count(b'"model"') != 1 or b"\\u00" in raw:
+            return None
+        key = _model_key.search(raw)
+        if key is None:
+            return None
+        value = bytes(self._members["model"])
+        return (key.end(), key.end() + len(value)) if raw.startswith(value, key.end()) else None
 
 
 def _too_many(members: Iterator[object]) -> bool:
@@ -118,4 +103,5 @@ def _reason(error: Exception) -> str:
         return "nested too deeply"
     if isinstance(error, UnicodeDecodeError):
         return f"not UTF-8 at byte {error.start}"
-    return str(error)[:1].lower() + str(error)[1:]
+    message = str(error)
+    return message if message.startswith("JSON") else message[:1].lower() + message[1:]

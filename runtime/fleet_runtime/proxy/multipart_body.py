@@ -16,7 +16,6 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 
 from fleet_runtime.errors import RequestError, request_error
-from fleet_runtime.proxy.json_body import ClientDisconnectedError, Receive, body_too_large
 
 IN_MEMORY: Final = 1_000_000
 """Bytes of a body that are held in memory before it goes to a file."""
@@ -26,28 +25,6 @@ _MAX_MODEL: Final = 4096
 _PARAMETER: Final = rb';[ \t]*([A-Za-z0-9_*-]+)=("(?:[^"\\\r\n]|\\.)*"|[^\s";]+)[ \t]*'
 _DISPOSITION: Final = re.compile(rb"form-data[ \t]*((?:" + _PARAMETER + rb")*)", re.IGNORECASE)
 _PARAMETERS: Final = re.compile(_PARAMETER)
-
-
-async def read_multipart(receive: Receive, content_type: bytes, limit: int) -> MultipartBody:
-    """Read and parse a whole body; raises `RequestError` (`invalid_multipart`, `model_required`,
-    `body_too_large`) or `ClientDisconnectedError`."""
-    body = MultipartBody(_boundary(content_type))
-    try:
-        size = 0
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise ClientDisconnectedError
-            size += len(message["body"])
-            if size > limit:
-                raise body_too_large(limit)
-            body.feed(message["body"])
-            if not message["more_body"]:
-                body.finish(size)
-                return body
-    except BaseException:
-        body.close()
-        raise
 
 
 class MultipartBody:
@@ -208,7 +185,7 @@ class Parts:
         return self._file.read(size)
 
 
-def _boundary(content_type: bytes) -> bytes:
+def multipart_boundary(content_type: bytes) -> bytes:
     if content_type.lower().count(b"boundary") != 1:
         raise _invalid("its content type does not name exactly one boundary")
     boundary = parse_options_header(content_type)[1].get(b"boundary", b"")

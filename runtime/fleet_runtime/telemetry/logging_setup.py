@@ -11,7 +11,7 @@ import msgspec
 
 from fleet_runtime.telemetry.access_log import LogFormat
 
-NOISY: Final = ("uvicorn", "uvicorn.error", "httpx")
+NOISY: Final = ("httpx",)
 """Loggers whose records below a warning are not written."""
 
 

@@ -9,7 +9,9 @@ from fleet_runtime.artifacts.contract import Timeouts
 from fleet_runtime.upstream.address import Address, HostResolver, system_names
 from fleet_runtime.upstream.connection import Connection
 from fleet_runtime.upstream.errors import UpstreamCutError
-from fleet_runtime.upstream.response import BodySource, Response
+from fleet_runtime.upstream.request_body import Body, body_size
+from fleet_runtime.upstream.response import Response
+from fleet_runtime.upstream.response_lines import ResponseLines
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -40,6 +42,7 @@ class Upstream:
         self.host_header = self._address.host_header
         self.prefix = self._address.prefix
         self._host_line = b"host: " + self.host_header
+        self._lines = ResponseLines()
         self._max_idle = max_idle
         self._idle_seconds = idle_seconds
         self._idle: list[Connection] = []
@@ -54,35 +57,55 @@ class Upstream:
         method: bytes,
         target: bytes,
         headers: Headers,
-        body: bytes | BodySource = b"",
+        body: Body = b"",
         *,
         timeouts: Timeouts | None = None,
     ) -> Response:
-        """Sends one request and returns when its answer's head is here.
+        """Send one request and return when its response's head is here.
 
-        `target` is the whole path and query. `headers` are end-to-end ones only: Host and Content-Length
-        are added here. A request whose *reused* connection ends before any byte of an answer is sent once
-        more, the same bytes, on a new connection. Raises an UpstreamError, or ValueError for a head that
-        would hold more lines than it should; cancelling closes the connection at once.
+        `target` is the path and query. `headers` are end-to-end ones only: Host and Content-Length are added
+        here. A request whose *reused* connection ends before any byte of a response is sent once more, the
+        same bytes, on a new connection. Raises an `UpstreamError`, or ValueError for a head that would hold
+        more lines than it should; cancelling closes the connection at once.
         """
         limits = timeouts or self.timeouts
-        head = self._head(method, target, headers, len(body) if isinstance(body, bytes) else body.length)
+        head = self._head(method, target, headers, body_size(body))
         bodiless = method == b"HEAD"
-        retried = False
-        if self._idle:
-            response = self._start(self._idle.pop(), head, body, limits, bodiless)
+        response = Response(self._address.text)
+        connection = self.idle_connection()
+        if connection is not None:
+            response.expect(connection)
+            connection.start(head, body, response, limits, bodiless=bodiless)
             try:
-                await response._head()
+                await response.head()
                 return response
             except UpstreamCutError as error:
                 if not error.silent:
                     raise
-            retried = True
-        connection = await self._address.connect(self._connection, limits.connect)
-        response = self._start(connection, head, body, limits, bodiless)
-        response.retried = retried
-        await response._head()
+            response.retried = True
+        connection = await self.new_connection(limits.connect)
+        response.expect(connection)
+        connection.start(head, body, response, limits, bodiless=bodiless)
+        await response.head()
         return response
+
+    def idle_connection(self) -> Connection | None:
+        """Return the connection that was used last, None if none is idle. The caller starts a request on it
+        in the same turn of the loop."""
+        if not self._idle:
+            return None
+        connection = self._idle.pop()
+        self._active.add(connection)
+        return connection
+
+    async def new_connection(self, seconds: float | None = None) -> Connection:
+        """Connect within `seconds` (else the limit for it), and return the connection as `idle_connection`
+        does; raises `ConnectError`."""
+        seconds = self.timeouts.connect if seconds is None else seconds
+        connection = await self._address.connect(self._connection, seconds)
+        if not connection.closed:
+            self._active.add(connection)
+        return connection
 
     async def close(self) -> None:
         """Closes what is idle at once, and what runs when it is done. A request may still be sent after
@@ -103,15 +126,8 @@ class Upstream:
             raise ValueError("a request's target or headers hold characters that they cannot")
         return head
 
-    def _start(
-        self, connection: Connection, head: bytes, body: bytes | BodySource, limits: Timeouts, bodiless: bool
-    ) -> Response:
-        if not connection.closed:
-            self._active.add(connection)
-        return connection.start(head, body, limits, bodiless=bodiless)
-
     def _connection(self) -> Connection:
-        return Connection(self._address.text, self._settle)
+        return Connection(self._address.text, self._settle, self._lines)
 
     def _settle(self, connection: Connection, reusable: bool) -> None:
         self._active.discard(connection)

@@ -1,4 +1,14 @@
-"""One connection to an upstream: a request out, its answer parsed as it comes, then the next."""
+"""One connection to a provider: a request out, its response as it comes, then the next.
+
+Theory of operation. A connection is in one of the states of `ConnectionState`. `start` writes a request and
+makes it SENT, the response's head makes it RECEIVING, the response's end IDLE if both sides may go on, else
+CLOSED, as does everything else that ends an exchange: an error, a limit, `abort`. The `Receiver` gets all
+that one read brought in one call, and hears of the end exactly once; the connection is free by then.
+
+A long request body is written by a task, `_upload`, so that a response is read while the body is sent.
+`_deadline` moves with everything that happens; the one timer only looks at it when it comes due, and is set
+again only for an earlier deadline.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +18,8 @@ import os
 import socket
 from collections.abc import Callable
 from contextlib import aclosing
+from enum import Enum
 from typing import cast
-
-import httptools
 
 from fleet_runtime.artifacts.contract import Timeouts
 from fleet_runtime.upstream.errors import (
@@ -19,66 +28,54 @@ from fleet_runtime.upstream.errors import (
     InvalidResponseError,
     UpstreamCutError,
 )
-from fleet_runtime.upstream.framing import body_length
-from fleet_runtime.upstream.response import HIGH_WATER, BodySource, Response
+from fleet_runtime.upstream.receiver import Receiver
+from fleet_runtime.upstream.request_body import PIECE, Body, body_pieces
+from fleet_runtime.upstream.response_lines import ResponseLines
+from fleet_runtime.upstream.response_parser import ResponseParser
 
-HEAD_LIMIT = 64 * 1024
-"""Bytes of an answer's head with all its interim answers, and of chunk heads and trailers between two
-pieces of a body."""
 
-PIECE = 128 * 1024
-"""A body up to this size goes out in one write, a longer one in pieces as they drain."""
+class ConnectionState(Enum):
+    IDLE = "idle"
+    SENT = "sent"
+    """A request is out, or on its way, and no final head is here."""
+    RECEIVING = "receiving"
+    CLOSED = "closed"
+
+
+IDLE, SENT, RECEIVING, CLOSED = ConnectionState
 
 
 class Connection(asyncio.Protocol):
-    """A connection that is idle, or fills the Response of its one exchange.
-
-    `settled` is called with True when an exchange has left the connection fit for another, and with False
-    once when it has closed. `_deadline` moves with everything that happens; the one timer only looks at it
-    when it comes due, and is set anew only for an earlier deadline.
-    """
+    """`settled` is called with True when an exchange has left the connection fit for another, and with False
+    once when it has closed."""
 
     __slots__ = (
-        "_bodiless",
         "_deadline",
         "_drained",
         "_due",
-        "_ended",
-        "_headers",
-        "_keep_alive",
         "_loop",
-        "_overhead",
         "_parser",
         "_peer",
         "_reading",
-        "_refusal",
-        "_response",
+        "_receiver",
         "_settled",
-        "_surplus",
+        "_state",
         "_timeouts",
         "_timer",
         "_transport",
         "_upload",
         "_writable",
-        "closed",
     )
 
-    def __init__(self, peer: str, settled: Callable[[Connection, bool], None]) -> None:
-        self.closed = False
+    def __init__(self, peer: str, settled: Callable[[Connection, bool], None], lines: ResponseLines) -> None:
+        self._state = IDLE
         self._peer = peer
         self._settled = settled
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport
-        self._parser = httptools.HttpResponseParser(self)
-        self._response: Response | None = None
+        self._parser = ResponseParser(lines)
+        self._receiver: Receiver | None = None
         self._timeouts = Timeouts()
-        self._bodiless = False
-        self._headers: list[tuple[bytes, bytes]] = []
-        self._overhead = 0
-        self._keep_alive = False
-        self._ended = False
-        self._surplus = False
-        self._refusal: str | None = None
         self._reading = True
         self._upload: asyncio.Task[None] | None = None
         self._writable = True
@@ -87,66 +84,74 @@ class Connection(asyncio.Protocol):
         self._due = math.inf
         self._timer: asyncio.TimerHandle | None = None
 
+    @property
+    def closed(self) -> bool:
+        return self._state is CLOSED
+
     # An exchange: `start` begins it; `_finish`, `_fail` or `abort` ends it.
 
-    def start(self, head: bytes, body: bytes | BodySource, timeouts: Timeouts, *, bodiless: bool) -> Response:
-        """Sends a request; its answer fills the Response. `bodiless`: it is a HEAD, whose answer has no body.
-
-        A body longer than PIECE is sent by a task, so that an answer is heard while it is sent.
-        """
-        response = Response(self, self._peer)
-        self._overhead = 0
-        if self.closed:
-            response._end(self._cut(response))
-            return response
-        self._response = response
+    def start(
+        self, head: bytes, body: Body, receiver: Receiver, timeouts: Timeouts, *, bodiless: bool = False
+    ) -> None:
+        """Send a request; its response goes to `receiver`. `bodiless`: it is a HEAD, whose response has no
+        body."""
+        self._parser.begin(bodiless=bodiless)
+        if self._state is CLOSED:
+            receiver.on_error(self._cut())
+            return
+        self._state = SENT
+        self._receiver = receiver
         self._timeouts = timeouts
-        self._bodiless = bodiless
-        self._headers = []
-        self._ended = False
         self._limit(timeouts.first_byte)
         if isinstance(body, bytes) and len(body) <= PIECE:
             self._transport.write(head + body)
         else:
             self._transport.write(head)
-            self._upload = self._loop.create_task(self._send(response, body))
-        return response
+            self._upload = self._loop.create_task(self._send(receiver, body))
 
-    def resume(self) -> None:
-        """The reader has caught up."""
+    def pause_reading(self) -> None:
+        """The receiver takes nothing for now; the idle limit does not run meanwhile."""
+        if self._reading and self._state is RECEIVING:
+            self._reading = False
+            self._deadline = math.inf
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
         if not self._reading:
             self._reading = True
-            self._limit(self._timeouts.idle)
-            self._transport.resume_reading()
+            if self._state is not CLOSED:
+                self._limit(self._timeouts.idle)
+                self._transport.resume_reading()
 
     def rest(self, seconds: float) -> None:
         """Idle from now on, and closed after `seconds` of it."""
         self._limit(seconds)
 
     def abort(self) -> None:
-        """Closes the connection at once; the caller has ended the exchange."""
-        self._response = None
+        """Close the connection at once; the receiver hears nothing more."""
+        self._receiver = None
         self._close()
 
     def _finish(self, reusable: bool) -> None:
-        response, self._response = self._response, None
+        """The response is complete; the caller tells its receiver."""
+        self._receiver = None
+        self.resume_reading()
         if reusable and self._upload is None:
+            self._state = IDLE
             self._settled(self, True)
         else:
             self._close()
-        if response is not None:
-            response._end(None)
 
     def _fail(self, error: BaseException) -> None:
-        response, self._response = self._response, None
+        receiver, self._receiver = self._receiver, None
         self._close()
-        if response is not None:
-            response._end(error)
+        if receiver is not None:
+            receiver.on_error(error)
 
     def _close(self) -> None:
-        if self.closed:
+        if self._state is CLOSED:
             return
-        self.closed = True
+        self._state = CLOSED
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -158,32 +163,18 @@ class Connection(asyncio.Protocol):
 
     # The request's body, when it is long
 
-    async def _send(self, response: Response, body: bytes | BodySource) -> None:
+    async def _send(self, receiver: Receiver, body: Body) -> None:
         try:
-            if isinstance(body, bytes):
-                view = memoryview(body)
-                for start in range(0, len(body), PIECE):
-                    await self._write(response, view[start : start + PIECE])
-            else:
-                await self._write_all(response, body)
+            async with aclosing(body_pieces(body)) as pieces:
+                async for piece in pieces:
+                    await self._write(piece)
         except Exception as error:
-            if self._response is response:
+            if self._receiver is receiver:
                 self._fail(error)
         else:
             self._upload = None
 
-    async def _write_all(self, response: Response, body: BodySource) -> None:
-        left = body.length
-        async with aclosing(body.__aiter__()) as pieces:
-            async for piece in pieces:
-                left -= len(piece)
-                if left < 0:
-                    break
-                await self._write(response, piece)
-        if left:
-            raise ValueError("a request body is not as long as it said")
-
-    async def _write(self, response: Response, piece: bytes | memoryview) -> None:
+    async def _write(self, piece: bytes | memoryview) -> None:
         self._transport.write(piece)
         if self._writable:
             await asyncio.sleep(0)
@@ -191,7 +182,7 @@ class Connection(asyncio.Protocol):
             self._drained = self._loop.create_future()
             await self._drained
         if self._reading:
-            self._limit(self._timeouts.idle if response.status else self._timeouts.first_byte)
+            self._limit(self._timeouts.first_byte if self._state is SENT else self._timeouts.idle)
 
     # asyncio.Protocol
 
@@ -199,47 +190,48 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        response = self._response
-        if response is None:
+        receiver, parser = self._receiver, self._parser
+        if receiver is None:
             self._close()
             return
-        self._overhead += len(data)
-        try:
-            self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            self._surplus = True
-            if not self._ended and self._refusal is None:
-                self._refusal = f"sent something that is not HTTP/1.1: {str(error).lower()}"
-        if self._refusal is None and self._overhead > HEAD_LIMIT and not self._ended:
-            self._refusal = f"sent more than {HEAD_LIMIT} bytes of head"
-        if self._refusal is not None:
-            self._fail(InvalidResponseError(f"{self._peer} {self._refusal}"))
-        elif self._ended:
-            self._finish(self._keep_alive and not self._surplus)
-        elif response.status:
-            if response._held < HIGH_WATER:
-                self._limit(self._timeouts.idle)
-            elif self._reading:
-                self._reading = False
-                self._deadline = math.inf
-                self._transport.pause_reading()
-            response._arrived()
+        body = parser.feed(data)
+        head = parser.head
+        if head is None:
+            if parser.refusal is not None:
+                self._fail(InvalidResponseError(f"{self._peer} {parser.refusal}"))
+            elif parser.interim:
+                self._limit(self._timeouts.first_byte)
+            return
+        first = self._state is SENT
+        self._state = RECEIVING
+        if head.status >= 400 and self._upload is not None:
+            self._upload.cancel()  # an error is final: the rest of the request's body is not sent
+        ended = parser.ended and parser.refusal is None
+        if ended:
+            self._finish(parser.reusable)
+        elif self._reading:
+            self._limit(self._timeouts.idle)
+        if first:
+            receiver.on_head(head, body, ended)
+        elif body or ended:
+            receiver.on_data(body, ended)
+        if parser.refusal is not None and self._receiver is receiver:
+            self._fail(InvalidResponseError(f"{self._peer} {parser.refusal}"))
 
     def eof_received(self) -> None:
         self.connection_lost(None)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        response = self._response
-        if exc is not None and response is not None and not response.status:
-            if unread := _unread(self._transport):
-                self.data_received(unread)
-            response = self._response
-        if response is None:
+        if exc is not None and self._state is SENT and (unread := _unread(self._transport)):
+            self.data_received(unread)
+        receiver, head = self._receiver, self._parser.head
+        if receiver is None:
             self._close()
-        elif response.until_close and exc is None:
+        elif head is not None and head.until_close and exc is None:
             self._finish(False)
+            receiver.on_data(b"", True)
         else:
-            self._fail(self._cut(response))
+            self._fail(self._cut())
 
     def pause_writing(self) -> None:
         self._writable = False
@@ -248,58 +240,6 @@ class Connection(asyncio.Protocol):
         self._writable = True
         if self._drained is not None and not self._drained.done():
             self._drained.set_result(None)
-
-    # httptools; an exception here would be lost, hence `_refusal`
-
-    def on_message_begin(self) -> None:
-        if self._ended:
-            self._surplus = True
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers.append((name, value))
-
-    def on_headers_complete(self) -> None:
-        headers, self._headers = self._headers, []
-        response = self._response
-        if self._surplus or self._refusal is not None or response is None:
-            return
-        status = self._parser.get_status_code()
-        if 100 <= status < 200 and status != 101:
-            return
-        try:
-            length, until_close = body_length(status, headers)
-        except ValueError as error:
-            self._refusal = str(error)
-            return
-        if self._overhead > HEAD_LIMIT and sum(len(n) + len(v) + 4 for n, v in headers) > HEAD_LIMIT:
-            self._refusal = f"sent more than {HEAD_LIMIT} bytes of head"
-            return
-        response.status = status
-        response.headers = headers
-        response.content_length = length
-        response.until_close = until_close
-        if self._bodiless:
-            self._ended = True
-            self._keep_alive = False
-        if status >= 400 and self._upload is not None:
-            self._upload.cancel()
-
-    def on_body(self, body: bytes) -> None:
-        response = self._response
-        if self._ended or response is None:
-            self._surplus = True
-        else:
-            self._overhead = 0
-            response._pieces.append(body)
-            response._held += len(body)
-
-    def on_message_complete(self) -> None:
-        response = self._response
-        if response is not None and not response.status:
-            self._limit(self._timeouts.first_byte)
-        elif not self._ended:
-            self._ended = True
-            self._keep_alive = self._parser.should_keep_alive()
 
     # Limits
 
@@ -317,32 +257,30 @@ class Connection(asyncio.Protocol):
     def _look(self) -> None:
         self._timer = None
         self._due = math.inf
-        response = self._response
         if self._loop.time() < self._deadline:
             if self._deadline != math.inf:
                 self._watch(self._deadline)
-        elif response is None:
+        elif self._state is IDLE:
             self._close()
-        elif response.status:
-            self._fail(IdleTimeoutError(f"{self._peer} sent nothing for {self._timeouts.idle:g} s"))
+        elif self._state is SENT:
+            seconds = self._timeouts.first_byte
+            self._fail(FirstByteTimeoutError(f"{self._peer} did not respond within {seconds:g} s"))
         else:
-            self._fail(
-                FirstByteTimeoutError(f"{self._peer} did not answer within {self._timeouts.first_byte:g} s")
-            )
+            self._fail(IdleTimeoutError(f"{self._peer} sent nothing for {self._timeouts.idle:g} s"))
 
-    def _cut(self, response: Response) -> UpstreamCutError:
-        head_received = response.status != 0
+    def _cut(self) -> UpstreamCutError:
+        head_received = self._parser.head is not None
         when = "in the middle of" if head_received else "before"
         return UpstreamCutError(
-            f"{self._peer} closed the connection {when} its answer",
+            f"{self._peer} closed the connection {when} its response",
             head_received=head_received,
-            silent=self._overhead == 0 and not head_received,
+            silent=not self._parser.received,
         )
 
 
 def _unread(transport: asyncio.Transport) -> bytes:
-    """What came on a connection before the write to it that failed: a machine that refuses a body early
-    may answer and reset at once."""
+    """Return what came on a connection before the write to it that failed: a provider that refuses a body
+    early may respond and reset at once."""
     if transport.get_extra_info("ssl_object") is not None:
         return b""
     try:

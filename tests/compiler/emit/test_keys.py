@@ -98,6 +98,8 @@ EFFECTS: dict[str, tuple[str, Any]] = {
     "gateway.limits": ("gateway/limits", {"body": 1000}),
     "gateway.limits.body": ("gateway/limits/body", "1MB"),
     "gateway.limits.head": ("gateway/limits/head", "1KiB"),
+    "gateway.limits.memory": ("gateway/limits/memory", "2GB"),
+    "gateway.limits.stall": ("gateway/limits/stall", 90),
     "gateway.drain": ("gateway/drain", 1),
     "gateway.state": ("gateway/state", "state.db"),
     "inventory": ("inventory", {"interval": 1}),

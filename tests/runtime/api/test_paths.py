@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from fleet_runtime.api.app import MAX_BODY, OPERATIONS
+from fleet_runtime.api.app import OPERATIONS
+from fleet_runtime.edge.asgi import MAX_BODY
 from tests.support.stack import Stack
 from tests.support.waiting import eventually
 

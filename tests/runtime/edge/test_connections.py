@@ -1,4 +1,4 @@
-"""Connections of clients: kept, closed when asked to, and what the protocol relies on in uvicorn."""
+"""Connections of clients: kept, closed when asked to."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import asyncio
 import logging
 
 import pytest
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from fleet_runtime.edge.protocol import EdgeProtocol
 from tests.support.gateway import gateway_before
 from tests.support.raw_client import client, request
 from tests.support.raw_server import Peer, responding
@@ -20,29 +18,12 @@ CHAT = "/v1/chat/completions"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 
-async def test_the_base_class_has_what_ours_overrides_and_uses() -> None:
-    for name in (
-        "connection_made",
-        "connection_lost",
-        "data_received",
-        "on_message_begin",
-        "on_headers_complete",
-        "on_message_complete",
-        "on_response_complete",
-        "_start_asgi_task",
-        "_unset_keepalive_if_required",
-    ):
-        assert callable(getattr(HttpToolsProtocol, name)), name
-    assert issubclass(EdgeProtocol, HttpToolsProtocol)
-    assert {"disconnected", "response_started"} <= set(RequestResponseCycle.__init__.__code__.co_names)
-
-
 async def test_a_connection_is_kept_for_as_many_requests_as_come() -> None:
     async with gateway_before(responding(OK)) as (machine, gateway), client(gateway.port) as browser:
         for _ in range(50):
             await browser.send(request(CHAT, {"model": "a/m"}))
             assert (await browser.answer()).status == 200
-        assert len(gateway.state.connections) == 1
+        assert len(gateway.edge.connections) == 1
         assert machine.connections == 1
 
 

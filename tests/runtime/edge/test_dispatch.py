@@ -6,10 +6,8 @@ from urllib.parse import quote
 
 import pytest
 
-from fleet_runtime.edge.app import Scope
+from fleet_runtime.edge.asgi import Receive, Scope, Send
 from fleet_runtime.proxy.endpoints import ENDPOINTS
-from fleet_runtime.proxy.exchange import Send
-from fleet_runtime.proxy.json_body import Receive
 from tests.support.artifacts import connection
 from tests.support.gateway import models, running_gateway
 from tests.support.raw_client import ask, client, request

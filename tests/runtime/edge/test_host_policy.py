@@ -6,10 +6,10 @@ import pytest
 
 from fleet_runtime.edge.host_policy import HostPolicy
 from fleet_runtime.errors import RequestError
-from fleet_runtime.proxy.headers import RequestHead
 from tests.support import artifacts
 from tests.support.artifacts import connection
 from tests.support.gateway import running_gateway
+from tests.support.heads import read_head
 from tests.support.raw_client import ask
 from tests.support.raw_server import raw_server, responding
 
@@ -25,11 +25,11 @@ def code(host: str, origin: str | None = None, *, listen: str = "127.0.0.1:8400"
         hosts=("box", "fd00::5", "bücher.example"),
         origins=("https://chat.example",),
     )
-    headers = [(b"host", host.encode("latin-1"))]
+    head = b"GET / HTTP/1.1\r\nhost: " + host.encode("latin-1")
     if origin is not None:
-        headers.append((b"origin", origin.encode()))
+        head += b"\r\norigin: " + origin.encode()
     try:
-        HostPolicy(gateway).check(RequestHead(headers))
+        HostPolicy(gateway).check(read_head(head))
     except RequestError as refusal:
         return refusal.answer.code
     return None

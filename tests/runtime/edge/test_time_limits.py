@@ -8,8 +8,7 @@ from contextlib import suppress
 
 import pytest
 
-from fleet_runtime.edge import protocol
-from fleet_runtime.edge.protocol import EdgeProtocol
+from fleet_runtime.edge.edge import TimeLimits
 from tests.support.artifacts import connection
 from tests.support.gateway import gateway_before, running_gateway
 from tests.support.raw_client import ask, client, request
@@ -21,20 +20,12 @@ pytestmark = pytest.mark.anyio
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 
-def hasty(edge: type[EdgeProtocol]) -> type[EdgeProtocol]:
-    """The same protocol with short limits."""
-
-    class Hasty(edge):  # type: ignore[misc, valid-type]
-        head_seconds = 0.3
-        body_seconds = 0.3
-        drain_seconds = 0.3
-
-    return Hasty
+HASTY = TimeLimits(head=0.3, body=0.3, drain=0.3)
 
 
 def test_fault_21_the_limits_in_force() -> None:
-    assert protocol.HEAD_SECONDS <= 10
-    assert protocol.BODY_SECONDS <= 30
+    assert TimeLimits().head <= 10
+    assert TimeLimits().body <= 30
 
 
 async def trickle(port: int, data: bytes) -> float:
@@ -54,17 +45,17 @@ async def trickle(port: int, data: bytes) -> float:
 
 
 async def test_fault_21_a_head_that_comes_byte_by_byte_is_cut_off() -> None:
-    async with running_gateway(connection("a"), protocol=hasty) as gateway:
+    async with running_gateway(connection("a"), times=HASTY) as gateway:
         assert await trickle(gateway.port, b"GET /v1/models HTTP/1.1\r\nX-A: " + b"a" * 500) < 3
 
 
 async def test_fault_21_a_connection_that_sends_nothing_is_closed() -> None:
-    async with running_gateway(connection("a"), protocol=hasty) as gateway:
+    async with running_gateway(connection("a"), times=HASTY) as gateway:
         assert await trickle(gateway.port, b"") < 3
 
 
 async def test_fault_21_blank_lines_do_not_keep_a_connection() -> None:
-    async with running_gateway(connection("a"), protocol=hasty) as gateway, client(gateway.port) as slow:
+    async with running_gateway(connection("a"), times=HASTY) as gateway, client(gateway.port) as slow:
         await slow.send(request("/v1/models"))
         await slow.answer()
         await slow.send(b"\r\n")
@@ -74,7 +65,7 @@ async def test_fault_21_blank_lines_do_not_keep_a_connection() -> None:
 
 async def test_fault_21_a_body_that_stops_is_cut_off_and_nothing_is_sent_on() -> None:
     async with raw_server(responding(OK)) as machine:
-        async with running_gateway(connection("a", machine.url), protocol=hasty) as gateway:
+        async with running_gateway(connection("a", machine.url), times=HASTY) as gateway:
             async with asyncio.timeout(5), client(gateway.port) as slow:
                 await slow.send(request("/v1/embeddings", {"model": "a/m"})[:-1])
                 assert await slow.rest() == b""
@@ -83,7 +74,7 @@ async def test_fault_21_a_body_that_stops_is_cut_off_and_nothing_is_sent_on() ->
 
 
 async def test_fault_21_a_body_that_keeps_coming_slowly_is_taken() -> None:
-    async with gateway_before(responding(OK), protocol=hasty) as (_, gateway), client(gateway.port) as slow:
+    async with gateway_before(responding(OK), times=HASTY) as (_, gateway), client(gateway.port) as slow:
         whole = request("/v1/embeddings", {"model": "a/m", "input": "a" * 20})
         await slow.send(whole[:-30])
         waiting = asyncio.ensure_future(slow.answer())
@@ -99,7 +90,7 @@ async def test_fault_21_a_long_answer_is_not_cut_off_by_the_limits_for_requests(
         await pace(0.8)
         await peer.send(OK)
 
-    async with gateway_before(script, protocol=hasty) as (_, gateway):
+    async with gateway_before(script, times=HASTY) as (_, gateway):
         assert (await ask(gateway.port, "/v1/embeddings", {"model": "a/m"})).status == 200
 
 

@@ -82,6 +82,10 @@ def read(raw: bytes) -> JsonBody | None:
     return None
 
 
+def joined(parts: bytes | tuple[bytes | memoryview, ...]) -> bytes:
+    return parts if isinstance(parts, bytes) else b"".join(parts)
+
+
 def read_as_pairs(body: bytes) -> list[tuple[str, object]]:
     pairs: list[tuple[str, object]] = json.loads(body, object_pairs_hook=lambda found: found)
     return pairs
@@ -93,7 +97,7 @@ def test_fault_25_every_reader_reads_the_model_that_was_put_in(raw: bytes, model
     body = read(raw)
     if body is None:
         return
-    onward = body.naming(model)
+    onward = joined(body.naming(model))
     assert json.loads(onward)["model"] == model
     candidates = [key for key, _ in read_as_pairs(onward) if key.lower() == "model"]
     assert candidates == ["model"]

@@ -174,7 +174,7 @@ async def test_a_new_connection_that_dies_is_not_retried(client: Client) -> None
         await peer.request()
 
     async with raw_server(script) as server:
-        with pytest.raises(UpstreamCutError, match="before its answer") as cut:
+        with pytest.raises(UpstreamCutError, match="before its response") as cut:
             await post(client(server.url))
         assert cut.value.silent
         assert not cut.value.head_received

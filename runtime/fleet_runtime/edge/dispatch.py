@@ -1,0 +1,125 @@
+"""Who answers a request: access control, then the route of its path."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol
+from urllib.parse import unquote_to_bytes
+
+from fleet_runtime.artifacts.contract import RoutingTable
+from fleet_runtime.catalog.etag import TaggedBody
+from fleet_runtime.edge.api_keys import ApiKeys, KeyScope
+from fleet_runtime.edge.asgi import ApiRequest, ASGIApp
+from fleet_runtime.edge.edge import RequestHandler
+from fleet_runtime.edge.host_policy import HostPolicy, preflight
+from fleet_runtime.edge.model_request import ModelRequest, send_tagged
+from fleet_runtime.errors import ErrorResponse, RequestError, request_error
+from fleet_runtime.proxy.endpoints import Routes
+from fleet_runtime.proxy.exchange import Exchange
+from fleet_runtime.proxy.memory_budget import MemoryBudget
+from fleet_runtime.proxy.plan import Plans
+from fleet_runtime.proxy.request_context import ModelResolver, RecordSink, RequestContext, ResponseSink
+from fleet_runtime.proxy.request_head import RequestHead, header_block
+from fleet_runtime.proxy.request_record import RequestRecord
+from fleet_runtime.proxy.response_head import Field
+from fleet_runtime.upstream.receiver import Header
+
+_FAILED: Final = ErrorResponse("internal_error", "the gateway failed; its log says why")
+
+log = logging.getLogger(__name__)
+
+
+class RequestBackend(ModelResolver, Protocol):
+    """One snapshot at work: read once per request, swapped whole on a reload."""
+
+    @property
+    def tables(self) -> Mapping[str, RoutingTable]: ...
+
+    @property
+    def keys(self) -> ApiKeys: ...
+
+    @property
+    def routes(self) -> Routes: ...
+
+    @property
+    def access(self) -> HostPolicy: ...
+
+    @property
+    def plans(self) -> Plans: ...
+
+    def models(self, base: str, pinned: str | None) -> TaggedBody: ...
+
+    def model(self, base: str, pinned: str | None, id: str) -> bytes | None: ...
+
+
+class Dispatcher:
+    """`current` gives the snapshot that serves now; `api` gets every path that is not for inference;
+    `finished` gets the record of each request when it is over. `memory`: the bytes of bodies held now."""
+
+    def __init__(
+        self,
+        current: Callable[[], RequestBackend],
+        finished: RecordSink,
+        api: ASGIApp | None = None,
+    ) -> None:
+        self._current = current
+        self._finished = finished
+        self._api = api
+        self.memory = MemoryBudget()
+        self._known_headers: dict[Header, Field] = {}
+
+    def begin(self, head: RequestHead, sink: ResponseSink) -> RequestHandler | None:
+        """Return the handler of a request, or respond at once and return None."""
+        fleet = self._current()
+        path = head.path
+        route = fleet.routes.proxied(path)
+        if route is None:
+            endpoint, surface = path.decode("latin-1"), None
+        else:
+            endpoint, surface = route.endpoint.path, route.base.table.surface
+        record = RequestRecord(head.request_id.decode(), surface, endpoint, inference=route is not None)
+        context = RequestContext(fleet, head, route, b"", record, sink, self._finished, self.memory)
+        try:
+            return self._admit(fleet, context)
+        except RequestError as error:
+            context.reject(error.answer)
+        except Exception:
+            log.exception("request %s failed", record.request_id)
+            context.reject(_FAILED)
+        return None
+
+    def _admit(self, fleet: RequestBackend, context: RequestContext) -> RequestHandler | None:
+        head, route, path = context.head, context.route, context.head.path
+        if (cors := fleet.access.check(head)) or head.method == "OPTIONS":
+            context.cors = header_block(cors)
+            if head.method == "OPTIONS" and (allowed := preflight(head.headers(), cors)) is not None:
+                context.record.status = 204
+                context.sink.respond(204, header_block(allowed), b"")
+                context.finish()
+                return None
+        key: KeyScope | None = None
+        if fleet.keys:
+            key = fleet.keys.check(head.key, head.method, path.decode("latin-1"))
+        if route is not None:
+            _require_method(head, ("POST",))
+            return Exchange(context, fleet.plans, self._known_headers)
+        if (base := fleet.routes.lists.get(path)) is not None:
+            _require_method(head, ("GET", "HEAD"))
+            send_tagged(context, fleet.models(base.table.base, base.pinned))
+            return None
+        if (named := fleet.routes.model(path)) is not None:
+            _require_method(head, ("GET", "HEAD"))
+            base, quoted = named
+            id = unquote_to_bytes(quoted).decode("utf-8", "replace")
+            return ModelRequest(context, base, id, lambda: fleet.model(base.table.base, base.pinned, id))
+        if self._api is not None:
+            return ApiRequest(context, self._api, key)
+        raise request_error("not_found", f"there is nothing at '{path.decode('latin-1')}'")
+
+
+def _require_method(head: RequestHead, allowed: tuple[str, ...]) -> None:
+    if head.method not in allowed:
+        headers = [(b"allow", ", ".join(allowed).encode())]
+        message = f"{head.method} is not for '{head.path.decode('latin-1')}': use {allowed[0]}"
+        raise request_error("method_not_allowed", message, headers=headers)

@@ -1,0 +1,78 @@
+"""What the connections of one server share, and what they ask of whoever answers a request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from fleet_runtime.edge.response_writer import ResponseWriter
+from fleet_runtime.errors import ErrorResponse
+from fleet_runtime.header_lines import HeaderLines
+from fleet_runtime.proxy.request_head import Field, RequestHead, interpret_field, request_ids
+
+
+class RequestHandler(Protocol):
+    """Whoever answers one request."""
+
+    def on_body(self, piece: bytes) -> None: ...
+
+    def on_body_end(self) -> None: ...
+
+    def on_invalid(self, error: ErrorResponse) -> None:
+        """The rest of the request cannot be read: respond with `error` if no response has begun."""
+
+    def on_gone(self) -> None:
+        """The client is gone."""
+
+    def on_slow(self) -> None:
+        """The client does not read what was sent."""
+
+    def on_ready(self) -> None:
+        """The client reads on."""
+
+    def stop(self) -> None:
+        """End the request now, if need be without a complete response."""
+
+
+class OpenConnection(Protocol):
+    """A client's connection, as the server sees it."""
+
+    @property
+    def is_answering(self) -> bool:
+        """Whether a request waits for its response."""
+
+    def stop_accepting(self) -> None:
+        """Close as soon as no request runs here."""
+
+    def stop(self) -> None:
+        """End the request that runs."""
+
+    def abort(self) -> None: ...
+
+
+@dataclass(slots=True)
+class TimeLimits:
+    """Seconds. `head`: from its first byte (or the connection's opening) to its end. `body`: between two
+    pieces. `drain`: for the rest of a body that nobody needs. `linger`: for a rejected client to read why.
+    `idle`: between two requests."""
+
+    head: float = 10.0
+    body: float = 30.0
+    drain: float = 10.0
+    linger: float = 2.0
+    idle: float = 75.0
+
+
+@dataclass(slots=True)
+class Edge:
+    """`begin` finds a handler for a request, or responds at once and returns None; it never raises.
+    `head_limit` and `stall_seconds` are asked whenever they are needed, because a reload may change them."""
+
+    begin: Callable[[RequestHead, ResponseWriter], RequestHandler | None]
+    head_limit: Callable[[], int]
+    stall_seconds: Callable[[], float]
+    limits: TimeLimits = field(default_factory=TimeLimits)
+    connections: set[OpenConnection] = field(default_factory=set)
+    lines: HeaderLines[Field] = field(default_factory=lambda: HeaderLines(interpret_field))
+    new_ids: Iterator[bytes] = field(default_factory=request_ids)

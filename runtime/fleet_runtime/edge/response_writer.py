@@ -1,0 +1,114 @@
+"""How responses leave: one at a time on a client's connection, framed for the request they answer."""
+
+from __future__ import annotations
+
+import asyncio
+import http
+from collections.abc import Callable
+from typing import Final
+
+from fleet_runtime.proxy.request_head import RequestHead
+
+COPIED: Final = 16 * 1024
+"""Bytes up to which a chunk is copied to be written in one piece."""
+
+_STATUS_LINES: Final = {
+    status.value: b"HTTP/1.1 %d %b\r\n" % (status, status.phrase.encode()) for status in http.HTTPStatus
+}
+_BODILESS: Final = (204, 304)
+
+
+class ResponseWriter:
+    """Writes to `transport`; `done` is called when a response is complete. `started`: a response has begun
+    and is not complete. `keep_alive`: another may follow. Blocks are header lines, each with its line break.
+    """
+
+    __slots__ = ("_chunked", "_done", "_head_only", "_http11", "_transport", "keep_alive", "started")
+
+    def __init__(self, transport: asyncio.Transport, done: Callable[[], None]) -> None:
+        self._transport = transport
+        self._done = done
+        self._http11 = True
+        self._head_only = False
+        self._chunked = False
+        self.keep_alive = True
+        self.started = False
+
+    def expect(self, head: RequestHead | None) -> None:
+        """The next response answers this request; None: a request that could not be read, which is the last
+        one."""
+        self._chunked = False
+        self.started = False
+        self._http11 = head is None or head.http11
+        self._head_only = head is not None and head.method == "HEAD"
+        self.keep_alive = head is not None and head.keep_alive
+
+    def respond(self, status: int, block: bytes, body: bytes) -> None:
+        """Send a complete response of the gateway's own; the `content-length` is added."""
+        if status not in _BODILESS:
+            block += b"content-length: %d\r\n" % len(body)
+        self.start(status, block, len(body), body, True)
+
+    def start(
+        self, status: int, block: bytes, length: int | None, data: bytes, ended: bool, *, closes: bool = False
+    ) -> None:
+        """Send a head with the first bytes of its body, all of it if `ended`. `length` is that of the body if
+        the block declares it; `closes`: the end of the connection is to be the end of the body."""
+        bodiless = self._head_only or status in _BODILESS
+        unframed = length is None and not bodiless
+        if closes or (unframed and not self._http11):
+            self.keep_alive = False
+        chunked = self._chunked = unframed and self._http11 and not closes
+        head = b"%b%b%b%b\r\n" % (
+            _STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status,
+            block,
+            b"" if self.keep_alive else b"connection: close\r\n",
+            b"transfer-encoding: chunked\r\n" if chunked else b"",
+        )
+        self.started = True
+        if bodiless:
+            data = b""
+        if chunked and (data or ended):
+            self._write_chunk(head, data, ended)
+            return
+        if len(data) <= COPIED:
+            self._transport.write(head + data)
+        else:
+            self._transport.writelines((head, data))
+        if ended:
+            self._end()
+
+    def write(self, data: bytes, ended: bool) -> None:
+        """Send the next bytes of the body."""
+        if self._chunked:
+            self._write_chunk(b"", data, ended)
+            return
+        if data and not self._head_only:
+            self._transport.write(data)
+        if ended:
+            self._end()
+
+    def cut(self) -> None:
+        """End a response that has begun in the middle: the connection closes without the response's end."""
+        self.started = False
+        self.keep_alive = False
+        self._done()
+
+    def close_after(self) -> None:
+        """Close the connection once the response, which has not begun, is out."""
+        self.keep_alive = False
+
+    def _write_chunk(self, head: bytes, data: bytes, ended: bool) -> None:
+        last = b"0\r\n\r\n" if ended else b""
+        if not data:
+            self._transport.write(head + last)
+        elif len(data) <= COPIED:
+            self._transport.write(b"%b%x\r\n%b\r\n%b" % (head, len(data), data, last))
+        else:
+            self._transport.writelines((b"%b%x\r\n" % (head, len(data)), data, b"\r\n" + last))
+        if ended:
+            self._end()
+
+    def _end(self) -> None:
+        self.started = False
+        self._done()

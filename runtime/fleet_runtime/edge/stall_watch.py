@@ -1,0 +1,68 @@
+"""Clients that do not read what was sent to them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import Callable
+from typing import Final
+
+LOOKS: Final = 4
+"""Looks at a stalled connection within its limit."""
+
+
+class StallWatch:
+    """Calls `stalled` once a client has taken nothing for `seconds`; begins with `start`.
+
+    What is measured is how much the client has yet to take: that in our buffer, and, on Linux, that in the
+    kernel's. It only shrinks while nothing is added.
+    """
+
+    __slots__ = ("_left", "_since", "_stalled", "_timer", "_transport")
+
+    def __init__(self, transport: asyncio.Transport, stalled: Callable[[], object]) -> None:
+        self._transport = transport
+        self._stalled = stalled
+        self._left = 0
+        self._since = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self, seconds: float) -> None:
+        """Watch from now on; a watch that runs goes on."""
+        if self._timer is None:
+            self._left = unsent(self._transport)
+            self._since = asyncio.get_running_loop().time()
+            self._schedule(seconds)
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _schedule(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(seconds / LOOKS, self._look, seconds)
+
+    def _look(self, seconds: float) -> None:
+        now, left = asyncio.get_running_loop().time(), unsent(self._transport)
+        if left != self._left:
+            self._left, self._since = left, now
+        if now - self._since >= seconds:
+            self._timer = None
+            self._stalled()
+        else:
+            self._schedule(seconds)
+
+
+def unsent(transport: asyncio.Transport) -> int:
+    """Return how many bytes the client has not acknowledged, as far as the system tells."""
+    size = transport.get_write_buffer_size()
+    if sys.platform == "linux":
+        import fcntl
+        import termios
+
+        sock = transport.get_extra_info("socket")
+        with contextlib.suppress(OSError, ValueError):
+            size += int.from_bytes(fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, b"\0\0\0\0"), sys.byteorder)
+    return size

@@ -1,0 +1,64 @@
+"""Header lines of HTTP/1.1 by one strict grammar (RFC 9110, 5.6.2; RFC 9112, 5), each line worked out once.
+
+Clients and providers repeat their headers byte for byte. What a line means depends on nothing but its bytes,
+so the meaning of a line that was seen before is looked up instead of read again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final, Generic, TypeVar
+
+MAX_REMEMBERED: Final = 2048
+MAX_LINE: Final = 512
+"""Longer lines are read every time."""
+
+_TOKEN: Final = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_TEXT: Final = bytes((0x09, *range(0x20, 0x7F), *range(0x80, 0x100)))
+_SECRET: Final = re.compile(rb"auth|key|token|secret|cookie|session|password")
+"""Names whose values are likely to be secrets; those lines are never kept."""
+
+Meaning = TypeVar("Meaning")
+
+
+class InvalidLineError(ValueError):
+    """The line is not a header line."""
+
+
+def split_line(line: bytes) -> tuple[bytes, bytes]:
+    """Return the name as it is spelled and the value without the white space around it.
+
+    Raises `InvalidLineError` for anything outside the grammar: folded lines, white space before the colon,
+    control characters.
+    """
+    name, colon, value = line.partition(b":")
+    if not colon or not name or name.translate(None, _TOKEN):
+        raise InvalidLineError("a header has no valid name")
+    value = value.strip(b" \t")
+    if value.translate(None, _TEXT):
+        raise InvalidLineError("a header holds a control character")
+    return name, value
+
+
+class HeaderLines(Generic[Meaning]):
+    """What header lines mean, by `interpret(name, value)`.
+
+    `known` is for callers in a hurry: ``lines.known.get(line) or lines.read(line)``.
+    """
+
+    __slots__ = ("_interpret", "known")
+
+    def __init__(self, interpret: Callable[[bytes, bytes], Meaning]) -> None:
+        self.known: dict[bytes, Meaning] = {}
+        self._interpret = interpret
+
+    def read(self, line: bytes) -> Meaning:
+        """Return what a line means; raises `InvalidLineError`."""
+        name, value = split_line(line)
+        meaning = self._interpret(name, value)
+        if len(line) <= MAX_LINE and not _SECRET.search(name.lower()):
+            if len(self.known) >= MAX_REMEMBERED:
+                self.known.clear()
+            self.known[line] = meaning
+        return meaning

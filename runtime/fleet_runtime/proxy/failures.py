@@ -1,0 +1,34 @@
+"""How a provider failed, as the client is told."""
+
+from __future__ import annotations
+
+from fleet_runtime.errors import ErrorResponse, request_error
+from fleet_runtime.proxy.request_record import RequestRecord
+from fleet_runtime.upstream import ConnectError, FirstByteTimeoutError, IdleTimeoutError, UpstreamError
+
+
+def upstream_failure(record: RequestRecord, error: UpstreamError) -> ErrorResponse:
+    """Return the error for a response that did not come, or not to its end."""
+    whom = _provider(record)
+    if isinstance(error, ConnectError):
+        return request_error("provider_unreachable", f"{whom} cannot be reached: {error}").answer
+    if isinstance(error, FirstByteTimeoutError | IdleTimeoutError):
+        return request_error("upstream_timeout", f"{whom} did not respond in time: {error}").answer
+    return request_error("upstream_error", f"{whom} failed: {error}").answer
+
+
+def redirection(record: RequestRecord, status: int, location: bytes | None) -> ErrorResponse:
+    where = f" to '{location.decode('latin-1')}'" if location else ""
+    message = f"{_provider(record)} redirects ({status}){where}, which is not followed"
+    return request_error("upstream_redirect", message).answer
+
+
+def silent_error(record: RequestRecord, status: int) -> ErrorResponse:
+    """Return the error for a status that says of itself nothing."""
+    return ErrorResponse("upstream_error", f"{_provider(record)} answered {status} with an empty body")
+
+
+def _provider(record: RequestRecord) -> str:
+    server = "the sidecar of " if record.via == "sidecar" else ""
+    model = f" (model '{record.model}')" if record.model else ""
+    return f"{server}provider '{record.provider}'{model}"

@@ -1,0 +1,77 @@
+"""The body of an inference request as it comes: its limits, and what it is when it is complete."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fleet_runtime.errors import request_error
+from fleet_runtime.proxy.json_body import JsonBody
+from fleet_runtime.proxy.memory_budget import body_too_large, gateway_busy
+from fleet_runtime.proxy.multipart_body import MultipartBody, multipart_boundary
+from fleet_runtime.proxy.request_context import RequestContext
+
+PARSED_AT_ONCE: Final = 1_000_000
+"""Bytes of a body that are parsed within the turn of the loop; longer ones in a thread."""
+
+RequestBody = JsonBody | MultipartBody
+
+
+class IncomingBody:
+    """A JSON body is held, a form goes to a temporary file.
+
+    The constructor looks at the head alone. Everything here raises `RequestError` for what is rejected.
+    `give_back` must be called when the bytes are no longer needed, and may be called more than once.
+    """
+
+    __slots__ = ("_context", "_form", "_held", "_pieces", "_size")
+
+    def __init__(self, context: RequestContext) -> None:
+        head = context.head
+        limit = context.fleet.gateway.limits.body
+        if head.content_length > limit:
+            raise body_too_large(limit)
+        if head.content_encoding and head.content_encoding.lower() != b"identity":
+            encoding = head.content_encoding.decode("latin-1")
+            raise request_error(
+                "invalid_json", f"a body compressed with '{encoding}' cannot be routed: send it plain"
+            )
+        self._context = context
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._held = 0
+        self._form: MultipartBody | None = None
+        if head.content_type[:19].lower() == b"multipart/form-data":
+            self._form = MultipartBody(multipart_boundary(head.content_type))
+
+    def feed(self, piece: bytes) -> None:
+        limits = self._context.fleet.gateway.limits
+        self._size += len(piece)
+        if self._size > limits.body:
+            raise body_too_large(limits.body)
+        if self._form is not None:
+            self._form.feed(piece)
+            return
+        if not self._context.memory.take(len(piece), limits.memory):
+            raise gateway_busy()
+        self._held += len(piece)
+        self._pieces.append(piece)
+
+    @property
+    def is_long(self) -> bool:
+        """Whether `parse` would hold the loop up."""
+        return self._form is None and self._size > PARSED_AT_ONCE
+
+    def parse(self) -> RequestBody:
+        """Return what the body is, now that all of it is here. Thread-safe."""
+        if self._form is not None:
+            self._form.finish(self._size)
+            return self._form
+        pieces, self._pieces = self._pieces, []
+        return JsonBody(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+
+    def give_back(self) -> None:
+        self._context.memory.give_back(self._held)
+        self._held = 0
+        self._pieces = []
+        if self._form is not None:
+            self._form.close()

@@ -1,0 +1,38 @@
+"""A bound on the bytes of request bodies that are held at one time, over all clients."""
+
+from __future__ import annotations
+
+from fleet_runtime.errors import RequestError, request_error
+
+RETRY_SECONDS = b"1"
+
+
+class MemoryBudget:
+    """`held`: bytes that are held now. Who takes bytes gives them back."""
+
+    __slots__ = ("held",)
+
+    def __init__(self) -> None:
+        self.held = 0
+
+    def take(self, size: int, limit: int) -> bool:
+        """Whether `size` more bytes may be held under `limit`; they are counted then."""
+        if self.held + size > limit:
+            return False
+        self.held += size
+        return True
+
+    def give_back(self, size: int) -> None:
+        self.held -= size
+
+
+def gateway_busy() -> RequestError:
+    return request_error(
+        "gateway_busy",
+        "the gateway holds as many bytes of request bodies as 'gateway.limits.memory' allows",
+        headers=[(b"retry-after", RETRY_SECONDS)],
+    )
+
+
+def body_too_large(limit: int) -> RequestError:
+    return request_error("body_too_large", f"the body is larger than the limit of {limit} bytes")

@@ -1,0 +1,94 @@
+"""The way of a provider's response to the client, from its head on."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+from fleet_runtime.errors import ErrorResponse
+from fleet_runtime.proxy.failures import redirection, silent_error, upstream_failure
+from fleet_runtime.proxy.request_context import RequestContext
+from fleet_runtime.proxy.response_head import Field, ForwardedHead
+from fleet_runtime.upstream import ResponseHead, UpstreamError
+from fleet_runtime.upstream.receiver import Header
+
+_REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
+_LOADING_RETRY: Final = b"retry-after: 5\r\n"
+
+
+class Relay:
+    """One response: `refusal` and `is_stream` are known from its head."""
+
+    __slots__ = ("_context", "_forwarded", "_head")
+
+    def __init__(self, context: RequestContext, head: ResponseHead, known: dict[Header, Field]) -> None:
+        self._context = context
+        self._head = head
+        self._forwarded = ForwardedHead(head.headers, known, own_cors=bool(context.cors))
+
+    @property
+    def status(self) -> int:
+        return self._head.status
+
+    @property
+    def is_stream(self) -> bool:
+        return self._forwarded.is_stream
+
+    @property
+    def refusal(self) -> ErrorResponse | None:
+        """Why the response is not forwarded."""
+        if self._head.status not in _REDIRECTS:
+            return None
+        self._context.record.end_reason = "upstream_error"
+        return redirection(self._context.record, self._head.status, self._forwarded.location)
+
+    def empty_error(self, data: bytes, ended: bool) -> ErrorResponse | None:
+        """What the client is told of a failure that the provider says nothing of."""
+        if self._head.status < 500 or data or not ended:
+            return None
+        self._context.record.end_reason = "upstream_error"
+        return silent_error(self._context.record, self._head.status)
+
+    def start(self, named: bytes, data: bytes, ended: bool) -> None:
+        """Forward the head, with the headers `named` (of the plan), and the first bytes of the body."""
+        context, head, forwarded = self._context, self._head, self._forwarded
+        record = context.record
+        extra = b""
+        if head.status == 503 and b"Loading model" in data and forwarded.retry_after is None:
+            extra = _LOADING_RETRY
+        record.status = head.status
+        record.start_response()
+        if data:
+            record.first_byte_at = record.response_started_at
+            record.bytes_out = len(data)
+        block = b"%b%b%bx-request-id: %b\r\n%bserver-timing: %b\r\n" % (
+            forwarded.block,
+            extra,
+            context.cors,
+            context.head.request_id,
+            named,
+            record.server_timing(),
+        )
+        context.sink.start(head.status, block, head.content_length, data, ended, closes=head.until_close)
+
+    def write(self, data: bytes, ended: bool) -> None:
+        """Forward the next bytes of the body."""
+        record = self._context.record
+        if data:
+            record.bytes_out += len(data)
+            if record.first_byte_at is None:
+                record.first_byte_at = time.perf_counter()
+        self._context.sink.write(data, ended)
+
+    def cut(self, error: UpstreamError) -> None:
+        """End a response that the provider did not: on a plain event stream with an event that says so."""
+        context = self._context
+        context.record.end_reason = error.reason
+        answer = upstream_failure(context.record, error)
+        context.record.code = answer.code
+        if self.is_stream and not self._forwarded.is_encoded and self._head.content_length is None:
+            assert context.route is not None
+            event = answer.event(context.route.endpoint.anthropic)
+            context.record.bytes_out += len(event)
+            context.sink.write(event, False)
+        context.sink.cut()

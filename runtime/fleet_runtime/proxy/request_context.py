@@ -1,0 +1,126 @@
+"""What every part of the answering of one request has at hand, and the one way out for its response."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from fleet_runtime.artifacts.contract import GatewayConfig, ModelState, RoutingTable
+from fleet_runtime.dialects.status_reason import StatusReason
+from fleet_runtime.errors import ErrorResponse
+from fleet_runtime.providers.provider import Provider
+from fleet_runtime.proxy.endpoints import Route
+from fleet_runtime.proxy.memory_budget import MemoryBudget
+from fleet_runtime.proxy.request_head import RequestHead, header_block
+from fleet_runtime.proxy.request_record import RequestRecord
+from fleet_runtime.routing.resolver import Resolution
+
+
+class ModelResolver(Protocol):
+    """What the proxy needs of the fleet that runs. `version` is another number whenever a resolution or a
+    model's state may be another."""
+
+    @property
+    def gateway(self) -> GatewayConfig: ...
+
+    @property
+    def providers(self) -> Mapping[str, Provider]: ...
+
+    @property
+    def version(self) -> int: ...
+
+    def resolve_now(
+        self,
+        table: RoutingTable,
+        text: str,
+        *,
+        pinned: str | None = None,
+        falls_back: bool = False,
+        unreachable: frozenset[str] = frozenset(),
+    ) -> Resolution:
+        """Return what a name means by what is known; `may_be_stale` says that a probe could change it."""
+
+    async def refresh(self, provider: str) -> None:
+        """Wait for a fresh probe of a provider, for as long as a request may."""
+
+    def mark_suspect(self, provider: str, reason: StatusReason) -> None: ...
+
+    def state(self, provider: str, model: str) -> ModelState: ...
+
+
+class ResponseSink(Protocol):
+    """The client's side of one response. Blocks are header lines, each with its line break."""
+
+    def respond(self, status: int, block: bytes, body: bytes) -> None:
+        """Send a complete response of the gateway's own; the `content-length` is added."""
+
+    def start(
+        self, status: int, block: bytes, length: int | None, data: bytes, ended: bool, *, closes: bool = False
+    ) -> None:
+        """Send a head with the first bytes of its body, all of it if `ended`. `length` is that of the body if
+        the block declares it; `closes`: the end of the connection is to be the end of the body."""
+
+    def write(self, data: bytes, ended: bool) -> None:
+        """Send the next bytes of the body."""
+
+    def cut(self) -> None:
+        """End a response that has begun in the middle: the connection closes without the response's end."""
+
+    def close_after(self) -> None:
+        """Close the connection once the response, which has not begun, is out."""
+
+
+class RecordSink(Protocol):
+    """Gets the record of each request, once, when the request is over."""
+
+    def __call__(self, record: RequestRecord) -> object: ...
+
+
+@dataclass(slots=True)
+class RequestContext:
+    """`cors` is the block of CORS headers that every response to this request gets; `route` is None for
+    everything that is not inference."""
+
+    fleet: ModelResolver
+    head: RequestHead
+    route: Route | None
+    cors: bytes
+    record: RequestRecord
+    sink: ResponseSink
+    finished: RecordSink
+    memory: MemoryBudget
+
+    @property
+    def common_block(self) -> bytes:
+        """The headers of every response of the gateway's own."""
+        return self.cors + b"x-request-id: %b\r\n" % self.head.request_id
+
+    def reject(self, error: ErrorResponse, status: int | None = None, named: bytes = b"") -> None:
+        """Send an error of the gateway's own, with the headers `named` too, and finish."""
+        status = status or error.status
+        self.record.reject(status, error.code)
+        anthropic = self.route is not None and self.route.endpoint.anthropic
+        block = (
+            b"content-type: application/json\r\n" + header_block(error.headers) + self.common_block + named
+        )
+        if self.route is not None:
+            self.record.start_response()
+            block += b"server-timing: %b\r\n" % self.record.server_timing()
+        body = error.body(anthropic)
+        self.record.bytes_out += len(body)
+        self.sink.respond(status, block, body)
+        self.finish()
+
+    def respond(self, status: int, block: bytes, body: bytes) -> None:
+        """Send a response of the gateway's own, and finish."""
+        self.record.status = status
+        self.record.bytes_out += len(body)
+        self.sink.respond(status, block + self.common_block, body)
+        self.finish()
+
+    def finish(self) -> None:
+        """The request is over: report it."""
+        self.record.finished_at = time.perf_counter()
+        self.finished(self.record)

@@ -1,0 +1,67 @@
+"""The head of a provider's response: what the gateway reads of it, and the lines that the client gets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from fleet_runtime.proxy.request_head import HARMLESS_CONNECTION, HOP_BY_HOP, Header, tokens
+
+_READ: Final = frozenset(
+    (b"content-type", b"content-encoding", b"retry-after", b"location", b"connection", b"content-length")
+)
+_CORS: Final = b"access-control-"
+_MAX_REMEMBERED: Final = 2048
+_MAX_VALUE: Final = 256
+_EVENT_STREAM: Final = b"text/event-stream"
+
+Field = tuple[bytes | None, bytes, bytes]
+"""The name of a header that the gateway reads (else None), its value, and the client's line (empty: none)."""
+
+
+class ForwardedHead:
+    """The headers of a response that are meant for the client: order, duplicates and spelling of values kept.
+
+    Left out are hop-by-hop headers, those that `Connection` names, cookies, and those that the gateway sends
+    itself. `is_stream`: the response is an event stream; `is_encoded`: its body is compressed.
+    """
+
+    __slots__ = ("block", "is_encoded", "is_stream", "location", "retry_after")
+
+    def __init__(self, headers: Iterable[Header], known: dict[Header, Field], *, own_cors: bool) -> None:
+        """`known` remembers what headers mean; `own_cors`: the gateway sends CORS headers of its own."""
+        lines: list[bytes] = []
+        read: dict[bytes, bytes] = {}
+        for header in headers:
+            name, value, line = known.get(header) or _interpret(header, known)
+            if name == b"connection" and name in read:
+                read[name] += b", " + value
+            elif name is not None and name not in read:
+                read[name] = value
+            if line:
+                lines.append(line)
+        connection = read.get(b"connection")
+        if connection is not None and connection not in HARMLESS_CONNECTION:
+            named = tokens(connection) - {b"content-length"}
+            lines = [line for line in lines if line.partition(b":")[0] not in named]
+        if own_cors:
+            lines = [line for line in lines if not line.startswith(_CORS)]
+        self.block = b"".join(lines)
+        self.is_stream = read.get(b"content-type", b"")[:17].lower() == _EVENT_STREAM
+        self.is_encoded = b"content-encoding" in read
+        self.location = read.get(b"location")
+        self.retry_after = read.get(b"retry-after")
+
+
+def _interpret(header: Header, known: dict[Header, Field]) -> Field:
+    name, value = header
+    name = name.lower()
+    kept = name not in HOP_BY_HOP and name not in (b"x-request-id", b"set-cookie")
+    kept = kept and not name.startswith(b"x-fleet-")
+    line = b"%b: %b\r\n" % (name, value) if kept else b""
+    field = (name if name in _READ else None, value, line)
+    if len(value) <= _MAX_VALUE and name != b"x-request-id" and name != b"set-cookie":
+        if len(known) >= _MAX_REMEMBERED:
+            known.clear()
+        known[header] = field
+    return field

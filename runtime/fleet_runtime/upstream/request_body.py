@@ -1,0 +1,54 @@
+"""The body of a request to a provider: bytes, pieces that need not be joined, or a source that is read."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Final, Protocol
+
+PIECE: Final = 128 * 1024
+"""A body up to this size goes out in one write, a longer one in pieces as they drain."""
+
+
+class BodySource(Protocol):
+    """A body that is not in memory: `length` bytes, read again from the start by every iteration."""
+
+    @property
+    def length(self) -> int: ...
+
+    def __aiter__(self) -> AsyncGenerator[bytes, None]: ...
+
+
+Body = bytes | tuple[bytes | memoryview, ...] | BodySource
+
+
+def body_size(body: Body) -> int:
+    if isinstance(body, bytes):
+        return len(body)
+    if isinstance(body, tuple):
+        return sum(len(part) for part in body)
+    return body.length
+
+
+async def body_pieces(body: Body) -> AsyncGenerator[bytes | memoryview, None]:
+    """The body in pieces of at most `PIECE` bytes, without copies of what is in memory.
+
+    ValueError if a source gives more or fewer bytes than it said.
+    """
+    if isinstance(body, bytes):
+        body = (body,)
+    if isinstance(body, tuple):
+        for part in body:
+            view = memoryview(part)
+            for start in range(0, len(view), PIECE):
+                yield view[start : start + PIECE]
+        return
+    left = body.length
+    async with aclosing(body.__aiter__()) as pieces:
+        async for piece in pieces:
+            left -= len(piece)
+            if left < 0:
+                break
+            yield piece
+    if left:
+        raise ValueError("a request body is not as long as it said")

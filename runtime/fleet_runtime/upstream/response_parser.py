@@ -1,0 +1,166 @@
+"""Where a response ends, and what is not a response (RFC 9112, section 6.3, on the strict side).
+
+After a plain head in one read (`response_lines`) the body is counted; everything else goes through httptools,
+which rejects repeated and conflicting lengths; every transfer coding but one 'chunked' is rejected here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+import httptools
+
+from fleet_runtime.upstream.receiver import Header, ResponseHead
+from fleet_runtime.upstream.response_lines import ResponseLines
+
+HEAD_LIMIT: Final = 64 * 1024
+"""Bytes of a response's head with all its interim responses, and of chunk heads and trailers between two
+pieces of a body."""
+
+
+class ResponseParser:
+    """Reads the responses on one connection, one `begin` each.
+
+    `head` is None until the final head is here. `ended`: the response is complete; `reusable`: the connection
+    is then fit for another. `interim`: the last `feed` completed an interim response. `refusal` says what is
+    wrong with what came, None while nothing is. `received`: any byte of the response has come.
+    """
+
+    __slots__ = (
+        "_bodiless",
+        "_headers",
+        "_keep_alive",
+        "_left",
+        "_lines",
+        "_overhead",
+        "_parser",
+        "_pieces",
+        "_surplus",
+        "ended",
+        "head",
+        "interim",
+        "received",
+        "refusal",
+    )
+
+    def __init__(self, lines: ResponseLines) -> None:
+        self._lines = lines
+        self._parser = httptools.HttpResponseParser(self)
+        self._pieces: list[bytes] = []
+        self._surplus = False
+        self.begin(bodiless=False)
+
+    def begin(self, *, bodiless: bool) -> None:
+        """Expect the next response; `bodiless`: it answers a HEAD."""
+        self._bodiless = bodiless
+        self._headers: list[Header] = []  # may hold the trailers of the last response
+        self._left: int | None = None
+        self._overhead = 0
+        self._keep_alive = True
+        self.head: ResponseHead | None = None
+        self.ended = False
+        self.interim = False
+        self.received = False
+        self.refusal: str | None = None
+
+    @property
+    def reusable(self) -> bool:
+        return self._keep_alive and not self._surplus
+
+    def feed(self, data: bytes) -> bytes:
+        """Take what came and return the bytes of the body in it."""
+        if self._left is not None:
+            return self._count(data)
+        if not self.received:
+            self.received = True
+            if not self._bodiless and (end := data.find(b"\r\n\r\n", 0, HEAD_LIMIT)) > 0:
+                self.head = self._lines.read(data[:end])
+                if self.head is not None:
+                    self._left = self.head.content_length
+                    return self._count(data[end + 4 :])
+        return self._parse(data)
+
+    def _count(self, data: bytes) -> bytes:
+        assert self._left is not None
+        self._left -= len(data)
+        if self._left <= 0:
+            self.ended = True
+            if self._left:
+                self._surplus = True
+                return data[: self._left]
+        return data
+
+    # httptools; an exception in a callback would be lost, hence `refusal`
+
+    def _parse(self, data: bytes) -> bytes:
+        self._overhead += len(data)
+        self.interim = False
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            self._surplus = True
+            if not self.ended and self.refusal is None:
+                self.refusal = f"sent something that is not HTTP/1.1: {str(error).lower()}"
+        if self._overhead > HEAD_LIMIT and not self.ended and self.refusal is None:
+            self.refusal = f"sent more than {HEAD_LIMIT} bytes of head"
+        pieces, self._pieces = self._pieces, []
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def on_message_begin(self) -> None:
+        if self.ended:
+            self._surplus = True
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        headers, self._headers = self._headers, []
+        if self._surplus or self.refusal is not None:
+            return
+        status = self._parser.get_status_code()
+        if 100 <= status < 200 and status != 101:
+            return
+        try:
+            length, until_close = body_length(status, headers)
+        except ValueError as error:
+            self.refusal = str(error)
+            return
+        if self._overhead > HEAD_LIMIT and sum(len(n) + len(v) + 4 for n, v in headers) > HEAD_LIMIT:
+            self.refusal = f"sent more than {HEAD_LIMIT} bytes of head"
+            return
+        self.head = ResponseHead(status, headers, length, until_close)
+        if self._bodiless:
+            self.ended = True
+            self._keep_alive = False
+
+    def on_body(self, body: bytes) -> None:
+        if self.ended or self.head is None:
+            self._surplus = True
+        else:
+            self._overhead = 0
+            self._pieces.append(body)
+
+    def on_message_complete(self) -> None:
+        if self.head is None:
+            self.interim = True
+        elif not self.ended:
+            self.ended = True
+            self._keep_alive = self._parser.should_keep_alive()
+
+
+def body_length(status: int, headers: Iterable[Header]) -> tuple[int | None, bool]:
+    """Return the declared length of a final response's body, and whether its connection's end is the body's,
+    because it has neither a length nor chunks. ValueError says what is wrong with the response."""
+    if not 200 <= status <= 599:
+        raise ValueError(f"responded with status {status}")
+    length: int | None = None
+    chunked = False
+    for name, value in headers:
+        if len(name) == 14 and name.lower() == b"content-length":
+            length = int(value)
+        elif len(name) == 17 and name.lower() == b"transfer-encoding":
+            if chunked or value.strip().lower() != b"chunked":
+                raise ValueError("sent a transfer-encoding other than 'chunked'")
+            chunked = True
+    return length, length is None and not chunked
