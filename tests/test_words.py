@@ -49,11 +49,8 @@ JUSTIFIED = {
 """Prose that explains: what a provider usually is, what a model does."""
 
 PENDING = {
-    "compiler/fleet_compiler/checks/addresses.py",
     "compiler/fleet_compiler/checks/against_lock.py",
     "compiler/fleet_compiler/checks/conflicts.py",
-    "compiler/fleet_compiler/checks/references.py",
-    "compiler/fleet_compiler/checks/run.py",
     "compiler/fleet_compiler/cli.py",
     "compiler/fleet_compiler/clients/opencode.py",
     "compiler/fleet_compiler/commands/apply_edit.py",
@@ -65,12 +62,7 @@ PENDING = {
     "compiler/fleet_compiler/config/hints.py",
     "compiler/fleet_compiler/config/recovery.py",
     "compiler/fleet_compiler/config/schema.py",
-    "compiler/fleet_compiler/config/schema_errors.py",
     "compiler/fleet_compiler/config/secret_spans.py",
-    "compiler/fleet_compiler/diagnostics/codes.py",
-    "compiler/fleet_compiler/diagnostics/diagnostic.py",
-    "compiler/fleet_compiler/diagnostics/errors.py",
-    "compiler/fleet_compiler/document/document.py",
     "compiler/fleet_compiler/document/scalars.py",
     "compiler/fleet_compiler/document/syntax_errors.py",
     "compiler/fleet_compiler/edit/layout.py",
@@ -80,7 +72,6 @@ PENDING = {
     "compiler/fleet_compiler/emit/plan.py",
     "compiler/fleet_compiler/emit/tables.py",
     "compiler/fleet_compiler/lock/diff.py",
-    "compiler/fleet_compiler/lock/from_gateway.py",
     "compiler/fleet_compiler/lock/lockfile.py",
     "compiler/fleet_compiler/scan/hosts.py",
     "compiler/fleet_compiler/scan/servers.py",

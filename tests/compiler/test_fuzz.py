@@ -76,11 +76,11 @@ def leaking(seeds: range) -> None:
 
 
 def test_damaged_files_are_answered_with_a_place_or_a_model() -> None:
-    damaged(range(4_000))
+    damaged(range(1_500))
 
 
 def test_no_report_shows_a_key_that_was_written_into_the_file() -> None:
-    leaking(range(1_500))
+    leaking(range(500))
 
 
 @pytest.mark.slow

@@ -97,7 +97,7 @@ def file_findings(checkout: Checkout) -> Iterator[DoctorFinding]:
 
 
 def client_findings(checkout: Checkout) -> Iterator[DoctorFinding]:
-    """Pass on what the build says of models that a client cannot use."""
+    """Yield what the build says of models that a client cannot use."""
     for each in checkout.check.diagnostics:
         if each.code == TOO_SMALL:
             remedy = f"{each.help} (`fleet explain {TOO_SMALL}`)"

@@ -99,7 +99,7 @@ documents = st.dictionaries(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @example({"\ue000": "http://box:8080"}, None)
 @given(documents, st.sampled_from([None, 1, 2]))
 def test_json_is_read_as_json(data: dict[str, Any], indent: int | None) -> None:
@@ -107,7 +107,7 @@ def test_json_is_read_as_json(data: dict[str, Any], indent: int | None) -> None:
     assert load(json.dumps(data, indent=indent)).data == data
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(documents)
 def test_every_place_holds_what_it_names(data: dict[str, Any]) -> None:
     text = json.dumps(data)
