@@ -14,6 +14,7 @@ import pytest
 from fleet_runtime.artifacts.contract import ModelFacts, RoutingTable
 from fleet_runtime.artifacts.snapshot import Snapshot
 from fleet_runtime.catalog.catalog import Catalog
+from fleet_runtime.catalog.lists import CatalogLists
 from fleet_runtime.dialects.observation import Observation
 from fleet_runtime.event_log import EventLog
 from fleet_runtime.providers.health import after_probe
@@ -62,8 +63,8 @@ def test_a_change_of_one_machine_costs_a_fraction_of_the_whole_list(
     crowd: tuple[Inventory, RoutingTable], kind: str
 ) -> None:
     inventory, table = crowd
-    whole = median(lambda: getattr(Catalog(inventory), kind)(table), 3)
-    catalog = Catalog(inventory)
+    whole = median(lambda: getattr(CatalogLists(Catalog(inventory)), kind)(table), 3)
+    catalog = CatalogLists(Catalog(inventory))
     getattr(catalog, kind)(table)
     lists = iter(range(1000))
 
@@ -79,12 +80,12 @@ def test_a_change_of_one_machine_costs_a_fraction_of_the_whole_list(
 
 def test_lists_from_parts_are_the_lists_made_anew(crowd: tuple[Inventory, RoutingTable]) -> None:
     inventory, table = crowd
-    catalog = Catalog(inventory)
+    catalog = CatalogLists(Catalog(inventory))
     for name, models in (("m000", {}), ("m099", FACTS), ("m000", FACTS)):
         catalog.by_provider(table), catalog.picker(table), catalog.openai_list(table)
         look(inventory, name, models)
     for kind in ("by_provider", "picker", "openai_list"):
-        kept, fresh = getattr(catalog, kind)(table), getattr(Catalog(inventory), kind)(table)
+        kept, fresh = getattr(catalog, kind)(table), getattr(CatalogLists(Catalog(inventory)), kind)(table)
         assert kept == fresh
         assert msgspec.json.decode(kept.body)
 

@@ -21,7 +21,7 @@ ModelName = Annotated[str, PathPart("anything that resolves to a model", "nas/qw
 async def list_models(
     call: Call, surface: Surface = None, if_none_match: IfNoneMatch = None
 ) -> Annotated[Reply, ModelCatalog]:
-    return tagged_reply(call.live.catalog.by_provider(call.table(surface)), if_none_match)
+    return tagged_reply(call.live.lists.by_provider(call.table(surface)), if_none_match)
 
 
 @operation(
@@ -32,7 +32,7 @@ async def get_model(
 ) -> Annotated[Reply, CatalogModel]:
     table = call.table(surface)
     resolution = await call.resolve(table, id)
-    model = call.live.catalog.model(table, resolution)
+    model = call.live.catalog.find_model(table, resolution)
     if model is None:
         refusal = resolution.refusal
         message = refusal.message if refusal else f"nothing is known of model '{id}'"
@@ -46,7 +46,7 @@ async def get_model(
 async def get_picker(
     call: Call, surface: Surface = None, if_none_match: IfNoneMatch = None
 ) -> Annotated[Reply, Picker]:
-    return tagged_reply(call.live.catalog.picker(call.table(surface)), if_none_match)
+    return tagged_reply(call.live.lists.picker(call.table(surface)), if_none_match)
 
 
 @operation(

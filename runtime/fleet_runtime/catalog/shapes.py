@@ -98,7 +98,8 @@ class ModelCatalog(ApiShape, frozen=True, kw_only=True, gc=False):
 
 
 class Picker(ApiShape, frozen=True, kw_only=True, gc=False):
-    """The favorites that can be used now, then every provider; offline ones have no models."""
+    """The favorites that can be used now, then every provider; offline ones have no models. Only models for
+    chats are listed."""
 
     surface: str | None
     favorites: tuple[CatalogModel, ...]

@@ -6,11 +6,14 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+import msgspec
+
 from fleet_runtime.artifacts.contract import GatewayConfig, ModelState, ProviderConfig, RoutingTable
 from fleet_runtime.artifacts.snapshot import Snapshot
 from fleet_runtime.catalog.catalog import Catalog
 from fleet_runtime.catalog.etag import TaggedBody
 from fleet_runtime.catalog.favorites import Favorites
+from fleet_runtime.catalog.lists import CatalogLists
 from fleet_runtime.dialects.credentials import MissingKeyError, find_key
 from fleet_runtime.dialects.status_reason import StatusReason
 from fleet_runtime.edge.api_keys import ApiKeys, read_keys
@@ -37,6 +40,7 @@ class LiveSnapshot:
     access: HostPolicy
     inventory: Inventory
     catalog: Catalog
+    lists: CatalogLists
     pool: LimiterPool
     plans: Plans = field(default_factory=Plans)
 
@@ -97,14 +101,13 @@ class LiveSnapshot:
 
     def models(self, base: str, pinned: str | None) -> TaggedBody:
         """Return the response of ``GET <base>/v1/models``."""
-        return self.catalog.openai_list(self.tables[base], pinned)
+        return self.lists.openai_list(self.tables[base], pinned)
 
     def model(self, base: str, pinned: str | None, id: str) -> bytes | None:
         """Return the body of ``GET <base>/v1/models/<id>``; None if the id means no available model."""
         table = self.tables[base]
-        return self.catalog.openai_model(
-            table, pinned, router.resolve_model(table, self.view, id, pinned=pinned)
-        )
+        model = self.catalog.openai_model(pinned, router.resolve_model(table, self.view, id, pinned=pinned))
+        return None if model is None else msgspec.json.encode(model)
 
     async def close(self, keep: LiveSnapshot | None = None) -> None:
         """Close idle connections, except those of providers that `keep` shares; running requests finish."""
@@ -154,7 +157,9 @@ def build_live_snapshot(
     if previous is not None:
         inventory.take_over(previous.inventory)
     catalog = Catalog(inventory, favorites)
-    return LiveSnapshot(snapshot, providers, keys, routes, access, inventory, catalog, pool)
+    return LiveSnapshot(
+        snapshot, providers, keys, routes, access, inventory, catalog, CatalogLists(catalog), pool
+    )
 
 
 def _same(live: LiveSnapshot, snapshot: Snapshot, providers: Mapping[str, Provider], keys: ApiKeys) -> bool:
