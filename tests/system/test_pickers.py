@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from fleet_runtime.simulator import MachineSpec, SimulatedModel, SimulationThread
+from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
 from tests.support.stack import Stack, running_stack
 
 SPECS = (
-    MachineSpec("desk", kind="vllm", models=(SimulatedModel("qwen3-8b"), SimulatedModel("alone"))),
-    MachineSpec("strix", kind="vllm", models=(SimulatedModel("qwen3-8b"),)),
+    ServerSpec("desk", kind="vllm", models=(SimulatedModel("qwen3-8b"), SimulatedModel("alone"))),
+    ServerSpec("strix", kind="vllm", models=(SimulatedModel("qwen3-8b"),)),
 )
 
 
