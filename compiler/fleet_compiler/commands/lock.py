@@ -59,8 +59,10 @@ class LockUpdate:
 @click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete_provider)
 @file_option
 @click.option("--check", is_flag=True, help="Write nothing; exit 3 if fleet.lock is out of date.")
-@click.option("--at", metavar="URL", help="Probe the one NAME at this address instead of its own, this once.")
-@click.option("--url", hidden=True, help="Refused: in every command, the gateway's address.")
+@click.option(
+    "--at", metavar="URL", help="Probe the one NAME at this address instead of its configured one, this once."
+)
+@click.option("--url", hidden=True, help="Rejected: in every command, the gateway's address.")
 @click.option(
     "--from-gateway",
     "gateway",

@@ -72,7 +72,7 @@ def _table(fleet: FleetConfig, surface: str | None) -> str:
 
 
 def _describe(provider: RoutedProvider, config: ProviderConfig, names: DisplayNames) -> ListedProvider:
-    """Return the provider with what is known of its models before anybody is asked."""
+    """Return the provider with what is known of its models without a probe."""
     shown = names.of(provider.name)
     described = (
         describe_model(

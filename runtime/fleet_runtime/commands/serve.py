@@ -23,7 +23,7 @@ Exit codes: 0 stopped by a signal, 1 nothing to serve or the address cannot be h
 @click.option(
     "--generated",
     type=click.Path(path_type=Path, file_okay=False),
-    help="The folder that `fleet build` wrote; by default generated/ beside the nearest fleet.yaml.",
+    help="The folder that `fleet build` wrote; by default generated/ next to the nearest fleet.yaml.",
 )
 @click.option("--listen", metavar="HOST:PORT", help="Listen here instead of where fleet.yaml says.")
 @click.option(
@@ -36,7 +36,7 @@ Exit codes: 0 stopped by a signal, 1 nothing to serve or the address cannot be h
 def serve(generated: Path | None, listen: str | None, log_format: Literal["text", "json"]) -> None:
     """Run the gateway.
 
-    It routes every `provider/model` to exactly that machine and takes a new snapshot as soon as
+    It routes every `provider/model` to exactly that provider and takes a new snapshot as soon as
     `fleet build` has written one. SIGHUP reloads, SIGTERM and Ctrl-C stop.
     """
     from fleet_runtime.client import nearest_generated

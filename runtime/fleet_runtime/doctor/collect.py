@@ -54,7 +54,7 @@ KEY_CODES = ("unauthorized", "surface_not_allowed")
 
 @dataclass(frozen=True, slots=True)
 class CollectedReport:
-    """`url` is None if nothing says where the gateway is; `checked` counts what was looked at."""
+    """`url` is None if nothing says where the gateway is; `checked` counts what was checked."""
 
     url: str | None
     reachable: bool
@@ -79,7 +79,7 @@ def collect_findings(url: str | None, generated: Path, environ: Mapping[str, str
     except GatewayResponseError as error:
         remedy = f"`curl -i {url}/api/fleet`"
         if error.code in KEY_CODES:
-            remedy = f"`export {KEY_VARIABLE}=…` with a key that opens the whole gateway"
+            remedy = f"`export {KEY_VARIABLE}=…` with a key that opens all of the gateway"
         failure = _gateway_finding(url, f"rejects the request: {error.message}", remedy)
     except GatewayVersionError:
         failure = _gateway_finding(url, "is of another version of fleet than this command", RESTART)
@@ -182,7 +182,7 @@ def _gateway_finding(url: str | None, what: str, remedy: str) -> DoctorFinding:
 
 def _checked(report: GatewayReport | None) -> str:
     if report is None:
-        return "no gateway was asked"
+        return "no gateway responded"
     providers, favorites = report.fleet.providers, report.favorites.favorites
     models = sum(provider.models for provider in providers)
     counts = ((len(providers), "provider"), (models, "model"), (len(favorites), "favorite"))

@@ -89,7 +89,7 @@ def gateway_findings(report: GatewayReport, snapshot: str | None) -> Iterator[Do
 
 
 def clock_skew(clock: str, sent: float, received: float) -> float:
-    """Return by how many seconds a clock that showed `clock` (RFC 3339, whole seconds) is certainly ahead of
+    """Return by how many seconds a clock that showed `clock` (RFC 3339, full seconds) is certainly ahead of
     the one that measured `sent` and `received` (unix seconds); negative: behind, 0: both may be right."""
     moment = datetime.fromisoformat(clock).timestamp()
     if moment > received:
