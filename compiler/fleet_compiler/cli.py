@@ -52,6 +52,9 @@ COMMANDS = {
     ),
     "explain": Entry("fleet_compiler.commands.explain:explain", "Explain the code of an error or warning."),
     "schema": Entry("fleet_compiler.commands.schema:schema", "Print a JSON Schema."),
+    "up": Entry(
+        "fleet_compiler.commands.up:up", "Build, run the gateway, and build again after changes.", True
+    ),
     "serve": Entry("fleet_runtime.commands.serve:serve", "Run the gateway."),
     "status": Entry("fleet_runtime.commands.status:status", "Show the providers of a running gateway."),
     "doctor": Entry("fleet_runtime.commands.doctor:doctor", "Find what is wrong in a running fleet."),
@@ -73,8 +76,7 @@ POINTERS = {
     "ps": "`fleet status` shows the providers and their loaded models",
     "pull": "fleet downloads no models: add one on its provider's own server, then run `fleet lock`",
     "chat": "`fleet run opencode` starts a chat client",
-    "start": "`fleet serve` runs the gateway",
-    "up": "`fleet build && fleet serve` builds and runs the gateway",
+    "start": "`fleet up` builds and runs the gateway",
     "check": "`fleet validate` checks fleet.yaml",
     "lint": "`fleet validate` checks fleet.yaml",
     "rm": "`fleet remove NAME` removes a provider",
@@ -142,6 +144,7 @@ class LazyGroup(click.Group):
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Examples"):
             formatter.write_text("fleet demo")
+            formatter.write_text("fleet init && fleet up")
             formatter.write_text("fleet validate && fleet build && fleet serve")
         with formatter.section("Exit codes"):
             formatter.write_dl([(str(code), meaning) for code, meaning in EXIT_CODES.items()])

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from fleet_runtime.api.app import Api
+from fleet_runtime.artifacts.snapshot import Snapshot
 from fleet_runtime.edge.connection import ClientConnection
 from fleet_runtime.edge.dispatch import Dispatcher
 from fleet_runtime.edge.edge import Edge, OpenConnection
@@ -21,6 +22,7 @@ from fleet_runtime.gateway.live_snapshot import LiveSnapshot
 from fleet_runtime.gateway.service import Service
 from fleet_runtime.proxy.request_record import RequestRecord
 from fleet_runtime.telemetry.access_log import AccessLog
+from fleet_runtime.urls import is_wildcard, join_address
 
 BACKLOG = 2048
 ACCEPTS = 16
@@ -41,8 +43,12 @@ def run_gateway(
     environ: Mapping[str, str],
     access_log: AccessLog,
     log_lines_dropped: Callable[[], int],
+    on_serving: Callable[[Snapshot, str], None] = lambda snapshot, url: None,
 ) -> None:
     """Serve the generated folder until a signal says to stop.
+
+    As soon as clients can connect and a signal can stop it, `on_serving` gets what is served and the URL to
+    reach it.
 
     `listen` (``HOST:PORT``) overrides what gateway.json says. SIGTERM and SIGINT let running requests
     finish for the ``drain`` seconds of fleet.yaml, a second one ends at once; SIGHUP reloads. Raises
@@ -51,7 +57,15 @@ def run_gateway(
     service = Service.load(folder, environ, listen, log_lines_dropped)
     host, port = split_address(service.live.gateway.listen)
     with bound_socket(host, port) as listener, asyncio.Runner(loop_factory=loop_factory()) as runner:
-        runner.run(_serve(service, listener, access_log))
+        url = service.live.gateway.url if listen is None else _local_url(listener)
+        runner.run(_serve(service, listener, access_log, lambda: on_serving(service.live.snapshot, url)))
+
+
+def _local_url(listener: socket.socket) -> str:
+    """Return the URL of a listening socket for clients of this computer."""
+    host, port = listener.getsockname()[:2]
+    loopback = "::1" if ":" in host else "127.0.0.1"
+    return f"http://{join_address(loopback if is_wildcard(host) else host, port)}"
 
 
 @contextlib.contextmanager
@@ -78,7 +92,7 @@ class _Server:
         self._stopping = asyncio.Event()
         self._insisted = asyncio.Event()
 
-    async def run(self, listener: socket.socket) -> None:
+    async def run(self, listener: socket.socket, on_serving: Callable[[], None]) -> None:
         """Serve until a signal says to stop, and see the running requests off."""
         with self._signals():
             loop = asyncio.get_running_loop()
@@ -87,6 +101,7 @@ class _Server:
                 await loop.create_server(lambda: ClientConnection(self._edge), sock=sock, backlog=BACKLOG)
                 for sock in sockets
             ]
+            on_serving()
             await self._stopping.wait()
             for server in servers:
                 server.close()
@@ -146,7 +161,9 @@ class _Server:
                 await asyncio.wait_for(self._insisted.wait(), POLL_SECONDS)
 
 
-async def _serve(service: Service, listener: socket.socket, access_log: AccessLog) -> None:
+async def _serve(
+    service: Service, listener: socket.socket, access_log: AccessLog, on_serving: Callable[[], None]
+) -> None:
     def current() -> LiveSnapshot:
         return service.live
 
@@ -173,7 +190,7 @@ async def _serve(service: Service, listener: socket.socket, access_log: AccessLo
             service.live.snapshot.id,
             len(service.live.gateway.providers),
         )
-        await _Server(service, edge).run(listener)
+        await _Server(service, edge).run(listener, on_serving)
         background.cancel()
 
 

@@ -35,7 +35,7 @@ def address(machines: SimulationThread, name: str) -> str:
 def test_the_smallest_fleet_is_valid_and_says_what_to_do_next(fleet: Fleet, tmp_path: Path) -> None:
     ran = fleet("init")
     assert (ran.code, ran.out) == (0, "wrote fleet.yaml\n")
-    assert ran.err == "next: write the address of your server into it\n"
+    assert ran.err == "next: write the address of your server into it, then `fleet up`\n"
     text = (tmp_path / "fleet.yaml").read_text()
     assert text.startswith("# yaml-language-server: $schema=generated/fleet.schema.json\n")
     assert "  local: http://127.0.0.1:8080      # the address of your server\n" in text
@@ -86,7 +86,7 @@ def test_a_scan_writes_a_line_for_each_server_that_responds(
         "looking for servers on 3 hosts",
         f"http://{box}: llama-swap, 2 models",
         f"http://{attic}: ollama, 1 model",
-        "next: `fleet build && fleet serve`",
+        "next: `fleet up`",
     ])  # fmt: skip
     text = (tmp_path / "fleet.yaml").read_text()
     assert "default_provider: local-llama-swap  # bare model ids belong to it\n" in text

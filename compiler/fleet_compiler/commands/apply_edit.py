@@ -28,7 +28,7 @@ EXITS = "0 success, 1 invalid configuration or not writable, 2 usage"
 
 
 def edit_options(command: Command) -> Command:
-    """Add ``-f``, ``--dry-run``, ``--no-build`` and ``--generated``, passed on as `file`, `dry_run`,
+    """Add ``-f``, ``--dry-run``, ``--no-build`` and ``--generated``; the arguments are `file`, `dry_run`,
     `no_build` and `generated`."""
     command = generated_option(command)
     command = click.option("--no-build", is_flag=True, help="Change fleet.yaml only; do not build.")(command)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 import click
 
@@ -41,6 +43,9 @@ from fleet_compiler.project import Project, locate_project
 from fleet_runtime.dialects.observation import Observation
 
 WATCH_SECONDS = 0.3
+
+Stamp: TypeAlias = tuple[int, int] | None
+InputStamps: TypeAlias = tuple[Stamp, Stamp]
 
 
 @click.command(
@@ -96,7 +101,7 @@ def build(
     elif check:
         _check(project, mode, remedy)
     elif watch:
-        _watch(project, mode)
+        watch_inputs(project, mode)
     else:
         _build(project, mode)
 
@@ -178,26 +183,34 @@ def _print_json(project: Project, mode: LockMode, check: bool, remedy: str) -> N
     raise click.exceptions.Exit(code)
 
 
-def _watch(project: Project, mode: LockMode) -> None:
-    """Build, and again whenever the inputs differ from those that the last build began with."""
-    while True:
-        inputs = _input_stamps(project)
+def watch_inputs(
+    project: Project,
+    mode: LockMode,
+    built: InputStamps | None = None,
+    until: Callable[[], bool] = lambda: False,
+) -> None:
+    """Build whenever the inputs are not those of `built`, which the last build began with, until `until`."""
+    while not until():
+        inputs = input_stamps(project)
+        if inputs == built:
+            time.sleep(WATCH_SECONDS)
+            continue
         try:
             _build(project, mode)
         except FleetError as error:
             show_failure(error)
         note(f"watching '{project.config}'")
-        while _input_stamps(project) == inputs:
-            time.sleep(WATCH_SECONDS)
+        built = inputs
 
 
-def _input_stamps(project: Project) -> list[tuple[int, int] | None]:
+def input_stamps(project: Project) -> InputStamps:
     """Return what tells whether fleet.yaml and fleet.lock were written to."""
-    stamps: list[tuple[int, int] | None] = []
-    for path in (project.config, project.lock):
-        try:
-            status = path.stat()
-            stamps.append((status.st_mtime_ns, status.st_ino))
-        except OSError:
-            stamps.append(None)
-    return stamps
+    return _stamp(project.config), _stamp(project.lock)
+
+
+def _stamp(path: Path) -> Stamp:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_ino

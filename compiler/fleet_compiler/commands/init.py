@@ -69,7 +69,7 @@ def init(hosts: tuple[str, ...], scan: bool, tailnet: bool, yes: bool, file: Pat
         _require_new(file)
         write_files([(file, starter_text(report.found).encode())])
     say(f"wrote {file}" + (f" with {count(len(report.found), 'provider')}" if report.found else ""))
-    note("next: `fleet build && fleet serve`" if chosen else "next: write the address of your server into it")
+    note("next: `fleet up`" if chosen else "next: write the address of your server into it, then `fleet up`")
 
 
 def _require_new(file: Path) -> None:

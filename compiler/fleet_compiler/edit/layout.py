@@ -77,7 +77,7 @@ class Layout:
         return "\n" not in self.raw(self.node(path))
 
     def lines(self, path: YamlPath) -> Extent:
-        """Return the whole lines of a block collection's entry or item, with the comments that belong to it.
+        """Return the lines of a block collection's entry or item, with the comments that belong to it.
 
         A comment belongs to what stands before it if it is indented further than that.
         """

@@ -79,7 +79,7 @@ def _append(layout: Layout, path: YamlPath, entry: str) -> list[Splice]:
 
 
 def _append_flow_line(layout: Layout, path: YamlPath, last: Extent, line: str) -> list[Splice]:
-    """Add a line of its own to a flow collection that has one for each of its items."""
+    """Add a line to a flow collection that has one for each of its items."""
     after = layout.line_end(last.end)
     has_comma = "," in layout.raw(Extent(last.end, layout.closing(path))).partition("#")[0]
     added = Splice(Extent(after, after), f"{line}{',' if has_comma else ''}{layout.line_break(last.end)}")

@@ -19,7 +19,7 @@ TAIL = """
 # roles:                            # names for models: requests say @task
 #   task: {name}/MODEL
 
-surfaces:                           # each has a URL of its own: /chat/v1
+surfaces:                           # each has its own URL: /chat/v1
   chat:
   opencode: {{client: opencode}}      # `fleet run opencode`
 """

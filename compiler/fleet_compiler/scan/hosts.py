@@ -23,7 +23,7 @@ HANDHELDS = frozenset(("ios", "android", "tvos"))
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """A host to look at: `name` for people, `address` for URLs, `port` if only that one is meant."""
+    """A host to probe: `name` for people, `address` for URLs, `port` if only that one is meant."""
 
     name: str
     address: str
@@ -46,7 +46,7 @@ def parse_hosts(texts: tuple[str, ...]) -> list[Host]:
 def parse_tailnet(text: str) -> Tailnet:
     """Return what ``tailscale status --json`` printed (ipn/ipnstate/ipnstate.go); raises `UsageError`.
 
-    Phones and the exit nodes of Mullvad are no hosts.
+    Phones and the exit nodes of Mullvad are left out.
     """
     try:
         status = json.loads(text)

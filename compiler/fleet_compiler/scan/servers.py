@@ -34,7 +34,7 @@ class FoundServer:
 
 @dataclass(frozen=True, slots=True)
 class ScanReport:
-    """`closed_ollama`: other hosts without any server, whose port of Ollama refuses connections. `unknown`:
+    """`closed_ollama`: other hosts without any server, whose port of Ollama is closed. `unknown`:
     those whose name has no address."""
 
     found: tuple[FoundServer, ...] = ()
@@ -59,7 +59,7 @@ def scan_hosts(
         if _summary(seen) is not None:
             on_found(probe, seen)
 
-    # no folder and no environment: nothing that is probed here has a key or a certificate of its own
+    # no folder and no environment: nothing that is probed here has a configured key or certificate
     observations = discover(probes, Path(), {}, limits=LIMITS, progress=show)
     return report_scan(targets, observations)
 
@@ -102,7 +102,7 @@ def _summary(seen: Observation) -> str | None:
 
 
 def _names(servers: Mapping[str, tuple[Host, int, str]]) -> dict[str, str]:
-    """Return a name for each URL: its host's, with the kind and the port as far as they tell them apart."""
+    """Return a name for each URL: its host's, with the kind and the port where it is not the only one."""
     names = {url: host.name for url, (host, _, _) in servers.items()}
     for part in (lambda kind, port: kind, lambda kind, port: str(port)):
         uses = Counter(names.values())

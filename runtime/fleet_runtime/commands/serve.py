@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
+
+if TYPE_CHECKING:
+    from fleet_runtime.artifacts.snapshot import Snapshot
 
 
 @click.command(
@@ -50,6 +54,21 @@ def serve(generated: Path | None, listen: str | None, log_format: Literal["text"
         log_to(writer, log_format)
         try:
             folder = generated or nearest_generated()
-            run_gateway(folder, listen, os.environ, AccessLog(log_format, writer), lambda: writer.dropped)
+            run_gateway(
+                folder,
+                listen,
+                os.environ,
+                AccessLog(log_format, writer),
+                lambda: writer.dropped,
+                _print_first_request,
+            )
         except REFUSALS as error:
             raise click.ClickException(str(error)) from None
+
+
+def _print_first_request(snapshot: Snapshot, url: str) -> None:
+    """Print what can be pasted; a standard output that cannot be written to does not stop the gateway."""
+    from fleet_runtime.commands.first_request import first_request
+
+    with suppress(OSError):
+        click.echo("\n".join(first_request(snapshot, url)))

@@ -1,0 +1,109 @@
+"""``fleet up``."""
+
+from __future__ import annotations
+
+import ctypes
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from fleet_compiler.commands.build import build, input_stamps, watch_inputs
+from fleet_compiler.commands.options import epilog, file_option, fleet_file, generated_option
+from fleet_compiler.diagnostics.errors import FleetError
+from fleet_compiler.project import locate_project
+
+FORWARDED = {
+    signal.SIGINT: signal.SIGINT,
+    signal.SIGTERM: signal.SIGTERM,
+    signal.SIGHUP: signal.SIGTERM,  # the terminal is gone
+}
+PR_SET_PDEATHSIG = 1
+
+
+class GatewayEndedError(FleetError):
+    """The gateway was ended by a signal that `fleet up` did not send."""
+
+    exit_code = 1
+
+
+@click.command(
+    epilog=epilog(
+        "fleet up",
+        "fleet up --listen 127.0.0.1:9000",
+        exits="0 stopped by a signal, 1 invalid configuration or the gateway cannot serve, 2 usage",
+    ),
+)
+@file_option
+@generated_option
+@click.option("--listen", metavar="HOST:PORT", help="Listen here, not at the address in fleet.yaml.")
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="The format of the gateway's log on standard error.",
+)
+def up(file: Path | None, generated: Path | None, listen: str | None, log_format: str) -> None:
+    """Build, run the gateway, and build again whenever fleet.yaml changes.
+
+    The gateway applies each new build without losing a request; after a change that does not build, it
+    keeps serving the previous one. Ctrl-C, SIGTERM and the end of the terminal stop both.
+    """
+    config = fleet_file(file)
+    project = locate_project(config, generated)
+    built = input_stamps(project)
+    click.get_current_context().invoke(build, file=config, generated=generated)
+    options = ["--generated", str(project.generated), "--log-format", log_format]
+    options += ["--listen", listen] if listen is not None else []
+    with _gateway(options) as gateway:
+        watch_inputs(project, "update", built, until=lambda: gateway.poll() is not None)
+        code = gateway.wait()
+    if code < 0:
+        raise GatewayEndedError(f"the gateway was ended by {signal.Signals(-code).name}")
+    raise click.exceptions.Exit(code)
+
+
+@contextmanager
+def _gateway(options: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Run ``fleet serve`` for a block, with the signals that this process gets.
+
+    It has a separate session, so that a Ctrl-C reaches it once: a second one would not let it finish the
+    requests that are running.
+    """
+    command = [sys.executable, "-m", "fleet_compiler", "serve", *options]
+    gateway: subprocess.Popen[bytes] | None = None
+    early: list[int] = []
+
+    def forward(number: int, _: FrameType | None) -> None:
+        sent = FORWARDED[signal.Signals(number)]
+        early.append(sent) if gateway is None else gateway.send_signal(sent)
+
+    before = {number: signal.signal(number, forward) for number in FORWARDED}
+    try:
+        gateway = subprocess.Popen(  # noqa: S603
+            command,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=_end_with_parent,
+        )
+        for number in early:
+            gateway.send_signal(number)
+        yield gateway
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if gateway is not None and gateway.poll() is None:
+            gateway.terminate()
+            gateway.wait()
+
+
+def _end_with_parent() -> None:
+    """Get SIGTERM when the parent is killed, where the system can do that (Linux, prctl(2))."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,0 +1,45 @@
+"""What a person can paste as soon as a gateway serves: its base URL, and one request with curl. Pure."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator
+
+from fleet_runtime.artifacts.contract import RoutedProvider, RoutingTable
+from fleet_runtime.artifacts.snapshot import Snapshot
+from fleet_runtime.client import KEY_VARIABLE
+from fleet_runtime.routing.model_id import CompositeId, split_id
+from fleet_runtime.text import join_words
+
+
+def first_request(snapshot: Snapshot, url: str) -> list[str]:
+    """Return the lines; `url` is the gateway's, without a trailing slash."""
+    surfaces = [f"{base}/v1" for base in snapshot.tables if base]
+    also = f" (and {join_words(surfaces)})" if surfaces else ""
+    model = _example(snapshot.fleet)
+    if model is None:
+        return [f"base URL  {url}/v1{also}", "no provider lists a model yet: run `fleet lock`"]
+    body = {"model": str(model), "messages": [{"role": "user", "content": "hi"}]}
+    command = ["curl", "-s", f"{url}/v1/chat/completions"]
+    key = f' -H "authorization: Bearer ${KEY_VARIABLE}"' if snapshot.gateway.keys else ""
+    data = shlex.join(["--json", json.dumps(body, ensure_ascii=False)])
+    return [f"base URL  {url}/v1{also}", f"try it    {shlex.join(command)}{key} {data}"]
+
+
+def _example(table: RoutingTable) -> CompositeId | None:
+    """Return a chat model: of the role `default`, else of the default provider, else of another local one."""
+    providers = {provider.name: provider for provider in table.providers}
+    for candidate in table.roles.get("default", ()):
+        id = split_id(candidate)
+        if id is not None and id.provider in providers and id.model in providers[id.provider].models:
+            return id
+    first = [provider for provider in table.providers if provider.name == table.default_provider]
+    others = [provider for provider in table.providers if provider.class_ == "local"]
+    return next((id for provider in (*first, *others) for id in _chat_models(provider)), None)
+
+
+def _chat_models(provider: RoutedProvider) -> Iterator[CompositeId]:
+    for id, facts in provider.models.items():
+        if facts.purpose in (None, "chat") and not facts.hidden:
+            yield CompositeId(provider.name, id)
