@@ -23,9 +23,8 @@ STAGGER = 0.25
 FRESH = 5.0
 """Seconds for which the addresses of a name are used again without asking anew."""
 
-KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPALIVE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
-"""TCP's own probes, as far as the system has them: a machine that vanished during a long computation is
-noticed after a minute, not after the first-byte limit."""
+DEAD_AFTER = 60.0
+"""Seconds after which a provider that vanished (power cut, no network) is noticed, also while it computes."""
 
 P = TypeVar("P", bound=asyncio.Protocol)
 
@@ -52,6 +51,7 @@ class Address:
         verify: bool = True,
         ca_file: str | None = None,
         resolve: HostResolver = system_names,
+        dead_after: float = DEAD_AFTER,
     ) -> None:
         parts = parse_url(url)
         if parts.has_credentials:
@@ -65,6 +65,7 @@ class Address:
         self._verify = verify
         self._ca_file = ca_file
         self._resolve = resolve
+        self._options = _dead_peer_options(dead_after)
         self._context: ssl.SSLContext | None = None
         self._literal = _literal(self.host, self.port)
         self._lookup: asyncio.Task[list[AddrInfoType]] | None = None
@@ -93,9 +94,8 @@ class Address:
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            for name, value in KEEPALIVE.items():
-                if hasattr(socket, name):
-                    sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+            for option, value in self._options:
+                sock.setsockopt(socket.IPPROTO_TCP, option, value)
             _, protocol = await loop.create_connection(
                 factory, sock=sock, ssl=context, server_hostname=self.host if self.tls else None
             )
@@ -137,3 +137,16 @@ def _literal(host: str, port: int) -> list[AddrInfoType]:
         return list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST))
     except socket.gaierror:
         return []
+
+
+def _dead_peer_options(seconds: float) -> list[tuple[int, int]]:
+    """Return the options of TCP, as far as the system has them, that end a connection whose peer is silent:
+    probes of an idle one, and a limit for what was sent and is not acknowledged (RFC 5482)."""
+    named = {
+        "TCP_KEEPIDLE": max(1, int(seconds / 2)),
+        "TCP_KEEPALIVE": max(1, int(seconds / 2)),
+        "TCP_KEEPINTVL": max(1, int(seconds / 6)),
+        "TCP_KEEPCNT": 3,
+        "TCP_USER_TIMEOUT": int(seconds * 1000),
+    }
+    return [(getattr(socket, name), value) for name, value in named.items() if hasattr(socket, name)]

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from fleet_runtime.artifacts.contract import Timeouts
-from fleet_runtime.upstream.address import Address, HostResolver, system_names
+from fleet_runtime.upstream.address import DEAD_AFTER, Address, HostResolver, system_names
 from fleet_runtime.upstream.connection import Connection
 from fleet_runtime.upstream.errors import UpstreamCutError
 from fleet_runtime.upstream.request_body import Body, body_size
@@ -22,7 +22,8 @@ class Upstream:
     Idle connections are kept for `idle_seconds`, `max_idle` of them, and the last used is used next. Bytes
     go and come as they are: no proxy, no redirect, no cookie, no decompression. `host_header` and `prefix`
     (the path of `url`, without a slash at its end) are for callers, who build targets themselves.
-    `resolve` asks for the addresses of a name. ValueError for a `url` that is not ``http[s]://host[:port][/prefix]``.
+    `resolve` asks for the addresses of a name. A peer that
+    vanished is noticed within `dead_after` seconds. ValueError for a `url` that is not ``http[s]://host[:port][/prefix]``.
     """
 
     def __init__(
@@ -35,10 +36,11 @@ class Upstream:
         max_idle: int = 256,
         idle_seconds: float = 15,
         resolve: HostResolver = system_names,
+        dead_after: float = DEAD_AFTER,
     ) -> None:
         self.url = url
         self.timeouts = timeouts or Timeouts()
-        self._address = Address(url, verify=verify, ca_file=ca_file, resolve=resolve)
+        self._address = Address(url, verify=verify, ca_file=ca_file, resolve=resolve, dead_after=dead_after)
         self.host_header = self._address.host_header
         self.prefix = self._address.prefix
         self._host_line = b"host: " + self.host_header

@@ -10,7 +10,7 @@ from tests.support import artifacts
 from tests.support.artifacts import connection
 from tests.support.gateway import running_gateway
 from tests.support.heads import read_head
-from tests.support.raw_client import ask
+from tests.support.raw_client import ask, client
 from tests.support.raw_server import raw_server, responding
 
 CHAT = "/v1/chat/completions"
@@ -147,3 +147,18 @@ async def test_without_an_origin_a_machines_own_cors_headers_pass_unchanged() ->
     ):
         answer = await ask(gateway.port, CHAT, {"model": "a/m"})
         assert answer.header(b"access-control-allow-origin") == [b"*"]
+
+
+@pytest.mark.anyio
+async def test_two_origins_are_rejected_whichever_would_be_allowed() -> None:
+    async with running_gateway(connection("a"), origins=("https://chat.example",)) as gateway:
+        for first, second in (
+            (b"https://chat.example", b"http://evil.example"),
+            (b"http://evil.example", b"https://chat.example"),
+        ):
+            async with client(gateway.port) as browser:
+                origins = b"origin: %b\r\norigin: %b\r\n" % (first, second)
+                await browser.send(b"GET /v1/models HTTP/1.1\r\nhost: localhost\r\n" + origins + b"\r\n")
+                answer = await browser.answer()
+                assert (answer.status, answer.code) == (400, "bad_request")
+                assert answer.header(b"access-control-allow-origin") == []

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleet_runtime.errors import RequestError
-from fleet_runtime.proxy.json_body import JsonBody
+from fleet_runtime.proxy.json_body import LONG, JsonBody
 from tests.support.gateway import gateway_before, models
 from tests.support.raw_client import ask
 from tests.support.raw_server import responding
@@ -240,3 +240,32 @@ async def test_a_compressed_request_is_refused_since_it_cannot_be_routed() -> No
             await ask(gateway.port, CHAT, {"model": "a/m"}, {"content-encoding": "identity"})
         ).status == 200
         assert machine.requests[0].header(b"content-encoding") == []
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        (b"{", "the body is not a JSON object: input data was truncated"),
+        (b'{"model":}', "the body is not a JSON object: JSON is malformed: invalid character (byte 9)"),
+    ],
+)
+def test_what_is_wrong_with_a_body_is_a_sentence(raw: bytes, message: str) -> None:
+    with pytest.raises(RequestError) as error:
+        JsonBody(raw)
+    assert error.value.answer.message == message
+
+
+@given(bodies(), names)
+@settings(max_examples=300, deadline=None)
+def test_a_long_body_goes_on_around_its_model_as_a_short_one_is_written_again(raw: bytes, model: str) -> None:
+    """The same body, made long: every reader reads the same members."""
+    at = raw.find(b"{") + 1
+    long = raw[:at] + b'"padding":"' + b"x" * LONG + b'",' + raw[at:]
+    short, body = read(raw[:at] + b'"padding":"",' + raw[at:]), read(long)
+    assert (short is None) == (body is None)
+    if short is None or body is None:
+        return
+    written, around = joined(short.naming(model)), joined(body.naming(model))
+    assert json.loads(around)["model"] == model
+    assert json.loads(around) | {"padding": ""} == json.loads(written)
+    assert [key for key, _ in read_as_pairs(around) if key.lower() == "model"] == ["model"]
