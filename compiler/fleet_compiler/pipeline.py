@@ -101,7 +101,7 @@ class Prepared:
     def write(self) -> None:
         """Write fleet.lock and the generated files, or none of them."""
         lock = () if self.lock_before == self.lock_after else ((self.project.lock, self.lock_after),)
-        write_outputs(self.plan, beside=lock)
+        write_outputs(self.plan, together=lock)
 
 
 def _stale_file(path: str, change: Change) -> StaleFile:

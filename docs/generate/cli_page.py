@@ -1,6 +1,6 @@
 """docs/cli.md, made from the commands themselves.
 
-``python -m docs.generate.cli_page``, in a checkout, writes it anew.
+``python -m docs.generate.cli_page``, in a checkout, writes it.
 """
 
 from __future__ import annotations

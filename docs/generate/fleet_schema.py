@@ -1,8 +1,8 @@
 """schema/fleet.schema.json, made from the contract, the registry of clients and a frame written by hand.
 
 ``fleet.frame.json`` holds what no field declares: names, roles, surfaces, and which keys exclude each other.
-In it, ``"properties": "Timeouts"`` stands for the fields of that class, and a text in the place of an
-``enum`` for a list of words. ``python -m docs.generate.schemas`` writes the result.
+In it, ``"properties": "Timeouts"`` means the fields of that class, and a text as an ``enum`` a list of
+words. ``python -m docs.generate.schemas`` writes the result.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One example of each machine-written file; its values are the examples in the JSON Schemas."""
+"""One example of each generated file; its values are examples in the JSON Schemas."""
 
 from __future__ import annotations
 

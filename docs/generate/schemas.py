@@ -41,7 +41,7 @@ def contract_schema(name: str) -> str:
     """Return the text of ``schema/<name>.schema.json``.
 
     An example of a key is the one that its field declares, or, where that is only valid in fleet.yaml, what
-    the examples of whole files hold.
+    the examples of complete files hold.
     """
     schema: dict[str, Any] = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
     schema |= GENERATED[name].model_json_schema(by_alias=True)

@@ -1,6 +1,6 @@
 """docs/fleet-yaml.md, made from the JSON Schema of fleet.yaml.
 
-``python -m docs.generate.yaml_page``, in a checkout, writes it anew.
+``python -m docs.generate.yaml_page``, in a checkout, writes it.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ WIDTH = 118
 HEAD = """\
 # fleet.yaml
 
-The one file that a person edits. `version`, `default_provider` and `providers` are required, all else has a
-default, and a key that is not on this page is an error. `fleet validate` checks the file, `fleet build`
+The one file that a person edits. `version`, `default_provider` and `providers` are required, everything else
+has a default, and a key that is not on this page is an error. `fleet validate` checks the file, `fleet build`
 compiles it.
 
 ```yaml
 {example}```
 
-<!-- made from schema/fleet.schema.json; python -m docs.generate.yaml_page writes it anew -->
+<!-- made from schema/fleet.schema.json; `make docs` writes it -->
 """
 
 
@@ -50,32 +50,31 @@ SECTIONS = (
     Section("## Top level", "", ""),
     Section(
         "## Providers",
-        "A provider is a machine, or a cloud service, that serves models. Its name is the first part of its"
-        " models' ids: `sam-desktop/qwen3-8b`. Often its URL is all there is to say; where something differs"
-        " from the defaults, it is a mapping. The key of a service is never written here: the file names the"
-        " variable or the file from which the gateway reads it.",
+        "A provider is a server of models: your own, or a cloud service. Its name is the first part of the ids"
+        " of its models: `sam-desktop/qwen3-8b`. Often its URL is enough; if anything differs from the"
+        " defaults, it is a mapping. The key of a service is never written here: fleet.yaml names the variable or the"
+        " file from which the gateway reads it.",
         "$defs/providerMapping",
     ),
     Section(
         "### Sidecar",
-        "A sidecar is one more server on the same machine, before the server of the models. Requests to its"
-        " paths pass it or fail; nothing goes around it. A URL alone is a sidecar with the default paths.",
+        "A sidecar is a second server on the same host, in front of the server of the models. Requests to its"
+        " paths go through it or fail; nothing bypasses it. A URL alone is a sidecar with the default paths.",
         "$defs/sidecarMapping",
     ),
     Section(
         "### Models",
-        "Machines are asked what they serve, so most need no models here. What is written here wins over what"
-        " the machine says, and a model that is written here counts as listed.",
+        "Providers report what they serve, so most need no models here. What is written here overrides what"
+        " the provider reports, and a model that is written here counts as listed.",
         "$defs/model",
     ),
-    Section(
-        "### Timeouts", "Limits of one request in seconds; there is none on its total time.", "$defs/timeouts"
-    ),
+    Section("### Timeouts", "Limits of one request in seconds; the total time has none.", "$defs/timeouts"),
     Section(
         "## Roles",
         "A role is a name for a model, or for several in order, first choice first. A request says it as"
-        ' `"model": "@task"` and gets the first choice whose machine is there. Surfaces may have their own.'
-        " Three names mean something to others: `default` is what clients begin with and what unknown old ids"
+        ' `"model": "@task"` and gets the first choice whose provider is available. Surfaces may have their'
+        " own."
+        " Three names have a meaning: `default` is what clients begin with and what unknown old ids"
         " may fall back to, `task` is for small things such as titles, `compaction` is for shortening long"
         " conversations.",
         "$defs/role",
@@ -84,9 +83,9 @@ SECTIONS = (
         "## Old names",
         "Ids that were saved before there was a fleet keep working, by exact rules and never by how a name"
         " looks. An id without a provider before its first slash belongs to `default_provider`. `namespaces`"
-        " are prefixes that are taken off: with `llama-swap` there, `llama-swap/qwen3-8b` is `qwen3-8b`."
-        " `aliases` are exact old ids that meant something else. A provider's `formerly` are names that it"
-        " had itself. `fleet resolve ID` says what an id means and by which rule.",
+        " are prefixes that are removed: with `llama-swap` there, `llama-swap/qwen3-8b` is `qwen3-8b`."
+        " `aliases` are exact old ids that meant something else. A provider's `formerly` are its own former"
+        " names. `fleet resolve ID` shows what an id means and by which rule.",
     ),
     Section(
         "## Surfaces",
@@ -97,8 +96,8 @@ SECTIONS = (
     ),
     Section(
         "## Gateway",
-        "What `fleet serve` listens on and what it lets in. Listening on anything but loopback needs keys."
-        " A change of `listen` or `state` takes a restart, all else is taken up as soon as it is built.",
+        "What `fleet serve` listens on and what it accepts. Listening on anything but loopback needs keys."
+        " A change of `listen` or `state` needs a restart; everything else applies as soon as it is built.",
         "$defs/gateway",
     ),
     Section(
@@ -107,11 +106,11 @@ SECTIONS = (
         "$defs/key",
     ),
     Section(
-        "### Limits", "Sizes of what a client may send; more is refused.", "$defs/gateway/properties/limits"
+        "### Limits", "Sizes of what a client may send; more is rejected.", "$defs/gateway/properties/limits"
     ),
     Section(
         "## Inventory",
-        "How often machines are looked at. A look never loads a model.",
+        "How often providers are probed. A probe never loads a model.",
         "$defs/inventory",
     ),
 )
@@ -144,17 +143,17 @@ LAST_SECTIONS = (
     ),
     Section(
         "## What kind of YAML",
-        "YAML 1.2 in UTF-8, at most 1 MiB, and only what every reader reads alike. Refused, with the place"
+        "YAML 1.2 in UTF-8, at most 1 MiB, and only what every reader reads alike. Rejected, with the place"
         " and the remedy: keys written twice, keys that are not text, anchors, aliases, merge keys, tags,"
         " directives, several documents, tabs, numbers such as `010`, `0x1f` or `.inf`, control characters."
-        " `yes`, `no`, `on` and `off` are text; a boolean is `true` or `false`. No variable is filled in."
+        " `yes`, `no`, `on` and `off` are text; a boolean is `true` or `false`. No variable is expanded."
         " [diagnostics.md](diagnostics.md) has every finding with an example.",
     ),
 )
 
 
 def fleet_yaml_page(schema: Part, example: str) -> str:
-    """The page, from the schema of fleet.yaml and the text of a whole one."""
+    """Return the page, from the schema of fleet.yaml and the text of an example."""
     parts = [HEAD.format(example=example)]
     for section in SECTIONS:
         parts.append(_section(schema, section))

@@ -1,7 +1,8 @@
 """opencode.json, the configuration of opencode.
 
 The V1 format as read by opencode 1.18.33 (https://opencode.ai/config.json), where ``provider/model`` is
-cut at the first slash: with one provider per machine, opencode's own name of a model is the composite id.
+split at the first slash: with one of its providers for each of ours, opencode's own name of a model is the
+composite id.
 """
 
 from __future__ import annotations
@@ -165,7 +166,7 @@ def _model(id: str, name: str, facts: RoutedModel) -> dict[str, Any]:
 
 def _limit(facts: RoutedModel) -> dict[str, int] | None:
     """Return None if the context is not certain: opencode then never compacts. With an output of 0, or of
-    the whole context, it would compact forever."""
+    the entire context, it would compact forever."""
     if facts.context is None or facts.context_source not in USABLE_SOURCES:
         return None
     return {"context": facts.context, "output": _output(facts.context, facts.output)}
@@ -202,7 +203,7 @@ def check_models(view: ClientView) -> Iterator[Finding]:
 
 
 def _first_choice(view: ClientView, offered: Mapping[str, Mapping[str, Any]], role: str) -> str | None:
-    """The role's first choice under the name that opencode is given for it, if it is given one."""
+    """Return the role's first choice under opencode's name for it, if it is offered."""
     candidates = view.table.roles.get(role)
     first = split_id(candidates[0]) if candidates else None
     if first is None:
@@ -216,16 +217,16 @@ def _first_choice(view: ClientView, offered: Mapping[str, Mapping[str, Any]], ro
 
 
 def _api_key(view: ClientView) -> str | None:
-    """opencode's own reference to the key; the key itself never passes here."""
+    """Return opencode's own reference to the key; the key itself is never read here."""
     if view.key is None:
         return None
     if view.key.env is not None:
         return f"{{env:{view.key.env}}}"
-    return f"{{file:{_beside(view, view.key)}}}"
+    return f"{{file:{_relative_to(view, view.key)}}}"
 
 
-def _beside(view: ClientView, key: KeyReference) -> str:
-    """The key's file as seen from the configuration's folder."""
+def _relative_to(view: ClientView, key: KeyReference) -> str:
+    """Return the key's file as seen from the configuration's folder."""
     up = [".."] * view.file.count("/")
     return posixpath.normpath(posixpath.join(*up, view.gateway.root, key.file or ""))
 
@@ -239,7 +240,7 @@ def check(fleet: FleetConfig) -> Iterator[Finding]:
             yield Finding(
                 "F251",
                 ("providers", name),
-                f"opencode knows a provider '{name}' of its own and may treat this one like that",
+                f"opencode's catalogue has a provider '{name}', and opencode may treat this one like it",
                 "its list is limited to your models; to be rid of the rest, rename it"
                 f" ('{name}' in 'formerly')",
                 severity="warning",

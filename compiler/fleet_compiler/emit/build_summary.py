@@ -1,5 +1,7 @@
-"""What a build changes for people: machines, models, roles and surfaces, told from the artifacts. Pure
-but for reading what the last build wrote."""
+"""What a build changes for people: providers, models, roles and surfaces, read from the artifacts.
+
+Pure except for reading what the last build wrote.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fleet_compiler.lock.diff import compare_models, describe_difference
-from fleet_runtime.artifacts.contract import FLEET_TABLE, GatewayConfig, RoutedProvider, RoutingTable
+from fleet_runtime.artifacts.contract import FLEET_TABLE, GatewayConfig, RoutingTable
 from fleet_runtime.files import MAX_ARTIFACT, read_file
+from fleet_runtime.text import count
 
 
 @dataclass(frozen=True, slots=True)
 class SurfaceSummary:
-    """What a build gave a surface: the names of its providers, and its roles."""
+    """What a surface has: the names of its providers, and its roles."""
 
     providers: tuple[str, ...]
     roles: Mapping[str, tuple[str, ...]]
@@ -22,13 +25,13 @@ class SurfaceSummary:
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """One build: the fleet's table and, by name, the surfaces in the order people know."""
+    """One build: the fleet's table and, by name, the surfaces in the order that people know."""
 
     fleet: RoutingTable
     surfaces: Mapping[str, SurfaceSummary]
 
     def reach(self) -> dict[str, list[str]]:
-        """The surfaces that each provider is on, of those too that the fleet's table does not have: what
+        """Return the surfaces that each provider is on, also of providers that the fleet's table lacks: what
         a killed build left may be of two fleets."""
         found: dict[str, list[str]] = {provider.name: [] for provider in self.fleet.providers}
         for name, surface in self.surfaces.items():
@@ -38,7 +41,7 @@ class Build:
 
 
 def read_last_build(folder: Path) -> Build | None:
-    """What stands in `folder` now, whoever wrote it; None where a part of it is missing or no artifact."""
+    """Return the build in `folder`; None if a part of it is missing or not an artifact."""
     try:
         gateway = GatewayConfig.model_validate_json(read_file(folder / "gateway.json", MAX_ARTIFACT))
         surfaces = {name: summarize_surface(_table(folder, path)) for name, path in gateway.surfaces.items()}
@@ -52,14 +55,14 @@ def summarize_surface(table: RoutingTable) -> SurfaceSummary:
 
 
 def describe_changes(before: Build | None, after: Build) -> Iterator[str]:
-    """One line for each machine, role and surface that changed, more where models of a machine did."""
+    """Yield a line for each provider, role and surface that changed, and one for each changed model."""
     old = {provider.name: provider for provider in before.fleet.providers} if before else {}
     new = {provider.name: provider for provider in after.fleet.providers}
     was_on, is_on = before.reach() if before else {}, after.reach()
     for name, provider in new.items():
         surfaces = ", ".join(is_on[name]) or "no surface"
         if name not in old:
-            yield f"+ {name}: {_count(provider)}, on {surfaces}"
+            yield f"+ {name}: {count(len(provider.models), 'model')}, on {surfaces}"
             continue
         difference = compare_models(name, old[name].models, provider.models)
         if difference:
@@ -68,7 +71,7 @@ def describe_changes(before: Build | None, after: Build) -> Iterator[str]:
         if set(is_on[name]) != set(was_on[name]):
             yield f"~ {name}: now on {surfaces}"
     for name in sorted(old.keys() - new.keys()):
-        yield f"- {name}: {_count(old[name])}"
+        yield f"- {name}: {count(len(old[name].models), 'model')}"
     if before is not None:
         everywhere = _changed_roles(before.fleet.roles, after.fleet.roles)
         yield from (f"~ role {role}: {words}" for role, words in everywhere.items())
@@ -76,7 +79,7 @@ def describe_changes(before: Build | None, after: Build) -> Iterator[str]:
 
 
 def _changed_roles(old: Mapping[str, tuple[str, ...]], new: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
-    """How each role that changed did, in words."""
+    """Return how each role changed, in words."""
     return {
         role: f"{', '.join(before) or 'none'} → {', '.join(after) or 'none'}"
         for role in sorted(old.keys() | new.keys())
@@ -85,11 +88,10 @@ def _changed_roles(old: Mapping[str, tuple[str, ...]], new: Mapping[str, tuple[s
 
 
 def _surface_changes(before: Build, after: Build, everywhere: Mapping[str, str]) -> Iterator[str]:
-    """Surfaces that came or went, and their roles where they changed unlike the fleet's."""
+    """Yield the surfaces that were added or removed, and their roles that changed unlike the fleet's."""
     for name, surface in after.surfaces.items():
         if name not in before.surfaces:
-            count = len(surface.providers)
-            yield f"+ surface {name}: {count} {'provider' if count == 1 else 'providers'}"
+            yield f"+ surface {name}: {count(len(surface.providers), 'provider')}"
             continue
         for role, words in _changed_roles(before.surfaces[name].roles, surface.roles).items():
             if everywhere.get(role) != words:
@@ -97,11 +99,6 @@ def _surface_changes(before: Build, after: Build, everywhere: Mapping[str, str])
     for name in before.surfaces:
         if name not in after.surfaces:
             yield f"- surface {name}"
-
-
-def _count(provider: RoutedProvider) -> str:
-    count = len(provider.models)
-    return f"{count} {'model' if count == 1 else 'models'}"
 
 
 def _table(folder: Path, path: str) -> RoutingTable:

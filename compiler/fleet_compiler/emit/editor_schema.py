@@ -1,6 +1,6 @@
-"""generated/fleet.schema.json: the schema of fleet.yaml, with this fleet's own names as its examples.
+"""generated/fleet.schema.json: the schema of fleet.yaml, with this fleet's own names as examples.
 
-Editors offer examples as completions. Nothing else differs, so what is valid stays the same.
+Editors offer examples as completions. Nothing else differs, so the same files are valid.
 """
 
 from __future__ import annotations

@@ -93,8 +93,8 @@ def plan_outputs(folder: Path, files: Mapping[str, bytes]) -> Plan:
     return Plan(folder, tuple(changes), tuple(kept))
 
 
-def write_outputs(plan: Plan, beside: Iterable[tuple[Path, bytes]] = ()) -> None:
-    """Carry out `plan`, and write the files `beside` the folder with it.
+def write_outputs(plan: Plan, together: Iterable[tuple[Path, bytes]] = ()) -> None:
+    """Carry out `plan`, and write other files `together` with it.
 
     Raises `OutputError` with the old files intact.
     """
@@ -102,7 +102,7 @@ def write_outputs(plan: Plan, beside: Iterable[tuple[Path, bytes]] = ()) -> None
         (plan.folder / change.path, change.after) for change in plan.pending if change.after is not None
     ]
     removed = [plan.folder / change.path for change in plan.pending if change.kind == "remove"]
-    staged = stage_files([*beside, *writes])
+    staged = stage_files([*together, *writes])
     manifest = plan.folder / MANIFEST
     replace_staged({target: temporary for target, temporary in staged.items() if target != manifest})
     for path in removed:
@@ -115,7 +115,7 @@ def write_outputs(plan: Plan, beside: Iterable[tuple[Path, bytes]] = ()) -> None
 
 
 def diff(plan: Plan) -> Iterator[str]:
-    """The plan as a unified diff, line by line without line ends."""
+    """Yield the lines of the plan as a unified diff, without line ends."""
     for change in plan.pending:
         old = f"a/{change.path}" if change.before is not None else "/dev/null"
         new = f"b/{change.path}" if change.after is not None else "/dev/null"
@@ -123,7 +123,7 @@ def diff(plan: Plan) -> Iterator[str]:
 
 
 def line_counts(change: Change) -> tuple[int, int]:
-    """How many lines a change adds and removes."""
+    """Return how many lines a change adds and removes."""
     matcher = difflib.SequenceMatcher(None, _lines(change.before), _lines(change.after), autojunk=False)
     added = removed = 0
     for tag, old_from, old_to, new_from, new_to in matcher.get_opcodes():
@@ -153,7 +153,7 @@ def _link_above(folder: Path, path: str) -> Path | None:
 
 
 def _is_no_folder(path: Path) -> bool:
-    """Whether something else than a folder stands at `path`."""
+    """Whether `path` exists and is not a folder."""
     try:
         return not stat.S_ISDIR(path.stat().st_mode)
     except FileNotFoundError:

@@ -26,7 +26,7 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=to_data
 
 
 class TemplateError(FleetError):
-    """A template cannot be rendered, or does not say what it was given."""
+    """A template cannot be rendered, or does not render what it was given."""
 
 
 def render_artifact(artifact: Artifact) -> bytes:
@@ -79,7 +79,7 @@ def _environment(folder: Path) -> Environment:
 
 
 def _json(value: Any) -> str:
-    """One line of JSON that keeps the order of keys and every character (Jinja's own tojson does not)."""
+    """Return one line of JSON, with the order of keys and every character kept (unlike Jinja's tojson)."""
     return _ENCODER.encode(value)
 
 

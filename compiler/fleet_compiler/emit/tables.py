@@ -1,6 +1,6 @@
 """fleet.yaml and the lock become what the gateway and the clients read: the one place where they meet.
 
-Pure. A role is resolved with the router that will serve it.
+Pure. Roles are resolved by the router that will serve them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Roles = dict[str, tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """All that is rendered: `tables` and `clients` (kind and view) by their path in the generated folder."""
+    """Everything that is rendered: `tables` and `clients` (kind and view) by path in the generated folder."""
 
     gateway: GatewayConfig
     tables: Mapping[str, RoutingTable]
@@ -41,12 +41,15 @@ class Resolved:
 
 
 def resolve_connections(fleet: FleetConfig) -> tuple[ProviderConfig, ...]:
-    """How each provider is reached, in the order of fleet.yaml."""
+    """Return how each provider is reached, in the order of fleet.yaml."""
     return tuple(_connection(name, provider) for name, provider in fleet.providers.items())
 
 
 def resolve_fleet(fleet: FleetConfig, lock: Lock, root: str) -> Resolved:
-    """`lock` holds only entries that apply; `root` leads from the generated folder to fleet.yaml's."""
+    """Return everything that is rendered.
+
+    `lock` holds only entries that apply; `root` leads from the generated folder to fleet.yaml's.
+    """
     fleet_table = _fleet_table(fleet, lock)
     tables = {FLEET_TABLE: fleet_table}
     for name, surface in sorted(fleet.surfaces.items()):
@@ -63,7 +66,7 @@ def resolve_fleet(fleet: FleetConfig, lock: Lock, root: str) -> Resolved:
 
 
 def table_path(surface: str) -> str:
-    """Where a surface's routing table lies in the generated folder."""
+    """Return the path of a surface's routing table in the generated folder."""
     return f"routing/{surface}.json"
 
 
@@ -85,8 +88,8 @@ def _fleet_table(fleet: FleetConfig, lock: Lock) -> RoutingTable:
 
 
 def _surface_table(name: str, surface: SurfaceSettings, fleet_table: RoutingTable) -> RoutingTable:
-    """The fleet's table as `surface` sees it: its own roles over those of the fleet, both without the
-    machines that it may not use."""
+    """Return the fleet's table as `surface` sees it: its own roles over those of the fleet, both without the
+    providers that it may not use."""
     providers = tuple(
         provider for provider in fleet_table.providers if surface.may_use(provider.name, provider.class_)
     )
@@ -104,7 +107,7 @@ def _surface_table(name: str, surface: SurfaceSettings, fleet_table: RoutingTabl
 
 
 def _composite(roles: Mapping[str, tuple[str, ...]], table: RoutingTable) -> Roles:
-    """Each candidate as the composite id that the router makes of it."""
+    """Return each candidate as the composite id that the router makes of it."""
     view = lock_view(table)
     return {
         role: tuple(resolve_model(table, view, text).id or text for text in candidates)
@@ -127,7 +130,7 @@ def _names(fleet: FleetConfig) -> dict[str, str]:
 
 
 def _routed(name: str, provider: ProviderSettings, entry: LockedProvider | None) -> RoutedProvider:
-    """What the machine listed and what fleet.yaml declares of it, without what the globs keep out."""
+    """Return what the provider listed and what fleet.yaml declares of it, without what the globs exclude."""
     listed = entry.models if entry is not None else {}
     kind = entry.kind if entry is not None else provider.kind
     return RoutedProvider(
@@ -143,7 +146,7 @@ def _routed(name: str, provider: ProviderSettings, entry: LockedProvider | None)
 
 
 def _with_other_names(kind: ProviderKind, id: str, facts: RoutedModel) -> RoutedModel:
-    """The names that a server of this kind takes for the model by a rule of its own are aliases too."""
+    """Add the names that servers of this kind accept for the model by a rule, such as a tag."""
     others = tuple(name for name in other_names(kind, id) if name not in facts.aliases)
     return facts.model_copy(update={"aliases": (*facts.aliases, *others)}) if others else facts
 
@@ -166,7 +169,7 @@ def _clients(
 
 
 def _key(name: str, surface: SurfaceSettings, keys: Mapping[str, KeyReference]) -> KeyReference | None:
-    """The key that the surface names, else the only one that opens it."""
+    """Return the key that the surface names, else the only one that opens it."""
     if surface.key is not None:
         return keys[surface.key]
     fitting = [key for key in keys.values() if key.surfaces is None or name in key.surfaces]

@@ -23,7 +23,7 @@ LARGEST = 2**53 - 1
 class Shape:
     """How fleet.yaml writes a value, as keywords of JSON Schema; a ``$ref`` leads to its definition there.
 
-    Without a type of their own, the keywords are added to those that follow from the Python type.
+    Keywords without a `type`, `enum` or `$ref` are added to those that follow from the Python type.
     """
 
     keywords: Mapping[str, Any]
