@@ -50,10 +50,10 @@ SECTIONS = (
     Section("## Top level", "", ""),
     Section(
         "## Providers",
-        "A provider is a server of models: your own, or a cloud service. Its name is the first part of the ids"
-        " of its models: `sam-desktop/qwen3-8b`. Often its URL is enough; if anything differs from the"
-        " defaults, it is a mapping. The key of a service is never written here: fleet.yaml names the variable or the"
-        " file from which the gateway reads it.",
+        "A provider is a server of models: your own, or a cloud service. Its name is the first part of its"
+        " models' ids: `sam-desktop/qwen3-8b`. Often its URL is enough; if anything differs from the"
+        " defaults, it is a mapping. The key of a service is never written here: fleet.yaml names the"
+        " variable or the file from which the gateway reads it.",
         "$defs/providerMapping",
     ),
     Section(
