@@ -73,7 +73,7 @@ class Prepared:
     """A build that only has to be written.
 
     `without_models`: the polled providers of which neither fleet.lock nor a probe gave a model list, with the
-    observation of those that were probed.
+    observation of those that were probed. `unconfirmed`: those that did not respond at their new url.
     """
 
     project: Project
@@ -82,6 +82,7 @@ class Prepared:
     lock_before: bytes | None
     lock_after: bytes
     without_models: Mapping[str, Observation | None]
+    unconfirmed: Mapping[str, Observation]
     changes: tuple[str, ...]
 
     @property
@@ -182,6 +183,7 @@ def prepare(
         project.lock.read_bytes() if project.lock.is_file() else None,
         dump_lock(compiled.lock),
         {each.name: seen.get(each.name) for each in polled if each.name not in lock.providers},
+        {name: seen[name] for name, entry in lock.providers.items() if entry.stale and name in seen},
         tuple(describe_changes(read_last_build(project.generated), compiled.build())),
     )
 

@@ -63,6 +63,9 @@ def complete(project: Path, fleet: Fleet, tmp_path_factory: pytest.TempPathFacto
         (["build", "--fro"], ["--frozen"]),
         (["explain", "f30"], [f"F30{number}" for number in range(1, 10)]),
         (["completion", "z"], ["zsh"]),
+        (["models", "--surface", "co"], ["code"]),
+        (["resolve", "desk/q"], ["desk/qwen3-4b", "desk/qwen3-8b"]),
+        (["resolve", "@"], ["@default"]),
     ],
 )
 def test_commands_options_and_the_fleets_own_names_are_offered(

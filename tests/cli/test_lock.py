@@ -183,6 +183,8 @@ def test_moving_a_provider_that_is_offline_loses_nothing(
     ran = fleet("build")
     assert ran.code == 0
     assert "warning[F310]: fleet.lock knows provider 'attic' from another url" in ran.err
+    why = "'attic' keeps the models of its old url: http://127.0.0.1:9/v1: connection refused; start it"
+    assert f"warning: {why}" in ran.err
     assert fleet("models").out == served
     assert (entries(locked)["attic"]["models"], entries(locked)["attic"]["stale"]) == (before, "url changed")
     assert fleet("build", "--check").code == 0

@@ -126,8 +126,10 @@ def _build(project: Project, mode: LockMode) -> None:
         say(f"{project.generated} is current")
     if written and not prepared.compiled.loaded.fleet.surfaces:
         note("no surfaces are configured; clients use /v1, or /providers/<name>/v1 for one provider")
-    for name, seen in prepared.without_models.items():
-        warn(_without_models(prepared, name, seen))
+    for name, seen in prepared.unconfirmed.items():
+        warn(f"'{name}' keeps the models of its old url: {_probed(prepared, name, seen)}")
+    for name, missing in prepared.without_models.items():
+        warn(_without_models(prepared, name, missing))
 
 
 def _without_models(prepared: Prepared, name: str, seen: Observation | None) -> str:
@@ -136,13 +138,15 @@ def _without_models(prepared: Prepared, name: str, seen: Observation | None) -> 
     who = f"{'default provider ' if default else ''}'{name}'"
     if seen is None:
         return f"{who} is not in fleet.lock and has no models: run `fleet lock {name}`"
+    return f"{who} has no models: {_probed(prepared, name, seen)}"
+
+
+def _probed(prepared: Prepared, name: str, seen: Observation) -> str:
+    """Say why a probe failed, what to do, and when the next one is."""
     (provider,) = (each for each in prepared.compiled.resolved.gateway.providers if each.name == name)
     remedy = probe_remedy(provider, seen)
-    return (
-        f"{who} has no models: {located_text(provider, seen)}; "
-        + (f"{remedy}; " if remedy else "")
-        + f"the next build, or `fleet lock {name}`, probes it again"
-    )
+    again = f"the next build, or `fleet lock {name}`, probes it again"
+    return "; ".join(filter(None, (located_text(provider, seen), remedy, again)))
 
 
 def _announce(prepared: Prepared) -> None:

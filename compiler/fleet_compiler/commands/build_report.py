@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from fleet_compiler.commands.progress import probe_data
 from fleet_compiler.diagnostics.diagnostic import Diagnostic
 from fleet_compiler.diagnostics.errors import ConfigError, FleetError, StaleArtifactsError
 from fleet_compiler.diagnostics.report import render
@@ -55,9 +56,12 @@ def build_data(prepared: Prepared) -> dict[str, Any]:
         "generated": str(prepared.project.generated),
         "written": [asdict(file) for file in prepared.stale_files()],
         "changes": list(prepared.changes),
-        "without_models": {
-            name: None if seen is None else seen.status for name, seen in prepared.without_models.items()
-        },
+        "without_models": list(prepared.without_models),
+        "not_responding": [
+            probe_data(name, seen)
+            for name, seen in {**prepared.unconfirmed, **prepared.without_models}.items()
+            if seen is not None
+        ],
         "diagnostics": _diagnostics(prepared.compiled.warnings),
     }
 

@@ -14,7 +14,7 @@ from fleet_compiler.checks.lock_entries import rename_warnings
 from fleet_compiler.commands.fleet_names import complete_provider
 from fleet_compiler.commands.gateway_contexts import fetch_contexts
 from fleet_compiler.commands.options import epilog, file_option, fleet_file, json_option
-from fleet_compiler.commands.progress import probe_text, responded_text, show_probe
+from fleet_compiler.commands.progress import probe_data, probe_text, responded_text, show_probe
 from fleet_compiler.commands.terminal import change, note, say, show_diagnostics, show_json
 from fleet_compiler.diagnostics.errors import ProviderSilentError, StaleArtifactsError, UsageError
 from fleet_compiler.diagnostics.text import nearest
@@ -204,20 +204,9 @@ def _data(
     return {
         "status": status,
         "file": str(project.lock),
-        "providers": [_provider_data(name, observation) for name, observation in seen.items()],
+        "providers": [probe_data(name, observation) for name, observation in seen.items()],
         "changes": [_difference_data(difference) for difference in update.differences],
         "stale": sorted(name for name, entry in update.after.providers.items() if entry.stale),
-    }
-
-
-def _provider_data(name: str, seen: Observation) -> dict[str, Any]:
-    return {
-        "name": name,
-        "status": seen.status,
-        "kind": seen.kind,
-        "models": len(seen.models) if seen.status == "online" else None,
-        "reason": None if seen.reason is None else {"code": seen.reason.code, "message": probe_text(seen)},
-        "warnings": list(seen.warnings),
     }
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 from msgspec import convert, to_builtins
 
+from fleet_compiler.commands.fleet_names import complete_surface
 from fleet_compiler.commands.options import epilog, file_option, fleet_file, json_option
 from fleet_compiler.commands.terminal import say, show_json
 from fleet_compiler.config.model import FleetConfig
@@ -31,7 +32,7 @@ from fleet_runtime.text import escape, join_names
     ),
 )
 @file_option
-@click.option("--surface", help="Only what this surface may use.")
+@click.option("--surface", help="Only what this surface may use.", shell_complete=complete_surface)
 @json_option
 def models(file: Path | None, surface: str | None, as_json: bool) -> None:
     """List the models of fleet.yaml and fleet.lock by provider, under the ids that requests use.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from fleet_compiler.commands.terminal import detail, note, warn
 from fleet_runtime.artifacts.contract import ProviderConfig
@@ -45,6 +46,18 @@ def located_text(provider: ProviderConfig, seen: Observation) -> str:
     """Return the URL that was probed, and why it gave no model list."""
     unsent = seen.reason is not None and seen.reason.code in UNSENT
     return f"{'no request sent' if unsent else provider.api_base}: {probe_text(seen)}"
+
+
+def probe_data(name: str, seen: Observation) -> dict[str, Any]:
+    """Return what a probe found as JSON data; `models` is null without a model list."""
+    return {
+        "name": name,
+        "status": seen.status,
+        "kind": seen.kind,
+        "models": len(seen.models) if seen.status == "online" else None,
+        "reason": None if seen.reason is None else {"code": seen.reason.code, "message": probe_text(seen)},
+        "warnings": list(seen.warnings),
+    }
 
 
 def responded_text(seen: Mapping[str, Observation]) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 from msgspec import to_builtins
 
+from fleet_compiler.commands.fleet_names import complete_model, complete_surface
 from fleet_compiler.commands.options import epilog, file_option, fleet_file, generated_option, json_option
 from fleet_compiler.commands.terminal import say, show_json, warn
 from fleet_compiler.diagnostics.errors import ConfigError, StaleArtifactsError, UsageError
@@ -40,10 +41,10 @@ RULES = {
         "or damaged",
     ),
 )
-@click.argument("id")
+@click.argument("id", shell_complete=complete_model)
 @file_option
 @generated_option
-@click.option("--surface", help="Resolve it as a request on this surface.")
+@click.option("--surface", help="Resolve it as a request on this surface.", shell_complete=complete_surface)
 @json_option
 def resolve(id: str, file: Path | None, generated: Path | None, surface: str | None, as_json: bool) -> None:
     """Show which provider and model ID resolves to in a chat request, and by which rule.
