@@ -17,7 +17,7 @@ Headers = list[tuple[bytes, bytes]]
 
 
 class ErrorKind(NamedTuple):
-    """How one code is told: the HTTP status, OpenAI's `type`, Anthropic's `type`."""
+    """How one code is sent: the HTTP status, OpenAI's `type`, Anthropic's `type`."""
 
     status: int
     type: str
@@ -58,15 +58,15 @@ ERROR_KINDS: Final = MappingProxyType(
 
 
 GIVE_UP: Final = ((b"x-should-retry", b"false"), (b"retry-after-ms", b"100"))
-"""A machine that is away is not back within a client's patience. The SDKs of OpenAI and Anthropic then do not
-try again (the first); opencode always tries five times more, without this for over a minute (the second)."""
+"""A provider that is offline is not back within a client's patience. The SDKs of OpenAI and Anthropic then do
+not retry (the first); opencode always retries five times, without this for over a minute (the second)."""
 
 ADVICE: Final = MappingProxyType({"provider_unreachable": GIVE_UP, "provider_disabled": GIVE_UP})
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorResponse:
-    """An error of the gateway's own, ready to be told to a client."""
+    """An error of the gateway, ready to be sent to a client."""
 
     code: str
     message: str
@@ -82,14 +82,14 @@ class ErrorResponse:
         return msgspec.json.encode(shape(self.code, self.message, self.param))
 
     def event(self, anthropic: bool = False) -> bytes:
-        """The server-sent event that tells this error inside an answer that has begun, after a blank line
-        that ends whatever event was cut."""
+        """Return the server-sent event of this error in a response that has begun, after a blank line that
+        ends an incomplete event."""
         name = b"event: error\n" if anthropic else b""
         return b"\n\n" + name + b"data: " + self.body(anthropic) + b"\n\n"
 
 
 def malformed_head(message: str) -> ErrorResponse:
-    """The head of a request cannot be read in one way only."""
+    """Return the error for headers that can be read in more than one way."""
     return ErrorResponse("bad_request", message)
 
 
@@ -98,7 +98,7 @@ def head_too_large(limit: int) -> ErrorResponse:
 
 
 class RequestError(Exception):
-    """A request that is answered with an error of the gateway's own."""
+    """A request whose response is an error of the gateway."""
 
     def __init__(self, answer: ErrorResponse) -> None:
         super().__init__(answer.message)

@@ -1,4 +1,4 @@
-"""``fleet demo``: a whole fleet on this machine, simulated, to try."""
+"""``fleet demo``: a complete, simulated fleet on this computer, to try."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ Example:
 )
 @click.option("--tour", is_flag=True, help="Show everything by itself, check it, and end.")
 def demo(tour: bool) -> None:
-    """Try fleet without any machine.
+    """Try fleet without any provider.
 
-    Starts three simulated machines that serve models of the same names, writes a fleet.yaml for them in a
+    Starts three simulated providers that serve models of the same names, writes a fleet.yaml for them in a
     temporary folder, builds it and runs the gateway. Ctrl-C ends everything and leaves nothing behind.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -43,12 +43,12 @@ def demo(tour: bool) -> None:
 
 
 def introduction(stage: Stage) -> str:
-    """What runs, and lines to paste."""
+    """Return what runs, and lines to paste."""
     rows = [f"  {name:<12} {stage.servers.url(name)}{_beside(stage, name)}" for name in SERVERS]
     newcomer = stage.servers.url(NEWCOMER)
     edit = f"sed -i.bak 's|^namespaces:|  {NEWCOMER}: {newcomer}\\n&|' {stage.fleet_yaml}"
     return f"""\
-Machines (simulated, each one serves a qwen3-8b):
+Providers (simulated, each one serves a qwen3-8b):
 {chr(10).join(rows)}
 Gateway:
   {stage.url}    configured by {stage.fleet_yaml}
@@ -56,7 +56,7 @@ Gateway:
 Which models are where:
   curl -s {stage.url}/v1/models
 
-The same name on two machines (look who answers):
+The same name at two providers (see which one responds):
   {_chat(stage, "boochat", "sam-desktop/qwen3-8b")}
   {_chat(stage, "boochat", "embedding/qwen3-8b")}
 
@@ -68,7 +68,7 @@ An old bare id, a local model with a cloud's name, and a stream:
 What a name means, and why:
   curl -s '{stage.url}/api/resolve?model=qwen3-8b&surface=arena'
 
-Add a fourth machine with one line, and use it:
+Add a fourth provider with one line, and use it:
   {edit}
   {stage.build_command}
   {_chat(stage, "boochat", f"{NEWCOMER}/qwen3-8b")}
@@ -78,7 +78,7 @@ Ctrl-C stops everything."""
 
 def _beside(stage: Stage, name: str) -> str:
     if name == "sam-desktop":
-        return f"    chat passes its sidecar {stage.servers.sidecar_url(name)}"
+        return f"    chat goes through its sidecar {stage.servers.sidecar_url(name)}"
     return "    not in fleet.yaml yet" if name == NEWCOMER else ""
 
 
