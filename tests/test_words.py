@@ -28,7 +28,7 @@ WORDS = {
     r"\basked\b": "requested, probed, sent",
     r"\blists? no\b": "does not list",
     r"\banswer(s|ed|ing)?\b": "response, respond, return",
-    r"\bmachines?('s)?\b": "provider",
+    r"\bmachines?('s)?\b(?!-)": "provider",
     r"\blook(s|ed)? at\b|\b(a|fresh|last|next|first|one|every|these|between) looks?\b": "probe, read, check",
     r"\b(is|are|was|were) away\b": "offline",
     r"('s|s') heads?\b": "headers",
