@@ -205,6 +205,16 @@ def test_rename_carries_references_and_the_lock_entry(
     assert ran.err == "saved ids that begin with 'box/' still work: 'box' is a former name of 'desk'\n"
 
 
+def test_a_renamed_provider_does_not_get_the_lock_entry_that_another_one_left_under_that_name(
+    fleet: Fleet, config: Path, machines: SimulationThread
+) -> None:
+    fleet("add", "many", machines.url("many"), "--yes")
+    entry = lock_of(config.parent)["box"]
+    fleet("remove", "many", "--no-build")
+    fleet("rename", "box", "many")
+    assert lock_of(config.parent) == {"many": entry}
+
+
 def test_a_provider_that_is_off_keeps_its_models_when_it_is_renamed(
     fleet: Fleet, config: Path, machines: SimulationThread
 ) -> None:

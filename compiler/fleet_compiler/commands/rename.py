@@ -42,5 +42,8 @@ def rename(
 
 
 def _rename_entry(lock: Lock, old: str, new: str) -> Lock:
-    entries = {new if name == old else name: entry for name, entry in lock.providers.items()}
-    return lock.model_copy(update={"providers": entries})
+    """Return the lock with the entry of `old` as that of `new`, and not one that an earlier `new` left."""
+    if old not in lock.providers:
+        return lock
+    others = {name: entry for name, entry in lock.providers.items() if name not in (old, new)}
+    return lock.model_copy(update={"providers": others | {new: lock.providers[old]}})
