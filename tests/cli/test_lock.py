@@ -226,6 +226,16 @@ def test_a_rename_without_formerly_is_recognised_with_the_line_to_add(
     assert entries(locked)["loft"] == before
 
 
+def test_a_renamed_provider_is_no_list_of_vanished_and_new_models(
+    fleet: Fleet, locked: Path, machines: SimulationThread
+) -> None:
+    config, url = locked.with_name("fleet.yaml"), machines.url("attic")
+    config.write_text(config.read_text().replace(f"attic: {url}", f"loft: {url}"))
+    assert fleet("lock").out == "wrote fleet.lock\n"
+    config.write_text(config.read_text().replace(f"loft: {url}", ""))
+    assert fleet("lock").out == "loft:\n  - qwen3-4b\n  - qwen3-8b\nwrote fleet.lock\n"
+
+
 def test_a_silent_provider_is_told_with_what_to_do(
     fleet: Fleet, locked: Path, machines: SimulationThread
 ) -> None:
@@ -237,7 +247,8 @@ def test_a_silent_provider_is_told_with_what_to_do(
 def test_the_result_as_json_has_reasons_as_codes(
     fleet: Fleet, locked: Path, machines: SimulationThread
 ) -> None:
-    machines.set("desk", list_body=listing("qwen3-4b", "new"))
+    listed = [{"id": "qwen3-4b", "context_length": 9}, {"id": "new"}]
+    machines.set("desk", list_body=json.dumps({"data": listed}))
     machines.set("attic", offline=True)
     ran = fleet("lock", "--json")
     assert (ran.code, ran.err) == (0, "")
@@ -249,6 +260,8 @@ def test_the_result_as_json_has_reasons_as_codes(
     assert attic["reason"] == {"code": "connection_refused", "message": "connection refused"}
     [change] = told["changes"]
     assert (change["provider"], change["appeared"], change["vanished"]) == ("desk", ["new"], ["qwen3-8b"])
+    assert [model["model"] for model in change["changed"]] == ["qwen3-4b"]
+    assert change["changed"][0]["facts"][0]["field"] == "context"
 
 
 def test_nobody_responding_is_exit_4_and_changes_nothing(

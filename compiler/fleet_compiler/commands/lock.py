@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from fleet_compiler.emit.tables import resolve_connections
 from fleet_compiler.load import load_fleet
 from fleet_compiler.lock.diff import Difference, compare_locks, describe_difference
 from fleet_compiler.lock.discover import Progress, discover
-from fleet_compiler.lock.entries import current_entries, merge_observations
+from fleet_compiler.lock.entries import carry_names, current_entries, merge_observations
 from fleet_compiler.lock.from_gateway import Contexts, merge_contexts
 from fleet_compiler.lock.lockfile import dump_lock, load_lock, save_lock
 from fleet_compiler.lock.model import Lock
@@ -137,7 +137,7 @@ def _update(
         stale = not path.is_file() or path.read_bytes() != dump_lock(after)
         if stale and write:
             save_lock(path, after)
-    return LockUpdate(before, after, tuple(compare_locks(before, after)), stale)
+    return LockUpdate(before, after, tuple(compare_locks(carry_names(before, providers), after)), stale)
 
 
 def _choose(providers: Iterable[ProviderConfig], names: tuple[str, ...]) -> list[ProviderConfig]:
@@ -205,10 +205,6 @@ def _data(
         "status": status,
         "file": str(project.lock),
         "providers": [probe_data(name, observation) for name, observation in seen.items()],
-        "changes": [_difference_data(difference) for difference in update.differences],
+        "changes": [asdict(difference) for difference in update.differences],
         "stale": sorted(name for name, entry in update.after.providers.items() if entry.stale),
     }
-
-
-def _difference_data(difference: Difference) -> dict[str, Any]:
-    return asdict(replace(difference, changed=())) | {"changed": dict(difference.changed)}

@@ -1,24 +1,44 @@
-"""What changed from one list of a provider's models to another, and saying so in words. Pure."""
+"""What changed from one list of a provider's models to another, as values and in words. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from fleet_compiler.lock.model import Lock
 from fleet_runtime.artifacts.contract import ModelFacts
 
 SHOWN = 8
 
+Fact: TypeAlias = str | int | bool | tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class FactChange:
+    """A fact of a model before and after, None if unknown; a context is text, with its source."""
+
+    field: str
+    before: Fact
+    after: Fact
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChange:
+    """A model that was listed before and after, and its facts that changed."""
+
+    model: str
+    facts: tuple[FactChange, ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How one provider's models changed; `changed` holds what changed of a model, in words, by id."""
+    """How one provider's models changed, ids sorted."""
 
     provider: str
     appeared: tuple[str, ...] = ()
     vanished: tuple[str, ...] = ()
-    changed: tuple[tuple[str, str], ...] = ()
+    changed: tuple[ModelChange, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.appeared or self.vanished or self.changed)
@@ -27,36 +47,36 @@ class Difference:
 def compare_models(
     provider: str, before: Mapping[str, ModelFacts], after: Mapping[str, ModelFacts]
 ) -> Difference:
-    """Ids in the order of their text."""
+    """Return how the models of a provider changed."""
     return Difference(
         provider,
         appeared=tuple(sorted(after.keys() - before.keys())),
         vanished=tuple(sorted(before.keys() - after.keys())),
         changed=tuple(
-            (id, words)
+            ModelChange(id, facts)
             for id in sorted(before.keys() & after.keys())
-            if (words := _changes(before[id], after[id]))
+            if (facts := tuple(_fact_changes(before[id], after[id])))
         ),
     )
 
 
 def compare_locks(old: Lock, new: Lock) -> list[Difference]:
-    """The providers whose models differ, in the order of their names."""
+    """Return the providers whose models differ, sorted by name."""
     found = []
     for provider in sorted(old.providers.keys() | new.providers.keys()):
         before = old.providers[provider].models if provider in old.providers else {}
         after = new.providers[provider].models if provider in new.providers else {}
-        difference = compare_models(provider, before, after)
-        if difference:
+        if difference := compare_models(provider, before, after):
             found.append(difference)
     return found
 
 
 def describe_difference(difference: Difference) -> Iterator[str]:
-    """One line for each model: ``+`` appeared, ``-`` vanished, ``~`` changed; of each at most `SHOWN`."""
+    """Yield a line for each model that appeared (``+``), vanished (``-``) or changed (``~``), at most `SHOWN`
+    of each."""
     yield from _shown("+", difference.appeared)
     yield from _shown("-", difference.vanished)
-    yield from _shown("~", tuple(f"{id}: {words}" for id, words in difference.changed))
+    yield from _shown("~", tuple(f"{each.model}: {_words(each)}" for each in difference.changed))
 
 
 def _shown(sign: str, entries: tuple[str, ...]) -> Iterator[str]:
@@ -66,26 +86,28 @@ def _shown(sign: str, entries: tuple[str, ...]) -> Iterator[str]:
         yield f"{sign} and {len(entries) - SHOWN} more"
 
 
-def _changes(before: ModelFacts, after: ModelFacts) -> str:
-    """What differs; a context is told together with its source."""
-    told = [
-        f"{field} {_word(getattr(before, field))} → {_word(getattr(after, field))}"
-        for field in type(after).model_fields
-        if field not in ("context", "context_source") and getattr(before, field) != getattr(after, field)
-    ]
+def _fact_changes(before: ModelFacts, after: ModelFacts) -> Iterator[FactChange]:
+    """Yield what differs, the context first."""
     contexts = _context(before), _context(after)
     if contexts[0] != contexts[1]:
-        told.insert(0, f"context {contexts[0]} → {contexts[1]}")
-    return ", ".join(told)
+        yield FactChange("context", *contexts)
+    for field in type(after).model_fields:
+        old, new = getattr(before, field), getattr(after, field)
+        if field not in ("context", "context_source") and old != new:
+            yield FactChange(field, old, new)
 
 
-def _context(facts: ModelFacts) -> str:
-    return "unknown" if facts.context is None else f"{facts.context} ({facts.context_source})"
+def _context(facts: ModelFacts) -> str | None:
+    return None if facts.context is None else f"{facts.context} ({facts.context_source})"
 
 
-def _word(value: object) -> str:
-    if value is None:
+def _words(change: ModelChange) -> str:
+    return ", ".join(f"{each.field} {_word(each.before)} → {_word(each.after)}" for each in change.facts)
+
+
+def _word(fact: Fact) -> str:
+    if fact is None:
         return "unknown"
-    if isinstance(value, tuple):
-        return "+".join(str(item) for item in value) or "none"
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    if isinstance(fact, tuple):
+        return "+".join(fact) or "none"
+    return str(fact).lower() if isinstance(fact, bool) else str(fact)

@@ -37,6 +37,12 @@ def current_entries(lock: Lock, providers: Iterable[ProviderConfig]) -> Lock:
     )
 
 
+def carry_names(lock: Lock, providers: Iterable[ProviderConfig]) -> Lock:
+    """Return the lock with each entry under its provider's present name; those of no provider stay."""
+    present = {entry: provider for provider, entry in _entry_names(lock, providers).items()}
+    return Lock(providers={present.get(name, name): entry for name, entry in lock.providers.items()})
+
+
 def undeclared_renames(lock: Lock, providers: Iterable[ProviderConfig]) -> list[Rename]:
     """Return the providers that took over an entry by its url alone, without `formerly`."""
     every = {each.name: each for each in providers}
