@@ -6,9 +6,10 @@ every word is a canary.
 
 from __future__ import annotations
 
-import contextlib
+import json
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -71,13 +72,22 @@ def operations(stack: Stack) -> list[tuple[str, str, dict[str, Any]]]:
     ]
 
 
-def call(stack: Stack, method: str, path: str, **query: str) -> httpx.Response:
-    """A response, of a stream its head and first bytes."""
-    request = stack.client.build_request(method, path, params=query, headers=LIMITED, json={"favorites": []})
-    with contextlib.closing(stack.client.send(request, stream=True)) as response:
-        is_stream = response.headers.get("content-type", "").startswith("text/event-stream")
-        content = next(response.iter_raw()) if is_stream else response.read()
-    return httpx.Response(response.status_code, headers=response.headers, content=content, request=request)
+@dataclass(frozen=True, slots=True)
+class Response:
+    status: int
+    text: str
+
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+
+def call(stack: Stack, method: str, path: str, **query: str) -> Response:
+    """A response, of a stream its first bytes."""
+    body: dict[str, Any] = {"favorites": []}
+    with stack.client.stream(method, path, params=query, headers=LIMITED, json=body) as response:
+        streams = response.headers.get("content-type", "").startswith("text/event-stream")
+        content = next(response.iter_raw()) if streams else response.read()
+    return Response(response.status_code, content.decode())
 
 
 # What a path or a query may name: of the provider that the surface may use, and by every name of the other.
@@ -97,8 +107,8 @@ def test_no_operation_tells_a_limited_key_of_another_provider(
             assert CANARY not in said, (method, path, name, response.text)
             if path in ("/health", "/ready"):
                 continue
-            assert response.status_code == 403 or "surface" in takes, (method, path)
-            if response.status_code == 200:
+            assert response.status == 403 or "surface" in takes, (method, path)
+            if response.status == 200:
                 opened.add((method, path))
     assert opened >= {
         ("GET", "/api/models"),
@@ -113,6 +123,17 @@ def test_no_operation_tells_a_limited_key_of_another_provider(
     }
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_rejected_inference_request_does_not_name_the_provider(stack: Stack, name: str) -> None:
+    body = {"model": name, "messages": [{"role": "user", "content": "hi"}]}
+    for response in (
+        stack.client.post("/chat/v1/chat/completions", json=body, headers=LIMITED),
+        stack.client.get(f"/chat/v1/models/{quote(name)}", headers=LIMITED),
+    ):
+        said = f"{response.text} {response.headers}".replace(name, "").replace(quote(name), "")
+        assert CANARY not in said, (response.status_code, response.text)
+
+
 def test_without_its_surface_a_limited_key_opens_nothing(
     stack: Stack, operations: list[tuple[str, str, dict[str, Any]]]
 ) -> None:
@@ -120,19 +141,18 @@ def test_without_its_surface_a_limited_key_opens_nothing(
         query = {"model": "x"} if operation["operationId"] == "resolve_name" else {}
         for surface in ({}, {"surface": "canary-surface"}):
             response = call(stack, method, re.sub(r"\{\w+\}", "x", path), **query, **surface)
-            assert response.status_code == (200 if path in ("/health", "/ready") else 403), (method, path)
+            assert response.status == (200 if path in ("/health", "/ready") else 403), (method, path)
 
 
 def test_a_surface_keeps_favorites_of_its_providers_with_its_own_key(stack: Stack) -> None:
-    def favorites(response: httpx.Response) -> list[str]:
-        response.raise_for_status()
+    def favorites(response: Response | httpx.Response) -> list[str]:
         return [item["id"] for item in response.json()["favorites"]]
 
     assert favorites(call(stack, "DELETE", "/api/favorites/box/qwen3-8b", surface="chat")) == []
     assert favorites(call(stack, "PUT", "/api/favorites/box/qwen3-8b", surface="chat")) == ["box/qwen3-8b"]
     for method in ("PUT", "DELETE"):
         response = call(stack, method, "/api/favorites/canary-box/canary-model", surface="chat")
-        assert (response.status_code, response.json()["error"]["code"]) == (403, "surface_not_allowed")
+        assert (response.status, response.json()["error"]["code"]) == (403, "surface_not_allowed")
     assert favorites(stack.client.get("/api/favorites", headers=OPEN)) == [
         "canary-box/canary-model",
         "box/qwen3-8b",

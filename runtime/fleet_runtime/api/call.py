@@ -10,12 +10,10 @@ import msgspec
 from fleet_runtime.api.operation import Header, Query, Reply
 from fleet_runtime.api_shape import ApiShape
 from fleet_runtime.artifacts.contract import RoutingTable
-from fleet_runtime.catalog.describe import within_surface
 from fleet_runtime.catalog.etag import TaggedBody
 from fleet_runtime.errors import request_error
 from fleet_runtime.gateway.live_snapshot import LiveSnapshot
 from fleet_runtime.gateway.service import Service
-from fleet_runtime.routing.resolver import Resolution
 
 Surface: TypeAlias = Annotated[
     str | None,
@@ -45,11 +43,6 @@ class Call:
             message = f"there is no surface '{surface}'; surfaces: {known}"
             raise request_error("not_found", message, "surface")
         return table
-
-    async def resolve(self, table: RoutingTable, text: str, *, falls_back: bool = False) -> Resolution:
-        """Return what `text` means on the surface of `table`, after a fresh probe if one could change it."""
-        resolution = await self.live.resolve(table, text, falls_back=falls_back)
-        return within_surface(resolution, table) if self.limited else resolution
 
 
 def json_reply(content: ApiShape, *headers: tuple[bytes, bytes]) -> Reply:

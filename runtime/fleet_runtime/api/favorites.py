@@ -109,7 +109,7 @@ def _names(call: Call) -> Mapping[str, str]:
 
 async def _resolve(call: Call, text: str, surface: str | None) -> Resolution:
     """Return what the name of a favorite means; raises `RequestError` if the surface may not use it."""
-    resolution = await call.resolve(call.table(surface), text)
+    resolution = await call.live.resolve(call.table(surface), text)
     if resolution.refusal is not None and resolution.refusal.code == "surface_not_allowed":
         raise request_error("surface_not_allowed", resolution.refusal.message, "id")
     return resolution

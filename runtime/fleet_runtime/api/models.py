@@ -31,7 +31,7 @@ async def get_model(
     call: Call, id: ModelName, surface: Surface = None, if_none_match: IfNoneMatch = None
 ) -> Annotated[Reply, CatalogModel]:
     table = call.table(surface)
-    resolution = await call.resolve(table, id)
+    resolution = await call.live.resolve(table, id)
     model = call.live.catalog.find_model(table, resolution)
     if model is None:
         refusal = resolution.refusal
@@ -57,7 +57,7 @@ async def get_picker(
     "not_found",
 )
 async def resolve_name(call: Call, model: Name, surface: Surface = None) -> ModelResolution:
-    resolution = await call.resolve(call.table(surface), model, falls_back=True)
+    resolution = await call.live.resolve(call.table(surface), model, falls_back=True)
     return call.live.catalog.resolution(resolution)
 
 

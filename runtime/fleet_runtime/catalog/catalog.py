@@ -19,7 +19,6 @@ from fleet_runtime.catalog.describe import (
     describe_openai_model,
     describe_provider,
     describe_resolution,
-    within_surface,
 )
 from fleet_runtime.catalog.display_names import DisplayNames
 from fleet_runtime.catalog.favorite_status import FavoriteStatus, favorite_status
@@ -138,7 +137,6 @@ class Catalog:
         for name, candidates in table.roles.items():
             resolution = resolve_model(table, self.inventory.view, f"@{name}")
             if allowed_only:
-                resolution = within_surface(resolution, table)
                 candidates = tuple(id for id in candidates if id.partition("/")[0] in allowed)
             known = msgspec.structs.asdict(self.resolution(resolution))
             described[name] = RoleResolution(candidates=candidates, **known)

@@ -15,7 +15,6 @@ from fleet_runtime.artifacts.contract import (
     ProviderConfig,
     RoutedModel,
     RoutedProvider,
-    RoutingTable,
     Via,
 )
 from fleet_runtime.catalog.favorite_status import FavoriteStatus
@@ -30,7 +29,7 @@ from fleet_runtime.catalog.shapes import (
 )
 from fleet_runtime.dialects.status_reason import reason_text
 from fleet_runtime.providers.health import ProviderState
-from fleet_runtime.routing.resolver import Refusal, Resolution
+from fleet_runtime.routing.resolver import Resolution
 
 CHAT_PATH = "/v1/chat/completions"
 
@@ -117,20 +116,6 @@ def describe_resolution(
         reason=UNSET if reason is None else reason,
         message=UNSET if reason is None else message,
         suggestions=UNSET if reason is None else suggestions,
-    )
-
-
-def within_surface(resolution: Resolution, table: RoutingTable) -> Resolution:
-    """Return the resolution without mentioning a provider that the surface may not use."""
-    if resolution.refusal is None or resolution.refusal.code != "surface_not_allowed":
-        return resolution
-    message = f"'{resolution.requested}' is not a model of surface '{table.surface}'"
-    return Resolution(
-        resolution.requested,
-        None,
-        resolution.requested,
-        resolution.rule,
-        refusal=Refusal("surface_not_allowed", message),
     )
 
 

@@ -199,8 +199,9 @@ def _resolve_on_provider(
 ) -> Resolution:
     resolution = Resolution(text, provider, model, rule)
     if all(allowed.name != provider for allowed in table.providers):
-        message = f"provider '{provider}' is not on surface '{table.surface or 'v1'}'"
-        return replace(resolution, refusal=Refusal("surface_not_allowed", message))
+        # Not even its provider is named, so that a surface learns nothing of those that it may not use.
+        message = f"model '{text}' is not on surface '{table.surface or 'v1'}'"
+        return Resolution(text, None, text, rule, refusal=Refusal("surface_not_allowed", message))
     seen = view[provider]
     listed = seen.listed(model)
     if seen.status == "disabled":
