@@ -57,7 +57,6 @@ PENDING = {
     "compiler/fleet_compiler/config/hints.py",
     "compiler/fleet_compiler/config/recovery.py",
     "compiler/fleet_compiler/config/schema.py",
-    "compiler/fleet_compiler/config/secret_spans.py",
     "compiler/fleet_compiler/document/scalars.py",
     "compiler/fleet_compiler/document/syntax_errors.py",
     "compiler/fleet_compiler/lock/diff.py",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -10,7 +10,7 @@ from fleet_compiler.checks.run import check_fleet
 from fleet_compiler.config.model import FleetConfig, parse_fleet
 from fleet_compiler.config.recovery import valid_subset
 from fleet_compiler.config.schema import find_schema_problems
-from fleet_compiler.config.secret_spans import secret_spans
+from fleet_compiler.config.secret_spans import shown_source
 from fleet_compiler.diagnostics.diagnostic import Diagnostic, sort_diagnostics
 from fleet_compiler.diagnostics.errors import ConfigError
 from fleet_compiler.diagnostics.finding import Finding
@@ -38,7 +38,7 @@ def load_fleet(path: Path | Literal["-"]) -> Loaded:
 def load_source(source: Source) -> Loaded:
     """Check and normalise a text that is already read; raises as `load_fleet` does."""
     document = load_document(source)
-    shown = replace(source, secrets=secret_spans(document))
+    shown = shown_source(document)
     problems = find_schema_problems(document.data)
     if problems:
         rest = valid_subset(document, [problem.path for problem in problems])

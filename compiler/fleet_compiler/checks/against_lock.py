@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from fleet_compiler.clients import CLIENTS
 from fleet_compiler.config.model import FleetConfig
 from fleet_compiler.diagnostics.finding import Finding, YamlPath
-from fleet_compiler.diagnostics.text import nearest, short
+from fleet_compiler.diagnostics.text import nearest
 from fleet_compiler.emit.tables import Resolved, table_path
 from fleet_compiler.lock.model import Lock
 from fleet_runtime.artifacts.contract import FLEET_TABLE, RoutingTable
 from fleet_runtime.routing.resolver import View, admits, lock_view, resolve_model
-from fleet_runtime.text import join_names
+from fleet_runtime.text import join_names, quote
 
 Roles = Mapping[str, tuple[str, ...]]
 
@@ -39,10 +39,10 @@ def unmatched_globs(fleet: FleetConfig, lock: Lock) -> list[Finding]:
         ids = sorted(entry.models.keys() | provider.declared.keys()) if entry is not None else []
         for index, glob in enumerate(provider.include if ids else ()):
             if not any(admits(id, (glob,), ()) for id in ids):
-                message = f"'{short(glob)}' matches no model of provider '{name}', as far as fleet.lock knows"
+                message = f"{quote(glob)} matches no model of provider '{name}', as far as fleet.lock knows"
                 near = nearest(glob, ids)
                 some = join_names(ids, limit=3)
-                remedy = f"did you mean '{short(near)}'?" if near else f"it lists {some}"
+                remedy = f"did you mean {quote(near)}?" if near else f"it lists {some}"
                 at = ("providers", name, "include", index)
                 found.append(Finding("F308", at, message, remedy, "warning"))
     return found

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from fleet_compiler.clients import CLIENTS
 from fleet_compiler.config.model import FleetConfig, ProviderSettings
 from fleet_compiler.diagnostics.finding import Finding, RelatedPart, YamlPath
-from fleet_compiler.diagnostics.text import short
 from fleet_compiler.files import path_problem
 from fleet_runtime.routing.resolver import admits
 from fleet_runtime.text import join_names, quote
@@ -147,7 +146,7 @@ def _offers(name: str, provider: ProviderSettings) -> Iterator[Finding]:
         yield Finding("F253", at, message, remedy, "warning", key=True)
     for id in provider.declared:
         if not admits(id, provider.include, provider.exclude):
-            message = f"model '{short(id)}' is declared and yet kept out by 'include' or 'exclude'"
+            message = f"model {quote(id)} is declared and yet kept out by 'include' or 'exclude'"
             remedy = "mend the globs, or delete the model"
             yield Finding("F255", (*at, "models", id), message, remedy, "warning", key=True)
     plain = provider.api_base.startswith("http:") and not (

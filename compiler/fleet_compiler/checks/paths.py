@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from fleet_compiler.config.model import FleetConfig
 from fleet_compiler.diagnostics.finding import Finding, YamlPath
-from fleet_compiler.diagnostics.text import short
+from fleet_runtime.text import quote
 
 _VARIABLE = re.compile(r"\$|%[A-Za-z_]+%|\{env:|\{\{")
 _OTHER_HOME = re.compile(r"~[^/]")
@@ -18,12 +18,12 @@ def check(fleet: FleetConfig) -> Iterator[Finding]:
         if path is None:
             continue
         if "\0" in path:
-            yield Finding("F216", at, f"'{short(path)}' holds a NUL character", "write the path without it")
+            yield Finding("F216", at, f"{quote(path)} holds a NUL character", "write the path without it")
         elif _VARIABLE.search(path):
-            message = f"'{short(path)}' holds a variable, and variables are not filled in"
+            message = f"{quote(path)} holds a variable, and variables are not filled in"
             yield Finding("F216", at, message, "write the path itself; '~/' is the home folder")
         elif _OTHER_HOME.match(path):
-            message = f"'{short(path)}' begins with another user's home folder"
+            message = f"{quote(path)} begins with another user's home folder"
             yield Finding("F216", at, message, "write that folder's path; only '~/', your own, is filled in")
 
 

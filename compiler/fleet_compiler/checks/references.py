@@ -8,7 +8,7 @@ from typing import Any
 
 from fleet_compiler.config.model import FleetConfig, SurfaceSettings
 from fleet_compiler.diagnostics.finding import Finding, RelatedPart, YamlPath
-from fleet_compiler.diagnostics.text import nearest, short
+from fleet_compiler.diagnostics.text import nearest
 from fleet_runtime.routing.model_id import (
     PROVIDER_NAME,
     model_id_problem,
@@ -16,7 +16,7 @@ from fleet_runtime.routing.model_id import (
     split_id,
     without_namespace,
 )
-from fleet_runtime.text import join_names
+from fleet_runtime.text import join_names, quote, shorten
 
 _AS_LISTED = "write the id as the provider lists it"
 
@@ -69,7 +69,7 @@ def _names_in(written: Mapping[str, Any], *path: str) -> set[str]:
 def _default_provider(names: _Names, fleet: FleetConfig) -> Iterator[Finding]:
     name = fleet.default_provider
     if name not in names.present:
-        message = f"default_provider refers to unknown provider '{short(name)}'"
+        message = f"default_provider refers to unknown provider {quote(name)}"
         yield Finding("F201", ("default_provider",), message, names.remedy(name))
 
 
@@ -81,7 +81,7 @@ def _former_names(fleet: FleetConfig) -> Iterator[Finding]:
             if former not in taken:
                 taken[former] = at
                 continue
-            message = f"former name '{short(former)}' is taken"
+            message = f"former name {quote(former)} is taken"
             related = RelatedPart(taken[former], "taken here", key=len(taken[former]) == 2)
             remedy = "a former name belongs to one provider, and to no present one"
             yield Finding("F202", at, message, remedy, related=(related,))
@@ -90,7 +90,7 @@ def _former_names(fleet: FleetConfig) -> Iterator[Finding]:
 def _namespaces(names: _Names, fleet: FleetConfig) -> Iterator[Finding]:
     for index, namespace in enumerate(fleet.namespaces):
         if namespace in names.all:
-            message = f"namespace '{short(namespace)}' is also a provider's name"
+            message = f"namespace {quote(namespace)} is also a provider's name"
             remedy = "a namespace is removed before providers are looked up; delete or rename one of them"
             yield Finding("F202", ("namespaces", index), message, remedy)
 
@@ -99,7 +99,7 @@ def _aliases(names: _Names, fleet: FleetConfig) -> Iterator[Finding]:
     for alias, target in fleet.aliases.items():
         at: YamlPath = ("aliases", alias)
         head, slash, rest = alias.partition("/")
-        shown = f"alias '{short(alias)}'"
+        shown = f"alias {quote(alias)}"
         if alias.startswith("@"):
             message = f"{shown} can never be used: '@' begins the name of a role"
             yield Finding("F203", at, message, "name it under 'roles' instead", key=True)
@@ -109,7 +109,7 @@ def _aliases(names: _Names, fleet: FleetConfig) -> Iterator[Finding]:
             yield Finding("F203", at, message, remedy, key=True)
         elif slash and head in fleet.namespaces:
             message = f"{shown} can never be used: namespace '{head}/' is removed first"
-            yield Finding("F203", at, message, f"write '{short(rest)}'", key=True)
+            yield Finding("F203", at, message, f"write {quote(rest)}", key=True)
         elif fault := model_id_problem(alias):
             yield Finding(
                 "F204", at, f"{shown} {fault}", "write the id as the old sessions have it", key=True
@@ -123,8 +123,8 @@ def _composite(names: _Names, fleet: FleetConfig, text: str, at: YamlPath) -> It
     if id is None:
         return
     if id.provider not in names.all:
-        message = f"'{short(text)}' refers to unknown provider '{short(id.provider)}'"
-        also = f"; a model of the default provider is '{fleet.default_provider}/{short(text)}'"
+        message = f"{quote(text)} refers to unknown provider {quote(id.provider)}"
+        also = f"; a model of the default provider is '{fleet.default_provider}/{shorten(text)}'"
         yield Finding("F201", at, message, names.remedy(id.provider, also))
     elif fault := model_id_problem(id.model, id.provider):
         yield _unusable_id(id.model, fault, at)
@@ -142,7 +142,7 @@ def _roles(names: _Names, fleet: FleetConfig) -> Iterator[Finding]:
 def _candidate(names: _Names, fleet: FleetConfig, text: str, at: YamlPath) -> Iterator[Finding]:
     rest = without_namespace(fleet.namespaces, text)
     if text.startswith("@"):
-        message = f"role refers to another role, '{short(text)}'"
+        message = f"role refers to another role, {quote(text)}"
         yield Finding("F205", at, message, "write the model ids themselves")
     elif rest in fleet.aliases:
         return
@@ -153,14 +153,14 @@ def _candidate(names: _Names, fleet: FleetConfig, text: str, at: YamlPath) -> It
 
 
 def _unusable_id(id: str, fault: str, at: YamlPath, key: bool = False) -> Finding:
-    return Finding("F204", at, f"model id '{short(id)}' {fault}", model_id_remedy(id) or _AS_LISTED, key=key)
+    return Finding("F204", at, f"model id {quote(id)} {fault}", model_id_remedy(id) or _AS_LISTED, key=key)
 
 
 def _surface(names: _Names, fleet: FleetConfig, name: str, surface: SurfaceSettings) -> Iterator[Finding]:
     unknown = [p for p in surface.providers or () if p not in names.present]
     for index, provider in enumerate(surface.providers or ()):
         if provider in unknown:
-            message = f"surface '{name}' refers to unknown provider '{short(provider)}'"
+            message = f"surface '{name}' refers to unknown provider {quote(provider)}"
             yield Finding("F201", ("surfaces", name, "providers", index), message, names.remedy(provider))
     usable = {key for key, provider in fleet.providers.items() if surface.may_use(key, provider.class_)}
     if not usable and not unknown and fleet.providers.keys() >= names.present:
@@ -214,7 +214,7 @@ def _keys(fleet: FleetConfig, written_surfaces: set[str]) -> Iterator[Finding]:
                 near = nearest(surface, surfaces)
                 known = join_names(sorted(surfaces)) or "none"
                 remedy = f"did you mean '{near}'?" if near else f"known: {known}"
-                message = f"key '{name}' refers to unknown surface '{short(surface)}'"
+                message = f"key '{name}' refers to unknown surface {quote(surface)}"
                 yield Finding("F207", ("gateway", "keys", name, "surfaces", index), message, remedy)
 
 

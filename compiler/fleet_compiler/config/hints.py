@@ -7,10 +7,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from fleet_compiler.config.model import ProviderSettings, SurfaceSettings
+from fleet_compiler.config.secret_spans import SETTINGS
 from fleet_compiler.diagnostics.finding import YamlPath
-from fleet_compiler.diagnostics.text import as_name, short
+from fleet_compiler.diagnostics.text import as_name
 from fleet_compiler.document.syntax_errors import space_remedy
+from fleet_runtime.text import quote, shorten
 
 MISSING = {
     "version": "add 'version: 1'",
@@ -25,10 +26,6 @@ _REQUIRED: dict[str, str] = {
     "version": "write 'version: 1'",
     "default_provider": "write the name of the provider that bare model ids belong to",
     "providers": "write at least one 'name: http://host:port' below it, indented",
-}
-_PARTS: dict[str | int, set[str]] = {
-    place: {field.alias or name for name, field in part.model_fields.items()}
-    for place, part in (("providers", ProviderSettings), ("surfaces", SurfaceSettings))
 }
 _YES_NO = {"yes": True, "on": True, "y": True, "no": False, "off": False, "n": False}
 _DURATION = re.compile(r"(?P<number>[0-9]{1,9}(?:\.[0-9]{1,3})?) ?(?P<unit>ms|s|sec|m|min|h|d)")
@@ -61,7 +58,7 @@ def for_type(wanted: list[str], value: Any, path: YamlPath, schema: Mapping[str,
     if wanted == ["string"] and isinstance(value, int | float) and not isinstance(value, bool):
         return "put it in quotes to make it text"
     if wanted == ["array"] and isinstance(value, str):
-        return f"put it in brackets: [{short(value)}]"
+        return f"put it in brackets: [{shorten(value)}]"
     if wanted == ["boolean"]:
         return "write true or false"
     return _like(value, wanted, schema.get("examples"))
@@ -78,7 +75,7 @@ def for_form(value: Any, schema: Mapping[str, Any], is_key: bool) -> str | None:
         return "variables are not filled in: write the value itself"
     if schema.get("title") == "URL":
         if match := _LONG_PORT.match(value):
-            return f"port {short(match['port'])} is too large: ports end at 65535"
+            return f"port {shorten(match['port'])} is too large: ports end at 65535"
         if re.match(r"[\w.-]+:https?://", value):
             return space_remedy(value)
     return usual
@@ -95,7 +92,7 @@ def for_outdented(path: YamlPath, data: Any) -> str | None:
         return None
     siblings = list(data[path[0]])
     above = [name for name in siblings[: siblings.index(path[1])] if not _outdented((path[0], name), data)]
-    return f"indent it more than '{short(above[-1])}', to which it belongs" if above else None
+    return f"indent it more than {quote(above[-1])}, to which it belongs" if above else None
 
 
 def _for_name(name: str, schema: Mapping[str, Any], usual: str | None) -> str | None:
@@ -113,7 +110,7 @@ def _for_nothing(path: YamlPath, data: Any) -> str:
             return _REQUIRED[key]
         case ("providers", str(name)):
             if below := _next_outdented(path, data):
-                return f"indent '{below}' more than '{short(name)}', and so whatever belongs to it"
+                return f"indent '{below}' more than {quote(name)}, and so whatever belongs to it"
             return "write its URL after the colon, or delete the key"
         case (*_, "url"):
             return "write http://host:port"
@@ -133,9 +130,9 @@ def _outdented(path: YamlPath, data: Any) -> bool:
 
     An empty surface is nothing odd: beside it only what cannot be a surface counts.
     """
-    if len(path) != 2 or path[0] not in _PARTS:
+    if len(path) != 2 or path[0] not in SETTINGS:
         return False
-    keys, written = _PARTS[path[0]], data[path[0]]
+    keys, written = SETTINGS[path[0]], data[path[0]]
     if path[1] not in keys or (path[0] == "surfaces" and isinstance(written[path[1]], dict)):
         return False
     return any(written[name] is None for name in written if name not in keys)

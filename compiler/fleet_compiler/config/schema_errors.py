@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from fleet_compiler.config import hints as remedies
-from fleet_compiler.config.secret_spans import LITERAL_KEYS, is_secret
+from fleet_compiler.config.secret_spans import is_secret
 from fleet_compiler.diagnostics.finding import Finding, RelatedPart, YamlPath
-from fleet_compiler.diagnostics.text import nearest, short
-from fleet_runtime.text import join_names
+from fleet_compiler.diagnostics.redact import is_key_like
+from fleet_compiler.diagnostics.text import nearest
+from fleet_runtime.text import join_names, quote, shorten
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +91,13 @@ def _unknown_keys(found: Violation, data: Any) -> _Problems:
         meant = meant if meant in known else nearest(key, known)
         remedy = f"did you mean '{meant}'?" if meant else f"known here: {join_names(known)}"
         remedy = remedies.for_pasted(key) or remedy
-        message = f"unknown key '{short(key)}' in {subject(found.path)}"
+        message = f"unknown key {quote(key)} in {subject(found.path)}"
         finding = Finding("F101", at, message, remedy, key=True)
         yield SchemaProblem(finding, meant=(*found.path, meant) if meant else None)
 
 
 def _literal_key_remedy(path: YamlPath, key: str) -> str | None:
-    if key.lower().replace("-", "_") not in LITERAL_KEYS:
+    if not is_key_like(key) and key != "value":
         return None
     match path:
         case ("providers", *_):
@@ -199,7 +200,8 @@ def _repeated_items(found: Violation, data: Any) -> _Problems:
         first = seen.setdefault(json.dumps(item, sort_keys=True), index)
         if first != index:
             at = (*found.path, index)
-            message = f"{_shown(item)} stands twice in {subject(found.path)}"
+            shown = "the value" if is_secret(at, item) else _shown(item)
+            message = f"{shown} is written twice in {subject(found.path)}"
             related = (RelatedPart((*found.path, first), "first written here"),)
             remedy = "keep one of the two"
             yield SchemaProblem(Finding("F108", at, message, remedy, related=related))
@@ -255,15 +257,15 @@ def subject(path: YamlPath) -> str:
         case ("roles", name) | ("surfaces", _, "roles", name):
             return f"role '{name}'"
         case ("aliases", name):
-            return f"alias '{short(str(name))}'"
+            return f"alias {quote(str(name))}"
         case ("providers", _, "models", str(name)):
-            return f"model '{short(name)}'"
+            return f"model {quote(name)}"
         case ("gateway", "keys", name):
             return f"key '{name}'"
         case (*above, int(index)):
             return f"item {index + 1} of {subject(tuple(above))}"
         case _:
-            return f"'{short(str(path[-1]))}'"
+            return quote(str(path[-1]))
 
 
 def _quoted(found: Violation) -> str:
@@ -275,5 +277,5 @@ def _quoted(found: Violation) -> str:
 
 def _shown(value: Any) -> str:
     if isinstance(value, str):
-        return f"'{short(value)}'"
-    return short(json.dumps(value, ensure_ascii=False))
+        return quote(value)
+    return shorten(json.dumps(value, ensure_ascii=False))

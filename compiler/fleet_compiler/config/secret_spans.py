@@ -1,39 +1,103 @@
-"""Which parts of a document may hold a key that nobody is to see."""
+"""Which parts of a document may hold a secret, and which names may always be shown."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterator
+from dataclasses import replace
 from typing import Any
 
-from fleet_compiler.diagnostics.diagnostic import Span
+from fleet_compiler.config.model import ProviderSettings, SurfaceSettings
 from fleet_compiler.diagnostics.finding import YamlPath
+from fleet_compiler.diagnostics.redact import ENVIRONMENTS, is_key_like
+from fleet_compiler.diagnostics.source import Source
 from fleet_compiler.document.document import Document
 
-LITERAL_KEYS = frozenset(
-    {"api_key", "apikey", "key", "token", "api_token", "secret", "password", "authorization", "value"}
-)
-"""Names, lower-case and with ``_``, under which people write a key itself."""
-
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_URL = re.compile(r"https?://")
 
 
-def secret_spans(document: Document) -> tuple[Span, ...]:
-    """The places of literal keys, and of what stands where a reference to a key belongs and is none."""
-    known = _key_names(document.data)
-    return tuple(
+SETTINGS = {
+    section: frozenset(field.alias or name for name, field in part.model_fields.items())
+    for section, part in (("providers", ProviderSettings), ("surfaces", SurfaceSettings))
+}
+"""The keys of a provider and of a surface."""
+
+
+def shown_source(document: Document) -> Source:
+    """Return the document's source with what reports must not show, and the names that they may."""
+    known = _mapping(_mapping(document.data, "gateway"), "keys")
+    secrets = [
         span
         for path, value in _leaves(document.data, ())
         if is_secret(path, value, known)
         for span in document.spans(path)
-    )
+    ]
+    return replace(document.source, secrets=tuple(secrets), names=frozenset(_provider_names(document.data)))
 
 
-def _key_names(data: Any) -> Container[str]:
-    """What gateway.keys calls the keys."""
-    gateway = data.get("gateway") if isinstance(data, dict) else None
-    keys = gateway.get("keys") if isinstance(gateway, dict) else None
-    return keys if isinstance(keys, dict) else ()
+def is_secret(path: YamlPath, value: Any, known: Container[str] = ()) -> bool:
+    """Return whether the value at `path` may be a secret; `known` are the names of the gateway's keys."""
+    match path, _keys_of(path, value):
+        case _, []:
+            return False
+        case ("surfaces", _, "key"), _:
+            return value not in known
+        case _, [*_, "api_key_env" | "env"]:
+            return not (isinstance(value, str) and _ENVIRONMENT_NAME.match(value))
+        case _, ["keys", "file" | "surfaces"]:
+            return False
+        case _, [*above, last]:
+            collections = {key.lower().replace("-", "_") for key in (*above, last)}
+            hidden_by = any(is_key_like(key) for key in (*above, last))
+            return hidden_by or "keys" in collections or not ENVIRONMENTS.isdisjoint(collections)
+    return False
+
+
+def _keys_of(path: YamlPath, value: Any) -> list[str]:
+    """The keys that lead to a value, without the names that the file's author chose.
+
+    A setting that is written where the name of a provider or surface belongs is not such a name.
+    """
+    match path:
+        case ("roles" | "aliases", _, *rest) | ("surfaces", _, "roles", _, *rest):
+            kept = rest
+        case ("providers", _, "models", _, *rest):
+            kept = rest
+        case ("providers" | "surfaces" as section, _, str(first), *rest) if first in SETTINGS[section]:
+            kept = [first, *rest]
+        case ("providers", _, *rest) if isinstance(value, str) and _URL.match(value):
+            kept = rest
+        case ("gateway", "keys", _, *rest):
+            kept = ["keys", *rest]
+        case _:
+            kept = list(path)
+    return [key for key in kept if isinstance(key, str)]
+
+
+def _provider_names(data: Any) -> Iterator[str]:
+    """Every text that is written where a provider's name belongs."""
+    providers = _mapping(data, "providers")
+    yield from (name for name in providers if isinstance(name, str))
+    for provider in providers.values():
+        yield from _strings(_value(provider, "formerly"))
+    yield from _strings([_value(data, "default_provider")])
+    for surface in _mapping(data, "surfaces").values():
+        yield from _strings(_value(surface, "providers"))
+
+
+def _value(data: Any, key: str) -> Any:
+    return data.get(key) if isinstance(data, dict) else None
+
+
+def _mapping(data: Any, key: str) -> dict[str, Any]:
+    value = _value(data, key)
+    return value if isinstance(value, dict) else {}
+
+
+def _strings(values: Any) -> Iterator[str]:
+    if isinstance(values, list):
+        yield from (value for value in values if isinstance(value, str))
 
 
 def _leaves(value: Any, path: YamlPath) -> Iterator[tuple[YamlPath, Any]]:
@@ -45,17 +109,3 @@ def _leaves(value: Any, path: YamlPath) -> Iterator[tuple[YamlPath, Any]]:
             yield from _leaves(below, (*path, index))
     elif value is not None:
         yield path, value
-
-
-def is_secret(path: YamlPath, value: Any, known: Container[str] = ()) -> bool:
-    """Whether what stands at `path` may be a key; `known` are the names of the gateway's keys."""
-    names = [step.lower().replace("-", "_") for step in path if isinstance(step, str)]
-    match names:
-        case ["surfaces", _, "key"]:
-            return value not in known
-        case [*_, "api_key_env" | "env"]:
-            return not (isinstance(value, str) and _ENVIRONMENT_NAME.match(value))
-        case [*_, "file" | "surfaces" | "api_key_file"]:
-            return False
-        case _:
-            return "keys" in names or (bool(names) and names[-1] in LITERAL_KEYS)

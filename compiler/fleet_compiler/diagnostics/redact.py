@@ -1,85 +1,165 @@
-"""What of a configuration's text no report may show: whatever could be a key, a token or a password."""
+"""What no report may show: everything that could be a key, a token or a password.
+
+A secret is recognised by its shape (`redact`), by the name that it is written under (`is_key_like`), or by
+its place in the file (`Source.secrets`). The name of a provider is never masked, whatever its shape.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Container, Iterable
 
-from fleet_compiler.diagnostics.diagnostic import Span
+from fleet_compiler.diagnostics.source import Source
 
 _TOKEN = re.compile(
-    r"\b(?:sk|pk|rk|hf|gsk|ghp|gho|xai|nvapi|tskey)[-_][A-Za-z0-9_-]{6,}|\bAIza[A-Za-z0-9_-]{8,}"
-    r"|(?<=[Bb]earer )[^\s'\"]+"
+    r"(?<![A-Za-z0-9_-])(?:"
+    r"(?:sk|pk|rk)[-_](?:live|test|proj|ant|or|svcacct|admin|lf)[-_][A-Za-z0-9_-]{6,}"
+    r"|(?:sk|pk)-(?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{12,}"
+    r"|(?:hf|gsk|csk|fw|r8|pplx|tgp_v1|dop_v1)[-_](?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{16,}"
+    r"|(?:gh[opusr]|github_pat|glpat|xox[abprs]|tskey-[a-z]+)[-_][A-Za-z0-9_-]{10,}"
+    r"|(?:xai|nvapi)-[A-Za-z0-9_-]{16,}"
+    r"|AIza[A-Za-z0-9_-]{8,}|AKIA[A-Z0-9]{12,}|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}[A-Za-z0-9._-]*"
+    r")"
 )
+"""The keys of services that give theirs a prefix; names such as rk-3588-board have none of these."""
+
+_SCHEME = re.compile(r"(?<=\bBearer )[^\s'\"]+|(?<=\bBasic )[^\s'\"]+", re.IGNORECASE)
 _CREDENTIALS = re.compile(r"(?<=://)[^\s/]*(?=@)")
-_SECRET_KEY = re.compile(
-    r"""(?P<before>(?:^|[\s{,'"])(?:[\w-]*[_-])?(?:key|apikey|token|secret|password|passwd|authorization)['"]?\s*:)"""
-    r"""(?P<value>\s.*|)$""",
-    re.IGNORECASE,
+_QUERY = re.compile(r"(?<=[?&])(?P<before>[^\s=&?#'\"]+=)(?P<value>[^\s&#'\"}\])]+)")
+_BARE_QUERY = re.compile(r"(?P<before>\bhttps?://[^\s?'\"]{0,300}\?)(?P<value>[^\s&#'\"}\])]+)")
+_ASSIGNED = re.compile(
+    r"(?<![\w.-])(?P<before>(?:--)?(?P<name>[A-Za-z_][\w.-]*)=|--(?P<option>[A-Za-z][\w-]*)\s+)"
+    r"(?P<value>[^\s'\"]+)"
 )
-_ENVIRONMENT_KEY = re.compile(
-    r"""(?P<before>(?:^|[\s{,'"])(?:api_key_)?env['"]?\s*:)"""
-    r"""(?!\s+[A-Za-z_][A-Za-z0-9_]*\s*(?:$|[,}#]))(?P<value>.*)$"""
-)
-_KEYS = re.compile(r"""(?P<before>(?:^|[\s{,'"])keys['"]?\s*:)(?P<value>.*)$""")
+
+_WORD = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z0-9]+(?![a-z])")
+_ALWAYS = frozenset({
+    "apikey", "authorization", "bearer", "cookie", "credential", "credentials", "jwt", "passcode",
+    "passphrase", "passwd", "password", "pwd", "secret", "secrets",
+})  # fmt: skip
+_LAST = frozenset({"auth", "key", "pass", "pat", "pw", "sig", "signature", "token"})
+_REFERENCES = frozenset({"env", "file", "name", "path"})
+ENVIRONMENTS = frozenset({"cookies", "env", "environ", "environment", "envs", "extra_headers", "headers"})
+"""Names, lower-case and with ``_``, of collections that may hold keys under any name."""
+
+_NEXT_KEY = re.compile(r"""(?:^|[\s{,'"])(?P<name>[A-Za-z_][\w.-]*)['"]?\s*:(?=\s|$)""")
+_VARIABLE = re.compile(r"\s+[A-Za-z_][A-Za-z0-9_]*\s*(?:$|[,}#])")
 _REFERENCE = re.compile(
     r"""\s*(?:-\s|#|[\w"'-]+\s*:\s*(?:\{\s*)?(?:(?:env|file|surfaces)\b.*)?$|(?:env|file|surfaces)\s*:)"""
 )
-_INDENT = re.compile(r"[ ]*")
+_PROVIDER_NAME = re.compile(
+    r"""^(?:\s+['"]?(?P<key>[a-z0-9][a-z0-9._-]*)['"]?\s*:|default_provider\s*:\s*['"]?(?P<default>[\w.-]+))"""
+)
+_INDENT = re.compile(r" *")
 
 
-def redact(text: str) -> str:
-    """`text` with what looks like a token, or like credentials in a URL, as asterisks of equal length."""
-    return _CREDENTIALS.sub(_stars, _TOKEN.sub(_stars, text))
+def is_key_like(name: str) -> bool:
+    """Return whether what is written under `name` may be a secret, as with ``apiKey`` or ``HF_TOKEN``."""
+    words = [word.lower() for word in _WORD.findall(name)]
+    if not words or words[-1] in _REFERENCES:
+        return False
+    return words[-1] in _LAST or not _ALWAYS.isdisjoint(words)
 
 
-def redact_lines(text: str, secrets: Iterable[Span] | None) -> list[str]:
-    """The lines of a configuration without its secrets; every character keeps its place.
+def redact(text: str, names: Container[str] = ()) -> str:
+    """Return `text` with what looks like a secret as asterisks of equal length; `names` are not masked.
 
-    `secrets` are their places, None where nobody could say: then whatever follows a key that is named like
-    a secret is hidden, rather too much than too little.
+    Masked are keys of known shapes, credentials and query values of URLs, what follows ``Bearer``, and what
+    is assigned to a key-like name, as in ``--api-key=…``.
     """
-    lines = text.split("\n")
-    return [redact(line) for line in (_guessed(lines) if secrets is None else _known(lines, secrets))]
+
+    def unless_named(match: re.Match[str]) -> str:
+        return match[0] if match[0] in names else _stars(match[0])
+
+    text = _TOKEN.sub(unless_named, text)
+    for shape in (_SCHEME, _CREDENTIALS):
+        text = shape.sub(lambda match: _stars(match[0]), text)
+    text = _QUERY.sub(lambda match: match["before"] + _stars(match["value"]), text)
+    text = _BARE_QUERY.sub(_mask_bare_query, text)
+    return _ASSIGNED.sub(_mask_assigned, text)
 
 
-def _known(lines: list[str], secrets: Iterable[Span]) -> list[str]:
+def redact_source(source: Source) -> list[str]:
+    """Return the lines of a configuration without its secrets; every character keeps its place.
+
+    Where the places of secrets are not known, whatever follows a key-like name is masked, rather too much
+    than too little.
+    """
+    lines = source.text.split("\n")
+    if source.secrets is None:
+        names = frozenset(filter(None, map(_provider_name, lines)))
+        return [redact(line, names) for line in _mask_guessed(lines)]
+    return [redact(line, source.names) for line in _mask_known(lines, source)]
+
+
+def _mask_known(lines: list[str], source: Source) -> list[str]:
     for number, line in enumerate(lines):
         value, sign, comment = line.partition("#")
-        if match := _SECRET_KEY.search(comment):
-            lines[number] = value + sign + comment[: match.end("before")] + _stars_for(match["value"])
-    for span in secrets:
+        if (key := _key_like(comment)) is not None:
+            lines[number] = value + sign + comment[: key.end()] + _stars(comment[key.end() :])
+    for span in source.secrets or ():
         line = lines[span.line - 1]
         start, end = span.column - 1, span.end_column - 1
-        lines[span.line - 1] = line[:start] + _stars_for(line[start:end]) + line[end:]
+        lines[span.line - 1] = line[:start] + _stars(line[start:end]) + line[end:]
     return lines
 
 
-def _guessed(lines: list[str]) -> list[str]:
+def _mask_guessed(lines: list[str]) -> Iterable[str]:
     hidden_below: int | None = None
     keys_below: int | None = None
-    for number, line in enumerate(lines):
+    for line in lines:
         indent = len(_INDENT.match(line)[0]) if line.strip() else 10**6  # type: ignore[index]
         if hidden_below is not None and indent > hidden_below:
-            lines[number] = _stars_for(line)
+            yield _stars(line)
             continue
         hidden_below = None
         keys_below = keys_below if keys_below is not None and indent > keys_below else None
-        if match := _SECRET_KEY.search(line) or _ENVIRONMENT_KEY.search(line):
+        if (key := _key_like(line)) is not None:
             hidden_below = indent
-            lines[number] = line[: match.end("before")] + _stars_for(match["value"])
-        elif match := _KEYS.search(line):
+            yield line[: key.end()] + _stars(line[key.end() :])
+        elif (key := _named(line, lambda name: name == "keys")) is not None:
             keys_below = indent
-            lines[number] = line[: match.end("before")] + _stars_for(match["value"])
+            yield line[: key.end()] + _stars(line[key.end() :])
         elif keys_below is not None and not _REFERENCE.match(line):
             head, colon, value = line.partition(":")
-            lines[number] = head + colon + _stars_for(value) if colon else _stars_for(line)
-    return lines
+            yield head + colon + _stars(value) if colon else _stars(line)
+        else:
+            yield line
 
 
-def _stars(match: re.Match[str]) -> str:
-    return _stars_for(match[0])
+def _key_like(line: str) -> re.Match[str] | None:
+    """The first key of a line whose value may be a secret, and is not just the name of a variable."""
+
+    def hides(name: str) -> bool:
+        return is_key_like(name) or name.lower().replace("-", "_") in ENVIRONMENTS
+
+    key = _named(line, hides)
+    if key is not None and key["name"] == "env" and _VARIABLE.match(line, key.end()):
+        return None
+    if key is None:
+        key = _named(line, lambda name: name == "api_key_env")
+        return None if key is None or _VARIABLE.match(line, key.end()) else key
+    return key
 
 
-def _stars_for(text: str) -> str:
+def _named(line: str, wanted: Callable[[str], bool]) -> re.Match[str] | None:
+    return next((match for match in _NEXT_KEY.finditer(line) if wanted(match["name"])), None)
+
+
+def _provider_name(line: str) -> str | None:
+    """The name that a line of a broken file may define as a provider's."""
+    match = _PROVIDER_NAME.match(line)
+    return None if match is None else match["key"] or match["default"]
+
+
+def _mask_bare_query(match: re.Match[str]) -> str:
+    return match[0] if "=" in match["value"] else match["before"] + _stars(match["value"])
+
+
+def _mask_assigned(match: re.Match[str]) -> str:
+    name = match["name"] or match["option"]
+    return match["before"] + _stars(match["value"]) if is_key_like(name) else match[0]
+
+
+def _stars(text: str) -> str:
     return re.sub(r"\S", "*", text)

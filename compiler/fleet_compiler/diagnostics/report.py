@@ -12,8 +12,9 @@ from urllib.parse import quote
 
 from fleet_compiler.diagnostics.codes import codes
 from fleet_compiler.diagnostics.diagnostic import Diagnostic, Related, Span
-from fleet_compiler.diagnostics.redact import redact, redact_lines
+from fleet_compiler.diagnostics.redact import redact, redact_source
 from fleet_compiler.diagnostics.source import Source
+from fleet_runtime.text import escape
 
 Format: TypeAlias = Literal["text", "json", "github", "sarif"]
 
@@ -30,10 +31,12 @@ def render(
 
     ``text`` shows the lines of `sources` (and colours where `color`); the other formats need none.
     """
-    spoken = [_masked(diagnostic) for diagnostic in diagnostics]
+    texts = list(sources)
+    names = frozenset().union(*(source.names for source in texts))
+    spoken = [_presentable(diagnostic, names) for diagnostic in diagnostics]
     match format:
         case "text":
-            return _text(spoken, sources, color)
+            return _text(spoken, texts, color)
         case "json":
             return json.dumps([_object(diagnostic) for diagnostic in spoken], indent=2, ensure_ascii=False)
         case "github":
@@ -42,13 +45,23 @@ def render(
             return json.dumps(_sarif(spoken), indent=2, ensure_ascii=False)
 
 
-def _masked(diagnostic: Diagnostic) -> Diagnostic:
-    remedy = None if diagnostic.help is None else redact(diagnostic.help)
-    return replace(diagnostic, message=redact(diagnostic.message), help=remedy)
+def _presentable(diagnostic: Diagnostic, names: frozenset[str]) -> Diagnostic:
+    """The diagnostic without secrets, and without characters that a terminal or a log of CI obeys."""
+
+    def shown(text: str) -> str:
+        return escape(redact(text, names))
+
+    return replace(
+        diagnostic,
+        message=shown(diagnostic.message),
+        help=None if diagnostic.help is None else "\n".join(map(shown, diagnostic.help.split("\n"))),
+        file=escape(diagnostic.file),
+        related=tuple(replace(other, message=shown(other.message)) for other in diagnostic.related),
+    )
 
 
 def _text(diagnostics: Sequence[Diagnostic], sources: Iterable[Source], color: bool) -> str:
-    lines = {source.name: redact_lines(source.text, source.secrets) for source in sources}
+    lines = {escape(source.name): redact_source(source) for source in sources}
     paint = _paint if color else _plain
     return "\n\n".join(
         "\n".join(_block(diagnostic, lines.get(diagnostic.file, []), paint)) for diagnostic in diagnostics
@@ -114,14 +127,9 @@ def _window(line: str, span: Span) -> tuple[str, int, int]:
     start, end = span.column - 1, min(span.end_column - 1, len(line))
     first = max(0, start - MAX_LINE // 2) if len(line) > MAX_LINE else 0
     last = first + MAX_LINE
-    shown = line[first:last]
     prefix, suffix = "…" if first else "", "…" if last < len(line) else ""
-    before = len(prefix) + _cells(line[first:start])
-    return f"{prefix}{_visible(shown)}{suffix}", before, _cells(line[start : min(end, last)])
-
-
-def _visible(text: str) -> str:
-    return "".join("→" if c == "\t" else c if c.isprintable() else "\ufffd" for c in text)
+    before = len(prefix) + _cells(escape(line[first:start]))
+    return f"{prefix}{escape(line[first:last])}{suffix}", before, _cells(escape(line[start : min(end, last)]))
 
 
 def _cells(text: str) -> int:

@@ -11,9 +11,11 @@ from fleet_compiler.diagnostics.diagnostic import Span
 class Source:
     """A text and the name it is shown under. Lines end in ``\\n``.
 
-    `secrets` are the places whose text no report may show; None: nobody knows yet.
+    `secrets` are the places whose text no report may show, None if they are not known; `names` are the
+    providers' names, which every report may show.
     """
 
     name: str
     text: str
     secrets: tuple[Span, ...] | None = None
+    names: frozenset[str] = frozenset()

@@ -24,12 +24,12 @@ from ruamel.yaml.events import (
 from fleet_compiler.diagnostics.diagnostic import MAX_FOUND, Diagnostic, Related, Span
 from fleet_compiler.diagnostics.errors import ConfigError
 from fleet_compiler.diagnostics.source import Source
-from fleet_compiler.diagnostics.text import short
 from fleet_compiler.document import scalars as yaml_rules
 from fleet_compiler.document.document import Document, Place
 from fleet_compiler.document.events import read_events
 from fleet_compiler.document.read import empty_file
 from fleet_compiler.document.syntax_errors import syntax_fault
+from fleet_runtime.text import quote
 
 MAX_DEPTH = 20
 
@@ -146,11 +146,11 @@ class _Builder:
         if plain and key == "<<":
             self.report("F015", "merge key '<<' is not allowed", span, "write the keys out")
         elif plain and not isinstance(yaml_rules.resolve_scalar(key), str):
-            shown = f"'{short(key)}'" if key else "(empty)"
+            shown = quote(key) if key else "(empty)"
             self.report("F013", f"key {shown} is not text", span, "put it in quotes to make it text")
         elif key in top.place.keys:
             first = Related(top.place.keys[key], "first written here")
-            self.report("F012", f"key '{short(key)}' is written twice", span, "keep one of the two", (first,))
+            self.report("F012", f"key {quote(key)} is written twice", span, "keep one of the two", (first,))
         else:
             top.place.keys[key] = span
         top.key = key

@@ -9,7 +9,7 @@ from ruamel.yaml.error import MarkedYAMLError
 
 from fleet_compiler.diagnostics.diagnostic import Diagnostic, Related, Span
 from fleet_compiler.diagnostics.source import Source
-from fleet_compiler.diagnostics.text import short
+from fleet_runtime.text import shorten
 
 _EXPECTED = "did not find expected "
 _SYNTAX: dict[str, tuple[str, str]] = {
@@ -85,7 +85,7 @@ def space_remedy(text: str) -> str | None:
     if match is None:
         return None
     value = "http://…" if match["url"] else "1" if match["key"] == "version" else "…"
-    return f"put a space after ':', like '{short(match['key'])}: {value}'"
+    return f"put a space after ':', like '{shorten(match['key'])}: {value}'"
 
 
 def syntax_fault(source: Source, error: MarkedYAMLError) -> Diagnostic:

@@ -11,7 +11,7 @@ from typing import Any
 
 from fleet_compiler.diagnostics.diagnostic import Diagnostic
 from fleet_compiler.diagnostics.errors import ConfigError
-from fleet_compiler.diagnostics.redact import redact_lines
+from fleet_compiler.diagnostics.redact import redact_source
 from fleet_compiler.diagnostics.source import Source
 from fleet_compiler.document.document import Document
 from fleet_compiler.document.parse import load_document
@@ -51,9 +51,7 @@ class Edited:
 
     def diff(self) -> list[str]:
         """Return the changed lines with their signs and what is around them, secrets masked."""
-        before, after = (
-            redact_lines(each.source.text, each.source.secrets) for each in (self.before, self.after)
-        )
+        before, after = (redact_source(each.source) for each in (self.before, self.after))
         name = self.before.source.name
         return list(difflib.unified_diff(before, after, name, name, n=CONTEXT_LINES, lineterm=""))
 

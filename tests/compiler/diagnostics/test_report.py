@@ -140,6 +140,30 @@ HEAD = "version: 1\ndefault_provider: box\nproviders:\n  box:\n    url: http://a
         "surfaces: {a: {client: opencode, key: Hunter2 hunter2}}\n",
         "aliases: {sk-hunter2hunter2: nobody/x}\n",
         "roles: {task: sk-hunter2hunter2/x}\n",
+        "    pass: hunter2\n",
+        "    auth: {bearer: hunter2}\n",
+        "    auth: {bearer: hunter2\n",
+        "    authToken: hunter2\n",
+        "    HF_TOKEN: hunter2\n",
+        "    client-secret: [a, hunter2]\n",
+        "    environment: [X=hunter2]\n",
+        "    environment: {X: hunter2}\n",
+        "    environment:\n      - X=hunter2\n    x: [\n",
+        "    env: [HUNTER=hunter2]\n",
+        "    headers: {X-Anything: hunter2}\n",
+        "    command: llama-server --api-key hunter2\n",
+        "    command: llama-server --api-key=hunter2 {\n    x: }\n",
+        "    args: [HF_TOKEN=hunter2]\n",
+        "    lable: Basic hunter2hunter2\n",
+        "  other: https://a.example/v1?key=hunter2\n",
+        "  other: https://a.example/v1?a=b&x=hunter2#top\n",
+        "  other: https://a.example/v1?hunter2\n",
+        "  other: {url: https://a.example/v1?k=hunter2, lable: x}\n",
+        "  other: https://a.example/v1?key=hunter2\n  x: [\n",
+        "  other: https://a.example\n  api_key: hunter2\n",
+        "gateway: {keys: {laptop: {env: A, token: hunter2}}}\n",
+        "surfaces: {a: {client: opencode, key: [hunter2]}}\n",
+        "gateway: {hosts: [sk-hunter2hunter2, sk-hunter2hunter2]}\n",
     ],
 )
 @pytest.mark.parametrize("form", ["text", "json", "github", "sarif"])
@@ -159,6 +183,54 @@ def test_reference_to_a_key_is_shown_where_it_is_no_secret() -> None:
     shown = render(caught.value.diagnostics, caught.value.sources)
     assert "api_key_env: BOX_KEY" in shown
     assert "api_key_file: box.key" in shown
+
+
+@pytest.mark.parametrize(
+    "name", ["rk-3588-board", "sk-rack-2-node-17", "pk-1", "hf_mirror_2024_north_1", "auth"]
+)
+@pytest.mark.parametrize("broken", ["", "x: [\n"])
+def test_the_name_of_a_provider_is_never_masked(name: str, broken: str) -> None:
+    text = f"""\
+version: 1
+default_provider: {name}
+providers:
+  {name}: {{url: http://a:1, lable: x}}
+  other: {{url: http://b:1, formerly: [{name}]}}
+surfaces:
+  arena: {{providers: [{name}], lable: {name}}}
+roles: {{task: {name}/qwen}}
+{broken}"""
+    with pytest.raises(ConfigError) as caught:
+        load_source(Source("fleet.yaml", text))
+    assert "*" not in render(caught.value.diagnostics, caught.value.sources)
+
+
+def test_an_unknown_default_provider_is_shown_as_it_is_written() -> None:
+    text = "version: 1\ndefault_provider: rk-3588-board\nproviders:\n  box: http://a:1\n"
+    with pytest.raises(ConfigError) as caught:
+        load_source(Source("fleet.yaml", text))
+    shown = render(caught.value.diagnostics, caught.value.sources)
+    assert "unknown provider 'rk-3588-board'" in shown
+    assert "1 | default_provider" not in shown
+    assert "2 | default_provider: rk-3588-board" in shown
+
+
+@pytest.mark.parametrize(
+    "name", ["max_tokens", "keyboard", "tokenizer", "passthrough", "author", "key_file", "monkey"]
+)
+def test_an_ordinary_key_does_not_hide_its_value(name: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_source(Source("fleet.yaml", HEAD + f"    {name}: plain\n"))
+    assert f"{name}: plain" in render(caught.value.diagnostics, caught.value.sources)
+
+
+@pytest.mark.parametrize("form", ["text", "json", "github", "sarif"])
+def test_no_report_holds_a_character_that_a_terminal_obeys(form: Format) -> None:
+    evil = "\x1b]0;x\x07\x9b2J\u202e\u2028"
+    related = (Related(Span(1, 1, 2), evil),)
+    found = Diagnostic("F101", "error", f"a{evil}", f"f{evil}", Span(1, 1, 2), f"h{evil}", related)
+    shown = render([found], [Source(f"f{evil}", f"k{evil}: 1\n")], form)
+    assert [c for c in shown if not c.isprintable() and c != "\n"] == []
 
 
 def test_every_code_can_be_a_sarif_rule() -> None:
