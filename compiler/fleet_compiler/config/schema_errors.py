@@ -152,7 +152,7 @@ def _kind(value: Any) -> str:
 
 def _not_one_of(found: Violation, data: Any) -> _Problems:
     choices: list[str] = found.expected
-    message = f"{subject(found.path)} cannot be {_quoted(found)}"
+    message = f"{subject(found.path)} cannot be {_quoted(found, data)}"
     near = nearest(found.value, choices) if isinstance(found.value, str) else None
     remedy = f"did you mean '{near}'? " if near else ""
     yield SchemaProblem(
@@ -161,13 +161,13 @@ def _not_one_of(found: Violation, data: Any) -> _Problems:
 
 
 def _wrong_version(found: Violation, data: Any) -> _Problems:
-    message = f"version {_quoted(found)} is not known"
+    message = f"version {_quoted(found, data)} is not known"
     yield SchemaProblem(Finding("F110", found.path, message, f"write {found.expected}"))
 
 
 def _wrong_text(found: Violation, data: Any) -> _Problems:
     noun = found.schema.get("title", "text")
-    message = f"{_quoted(found)} is not a valid {noun}"
+    message = f"{_quoted(found, data)} is not a valid {noun}"
     remedy = remedies.for_form(found.value, found.schema, found.is_key)
     yield SchemaProblem(Finding("F106", found.at, message, remedy, key=found.is_key))
 
@@ -175,13 +175,13 @@ def _wrong_text(found: Violation, data: Any) -> _Problems:
 def _out_of_range(found: Violation, data: Any) -> _Problems:
     high = found.schema.get("maximum")
     bounds = f"at least {found.schema['minimum']}" + (f" and at most {high}" if high is not None else "")
-    message = f"{subject(found.path)} cannot be {_quoted(found)}"
+    message = f"{subject(found.path)} cannot be {_quoted(found, data)}"
     yield SchemaProblem(Finding("F107", found.path, message, f"write a number {bounds}"))
 
 
 def _wrong_size(found: Violation, data: Any) -> _Problems:
     thing = f"{found.schema.get('title', 'key')} " if found.is_key else ""
-    name = f"{thing}{_quoted(found)}" if found.is_key else subject(found.path)
+    name = f"{thing}{_quoted(found, data)}" if found.is_key else subject(found.path)
     short_of = found.keyword.startswith("min")
     units = {"Length": "characters", "Items": "items", "Properties": "entries"}
     unit = units[found.keyword[3:]]
@@ -200,7 +200,7 @@ def _repeated_items(found: Violation, data: Any) -> _Problems:
         first = seen.setdefault(json.dumps(item, sort_keys=True), index)
         if first != index:
             at = (*found.path, index)
-            shown = "the value" if is_secret(at, item) else _shown(item)
+            shown = "the value" if is_secret(at, item, data) else _shown(item)
             message = f"{shown} is written twice in {subject(found.path)}"
             related = (RelatedPart((*found.path, first), "first written here"),)
             remedy = "keep one of the two"
@@ -214,7 +214,7 @@ def _excluded(found: Violation, data: Any) -> _Problems:
         yield from _wrong_text(found, data)
         return
     if keys is None:
-        message = f"{subject(found.path)} cannot be {_quoted(found)}"
+        message = f"{subject(found.path)} cannot be {_quoted(found, data)}"
         yield SchemaProblem(Finding("F104", found.path, message, remedy))
         return
     first, second = ((*found.path, key) for key in found.value if key in keys)
@@ -268,9 +268,9 @@ def subject(path: YamlPath) -> str:
             return quote(str(path[-1]))
 
 
-def _quoted(found: Violation) -> str:
+def _quoted(found: Violation, data: Any) -> str:
     """The value, unless it may be a key."""
-    if not found.is_key and is_secret(found.path, found.value):
+    if not found.is_key and is_secret(found.path, found.value, data):
         return "the value"
     return _shown(found.value)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -26,23 +26,23 @@ SETTINGS = {
 
 def shown_source(document: Document) -> Source:
     """Return the document's source with what reports must not show, and the names that they may."""
-    known = _mapping(_mapping(document.data, "gateway"), "keys")
     secrets = [
         span
         for path, value in _leaves(document.data, ())
-        if is_secret(path, value, known)
+        if is_secret(path, value, document.data)
         for span in document.spans(path)
     ]
     return replace(document.source, secrets=tuple(secrets), names=frozenset(_provider_names(document.data)))
 
 
-def is_secret(path: YamlPath, value: Any, known: Container[str] = ()) -> bool:
-    """Return whether the value at `path` may be a secret; `known` are the names of the gateway's keys."""
-    match path, _keys_of(path, value):
+def is_secret(path: YamlPath, value: Any, data: Any) -> bool:
+    """Return whether the value at `path` may be a secret; `data` is that of the complete file."""
+    match path, _keys_of(path, value, data):
         case _, []:
             return False
         case ("surfaces", _, "key"), _:
-            return value not in known
+            keys = _mapping(_mapping(data, "gateway"), "keys")
+            return not (isinstance(value, str) and value in keys)
         case _, [*_, "api_key_env" | "env"]:
             return not (isinstance(value, str) and _ENVIRONMENT_NAME.match(value))
         case _, ["keys", "file" | "surfaces"]:
@@ -54,7 +54,7 @@ def is_secret(path: YamlPath, value: Any, known: Container[str] = ()) -> bool:
     return False
 
 
-def _keys_of(path: YamlPath, value: Any) -> list[str]:
+def _keys_of(path: YamlPath, value: Any, data: Any) -> list[str]:
     """The keys that lead to a value, without the names that the file's author chose.
 
     A setting that is written where the name of a provider or surface belongs is not such a name.
@@ -64,7 +64,9 @@ def _keys_of(path: YamlPath, value: Any) -> list[str]:
             kept = rest
         case ("providers", _, "models", _, *rest):
             kept = rest
-        case ("providers" | "surfaces" as section, _, str(first), *rest) if first in SETTINGS[section]:
+        case ("providers" | "surfaces" as section, name, first, *rest) if not SETTINGS[section].isdisjoint(
+            _mapping(_mapping(data, section), str(name))
+        ):
             kept = [first, *rest]
         case ("providers", _, *rest) if isinstance(value, str) and _URL.match(value):
             kept = rest
