@@ -22,6 +22,7 @@ from fleet_runtime.catalog.shapes import (
     RoleResolution,
     Roles,
 )
+from fleet_runtime.dialects.status_reason import ReasonCode
 from fleet_runtime.events import EVENTS, EventData
 from tests.support.paths import DOCS
 
@@ -73,3 +74,8 @@ def test_the_shapes_are_those_of_the_api() -> None:
 
 def test_the_comment_comes_as_often_as_it_says() -> None:
     assert f"every {KEEP_ALIVE_SECONDS:g} seconds" in PAGE
+
+
+def test_every_reason_code_of_a_provider_is_listed() -> None:
+    listed = row("reason_code")
+    assert all(f"`{code}`" in listed for code in get_args(ReasonCode))

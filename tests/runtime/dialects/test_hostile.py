@@ -55,7 +55,7 @@ def test_fault_18_an_unusable_list_is_degraded_and_says_why(
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "gzip, gzip", "\x1b]0;x"])
-def test_an_encoded_list_is_rejected_without_decoding_it(encoding: str) -> None:
+def test_fault_38_an_encoded_list_is_rejected_without_decoding_it(encoding: str) -> None:
     """`identity` is requested; 13 KB of gzip can be a gigabyte."""
     sent = ProbeResponse(200, {"content-encoding": encoding}, gzip.compress(b'{"data": [{"id": "m"}]}'))
     seen = look_at({"/models": sent}).seen
@@ -71,7 +71,7 @@ def test_fault_13_a_refused_key_is_a_matter_of_configuration(status: int) -> Non
 
 
 @pytest.mark.parametrize(("kind", "body"), [("ollama", b"x"), ("auto", b"")])
-def test_a_403_of_ollama_is_its_rule_for_hosts_and_no_matter_of_keys(kind: ProviderKind, body: bytes) -> None:
+def test_fault_44_a_403_of_ollama_is_its_rule_for_hosts_not_for_keys(kind: ProviderKind, body: bytes) -> None:
     """Ollama aborts without a body, and has no keys (server/routes.go, `allowedHostsMiddleware`)."""
     seen = look_at({"/models": ProbeResponse(403, {}, body)}, kind=kind).seen
     assert (seen.status, seen.reason) == ("config_error", StatusReason("host_rejected", "/models", 403))
@@ -85,7 +85,7 @@ def test_a_403_of_ollama_is_its_rule_for_hosts_and_no_matter_of_keys(kind: Provi
         (500, b'{"error":"write /models/blob: no space left on device"}', "disk_full"),
     ],
 )
-def test_a_cold_start_and_a_full_disk_are_reasons_by_themselves(
+def test_fault_44_a_cold_start_and_a_full_disk_are_reasons_by_themselves(
     status: int, body: bytes, code: ReasonCode
 ) -> None:
     seen = look_at({"/models": ProbeResponse(status, {}, body)}).seen

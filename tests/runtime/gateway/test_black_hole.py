@@ -32,7 +32,7 @@ async def chat(port: int, model: str) -> tuple[Answer, float]:
     return answer, monotonic() - started
 
 
-async def test_after_one_timeout_and_a_failed_probe_requests_get_503_at_once_and_lists_keep_their_grace(
+async def test_fault_42_after_a_timeout_and_a_failed_probe_requests_get_503_at_once_and_lists_stay(
     tmp_path: Path,
 ) -> None:
     polling = PollSettings(interval=60, timeout=0.3, grace=60)

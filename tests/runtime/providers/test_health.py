@@ -126,7 +126,7 @@ def test_a_provider_that_a_request_could_not_reach_is_probed_every_second_for_ha
     assert list(delays.values()) == [1, 1, 1, 10]
 
 
-def test_requests_do_not_replace_a_reason_that_a_probe_found() -> None:
+def test_fault_43_requests_do_not_replace_a_reason_that_a_probe_found() -> None:
     state = seen(seen(NEW, ONLINE, 1), SILENT, 11)
     assert mark_suspect(state, StatusReason("connect_timeout", seconds=5), 12).reason == SILENT.reason
 
@@ -135,7 +135,7 @@ def listing(generation: int, count: int = 2000) -> Observation:
     return Observation("openai", "online", models={f"{generation}-{i}": ModelFacts() for i in range(count)})
 
 
-def test_a_provider_whose_list_is_another_one_at_every_probe_is_probed_more_slowly() -> None:
+def test_fault_39_a_provider_whose_list_is_another_one_at_every_probe_is_probed_more_slowly() -> None:
     state, delays = NEW, []
     for generation in range(8):
         state = seen(state, listing(generation), generation)

@@ -24,7 +24,7 @@ def built(folder: Path, previous: LiveSnapshot | None = None, **config: Any) -> 
     return build_live_snapshot(load_snapshot(folder), {}, EventLog(), previous)
 
 
-async def test_fault_19_a_reload_gives_a_provider_no_further_slots(tmp_path: Path) -> None:
+async def test_fault_41_a_reload_gives_a_provider_no_further_slots(tmp_path: Path) -> None:
     live = built(tmp_path)
     await live.providers["a"].enter("m")
     for idle in (8, 9, 10):

@@ -88,7 +88,7 @@ async def until(live: LiveSnapshot, condition: Any, seconds: float = 10) -> None
             change.cancel()
 
 
-async def test_fault_04_a_probe_asks_of_a_few_models_and_the_next_goes_on(tmp_path: Path) -> None:
+async def test_fault_37_a_probe_asks_of_a_few_models_and_the_next_goes_on(tmp_path: Path) -> None:
     swap = LlamaSwap(seconds=0.15)
     async with raw_server(swap.script) as server:
         fleet = live(tmp_path, server.url, interval=60, timeout=0.2, grace=60)
@@ -104,7 +104,7 @@ async def test_fault_04_a_probe_asks_of_a_few_models_and_the_next_goes_on(tmp_pa
     assert swap.asked == MODELS[: len(swap.asked)]
 
 
-async def test_fault_04_a_request_waits_for_a_probe_no_longer_than_the_timeout(tmp_path: Path) -> None:
+async def test_fault_37_a_request_waits_for_a_probe_no_longer_than_the_timeout(tmp_path: Path) -> None:
     held = asyncio.Event()
 
     async def script(peer: Peer) -> None:
@@ -157,7 +157,7 @@ server.serve_forever()
 """
 
 
-async def test_a_suspended_provider_shows_its_reason_within_its_grace(tmp_path: Path) -> None:
+async def test_fault_40_a_suspended_provider_shows_its_reason_within_its_grace(tmp_path: Path) -> None:
     """Stopped by SIGSTOP, its system still accepts connections."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", SERVER, stdout=asyncio.subprocess.PIPE
