@@ -13,8 +13,10 @@ def main() -> NoReturn:
     """
     if "serve" in sys.argv[1:] and hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
-    from fleet_compiler.cli import main as run
-
+    try:
+        from fleet_compiler.cli import main as run
+    except KeyboardInterrupt:
+        sys.exit(130)
     run()
 
 

@@ -3,95 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from fleet_runtime.artifacts.contract import (
-    GatewayConfig,
-    ModelState,
     ProviderConfig,
     RoutedModel,
-    RoutingTable,
 )
-from fleet_runtime.catalog.etag import TaggedBody
-from fleet_runtime.dialects.status_reason import StatusReason
-from fleet_runtime.edge.api_keys import ApiKeys
 from fleet_runtime.edge.asgi import ASGIApp
 from fleet_runtime.edge.connection import ClientConnection
 from fleet_runtime.edge.dispatch import Dispatcher
 from fleet_runtime.edge.edge import Edge, TimeLimits
-from fleet_runtime.edge.host_policy import HostPolicy
 from fleet_runtime.providers.limiter import LimiterPool
 from fleet_runtime.providers.provider import Provider
-from fleet_runtime.proxy.endpoints import Routes
 from fleet_runtime.proxy.memory_budget import MemoryBudget
-from fleet_runtime.proxy.plan import Plans
 from fleet_runtime.proxy.request_record import RequestRecord
 from fleet_runtime.routing import resolver as router
 from fleet_runtime.upstream import Upstream
 from tests.support import artifacts
 from tests.support.raw_server import RawServer, Script, raw_server
+from tests.support.static_fleet import StaticFleet
+from tests.support.waiting import until
 
 MODEL = "m"
-
-
-@dataclass
-class StaticFleet:
-    """Machines whose lists do not change unless a look is asked for: `looks` counts those, `fresh` is what
-    the next one shows."""
-
-    gateway: GatewayConfig
-    tables: Mapping[str, RoutingTable]
-    providers: Mapping[str, Provider]
-    view: dict[str, router.ProviderView]
-    doubts: list[str] = field(default_factory=list)
-    keys: ApiKeys = field(default_factory=lambda: ApiKeys(()))
-    routes: Routes = field(init=False)
-    access: HostPolicy = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.routes, self.access = Routes(self.tables), HostPolicy(self.gateway)
-
-    looks: list[str] = field(default_factory=list)
-    fresh: dict[str, router.ProviderView] = field(default_factory=dict)
-    plans: Plans = field(default_factory=Plans)
-
-    @property
-    def version(self) -> int:
-        return hash(tuple((name, id(view)) for name, view in self.view.items()))
-
-    def resolve_now(
-        self,
-        table: RoutingTable,
-        text: str,
-        *,
-        pinned: str | None = None,
-        falls_back: bool = False,
-        unreachable: frozenset[str] = frozenset(),
-    ) -> router.Resolution:
-        return router.resolve_model(
-            table, self.view, text, pinned=pinned, falls_back=falls_back, unreachable=unreachable
-        )
-
-    async def refresh(self, provider: str) -> None:
-        self.looks.append(provider)
-        self.view.update(self.fresh)
-
-    def state(self, provider: str, model: str) -> ModelState:
-        return "loaded"
-
-    def mark_suspect(self, provider: str, reason: StatusReason) -> None:
-        self.doubts.append(provider)
-
-    def models(self, base: str, pinned: str | None) -> TaggedBody:
-        return TaggedBody.of(json.dumps({"object": "list", "base": base, "pinned": pinned}).encode())
-
-    def model(self, base: str, pinned: str | None, id: str) -> bytes | None:
-        answer = router.resolve_model(self.tables[base], self.view, id, pinned=pinned)
-        return json.dumps({"id": answer.id}).encode() if answer.available else None
 
 
 @dataclass
@@ -111,23 +47,21 @@ class RunningGateway:
         return f"http://{self.host}:{self.port}"
 
     async def record(self, number: int = 0) -> RequestRecord:
-        """The record of the request that ended as the `number`th; waits for it."""
+        """Wait for the request that ends as the `number`th, and return its record."""
         async with asyncio.timeout(10), self._over:
             await self._over.wait_for(lambda: len(self.records) > number)
         return self.records[number]
 
     async def until_idle(self, seconds: float = 1) -> None:
-        """Returns once no machine has a request of ours; TimeoutError after `seconds`."""
+        """Return once no provider has a request of ours; TimeoutError after `seconds`."""
         async with asyncio.timeout(seconds), self._over:
             await self._over.wait_for(lambda: not any(m.in_flight for m in self.fleet.providers.values()))
 
     async def until_closed(self, seconds: float = 5) -> None:
-        """Returns once no client is connected; TimeoutError after `seconds`."""
-        async with asyncio.timeout(seconds):
-            while self.edge.connections:
-                await asyncio.sleep(0.01)
+        """Return once no client is connected; AssertionError after `seconds`."""
+        await until(lambda: not self.edge.connections, seconds)
 
-    async def _told(self, record: RequestRecord) -> None:
+    async def add(self, record: RequestRecord) -> None:
         async with self._over:
             self.records.append(record)
             self._over.notify_all()
@@ -170,7 +104,7 @@ async def running_gateway(
     tasks: set[asyncio.Task[None]] = set()
 
     def finished(record: RequestRecord) -> None:
-        task = asyncio.ensure_future(served._told(record))
+        task = asyncio.ensure_future(served.add(record))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 

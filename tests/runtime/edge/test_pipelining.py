@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from fleet_runtime.edge.edge import TimeLimits
 from tests.support.gateway import gateway_before
 from tests.support.raw_client import client, request
 from tests.support.raw_server import Peer
+from tests.support.waiting import pace
 
 pytestmark = pytest.mark.anyio
 
@@ -28,7 +27,7 @@ async def test_a_stream_goes_on_to_its_end_whatever_comes_behind_its_request(beh
         await peer.request()
         await peer.send(STREAM)
         for _ in range(8):
-            await asyncio.sleep(0.05)  # longer than every limit for heads, in all
+            await pace(0.05)  # longer than every limit for heads, in all
             await peer.send(b"3\r\na\n\n\r\n")
         await peer.send(b"0\r\n\r\n")
 
@@ -64,7 +63,7 @@ async def test_a_bad_chunk_in_a_request_that_expects_100_is_a_400_and_no_failure
             async with client(gateway.port) as browser:
                 for piece in pieces:
                     await browser.send(piece)
-                    await asyncio.sleep(0.01)
+                    await pace(0.01)
                 answer = await browser.answer()
                 assert (answer.status, answer.code) == (400, "bad_request")
         for number in range(2):

@@ -54,10 +54,10 @@ async def test_a_model_that_is_not_listed_gets_one_fresh_look_before_it_is_refus
     async with gateway_before(responding(OK)) as (machine, gateway):
         gateway.fleet.fresh["a"] = ProviderView("online", {"new": "new"})
         assert (await ask(gateway.port, CHAT, {"model": "a/new"})).status == 200
-        assert gateway.fleet.looks == ["a"]
+        assert gateway.fleet.probes == ["a"]
         assert machine.requests[0].body == b'{"model":"new"}'
         assert (await ask(gateway.port, CHAT, {"model": "a/other"})).status == 404
-        assert gateway.fleet.looks == ["a", "a"]
+        assert gateway.fleet.probes == ["a", "a"]
 
 
 @pytest.mark.parametrize(
