@@ -82,7 +82,7 @@ def lock(
     """Probe the providers (all, or those named) for their models, and refresh fleet.lock.
 
     All are probed at once. No model is loaded, swapped or kept by it. A provider that does not respond keeps
-    its entry.
+    its entry, also if it was moved or renamed in fleet.yaml meanwhile.
     """
     if url is not None:
         raise UsageError("--url is always the gateway's address: write --at URL, or --from-gateway URL")

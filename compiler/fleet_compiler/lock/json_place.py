@@ -6,6 +6,7 @@ known to be JSON, and is called only to report an error.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from json import JSONDecoder
@@ -35,6 +36,37 @@ def find_span(text: str, path: Sequence[str | int]) -> Span | None:
     except (ValueError, IndexError, RecursionError):
         pass
     return None if found is None else _span(text, *found)
+
+
+def find_repeated_key(text: str) -> tuple[str, Span] | None:
+    """Return the first key that an object has twice, and where it is written again; None in most texts.
+
+    Parsers keep the last value of such a key without a word: what a merge that kept both sides leaves behind.
+    """
+    try:
+        json.loads(text, object_pairs_hook=_require_unique)
+    except _RepeatedKeyError:
+        pass
+    else:
+        return None
+    starts = [_skip_space(text, 0)]
+    while starts:
+        keys: set[str | int] = set()
+        for key, place, value_start in _members(text, starts.pop()):
+            if key in keys:
+                return str(key), _span(text, *place)
+            keys.add(key)
+            starts.append(value_start)
+    return None
+
+
+class _RepeatedKeyError(Exception):
+    """An object has a key twice."""
+
+
+def _require_unique(pairs: list[tuple[str, object]]) -> None:
+    if len(pairs) > 1 and len({key for key, _ in pairs}) < len(pairs):
+        raise _RepeatedKeyError
 
 
 def _members(text: str, start: int) -> Iterator[tuple[str | int, tuple[int, int], int]]:

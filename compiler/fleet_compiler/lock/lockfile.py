@@ -15,11 +15,11 @@ from pydantic import ValidationError
 from fleet_compiler.diagnostics.diagnostic import MAX_SHOWN, Diagnostic, Span
 from fleet_compiler.diagnostics.errors import ConfigError
 from fleet_compiler.files import write_files
-from fleet_compiler.lock.json_place import find_span
+from fleet_compiler.lock.json_place import find_repeated_key, find_span
 from fleet_compiler.lock.model import Lock
 from fleet_compiler.lock.validity import Problem, lock_problems
 from fleet_runtime.files import MAX_ARTIFACT, read_text, unreadable_reason
-from fleet_runtime.text import escape
+from fleet_runtime.text import escape, quote
 
 _REMEDY = "restore it from version control, or delete it and run `fleet lock`"
 _NOT_JSON = re.compile(r"Invalid JSON: (.+) at line (\d+) column (\d+)", re.DOTALL)
@@ -38,6 +38,9 @@ def load_lock(path: Path) -> Lock:
         lock = Lock.model_validate_json(text, strict=True)
     except ValidationError as error:
         raise ConfigError(_invalid(path, text, error)) from None
+    if repeated := find_repeated_key(text):
+        key, span = repeated
+        raise ConfigError([_diagnostic(path, f"has the key {quote(key)} twice in one object", span)])
     found = list(islice(lock_problems(lock), MAX_SHOWN + 1))
     if found:
         raise ConfigError(_at_their_places(path, text, found))

@@ -8,7 +8,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet_compiler.lock.json_place import find_span
+from fleet_compiler.diagnostics.diagnostic import Span
+from fleet_compiler.lock.json_place import find_repeated_key, find_span
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -45,6 +46,16 @@ def test_every_key_is_found_where_it_is_written(value: Any, indent: int | None, 
 @given(st.text(), st.lists(st.text() | st.integers(0, 3), max_size=3))
 def test_any_text_and_any_path_end_in_a_place_or_in_none(text: str, path: list[str | int]) -> None:
     find_span(text, path)
+
+
+@given(VALUES)
+def test_a_text_whose_keys_differ_has_none_repeated(value: Any) -> None:
+    assert find_repeated_key(json.dumps(value)) is None
+
+
+def test_a_repeated_key_is_found_where_it_is_written_again() -> None:
+    text = '{"a": {"b": 1},\n "c": [{"d": 1, "\\u0064": 2}]}'
+    assert find_repeated_key(text) == ("d", Span(2, 17, 25))
 
 
 def test_a_path_that_is_not_there_ends_at_its_nearest_parent() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from fleet_compiler.diagnostics.diagnostic import Span
 from fleet_compiler.diagnostics.errors import ConfigError
 from fleet_compiler.lock.lockfile import dump_lock, load_lock, save_lock
 from fleet_compiler.lock.model import Lock, LockedProvider
@@ -163,6 +164,16 @@ def test_every_fault_of_a_lock_is_told_at_its_line_and_column(tmp_path: Path) ->
         load_lock(tmp_path / "fleet.lock")
     places = [(found.span.line, found.span.column) for found in refusal.value.diagnostics if found.span]
     assert places == [(7, 9), (7, 38), (9, 7)]
+
+
+def test_a_merge_that_kept_both_sides_is_refused_at_the_second(tmp_path: Path) -> None:
+    one = json.dumps(entry())
+    (tmp_path / "fleet.lock").write_text(f'{{"providers": {{\n"desk": {one},\n  "desk": {one}}}}}')
+    with pytest.raises(ConfigError) as refusal:
+        load_lock(tmp_path / "fleet.lock")
+    [diagnostic] = refusal.value.diagnostics
+    assert diagnostic.message == "'fleet.lock' has the key 'desk' twice in one object"
+    assert diagnostic.span == Span(3, 3, 9)
 
 
 def test_a_named_pipe_instead_of_the_lock_is_refused(tmp_path: Path) -> None:
