@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -164,3 +165,27 @@ def test_a_library_of_the_compiler_is_imported_in_one_room(library: str, only: s
 def test_a_module_holds_one_idea_on_at_most_350_lines(file: Path) -> None:
     known(shown(file))
     assert len(file.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+
+
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+
+
+def test_the_tests_pause_in_one_module_only() -> None:
+    pausing = {
+        shown(file)
+        for file in TESTS
+        if re.search(r"\b(asyncio|time)\.sleep\(", file.read_text(encoding="utf-8"))
+    }
+    assert pausing == {"tests/support/waiting.py"}
+
+
+def test_no_test_uses_a_private_name_of_what_it_tests() -> None:
+    using = [
+        f"{shown(file)}:{node.lineno} {node.attr}"
+        for file in TESTS
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute)
+        and re.match("_[a-z]", node.attr)
+        and not (isinstance(node.value, ast.Name) and node.value.id in ("self", "cls", "os"))
+    ]
+    assert using == []
