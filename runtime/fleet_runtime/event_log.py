@@ -12,6 +12,7 @@ import secrets
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 import msgspec
 
@@ -66,23 +67,36 @@ class EventLog:
         self._news.set()
 
     def follow(self, last_id: str | None = None) -> AsyncIterator[Event]:
-        """Events after `last_id` (without one: after this call), until the log is closed."""
-        return self._from(self.newest if last_id is None else self._number(last_id))
+        """Return the events after `last_id` (without one: after this call), until the log is closed."""
+        return self._single(self._batches(self._place(last_id), 1))
 
-    async def _from(self, place: int | None) -> AsyncIterator[Event]:
+    def follow_batches(self, last_id: str | None = None) -> AsyncIterator[tuple[Event, ...]]:
+        """Return the same events, with each step all that there are."""
+        return self._batches(self._place(last_id), CAPACITY)
+
+    @staticmethod
+    async def _single(batches: AsyncIterator[tuple[Event, ...]]) -> AsyncIterator[Event]:
+        async for (event,) in batches:
+            yield event
+
+    async def _batches(self, place: int | None, most: int) -> AsyncIterator[tuple[Event, ...]]:
         while True:
             oldest = self.newest - len(self._events) + 1
             if place is None or place < oldest - 1 or place > self.newest:
                 place = self.newest
-                yield Event(self._id(place), Resync())
+                yield (Event(self._id(place), Resync()),)
             elif place < self.newest:
-                event = self._events[place + 1 - oldest]
-                place += 1
-                yield event
+                start = place + 1 - oldest
+                batch = tuple(islice(self._events, start, start + most))
+                place += len(batch)
+                yield batch
             elif self._closed:
                 return
             else:
                 await self._news.wait()
+
+    def _place(self, last_id: str | None) -> int | None:
+        return self.newest if last_id is None else self._number(last_id)
 
     def _id(self, number: int) -> str:
         return f"{self.run}-{number}"

@@ -14,6 +14,7 @@ from fleet_runtime.catalog.etag import TaggedBody
 from fleet_runtime.errors import request_error
 from fleet_runtime.gateway.live_snapshot import LiveSnapshot
 from fleet_runtime.gateway.service import Service
+from fleet_runtime.text import join_names
 
 Surface: TypeAlias = Annotated[
     str | None,
@@ -39,7 +40,7 @@ class Call:
         """Return the routing table of a surface; raises `RequestError` if there is no such surface."""
         table = self.live.snapshot.table(surface)
         if table is None:
-            known = ", ".join(f"'{name}'" for name in self.live.gateway.surfaces) or "none"
+            known = join_names(self.live.gateway.surfaces) or "none"
             message = f"there is no surface '{surface}'; surfaces: {known}"
             raise request_error("not_found", message, "surface")
         return table

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from fleet_runtime.api.coalesce import coalesce
 from fleet_runtime.edge.asgi import Receive, Send
 from fleet_runtime.event_log import Event
-from fleet_runtime.events import EventData, ModelsChange, ProviderChange, StateChange
+from fleet_runtime.events import EventData, ModelsChange, ProviderChange, StateChange, Topic
 from fleet_runtime.gateway.service import Service
 
 KEEP_ALIVE_SECONDS = 15.0
+BATCH_SECONDS: Final = 0.1
 MEDIA_TYPE: Final = "text/event-stream"
 DESCRIPTION: Final = """\
 Each event is three lines, `id`, `event` and `data`; `FleetEvent` describes the last two together.
-After `resync`, read everything again. While nothing happens, a comment is sent now and then.
+After `resync`, read everything again. While nothing happens, a comment is sent now and then. With `topics`,
+of several events about one thing within 0.1 s only the newest is sent.
 """
 EXAMPLE: Final = (
     ": connected\n\n"
@@ -35,10 +38,14 @@ _HEADERS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class EventStream:
-    """The events after `last_id` (without one: from now on) that concern providers of `surface`."""
+    """The events after `last_id` (without one: from now on) that concern providers of `surface`.
+
+    With `topics`, only those, at most one batch in `BATCH_SECONDS`, and coalesced.
+    """
 
     service: Service
     surface: str | None
+    topics: frozenset[Topic] | None
     last_id: str | None
 
     async def send(self, receive: Receive, send: Send, *, head_only: bool = False) -> None:
@@ -47,9 +54,9 @@ class EventStream:
         if head_only:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
             return
-        await _send_piece(send, b": connected\n\n")
-        events = self._events()
-        pending = asyncio.ensure_future(anext(events, None))
+        await _send_chunk(send, b": connected\n\n")
+        batches = self.service.events.follow_batches(self.last_id)
+        pending = asyncio.ensure_future(anext(batches, None))
         gone = asyncio.ensure_future(_disconnected(receive))
         try:
             while not gone.done():
@@ -57,29 +64,35 @@ class EventStream:
                     {pending, gone}, timeout=KEEP_ALIVE_SECONDS, return_when=asyncio.FIRST_COMPLETED
                 )
                 if pending.done():
-                    event = pending.result()
-                    if event is None:
+                    batch = pending.result()
+                    if batch is None:
                         break
-                    await _send_piece(send, event.encoded())
-                    pending = asyncio.ensure_future(anext(events, None))
+                    for event in self._select(batch):
+                        await _send_chunk(send, event.encoded())
+                    if self.topics is not None:
+                        await asyncio.wait({gone}, timeout=BATCH_SECONDS)
+                    pending = asyncio.ensure_future(anext(batches, None))
                 elif not gone.done():
-                    await _send_piece(send, b": still here\n\n")
+                    await _send_chunk(send, b": still here\n\n")
         finally:
             pending.cancel()
             gone.cancel()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _events(self) -> AsyncIterator[Event]:
-        async for event in self.service.events.follow(self.last_id):
-            if self.surface is None or self._concerns_surface(event.data):
-                yield event
+    def _select(self, batch: tuple[Event, ...]) -> Iterable[Event]:
+        """Return the events of a batch that this reader gets."""
+        events = [event for event in batch if self._concerns_surface(event.data)]
+        if self.topics is None:
+            return events
+        topics = self.topics | {"resync"}
+        return coalesce(event for event in events if event.topic in topics)
 
     def _concerns_surface(self, data: EventData) -> bool:
         name = _provider(data)
+        if name is None or self.surface is None:
+            return True
         table = self.service.live.snapshot.table(self.surface)
-        if name is None or table is None:
-            return name is None
-        return any(provider.name == name for provider in table.providers)
+        return table is not None and any(provider.name == name for provider in table.providers)
 
 
 def _provider(data: EventData) -> str | None:
@@ -93,7 +106,7 @@ def _provider(data: EventData) -> str | None:
             return None
 
 
-async def _send_piece(send: Send, body: bytes) -> None:
+async def _send_chunk(send: Send, body: bytes) -> None:
     await send({"type": "http.response.body", "body": body, "more_body": True})
 
 

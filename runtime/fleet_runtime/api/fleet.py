@@ -28,14 +28,19 @@ from fleet_runtime.artifacts.contract import ProviderStatus, RoutingTable
 from fleet_runtime.catalog.describe import rfc3339
 from fleet_runtime.dialects.status_reason import reason_remedy, reason_text
 from fleet_runtime.errors import request_error
+from fleet_runtime.events import EVENTS, Topic
 from fleet_runtime.gateway.live_snapshot import LiveSnapshot
 from fleet_runtime.gateway.service import Service
 from fleet_runtime.providers.lock_drift import find_drift
 from fleet_runtime.store.rows import StatusChange
-from fleet_runtime.text import join_names
+from fleet_runtime.text import join_names, quote
 
 ProviderName = Annotated[str, PathPart("a provider of fleet.yaml", "sam-desktop")]
 Limit = Annotated[int, Query("the most changes to list", "100"), Meta(ge=1, le=1000)]
+Topics = Annotated[
+    str | None,
+    Query("the topics to send, separated by commas; without it, every single event", "provider,state"),
+]
 LastEventId = Annotated[str | None, Header("the `id` of the last event that the client got")]
 
 
@@ -78,12 +83,18 @@ async def refresh_provider(call: Call, name: ProviderName) -> ProviderReport:
     return describe_provider(call.live, name)
 
 
-@operation("GET", "/api/events", "Follow what happens in the fleet, as server-sent events", "not_found")
+@operation(
+    "GET",
+    "/api/events",
+    "Follow what happens in the fleet, as server-sent events",
+    "not_found",
+    "invalid_request",
+)
 async def follow_events(
-    call: Call, surface: Surface = None, last_event_id: LastEventId = None
+    call: Call, surface: Surface = None, topics: Topics = None, last_event_id: LastEventId = None
 ) -> EventStream:
     call.table(surface)
-    return EventStream(call.service, surface, last_event_id)
+    return EventStream(call.service, surface, _topics(topics), last_event_id)
 
 
 @operation("POST", "/api/reload", "Read the generated folder and the key files again", "snapshot_refused")
@@ -169,6 +180,19 @@ def _history_entry(change: StatusChange) -> HistoryEntry:
         reason=change.reason,
         at=rfc3339(change.at),
     )
+
+
+def _topics(text: str | None) -> frozenset[Topic] | None:
+    """Return the topics of a list; raises `RequestError` for one that does not exist."""
+    if text is None:
+        return None
+    known: dict[str, Topic] = {event.topic: event.topic for event in EVENTS}
+    named = [topic.strip() for topic in text.split(",")]
+    unknown = [topic for topic in named if topic not in known]
+    if unknown:
+        message = f"there is no topic {quote(unknown[0])}; topics: {join_names(known)}"
+        raise request_error("invalid_request", message, "topics")
+    return frozenset(known[topic] for topic in named)
 
 
 def _names(table: RoutingTable) -> frozenset[str]:
