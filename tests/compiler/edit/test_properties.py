@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
+from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +18,7 @@ from fleet_compiler.edit.edit import edit, edit_fleet
 from fleet_compiler.edit.providers import add_provider, move_provider, remove_provider, rename_provider
 from fleet_compiler.load import Loaded, load_source
 from tests.compiler.edit.fleets import fleets
+from tests.support.paths import CASES
 
 URL = "http://172.16.0.9:9000"
 
@@ -99,3 +103,18 @@ def test_what_refers_to_a_removed_provider_goes_with_it_and_nothing_else(fleet: 
     assert after.roles["task"] == tuple(id for id in before.roles["task"] if not id.startswith(f"{name}/"))
     assert after.surfaces["code"].providers == tuple(others)
     assert set(comments(removed)) <= set(comments(data))
+
+
+VALID = sorted((CASES / "valid").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", VALID, ids=lambda path: path.stem)
+def test_every_provider_of_a_valid_case_can_be_changed(path: Path) -> None:
+    data = path.read_bytes()
+    added = changed(data, lambda loaded: add_provider(loaded, "zz-shed", URL))
+    assert changed(added, lambda loaded: remove_provider(loaded, "zz-shed", fix=False)) == data
+    for name in names(data):
+        moved = changed(data, functools.partial(move_provider, name=name, url=URL))
+        renamed = changed(data, functools.partial(rename_provider, old=name, new="zz-shed"))
+        assert load_source(decode("fleet.yaml", moved)).fleet.providers[name].url == URL
+        assert [new for new in names(renamed) if new not in names(data)] == ["zz-shed"]
