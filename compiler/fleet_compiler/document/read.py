@@ -90,7 +90,7 @@ def _read_problem(path: Path | Literal["-"], error: OSError) -> tuple[str, str]:
             target = escape(os.fspath(path.readlink()))
             return f"is a link to '{target}', which does not exist", "fix the link, or delete it"
         case FileNotFoundError():
-            return "does not exist", "name the file, or write a fleet.yaml here"
+            return "does not exist", "name the file, or make one with `fleet init`"
         case PermissionError():
             return unreadable_reason(error), "make it readable for this user"
         case IsADirectoryError():

@@ -7,7 +7,8 @@ import difflib
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from functools import reduce
+from itertools import groupby
 
 from fleet_compiler.diagnostics.diagnostic import Diagnostic
 from fleet_compiler.diagnostics.errors import ConfigError
@@ -75,37 +76,59 @@ def edit(name: str, data: bytes, changes: Iterable[Change]) -> bytes:
     Every byte outside of the changes stays. Raises `ConfigError` where `data` cannot be read, or (F401) where
     a change cannot be made without touching more than it should; it names the place and what to write there.
     """
-    for change in changes:
-        data = _make(name, data, change)
-    return data
+    state = _read(name, data)
+    for _, group in groupby(changes, lambda change: isinstance(change, SetValue)):
+        batch = tuple(group)
+        state = _make(state, batch) if isinstance(batch[0], SetValue) else _make_each(state, batch)
+    return state.data
 
 
-def _make(name: str, data: bytes, change: Change) -> bytes:
+@dataclass(frozen=True, slots=True)
+class _State:
+    """A fleet.yaml between two changes."""
+
+    data: bytes
+    source: Source
+    document: Document
+
+
+def _read(name: str, data: bytes) -> _State:
     source = decode(name, data)
-    document = load_document(source)
-    mark = codecs.BOM_UTF8 if data.startswith(codecs.BOM_UTF8) else b""
-    text = data[len(mark) :].decode()
-    try:
-        splices = splice_change(Layout(text, document), change)
-    except UnsafeChangeError as reason:
-        raise _refusal(source, document, change, str(reason)) from None
+    return _State(data, source, load_document(source))
+
+
+def _make(state: _State, batch: tuple[Change, ...]) -> _State:
+    """Make one change, or several that replace different values, and read the result."""
+    mark = codecs.BOM_UTF8 if state.data.startswith(codecs.BOM_UTF8) else b""
+    text = state.data[len(mark) :].decode()
+    layout = Layout(text, state.document)
+    splices = []
+    for change in batch:
+        try:
+            splices += splice_change(layout, change)
+        except UnsafeChangeError as reason:
+            raise _refusal(state, change, str(reason)) from None
     for splice in sorted(splices, key=lambda splice: splice.extent.start, reverse=True):
         text = splice.apply(text)
-    edited = mark + text.encode()
-    if not _means(name, edited, changed_data(document.data, change)):
-        raise _refusal(source, document, change, "the file would no longer mean the same")
-    return edited
-
-
-def _means(name: str, data: bytes, meant: Any) -> bool:
-    """Whether `data` holds what is `meant`, in the same order."""
+    meant = reduce(changed_data, batch, state.document.data)
     try:
-        return json.dumps(load_document(decode(name, data)).data) == json.dumps(meant)
+        made = _read(state.source.name, mark + text.encode())
     except ConfigError:
-        return False
+        made = None
+    if made is not None and json.dumps(made.document.data) == json.dumps(meant):
+        return made
+    if len(batch) == 1:
+        raise _refusal(state, batch[0], "the file would no longer mean the same")
+    return _make_each(state, batch)
 
 
-def _refusal(source: Source, document: Document, change: Change, reason: str) -> ConfigError:
+def _make_each(state: _State, changes: Iterable[Change]) -> _State:
+    for change in changes:
+        state = _make(state, (change,))
+    return state
+
+
+def _refusal(state: _State, change: Change, reason: str) -> ConfigError:
     match change:
         case SetValue() | AddEntry():
             written = write_value(change.value, flow=True)
@@ -115,7 +138,5 @@ def _refusal(source: Source, document: Document, change: Change, reason: str) ->
             written = ""
     message = f"this cannot be changed safely: {reason}"
     remedy = f"by hand: {describe_change(change, written)}"
-    diagnostic = Diagnostic(
-        "F401", "error", message, source.name, document.span(change.path, key=True), remedy
-    )
-    return ConfigError([diagnostic], source)
+    span = state.document.span(change.path, key=True)
+    return ConfigError([Diagnostic("F401", "error", message, state.source.name, span, remedy)], state.source)
