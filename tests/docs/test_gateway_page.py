@@ -19,6 +19,7 @@ from fleet_runtime.providers.transport import MAX_LIST_BYTES
 from fleet_runtime.proxy.endpoints import ENDPOINTS, Endpoint
 from fleet_runtime.proxy.request_record import EndReason
 from fleet_runtime.telemetry.metrics import ReloadResult
+from fleet_runtime.upstream.address import DEAD_AFTER
 from tests.support.paths import DOCS
 
 PAGE = DOCS / "gateway.md"
@@ -69,6 +70,9 @@ def test_what_needs_a_restart_is_said() -> None:
 def test_limits_and_timeouts_are_those_of_the_code() -> None:
     timeouts, inventory, limits = Timeouts(), PollSettings(), Limits()
     assert f"{limits.body // 1_000_000} MB, else 413" in row("a request's body")
+    assert f"{limits.memory // 1_000_000} MB, else 503" in row("the bodies of all requests")
+    assert f"{limits.stall:g} s without progress" in row("a client that does not read")
+    assert f"| {DEAD_AFTER:g} s" in row("a provider that vanished")
     assert f"{limits.head // 1024} KB, else 431" in row("a request's headers | 64")
     assert f"{TimeLimits().head:g} s" in row("a request's headers, first byte")
     assert f"{TimeLimits().body:g} s" in row("between two chunks of a request's body")
