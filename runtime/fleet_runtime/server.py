@@ -173,6 +173,7 @@ async def _serve(
 
     dispatcher = Dispatcher(current, finished, Api(service))
     edge = Edge(
+        dispatcher.read,
         dispatcher.begin,
         head_limit=lambda: service.live.gateway.limits.head,
         stall_seconds=lambda: service.live.gateway.limits.stall,

@@ -110,6 +110,7 @@ async def running_gateway(
 
     dispatcher = Dispatcher(lambda: fleet, finished, api)
     edge = Edge(
+        dispatcher.read,
         dispatcher.begin,
         head_limit=lambda: gateway.limits.head,
         stall_seconds=lambda: gateway.limits.stall,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fleet_runtime.header_lines import HeaderLines
-from fleet_runtime.proxy.request_head import Field, RequestHead, interpret_field, request_ids
+from fleet_runtime.proxy.request_head import Field, RequestHead, interpret_field
 
 
 def head_lines() -> HeaderLines[Field]:
@@ -13,4 +13,4 @@ def head_lines() -> HeaderLines[Field]:
 
 def read_head(raw: bytes, lines: HeaderLines[Field] | None = None) -> RequestHead:
     """The head in `raw`, which lacks the empty line at its end."""
-    return RequestHead(raw, lines or head_lines(), request_ids())
+    return RequestHead(raw, lines or head_lines())

@@ -10,6 +10,7 @@ from fleet_runtime.artifacts.contract import GatewayConfig, ModelState, RoutingT
 from fleet_runtime.catalog.etag import TaggedBody
 from fleet_runtime.dialects.status_reason import StatusReason
 from fleet_runtime.edge.api_keys import ApiKeys
+from fleet_runtime.edge.head_memo import HeadMemo
 from fleet_runtime.edge.host_policy import HostPolicy
 from fleet_runtime.providers.provider import Provider
 from fleet_runtime.proxy.endpoints import Routes
@@ -37,6 +38,7 @@ class StaticFleet:
     probes: list[str] = field(default_factory=list)
     fresh: dict[str, router.ProviderView] = field(default_factory=dict)
     plans: Plans = field(default_factory=Plans)
+    heads: HeadMemo = field(default_factory=HeadMemo)
 
     @property
     def version(self) -> int:

@@ -61,7 +61,7 @@ class ApiRequest:
         context = self._context
         if self._done or self._task is not None or self._pieces is None:
             return
-        if max(self._held + len(piece), context.head.content_length) > self._limit:
+        if max(self._held + len(piece), context.content_length) > self._limit:
             self._too_large = True
             self._begin()
         elif context.memory.take(len(piece), context.fleet.gateway.limits.memory):

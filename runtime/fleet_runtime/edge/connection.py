@@ -27,11 +27,11 @@ from enum import Enum
 from typing import Final, cast
 
 from fleet_runtime.edge.chunked_body import ChunkedBody, InvalidChunkError, OverheadError
-from fleet_runtime.edge.edge import Edge, RequestHandler
+from fleet_runtime.edge.edge import Arrival, Edge, RequestHandler
 from fleet_runtime.edge.response_writer import ResponseWriter
 from fleet_runtime.edge.stall_watch import StallWatch
 from fleet_runtime.errors import ErrorResponse, head_too_large, malformed_head
-from fleet_runtime.proxy.request_head import InvalidHeadError, RequestHead, check_beginning
+from fleet_runtime.proxy.request_head import InvalidHeadError, check_beginning
 
 HIGH_WATER: Final = 65_536
 """Bytes of later requests that are kept before the client is no longer read."""
@@ -172,21 +172,22 @@ class ClientConnection(asyncio.Protocol):
             return b""
         if end + 4 > limit:
             raise InvalidHeadError(head_too_large(limit))
-        head = RequestHead(data[:end], self._edge.lines, self._edge.new_ids)
+        arrival = self._edge.read(data[:end])
         rest = data[end + 4 :]
-        self._begin(head, bool(rest))
+        self._begin(arrival, bool(rest))
         return rest
 
-    def _begin(self, head: RequestHead, more: bool) -> None:
-        has_body = head.has_body
-        self._left = head.content_length
+    def _begin(self, arrival: Arrival, more: bool) -> None:
+        head = arrival.head
+        self._left = arrival.content_length
+        has_body = self._left > 0 or head.chunked
         self._chunked = ChunkedBody(self._edge.head_limit()) if head.chunked else None
         self._state = BODY if has_body else WAITING
         self._deadline = math.inf
         self._writer.expect(head)
         if self._stopping:
             self._writer.close_after()
-        handler = self._handler = self._edge.begin(head, self._writer)
+        handler = self._handler = self._edge.begin(arrival, self._writer)
         if handler is None:
             return
         if not has_body:

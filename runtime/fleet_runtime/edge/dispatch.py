@@ -11,16 +11,18 @@ from fleet_runtime.artifacts.contract import RoutingTable
 from fleet_runtime.catalog.etag import TaggedBody
 from fleet_runtime.edge.api_keys import ApiKeys, KeyScope
 from fleet_runtime.edge.asgi import ApiRequest, ASGIApp
-from fleet_runtime.edge.edge import RequestHandler
+from fleet_runtime.edge.edge import Arrival, RequestHandler
+from fleet_runtime.edge.head_memo import Admission, HeadMemo, head_key
 from fleet_runtime.edge.host_policy import HostPolicy, preflight
 from fleet_runtime.edge.model_request import ModelRequest, send_tagged
 from fleet_runtime.errors import ErrorResponse, RequestError, request_error
+from fleet_runtime.header_lines import HeaderLines
 from fleet_runtime.proxy.endpoints import Routes
 from fleet_runtime.proxy.exchange import Exchange
 from fleet_runtime.proxy.memory_budget import MemoryBudget
 from fleet_runtime.proxy.plan import Plans
 from fleet_runtime.proxy.request_context import ModelResolver, RecordSink, RequestContext, ResponseSink
-from fleet_runtime.proxy.request_head import RequestHead, header_block
+from fleet_runtime.proxy.request_head import RequestHead, header_block, interpret_field, request_ids
 from fleet_runtime.proxy.request_record import RequestRecord
 from fleet_runtime.proxy.response_head import Field
 from fleet_runtime.upstream.receiver import Header
@@ -48,6 +50,9 @@ class RequestBackend(ModelResolver, Protocol):
     @property
     def plans(self) -> Plans: ...
 
+    @property
+    def heads(self) -> HeadMemo: ...
+
     def models(self, base: str, pinned: str | None) -> TaggedBody: ...
 
     def model(self, base: str, pinned: str | None, id: str) -> bytes | None: ...
@@ -67,21 +72,44 @@ class Dispatcher:
         self._finished = finished
         self._api = api
         self.memory = MemoryBudget()
+        self._lines = HeaderLines(interpret_field)
+        self._new_ids = request_ids()
         self._known_headers: dict[Header, Field] = {}
 
-    def begin(self, head: RequestHead, sink: ResponseSink) -> RequestHandler | None:
+    def read(self, raw: bytes) -> Arrival:
+        """Read a complete head, which lacks its empty line; raises `InvalidHeadError`."""
+        found = head_key(raw)
+        if found is None:
+            head = RequestHead(raw, self._lines)
+            return Arrival(head, head.content_length, None, None)
+        key, length = found
+        admission = self._current().heads.find(key)
+        if admission is not None:
+            return Arrival(admission.head, length, key, admission)
+        head = RequestHead(raw, self._lines)
+        return Arrival(head, length, key if head.request_id is None else None, None)
+
+    def begin(self, arrival: Arrival, sink: ResponseSink) -> RequestHandler | None:
         """Return the handler of a request, or respond at once and return None."""
         fleet = self._current()
+        head, admission = arrival.head, arrival.admission
         path = head.path
-        route = fleet.routes.proxied(path)
+        request_id = head.request_id or next(self._new_ids)
+        route = fleet.routes.proxied(path) if admission is None else admission.route
         if route is None:
             endpoint, surface = path.decode("latin-1"), None
         else:
             endpoint, surface = route.endpoint.path, route.base.table.surface
-        record = RequestRecord(head.request_id.decode(), surface, endpoint, inference=route is not None)
-        context = RequestContext(fleet, head, route, b"", record, sink, self._finished, self.memory)
+        record = RequestRecord(request_id.decode(), surface, endpoint, inference=route is not None)
+        cors = b"" if admission is None else admission.cors
+        context = RequestContext(
+            *(fleet, head, request_id, arrival.content_length, route, cors, record, sink),
+            *(self._finished, self.memory),
+        )
         try:
-            return self._admit(fleet, context)
+            if admission is None:
+                return self._admit(fleet, context, arrival.key)
+            return Exchange(context, fleet.plans, self._known_headers)
         except RequestError as error:
             context.reject(error.answer)
         except Exception:
@@ -89,7 +117,9 @@ class Dispatcher:
             context.reject(_FAILED)
         return None
 
-    def _admit(self, fleet: RequestBackend, context: RequestContext) -> RequestHandler | None:
+    def _admit(
+        self, fleet: RequestBackend, context: RequestContext, memo_key: bytes | None
+    ) -> RequestHandler | None:
         head, route, path = context.head, context.route, context.head.path
         if (cors := fleet.access.check(head)) or head.method == "OPTIONS":
             context.cors = header_block(cors)
@@ -103,6 +133,8 @@ class Dispatcher:
             key = fleet.keys.check(head.key, head.method, path.decode("latin-1"))
         if route is not None:
             _require_method(head, ("POST",))
+            if memo_key is not None:
+                fleet.heads.keep(memo_key, Admission(head, route, context.cors))
             return Exchange(context, fleet.plans, self._known_headers)
         if (base := fleet.routes.lists.get(path)) is not None:
             _require_method(head, ("GET", "HEAD"))

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from fleet_runtime.edge.head_memo import Admission
 from fleet_runtime.edge.response_writer import ResponseWriter
 from fleet_runtime.errors import ErrorResponse
-from fleet_runtime.header_lines import HeaderLines
-from fleet_runtime.proxy.request_head import Field, RequestHead, interpret_field, request_ids
+from fleet_runtime.proxy.request_head import RequestHead
+
+
+@dataclass(slots=True)
+class Arrival:
+    """A head that has come, and how long its body is. `admission`: what it leads to is known from before;
+    `key` is the one under which it can be remembered, None if it cannot."""
+
+    head: RequestHead
+    content_length: int
+    key: bytes | None
+    admission: Admission | None
 
 
 class RequestHandler(Protocol):
@@ -66,13 +77,14 @@ class TimeLimits:
 
 @dataclass(slots=True)
 class Edge:
-    """`begin` finds a handler for a request, or responds at once and returns None; it never raises.
-    `head_limit` and `stall_seconds` are asked whenever they are needed, because a reload may change them."""
+    """`read` makes an arrival of a complete head, or raises `InvalidHeadError`. `begin` finds a handler for
+    it, or responds at once and returns None; it never raises. `head_limit` and `stall_seconds` are asked
+    whenever they are needed, because a reload may change them.
+    """
 
-    begin: Callable[[RequestHead, ResponseWriter], RequestHandler | None]
+    read: Callable[[bytes], Arrival]
+    begin: Callable[[Arrival, ResponseWriter], RequestHandler | None]
     head_limit: Callable[[], int]
     stall_seconds: Callable[[], float]
     limits: TimeLimits = field(default_factory=TimeLimits)
     connections: set[OpenConnection] = field(default_factory=set)
-    lines: HeaderLines[Field] = field(default_factory=lambda: HeaderLines(interpret_field))
-    new_ids: Iterator[bytes] = field(default_factory=request_ids)

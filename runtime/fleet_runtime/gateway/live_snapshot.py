@@ -17,6 +17,7 @@ from fleet_runtime.catalog.lists import CatalogLists
 from fleet_runtime.dialects.credentials import MissingKeyError, find_key
 from fleet_runtime.dialects.status_reason import StatusReason
 from fleet_runtime.edge.api_keys import ApiKeys, read_keys
+from fleet_runtime.edge.head_memo import HeadMemo
 from fleet_runtime.edge.host_policy import HostPolicy
 from fleet_runtime.event_log import EventLog
 from fleet_runtime.files import MAX_KEY, read_text, resolve_path
@@ -43,6 +44,7 @@ class LiveSnapshot:
     lists: CatalogLists
     pool: LimiterPool
     plans: Plans = field(default_factory=Plans)
+    heads: HeadMemo = field(default_factory=HeadMemo)
 
     @property
     def gateway(self) -> GatewayConfig:

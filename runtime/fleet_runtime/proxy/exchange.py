@@ -248,7 +248,7 @@ class Exchange:
             plan.request_head(head.query),
             head.forwarded,
             head.routed_content_type,
-            head.request_id,
+            self._context.request_id,
             plan.credentials,
             body_size(payload),
         )

@@ -28,7 +28,7 @@ class IncomingBody:
     def __init__(self, context: RequestContext) -> None:
         head = context.head
         limit = context.fleet.gateway.limits.body
-        if head.content_length > limit:
+        if context.content_length > limit:
             raise body_too_large(limit)
         if head.content_encoding and head.content_encoding.lower() != b"identity":
             encoding = head.content_encoding.decode("latin-1")

@@ -8,7 +8,7 @@ from typing import Final
 from fleet_runtime.errors import ErrorResponse
 from fleet_runtime.proxy.failures import redirection, silent_error, upstream_failure
 from fleet_runtime.proxy.request_context import RequestContext
-from fleet_runtime.proxy.response_head import Field, ForwardedHead
+from fleet_runtime.proxy.response_head import Field, forwarded_head
 from fleet_runtime.upstream import ResponseHead, UpstreamError
 from fleet_runtime.upstream.receiver import Header
 
@@ -24,7 +24,7 @@ class Relay:
     def __init__(self, context: RequestContext, head: ResponseHead, known: dict[Header, Field]) -> None:
         self._context = context
         self._head = head
-        self._forwarded = ForwardedHead(head.headers, known, own_cors=bool(context.cors))
+        self._forwarded = forwarded_head(head, known, own_cors=bool(context.cors))
 
     @property
     def status(self) -> int:
@@ -62,10 +62,10 @@ class Relay:
             record.first_byte_at = record.response_started_at
             record.bytes_out = len(data)
         block = b"%b%b%bx-request-id: %b\r\n%bserver-timing: %b\r\n" % (
-            forwarded.block,
+            forwarded.block if head.shape is None else forwarded.with_length(head.content_length or 0),
             extra,
             context.cors,
-            context.head.request_id,
+            context.request_id,
             named,
             record.server_timing(),
         )

@@ -80,11 +80,13 @@ class RecordSink(Protocol):
 
 @dataclass(slots=True)
 class RequestContext:
-    """`cors` is the block of CORS headers that every response to this request gets; `route` is None for
-    everything that is not inference."""
+    """`head` may be shared with other requests; `request_id` and `content_length` are this one's. `cors` is
+    the block of CORS headers that every response gets; `route` is None for all that is not inference."""
 
     fleet: ModelResolver
     head: RequestHead
+    request_id: bytes
+    content_length: int
     route: Route | None
     cors: bytes
     record: RequestRecord
@@ -95,7 +97,7 @@ class RequestContext:
     @property
     def common_block(self) -> bytes:
         """The headers of every response of the gateway's own."""
-        return self.cors + b"x-request-id: %b\r\n" % self.head.request_id
+        return self.cors + b"x-request-id: %b\r\n" % self.request_id
 
     def reject(self, error: ErrorResponse, status: int | None = None, named: bytes = b"") -> None:
         """Send an error of the gateway's own, with the headers `named` too, and finish."""

@@ -100,7 +100,7 @@ class RequestHead:
     `key` is the key that the client shows: a bearer token, else ``x-api-key``. `forwarded` is the block of
     header lines that goes on to a provider, names in lower case: it lacks all that is between the client and
     the gateway (hop-by-hop headers and those that `Connection` names, credentials, cookies, claims about who
-    the client is) and those that describe the body. `has_body`: bytes of a body follow the head.
+    the client is) and those that describe the body. `request_id` is the client's own, if it has a valid one.
     """
 
     __slots__ = (
@@ -123,7 +123,7 @@ class RequestHead:
         "request_id",
     )
 
-    def __init__(self, raw: bytes, lines: HeaderLines[Field], new_ids: Iterator[bytes]) -> None:
+    def __init__(self, raw: bytes, lines: HeaderLines[Field]) -> None:
         """Read `raw`, the head without the empty line at its end; raises `InvalidHeadError`."""
         first, *self._lines = raw.split(b"\r\n")
         self._read_request_line(first)
@@ -166,9 +166,8 @@ class RequestHead:
         if connection is not None:
             block = self._read_connection(connection, block)
         self.forwarded = b"".join(block)
-        # as long as a UUID: llama-cpp-python answers 400 to an id that is not
         request_id = get(b"x-request-id")
-        self.request_id = request_id if request_id and _is_valid_id(request_id) else next(new_ids)
+        self.request_id = request_id if request_id and _is_valid_id(request_id) else None
 
     @property
     def routed_content_type(self) -> bytes:
@@ -177,9 +176,10 @@ class RequestHead:
         routed = b"application/json" in lower or lower.startswith(b"multipart/form-data")
         return self.content_type if routed else b"application/json"
 
-    @property
-    def has_body(self) -> bool:
-        return self.chunked or self.content_length > 0
+    def forget_client(self) -> None:
+        """Keep nothing that could identify the client: the head is remembered from now on."""
+        self.key = None
+        self._lines = []
 
     def headers(self) -> list[Header]:
         """Return all headers, names in lower case."""
@@ -250,7 +250,8 @@ def interpret_field(name: bytes, value: bytes) -> Field:
 
 
 def request_ids() -> Iterator[bytes]:
-    """Yield random ids; the system is asked for many at a time."""
+    """Yield random ids, as long as a UUID: llama-cpp-python answers 400 to one that is not. The system is
+    asked for many at a time."""
     while True:
         block = os.urandom(16 * _IDS_AT_ONCE).hex().encode()
         for at in range(0, len(block), 32):

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from fleet_runtime.proxy.request_head import HARMLESS_CONNECTION, HOP_BY_HOP, Header, tokens
+from fleet_runtime.upstream import ResponseHead
 
 _READ: Final = frozenset(
     (b"content-type", b"content-encoding", b"retry-after", b"location", b"connection", b"content-length")
@@ -26,10 +27,10 @@ class ForwardedHead:
     itself. `is_stream`: the response is an event stream; `is_encoded`: its body is compressed.
     """
 
-    __slots__ = ("block", "is_encoded", "is_stream", "location", "retry_after")
+    __slots__ = ("_around", "block", "is_encoded", "is_stream", "location", "retry_after")
 
     def __init__(self, headers: Iterable[Header], known: dict[Header, Field], *, own_cors: bool) -> None:
-        """`known` remembers what headers mean; `own_cors`: the gateway sends CORS headers of its own."""
+        """`known` remembers what headers mean; `own_cors`: the gateway sends CORS headers itself."""
         lines: list[bytes] = []
         read: dict[bytes, bytes] = {}
         for header in headers:
@@ -47,10 +48,29 @@ class ForwardedHead:
         if own_cors:
             lines = [line for line in lines if not line.startswith(_CORS)]
         self.block = b"".join(lines)
+        self._around: tuple[bytes, bytes] | None = None
         self.is_stream = read.get(b"content-type", b"")[:17].lower() == _EVENT_STREAM
         self.is_encoded = b"content-encoding" in read
         self.location = read.get(b"location")
         self.retry_after = read.get(b"retry-after")
+
+    def with_length(self, length: int) -> bytes:
+        """Return the block of a head of the same shape with another `Content-Length`."""
+        if self._around is None:
+            lines = self.block.splitlines(keepends=True)
+            at = next(at for at, line in enumerate(lines) if line.startswith(b"content-length: "))
+            self._around = b"".join(lines[:at]), b"".join(lines[at + 1 :])
+        return b"%bcontent-length: %d\r\n%b" % (self._around[0], length, self._around[1])
+
+
+def forwarded_head(head: ResponseHead, known: dict[Header, Field], *, own_cors: bool) -> ForwardedHead:
+    """Return what is forwarded of a head; worked out once for a shape."""
+    shape = head.shape
+    if shape is None or own_cors:
+        return ForwardedHead(head.headers, known, own_cors=own_cors)
+    if not isinstance(shape.forwarded, ForwardedHead):
+        shape.forwarded = ForwardedHead(head.headers, known, own_cors=False)
+    return shape.forwarded
 
 
 def _interpret(header: Header, known: dict[Header, Field]) -> Field:

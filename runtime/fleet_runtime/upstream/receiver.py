@@ -2,22 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 Header = tuple[bytes, bytes]
 
 
-@dataclass(slots=True)
-class ResponseHead:
-    """`headers` in the order received, duplicates kept, names in any case; `content_length` is the declared
-    one; `until_close`: the body ends where the connection does, because it has no length and no chunks."""
+@dataclass(slots=True, eq=False)
+class ResponseShape:
+    """What a head is but for the number in its `Content-Length`, which is at `length_at`; shared by all heads
+    that differ in nothing else. `forwarded` is for whoever forwards them: what it made of the shape."""
 
     status: int
-    headers: Sequence[Header]
-    content_length: int | None
-    until_close: bool
+    headers: list[Header]
+    length_at: int
+    forwarded: object = None
+
+
+class ResponseHead:
+    """`content_length` is the declared one; `until_close`: the body ends where the connection does, because
+    it has no length and no chunks. `shape` is None for a head that is not plain."""
+
+    __slots__ = ("_headers", "content_length", "shape", "status", "until_close")
+
+    def __init__(
+        self,
+        status: int,
+        headers: list[Header],
+        content_length: int | None,
+        *,
+        until_close: bool = False,
+        shape: ResponseShape | None = None,
+    ) -> None:
+        self.status = status
+        self._headers = headers
+        self.content_length = content_length
+        self.until_close = until_close
+        self.shape = shape
+
+    @property
+    def headers(self) -> list[Header]:
+        """The headers in the order received, duplicates kept, names as they were spelled."""
+        if self.shape is None:
+            return self._headers
+        headers = list(self._headers)
+        name, _ = headers[self.shape.length_at]
+        headers[self.shape.length_at] = (name, b"%d" % (self.content_length or 0))
+        return headers
 
 
 class Receiver(Protocol):

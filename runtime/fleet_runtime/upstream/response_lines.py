@@ -11,8 +11,12 @@ from enum import Enum
 from typing import Final
 
 from fleet_runtime.header_lines import HeaderLines, InvalidLineError
-from fleet_runtime.upstream.receiver import Header, ResponseHead
+from fleet_runtime.upstream.receiver import Header, ResponseHead, ResponseShape
 
+MAX_SHAPES: Final = 256
+MAX_DIGITS: Final = 15
+
+_LENGTHS: Final = (b"\r\nContent-L", b"\r\ncontent-l")
 _STATUS_LINES: Final = {
     b"HTTP/1.1 %d %b" % (status, phrase): status
     for status, phrase in (
@@ -39,39 +43,58 @@ PLAIN, LENGTH, HARD = _Kind
 
 
 class ResponseLines:
-    """Reads the plain heads of one server."""
+    """Reads the plain heads of one server, and remembers their shapes."""
 
-    __slots__ = ("_lines",)
+    __slots__ = ("_lines", "_shapes")
 
     def __init__(self) -> None:
         self._lines = HeaderLines(_interpret)
+        self._shapes: dict[bytes, ResponseShape] = {}
 
     def read(self, head: bytes) -> ResponseHead | None:
         """Return the head in `head` (without its last empty line); None if the parser must read it."""
+        at = head.find(b"ength: ") + 7
+        if head[at - 18 : at - 7] not in _LENGTHS:
+            return None
+        end = head.find(b"\r\n", at)
+        digits = head[at:end] if end >= 0 else head[at:]
+        if not digits.isdigit() or len(digits) > MAX_DIGITS:
+            return None
+        rest = head[:at] + head[at + len(digits) :]
+        shape = self._shapes.get(rest)
+        if shape is None:
+            shape = self._read(head)
+            if shape is None:
+                return None
+            if len(self._shapes) >= MAX_SHAPES:
+                self._shapes.clear()
+            self._shapes[rest] = shape
+        return ResponseHead(shape.status, shape.headers, int(digits), shape=shape)
+
+    def _read(self, head: bytes) -> ResponseShape | None:
         first, *lines = head.split(b"\r\n")
         status = _STATUS_LINES.get(first)
-        if status is None:
-            return None
-        known = self._lines.known
         headers: list[Header] = []
-        length = None
+        length_at = None
         try:
             for line in lines:
-                kind, header = known.get(line) or self._lines.read(line)
-                if kind is not PLAIN:
-                    if kind is HARD or length is not None:
-                        return None
-                    length = int(header[1])
+                kind, header = self._lines.known.get(line) or self._lines.read(line)
+                if kind is HARD or (kind is LENGTH and length_at is not None):
+                    return None
+                if kind is LENGTH:
+                    length_at = len(headers)
                 headers.append(header)
         except InvalidLineError:
             return None
-        return None if length is None else ResponseHead(status, headers, length, False)
+        if status is None or length_at is None:
+            return None
+        return ResponseShape(status, headers, length_at)
 
 
 def _interpret(name: bytes, value: bytes) -> tuple[_Kind, Header]:
     kind, lower = PLAIN, name.lower()
     if lower == b"content-length":
-        kind = LENGTH if value.isdigit() and len(value) <= 15 else HARD
+        kind = LENGTH
     elif lower in _LEFT_TO_THE_PARSER and not (lower == b"connection" and value in _KEPT_OPEN):
         kind = HARD
     return kind, (name, value)

@@ -129,7 +129,7 @@ class ResponseParser:
         if self._overhead > HEAD_LIMIT and sum(len(n) + len(v) + 4 for n, v in headers) > HEAD_LIMIT:
             self.refusal = f"sent more than {HEAD_LIMIT} bytes of head"
             return
-        self.head = ResponseHead(status, headers, length, until_close)
+        self.head = ResponseHead(status, headers, length, until_close=until_close)
         if self._bodiless:
             self.ended = True
             self._keep_alive = False

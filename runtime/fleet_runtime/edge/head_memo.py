@@ -1,0 +1,70 @@
+"""What a request's head leads to, remembered by a keyed digest of its bytes.
+
+Clients repeat their heads but for the length of the body. Everything that follows from the other bytes alone
+(access, key, route, the block of forwarded headers) is worked out once per snapshot. The memo holds no byte
+of a client's key: the digest is keyed with a secret of this process, and a remembered head keeps no key.
+
+A head is looked up only if it came complete in one read at a message's beginning, and only heads that
+`RequestHead` has read as a whole are remembered, so that a remembered head means what it meant then.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from typing import Final
+
+from fleet_runtime.proxy.endpoints import Route
+from fleet_runtime.proxy.request_head import RequestHead
+
+MAX_HEADS: Final = 2048
+MAX_HEAD: Final = 4096
+"""Bytes; longer heads are read every time."""
+MAX_DIGITS: Final = 9
+
+_SECRET: Final = os.urandom(32)
+_NAME_END: Final = b"ength: "
+_NAMES: Final = (b"\r\nContent-L", b"\r\ncontent-l")
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A request with this head may pass, to `route`; every response to it gets the header block `cors`."""
+
+    head: RequestHead
+    route: Route
+    cors: bytes
+
+
+class HeadMemo:
+    """The admissions of one snapshot, dropped with it."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, Admission] = {}
+
+    def find(self, key: bytes) -> Admission | None:
+        return self._known.get(key)
+
+    def keep(self, key: bytes, admission: Admission) -> None:
+        if len(self._known) >= MAX_HEADS:
+            self._known.clear()
+        admission.head.forget_client()
+        self._known[key] = admission
+
+
+def head_key(raw: bytes) -> tuple[bytes, int] | None:
+    """Return a digest of a head without the digits of its Content-Length, and that length; None for a head
+    that is not remembered: a long one, or one whose Content-Length is missing or spelled in a rare way."""
+    at = raw.find(_NAME_END, 0, MAX_HEAD)
+    if at < 11 or raw[at - 11 : at] not in _NAMES or len(raw) > MAX_HEAD:
+        return None
+    begin = at + len(_NAME_END)
+    end = raw.find(b"\r\n", begin)
+    digits = raw[begin:end] if end >= 0 else raw[begin:]
+    if not digits.isdigit() or len(digits) > MAX_DIGITS:
+        return None
+    rest = raw[:begin] + raw[begin + len(digits) :]
+    return hashlib.blake2b(rest, digest_size=32, key=_SECRET).digest(), int(digits)
