@@ -144,8 +144,21 @@ def nearest_generated() -> Path:
     return here / "generated"
 
 
+def require_generated(otherwise: str) -> Path:
+    """Return `nearest_generated`; raises click.UsageError if there is neither it nor a fleet.yaml.
+
+    `otherwise` is what to write to do without one.
+    """
+    folder = nearest_generated()
+    if not os.path.lexists(folder) and not os.path.lexists(folder.parent / "fleet.yaml"):
+        raise click.UsageError(
+            f"no fleet.yaml in this folder or one above it: make one with `fleet init`, or {otherwise}"
+        )
+    return folder
+
+
 def _configured_url() -> str:
-    file = nearest_generated() / "gateway.json"
+    file = require_generated("name the gateway with --url") / "gateway.json"
     try:
         return str(json.loads(file.read_bytes())["url"])
     except (OSError, ValueError, KeyError, TypeError):

@@ -152,12 +152,13 @@ def test_what_says_something_says_it_as_json_too(name: str) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [["validate"], ["build"], ["lock"], ["models"], ["diff"], ["resolve", "x"], ["config"], ["remove", "x"],
-     ["run", "opencode"], ["env", "opencode"], ["status"]],
+     ["run", "opencode"], ["env", "opencode"], ["status"], ["doctor"], ["favorites", "list"], ["serve"]],
     ids=" ".join,
 )  # fmt: skip
 def test_no_configuration_anywhere_is_a_usage_error_everywhere(fleet: Fleet, arguments: list[str]) -> None:
     ran = fleet(*arguments)
     assert (ran.code, ran.out) == (2, "")
+    assert "error: no fleet.yaml in this folder or one above it: make one with `fleet init`, or " in ran.err
 
 
 def test_a_misspelt_command_brings_the_nearest_to_mind(fleet: Fleet) -> None:

@@ -43,7 +43,7 @@ def serve(generated: Path | None, listen: str | None, log_format: Literal["text"
     It routes every `provider/model` to exactly that provider and takes a new snapshot as soon as
     `fleet build` has written one. SIGHUP reloads, SIGTERM and Ctrl-C stop.
     """
-    from fleet_runtime.client import nearest_generated
+    from fleet_runtime.client import require_generated
     from fleet_runtime.gateway.service import REFUSALS
     from fleet_runtime.server import run_gateway
     from fleet_runtime.telemetry.access_log import AccessLog
@@ -53,7 +53,7 @@ def serve(generated: Path | None, listen: str | None, log_format: Literal["text"
     with LogWriter() as writer:
         log_to(writer, log_format)
         try:
-            folder = generated or nearest_generated()
+            folder = generated or require_generated("name the folder with --generated DIR")
             run_gateway(
                 folder,
                 listen,
