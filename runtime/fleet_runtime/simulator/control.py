@@ -30,8 +30,12 @@ class Controlled(Protocol):
     """What the control plane needs of the server that it controls."""
 
     name: str
-    records: list[Record]
-    engine: Engine
+
+    @property
+    def records(self) -> list[Record]: ...
+
+    @property
+    def engine(self) -> Engine: ...
 
     @property
     def behaviour(self) -> Behaviour: ...

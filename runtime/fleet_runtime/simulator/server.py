@@ -1,26 +1,22 @@
-"""One simulated server: its ports, its record of requests, and how its behaviour changes its responses."""
+"""One simulated server: its ports, its behaviour, and what tests wait for and count."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
-from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from fleet_runtime.simulator import control
 from fleet_runtime.simulator.changes import Changes
-from fleet_runtime.simulator.disturbance import compressed, disturbed, replaced_list, send
-from fleet_runtime.simulator.engine import ActiveRequest, Engine, Record, TooBusyError
+from fleet_runtime.simulator.disturbance import send
+from fleet_runtime.simulator.engine import Engine, Record
 from fleet_runtime.simulator.kinds import PRODUCTS
-from fleet_runtime.simulator.reply import Reply
+from fleet_runtime.simulator.session import Session
 from fleet_runtime.simulator.spec import Behaviour, ServerSpec, changed
-from fleet_runtime.simulator.wire import DroppedError, Listener, Request, ResponseWriter
-
-SIDECAR_PATHS = frozenset({"/v1/chat/completions", "/v1/completions"})
+from fleet_runtime.simulator.wire import Listener, Request, ResponseWriter
 
 
 class SimulatedServer:
@@ -36,13 +32,22 @@ class SimulatedServer:
         self._product = PRODUCTS[spec.kind]
         self._random = random.Random(spec.name)  # noqa: S311
         self._changes = Changes()
-        self._begin()
-        self._listener = Listener(spec.port, self._direct)
+        self._session = Session(spec, self._product, self._random, self._changes)
+        self._listener = Listener(spec.port, partial(self._handle, sidecar=False))
         self._control = Listener(spec.control_port, self._controlled)
-        self._sidecar = Listener(spec.sidecar_port, self._through_sidecar) if spec.sidecar else None
+        through = partial(self._handle, sidecar=True)
+        self._sidecar = Listener(spec.sidecar_port, through) if spec.sidecar else None
 
     def __repr__(self) -> str:
         return f"<{self.spec.kind} {self.name} at {self.url}: {len(self.records)} requests>"
+
+    @property
+    def records(self) -> list[Record]:
+        return self._session.records
+
+    @property
+    def engine(self) -> Engine:
+        return self._session.engine
 
     @property
     def port(self) -> int:
@@ -117,7 +122,7 @@ class SimulatedServer:
         self.engine.memory.clear()
         self.engine.gate.open()
         self.engine.loading_gate.open()
-        self._begin()
+        self._session = Session(self.spec, self._product, self._random, self._changes)
         self.engine.memory.start()
         await self._open_ports()
 
@@ -129,7 +134,7 @@ class SimulatedServer:
 
     def counters(self) -> dict[str, Any]:
         memory = self.engine.memory
-        payload = Counter(record.model for record in self.inference if record.model is not None)
+        requested = Counter(record.model for record in self.inference if record.model is not None)
         return {
             "machine": self.name,
             "requests": len(self.records),
@@ -140,7 +145,7 @@ class SimulatedServer:
             "models": {
                 model.id: {
                     "state": self.engine.state(model),
-                    "inference": payload[model.id],
+                    "inference": requested[model.id],
                     "loads": memory.loads[model.id],
                     "ttl_resets": memory.ttl_resets[model.id],
                 }
@@ -148,95 +153,18 @@ class SimulatedServer:
             },
         }
 
-    def _begin(self) -> None:
-        self.records: list[Record] = []
-        self.engine = Engine(
-            self.spec,
-            replace(self.spec.behaviour),
-            self._product.capacity,
-            self._product.resident,
-            self._changes,
-        )
-
     async def _open_ports(self) -> None:
         await (self._listener.close() if self.behaviour.offline else self._listener.open())
         if self._sidecar is not None:
             closed = self.behaviour.offline or self.behaviour.sidecar_offline
             await (self._sidecar.close() if closed else self._sidecar.open())
 
-    async def _direct(self, request: Request, writer: ResponseWriter) -> None:
-        await self._handle(request, writer, sidecar=False)
-
-    async def _through_sidecar(self, request: Request, writer: ResponseWriter) -> None:
-        await self._handle(request, writer, sidecar=True)
+    async def _handle(self, request: Request, writer: ResponseWriter, *, sidecar: bool) -> None:
+        if request.path.startswith(control.PREFIX):
+            await self._controlled(request, writer)
+        else:
+            await self._session.handle(request, writer, sidecar=sidecar)
 
     async def _controlled(self, request: Request, writer: ResponseWriter) -> None:
         writer.spare()
         await send(writer, await control.respond(self, request), control.headers)
-
-    async def _handle(self, request: Request, writer: ResponseWriter, *, sidecar: bool) -> None:
-        if request.path.startswith(control.PREFIX):
-            await self._controlled(request, writer)
-            return
-        record = Record(len(self.records) + 1, self.name, request, sidecar, time.time())
-        if self.behaviour.record:
-            self.records.append(record)
-        self._changes.notify()
-        try:
-            async with AsyncExitStack() as stack:
-                active = ActiveRequest(request, record, stack, writer.abort)
-                await self._respond(active, writer)
-            record.ended = "complete"
-        except DroppedError:
-            record.ended = "dropped"
-            raise
-        except asyncio.CancelledError:
-            record.ended = "dropped" if writer.aborted else "client_gone"
-            raise
-        finally:
-            self._changes.notify()
-
-    async def _respond(self, active: ActiveRequest, writer: ResponseWriter) -> None:
-        behaviour = self.behaviour
-        if behaviour.scope == "all" or (behaviour.scope == "inference") == active.record.inference:
-            writer.drop_at, writer.drop_how = behaviour.drop_at_byte, behaviour.drop
-            if behaviour.hang:
-                await asyncio.Event().wait()
-            if behaviour.latency_ms:
-                await asyncio.sleep(behaviour.latency_ms / 1000)
-            reply = disturbed(behaviour, self._product, self._random) or await self._served(active)
-        else:
-            reply = await self._served(active)
-        if reply.body and isinstance(reply.body, bytes) and active.record.inference:
-            await self.engine.pace(first=True)
-        if active.record.sidecar:
-            reply = replace(reply, extra=(*reply.extra, ("X-Sidecar", self.name)))
-        if behaviour.gzip:
-            reply = compressed(reply)
-        writer.close = behaviour.close_after_response
-        await send(writer, reply, lambda reply: self._product.headers(reply, active.request))
-
-    async def _served(self, active: ActiveRequest) -> Reply:
-        request = active.request
-        if active.record.sidecar and request.path not in SIDECAR_PATHS:
-            if request.path == "/health":
-                return Reply(200, b"OK", "text/plain; charset=utf-8")
-            return Reply(404, b"404 page not found\n", "text/plain")
-        if not self._admitted(request):
-            return self._product.unauthorized()
-        if request.method == "GET" and request.path in self._product.list_paths:
-            replaced = replaced_list(self.behaviour)
-            if replaced is not None:
-                return replaced
-        try:
-            return await self._product.respond(self.engine, active)
-        except TooBusyError:
-            busy = self._product.error(429, "Too many requests")
-            return replace(busy, extra=(*busy.extra, ("Retry-After", "1")))
-
-    def _admitted(self, request: Request) -> bool:
-        key = self.behaviour.require_key or self.spec.api_key
-        if key is None or request.path in self._product.open_paths:
-            return True
-        given = (request.header(name) or "" for name in self._product.key_headers)
-        return any(value.removeprefix("Bearer ") == key for value in given)
