@@ -14,7 +14,7 @@ from fleet_runtime.simulator import SimulatedModel, SimulatedServer
 from fleet_runtime.simulator.malformed import malform
 from fleet_runtime.simulator.shapes.chat import DONE, event
 from fleet_runtime.simulator.spec import Malformation
-from tests.simulator.asking import CHAT, chat, client, events, machine
+from tests.simulator.servers import CHAT, chat, client, events, machine
 
 pytestmark = pytest.mark.anyio
 

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from fleet_runtime.simulator import ServerSpec, SimulatedModel, Simulation, SimulationThread
-from tests.simulator.asking import CHAT, chat, client, machine
+from tests.simulator.servers import CHAT, chat, client, machine
 
 pytestmark = pytest.mark.anyio
 

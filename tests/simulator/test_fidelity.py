@@ -9,7 +9,7 @@ import pytest
 
 from fleet_runtime.simulator import SimulatedModel
 from fleet_runtime.simulator.spec import SimulatedKind
-from tests.simulator.asking import client, machine
+from tests.simulator.servers import client, machine
 from tests.support.recorded import Recorded, recorded
 
 pytestmark = pytest.mark.anyio

@@ -8,7 +8,7 @@ from fleet_runtime.artifacts.contract import Purpose
 from fleet_runtime.simulator import SimulatedModel
 from fleet_runtime.simulator.kinds import PRODUCTS
 from fleet_runtime.simulator.spec import SimulatedKind
-from tests.simulator.asking import CHAT, chat, client, events, look_at, machine
+from tests.simulator.servers import CHAT, chat, client, events, machine, probe_server
 
 pytestmark = pytest.mark.anyio
 
@@ -21,7 +21,7 @@ TOOL = {"type": "function", "function": {"name": "look", "parameters": {"type": 
 async def test_a_look_recognises_it_and_lists_its_models(kind: SimulatedKind) -> None:
     names = ("m",) if kind == "llama-server" else ("m", "org/żółć 🦙")
     async with machine(kind, *(SimulatedModel(name) for name in names)) as box:
-        seen = await look_at(box)
+        seen = await probe_server(box)
     assert (seen.kind, seen.status) == (SEEN_AS.get(kind, kind), "online")
     assert set(seen.models) == set(names)
 
@@ -106,7 +106,7 @@ async def test_an_ollama_without_models_lists_null() -> None:
         assert (await http.get("/v1/models")).json()["data"] is not None
     async with machine("ollama", SimulatedModel("hidden", listed=False)) as box, client(box) as http:
         assert (await http.get("/v1/models")).json() == {"object": "list", "data": None}
-        assert (await look_at(box)).kind == "ollama"
+        assert (await probe_server(box)).kind == "ollama"
 
 
 async def test_a_cloud_wants_its_key() -> None:
@@ -114,8 +114,8 @@ async def test_a_cloud_wants_its_key() -> None:
         assert (await http.post(CHAT, json=chat())).status_code == 401
         allowed = await http.post(CHAT, json=chat(), headers={"authorization": "Bearer k"})
         assert allowed.status_code == 200
-        assert (await look_at(box)).status == "config_error"
-        assert (await look_at(box, key="k")).status == "online"
+        assert (await probe_server(box)).status == "config_error"
+        assert (await probe_server(box, key="k")).status == "online"
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ async def test_llama_swaps_list_has_three_generations(version: str) -> None:
     async with machine("llama-swap", model, list_version=version) as box, client(box) as http:
         text = (await http.get("/v1/models")).text
         item = (await http.get("/v1/models")).json()["data"][0]
-        seen = await look_at(box)
+        seen = await probe_server(box)
     assert text.endswith("}\n")
     assert ("status" in item, "context_window" in item) == (version != "v1", version == "v3")
     assert seen.models["m"].context == (None if version == "v1" else 4096)
@@ -188,6 +188,6 @@ async def test_upstream_paths_redirect_without_a_rest_and_reach_models_with_slas
 async def test_peers_are_listed_with_their_peer() -> None:
     async with machine("llama-swap", SimulatedModel("m", peer="far")) as box, client(box) as http:
         item = (await http.get("/v1/models")).json()["data"][0]
-        seen = await look_at(box)
+        seen = await probe_server(box)
     assert item["name"] == "far: m"
     assert dict(seen.states) == {"m": "unknown"}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fleet_runtime.simulator import SimulatedModel
-from tests.simulator.asking import client, machine
+from tests.simulator.servers import client, machine
 from tests.support.recorded import recorded
 
 pytestmark = pytest.mark.anyio

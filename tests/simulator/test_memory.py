@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from fleet_runtime.simulator import SimulatedModel, SimulatedServer
-from tests.simulator.asking import CHAT, chat, client, events, machine
+from tests.simulator.servers import CHAT, chat, client, events, machine
 
 pytestmark = pytest.mark.anyio
 

@@ -11,7 +11,7 @@ from fleet_runtime.dialects.observation import Observation
 from fleet_runtime.simulator import SimulatedModel
 from fleet_runtime.simulator.kinds import PRODUCTS
 from fleet_runtime.simulator.spec import SimulatedKind
-from tests.simulator.asking import CHAT, chat, client, look_at, machine
+from tests.simulator.servers import CHAT, chat, client, machine, probe_server
 
 pytestmark = pytest.mark.anyio
 
@@ -42,18 +42,18 @@ async def test_looks_raise_no_counter(kind: SimulatedKind, state: str) -> None:
             await box.apply(behaviour)
             seen: Observation | None = None
             for _ in range(3):
-                seen = await look_at(box, previous=seen)
+                seen = await probe_server(box, previous=seen)
             assert (box.load_count, box.ttl_resets, len(box.inference)) == (0, 0, 0)
 
 
 async def test_looks_at_a_model_that_is_loading_leave_it_at_that() -> None:
     async with machine() as box, client(box) as http:
-        before = await look_at(box)
+        before = await probe_server(box)
         await box.apply({"hold_loading": True})
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(http.post(CHAT, json=chat()))
             await box.until(lambda box: box.engine.loading_gate.waiting == 1)
-            seen = await look_at(box, previous=before)
+            seen = await probe_server(box, previous=before)
             assert dict(seen.states) == {"m": "loading"}
             assert box.load_count == 1
             box.release_loading()
@@ -61,22 +61,22 @@ async def test_looks_at_a_model_that_is_loading_leave_it_at_that() -> None:
 
 async def test_a_model_unloads_by_itself_while_it_is_looked_at_again_and_again() -> None:
     async with machine("llama-swap", SimulatedModel("m", loaded=True, ttl=0.2)) as box:
-        seen = await look_at(box)
+        seen = await probe_server(box)
         while box.engine.memory.state("m") == "loaded":
-            seen = await look_at(box, previous=seen)
+            seen = await probe_server(box, previous=seen)
         assert (box.load_count, box.ttl_resets) == (0, 0)
 
 
 async def test_a_context_that_ran_is_known_after_one_question_and_outlives_the_model() -> None:
     model = SimulatedModel("m", context=4096, ttl=600)
     async with machine("llama-swap", model, list_version="v1") as box, client(box) as http:
-        cold = await look_at(box)
+        cold = await probe_server(box)
         assert cold.models["m"].context is None
         await http.post(CHAT, json=chat())
-        ready = await look_at(box, previous=cold)
+        ready = await probe_server(box, previous=cold)
         assert (ready.models["m"].context, ready.models["m"].context_source) == (4096, "running")
-        again = await look_at(box, previous=ready)
+        again = await probe_server(box, previous=ready)
         await http.get("/unload")
-        gone = await look_at(box, previous=again)
+        gone = await probe_server(box, previous=again)
         assert (gone.models["m"].context, gone.states["m"]) == (4096, "unloaded")
         assert (box.load_count, box.ttl_resets) == (1, 1)

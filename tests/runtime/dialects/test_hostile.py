@@ -14,7 +14,7 @@ from fleet_runtime.dialects.observation import Observation
 from fleet_runtime.dialects.registry import KINDS
 from fleet_runtime.dialects.status_reason import ReasonCode, StatusReason, reason_text
 from fleet_runtime.routing.model_id import model_id_remedy
-from tests.runtime.dialects.script import answer, listing, look_at
+from tests.runtime.dialects.probing import answer, listing, probe
 
 REFUSED = StatusReason("connection_refused")
 HTML = {"content-type": "text/html; charset=utf-8"}
@@ -49,7 +49,7 @@ def unlisted(code: ReasonCode, detail: str = "") -> StatusReason:
 def test_fault_18_an_unusable_list_is_degraded_and_says_why(
     kind: ProviderKind, hostile: ProbeResponse, reason: StatusReason
 ) -> None:
-    seen = look_at({"/models": hostile}, kind=kind).seen
+    seen = probe({"/models": hostile}, kind=kind).seen
     assert (seen.status, seen.reason) == ("degraded", reason)
     assert "secret" not in repr(seen)
 
@@ -58,7 +58,7 @@ def test_fault_18_an_unusable_list_is_degraded_and_says_why(
 def test_fault_38_an_encoded_list_is_rejected_without_decoding_it(encoding: str) -> None:
     """`identity` is requested; 13 KB of gzip can be a gigabyte."""
     sent = ProbeResponse(200, {"content-encoding": encoding}, gzip.compress(b'{"data": [{"id": "m"}]}'))
-    seen = look_at({"/models": sent}).seen
+    seen = probe({"/models": sent}).seen
     assert (seen.status, seen.reason and seen.reason.code) == ("degraded", "encoded_response")
     assert seen.reason is not None
     assert reason_text(seen.reason).isprintable()
@@ -66,14 +66,14 @@ def test_fault_38_an_encoded_list_is_rejected_without_decoding_it(encoding: str)
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_fault_13_a_refused_key_is_a_matter_of_configuration(status: int) -> None:
-    seen = look_at({"/models": ProbeResponse(status)}).seen
+    seen = probe({"/models": ProbeResponse(status)}).seen
     assert seen.status == "config_error"
 
 
 @pytest.mark.parametrize(("kind", "body"), [("ollama", b"x"), ("auto", b"")])
 def test_fault_44_a_403_of_ollama_is_its_rule_for_hosts_not_for_keys(kind: ProviderKind, body: bytes) -> None:
     """Ollama aborts without a body, and has no keys (server/routes.go, `allowedHostsMiddleware`)."""
-    seen = look_at({"/models": ProbeResponse(403, {}, body)}, kind=kind).seen
+    seen = probe({"/models": ProbeResponse(403, {}, body)}, kind=kind).seen
     assert (seen.status, seen.reason) == ("config_error", StatusReason("host_rejected", "/models", 403))
 
 
@@ -88,19 +88,17 @@ def test_fault_44_a_403_of_ollama_is_its_rule_for_hosts_not_for_keys(kind: Provi
 def test_fault_44_a_cold_start_and_a_full_disk_are_reasons_by_themselves(
     status: int, body: bytes, code: ReasonCode
 ) -> None:
-    seen = look_at({"/models": ProbeResponse(status, {}, body)}).seen
+    seen = probe({"/models": ProbeResponse(status, {}, body)}).seen
     assert (seen.status, seen.reason) == ("degraded", StatusReason(code, "/models", status))
 
 
 def test_no_response_is_offline_with_the_transports_reason() -> None:
-    seen = look_at({"/models": ProbeResponse(0, reason=REFUSED)}, kind="vllm").seen
+    seen = probe({"/models": ProbeResponse(0, reason=REFUSED)}, kind="vllm").seen
     assert (seen.kind, seen.status, seen.reason) == ("vllm", "offline", REFUSED)
 
 
 def test_a_machine_that_went_away_keeps_the_kind_that_was_found() -> None:
-    seen = look_at(
-        {"/models": ProbeResponse(0, reason=REFUSED)}, previous=Observation("ollama", "online")
-    ).seen
+    seen = probe({"/models": ProbeResponse(0, reason=REFUSED)}, previous=Observation("ollama", "online")).seen
     assert seen.kind == "ollama"
 
 
@@ -116,7 +114,7 @@ def test_a_machine_that_went_away_keeps_the_kind_that_was_found() -> None:
     ],
 )
 def test_fault_18_a_bad_id_is_skipped_by_name_and_the_rest_stays(id: str, named: str) -> None:
-    seen = look_at({"/models": listing({"id": id}, {"id": "good"})}, kind="openai").seen
+    seen = probe({"/models": listing({"id": id}, {"id": "good"})}, kind="openai").seen
     assert seen.status == "online"
     assert list(seen.models) == ["good"]
     assert seen.warnings == (named,)
@@ -124,24 +122,24 @@ def test_fault_18_a_bad_id_is_skipped_by_name_and_the_rest_stays(id: str, named:
 
 def test_fault_18_ids_with_spaces_unicode_and_percent_signs_are_ids() -> None:
     ids = ["a b", "żółć/🦙", "a%2Fb", "org/model:tag@1", "x" * 512]
-    assert list(look_at({"/models": listing(*({"id": id} for id in ids))}).seen.models) == ids
+    assert list(probe({"/models": listing(*({"id": id} for id in ids))}).seen.models) == ids
 
 
 @pytest.mark.parametrize("id", [None, 7, True, ["a"], {"a": 1}])
 def test_fault_18_an_id_that_is_no_text_is_skipped(id: object) -> None:
     for kind in KINDS:
-        seen = look_at({"/models": listing({"id": id}, {"id": "good"})}, kind=kind).seen
+        seen = probe({"/models": listing({"id": id}, {"id": "good"})}, kind=kind).seen
         assert list(seen.models) == ["good"]
         assert seen.warnings == ("a listed model without an id is skipped",)
 
 
 def test_fault_18_items_that_are_no_objects_are_skipped() -> None:
-    assert list(look_at({"/models": listing(None, 7, "m", ["m"], {"id": "good"})}).seen.models) == ["good"]
+    assert list(probe({"/models": listing(None, 7, "m", ["m"], {"id": "good"})}).seen.models) == ["good"]
 
 
 def test_fault_18_equal_ids_are_one_model_with_what_either_says() -> None:
     twice = listing({"id": "m", "context_length": 4096}, {"id": "m", "name": "M"})
-    facts = look_at({"/models": twice}, kind="openai").seen.models["m"]
+    facts = probe({"/models": twice}, kind="openai").seen.models["m"]
     assert (facts.context, facts.name) == (4096, "M")
 
 
@@ -157,23 +155,23 @@ def test_fault_18_a_context_that_is_none_is_unknown(kind: ProviderKind, context:
         "meta": {"n_ctx": context, "n_ctx_train": context},
     }
     props = answer({"default_generation_settings": {"n_ctx": context}})
-    facts = look_at({"/models": listing(item), "/props": props}, kind=kind).seen.models["m"]
+    facts = probe({"/models": listing(item), "/props": props}, kind=kind).seen.models["m"]
     assert (facts.context, facts.context_source) == (None, None)
 
 
 def test_a_context_written_as_a_whole_float_is_one() -> None:
-    facts = look_at({"/models": listing({"id": "m", "context_length": 8192.0})}, kind="openai").seen.models
+    facts = probe({"/models": listing({"id": "m", "context_length": 8192.0})}, kind="openai").seen.models
     assert facts["m"].context == 8192
 
 
 def test_names_and_aliases_that_cannot_be_shown_are_left_out() -> None:
     item = {"id": "m", "name": "a\x1b[31m", "aliases": ["ok", "", "../x", 7, "m", "ok"]}
-    facts = look_at({"/models": listing(item)}, kind="openai").seen.models["m"]
+    facts = probe({"/models": listing(item)}, kind="openai").seen.models["m"]
     assert (facts.name, facts.aliases) == (None, ("ok",))
 
 
 def test_a_thousand_bad_ids_do_not_make_a_thousand_warnings() -> None:
-    bad = look_at({"/models": listing(*({"id": f"../{number}"} for number in range(1000)))}).seen.warnings
+    bad = probe({"/models": listing(*({"id": f"../{number}"} for number in range(1000)))}).seen.warnings
     assert len(bad) == 21
     assert bad[-1] == "and 980 more"
 
@@ -181,8 +179,8 @@ def test_a_thousand_bad_ids_do_not_make_a_thousand_warnings() -> None:
 def test_a_list_of_more_models_than_anybody_chooses_from_is_not_read() -> None:
     items = [{"id": f"m{number}", "filler": "x" * 1000} for number in range(10_000)]
     whole, fitting = (json.dumps({"data": some}).encode() for some in (items, items[:MAX_MODELS]))
-    assert len(look_at({"/models": ProbeResponse(200, {}, fitting)}, kind="openai").seen.models) == MAX_MODELS
-    seen = look_at({"/models": ProbeResponse(200, {}, whole)}, kind="openai").seen
+    assert len(probe({"/models": ProbeResponse(200, {}, fitting)}, kind="openai").seen.models) == MAX_MODELS
+    seen = probe({"/models": ProbeResponse(200, {}, whole)}, kind="openai").seen
     too_many = StatusReason("too_many_models", "/models", count=10_000, limit=2000)
     assert (seen.status, seen.reason) == ("degraded", too_many)
 
@@ -192,5 +190,5 @@ def test_a_response_that_cannot_be_used_degrades_and_is_no_silence() -> None:
         StatusReason("response_too_large", "/models", 200, limit=2_000_000),
         StatusReason("redirected", "/models", 308),
     ):
-        seen = look_at({"/models": ProbeResponse(reason.status, reason=reason)}, kind="openai").seen
+        seen = probe({"/models": ProbeResponse(reason.status, reason=reason)}, kind="openai").seen
         assert (seen.status, seen.reason) == ("degraded", reason)

@@ -9,7 +9,7 @@ from fleet_runtime.dialects.details import MAX_DETAILS
 from fleet_runtime.dialects.messages import ProbeResponse
 from fleet_runtime.dialects.observation import Observation
 from fleet_runtime.dialects.status_reason import StatusReason
-from tests.runtime.dialects.script import Looked, answer, listing, look_at
+from tests.runtime.dialects.probing import ProbeRun, answer, listing, probe
 
 PROPS = answer({"default_generation_settings": {"n_ctx": 16384}, "total_slots": 1})
 
@@ -28,9 +28,9 @@ def running(**states: str) -> Any:
     return answer({"running": [{"model": model, "state": state} for model, state in states.items()]})
 
 
-def look(*items: Any, now: Any, previous: Observation | None = None) -> Looked:
+def probe_swap(*items: Any, now: Any, previous: Observation | None = None) -> ProbeRun:
     answers = {"/models": listing(*items), "/running": now, "/upstream/m/props": PROPS}
-    return look_at(answers, previous=previous)
+    return probe(answers, previous=previous)
 
 
 def test_a_model_of_the_present_list_is_read_whole() -> None:
@@ -44,7 +44,7 @@ def test_a_model_of_the_present_list_is_read_whole() -> None:
         context_length=32768,
         status={"value": "unloaded"},
     )
-    assert look(listed, now=running()).seen.models == {
+    assert probe_swap(listed, now=running()).seen.models == {
         "qwen3-vl": ModelFacts(
             name="Qwen3 VL",
             context=32768,
@@ -58,7 +58,7 @@ def test_a_model_of_the_present_list_is_read_whole() -> None:
 
 
 def test_contexts_of_all_generations_of_the_list_are_listed_ones() -> None:
-    seen = look(
+    seen = probe_swap(
         item("a", context_length=1),
         item("b", context_window=2),
         {"id": "c", "owned_by": "llama-swap", "meta": {"n_ctx": 3}},
@@ -71,7 +71,7 @@ def test_contexts_of_all_generations_of_the_list_are_listed_ones() -> None:
 
 
 def test_purposes_come_from_capabilities() -> None:
-    seen = look(
+    seen = probe_swap(
         item("rank", capabilities={"reranker": True}),
         item("hear", capabilities={"audio_transcriptions": True}),
         item("speak", capabilities={"audio_speech": True}),
@@ -92,13 +92,13 @@ def test_purposes_come_from_capabilities() -> None:
 
 def test_an_alias_item_becomes_an_alias_of_its_target() -> None:
     alias = item("small", {"type": "alias", "modelID": "qwen3-4b"})
-    seen = look(alias, item("qwen3-4b", {"aliases": ["tiny"]}), now=running()).seen
+    seen = probe_swap(alias, item("qwen3-4b", {"aliases": ["tiny"]}), now=running()).seen
     assert list(seen.models) == ["qwen3-4b"]
     assert seen.models["qwen3-4b"].aliases == ("tiny", "small")
 
 
 def test_an_alias_item_whose_target_is_not_listed_stands_for_itself() -> None:
-    seen = look(item("small", {"type": "alias", "modelID": "hidden"}), now=running()).seen
+    seen = probe_swap(item("small", {"type": "alias", "modelID": "hidden"}), now=running()).seen
     assert list(seen.models) == ["small"]
 
 
@@ -106,78 +106,78 @@ def test_peers_selectors_and_profiles_are_listed_models_of_unknown_state() -> No
     others = [
         item(kind, {"type": kind}, status={"value": "unloaded"}) for kind in ("peer", "selector", "profile")
     ]
-    seen = look(*others, now=running()).seen
+    seen = probe_swap(*others, now=running()).seen
     assert dict(seen.states) == {"peer": "unknown", "selector": "unknown", "profile": "unknown"}
 
 
 def test_states_come_from_running_where_it_answers() -> None:
     items = [item(name, status={"value": "loaded"}) for name in ("a", "b", "c", "d")]
-    states = look(*items, now=running(a="ready", b="starting", c="stopping", other="ready")).seen.states
+    states = probe_swap(*items, now=running(a="ready", b="starting", c="stopping", other="ready")).seen.states
     assert dict(states) == {"a": "loaded", "b": "loading", "c": "unloaded", "d": "unloaded"}
 
 
 def test_states_come_from_the_list_where_running_does_not_answer() -> None:
     items = [item("a", status={"value": "loaded"}), item("b", status={"value": "unloaded"}), item("c")]
-    seen = look_at({"/models": listing(*items)}).seen
+    seen = probe({"/models": listing(*items)}).seen
     assert seen.status == "online"
     assert dict(seen.states) == {"a": "loaded", "b": "unloaded", "c": "unknown"}
 
 
 def test_the_first_look_asks_no_model_anything() -> None:
-    assert look(item("m"), now=running(m="ready")).paths == ["/models", "/running"]
+    assert probe_swap(item("m"), now=running(m="ready")).paths == ["/models", "/running"]
 
 
 def test_a_model_is_asked_once_after_it_was_seen_to_become_ready() -> None:
-    before = look(item("m", context_length=4096), now=running()).seen
-    changed = look(item("m", context_length=4096), now=running(m="ready"), previous=before)
+    before = probe_swap(item("m", context_length=4096), now=running()).seen
+    changed = probe_swap(item("m", context_length=4096), now=running(m="ready"), previous=before)
     assert changed.paths == ["/models", "/running", "/upstream/m/props"]
     assert (changed.seen.models["m"].context, changed.seen.models["m"].context_source) == (16384, "running")
-    later = look(item("m", context_length=4096), now=running(m="ready"), previous=changed.seen)
+    later = probe_swap(item("m", context_length=4096), now=running(m="ready"), previous=changed.seen)
     assert later.paths == ["/models", "/running"]
     assert later.seen.models["m"].context == 16384
 
 
 def test_a_model_that_is_still_starting_is_not_asked() -> None:
-    before = look(item("m"), now=running()).seen
-    assert look(item("m"), now=running(m="starting"), previous=before).paths == ["/models", "/running"]
+    before = probe_swap(item("m"), now=running()).seen
+    assert probe_swap(item("m"), now=running(m="starting"), previous=before).paths == ["/models", "/running"]
 
 
 def test_a_model_that_appears_ready_is_not_asked() -> None:
-    before = look(item("other"), now=running()).seen
-    assert look(item("m"), now=running(m="ready"), previous=before).paths == ["/models", "/running"]
+    before = probe_swap(item("other"), now=running()).seen
+    assert probe_swap(item("m"), now=running(m="ready"), previous=before).paths == ["/models", "/running"]
 
 
 def test_a_machine_that_comes_back_with_a_model_ready_is_not_asked_for_it() -> None:
-    before = look(item("m"), now=running()).seen
+    before = probe_swap(item("m"), now=running()).seen
     away = Observation("llama-swap", "offline", StatusReason("connection_refused"), states=before.states)
-    assert look(item("m"), now=running(m="ready"), previous=away).paths == ["/models", "/running"]
+    assert probe_swap(item("m"), now=running(m="ready"), previous=away).paths == ["/models", "/running"]
 
 
 def test_a_running_context_outlives_the_model() -> None:
-    before = look(item("m", context_length=4096), now=running()).seen
-    ready = look(item("m", context_length=4096), now=running(m="ready"), previous=before).seen
-    gone = look(item("m", context_length=4096), now=running(), previous=ready).seen
+    before = probe_swap(item("m", context_length=4096), now=running()).seen
+    ready = probe_swap(item("m", context_length=4096), now=running(m="ready"), previous=before).seen
+    gone = probe_swap(item("m", context_length=4096), now=running(), previous=ready).seen
     assert (gone.models["m"].context, gone.models["m"].context_source) == (16384, "running")
 
 
 def test_a_refused_look_at_the_properties_costs_only_their_fact() -> None:
-    before = look(item("m", context_length=4096), now=running()).seen
+    before = probe_swap(item("m", context_length=4096), now=running()).seen
     answers = {"/models": listing(item("m", context_length=4096)), "/running": running(m="ready")}
-    seen = look_at(answers, previous=before).seen
+    seen = probe(answers, previous=before).seen
     assert (seen.status, seen.models["m"].context) == ("online", 4096)
 
 
 def test_the_model_is_percent_encoded_in_the_path() -> None:
     name = "org/qwen 3?#żółć"
-    before = look(item(name), now=running()).seen
+    before = probe_swap(item(name), now=running()).seen
     now = answer({"running": [{"model": name, "state": "ready"}]})
-    looked = look_at({"/models": listing(item(name)), "/running": now}, previous=before)
-    assert looked.paths[-1] == "/upstream/org/qwen%203%3F%23%C5%BC%C3%B3%C5%82%C4%87/props"
+    run = probe({"/models": listing(item(name)), "/running": now}, previous=before)
+    assert run.paths[-1] == "/upstream/org/qwen%203%3F%23%C5%BC%C3%B3%C5%82%C4%87/props"
 
 
 def test_what_running_says_of_command_lines_goes_nowhere() -> None:
     now = answer({"running": [{"model": "m", "state": "ready", "cmd": "serve --api-key canary"}]})
-    assert "canary" not in repr(look(item("m"), now=now).seen)
+    assert "canary" not in repr(probe_swap(item("m"), now=now).seen)
 
 
 def test_what_the_properties_say_of_vision_and_tools_is_used_and_kept() -> None:
@@ -189,10 +189,10 @@ def test_what_the_properties_say_of_vision_and_tools_is_used_and_kept() -> None:
         }
     )
     answers = {"/models": listing(item("m")), "/upstream/m/props": props}
-    before = look_at(answers | {"/running": running()}).seen
-    ready = look_at(answers | {"/running": running(m="ready")}, previous=before).seen
+    before = probe(answers | {"/running": running()}).seen
+    ready = probe(answers | {"/running": running(m="ready")}, previous=before).seen
     assert (ready.models["m"].input, ready.models["m"].tools) == (("text", "image"), True)
-    gone = look_at(answers | {"/running": running()}, previous=ready).seen
+    gone = probe(answers | {"/running": running()}, previous=ready).seen
     assert gone.models == ready.models
 
 
@@ -201,12 +201,12 @@ def test_many_models_that_become_ready_at_once_are_asked_a_few_at_a_time_the_new
     items = [item(name) for name in (*names, "late")]
     props = {f"/upstream/{name}/props": PROPS for name in (*names, "late")}
     answers = props | {"/models": listing(*items)}
-    first = look_at(answers | {"/running": running()}).seen
-    ready = look_at(answers | {"/running": running(**dict.fromkeys(names, "ready"))}, previous=first)
+    first = probe(answers | {"/running": running()}).seen
+    ready = probe(answers | {"/running": running(**dict.fromkeys(names, "ready"))}, previous=first)
     assert len(ready.paths) == 2 + MAX_DETAILS
     assert ready.seen.waiting == tuple(names[MAX_DETAILS:])
     every = dict.fromkeys((*names, "late"), "ready")
-    rest = look_at(answers | {"/running": running(**every)}, previous=ready.seen)
+    rest = probe(answers | {"/running": running(**every)}, previous=ready.seen)
     asked = [f"/upstream/{name}/props" for name in ("late", *names[MAX_DETAILS:])]
     assert rest.paths[2:] == asked
     assert rest.seen.waiting == ()
@@ -214,15 +214,15 @@ def test_many_models_that_become_ready_at_once_are_asked_a_few_at_a_time_the_new
 
 def test_a_model_that_does_not_respond_ends_the_requests_of_this_probe() -> None:
     answers = {"/models": listing(item("a"), item("b")), "/upstream/a/props": ProbeResponse(0)}
-    before = look_at(answers | {"/running": running()}).seen
+    before = probe(answers | {"/running": running()}).seen
     now = running(a="ready", b="ready")
-    silent = look_at(answers | {"/running": now}, previous=before)
+    silent = probe(answers | {"/running": now}, previous=before)
     assert silent.paths[2:] == ["/upstream/a/props"]
-    assert look_at(answers | {"/running": now}, previous=silent.seen).paths[2:] == ["/upstream/b/props"]
+    assert probe(answers | {"/running": now}, previous=silent.seen).paths[2:] == ["/upstream/b/props"]
 
 
 def test_a_model_that_waited_and_was_unloaded_meanwhile_is_not_asked() -> None:
     answers = {"/models": listing(item("a"), item("b")), "/upstream/a/props": ProbeResponse(0)}
-    before = look_at(answers | {"/running": running()}).seen
-    silent = look_at(answers | {"/running": running(a="ready", b="ready")}, previous=before).seen
-    assert look_at(answers | {"/running": running(a="ready")}, previous=silent).paths[2:] == []
+    before = probe(answers | {"/running": running()}).seen
+    silent = probe(answers | {"/running": running(a="ready", b="ready")}, previous=before).seen
+    assert probe(answers | {"/running": running(a="ready")}, previous=silent).paths[2:] == []

@@ -10,7 +10,7 @@ from fleet_runtime.artifacts.contract import ModelFacts
 from fleet_runtime.dialects.details import MAX_DETAILS
 from fleet_runtime.dialects.messages import ProbeRequest, ProbeResponse
 from fleet_runtime.dialects.status_reason import StatusReason
-from tests.runtime.dialects.script import answer, listing, look_at
+from tests.runtime.dialects.probing import answer, listing, probe
 
 OLLAMA_LIST = listing({"id": "qwen3:8b", "owned_by": "library"}, {"id": "me/nomic:latest", "owned_by": "me"})
 SHOWN = answer(
@@ -22,8 +22,8 @@ SHOWN = answer(
 
 
 def test_ollama_shows_what_a_model_can_do() -> None:
-    looked = look_at({"/models": OLLAMA_LIST, "/api/show": SHOWN, "/api/ps": answer({"models": []})})
-    assert looked.seen.models["qwen3:8b"] == ModelFacts(
+    run = probe({"/models": OLLAMA_LIST, "/api/show": SHOWN, "/api/ps": answer({"models": []})})
+    assert run.seen.models["qwen3:8b"] == ModelFacts(
         context=40960,
         context_source="trained",
         input=("text", "image"),
@@ -31,15 +31,15 @@ def test_ollama_shows_what_a_model_can_do() -> None:
         reasoning=True,
         purpose="chat",
     )
-    assert dict(looked.seen.states) == {"qwen3:8b": "unloaded", "me/nomic:latest": "unloaded"}
+    assert dict(run.seen.states) == {"qwen3:8b": "unloaded", "me/nomic:latest": "unloaded"}
 
 
 def test_ollama_is_asked_by_post_for_each_model_once() -> None:
     answers = {"/models": OLLAMA_LIST, "/api/show": SHOWN}
-    first = look_at(answers)
-    bodies = [json.loads(ask.body) for ask in first.asked if ask.body is not None]
+    first = probe(answers)
+    bodies = [json.loads(ask.body) for ask in first.requests if ask.body is not None]
     assert bodies == [{"model": "qwen3:8b"}, {"model": "me/nomic:latest"}]
-    assert look_at(answers, previous=first.seen).paths == ["/models", "/api/ps"]
+    assert probe(answers, previous=first.seen).paths == ["/models", "/api/ps"]
 
 
 def ollama(*models: tuple[str, int]) -> ProbeResponse:
@@ -54,76 +54,79 @@ def shown_of(asked: list[ProbeRequest]) -> list[str]:
 
 def test_an_ollama_that_names_no_capabilities_is_asked_once_all_the_same() -> None:
     answers = {"/models": OLLAMA_LIST, "/api/show": answer({"model_info": {}})}
-    first = look_at(answers)
-    assert shown_of(look_at(answers, previous=first.seen).asked) == []
+    first = probe(answers)
+    assert shown_of(probe(answers, previous=first.seen).requests) == []
 
 
 def test_a_model_of_ollama_that_has_changed_is_asked_again_and_no_other() -> None:
-    first = look_at({"/models": ollama(("a", 1), ("b", 1)), "/api/show": SHOWN})
+    first = probe({"/models": ollama(("a", 1), ("b", 1)), "/api/show": SHOWN})
     changed = {"/models": ollama(("a", 1), ("b", 2)), "/api/show": answer({"capabilities": ["embedding"]})}
-    later = look_at(changed, previous=first.seen)
-    assert shown_of(later.asked) == ["b"]
+    later = probe(changed, previous=first.seen)
+    assert shown_of(later.requests) == ["b"]
     assert [facts.purpose for facts in later.seen.models.values()] == ["chat", "embedding"]
 
 
 def test_one_look_at_ollama_asks_of_a_few_models_and_later_ones_of_the_others() -> None:
     many = [(f"m{number}", 1) for number in range(MAX_DETAILS * 2 + 1)]
     answers = {"/models": ollama(*many), "/api/show": SHOWN}
-    looked = look_at(answers)
-    asked, waiting = [shown_of(looked.asked)], [len(looked.seen.waiting)]
-    while looked.seen.waiting:
-        looked = look_at(answers, previous=looked.seen)
-        asked.append(shown_of(looked.asked))
-        waiting.append(len(looked.seen.waiting))
+    run = probe(answers)
+    asked, waiting = [shown_of(run.requests)], [len(run.seen.waiting)]
+    while run.seen.waiting:
+        run = probe(answers, previous=run.seen)
+        asked.append(shown_of(run.requests))
+        waiting.append(len(run.seen.waiting))
     assert [len(models) for models in asked] == [MAX_DETAILS, MAX_DETAILS, 1]
     assert waiting == [MAX_DETAILS + 1, 1, 0]
     assert [model for models in asked for model in models] == [id for id, _ in many]
-    assert all(facts.purpose == "chat" for facts in looked.seen.models.values())
+    assert all(facts.purpose == "chat" for facts in run.seen.models.values())
 
 
 def test_models_of_ollama_that_were_asked_in_vain_are_asked_again_after_all_others() -> None:
     models = ollama(*((f"m{number}", 1) for number in range(MAX_DETAILS + 1)))
-    first = look_at({"/models": models})
-    second = look_at({"/models": models, "/api/show": SHOWN}, previous=first.seen)
-    assert shown_of(second.asked) == [f"m{MAX_DETAILS}", *(f"m{number}" for number in range(MAX_DETAILS - 1))]
+    first = probe({"/models": models})
+    second = probe({"/models": models, "/api/show": SHOWN}, previous=first.seen)
+    assert shown_of(second.requests) == [
+        f"m{MAX_DETAILS}",
+        *(f"m{number}" for number in range(MAX_DETAILS - 1)),
+    ]
 
 
 def test_an_ollama_that_does_not_answer_is_asked_no_more_in_this_look_and_keeps_what_it_said() -> None:
     models = {"/models": ollama(("a", 1), ("b", 1), ("c", 1))}
-    silent = look_at(models | {"/api/show": ProbeResponse(0, reason=StatusReason("no_response"))})
-    assert shown_of(silent.asked) == ["a"]
-    answering = look_at(models | {"/api/show": SHOWN}, previous=silent.seen)
-    assert shown_of(answering.asked) == ["b", "c", "a"]
+    silent = probe(models | {"/api/show": ProbeResponse(0, reason=StatusReason("no_response"))})
+    assert shown_of(silent.requests) == ["a"]
+    answering = probe(models | {"/api/show": SHOWN}, previous=silent.seen)
+    assert shown_of(answering.requests) == ["b", "c", "a"]
     refused = ProbeResponse(0, reason=StatusReason("connection_refused"))
-    away = look_at({"/models": refused}, previous=answering.seen)
-    back = look_at(models | {"/api/show": SHOWN}, previous=away.seen)
-    assert shown_of(back.asked) == []
+    away = probe({"/models": refused}, previous=answering.seen)
+    back = probe(models | {"/api/show": SHOWN}, previous=away.seen)
+    assert shown_of(back.requests) == []
     assert back.seen.models == answering.seen.models
 
 
 def test_ollama_says_with_which_context_a_loaded_model_runs() -> None:
     loaded = answer({"models": [{"name": "qwen3:8b", "model": "qwen3:8b", "context_length": 4096}]})
-    seen = look_at({"/models": OLLAMA_LIST, "/api/show": SHOWN, "/api/ps": loaded}).seen
+    seen = probe({"/models": OLLAMA_LIST, "/api/show": SHOWN, "/api/ps": loaded}).seen
     facts = seen.models["qwen3:8b"]
     assert (facts.context, facts.context_source, seen.states["qwen3:8b"]) == (4096, "running", "loaded")
 
 
 def test_an_embedding_model_of_ollama() -> None:
     shown = answer({"model_info": {"nomic-bert.context_length": 2048}, "capabilities": ["embedding"]})
-    facts = look_at({"/models": OLLAMA_LIST, "/api/show": shown}).seen.models["qwen3:8b"]
+    facts = probe({"/models": OLLAMA_LIST, "/api/show": shown}).seen.models["qwen3:8b"]
     assert (facts.purpose, facts.tools, facts.context) == ("embedding", False, 2048)
 
 
 def test_an_ollama_that_shows_nothing_is_online_all_the_same() -> None:
-    seen = look_at({"/models": OLLAMA_LIST}).seen
+    seen = probe({"/models": OLLAMA_LIST}).seen
     assert (seen.status, set(seen.states.values())) == ("online", {"unknown"})
 
 
 def test_vllm_lists_the_context_that_runs() -> None:
-    looked = look_at({"/models": listing({"id": "org/m", "owned_by": "vllm", "max_model_len": 32768})})
-    assert looked.seen.models == {"org/m": ModelFacts(context=32768, context_source="running")}
-    assert dict(looked.seen.states) == {"org/m": "loaded"}
-    assert looked.paths == ["/models"]
+    run = probe({"/models": listing({"id": "org/m", "owned_by": "vllm", "max_model_len": 32768})})
+    assert run.seen.models == {"org/m": ModelFacts(context=32768, context_source="running")}
+    assert dict(run.seen.states) == {"org/m": "loaded"}
+    assert run.paths == ["/models"]
 
 
 def test_lm_studios_own_list_says_the_rest() -> None:
@@ -141,7 +144,7 @@ def test_lm_studios_own_list_says_the_rest() -> None:
         {"id": "c", "type": "embeddings", "state": "loaded", "max_context_length": 2048},
         {"id": "not listed", "type": "llm"},
     )
-    seen = look_at({"/models": listed, "/api/v0/models": own}).seen
+    seen = probe({"/models": listed, "/api/v0/models": own}).seen
     assert seen.models == {
         "a": ModelFacts(
             context=131072,
@@ -157,7 +160,7 @@ def test_lm_studios_own_list_says_the_rest() -> None:
 
 
 def test_an_lm_studio_without_its_own_list_is_online_all_the_same() -> None:
-    seen = look_at({"/models": listing({"id": "a", "owned_by": "organization_owner"})}).seen
+    seen = probe({"/models": listing({"id": "a", "owned_by": "organization_owner"})}).seen
     assert (seen.status, dict(seen.states)) == ("online", {"a": "unknown"})
 
 
@@ -170,7 +173,7 @@ def test_a_hosted_providers_list_is_read_by_the_names_in_use() -> None:
         "supported_parameters": ["tools", "reasoning"],
         "top_provider": {"max_completion_tokens": 8192},
     }
-    seen = look_at({"/models": listing(item)}, kind="openai").seen
+    seen = probe({"/models": listing(item)}, kind="openai").seen
     assert seen.models["org/m"] == ModelFacts(
         name="M",
         context=200000,
@@ -185,7 +188,7 @@ def test_a_hosted_providers_list_is_read_by_the_names_in_use() -> None:
 
 def test_a_bare_list_is_a_list() -> None:
     bare = ProbeResponse(200, body=b'[{"id": "m"}]')
-    assert list(look_at({"/models": bare}, kind="openai").seen.models) == ["m"]
+    assert list(probe({"/models": bare}, kind="openai").seen.models) == ["m"]
 
 
 def shown(parameters: object) -> ProbeResponse:
@@ -194,13 +197,13 @@ def shown(parameters: object) -> ProbeResponse:
 
 def test_the_context_in_an_ollama_modelfile_is_what_will_run_and_beats_the_trained_one() -> None:
     lines = 'num_ctx                        32768\nstop                           "<|im_end|>"'
-    facts = look_at({"/models": OLLAMA_LIST, "/api/show": shown(lines)}).seen.models["qwen3:8b"]
+    facts = probe({"/models": OLLAMA_LIST, "/api/show": shown(lines)}).seen.models["qwen3:8b"]
     assert (facts.context, facts.context_source) == (32768, "listed")
 
 
 @pytest.mark.parametrize("parameters", [None, 7, "", "num_ctx", "num_ctx x", "num_ctx 0", 'stop "num_ctx 5"'])
 def test_an_ollama_model_without_a_context_of_its_own_has_only_the_trained_one(parameters: object) -> None:
-    facts = look_at({"/models": OLLAMA_LIST, "/api/show": shown(parameters)}).seen.models["qwen3:8b"]
+    facts = probe({"/models": OLLAMA_LIST, "/api/show": shown(parameters)}).seen.models["qwen3:8b"]
     assert (facts.context, facts.context_source) == (131072, "trained")
 
 
@@ -208,7 +211,7 @@ def test_an_adapter_of_vllm_runs_with_the_context_of_its_base_model() -> None:
     """A card of vLLM's `show_available_models`: `parent`, and no length of its own."""
     base = {"id": "base", "owned_by": "vllm", "max_model_len": 32768, "root": "org/base", "parent": None}
     adapter = {"id": "sql", "owned_by": "vllm", "max_model_len": None, "root": "/sql", "parent": "base"}
-    seen = look_at({"/models": listing(adapter, base)}).seen
+    seen = probe({"/models": listing(adapter, base)}).seen
     assert [facts.context for facts in seen.models.values()] == [32768, 32768]
 
 
@@ -228,5 +231,5 @@ def test_an_adapter_of_vllm_runs_with_the_context_of_its_base_model() -> None:
 def test_what_a_hosted_model_is_for_is_read_by_the_names_in_use(
     item: dict[str, object], purpose: str | None
 ) -> None:
-    seen = look_at({"/models": listing({"id": "m", **item})}, kind="openai").seen
+    seen = probe({"/models": listing({"id": "m", **item})}, kind="openai").seen
     assert seen.models["m"].purpose == purpose

@@ -7,7 +7,7 @@ import pytest
 from fleet_runtime.artifacts.contract import ProviderKind
 from fleet_runtime.dialects.observation import Observation
 from fleet_runtime.dialects.registry import KINDS, other_names
-from tests.runtime.dialects.script import answer, listing, look_at, replay
+from tests.runtime.dialects.probing import answer, listing, probe, replay
 
 LISTS = {
     "llama-swap": listing({"id": "m", "object": "model", "owned_by": "llama-swap"}),
@@ -20,40 +20,40 @@ LISTS = {
 
 @pytest.mark.parametrize("kind", LISTS)
 def test_a_list_that_only_one_kind_writes_is_recognised(kind: str) -> None:
-    assert look_at({"/models": LISTS[kind]}).seen.kind == kind
+    assert probe({"/models": LISTS[kind]}).seen.kind == kind
 
 
 @pytest.mark.parametrize("name", ["llama-cpp-python/models", "transformers-serve/models"])
 def test_a_server_of_no_known_kind_is_generic_openai(name: str) -> None:
-    assert look_at({"/models": replay(name)}).seen.kind == "openai"
+    assert probe({"/models": replay(name)}).seen.kind == "openai"
 
 
 def test_the_router_of_llama_server_is_of_its_kind() -> None:
-    assert look_at({"/models": replay("llama-server-router/models-initial")}).seen.kind == "llama-server"
+    assert probe({"/models": replay("llama-server-router/models-initial")}).seen.kind == "llama-server"
 
 
 def test_a_list_that_names_nobody_costs_one_more_question() -> None:
-    looked = look_at({"/models": listing({"id": "m"}), "/api/version": answer({"version": "0.12.6"})})
-    assert looked.seen.kind == "ollama"
-    assert looked.paths[:2] == ["/models", "/api/version"]
+    run = probe({"/models": listing({"id": "m"}), "/api/version": answer({"version": "0.12.6"})})
+    assert run.seen.kind == "ollama"
+    assert run.paths[:2] == ["/models", "/api/version"]
 
 
 def test_an_empty_llama_swap_is_told_from_an_empty_ollama_by_its_version() -> None:
     version = answer({"version": "v255", "commit": "0bdb3720", "build_date": "2026-08-22"})
-    assert look_at({"/models": listing(), "/api/version": version}).seen.kind == "llama-swap"
+    assert probe({"/models": listing(), "/api/version": version}).seen.kind == "llama-swap"
 
 
 def test_the_question_is_not_asked_again_of_a_machine_that_is_known() -> None:
     before = Observation("openai", "online")
-    looked = look_at({"/models": listing({"id": "m"})}, previous=before)
-    assert looked.paths == ["/models"]
+    run = probe({"/models": listing({"id": "m"})}, previous=before)
+    assert run.paths == ["/models"]
 
 
 def test_a_configured_kind_is_believed_where_the_list_names_nobody() -> None:
-    looked = look_at({"/models": listing({"id": "m"})}, kind="vllm")
-    assert looked.seen.kind == "vllm"
-    assert looked.seen.warnings == ()
-    assert looked.paths == ["/models"]
+    run = probe({"/models": listing({"id": "m"})}, kind="vllm")
+    assert run.seen.kind == "vllm"
+    assert run.seen.warnings == ()
+    assert run.paths == ["/models"]
 
 
 @pytest.mark.parametrize("configured", KINDS)
@@ -61,7 +61,7 @@ def test_fault_20_another_product_than_configured_is_a_warning_and_read_as_what_
     configured: ProviderKind,
 ) -> None:
     actual = "llama-server" if configured != "llama-server" else "llama-swap"
-    seen = look_at({"/models": LISTS[actual]}, kind=configured).seen
+    seen = probe({"/models": LISTS[actual]}, kind=configured).seen
     assert (seen.kind, seen.status) == (actual, "online")
     assert seen.warnings == (
         f"configured as '{configured}', but responds like '{actual}' and is read as that",
@@ -70,8 +70,8 @@ def test_fault_20_another_product_than_configured_is_a_warning_and_read_as_what_
 
 def test_an_ollama_without_a_model_is_online_and_empty() -> None:
     null = answer({"object": "list", "data": None})
-    looked = look_at({"/models": null, "/api/version": answer({"version": "0.12.6"})})
-    assert (looked.seen.kind, looked.seen.status, dict(looked.seen.models)) == ("ollama", "online", {})
+    run = probe({"/models": null, "/api/version": answer({"version": "0.12.6"})})
+    assert (run.seen.kind, run.seen.status, dict(run.seen.models)) == ("ollama", "online", {})
 
 
 @pytest.mark.parametrize(

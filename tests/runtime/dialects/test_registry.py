@@ -18,7 +18,7 @@ from fleet_runtime.dialects.observation import Observation
 from fleet_runtime.dialects.registry import KINDS
 from fleet_runtime.simulator import SimulatedModel
 from fleet_runtime.simulator.kinds import PRODUCTS
-from tests.simulator.asking import look_at, machine
+from tests.simulator.servers import machine, probe_server
 from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.anyio
@@ -44,7 +44,7 @@ async def test_what_a_probe_of_its_simulated_server_finds_is_as_the_golden_file(
     """`UPDATE_CASES=1` writes it."""
     kind = dialect.kind if dialect.kind in PRODUCTS else "cloud"
     async with machine(kind, MODEL) as server:
-        found = json.dumps(described(await look_at(server)), indent=2, sort_keys=True) + "\n"
+        found = json.dumps(described(await probe_server(server)), indent=2, sort_keys=True) + "\n"
     golden = GOLDEN / f"{dialect.kind}.json"
     if os.environ.get("UPDATE_CASES"):
         GOLDEN.mkdir(exist_ok=True)

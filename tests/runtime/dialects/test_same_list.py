@@ -13,7 +13,7 @@ from fleet_runtime.dialects.model_list_response import fingerprint
 from fleet_runtime.dialects.observation import Observation, Probe, drive, step
 from fleet_runtime.dialects.probe import probe_provider
 from fleet_runtime.dialects.registry import KINDS
-from tests.runtime.dialects.script import answer, look_at
+from tests.runtime.dialects.probing import answer, probe
 from tests.runtime.dialects.test_recognition import LISTS
 
 ITEM = {"id": "m", "object": "model", "owned_by": "llama-swap", "context_length": 4096}
@@ -28,9 +28,9 @@ def test_a_list_in_which_only_the_time_has_changed_is_not_read_again(
     owner: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     item = ITEM | {"owned_by": owner}
-    first = look_at(listed(item, created=1)).seen
+    first = probe(listed(item, created=1)).seen
     monkeypatch.setattr("fleet_runtime.dialects.probe.read_model_list", None)
-    second = look_at(listed(item, created=2), previous=first).seen
+    second = probe(listed(item, created=2), previous=first).seen
     assert second == first
     assert second.listing is first.listing
 
@@ -45,18 +45,18 @@ def test_a_list_in_which_only_the_time_has_changed_is_not_read_again(
     ],
 )
 def test_any_other_difference_is_seen(answers: dict[str, ProbeResponse]) -> None:
-    first = look_at(listed(ITEM)).seen
-    assert look_at(answers, previous=first).seen == look_at(answers).seen
-    assert look_at(answers, previous=first).seen != first
+    first = probe(listed(ITEM)).seen
+    assert probe(answers, previous=first).seen == probe(answers).seen
+    assert probe(answers, previous=first).seen != first
 
 
 @pytest.mark.parametrize("kind", LISTS)
 def test_a_second_look_at_the_same_list_sees_the_same(kind: str) -> None:
     answers = {"/models": LISTS[kind]}
-    first = look_at(answers).seen
-    second = look_at(answers, previous=first).seen
+    first = probe(answers).seen
+    second = probe(answers, previous=first).seen
     assert (second, dict(second.states)) == (first, dict(first.states))
-    assert look_at(answers, previous=second).seen == first
+    assert probe(answers, previous=second).seen == first
 
 
 def test_only_a_list_that_says_when_its_models_changed_is_told_apart_by_that() -> None:
@@ -85,6 +85,6 @@ async def test_a_look_can_be_driven_with_its_reading_in_a_thread() -> None:
         return await asyncio.to_thread(here)
 
     seen = await drive(probe_provider("auto"), get, read)
-    assert (seen, set(seen.models)) == (look_at(listed(ITEM)).seen, {"m"})
+    assert (seen, set(seen.models)) == (probe(listed(ITEM)).seen, {"m"})
     assert len(readers) == 2
     assert threading.get_ident() not in readers

@@ -1,4 +1,4 @@
-"""A transport that answers from a table and keeps what was asked."""
+"""A transport that responds from a table and keeps the requests."""
 
 from __future__ import annotations
 
@@ -17,39 +17,39 @@ NOT_FOUND = ProbeResponse(404, body=b"not found")
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
-    """A finished look: what it saw, and what it asked in order."""
+class ProbeRun:
+    """A finished probe: what it found, and its requests in order."""
 
     seen: Observation
-    asked: list[ProbeRequest]
+    requests: list[ProbeRequest]
 
     @property
     def paths(self) -> list[str]:
-        return [ask.path for ask in self.asked]
+        return [request.path for request in self.requests]
 
 
-def look_at(
+def probe(
     answers: Mapping[str, ProbeResponse], kind: ProviderKind = "auto", previous: Observation | None = None
-) -> Looked:
-    """Run a look against `answers` by path; any other path is 404."""
-    looking = probe_provider(kind, previous)
-    asked = [next(looking)]
+) -> ProbeRun:
+    """Run a probe against `answers` by path; any other path is 404."""
+    running = probe_provider(kind, previous)
+    requests = [next(running)]
     while True:
         try:
-            asked.append(looking.send(answers.get(asked[-1].path, NOT_FOUND)))
+            requests.append(running.send(answers.get(requests[-1].path, NOT_FOUND)))
         except StopIteration as end:
             seen: Observation = end.value
-            return Looked(seen, asked)
+            return ProbeRun(seen, requests)
 
 
 def replay(name: str) -> ProbeResponse:
-    """The recorded answer ``<set>/<name>``."""
+    """Return the recorded response ``<set>/<name>``."""
     exchange = recorded(name)
     return ProbeResponse(exchange.status, exchange.lowered, exchange.body)
 
 
 def answer(value: Any, status: int = 200, **headers: str) -> ProbeResponse:
-    """An answer with `value` as its JSON."""
+    """Return a response with `value` as its JSON."""
     return ProbeResponse(status, {"content-type": "application/json", **headers}, json.dumps(value).encode())
 
 

@@ -1,4 +1,4 @@
-"""Asking simulated machines: as a client of their API, and as a look of the dialects."""
+"""Simulated servers as a client of their API sees them, and as a probe does."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CHAT = "/v1/chat/completions"
 async def machine(
     kind: SimulatedKind = "llama-swap", *models: SimulatedModel, **spec: Any
 ) -> AsyncIterator[SimulatedServer]:
-    """One machine named ``box``, with one model ``m`` where none is given."""
+    """Run a server named ``box``, with one model ``m`` if none is given."""
     made = ServerSpec("box", kind, models or (SimulatedModel("m"),), **spec)
     async with Simulation([made]) as simulation:
         yield simulation["box"]
@@ -45,13 +45,13 @@ def events(body: bytes) -> list[Any]:
     return [value if value == "[DONE]" else json.loads(value) for value in data]
 
 
-async def look_at(
+async def probe_server(
     box: SimulatedServer,
     kind: ProviderKind = "auto",
     previous: Observation | None = None,
     key: str | None = None,
 ) -> Observation:
-    """One look over HTTP."""
+    """Probe over HTTP once."""
     async with client(box, **({"authorization": f"Bearer {key}"} if key else {})) as http:
 
         async def get(ask: ProbeRequest) -> ProbeResponse:
