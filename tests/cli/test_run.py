@@ -12,6 +12,9 @@ import pytest
 
 from fleet_compiler.clients import CLIENTS
 from tests.cli.conftest import Fleet
+from tests.support.paths import ROOT
+
+GOLDEN = ROOT / "tests" / "compiler" / "clients" / "golden"
 
 
 def install_client(folder: Path) -> dict[str, str]:
@@ -39,9 +42,8 @@ def test_a_client_is_started_with_its_configuration_and_arguments(
 def test_a_program_that_is_not_installed_is_named_with_how_to_install_it(
     fleet: Fleet, project: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    fleet("build")
     monkeypatch.setenv("PATH", str(project))
-    ran = fleet("run", name)
+    ran = fleet("run", "--config", str(GOLDEN / name / CLIENTS[name].file), name)
     assert (ran.code, ran.out) == (1, "")
     assert ran.err == f"error: '{CLIENTS[name].program}' is not on PATH: {CLIENTS[name].install}\n"
 
@@ -73,3 +75,27 @@ def test_the_environment_is_printed_for_a_shell(fleet: Fleet, project: Path) -> 
     assert f"export OPENCODE_CONFIG={config}\n" in exports
     settings = json.loads(config.read_text())
     assert ("OPENCODE_DISABLE_MODELS_FETCH" in exports) is ("enabled_providers" in settings)
+
+
+def test_a_program_gets_the_variables_of_sdks_and_the_key_that_they_refer_to(project: Path) -> None:
+    config = GOLDEN / "env" / "client.env"
+    script = "import os; print(os.environ['OPENAI_BASE_URL'], os.environ['ANTHROPIC_API_KEY'])"
+    command = [sys.executable, "-m", "fleet_compiler", "run", "--config", str(config), "env", sys.executable]
+    ran = subprocess.run(
+        [*command, "-c", script],
+        cwd=project,
+        env={**os.environ, "FLEET_KEY": "secret"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stdout) == (0, "http://127.0.0.1:8400/code/v1 secret\n")
+
+
+def test_a_key_is_exported_as_a_reference_and_never_printed(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLEET_KEY", "secret")
+    ran = fleet("env", "--config", str(GOLDEN / "env" / "client.env"), "env")
+    assert 'export OPENAI_API_KEY="${FLEET_KEY}"\n' in ran.out
+    assert "secret" not in ran.out

@@ -52,6 +52,7 @@ roles:
   task: [embedding/qwen3-4b, sam-desktop/qwen3-4b]
 surfaces:
   arena:
+  scripts: {{client: env, classes: [local]}}
   opencode: {{client: opencode, classes: [local]}}
   coder: {{client: opencode, file: coder/opencode.json, classes: [local], legacy_provider: llama-swap}}
 gateway: {{listen: "{listen}"}}

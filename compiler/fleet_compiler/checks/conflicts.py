@@ -12,6 +12,8 @@ from fleet_compiler.files import path_problem
 from fleet_runtime.routing.resolver import admits
 from fleet_runtime.text import join_names, quote
 
+OPTIONS = frozenset().union(*(client.options for client in CLIENTS.values()))
+"""The keys of a surface that only some kinds of client use."""
 RESERVED_OUTPUTS = ("gateway.json", "manifest.json", "fleet.schema.json", "routing")
 
 
@@ -66,8 +68,12 @@ def _client_settings(fleet: FleetConfig) -> Iterator[Finding]:
         for key in ("file", "exclusive", "legacy_provider", "key") if surface.client is None else ():
             if key in surface.model_fields_set:
                 message = f"'{key}' does nothing on surface '{name}', for which no client is configured"
-                remedy = f"add 'client: {next(iter(CLIENTS))}', or delete '{key}'"
+                remedy = f"add 'client: opencode', or delete '{key}'"
                 yield Finding("F255", ("surfaces", name, key), message, remedy, "warning", key=True)
+        options = frozenset() if surface.client is None else OPTIONS - CLIENTS[surface.client].options
+        for key in sorted(options & surface.model_fields_set):
+            message = f"'{key}' does nothing on surface '{name}': a client '{surface.client}' does not use it"
+            yield Finding("F255", ("surfaces", name, key), message, f"delete '{key}'", "warning", key=True)
 
 
 def _client_keys(fleet: FleetConfig) -> Iterator[Finding]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -17,6 +17,8 @@ from fleet_runtime.artifacts.contract import (
     RoutedProvider,
     RoutingTable,
 )
+from fleet_runtime.routing.model_id import CompositeId, split_id
+from fleet_runtime.routing.resolver import listed_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,16 @@ class ClientView:
                 models = provider.models.items()
                 yield provider, {id: facts for id, facts in models if is_offered(facts)}
 
+    def first_choice(self, role: str) -> CompositeId | None:
+        """Return the first choice of a role under the id that its provider lists; None if it lists none."""
+        candidates = self.table.roles.get(role)
+        first = split_id(candidates[0]) if candidates else None
+        for provider, models in self.chat_models():
+            if first is not None and provider.name == first.provider:
+                listed = listed_names(provider).get(first.model)
+                return CompositeId(provider.name, listed) if listed in models else None
+        return None
+
 
 def is_offered(facts: RoutedModel) -> bool:
     return not facts.hidden and facts.purpose in (None, "chat")
@@ -56,12 +68,14 @@ def is_offered(facts: RoutedModel) -> bool:
 class Launch:
     """How a client's program starts on its generated configuration.
 
-    `environment` is added to the user's own variables, `arguments` stand before the user's. `keys` are the
+    `environment` is added to the user's own variables, and `references` are variables with the value of
+    another one. `arguments` come before the user's. `keys` are the
     variables that the configuration reads a key from, `urls` the addresses that it uses: what can be
     checked before the program starts.
     """
 
     environment: Mapping[str, str]
+    references: Mapping[str, str] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
     urls: tuple[str, ...] = ()
@@ -96,7 +110,7 @@ class Client:
 
     `check` yields what is wrong with the surfaces of this kind, by name, and with the providers that they
     may use; `check_models` what cannot be offered on a surface. `about` is what docs/fleet-yaml.md says of
-    the kind, `page` its own page in docs/.
+    the kind, `page` its page in docs/. `options` are the keys of a surface that only some kinds use.
     """
 
     name: str
@@ -106,6 +120,7 @@ class Client:
     launch: Callable[[Path, bytes], Launch]
     about: str
     page: str | None = None
+    options: frozenset[str] = frozenset({"exclusive", "legacy_provider"})
     check: Callable[[FleetConfig], Iterator[Finding]] = no_findings
     check_models: Callable[[ClientView], Iterator[Finding]] = no_findings
 

@@ -20,8 +20,8 @@ from fleet_compiler.clients.client import Client, ClientFile, ClientView, Launch
 from fleet_compiler.config.model import FleetConfig, ProviderSettings
 from fleet_compiler.diagnostics.finding import Finding
 from fleet_runtime.artifacts.contract import KeyReference, RoutedModel
-from fleet_runtime.routing.model_id import CompositeId, split_id
-from fleet_runtime.routing.resolver import listed_names, lock_view, resolve_model
+from fleet_runtime.routing.model_id import CompositeId
+from fleet_runtime.routing.resolver import lock_view, resolve_model
 from fleet_runtime.text import join_words
 
 CATALOGUE = frozenset({
@@ -202,18 +202,9 @@ def check_models(view: ClientView) -> Iterator[Finding]:
         )
 
 
-def _first_choice(view: ClientView, offered: Mapping[str, Mapping[str, Any]], role: str) -> str | None:
-    """Return the role's first choice under opencode's name for it, if it is offered."""
-    candidates = view.table.roles.get(role)
-    first = split_id(candidates[0]) if candidates else None
-    if first is None:
-        return None
-    for provider in view.table.providers:
-        if provider.name == first.provider:
-            model = listed_names(provider).get(first.model, first.model)
-            known = model in offered.get(provider.name, {})
-            return str(CompositeId(provider.name, model)) if known else None
-    return None
+def _first_choice(view: ClientView, offered: Mapping[str, Models], role: str) -> str | None:
+    first = view.first_choice(role)
+    return str(first) if first is not None and first.model in offered.get(first.provider, {}) else None
 
 
 def _api_key(view: ClientView) -> str | None:

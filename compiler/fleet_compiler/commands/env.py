@@ -23,5 +23,8 @@ from fleet_compiler.commands.options import epilog, file_option
 @client_argument
 def env(config: Path | None, file: Path | None, client: str) -> None:
     """Print the exports that make CLIENT use its generated configuration, for a POSIX shell."""
-    for name, value in find_launch(client, config, file).environment.items():
+    launch = find_launch(client, config, file)
+    for name, value in launch.environment.items():
         click.echo(f"export {name}={shlex.quote(value)}")
+    for name, other in launch.references.items():
+        click.echo(f'export {name}="${{{other}}}"')

@@ -26,6 +26,7 @@ from fleet_compiler.commands.terminal import warn
         "fleet run opencode",
         'fleet run opencode run -m sam-desktop/qwen3-8b "say hi"',
         "fleet run --config generated/laptop/opencode.json opencode models",
+        "fleet run env python app.py",
         exits="0 or another code of the client's own, 1 it cannot be started, 2 usage",
     ),
 )
@@ -45,6 +46,6 @@ def run(config: Path | None, file: Path | None, client: str, arguments: tuple[st
         raise LaunchError(f"'{name}' is not on PATH: {CLIENTS[client].install}")
     for warning in launch_warnings(launch, os.environ):
         warn(warning)
-    os.execve(  # noqa: S606
-        program, [name, *launch.arguments, *arguments], {**os.environ, **launch.environment}
-    )
+    keys = {new: os.environ[old] for new, old in launch.references.items() if old in os.environ}
+    environment = {**os.environ, **launch.environment, **keys}
+    os.execve(program, [name, *launch.arguments, *arguments], environment)  # noqa: S606
