@@ -76,8 +76,8 @@ class ServerUrl:
 def parse_url(url: str) -> ServerUrl:
     """Return the parts of ``http[s]://host[:port][/path]``; raises `AddressError`.
 
-    A query, a fragment, white space and a backslash are no part of a server's URL. Credentials are told by
-    `has_credentials` and kept nowhere.
+    A query, a fragment, white space and a backslash are not part of a server's URL. `has_credentials` says
+    whether it held any; they are kept nowhere.
     """
     match = _URL.match(url)
     if match is None or _UNWRITABLE.search(url):

@@ -48,7 +48,7 @@ class ApiKeys:
         """Return the scope of the key that a request came with; None if it needs none.
 
         Raises `RequestError` (`unauthorized`, `surface_not_allowed`), which tells nothing of what is behind.
-        Below ``/api``, each operation checks the surface that it is asked for. Every key is compared in
+        Below ``/api``, each operation checks the surface of its query. Every key is compared in
         constant time.
         """
         if not self._scopes or path in OPEN_PATHS:

@@ -10,12 +10,12 @@ Theory of operation. A connection is in one of the states of `ConnectionState`:
     CLOSED
 
 Heads are read by `RequestHead` once their last byte is here. Bodies are counted (`Content-Length`) or taken
-apart by `ChunkedBody`. Whoever answers the request, its `RequestHandler`, gets the body as it comes, and
-hears when the client goes, does not read, or reads on; its response leaves through `_writer`, which says when
-it is complete. A request that comes before the response to the one before it (pipelining) is not looked at
-until then, nor while the client does not read its responses.
+apart by `ChunkedBody`. The `RequestHandler` of the request gets the body as it comes, and is notified when
+the client goes, does not read, or reads on; its response leaves through `_writer`, which says when it is
+complete. A request that comes before the response to the one before it (pipelining) is not read until then,
+nor while the client does not read its responses.
 
-Every state but WAITING has a time limit. `_deadline` moves as things happen, the one timer looks at it when
+Every state but WAITING has a time limit. `_deadline` moves as things happen, the one timer checks it when
 it comes due. A client that does not read is the business of `StallWatch`.
 """
 
@@ -198,7 +198,7 @@ class ClientConnection(asyncio.Protocol):
                 self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _take_body(self, data: bytes) -> bytes:
-        """Pass on what belongs to the body; return what follows it."""
+        """Forward what belongs to the body; return what follows it."""
         rest = b""
         if self._chunked is not None:
             data, rest = self._chunked.feed(data)
@@ -259,7 +259,7 @@ class ClientConnection(asyncio.Protocol):
             return
         self._state = HEAD
         self._within(self._edge.limits.idle)
-        if self._kept:  # after whoever answered the last request has tidied up
+        if self._kept:  # after the handler of the last request has tidied up
             self._loop.call_soon(self._take_kept)
 
     def _reject(self, error: ErrorResponse) -> None:

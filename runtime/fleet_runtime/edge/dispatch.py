@@ -1,4 +1,4 @@
-"""Who answers a request: access control, then the route of its path."""
+"""What handles a request: access control, then the route of its path."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 
 class RequestBackend(ModelResolver, Protocol):
-    """One snapshot at work: read once per request, swapped whole on a reload."""
+    """One snapshot at work: read once per request, replaced on a reload."""
 
     @property
     def tables(self) -> Mapping[str, RoutingTable]: ...

@@ -1,4 +1,4 @@
-"""What the connections of one server share, and what they ask of whoever answers a request."""
+"""What the connections of one server share, and what the handler of a request has to offer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Arrival:
 
 
 class RequestHandler(Protocol):
-    """Whoever answers one request."""
+    """The handler of one request."""
 
     def on_body(self, piece: bytes) -> None: ...
 
@@ -65,7 +65,7 @@ class OpenConnection(Protocol):
 @dataclass(slots=True)
 class TimeLimits:
     """Seconds. `head`: from its first byte (or the connection's opening) to its end. `body`: between two
-    pieces. `drain`: for the rest of a body that nobody needs. `linger`: for a rejected client to read why.
+    chunks. `drain`: for the rest of a body that nobody needs. `linger`: for a rejected client to read why.
     `idle`: between two requests."""
 
     head: float = 10.0
@@ -78,7 +78,7 @@ class TimeLimits:
 @dataclass(slots=True)
 class Edge:
     """`read` makes an arrival of a complete head, or raises `InvalidHeadError`. `begin` finds a handler for
-    it, or responds at once and returns None; it never raises. `head_limit` and `stall_seconds` are asked
+    it, or responds at once and returns None; it never raises. `head_limit` and `stall_seconds` are called
     whenever they are needed, because a reload may change them.
     """
 

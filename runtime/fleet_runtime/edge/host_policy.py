@@ -43,7 +43,7 @@ class HostPolicy:
         self._origins = frozenset(parse_origin(origin).encode() for origin in gateway.origins)
 
     def check(self, head: RequestHead) -> list[Header]:
-        """The CORS headers that the answer gets; raises `Refused` (`bad_request`, `forbidden_host`,
+        """Return the CORS headers of the response; raises `RequestError` (`bad_request`, `forbidden_host`,
         `forbidden_origin`)."""
         if head.host not in self._seen:
             self._check_host(head.host)
@@ -77,11 +77,11 @@ class HostPolicy:
 
 
 def preflight(headers: list[Header], cors: list[Header]) -> list[Header] | None:
-    """The headers that answer a CORS preflight; None for an OPTIONS request that is none."""
-    asked = dict(headers)
-    if b"access-control-request-method" not in asked or not cors:
+    """Return the response headers of a CORS preflight; None if the request is not one."""
+    requested = dict(headers)
+    if b"access-control-request-method" not in requested or not cors:
         return None
-    allowed = asked.get(b"access-control-request-headers", b"authorization, content-type")
+    allowed = requested.get(b"access-control-request-headers", b"authorization, content-type")
     return [
         *cors,
         (b"access-control-allow-methods", b"GET, HEAD, POST, PUT, DELETE"),

@@ -8,11 +8,11 @@ from fleet_runtime.urls import AddressError, is_loopback
 
 
 class CannotServeError(Exception):
-    """The gateway cannot run as asked; the message says why and what to do."""
+    """The gateway cannot run as configured; the message says why and what to do."""
 
 
 def split_address(listen: str) -> tuple[str, int]:
-    """Host and port of ``HOST:PORT``, the host of an IPv6 address in brackets."""
+    """Return host and port of ``HOST:PORT``, the host of an IPv6 address in brackets."""
     try:
         return urls.split_address(listen)
     except AddressError as error:
@@ -20,10 +20,10 @@ def split_address(listen: str) -> tuple[str, int]:
 
 
 def require_keys_beyond_loopback(gateway: GatewayConfig) -> None:
-    """Listening beyond this machine takes keys; raises `CannotServeError` where there are none."""
+    """Raise `CannotServeError` if the gateway listens beyond this computer and has no keys."""
     host, _ = split_address(gateway.listen)
     if not gateway.keys and not is_loopback(host):
         raise CannotServeError(
-            f"listening on '{host}' lets other machines in, and the gateway has no keys: "
+            f"listening on '{host}' is reachable from other computers, and the gateway has no keys: "
             "add 'gateway.keys' to fleet.yaml, or listen on 127.0.0.1"
         )

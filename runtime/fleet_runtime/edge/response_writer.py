@@ -1,4 +1,4 @@
-"""How responses leave: one at a time on a client's connection, framed for the request they answer."""
+"""How responses leave: one at a time on a client's connection, framed for the request that they belong to."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final
 from fleet_runtime.proxy.request_head import RequestHead
 
 COPIED: Final = 16 * 1024
-"""Bytes up to which a chunk is copied to be written in one piece."""
+"""Bytes up to which a chunk is copied, so that one write sends it."""
 
 _STATUS_LINES: Final = {
     status.value: b"HTTP/1.1 %d %b\r\n" % (status, status.phrase.encode()) for status in http.HTTPStatus
@@ -35,8 +35,7 @@ class ResponseWriter:
         self.started = False
 
     def expect(self, head: RequestHead | None) -> None:
-        """The next response answers this request; None: a request that could not be read, which is the last
-        one."""
+        """Expect the response to this request; None: to one that could not be read, which is the last."""
         self._chunked = False
         self.started = False
         self._http11 = head is None or head.http11

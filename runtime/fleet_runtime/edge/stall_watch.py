@@ -8,8 +8,8 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
-LOOKS: Final = 4
-"""Looks at a stalled connection within its limit."""
+CHECKS: Final = 4
+"""Times that a stalled connection is checked within its limit."""
 
 
 class StallWatch:
@@ -42,7 +42,7 @@ class StallWatch:
 
     def _schedule(self, seconds: float) -> None:
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(seconds / LOOKS, self._look, seconds)
+        self._timer = loop.call_later(seconds / CHECKS, self._look, seconds)
 
     def _look(self, seconds: float) -> None:
         now, left = asyncio.get_running_loop().time(), unsent(self._transport)

@@ -12,10 +12,10 @@ from fleet_runtime.artifacts.contract import RoutingTable
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One path below a base, as clients and machines name it.
+    """One path below a base, as clients and providers name it.
 
-    `falls_back`: an old bare id may become the surface's default role here. `anthropic`: errors of our
-    own are told in Anthropic's shape.
+    `falls_back`: an old bare id may become the surface's default role here. `anthropic`: errors of the
+    gateway have Anthropic's shape.
     """
 
     path: str
@@ -25,7 +25,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """What a path begins with: the routing table, and the machine that a ``/providers/<name>`` path pins."""
+    """What a path begins with: the routing table, and the provider that a ``/providers/<name>`` path pins."""
 
     path: str
     table: RoutingTable
@@ -54,7 +54,7 @@ ENDPOINTS: Final = (
     Endpoint("/apply-template"),
     Endpoint("/rerank"),
 )
-"""Those with a name of their own; ``/v1/audio/*`` and ``/v1/images/*`` come beside them."""
+"""Those with a fixed path; ``/v1/audio/*`` and ``/v1/images/*`` are proxied too."""
 
 _FAMILY: Final = re.compile(rb"(.*)(/v1/(?:audio|images)/[a-z0-9_-]{1,64})", re.DOTALL)
 
@@ -76,7 +76,7 @@ class Routes:
         }
 
     def proxied(self, path: bytes) -> Route | None:
-        """The route of a path as it stands in the request line, without its query."""
+        """Return the route of a path of a request line, without its query."""
         return self._proxied.get(path) or self._family(path)
 
     def model(self, path: bytes) -> tuple[Base, bytes] | None:

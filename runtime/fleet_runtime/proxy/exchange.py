@@ -65,7 +65,7 @@ RECEIVING, SENT, HEAD_HELD, RELAYING, DONE = S.RECEIVING, S.SENT, S.HEAD_HELD, S
 
 
 class Exchange:
-    """Begins when the request's head is here and its route is an inference route.
+    """Begins when the request's headers are here and its route is an inference route.
 
     `plans` and `known_headers` are what is remembered from one exchange to the next.
     """
@@ -136,7 +136,7 @@ class Exchange:
             self._reject(error)
 
     def on_gone(self) -> None:
-        """The client is gone: whoever works for it stops at once."""
+        """The client is gone: all that works for it stops at once."""
         if self.state is not DONE:
             self._context.record.end_reason = "client_gone"
             self._finish()
@@ -354,7 +354,7 @@ class Exchange:
         self._context.finish()
 
     def _crash(self) -> None:
-        """A fault of the gateway's own: the client is told that, and nothing of its inside."""
+        """Respond to a bug of the gateway with an error that shows nothing of its inside."""
         log.exception("request %s failed", self._context.record.request_id)
         self._give_up(_FAILED)
 

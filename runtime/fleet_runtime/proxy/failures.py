@@ -1,4 +1,4 @@
-"""How a provider failed, as the client is told."""
+"""How a provider failed, as the response says it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def redirection(record: RequestRecord, status: int, location: bytes | None) -> E
 
 def silent_error(record: RequestRecord, status: int) -> ErrorResponse:
     """Return the error for a status that says of itself nothing."""
-    return ErrorResponse("upstream_error", f"{_provider(record)} answered {status} with an empty body")
+    return ErrorResponse("upstream_error", f"{_provider(record)} returned {status} with an empty body")
 
 
 def _provider(record: RequestRecord) -> str:

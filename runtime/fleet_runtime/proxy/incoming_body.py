@@ -19,7 +19,7 @@ RequestBody = JsonBody | MultipartBody
 class IncomingBody:
     """A JSON body is held, a form goes to a temporary file.
 
-    The constructor looks at the head alone. Everything here raises `RequestError` for what is rejected.
+    The constructor reads the headers alone. Everything here raises `RequestError` for what is rejected.
     `give_back` must be called when the bytes are no longer needed, and may be called more than once.
     """
 

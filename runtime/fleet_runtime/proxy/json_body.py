@@ -55,7 +55,7 @@ class JsonBody:
                 raise request_error("invalid_json", message, key)
 
     def naming(self, model: str) -> bytes | tuple[bytes | memoryview, ...]:
-        """Return the body with `model` as its model, in one piece or in several."""
+        """Return the body with `model` as its model, in one part or in several."""
         if self.length >= LONG and (span := self._model_span()) is not None:
             view = memoryview(self._raw)
             return view[: span[0]], _encode(model), view[span[1] :]

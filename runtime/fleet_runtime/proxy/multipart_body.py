@@ -1,7 +1,7 @@
 """multipart/form-data request bodies (RFC 7578): which model they name, and the same body naming another.
 
-The body goes to a temporary file as it comes. It is written anew from its parts, each with its own header
-lines and bytes, so that the router and a machine read the same fields; only the value of `model` changes.
+The body goes to a temporary file as it comes. It is written again from its parts, each with its own header
+lines and bytes, so that the resolver and a provider read the same fields; only the value of `model` changes.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _PARAMETERS: Final = re.compile(_PARAMETER)
 class MultipartBody:
     """A body taken apart as it is fed; `model` is the value of its `model` field, None where there is none.
 
-    Raises `RequestError` for what a machine might read in another way than we do.
+    Raises `RequestError` for what a provider might read in another way than the gateway.
     """
 
     def __init__(self, boundary: bytes) -> None:
@@ -69,7 +69,7 @@ class MultipartBody:
             raise _invalid(str(error)) from None
 
     def finish(self, size: int) -> None:
-        """The body is whole: `size` bytes were fed."""
+        """End the body, of which `size` bytes were fed."""
         if not self._ended:
             raise _invalid("it ends before its closing boundary")
         self.length = size
@@ -131,7 +131,7 @@ class MultipartBody:
         self._file.write(b"--" + self._boundary + b"--\r\n")
 
     def _names_model(self) -> bool:
-        """Whether the part at hand is the `model` field, whichever way a machine reads its headers."""
+        """Whether the part at hand is the `model` field, whichever way a provider reads its headers."""
         dispositions = [value for name, value in self._headers if name == b"content-disposition"]
         found = _DISPOSITION.fullmatch(dispositions[0]) if len(dispositions) == 1 else None
         if found is None:
@@ -159,7 +159,7 @@ class MultipartBody:
 
 
 class Parts:
-    """A body that is given anew by every iteration, from a file with a hole for the model's name."""
+    """A body that every iteration yields again, from a file with a hole for the model's name."""
 
     def __init__(self, file: SpooledTemporaryFile[bytes], hole: int | None, value: bytes) -> None:
         self._file = file

@@ -43,7 +43,7 @@ class Relay:
         return redirection(self._context.record, self._head.status, self._forwarded.location)
 
     def empty_error(self, data: bytes, ended: bool) -> ErrorResponse | None:
-        """What the client is told of a failure that the provider says nothing of."""
+        """Return the error for a failure that the provider says nothing of."""
         if self._head.status < 500 or data or not ended:
             return None
         self._context.record.end_reason = "upstream_error"

@@ -1,4 +1,4 @@
-"""What every part of the answering of one request has at hand, and the one way out for its response."""
+"""What every part that handles one request has at hand, and the one way out for its response."""
 
 from __future__ import annotations
 

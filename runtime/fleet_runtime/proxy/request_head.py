@@ -87,7 +87,7 @@ _IDS_AT_ONCE: Final = 256
 
 
 class InvalidHeadError(Exception):
-    """A request's head is rejected."""
+    """The headers of a request are rejected."""
 
     def __init__(self, error: ErrorResponse) -> None:
         super().__init__(error.message)
@@ -95,7 +95,7 @@ class InvalidHeadError(Exception):
 
 
 class RequestHead:
-    """A request's head, read in one pass. Header values are those of the last line with the name.
+    """The headers of a request, read in one pass. Header values are those of the last line with the name.
 
     `key` is the key that the client shows: a bearer token, else ``x-api-key``. `forwarded` is the block of
     header lines that goes on to a provider, names in lower case: it lacks all that is between the client and
@@ -171,7 +171,7 @@ class RequestHead:
 
     @property
     def routed_content_type(self) -> bytes:
-        """The type that a provider is told: the client's, if it is one of those that are routed."""
+        """Return the type that is sent to a provider: the client's, if it is one of those that are routed."""
         lower = self.content_type.lower()
         routed = b"application/json" in lower or lower.startswith(b"multipart/form-data")
         return self.content_type if routed else b"application/json"
@@ -250,8 +250,8 @@ def interpret_field(name: bytes, value: bytes) -> Field:
 
 
 def request_ids() -> Iterator[bytes]:
-    """Yield random ids, as long as a UUID: llama-cpp-python answers 400 to one that is not. The system is
-    asked for many at a time."""
+    """Yield random ids, as long as a UUID: llama-cpp-python returns 400 for one that is not. The system makes
+    many at a time."""
     while True:
         block = os.urandom(16 * _IDS_AT_ONCE).hex().encode()
         for at in range(0, len(block), 32):
@@ -298,5 +298,5 @@ def _parameter(pair: bytes) -> bytes:
 
 
 def _is_valid_id(request_id: bytes) -> bool:
-    """Whether a client's own request id may stand in our headers and log."""
+    """Whether a client's own request id may be used in our headers and log."""
     return len(request_id) <= 128 and request_id.translate(None, b"._-:").isalnum()

@@ -1,4 +1,4 @@
-"""What is told of one proxied request when it is over, for log and metrics: no body, no key."""
+"""What log and metrics record of one request when it is over: no body, no key."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ EndReason = Literal[
 class RequestRecord:
     """One request, filled in as it goes on.
 
-    `inference`: the request was for a machine, not for one of the gateway's own lists or its API.
-    `status` is what the client was told (0: nothing), `code` the code of an error of the gateway's own.
-    `ok`: the machine's answer was passed on whole, whatever its status.
+    `inference`: the request was for a provider, not for one of the gateway's own lists or its API.
+    `status` is that of the response (0: none), `code` the code of an error of the gateway. `ok`: the
+    provider's response was forwarded completely, whatever its status.
 
-    Times are seconds of ``time.perf_counter``: `started_at` when the request's head was read,
-    `body_received_at` when its body was whole, `sent_at` when there was nothing to do but wait for the
-    machine, `headers_at` when its answer came, `response_started_at` when the answer's head went on,
-    `first_byte_at` when the first byte of its body did, `finished_at` at the end. `gateway_seconds` and
-    `upstream_seconds` are seconds until the answer's head went on: those that the gateway took itself, and
-    those that the machine took (None: it was not asked). The client's sending of the body is in neither.
+    Times are seconds of ``time.perf_counter``: `started_at` when the request's headers were read,
+    `body_received_at` when its body was complete, `sent_at` when there was nothing to do except wait for the
+    provider, `headers_at` when its response headers came, `response_started_at` when they were forwarded,
+    `first_byte_at` when the first byte of the body was, `finished_at` at the end. `gateway_seconds` and
+    `upstream_seconds` are seconds until the response headers were forwarded: those of the gateway, and those
+    of the provider (None: nothing was sent to it). The client's upload of the body is in neither.
     """
 
     request_id: str
@@ -62,14 +62,14 @@ class RequestRecord:
     upstream_seconds: float | None = None
 
     def reject(self, status: int, code: str) -> None:
-        """The client is told an error of the gateway's own; an end that is already known stands."""
+        """Note an error of the gateway; an end reason that is already known stays."""
         self.status = status
         self.code = code
         if self.end_reason == "ok":
             self.end_reason = "refused"
 
     def start_response(self) -> None:
-        """The head of the answer goes on now, which fixes `gateway_seconds` and `upstream_seconds`."""
+        """Note that the response headers are forwarded now, which fixes both shares of the time."""
         response_started_at = self.response_started_at = time.perf_counter()
         body_received_at = self.body_received_at or self.started_at
         if self.sent_at is None:

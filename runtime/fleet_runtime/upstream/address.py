@@ -18,10 +18,10 @@ from fleet_runtime.upstream.errors import ConnectError
 from fleet_runtime.urls import parse_url
 
 STAGGER = 0.25
-"""Seconds before a name's next address is tried beside one that has not answered (RFC 8305)."""
+"""Seconds before a name's next address is tried next to one that has not responded (RFC 8305)."""
 
 FRESH = 5.0
-"""Seconds for which the addresses of a name are used again without asking anew."""
+"""Seconds for which the addresses of a name are used again without a new query."""
 
 DEAD_AFTER = 60.0
 """Seconds after which a provider that vanished (power cut, no network) is noticed, also while it computes."""
@@ -41,7 +41,7 @@ class Address:
     """The root of a server, from its URL: ``http[s]://host[:port][/prefix]``, an IPv6 host in brackets.
 
     `host_header` is the Host of its requests, `prefix` the path before every target (no slash at its end),
-    `text` the address as shown in messages. ValueError for anything that is no such URL.
+    `text` the address as shown in messages. ValueError for anything else.
     """
 
     def __init__(

@@ -63,7 +63,7 @@ class Upstream:
         *,
         timeouts: Timeouts | None = None,
     ) -> Response:
-        """Send one request and return when its response's head is here.
+        """Send one request and return when the headers of its response are here.
 
         `target` is the path and query. `headers` are end-to-end ones only: Host and Content-Length are added
         here. A request whose *reused* connection ends before any byte of a response is sent once more, the
@@ -111,7 +111,7 @@ class Upstream:
 
     async def close(self) -> None:
         """Closes what is idle at once, and what runs when it is done. A request may still be sent after
-        this; it gets a connection of its own."""
+        this; it gets a separate connection."""
         self._closed = True
         for connection in list(self._idle):
             connection.abort()

@@ -1,12 +1,12 @@
 """One connection to a provider: a request out, its response as it comes, then the next.
 
 Theory of operation. A connection is in one of the states of `ConnectionState`. `start` writes a request and
-makes it SENT, the response's head makes it RECEIVING, the response's end IDLE if both sides may go on, else
+makes it SENT, the response headers make it RECEIVING, the response's end IDLE if both sides may go on, else
 CLOSED, as does everything else that ends an exchange: an error, a limit, `abort`. The `Receiver` gets all
 that one read brought in one call, and hears of the end exactly once; the connection is free by then.
 
 A long request body is written by a task, `_upload`, so that a response is read while the body is sent.
-`_deadline` moves with everything that happens; the one timer only looks at it when it comes due, and is set
+`_deadline` moves with everything that happens; the one timer only checks it when it comes due, and is set
 again only for an earlier deadline.
 """
 
@@ -279,7 +279,7 @@ class Connection(asyncio.Protocol):
 
 
 def _unread(transport: asyncio.Transport) -> bytes:
-    """Return what came on a connection before the write to it that failed: a provider that refuses a body
+    """Return what came on a connection before the write to it that failed: a provider that rejects a body
     early may respond and reset at once."""
     if transport.get_extra_info("ssl_object") is not None:
         return b""

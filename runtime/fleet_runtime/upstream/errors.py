@@ -28,22 +28,22 @@ class ConnectError(UpstreamError):
 
 
 class FirstByteTimeoutError(UpstreamError):
-    """The request was sent and its answer's head did not come in time, or the upstream stopped taking the
-    request's body."""
+    """The request was sent and its response headers did not arrive in time, or the provider stopped taking
+    its body."""
 
     reason = "first_byte_timeout"
 
 
 class IdleTimeoutError(UpstreamError):
-    """The answer began and then nothing more came for the idle limit."""
+    """The response began and then nothing more arrived within the idle limit."""
 
     reason = "idle_timeout"
 
 
 class UpstreamCutError(UpstreamError):
-    """The connection ended before the answer did.
+    """The connection ended before the response did.
 
-    `head_received`: the answer's head had come. `silent`: not one byte of the answer had.
+    `head_received`: the response headers had arrived. `silent`: not one byte of the response had.
     """
 
     reason = "upstream_cut"
@@ -55,10 +55,10 @@ class UpstreamCutError(UpstreamError):
 
 
 class InvalidResponseError(UpstreamError):
-    """What came is not an HTTP/1.1 answer, contradicts itself, or is larger than allowed."""
+    """What arrived is not an HTTP/1.1 response, contradicts itself, or is larger than allowed."""
 
     reason = "upstream_error"
 
 
 class ResponseTooLargeError(InvalidResponseError):
-    """A response that was to be read as a whole is larger than its reader takes."""
+    """A response that was to be read at once is larger than its reader takes."""

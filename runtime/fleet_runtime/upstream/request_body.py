@@ -1,4 +1,4 @@
-"""The body of a request to a provider: bytes, pieces that need not be joined, or a source that is read."""
+"""The body of a request to a provider: bytes, parts that need not be joined, or a source that is read."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import aclosing
 from typing import Final, Protocol
 
 PIECE: Final = 128 * 1024
-"""A body up to this size goes out in one write, a longer one in pieces as they drain."""
+"""A body up to this size goes out in one write, a longer one in parts as they drain."""
 
 
 class BodySource(Protocol):
@@ -31,7 +31,7 @@ def body_size(body: Body) -> int:
 
 
 async def body_pieces(body: Body) -> AsyncGenerator[bytes | memoryview, None]:
-    """The body in pieces of at most `PIECE` bytes, without copies of what is in memory.
+    """Yield the body in parts of at most `PIECE` bytes, without copies of what is in memory.
 
     ValueError if a source gives more or fewer bytes than it said.
     """

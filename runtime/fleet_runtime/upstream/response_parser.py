@@ -15,8 +15,8 @@ from fleet_runtime.upstream.receiver import Header, ResponseHead
 from fleet_runtime.upstream.response_lines import ResponseLines
 
 HEAD_LIMIT: Final = 64 * 1024
-"""Bytes of a response's head with all its interim responses, and of chunk heads and trailers between two
-pieces of a body."""
+"""Bytes of response headers with all interim responses, and of chunk lines and trailers between two parts of
+a body."""
 
 
 class ResponseParser:
@@ -52,7 +52,7 @@ class ResponseParser:
         self.begin(bodiless=False)
 
     def begin(self, *, bodiless: bool) -> None:
-        """Expect the next response; `bodiless`: it answers a HEAD."""
+        """Expect the next response; `bodiless`: it is the response to a HEAD."""
         self._bodiless = bodiless
         self._headers: list[Header] = []  # may hold the trailers of the last response
         self._left: int | None = None
