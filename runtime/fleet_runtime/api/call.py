@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
-from typing import Annotated, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
 import msgspec
 
 from fleet_runtime.api.operation import Header, Query, Reply
 from fleet_runtime.api_shape import ApiShape
 from fleet_runtime.artifacts.contract import RoutingTable
-from fleet_runtime.catalog.etag import TaggedBody
+from fleet_runtime.catalog.etag import TaggedBody, accepts_gzip
 from fleet_runtime.errors import request_error
 from fleet_runtime.gateway.live_snapshot import LiveSnapshot
 from fleet_runtime.gateway.service import Service
@@ -23,6 +24,15 @@ Surface: TypeAlias = Annotated[
     ),
 ]
 IfNoneMatch: TypeAlias = Annotated[str | None, Header("the `ETag` of the response that the client has")]
+AcceptEncoding: TypeAlias = Annotated[str | None, Header("with `gzip`, a long list is compressed", "gzip")]
+WithFavorites: TypeAlias = Annotated[
+    Literal["none"] | None,
+    Query("`none`: the same bytes for every reader, whatever their favorites; `favorite` is null", "none"),
+]
+
+SMALL_BODY: Final = 1_000
+LARGE_BODY: Final = 100_000
+"""Bytes from which on a body is compressed, and is compressed in a thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +60,16 @@ def json_reply(content: ApiShape, *headers: tuple[bytes, bytes]) -> Reply:
     return Reply(msgspec.json.encode(content), headers)
 
 
-def tagged_reply(tagged: TaggedBody, if_none_match: str | None) -> Reply:
-    """Return the body with its tag, or 304 if the client has it already."""
-    headers = ((b"etag", tagged.tag.encode()), (b"cache-control", b"no-cache"))
+async def tagged_reply(
+    tagged: TaggedBody, if_none_match: str | None, accept_encoding: str | None = None
+) -> Reply:
+    """Return the body with its tag, compressed if the client takes that, or 304 if it has it already."""
+    headers = [(b"cache-control", b"no-cache"), (b"vary", b"accept-encoding")]
+    if len(tagged.body) > SMALL_BODY and accepts_gzip(accept_encoding):
+        large = len(tagged.body) > LARGE_BODY
+        tagged = await asyncio.to_thread(tagged.compressed) if large else tagged.compressed()
+        headers.append((b"content-encoding", b"gzip"))
+    headers.append((b"etag", tagged.tag.encode()))
     if tagged.matches(if_none_match):
-        return Reply(b"", headers, status=304)
-    return Reply(tagged.body, headers)
+        return Reply(b"", tuple(each for each in headers if each[0] != b"content-encoding"), status=304)
+    return Reply(tagged.body, tuple(headers))

@@ -7,7 +7,14 @@ from typing import Annotated
 
 import msgspec
 
-from fleet_runtime.api.call import Call, IfNoneMatch, Surface, tagged_reply
+from fleet_runtime.api.call import (
+    AcceptEncoding,
+    Call,
+    IfNoneMatch,
+    Surface,
+    WithFavorites,
+    tagged_reply,
+)
 from fleet_runtime.api.operation import PathPart, Query, Reply, operation
 from fleet_runtime.catalog.etag import TaggedBody
 from fleet_runtime.catalog.shapes import CatalogModel, ModelCatalog, ModelResolution, Picker, Roles
@@ -17,11 +24,16 @@ Name = Annotated[str, Query("a composite id, an alias, a bare id, or a role as `
 ModelName = Annotated[str, PathPart("anything that resolves to a model", "nas/qwen3-8b")]
 
 
-@operation("GET", "/api/models", "List the models of a surface by provider", "not_found")
+@operation("GET", "/api/models", "List the models of a surface by provider", "not_found", "invalid_request")
 async def list_models(
-    call: Call, surface: Surface = None, if_none_match: IfNoneMatch = None
+    call: Call,
+    surface: Surface = None,
+    favorites: WithFavorites = None,
+    if_none_match: IfNoneMatch = None,
+    accept_encoding: AcceptEncoding = None,
 ) -> Annotated[Reply, ModelCatalog]:
-    return tagged_reply(call.live.lists.by_provider(call.table(surface)), if_none_match)
+    found = call.live.lists.by_provider(call.table(surface), favorites=favorites is None)
+    return await tagged_reply(found, if_none_match, accept_encoding)
 
 
 @operation(
@@ -37,16 +49,21 @@ async def get_model(
         refusal = resolution.refusal
         message = refusal.message if refusal else f"nothing is known of model '{id}'"
         raise request_error("model_not_found", message, "model")
-    return tagged_reply(TaggedBody.of(msgspec.json.encode(model)), if_none_match)
+    return await tagged_reply(TaggedBody.of(msgspec.json.encode(model)), if_none_match)
 
 
 @operation(
     "GET", "/api/picker", "List what a model picker shows: favorites, then every provider", "not_found"
 )
 async def get_picker(
-    call: Call, surface: Surface = None, if_none_match: IfNoneMatch = None
+    call: Call,
+    surface: Surface = None,
+    favorites: WithFavorites = None,
+    if_none_match: IfNoneMatch = None,
+    accept_encoding: AcceptEncoding = None,
 ) -> Annotated[Reply, Picker]:
-    return tagged_reply(call.live.lists.picker(call.table(surface)), if_none_match)
+    found = call.live.lists.picker(call.table(surface), favorites=favorites is None)
+    return await tagged_reply(found, if_none_match, accept_encoding)
 
 
 @operation(

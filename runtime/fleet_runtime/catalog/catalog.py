@@ -88,8 +88,10 @@ class Catalog:
         models = self.inventory.listings[provider.name].models
         return ((id, facts) for id, facts in models.items() if not facts.hidden)
 
-    def model(self, provider: RoutedProvider, id: str, facts: RoutedModel) -> CatalogModel:
-        """Return one model that a provider lists."""
+    def model(
+        self, provider: RoutedProvider, id: str, facts: RoutedModel, *, favorites: bool = True
+    ) -> CatalogModel:
+        """Return one model that a provider lists; without `favorites`, not whether it is one."""
         available = self.inventory.view[provider.name].available
         state = self.inventory.states[provider.name].states.get(id, "unknown") if available else "unknown"
         return describe_model(
@@ -100,7 +102,7 @@ class Catalog:
             name=self.names(provider.name).get(id, facts.name or id),
             available=available and self._is_reachable(provider.name, facts),
             state=state,
-            favorite=id in self.favorite_ids[provider.name],
+            favorite=id in self.favorite_ids[provider.name] if favorites else None,
         )
 
     def find_model(self, table: RoutingTable, resolution: Resolution) -> CatalogModel | None:

@@ -49,7 +49,7 @@ def describe_model(
     name: str,
     available: bool,
     state: ModelState,
-    favorite: bool,
+    favorite: bool | None,
 ) -> CatalogModel:
     """Return one model of `provider`; `name` is the one that people see."""
     return CatalogModel(

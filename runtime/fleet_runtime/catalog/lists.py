@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TypeAlias, cast
+from typing import cast
 
 import msgspec
 
@@ -22,8 +22,6 @@ from fleet_runtime.catalog.shapes import (
     Picker,
 )
 
-ListBuilder: TypeAlias = Callable[[RoutingTable, str | None], ApiShape]
-
 
 @dataclass(frozen=True, slots=True)
 class _Part:
@@ -39,51 +37,55 @@ class CatalogLists:
 
     catalog: Catalog
     _versions: tuple[int, int] = (-1, -1)
-    _lists: dict[tuple[ListBuilder, str, str | None], TaggedBody] = field(default_factory=dict)
-    _parts: dict[tuple[str, str], _Part] = field(default_factory=dict)
+    _lists: dict[tuple[object, ...], TaggedBody] = field(default_factory=dict)
+    _parts: dict[tuple[str, str, bool], _Part] = field(default_factory=dict)
 
-    def by_provider(self, table: RoutingTable) -> TaggedBody:
-        """Return ``GET /api/models``, a `ModelCatalog`: every provider of the surface with its models."""
-        return self._list(self._model_catalog, table)
+    def by_provider(self, table: RoutingTable, *, favorites: bool = True) -> TaggedBody:
+        """Return ``GET /api/models``, a `ModelCatalog`: every provider of the surface with its models.
 
-    def picker(self, table: RoutingTable) -> TaggedBody:
+        Without `favorites`, they do not say whether they are some, and a change of favorites changes no byte.
+        """
+        return self._list("models", table, favorites, lambda: self._model_catalog(table, favorites))
+
+    def picker(self, table: RoutingTable, *, favorites: bool = True) -> TaggedBody:
         """Return ``GET /api/picker``, a `Picker`: the favorites that can be chatted with now, then every
-        provider with its chat models, offline ones without any."""
-        return self._list(self._picker, table)
+        provider with its chat models, offline ones without any. Without `favorites`, as in `by_provider`."""
+        return self._list("picker", table, favorites, lambda: self._picker(table, favorites))
 
     def openai_list(self, table: RoutingTable, pinned: str | None = None) -> TaggedBody:
         """Return ``GET <base>/v1/models``, an `OpenAIModelList`: what can be used now; bare ids if the path
         names a provider."""
-        return self._list(self._openai_list, table, pinned)
+        return self._list("openai", table, pinned, lambda: self._openai_list(table, pinned))
 
-    def _list(self, build: ListBuilder, table: RoutingTable, pinned: str | None = None) -> TaggedBody:
+    def _list(
+        self, name: str, table: RoutingTable, variant: object, build: Callable[[], ApiShape]
+    ) -> TaggedBody:
         self.catalog.refresh()
         if self._versions != self.catalog.versions:
             self._versions = self.catalog.versions
             self._lists.clear()
-        key = (build, table.base, pinned)
+        key = (name, table.base, variant)
         known = self._lists.get(key)
         if known is None:
-            known = self._lists[key] = TaggedBody.of(msgspec.json.encode(build(table, pinned)))
+            known = self._lists[key] = TaggedBody.of(msgspec.json.encode(build()))
         return known
 
-    def _model_catalog(self, table: RoutingTable, _: str | None) -> ModelCatalog:
+    def _model_catalog(self, table: RoutingTable, favorites: bool) -> ModelCatalog:
         return ModelCatalog(
             snapshot=self.catalog.inventory.snapshot.id,
             surface=table.surface,
-            providers=tuple(self._provider(provider) for provider in table.providers),
+            providers=tuple(self._provider(provider, favorites=favorites) for provider in table.providers),
         )
 
-    def _picker(self, table: RoutingTable, _: str | None) -> Picker:
+    def _picker(self, table: RoutingTable, favorites: bool) -> Picker:
         view = self.catalog.inventory.view
-        favorites = {
-            model.id: model for model in self.catalog.favorite_models(table) if model.purpose == "chat"
-        }
+        usable = self.catalog.favorite_models(table) if favorites else ()
+        chosen = {model.id: model for model in usable if model.purpose == "chat"}
         return Picker(
             surface=table.surface,
-            favorites=tuple(favorites.values()),
+            favorites=tuple(chosen.values()),
             providers=tuple(
-                self._provider(provider, chat_only=True)
+                self._provider(provider, favorites=favorites, chat_only=True)
                 if view[provider.name].available
                 else self.catalog.provider(provider, ())
                 for provider in table.providers
@@ -100,17 +102,20 @@ class CatalogLists:
         ]
         return OpenAIModelList(data=tuple(items))
 
-    def _provider(self, provider: RoutedProvider, *, chat_only: bool = False) -> CatalogProvider:
+    def _provider(
+        self, provider: RoutedProvider, *, favorites: bool, chat_only: bool = False
+    ) -> CatalogProvider:
         """Return a provider with its models as bytes, which are encoded in the place of the shape."""
 
         def build() -> Iterable[ApiShape]:
             shown = self.catalog.shown_models(provider)
-            models = (self.catalog.model(provider, id, facts) for id, facts in shown)
+            models = (self.catalog.model(provider, id, facts, favorites=favorites) for id, facts in shown)
             wanted = (model for model in models if model.purpose == "chat" or not chat_only)
             yield self.catalog.provider(provider, wanted)
 
-        inputs = (self.catalog.favorite_ids[provider.name], *self._inputs(provider))
-        (encoded,) = self._part((provider.name, "chat" if chat_only else "provider"), inputs, build)
+        ids = self.catalog.favorite_ids[provider.name] if favorites else None
+        key = (provider.name, "chat" if chat_only else "all", favorites)
+        (encoded,) = self._part(key, (ids, *self._inputs(provider)), build)
         return cast("CatalogProvider", encoded)
 
     def _openai_models(self, provider: RoutedProvider, *, bare: bool) -> tuple[OpenAIModel, ...]:
@@ -119,7 +124,7 @@ class CatalogLists:
             for id, facts in self.catalog.shown_models(provider):
                 yield describe_openai_model(provider.name, id, facts, name=names[id], bare=bare)
 
-        encoded = self._part((provider.name, "bare" if bare else "items"), self._inputs(provider), build)
+        encoded = self._part((provider.name, "openai", bare), self._inputs(provider), build)
         return cast("tuple[OpenAIModel, ...]", encoded)
 
     def _inputs(self, provider: RoutedProvider) -> tuple[object, ...]:
@@ -127,7 +132,7 @@ class CatalogLists:
         return (self.catalog.inventory.listings[provider.name], self.catalog.names(provider.name))
 
     def _part(
-        self, key: tuple[str, str], inputs: tuple[object, ...], build: Callable[[], Iterable[ApiShape]]
+        self, key: tuple[str, str, bool], inputs: tuple[object, ...], build: Callable[[], Iterable[ApiShape]]
     ) -> tuple[msgspec.Raw, ...]:
         """Return the encoded shapes of `build`, kept as long as the `inputs` are the same objects."""
         known = self._parts.get(key)

@@ -73,7 +73,7 @@ class CatalogModel(ListedModel, frozen=True, kw_only=True, gc=False):
 
     available: Annotated[bool, Meta(description="whether a request for it would be sent now")]
     state: ModelState
-    favorite: bool
+    favorite: Annotated[bool | None, Meta(description="null with `?favorites=none`")]
 
 
 class CatalogProvider(ApiShape, frozen=True, kw_only=True, gc=False):
