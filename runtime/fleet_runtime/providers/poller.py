@@ -79,8 +79,9 @@ class Poller:
             pause = self._delay() * share
             share = 1.0
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._hurry.wait(), pause)
-                await asyncio.sleep(self._probed_at + self._spacing() - time.monotonic())
+                async with asyncio.timeout(pause):
+                    await self._hurry.wait()
+                    await asyncio.sleep(self._probed_at + self._spacing() - time.monotonic())
 
     def _delay(self) -> float:
         grace = self._settings.grace

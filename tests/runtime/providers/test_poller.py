@@ -177,3 +177,24 @@ async def test_fault_40_a_suspended_provider_shows_its_reason_within_its_grace(t
     finally:
         process.kill()
         await process.wait()
+
+
+async def test_a_failed_request_never_puts_the_next_probe_off(tmp_path: Path) -> None:
+    """The interval is shorter than the pause that such probes keep."""
+    probes = asyncio.Queue[None]()
+
+    async def script(peer: Peer) -> None:
+        while True:
+            request = await peer.request()
+            if request.target == b"/v1/models":
+                probes.put_nowait(None)
+            await peer.send(body({"data": [{"id": "m"}]}))
+
+    async with raw_server(script) as server, polling(live(tmp_path, server.url, interval=0.1)) as fleet:
+        await until(fleet, lambda state: state.status == "online")
+        while not probes.empty():
+            probes.get_nowait()
+        fleet.mark_suspect("a", StatusReason("connect_timeout", seconds=5))
+        async with asyncio.timeout(0.9):  # less than the pause of a second
+            await probes.get()
+            await probes.get()
