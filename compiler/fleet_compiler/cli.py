@@ -61,6 +61,7 @@ COMMANDS = {
     "favorites": Entry(
         "fleet_runtime.commands.favorites:favorites", "Show and change the favorites of a running gateway."
     ),
+    "ask": Entry("fleet_compiler.commands.ask:ask", "Ask a model one question through the gateway."),
     "run": Entry("fleet_compiler.commands.run:run", "Start a client with its generated configuration."),
     "env": Entry("fleet_compiler.commands.env:env", "Print the environment that configures a client."),
     "completion": Entry(
@@ -75,7 +76,7 @@ POINTERS = {
     "show": "`fleet models` lists all models",
     "ps": "`fleet status` shows the providers and their loaded models",
     "pull": "fleet downloads no models: add one on its provider's own server, then run `fleet lock`",
-    "chat": "`fleet run opencode` starts a chat client",
+    "chat": "`fleet ask ID TEXT` asks one question, `fleet run opencode` starts a chat client",
     "start": "`fleet up` builds and runs the gateway",
     "check": "`fleet validate` checks fleet.yaml",
     "lint": "`fleet validate` checks fleet.yaml",

@@ -106,12 +106,35 @@ class GatewayClient:
             response = self._client.request(method, f"{self.url}{path}", content=body, headers=sent)
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise GatewayUnreachableError(self.url, f"does not respond ({_reason(error)})") from None
+        self._require_success(response)
+        return response.content
+
+    @contextmanager
+    def stream(self, path: str, body: bytes) -> Iterator[httpx.Response]:
+        """POST JSON and yield the response as it comes; loading a model may take as long as it takes."""
+        import httpx
+
+        timeout = httpx.Timeout(TIMEOUT_SECONDS, read=None)
+        headers = {"content-type": "application/json"}
+        request = self._client.stream(
+            "POST", f"{self.url}{path}", content=body, headers=headers, timeout=timeout
+        )
+        try:
+            with request as response:
+                if not response.is_success:
+                    response.read()
+                    self._require_success(response)
+                yield response
+        except httpx.ConnectError as error:
+            raise GatewayUnreachableError(self.url, f"does not respond ({_reason(error)})") from None
+
+    def _require_success(self, response: httpx.Response) -> None:
         try:
             content = response.json()
         except ValueError:
             content = None
         if response.is_success and content is not None:
-            return response.content
+            return
         error_body = content.get("error") if isinstance(content, dict) else None
         if not isinstance(error_body, dict):
             raise GatewayUnreachableError(self.url, f"is not a gateway (HTTP {response.status_code})")

@@ -1,0 +1,154 @@
+"""``fleet ask``: one question to one model through the gateway, its answer as it comes."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import click
+
+from fleet_compiler.commands.fleet_names import complete_model, complete_surface
+from fleet_compiler.commands.options import epilog, json_option
+from fleet_compiler.commands.terminal import note, show_json
+from fleet_compiler.diagnostics.errors import FleetError
+from fleet_runtime.client import open_gateway, url_option
+from fleet_runtime.text import count, escape
+
+
+class AskError(FleetError):
+    """The response ended in an error, or without an end."""
+
+    exit_code = 1
+
+
+@dataclass(slots=True)
+class Answer:
+    """What came; `first_token_ms` and `total_ms` count from the request on, None if nothing came."""
+
+    provider: str | None = None
+    content: str = ""
+    reasoning: str = ""
+    first_token_ms: int | None = None
+    total_ms: int | None = None
+    tokens: int | None = None
+    finish_reason: str | None = None
+    is_complete: bool = field(default=False, repr=False)
+
+
+@click.command(
+    epilog=epilog(
+        'fleet ask sam-desktop/qwen3-8b "why is the sky blue?"',
+        "fleet ask @task - < question.txt",
+        "fleet ask --json embedding/qwen3-8b hi | jq .first_token_ms",
+        exits="0 success, 1 the request failed, 2 usage, 4 no gateway responds",
+    ),
+)
+@click.argument("id", shell_complete=complete_model)
+@click.argument("text", metavar="TEXT|-")
+@click.option("--surface", help="Ask as a client of this surface.", shell_complete=complete_surface)
+@url_option
+@json_option
+def ask(id: str, text: str, surface: str | None, url: str | None, as_json: bool) -> None:
+    """Ask the model ID through the gateway, and print its answer as it comes.
+
+    At the end comes the provider that answered, and how long the first token and the whole answer took.
+    """
+    import httpx
+
+    prompt = sys.stdin.read() if text == "-" else text
+    base = f"/{surface}" if surface is not None else ""
+    body = {
+        "model": id,
+        "messages": [{"role": "user", "content": prompt}],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    with open_gateway(url) as gateway:
+        started = time.monotonic()
+        with gateway.stream(f"{base}/v1/chat/completions", json.dumps(body).encode()) as response:
+            answer = Answer(provider=response.headers.get("x-fleet-provider"))
+            show = _ignore if as_json else _show
+            try:
+                read_answer(answer, response.iter_lines(), lambda: _milliseconds_since(started), show)
+            except httpx.TransportError:
+                answer.total_ms = _milliseconds_since(started)
+    if as_json:
+        show_json({name: value for name, value in asdict(answer).items() if name != "is_complete"})
+    else:
+        click.echo()
+        note(_summary(answer))
+    if not answer.is_complete:
+        raise AskError("the response was cut before its end")
+
+
+def read_answer(
+    answer: Answer, lines: Iterable[str], elapsed_ms: Callable[[], int], show: Callable[[str], None]
+) -> None:
+    """Read the events of a chat completion into `answer`; raises `AskError` for an error among them."""
+    for line in lines:
+        data = line.removeprefix("data:").strip() if line.startswith("data:") else ""
+        if data == "[DONE]":
+            answer.is_complete = True
+        elif data:
+            _take(answer, data, elapsed_ms, show)
+    answer.total_ms = elapsed_ms()
+
+
+def _take(answer: Answer, data: str, elapsed_ms: Callable[[], int], show: Callable[[str], None]) -> None:
+    try:
+        event = json.loads(data)
+    except ValueError:
+        raise AskError("the response is not a stream of JSON") from None
+    if not isinstance(event, dict):
+        return
+    if "error" in event:
+        error = _object(event["error"])
+        raise AskError(f"the response ended in an error: {error.get('message', event['error'])}")
+    choices = event.get("choices")
+    choice = _object(choices[0]) if isinstance(choices, list) and choices else {}
+    delta = _object(choice.get("delta"))
+    content, reasoning = _text(delta.get("content")), _text(delta.get("reasoning_content"))
+    if (content or reasoning) and answer.first_token_ms is None:
+        answer.first_token_ms = elapsed_ms()
+    answer.content += content
+    answer.reasoning += reasoning
+    answer.finish_reason = _text(choice.get("finish_reason")) or answer.finish_reason
+    tokens = _object(event.get("usage")).get("completion_tokens")
+    answer.tokens = tokens if isinstance(tokens, int) else answer.tokens
+    if content:
+        show(content)
+
+
+def _show(text: str) -> None:
+    """Print a part of the answer; what is not visible is shown as an escape, except line breaks and tabs."""
+    click.echo("".join(c if c in "\n\t" else escape(c) for c in text), nl=False)
+
+
+def _milliseconds_since(started: float) -> int:
+    return round(1000 * (time.monotonic() - started))
+
+
+def _ignore(_text: str) -> None:
+    pass
+
+
+def _summary(answer: Answer) -> str:
+    parts = [answer.provider or "an unnamed provider"]
+    if answer.first_token_ms is not None:
+        parts.append(f"{answer.first_token_ms} ms to the first token")
+    parts.append(f"{answer.total_ms} ms in all")
+    if answer.tokens is not None:
+        parts.append(count(answer.tokens, "token"))
+    return ", ".join(parts)
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,94 @@
+"""``fleet ask``: an answer as it comes, whose it is, and how long it took."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fleet_compiler.commands.ask import Answer, AskError, read_answer
+from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
+from tests.support.stack import Stack, run_fleet, running_stack
+
+
+def fleet_yaml(machines: SimulationThread, listen: str) -> str:
+    return f"""\
+version: 1
+default_provider: desk
+providers: {{desk: "{machines.url("desk")}"}}
+roles: {{default: desk/m}}
+surfaces: {{chat: }}
+gateway: {{listen: "{listen}"}}
+"""
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    specs = [ServerSpec("desk", models=(SimulatedModel("m", context=4096),))]
+    with running_stack(tmp_path_factory.mktemp("ask"), specs, fleet_yaml, online=["desk"]) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    "arguments", [["desk/m", "hi"], ["@default", "hi"], ["--surface", "chat", "m", "hi"]]
+)
+def test_the_answer_is_printed_with_its_provider_and_times(stack: Stack, arguments: list[str]) -> None:
+    ran = stack.fleet("ask", *arguments)
+    assert ran.returncode == 0, ran.stderr
+    assert len(ran.stdout.strip()) > 0
+    assert ran.stderr.startswith("desk, ")
+    assert " ms to the first token, " in ran.stderr
+
+
+def test_the_answer_as_json_holds_its_measures(stack: Stack) -> None:
+    ran = stack.fleet("ask", "--json", "desk/m", "hi")
+    told = json.loads(ran.stdout)
+    assert (ran.returncode, told["provider"], told["finish_reason"]) == (0, "desk", "stop")
+    assert told["content"]
+    assert 0 <= told["first_token_ms"] <= told["total_ms"]
+
+
+def test_a_request_that_is_refused_says_why(stack: Stack) -> None:
+    ran = stack.fleet("ask", "desk/nothing", "hi")
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert "'nothing'" in ran.stderr
+    assert run_fleet("ask", "desk/m", "hi", "--url", "http://127.0.0.1:9", cwd=stack.folder).returncode == 4
+
+
+def test_a_stream_that_is_cut_is_an_error(stack: Stack) -> None:
+    stack.machines.set("desk", drop_at_byte=900)
+    try:
+        ran = stack.fleet("ask", "desk/m", "hi")
+    finally:
+        stack.machines.reset("desk")
+    assert ran.returncode == 1
+    assert ran.stderr.splitlines()[-1].startswith("error: the response ")
+
+
+def take(*events: str) -> tuple[Answer, str]:
+    answer = Answer()
+    shown: list[str] = []
+    read_answer(answer, [f"data: {event}" for event in events], lambda: 7, shown.append)
+    return answer, "".join(shown)
+
+
+def test_reasoning_counts_as_a_first_token_and_is_not_the_answer() -> None:
+    answer, shown = take('{"choices": [{"delta": {"reasoning_content": "hm"}}]}', "[DONE]")
+    assert (answer.first_token_ms, answer.reasoning, answer.content, shown) == (7, "hm", "", "")
+
+
+def test_an_error_in_the_stream_is_told() -> None:
+    with pytest.raises(AskError, match="out of memory"):
+        take('{"error": {"message": "out of memory"}}')
+
+
+@given(st.recursive(st.none() | st.integers() | st.text(), lambda below: st.dictionaries(
+    st.sampled_from(["choices", "delta", "content", "usage", "error", "finish_reason"]), below, max_size=3)
+    | st.lists(below, max_size=2)))  # fmt: skip
+def test_any_event_is_read_or_an_error(event: object) -> None:
+    with suppress(AskError):
+        take(json.dumps(event))
