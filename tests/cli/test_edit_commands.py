@@ -159,11 +159,12 @@ def test_move_changes_the_address_and_nothing_else(
     assert (config.parent / "generated" / "gateway.json").is_file()
 
 
+@pytest.mark.parametrize("ending", ["", "/", "/v1", "/v1/"])
 def test_move_to_where_a_provider_is_changes_nothing(
-    fleet: Fleet, config: Path, machines: SimulationThread
+    fleet: Fleet, config: Path, machines: SimulationThread, ending: str
 ) -> None:
     before = config.stat()
-    ran = fleet("move", "box", machines.url("box"), "--no-build")
+    ran = fleet("move", "box", machines.url("box") + ending, "--no-build")
     assert (ran.code, ran.out) == (0, "fleet.yaml says so already\n")
     assert config.stat() == before
 

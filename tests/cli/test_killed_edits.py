@@ -58,12 +58,11 @@ def contents(folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("add", "shed", "http://127.0.0.3:9", "--yes"),
-        ("move", "box", "http://127.0.0.3:9"),
-        ("rename", "box", "cube"),
-        ("remove", "attic", "--fix"),
+        pytest.param(("add", "shed", "http://127.0.0.3:9", "--yes"), marks=pytest.mark.slow, id="add"),
+        pytest.param(("move", "box", "http://127.0.0.3:9"), marks=pytest.mark.slow, id="move"),
+        pytest.param(("rename", "box", "cube"), id="rename"),
+        pytest.param(("remove", "attic", "--fix"), id="remove"),
     ],
-    ids=lambda arguments: arguments[0],
 )
 def test_a_killed_change_is_made_or_not_and_the_next_build_finishes_it(
     fleet: Fleet, known: Path, tmp_path: Path, arguments: tuple[str, ...]

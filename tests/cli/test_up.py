@@ -66,7 +66,14 @@ def test_a_change_that_does_not_build_is_shown_and_the_gateway_serves_on(
         assert listens(port)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda each: each.name)
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(signal.SIGINT, id="SIGINT"),
+        pytest.param(signal.SIGTERM, id="SIGTERM", marks=pytest.mark.slow),
+        pytest.param(signal.SIGHUP, id="SIGHUP"),
+    ],
+)
 def test_a_signal_stops_both_and_the_gateway_gets_it_once(
     tmp_path: Path, machines: SimulationThread, number: signal.Signals
 ) -> None:

@@ -13,6 +13,7 @@ from fleet_compiler.edit.changes import AddEntry, AddItem, Change, Delete, Renam
 from fleet_compiler.edit.references import Reference, references_to, with_provider
 from fleet_compiler.load import Loaded
 from fleet_runtime.text import join_names, quote
+from fleet_runtime.urls import server_root
 
 
 def add_provider(loaded: Loaded, name: str, url: str) -> list[Change]:
@@ -29,11 +30,14 @@ def add_provider(loaded: Loaded, name: str, url: str) -> list[Change]:
 def move_provider(loaded: Loaded, name: str, url: str) -> list[Change]:
     """Return the change that gives a provider another address, none where it is there already."""
     require_provider(loaded, name)
-    written = loaded.document.value(("providers", name))
+    settings, written = loaded.fleet.providers[name], loaded.document.value(("providers", name))
     path: YamlPath = ("providers", name)
     if not isinstance(written, str):
         path = (*path, "api_base" if "api_base" in written else "url")
-    return [] if loaded.document.value(path) == url else [SetValue(path, url)]
+    is_there = (
+        url.rstrip("/") == settings.api_base if path[-1] == "api_base" else server_root(url) == settings.url
+    )
+    return [] if is_there else [SetValue(path, url)]
 
 
 def rename_provider(loaded: Loaded, old: str, new: str) -> list[Change]:

@@ -38,7 +38,7 @@ def comments(data: bytes) -> list[str]:
 fleets_with_a_name = fleets().flatmap(lambda data: st.tuples(st.just(data), st.sampled_from(names(data))))
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(fleets())
 def test_a_provider_that_is_added_and_removed_leaves_every_byte_as_it_was(data: bytes) -> None:
     added = changed(data, lambda loaded: add_provider(loaded, "shed", URL))
@@ -47,7 +47,7 @@ def test_a_provider_that_is_added_and_removed_leaves_every_byte_as_it_was(data: 
     assert changed(added, lambda loaded: remove_provider(loaded, "shed", fix=False)) == data
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(fleets_with_a_name)
 def test_a_provider_that_moves_and_moves_back_leaves_every_byte_as_it_was(fleet: tuple[bytes, str]) -> None:
     data, name = fleet
@@ -77,7 +77,7 @@ def unquoted(data: bytes) -> bytes:
     return re.sub(rb"(['\"])shed\1", b"shed", data)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(fleets_with_a_name)
 def test_a_name_that_is_changed_and_changed_back_stays_only_as_a_former_one(fleet: tuple[bytes, str]) -> None:
     data, name = fleet
@@ -87,7 +87,7 @@ def test_a_name_that_is_changed_and_changed_back_stays_only_as_a_former_one(flee
     assert unquoted(back) == unquoted(with_former_name(data, name, "shed"))
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(fleets_with_a_name)
 def test_what_refers_to_a_removed_provider_goes_with_it_and_nothing_else(fleet: tuple[bytes, str]) -> None:
     data, name = fleet
