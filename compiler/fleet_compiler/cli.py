@@ -103,7 +103,7 @@ EXIT_CODES = {
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are imported when they are called or asked for their help."""
+    """A group whose commands are imported when they are called or their help is shown."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)

@@ -30,7 +30,7 @@ client_argument = click.argument("client", type=click.Choice(tuple(CLIENTS)))
 
 
 def config_option(command: Command) -> Command:
-    """Add ``--config FILE``, passed on as `config`: a path, or None if it was not given."""
+    """Add ``--config FILE``, passed as `config`: a path, or None if it was not given."""
     return click.option(
         "--config",
         type=click.Path(path_type=Path, dir_okay=False),
@@ -58,7 +58,7 @@ def find_launch(client: str, config: Path | None, file: Path | None) -> Launch:
 
 
 def launch_warnings(launch: Launch, environ: Mapping[str, str]) -> Iterator[str]:
-    """Yield what will keep the client from working, as far as can be told before it starts."""
+    """Yield what will keep the client from working, as far as is known before it starts."""
     for name in launch.keys:
         if not environ.get(name):
             yield f"the gateway requires a key, and '{name}' is not set: `export {name}=…`"

@@ -19,7 +19,7 @@ FILE_VARIABLE = "FLEET_CONFIG"
 
 
 def file_option(command: Command) -> Command:
-    """Add ``-f FILE``, passed on as `file`: a path, or None if it was not given."""
+    """Add ``-f FILE``, passed as `file`: a path, or None if it was not given."""
     return click.option(
         "-f",
         "--file",
@@ -30,7 +30,7 @@ def file_option(command: Command) -> Command:
 
 
 def generated_option(command: Command) -> Command:
-    """Add ``--generated DIR``, passed on as `generated`: a path, or None if it was not given."""
+    """Add ``--generated DIR``, passed as `generated`: a path, or None if it was not given."""
     return click.option(
         "--generated",
         type=click.Path(path_type=Path),
@@ -40,12 +40,12 @@ def generated_option(command: Command) -> Command:
 
 
 def json_option(command: Command) -> Command:
-    """Add ``--json``, passed on as `as_json`."""
+    """Add ``--json``, passed as `as_json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")(command)
 
 
 def format_option(*formats: str) -> Callable[[Command], Command]:
-    """Add ``--format``, passed on as `form`; the first of `formats` is the default."""
+    """Add ``--format``, passed as `form`; the first of `formats` is the default."""
 
     def add(command: Command) -> Command:
         return click.option(

@@ -35,7 +35,7 @@ from fleet_compiler.commands.terminal import warn
 @client_argument
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def run(config: Path | None, file: Path | None, client: str, arguments: tuple[str, ...]) -> None:
-    """Start CLIENT with its generated configuration; ARGUMENTS are passed on to it.
+    """Start CLIENT with its generated configuration; ARGUMENTS are passed to it.
 
     Your own files of it are not changed; they still apply except for what is generated.
     """

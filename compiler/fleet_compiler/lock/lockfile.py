@@ -1,4 +1,4 @@
-"""fleet.lock on disk: read and checked, written as a whole."""
+"""fleet.lock on disk: read and checked, written in one step."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def dump_lock(lock: Lock) -> bytes:
 
 
 def save_lock(path: Path, lock: Lock) -> None:
-    """Replace the file as a whole; raises `OutputError` with the old one intact."""
+    """Replace the file in one step; raises `OutputError` with the old one intact."""
     write_files([(path, dump_lock(lock))])
 
 

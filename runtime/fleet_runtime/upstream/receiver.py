@@ -10,8 +10,8 @@ Header = tuple[bytes, bytes]
 
 @dataclass(slots=True, eq=False)
 class ResponseShape:
-    """What a head is but for the number in its `Content-Length`, which is at `length_at`; shared by all heads
-    that differ in nothing else. `forwarded` is for whoever forwards them: what it made of the shape."""
+    """What a head is except for the number in its `Content-Length`, which is at `length_at`; shared by all
+    heads that differ in nothing else. `forwarded` belongs to their forwarder: what it made of the shape."""
 
     status: int
     headers: list[Header]
