@@ -1,8 +1,8 @@
 """What the headers of a request lead to, remembered by a keyed digest of its bytes.
 
-Clients repeat their headers, except for the length of the body. Everything that follows from the other bytes alone
-(access, key, route, the block of forwarded headers) is worked out once per snapshot. The memo holds no byte
-of a client's key: the digest is keyed with a secret of this process, and a remembered head keeps no key.
+Clients repeat their headers, except for the length of the body. Everything that follows from the other bytes
+alone (access, key, route, the block of forwarded headers) is worked out once per snapshot. The memo holds no
+byte of a client's key: the digest is keyed with a secret of this process, and a remembered head keeps no key.
 
 A head is looked up only if it came complete in one read at a message's beginning, and only heads that
 `RequestHead` has read completely are remembered, so that a remembered head means what it meant then.
