@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleet_compiler.diagnostics.errors import OutputError
@@ -67,6 +67,7 @@ def test_a_path_inside_the_folder_is_fine(path: str) -> None:
     assert path_problem(path) is None
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300))
 def test_a_path_without_a_problem_can_be_written(path: str) -> None:
     if path_problem(path) is None:

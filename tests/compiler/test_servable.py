@@ -77,7 +77,7 @@ SCHEMES = st.sampled_from(["http://", "https://", "HTTP://", "ftp://", "", "http
 URLS = st.builds(lambda *parts: "".join(parts), SCHEMES, HOSTS, PORTS, PATHS)
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(
     url=URLS,
     sidecar=st.none() | URLS,

@@ -21,6 +21,7 @@ from fleet_runtime.artifacts.contract import (
     ProviderClass,
     ProviderOptions,
 )
+from fleet_runtime.urls import server_root
 
 DEFAULT_LISTEN = str(GatewayOptions.model_fields["listen"].default)
 WILDCARDS = ("0.0.0.0", "[::]")
@@ -35,8 +36,7 @@ class Part(BaseModel):
 
 
 def _root(url: object) -> object:
-    """A server's root: without a trailing slash, and without a trailing ``/v1``."""
-    return url.rstrip("/").removesuffix("/v1").rstrip("/") if isinstance(url, str) else url
+    return server_root(url) if isinstance(url, str) else url
 
 
 def _size(size: object) -> object:

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleet_compiler.clients import Launch
@@ -54,6 +54,7 @@ def test_a_model_that_does_not_chat_is_not_the_default() -> None:
 IDS = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), min_size=1, max_size=40)
 
 
+@settings(deadline=None)
 @given(IDS)
 def test_any_model_id_survives_the_file(id: str) -> None:
     assert parse(rendered(model=id))["OPENAI_MODEL"] == f"desk/{id}"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleet_compiler.clients import Launch
@@ -51,6 +51,7 @@ def one(**facts: Any) -> dict[str, Any]:
 TOKENS = st.integers(1, 2**31)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 40_000) | TOKENS, st.sampled_from(get_args(ContextSource)), st.none() | TOKENS)
 def test_opencode_never_gets_a_limit_that_makes_it_compact_forever(
     context: int, source: ContextSource, output: int | None
@@ -206,6 +207,7 @@ NAMES = st.sampled_from(["llama-swap", "old", "older", "strix", "box", "q"])
 IDS = st.sampled_from(["q", "coder", "only", "box/q", "llama-swap/q", "old/q"])
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(NAMES | IDS, st.sampled_from(["box/q", "strix/q", "strix/only", "box/gone"])),
     st.lists(NAMES, max_size=2),
