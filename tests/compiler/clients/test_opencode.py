@@ -243,8 +243,8 @@ def test_every_old_id_means_to_opencode_what_it_means_to_the_gateway(
     )
     view = replace(view, table=table, legacy_provider=None if legacy in ("box", "strix") else legacy)
     providers = json.loads(render_client(CLIENT.files[0], view))["provider"]
-    for provider, settings in providers.items():
-        for key, model in settings["models"].items():
+    for provider, written in providers.items():
+        for key, model in written["models"].items():
             means = resolve_model(table, lock_view(table), f"{provider}/{key}")
             if means.listed is None and provider == view.legacy_provider:
                 means = resolve_model(table, lock_view(table), key)
