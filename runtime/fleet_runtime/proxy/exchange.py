@@ -12,9 +12,9 @@ at the provider, a connection. A small task does that, `_task`, and comes back w
 pass through none of them. HEAD_HELD is a response whose first bytes are not here yet: until then it can still
 become an error of the gateway's own.
 
-What must hold: the provider's slot, the bytes of the body and the connection are given back on every way out,
-which is `_finish`; the record is reported exactly once; a request is sent again only if a *reused* connection
-ended before any byte of a response; a role's next choice is tried only if nothing was sent.
+What must hold: the provider's slot, the bytes of the body and the connection are given back on every way out
+(`_release`); the record is reported exactly once; a request is sent again only if a *reused* connection ended
+before any byte of a response; a role's next choice is tried only if nothing was sent.
 """
 
 from __future__ import annotations
@@ -23,51 +23,32 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from enum import Enum
+from functools import partial
 from typing import Final, TypeVar
 
-from fleet_runtime.errors import ErrorResponse, RequestError, request_error, suggest
-from fleet_runtime.providers.limiter import QueueFullError
+from fleet_runtime.errors import ErrorResponse, RequestError
+from fleet_runtime.proxy.exchange_state import ExchangeState as S
 from fleet_runtime.proxy.failures import upstream_failure
+from fleet_runtime.proxy.hand_over import hand_over
 from fleet_runtime.proxy.incoming_body import IncomingBody, RequestBody
-from fleet_runtime.proxy.plan import Plan, Plans, provider_block
+from fleet_runtime.proxy.plan import Plan, Plans
 from fleet_runtime.proxy.relay import Relay
 from fleet_runtime.proxy.request_context import RequestContext
 from fleet_runtime.proxy.response_head import Field
-from fleet_runtime.routing.resolver import Resolution
 from fleet_runtime.upstream import ConnectError, Connection, ResponseHead, UpstreamCutError, UpstreamError
 from fleet_runtime.upstream.receiver import Header
-from fleet_runtime.upstream.request_body import Body, body_size
 
-_BUSY_RETRY: Final = ((b"retry-after", b"1"),)
 _STOPPING: Final = ErrorResponse("gateway_stopping", "the gateway stops")
 _FAILED: Final = ErrorResponse("internal_error", "the gateway failed; its log says why")
 
-log = logging.getLogger(__name__)
-
 Result = TypeVar("Result")
-
-
-class ExchangeState(Enum):
-    RECEIVING = "receiving"
-    PREPARING = "preparing"
-    RESOLVING = "resolving"
-    QUEUED = "queued"
-    CONNECTING = "connecting"
-    SENT = "sent"
-    HEAD_HELD = "head_held"
-    RELAYING = "relaying"
-    DONE = "done"
-
-
-S = ExchangeState
-RECEIVING, SENT, HEAD_HELD, RELAYING, DONE = S.RECEIVING, S.SENT, S.HEAD_HELD, S.RELAYING, S.DONE
+log = logging.getLogger(__name__)
 
 
 class Exchange:
     """Begins when the request's headers are here and its route is an inference route.
 
-    `plans` and `known_headers` are what is remembered from one exchange to the next.
+    `plans` and `known_headers` are remembered from one exchange to the next.
     """
 
     __slots__ = (
@@ -76,7 +57,6 @@ class Exchange:
         "_context",
         "_incoming",
         "_known_headers",
-        "_named",
         "_plan",
         "_plans",
         "_relay",
@@ -90,12 +70,11 @@ class Exchange:
     def __init__(self, context: RequestContext, plans: Plans, known_headers: dict[Header, Field]) -> None:
         """Raises `RequestError` for a body that cannot be routed; it is not read then."""
         self._incoming = IncomingBody(context)
-        self.state = RECEIVING
+        self.state = S.RECEIVING
         self._context = context
         self._plans = plans
         self._known_headers = known_headers
         self._body: RequestBody | None = None
-        self._named = b""
         self._plan: Plan | None = None
         self._connection: Connection | None = None
         self._reused = False
@@ -108,7 +87,7 @@ class Exchange:
 
     def on_body(self, piece: bytes) -> None:
         """The next bytes of the request's body."""
-        if self.state is RECEIVING:
+        if self.state is S.RECEIVING:
             try:
                 self._incoming.feed(piece)
             except RequestError as error:
@@ -116,7 +95,7 @@ class Exchange:
 
     def on_body_end(self) -> None:
         """The request's body is complete."""
-        if self.state is not RECEIVING:
+        if self.state is not S.RECEIVING:
             return
         self._context.record.body_received_at = time.perf_counter()
         incoming = self._incoming
@@ -132,12 +111,12 @@ class Exchange:
 
     def on_invalid(self, error: ErrorResponse) -> None:
         """The rest of the request cannot be read."""
-        if self.state is RECEIVING:
+        if self.state is S.RECEIVING:
             self._reject(error)
 
     def on_gone(self) -> None:
         """The client is gone: all that works for it stops at once."""
-        if self.state is not DONE:
+        if self.state is not S.DONE:
             self._context.record.end_reason = "client_gone"
             self._finish()
 
@@ -162,50 +141,19 @@ class Exchange:
     def _route(self, body: RequestBody) -> None:
         """Find out where the request goes."""
         self._body = body
-        context = self._context
-        route, text = context.route, body.model
-        assert route is not None
+        context, unreachable = self._context, self._unreachable
         context.record.bytes_in = body.length
-        context.record.requested = text
-        plan = self._plans.find(context.fleet, route, text) if text and not self._unreachable else None
-        if plan is not None:
+        context.record.requested = body.model
+        plan = self._plans.choose(context, body, unreachable)
+        if isinstance(plan, Plan):
             self._enter(plan)
-            return
-        if not text and route.base.pinned is None:
-            raise request_error("model_required", "the request does not name a 'model'", "model")
-        resolution = self._resolve()
-        if resolution.may_be_stale and (name := resolution.provider) is not None:
-            self._wait(
-                S.RESOLVING, lambda: context.fleet.refresh(name), lambda _: self._decide(self._resolve())
-            )
         else:
-            self._decide(resolution)
-
-    def _resolve(self) -> Resolution:
-        route, body = self._context.route, self._body
-        assert route is not None
-        assert body is not None
-        return self._context.fleet.resolve_now(
-            route.base.table,
-            body.model or "",
-            pinned=route.base.pinned,
-            falls_back=route.endpoint.falls_back,
-            unreachable=self._unreachable,
-        )
-
-    def _decide(self, resolution: Resolution) -> None:
-        """Go on with what the model's name means, or say why not."""
-        context, body, refusal = self._context, self._body, resolution.refusal
-        assert context.route is not None
-        assert body is not None
-        context.record.provider = resolution.provider
-        if resolution.provider is not None:
-            context.record.model = resolution.model or None
-        self._named = provider_block(resolution)
-        if refusal is not None and (body.model is not None or refusal.code != "model_not_found"):
-            raise request_error(refusal.code, suggest(refusal.message, refusal.suggestions), "model")
-        keep = body.model is not None and not resolution.may_be_stale and not self._unreachable
-        self._enter(self._plans.make(context.fleet, context.route, resolution, keep=keep))
+            provider = plan.provider or ""
+            self._wait(
+                S.RESOLVING,
+                lambda: context.fleet.refresh(provider),
+                lambda _: self._enter(self._plans.settle(context, body, unreachable)),
+            )
 
     def _enter(self, plan: Plan) -> None:
         """Take a slot at the provider."""
@@ -214,24 +162,13 @@ class Exchange:
         record.model = plan.resolution.model or None
         record.fallback = plan.resolution.fallback
         record.sent_at = time.perf_counter()
-        self._named = plan.named
         if plan.provider.try_enter(plan.counted):
-            self._plan = plan
             self._connect(plan)
         else:
-            self._wait(S.QUEUED, lambda: self._queue(plan), self._connect)
-
-    async def _queue(self, plan: Plan) -> Plan:
-        try:
-            await plan.provider.enter(plan.counted)
-        except QueueFullError:
-            model = f" (model '{plan.resolution.model}')" if plan.resolution.model else ""
-            message = f"provider '{plan.name}'{model} is at its concurrency limit and its queue is full"
-            raise request_error("too_many_requests", message, headers=_BUSY_RETRY) from None
-        self._plan = plan
-        return plan
+            self._wait(S.QUEUED, plan.wait_for_slot, self._connect)
 
     def _connect(self, plan: Plan) -> None:
+        self._plan = plan
         connection = plan.upstream.idle_connection()
         self._reused = connection is not None
         if connection is not None:
@@ -240,19 +177,11 @@ class Exchange:
             self._wait(S.CONNECTING, plan.upstream.new_connection, self._send, self._unreached)
 
     def _send(self, connection: Connection) -> None:
-        plan, body, head = self._plan, self._body, self._context.head
+        plan, body = self._plan, self._body
         assert plan is not None
         assert body is not None
-        payload: Body = body.unchanged() if body.model is None else body.naming(plan.resolution.model)
-        lines = b"%b%bcontent-type: %b\r\nx-request-id: %b\r\n%bcontent-length: %d\r\n\r\n" % (
-            plan.request_head(head.query),
-            head.forwarded,
-            head.routed_content_type,
-            self._context.request_id,
-            plan.credentials,
-            body_size(payload),
-        )
-        self.state = SENT
+        lines, payload = plan.request(self._context, body)
+        self.state = S.SENT
         self._connection = connection
         connection.start(lines, payload, self, plan.upstream.timeouts)
 
@@ -290,7 +219,7 @@ class Exchange:
             elif data or ended or relay.is_stream:
                 self._start(relay, data, ended)
             else:
-                self.state = HEAD_HELD
+                self.state = S.HEAD_HELD
         except Exception:
             self._crash()
 
@@ -301,7 +230,7 @@ class Exchange:
                 self._connection = None
             relay = self._relay
             assert relay is not None
-            if self.state is HEAD_HELD:
+            if self.state is S.HEAD_HELD:
                 self._context.record.headers_at = time.perf_counter()
                 self._start(relay, data, ended)
             else:
@@ -318,12 +247,12 @@ class Exchange:
             if not isinstance(error, UpstreamError):
                 raise error
             silent = isinstance(error, UpstreamCutError) and error.silent
-            if self.state is SENT and silent and self._reused and self._plan is not None:
+            if self.state is S.SENT and silent and self._reused and self._plan is not None:
                 self._context.record.retried = True
                 self._reused = False
                 connect = self._plan.upstream.new_connection
                 self._wait(S.CONNECTING, connect, self._send, self._unreached)
-            elif self.state is RELAYING and self._relay is not None:
+            elif self.state is S.RELAYING and self._relay is not None:
                 self._relay.cut(error)
                 self._finish()
             else:
@@ -336,8 +265,8 @@ class Exchange:
         if empty is not None:
             self._reject(empty, relay.status)
             return
-        self.state = RELAYING
-        relay.start(self._named, data, ended)
+        self.state = S.RELAYING
+        relay.start(data, ended)
         if ended:
             self._finish()
 
@@ -346,7 +275,7 @@ class Exchange:
     def _reject(self, error: ErrorResponse, status: int | None = None) -> None:
         """Respond with an error of the gateway's own."""
         self._release()
-        self._context.reject(error, status, self._named)
+        self._context.reject(error, status)
 
     def _finish(self) -> None:
         """The exchange is over."""
@@ -359,11 +288,11 @@ class Exchange:
         self._give_up(_FAILED)
 
     def _give_up(self, error: ErrorResponse) -> None:
-        if self.state is DONE:
+        if self.state is S.DONE:
             return
         record = self._context.record
         record.end_reason, record.code = "refused", error.code
-        if self.state is RELAYING:
+        if self.state is S.RELAYING:
             self._context.sink.cut()
             self._finish()
         else:
@@ -371,7 +300,7 @@ class Exchange:
 
     def _release(self) -> None:
         """Give back everything that the exchange holds."""
-        self.state = DONE
+        self.state = S.DONE
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
@@ -398,33 +327,24 @@ class Exchange:
 
     def _wait(
         self,
-        state: ExchangeState,
+        state: S,
         begin: Callable[[], Awaitable[Result]],
         proceed: Callable[[Result], None],
         failed: Callable[[Exception], None] | None = None,
     ) -> None:
         """Hand over to a task, which comes back to `proceed`, or to `failed`."""
         self.state = state
-        self._task = asyncio.get_running_loop().create_task(self._waiting(begin, proceed, failed))
+        self._task = hand_over(begin, partial(self._resume, proceed), partial(self._resume, failed or _raise))
 
-    async def _waiting(
-        self,
-        begin: Callable[[], Awaitable[Result]],
-        proceed: Callable[[Result], None],
-        failed: Callable[[Exception], None] | None,
-    ) -> None:
+    def _resume(self, step: Callable[[Result], None], result: Result) -> None:
+        self._task = None
         try:
-            try:
-                result = await begin()
-            except Exception as error:
-                self._task = None
-                if failed is None:
-                    raise
-                failed(error)
-            else:
-                self._task = None
-                proceed(result)
+            step(result)
         except RequestError as error:
             self._reject(error.answer)
         except Exception:
             self._crash()
+
+
+def _raise(error: Exception) -> None:
+    raise error

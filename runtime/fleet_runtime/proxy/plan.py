@@ -10,14 +10,19 @@ from dataclasses import dataclass
 from typing import Final
 
 from fleet_runtime.artifacts.contract import Via
+from fleet_runtime.errors import request_error, suggest
+from fleet_runtime.providers.limiter import QueueFullError
 from fleet_runtime.providers.provider import Provider
 from fleet_runtime.proxy.endpoints import Route
-from fleet_runtime.proxy.request_context import ModelResolver
+from fleet_runtime.proxy.incoming_body import RequestBody
+from fleet_runtime.proxy.request_context import ModelResolver, RequestContext
 from fleet_runtime.proxy.request_head import header_block, percent_encoded, without_model
 from fleet_runtime.routing.resolver import Resolution
 from fleet_runtime.upstream import Upstream
+from fleet_runtime.upstream.request_body import Body, body_size
 
 MAX_PLANS: Final = 4096
+_BUSY_RETRY: Final = ((b"retry-after", b"1"),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +45,31 @@ class Plan:
     credentials: bytes
     named: bytes
 
-    def request_head(self, query: bytes) -> bytes:
-        """Return the first lines of the provider's request."""
-        query = without_model(query) if query else b""
-        return _first_lines(self.upstream, self.target + b"?" + query) if query else self.head
+    async def wait_for_slot(self) -> Plan:
+        """Return the plan once the provider may have another request; raises `RequestError` if its queue is
+        full."""
+        try:
+            await self.provider.enter(self.counted)
+        except QueueFullError:
+            model = f" (model '{self.resolution.model}')" if self.resolution.model else ""
+            message = f"provider '{self.name}'{model} is at its concurrency limit and its queue is full"
+            raise request_error("too_many_requests", message, headers=_BUSY_RETRY) from None
+        return self
+
+    def request(self, context: RequestContext, body: RequestBody) -> tuple[bytes, Body]:
+        """Return the head and the body of the provider's request."""
+        head = context.head
+        query = without_model(head.query) if head.query else b""
+        payload: Body = body.unchanged() if body.model is None else body.naming(self.resolution.model)
+        lines = b"%b%bcontent-type: %b\r\nx-request-id: %b\r\n%bcontent-length: %d\r\n\r\n" % (
+            _first_lines(self.upstream, self.target + b"?" + query) if query else self.head,
+            head.forwarded,
+            head.routed_content_type,
+            context.request_id,
+            self.credentials,
+            body_size(payload),
+        )
+        return lines, payload
 
 
 class Plans:
@@ -62,7 +88,48 @@ class Plans:
             return None
         return self._known.get((route.base.path, route.endpoint.path, text))
 
-    def make(self, fleet: ModelResolver, route: Route, resolution: Resolution, *, keep: bool) -> Plan:
+    def choose(
+        self, context: RequestContext, body: RequestBody, unreachable: frozenset[str]
+    ) -> Plan | Resolution:
+        """Return the plan for a body; a resolution if only a fresh probe of its provider can tell.
+
+        Raises `RequestError` as `settle` does, and `model_required`.
+        """
+        fleet, route, text = context.fleet, context.route, body.model
+        assert route is not None
+        if text and not unreachable and (plan := self.find(fleet, route, text)) is not None:
+            context.named = plan.named
+            return plan
+        if not text and route.base.pinned is None:
+            raise request_error("model_required", "the request does not name a 'model'", "model")
+        resolution = _resolve(context, body, unreachable)
+        if resolution.may_be_stale and resolution.provider is not None:
+            return resolution
+        return self.settle(context, body, unreachable, resolution)
+
+    def settle(
+        self,
+        context: RequestContext,
+        body: RequestBody,
+        unreachable: frozenset[str],
+        resolution: Resolution | None = None,
+    ) -> Plan:
+        """Return the plan for a body by what is known now; raises `RequestError` if there is none."""
+        resolution = resolution or _resolve(context, body, unreachable)
+        record, refusal = context.record, resolution.refusal
+        assert context.route is not None
+        record.provider = resolution.provider
+        if resolution.provider is not None:
+            record.model = resolution.model or None
+        context.named = _provider_block(resolution)
+        if refusal is not None and (body.model is not None or refusal.code != "model_not_found"):
+            raise request_error(refusal.code, suggest(refusal.message, refusal.suggestions), "model")
+        keep = body.model is not None and not resolution.may_be_stale and not unreachable
+        plan = self._make(context.fleet, context.route, resolution, keep=keep)
+        context.named = plan.named
+        return plan
+
+    def _make(self, fleet: ModelResolver, route: Route, resolution: Resolution, *, keep: bool) -> Plan:
         """Return the plan for a resolution that names a provider; `keep` it for the next request."""
         assert resolution.provider is not None
         provider = fleet.providers[resolution.provider]
@@ -79,7 +146,7 @@ class Plans:
             target=target,
             head=_first_lines(upstream, target),
             credentials=header_block(provider.credentials(route.endpoint.anthropic)),
-            named=provider_block(resolution)
+            named=_provider_block(resolution)
             + b"x-fleet-via: %b\r\nx-fleet-state: %b\r\n" % (via.encode(), state),
         )
         if keep:
@@ -89,7 +156,7 @@ class Plans:
         return plan
 
 
-def provider_block(resolution: Resolution) -> bytes:
+def _provider_block(resolution: Resolution) -> bytes:
     """Return the headers that name the provider and the model of a resolution, as far as it has them."""
     block = b""
     if resolution.provider is not None:
@@ -100,6 +167,18 @@ def provider_block(resolution: Resolution) -> bytes:
     if resolution.fallback and resolution.available:
         block += b"x-fleet-fallback: %b\r\n" % percent_encoded(resolution.requested)
     return block
+
+
+def _resolve(context: RequestContext, body: RequestBody, unreachable: frozenset[str]) -> Resolution:
+    route = context.route
+    assert route is not None
+    return context.fleet.resolve_now(
+        route.base.table,
+        body.model or "",
+        pinned=route.base.pinned,
+        falls_back=route.endpoint.falls_back,
+        unreachable=unreachable,
+    )
 
 
 def _first_lines(upstream: Upstream, target: bytes) -> bytes:

@@ -49,8 +49,8 @@ class Relay:
         self._context.record.end_reason = "upstream_error"
         return silent_error(self._context.record, self._head.status)
 
-    def start(self, named: bytes, data: bytes, ended: bool) -> None:
-        """Forward the head, with the headers `named` (of the plan), and the first bytes of the body."""
+    def start(self, data: bytes, ended: bool) -> None:
+        """Forward the head, with the gateway's headers, and the first bytes of the body."""
         context, head, forwarded = self._context, self._head, self._forwarded
         record = context.record
         extra = b""
@@ -66,7 +66,7 @@ class Relay:
             extra,
             context.cors,
             context.request_id,
-            named,
+            context.named,
             record.server_timing(),
         )
         context.sink.start(head.status, block, head.content_length, data, ended, closes=head.until_close)

@@ -75,13 +75,15 @@ class ResponseSink(Protocol):
 class RecordSink(Protocol):
     """Gets the record of each request, once, when the request is over."""
 
-    def __call__(self, record: RequestRecord) -> object: ...
+    def __call__(self, record: RequestRecord, /) -> object: ...
 
 
 @dataclass(slots=True)
 class RequestContext:
     """`head` may be shared with other requests; `request_id` and `content_length` are this one's. `cors` is
-    the block of CORS headers that every response gets; `route` is None for all that is not inference."""
+    the block of CORS headers that every response gets, `named` that of the provider and model once they are
+    known; `route` is None for all that is not inference.
+    """
 
     fleet: ModelResolver
     head: RequestHead
@@ -93,19 +95,22 @@ class RequestContext:
     sink: ResponseSink
     finished: RecordSink
     memory: MemoryBudget
+    named: bytes = b""
 
     @property
     def common_block(self) -> bytes:
         """The headers of every response of the gateway's own."""
         return self.cors + b"x-request-id: %b\r\n" % self.request_id
 
-    def reject(self, error: ErrorResponse, status: int | None = None, named: bytes = b"") -> None:
-        """Send an error of the gateway's own, with the headers `named` too, and finish."""
+    def reject(self, error: ErrorResponse, status: int | None = None) -> None:
+        """Send an error of the gateway's own, and finish."""
         status = status or error.status
         self.record.reject(status, error.code)
         anthropic = self.route is not None and self.route.endpoint.anthropic
-        block = (
-            b"content-type: application/json\r\n" + header_block(error.headers) + self.common_block + named
+        block = b"content-type: application/json\r\n%b%b%b" % (
+            header_block(error.headers),
+            self.common_block,
+            self.named,
         )
         if self.route is not None:
             self.record.start_response()

@@ -1,0 +1,25 @@
+"""The states of an exchange; docs/architecture.md has the table of states and events."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class ExchangeState(Enum):
+    """From the request's head to the response's end; see `Exchange`."""
+
+    RECEIVING = "receiving"
+    """The request's body is coming."""
+    PREPARING = "preparing"
+    """A very long body is parsed in a thread."""
+    RESOLVING = "resolving"
+    """A fresh probe may find the model."""
+    QUEUED = "queued"
+    """The provider has all the requests that it may have."""
+    CONNECTING = "connecting"
+    SENT = "sent"
+    """No response yet."""
+    HEAD_HELD = "head_held"
+    """The response's head is here, its first bytes are not."""
+    RELAYING = "relaying"
+    DONE = "done"

@@ -1,0 +1,27 @@
+"""What must be waited for is handed over to a task, which comes back with the result."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+Result = TypeVar("Result")
+
+
+def hand_over(
+    begin: Callable[[], Awaitable[Result]],
+    proceed: Callable[[Result], None],
+    failed: Callable[[Exception], None],
+) -> asyncio.Task[None]:
+    """Wait for what `begin` begins, then call `proceed`, or `failed`; neither if the task is cancelled."""
+
+    async def wait() -> None:
+        try:
+            result = await begin()
+        except Exception as error:
+            failed(error)
+        else:
+            proceed(result)
+
+    return asyncio.get_running_loop().create_task(wait())

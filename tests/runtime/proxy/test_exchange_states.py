@@ -1,0 +1,392 @@
+"""Every transition of an exchange, as docs/architecture.md lists them; what it held is given back."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from fleet_runtime.artifacts.contract import Timeouts
+from fleet_runtime.dialects.status_reason import StatusReason
+from fleet_runtime.errors import malformed_head
+from fleet_runtime.providers.limiter import ConcurrencyLimiter
+from fleet_runtime.providers.provider import Provider
+from fleet_runtime.proxy.endpoints import Routes
+from fleet_runtime.proxy.exchange import Exchange
+from fleet_runtime.proxy.exchange_state import ExchangeState
+from fleet_runtime.proxy.memory_budget import MemoryBudget
+from fleet_runtime.proxy.plan import Plans
+from fleet_runtime.proxy.request_context import RecordSink, RequestContext
+from fleet_runtime.proxy.request_record import RequestRecord
+from fleet_runtime.routing import resolver as router
+from fleet_runtime.upstream import ConnectError, ResponseHead, UpstreamCutError
+from tests.support import artifacts
+from tests.support.gateway import models
+from tests.support.heads import read_head
+from tests.support.paths import DOCS
+from tests.support.static_fleet import StaticFleet
+from tests.support.waiting import turn
+
+pytestmark = pytest.mark.anyio
+
+BODY = b'{"model":"a/m"}'
+LONG = b'{"model":"a/m","x":"' + b"x" * 1_100_000 + b'"}'
+CUT = UpstreamCutError("cut", head_received=False, silent=True)
+LATE = UpstreamCutError("cut", head_received=True, silent=False)
+UNREACHED = ConnectError("a", StatusReason("connect_timeout", seconds=1))
+
+
+class Connection:
+    """A provider's connection that does what the test says."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def start(self, head: bytes, body: object, receiver: object, timeouts: object) -> None:
+        self.calls.append("start")
+
+    def pause_reading(self) -> None:
+        self.calls.append("pause")
+
+    def resume_reading(self) -> None:
+        self.calls.append("resume")
+
+    def abort(self) -> None:
+        self.calls.append("abort")
+
+
+class Upstream:
+    """Has an idle connection, or makes one when the test says so."""
+
+    timeouts = Timeouts()
+    host_header = b"a"
+
+    def __init__(self) -> None:
+        self.idle: Connection | None = Connection()
+        self.connected: asyncio.Future[Connection] = asyncio.get_running_loop().create_future()
+
+    def idle_connection(self) -> Connection | None:
+        connection, self.idle = self.idle, None
+        return connection
+
+    async def new_connection(self) -> Connection:
+        return await self.connected
+
+
+class Sink:
+    """Notes what the client is sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+
+    def respond(self, status: int, block: bytes, body: bytes) -> None:
+        self.sent.append(str(status))
+
+    def start(
+        self, status: int, block: bytes, length: object, data: bytes, ended: bool, closes: bool = False
+    ) -> None:
+        self.sent.append(f"{status} {data.decode()}{'.' if ended else ''}")
+
+    def write(self, data: bytes, ended: bool) -> None:
+        self.sent.append(f"{data.decode()}{'.' if ended else ''}")
+
+    def cut(self) -> None:
+        self.sent.append("cut")
+
+    def close_after(self) -> None:
+        self.sent.append("close after")
+
+
+class Stage:
+    """An exchange between fakes, with one slot at its provider."""
+
+    def __init__(self, path: bytes = b"/v1/chat/completions", **settings: Any) -> None:
+        config = artifacts.connection("a")
+        gateway = artifacts.gateway(config, artifacts.connection("b"), **settings)
+        table = artifacts.table(
+            gateway, None, {"a": models("m"), "b": models("m")}, roles={"r": ("a/m", "b/m")}
+        )
+        self.upstream, self.other = Upstream(), Upstream()
+        self.provider = Provider(config, self.upstream, None, None, ConcurrencyLimiter(1))  # type: ignore[arg-type]
+        second = Provider(artifacts.connection("b"), self.other, None, None)  # type: ignore[arg-type]
+        self.fleet = StaticFleet(
+            gateway, {"": table}, {"a": self.provider, "b": second}, router.lock_view(table)
+        )
+        self.sink, self.memory, self.records = Sink(), MemoryBudget(), list[RequestRecord]()
+        record: RecordSink = self.records.append
+        head = read_head(b"POST " + path + b" HTTP/1.1\r\nhost: a")
+        context = RequestContext(
+            *(self.fleet, head, b"id", 0, Routes({"": table}).proxied(path), b""),
+            *(RequestRecord("id", None, path.decode()), self.sink, record, self.memory),
+        )
+        self.exchange = Exchange(context, Plans(), {})
+        self.connection = self.upstream.idle
+        assert self.connection is not None
+
+    def receive(self, body: bytes = BODY) -> None:
+        self.exchange.on_body(body)
+        self.exchange.on_body_end()
+
+    async def becomes(self, state: str) -> None:
+        async with asyncio.timeout(5):
+            while self.exchange.state is not ExchangeState[state]:
+                await turn()
+
+    def connect(self, error: Exception | None = None) -> None:
+        if error is not None:
+            self.upstream.connected.set_exception(error)
+        else:
+            self.upstream.connected.set_result(self.connection)  # type: ignore[arg-type]
+
+    # how each state is reached
+
+    async def receiving(self) -> None:
+        self.exchange.on_body(b"{")
+
+    async def preparing(self) -> None:
+        self.receive(LONG)
+
+    async def resolving(self) -> None:
+        self.receive(BODY.replace(b"a/m", b"a/new"))
+
+    async def queued(self) -> None:
+        assert self.provider.try_enter("m")
+        self.receive()
+        await turn()
+
+    async def connecting(self) -> None:
+        self.upstream.idle = None
+        self.receive()
+        await turn()
+
+    async def sent(self) -> None:
+        self.receive()
+
+    async def head_held(self) -> None:
+        self.receive()
+        self.exchange.on_head(head(), b"", False)
+
+    async def relaying(self) -> None:
+        self.receive()
+        self.exchange.on_head(head(), b"x", False)
+
+
+def head(status: int = 200, kind: bytes = b"application/json") -> ResponseHead:
+    return ResponseHead(status, [(b"content-type", kind), (b"location", b"/x")], None)
+
+
+async def probed(stage: Stage) -> None:
+    await turn()
+
+
+async def slot_free(stage: Stage) -> None:
+    stage.provider.leave("m")
+
+
+def connected(stage: Stage) -> None:
+    stage.connect()
+
+
+def unreached(stage: Stage) -> None:
+    stage.connect(UNREACHED)
+
+
+Event = Callable[[Stage], Awaitable[None] | None]
+WALK: dict[tuple[str, str], list[tuple[Event, str, list[str]]]] = {
+    ("RECEIVING", "a piece of the body"): [
+        (lambda stage: stage.exchange.on_body(b"}"), "RECEIVING", []),
+        (lambda stage: stage.exchange.on_body(b"x" * 2_000_000), "DONE", ["413"]),
+    ],
+    ("RECEIVING", "the body's end"): [
+        (lambda stage: stage.exchange.on_body_end(), "DONE", ["400"]),
+        (lambda stage: stage.receive(b'"model":"a/m"}'), "SENT", []),
+    ],
+    ("RECEIVING", "what follows cannot be read"): [
+        (lambda stage: stage.exchange.on_invalid(malformed_head("x")), "DONE", ["400"]),
+    ],
+    ("PREPARING", "parsed"): [(lambda stage: None, "SENT", [])],
+    ("RESOLVING", "probed"): [
+        (probed, "DONE", ["404"]),
+        (
+            lambda stage: stage.fleet.fresh.update({"a": router.ProviderView("online", {"new": "new"})}),
+            "SENT",
+            [],
+        ),
+    ],
+    ("QUEUED", "a slot is free"): [(slot_free, "SENT", [])],
+    ("QUEUED", "the queue is full"): [],
+    ("CONNECTING", "connected"): [(connected, "SENT", [])],
+    ("CONNECTING", "no connection"): [(unreached, "DONE", ["503"])],
+    ("SENT", "head, with bytes of the body or of an event stream"): [
+        (lambda stage: stage.exchange.on_head(head(), b"x", False), "RELAYING", ["200 x"]),
+        (lambda stage: stage.exchange.on_head(head(), b"x", True), "DONE", ["200 x."]),
+        (lambda stage: stage.exchange.on_head(head(503), b"", True), "DONE", ["503"]),
+        (
+            lambda stage: stage.exchange.on_head(head(200, b"text/event-stream"), b"", False),
+            "RELAYING",
+            ["200 "],
+        ),
+    ],
+    ("SENT", "head alone"): [
+        (lambda stage: stage.exchange.on_head(head(), b"", False), "HEAD_HELD", []),
+        (lambda stage: stage.exchange.on_head(head(307), b"", False), "DONE", ["502"]),
+    ],
+    ("SENT", "a reused connection ends without a byte"): [
+        (lambda stage: stage.exchange.on_error(CUT), "CONNECTING", []),
+    ],
+    ("SENT, HEAD_HELD", "error, limit"): [
+        (lambda stage: stage.exchange.on_error(LATE), "DONE", ["502"]),
+    ],
+    ("HEAD_HELD", "data"): [
+        (lambda stage: stage.exchange.on_data(b"x", False), "RELAYING", ["200 x"]),
+        (lambda stage: stage.exchange.on_data(b"x", True), "DONE", ["200 x."]),
+    ],
+    ("RELAYING", "data"): [
+        (lambda stage: stage.exchange.on_data(b"y", False), "RELAYING", ["200 x", "y"]),
+        (lambda stage: stage.exchange.on_data(b"", True), "DONE", ["200 x", "."]),
+    ],
+    ("RELAYING", "error, limit"): [
+        (lambda stage: stage.exchange.on_error(LATE), "DONE", ["200 x", "cut"]),
+    ],
+    ("RELAYING", "the client is slow, reads on"): [
+        (lambda stage: stage.exchange.on_slow(), "RELAYING", ["200 x"]),
+        (lambda stage: stage.exchange.on_ready(), "RELAYING", ["200 x"]),
+    ],
+}
+STEPS = [
+    pytest.param(state, event, expected, sent, id=f"{state}: {name} -> {expected} {number}")
+    for (states, name), steps in WALK.items()
+    for state in states.split(", ")
+    for number, (event, expected, sent) in enumerate(steps)
+]
+EVERY = [state.name for state in ExchangeState if state is not ExchangeState.DONE]
+
+
+async def reach(state: str) -> Stage:
+    stage = Stage(limits={"body": 2_000_000})
+    await getattr(stage, state.lower())()
+    assert stage.exchange.state is ExchangeState[state]
+    return stage
+
+
+def check_given_back(stage: Stage) -> None:
+    assert len(stage.records) == 1
+    assert stage.memory.held == 0
+    assert sum(stage.provider.in_flight.values()) <= 1  # what a test put there
+
+
+@pytest.mark.parametrize(("state", "event", "expected", "sent"), STEPS)
+async def test_an_event_makes_the_next_state(
+    state: str, event: Event, expected: str, sent: list[str]
+) -> None:
+    stage = await reach(state)
+    done = event(stage)
+    if done is not None:
+        await done
+    await stage.becomes(expected)
+    assert stage.sink.sent == sent
+    if expected == "DONE":
+        check_given_back(stage)
+        assert stage.provider.in_flight == {}
+    stage.exchange.on_gone()
+    check_given_back(stage)
+
+
+@pytest.mark.parametrize("state", EVERY)
+async def test_a_client_that_goes_ends_every_state(state: str) -> None:
+    stage = await reach(state)
+    before = len(stage.sink.sent)
+    stage.exchange.on_gone()
+    assert stage.exchange.state is ExchangeState.DONE
+    assert stage.records[0].end_reason == "client_gone"
+    assert len(stage.sink.sent) == before
+    if state in ("SENT", "HEAD_HELD", "RELAYING"):
+        assert stage.connection is not None
+        assert stage.connection.calls[-1] == "abort"
+    await turn()
+    check_given_back(stage)
+
+
+@pytest.mark.parametrize("state", EVERY)
+async def test_a_stop_ends_every_state_and_never_gives_a_response_an_end(state: str) -> None:
+    stage = await reach(state)
+    stage.exchange.stop()
+    assert stage.exchange.state is ExchangeState.DONE
+    assert stage.sink.sent[-1] == ("cut" if state == "RELAYING" else "503")
+    assert (stage.records[0].end_reason, stage.records[0].code) == ("refused", "gateway_stopping")
+    await turn()
+    check_given_back(stage)
+
+
+async def test_a_full_queue_is_429() -> None:
+    stage = Stage()
+    assert stage.provider.try_enter("m")
+    waiting = [asyncio.ensure_future(stage.provider.enter("m")) for _ in range(4)]
+    await turn()
+    stage.receive()
+    await stage.becomes("DONE")
+    assert stage.sink.sent == ["429"]
+    for task in waiting:
+        task.cancel()
+
+
+async def test_a_role_whose_provider_cannot_be_reached_goes_to_its_next_choice() -> None:
+    stage = Stage()
+    stage.upstream.idle = None
+    stage.receive(b'{"model":"@r"}')
+    stage.connect(UNREACHED)
+    await stage.becomes("SENT")
+    assert stage.fleet.suspects == ["a"]
+    assert stage.provider.in_flight == {}
+    stage.exchange.on_head(head(), b"x", True)
+    assert (stage.records[0].provider, stage.records[0].fallback) == ("b", True)
+
+
+async def test_a_retry_happens_once() -> None:
+    stage = await reach("SENT")
+    stage.exchange.on_error(CUT)
+    stage.connect()
+    await stage.becomes("SENT")
+    stage.exchange.on_error(CUT)
+    assert stage.exchange.state is ExchangeState.DONE
+    assert stage.records[0].retried
+
+
+async def test_an_event_stream_that_is_cut_gets_an_error_event() -> None:
+    stage = await reach("SENT")
+    stage.exchange.on_head(head(200, b"text/event-stream"), b"", False)
+    stage.exchange.on_error(LATE)
+    assert stage.sink.sent[0] == "200 "
+    assert "data: {" in stage.sink.sent[1]
+    assert stage.sink.sent[2] == "cut"
+
+
+async def test_a_slow_client_holds_the_provider_back_and_lets_it_go_on() -> None:
+    stage = await reach("RELAYING")
+    stage.exchange.on_slow()
+    stage.exchange.on_ready()
+    assert stage.connection is not None
+    assert stage.connection.calls == ["start", "pause", "resume"]
+
+
+async def test_an_exchange_that_is_over_hears_nothing_more() -> None:
+    stage = await reach("RELAYING")
+    stage.exchange.on_data(b"", True)
+    stage.exchange.on_gone()
+    stage.exchange.stop()
+    stage.exchange.on_body(b"x")
+    stage.exchange.on_body_end()
+    stage.exchange.on_invalid(malformed_head("x"))
+    check_given_back(stage)
+    assert stage.sink.sent == ["200 x", "."]
+
+
+def test_the_page_lists_these_transitions() -> None:
+    page = (
+        (DOCS / "architecture.md").read_text(encoding="utf-8").partition("### The states of an exchange")[2]
+    )
+    rows = re.findall(r"^\| ([A-Z_, ]+) \| ([^|]+) \|", page, re.MULTILINE)
+    assert {(state, event) for state, event in rows} == set(WALK)
