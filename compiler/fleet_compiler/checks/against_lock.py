@@ -18,8 +18,8 @@ Roles = Mapping[str, tuple[str, ...]]
 
 
 def lock_warnings(fleet: FleetConfig, resolved: Resolved) -> list[Finding]:
-    """Role models that no machine is known to list, a compaction role that holds less than what it is
-    to shorten, and models of the default machine whose bare ids mean another machine."""
+    """Return role models that no provider lists, compaction roles with less context than what they shorten,
+    and models of the default provider whose bare ids mean another provider."""
     table = resolved.tables[FLEET_TABLE]
     view = lock_view(table)
     found = [*_slashed_ids(table), *_roles(fleet.roles, ("roles",), table, table, view)]
@@ -32,7 +32,7 @@ def lock_warnings(fleet: FleetConfig, resolved: Resolved) -> list[Finding]:
 
 
 def unmatched_globs(fleet: FleetConfig, lock: Lock) -> list[Finding]:
-    """Globs of `include` that match nothing that a machine of `lock` lists or fleet.yaml declares for it."""
+    """Globs of `include` that match nothing that a provider of `lock` lists or fleet.yaml declares for it."""
     found = []
     for name, provider in fleet.providers.items():
         entry = lock.providers.get(name)
@@ -49,7 +49,7 @@ def unmatched_globs(fleet: FleetConfig, lock: Lock) -> list[Finding]:
 
 
 def _slashed_ids(table: RoutingTable) -> Iterator[Finding]:
-    """The bare id of such a model is read as a composite id of the other machine."""
+    """The bare id of such a model is read as a composite id of the other provider."""
     default = table.default_provider
     models = next(provider.models for provider in table.providers if provider.name == default)
     for id in models:

@@ -55,7 +55,7 @@ class Answer:
 def ask(id: str, text: str, surface: str | None, url: str | None, as_json: bool) -> None:
     """Ask the model ID through the gateway, and print its answer as it comes.
 
-    At the end comes the provider that answered, and how long the first token and the whole answer took.
+    At the end comes the provider that answered, and how long the first token and the complete answer took.
     """
     import httpx
 

@@ -41,7 +41,7 @@ def find_span(text: str, path: Sequence[str | int]) -> Span | None:
 def find_repeated_key(text: str) -> tuple[str, Span] | None:
     """Return the first key that an object has twice, and where it is written again; None in most texts.
 
-    Parsers keep the last value of such a key without a word: what a merge that kept both sides leaves behind.
+    Parsers keep the last value of such a key silently: what a merge that kept both sides leaves behind.
     """
     try:
         json.loads(text, object_pairs_hook=_require_unique)
