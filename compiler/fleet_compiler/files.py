@@ -30,6 +30,9 @@ def path_problem(path: str) -> tuple[str, str] | None:
     if "\\" in path or ":" in parts[0] or any(part in ("", ".", "..") for part in parts):
         remedy = "write a relative path without '..', like laptop/opencode.json"
         return "is not a path inside the folder of generated files", remedy
+    if path.startswith("~") or "$" in path:
+        remedy = "write a path inside that folder, and a link to it where the client looks"
+        return "is outside of the folder of generated files, or holds a variable", remedy
     if any(part.casefold().endswith(TEMPORARY_SUFFIX) for part in parts):
         return f"is a temporary file's name: it ends in '{TEMPORARY_SUFFIX}'", "choose another name"
     if any(len(part.encode()) > LONGEST_NAME for part in parts):

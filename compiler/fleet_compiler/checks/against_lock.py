@@ -1,4 +1,4 @@
-"""What is valid and yet probably not meant: the warnings that need the lock. Pure."""
+"""What is valid and probably a mistake: the warnings that need the lock. Pure."""
 
 from __future__ import annotations
 
@@ -18,8 +18,12 @@ Roles = Mapping[str, tuple[str, ...]]
 
 
 def lock_warnings(fleet: FleetConfig, resolved: Resolved) -> list[Finding]:
-    """Return role models that no provider lists, compaction roles with less context than what they shorten,
-    and models of the default provider whose bare ids mean another provider."""
+    """Return the warnings about roles and model ids that need the lock.
+
+    They are about role models that no provider lists, a compaction role with a smaller context than the
+    default role, models of the default provider whose bare ids mean another one, and models that a client
+    cannot use.
+    """
     table = resolved.tables[FLEET_TABLE]
     view = lock_view(table)
     found = [*_slashed_ids(table), *_roles(fleet.roles, ("roles",), table, table, view)]
@@ -32,7 +36,7 @@ def lock_warnings(fleet: FleetConfig, resolved: Resolved) -> list[Finding]:
 
 
 def unmatched_globs(fleet: FleetConfig, lock: Lock) -> list[Finding]:
-    """Globs of `include` that match nothing that a provider of `lock` lists or fleet.yaml declares for it."""
+    """Return a warning for each glob of `include` that matches no model of its provider."""
     found = []
     for name, provider in fleet.providers.items():
         entry = lock.providers.get(name)
@@ -49,7 +53,7 @@ def unmatched_globs(fleet: FleetConfig, lock: Lock) -> list[Finding]:
 
 
 def _slashed_ids(table: RoutingTable) -> Iterator[Finding]:
-    """The bare id of such a model is read as a composite id of the other provider."""
+    """Yield models whose bare id is read as a composite id of another provider."""
     default = table.default_provider
     models = next(provider.models for provider in table.providers if provider.name == default)
     for id in models:
@@ -67,7 +71,7 @@ def _slashed_ids(table: RoutingTable) -> Iterator[Finding]:
 def _roles(
     roles: Roles, at: YamlPath, table: RoutingTable, fleet_table: RoutingTable, view: View
 ) -> Iterator[Finding]:
-    """Doubts about the `roles` written at `at`, which the surface of `table` overlays on the fleet's."""
+    """Yield warnings about the `roles` at `at`, which the surface of `table` adds to the fleet's."""
     for role, candidates in roles.items():
         for index, text in enumerate(candidates):
             answer = resolve_model(fleet_table, view, text)

@@ -84,7 +84,7 @@ def _client_keys(fleet: FleetConfig) -> Iterator[Finding]:
         fitting = [key for key, facts in keys if facts.surfaces is None or name in facts.surfaces]
         if len(fitting) != 1:
             many = f"{len(fitting)} keys open" if fitting else "no key opens"
-            message = f"{many} surface '{name}', and it names none: its client would be refused"
+            message = f"{many} surface '{name}', and it names none: the gateway would reject its client"
             remedy = (
                 f"add 'key' with {join_names(fitting, 'or')}"
                 if fitting
@@ -115,8 +115,8 @@ def _default_provider(fleet: FleetConfig) -> Iterator[Finding]:
         remedy = "enable it, or choose another"
         yield Finding("F254", at, message, remedy, "warning")
     if provider.class_ == "cloud":
-        message = f"default_provider '{fleet.default_provider}' is a cloud: bare ids would be paid for"
-        remedy = "choose a machine of your own"
+        message = f"default_provider '{fleet.default_provider}' is a cloud: bare ids would cost money"
+        remedy = "choose a local provider"
         yield Finding("F254", at, message, remedy, "warning")
 
 
@@ -128,10 +128,10 @@ def _same_addresses(fleet: FleetConfig) -> Iterator[Finding]:
         if owner != name and _reads_same_key(provider, fleet.providers[owner]):
             message = f"providers '{owner}' and '{name}' have one address"
             related = (RelatedPart(("providers", owner), f"'{owner}' is here", key=True),)
-            remedy = "keep one; an old name of a machine belongs under its 'formerly'"
+            remedy = "keep one; an old name of a provider belongs under its 'formerly'"
             yield Finding("F257", at, message, remedy, "warning", key=True, related=related)
         if provider.sidecar is not None and provider.sidecar.url == provider.url:
-            message = f"the sidecar of provider '{name}' has the machine's own address"
+            message = f"the sidecar of provider '{name}' has the address of the provider itself"
             remedy = "write the sidecar's address, or delete it"
             yield Finding("F257", (*at, "sidecar"), message, remedy, "warning")
 
@@ -143,7 +143,7 @@ def _reads_same_key(one: ProviderSettings, other: ProviderSettings) -> bool:
 def _offers(name: str, provider: ProviderSettings) -> Iterator[Finding]:
     at: YamlPath = ("providers", name)
     if provider.poll is False and not provider.declared and provider.unlisted == "refuse":
-        message = f"provider '{name}' is never asked and declares no models: it offers none"
+        message = f"provider '{name}' is never probed and declares no models, so it offers none"
         remedy = "add 'models', or delete 'poll: false'"
         yield Finding("F252", (*at, "poll"), message, remedy, "warning")
     elif provider.class_ == "cloud" and not provider.declared and not provider.include:
@@ -152,8 +152,8 @@ def _offers(name: str, provider: ProviderSettings) -> Iterator[Finding]:
         yield Finding("F253", at, message, remedy, "warning", key=True)
     for id in provider.declared:
         if not admits(id, provider.include, provider.exclude):
-            message = f"model {quote(id)} is declared and yet kept out by 'include' or 'exclude'"
-            remedy = "mend the globs, or delete the model"
+            message = f"model {quote(id)} is declared, and 'include' or 'exclude' excludes it"
+            remedy = "fix the globs, or delete the model"
             yield Finding("F255", (*at, "models", id), message, remedy, "warning", key=True)
     plain = provider.api_base.startswith("http:") and not (
         provider.sidecar is not None and provider.sidecar.url.startswith("https:")
@@ -164,5 +164,5 @@ def _offers(name: str, provider: ProviderSettings) -> Iterator[Finding]:
             remedy = f"delete '{key}', or write https://"
             yield Finding("F255", (*at, key), message, remedy, "warning", key=True)
     if not plain and not provider.verify and provider.ca_file is not None:
-        message = "'ca_file' does nothing where 'verify' is false"
+        message = "'ca_file' does nothing because 'verify' is false"
         yield Finding("F255", (*at, "ca_file"), message, "delete one of the two", "warning", key=True)

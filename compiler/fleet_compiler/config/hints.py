@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from fleet_compiler.config.secret_spans import SETTINGS
+from fleet_compiler.config.url_hints import url_remedy
 from fleet_compiler.diagnostics.finding import YamlPath
 from fleet_compiler.diagnostics.text import as_name
+from fleet_compiler.document.foreign import comment_remedy, ungrouped
 from fleet_compiler.document.syntax_errors import space_remedy
 from fleet_runtime.text import quote, shorten
 
@@ -20,7 +22,7 @@ MISSING = {
     "url": "add 'url: http://host:port'",
     "env": "add 'env' with the name of an environment variable, or 'file' with a path",
 }
-"""What to do where a required key is not there."""
+"""What to do about a required key that is missing."""
 
 _REQUIRED: dict[str, str] = {
     "version": "write 'version: 1'",
@@ -31,12 +33,11 @@ _YES_NO = {"yes": True, "on": True, "y": True, "no": False, "off": False, "n": F
 _DURATION = re.compile(r"(?P<number>[0-9]{1,9}(?:\.[0-9]{1,3})?) ?(?P<unit>ms|s|sec|m|min|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 _VARIABLE = re.compile(r"\$\{|\$[A-Za-z_]|\{env:|\{\{|%[A-Za-z_]+%")
-_LONG_PORT = re.compile(r"https?://[^/]*?:(?P<port>[0-9]{6,})(?:/|\Z)")
 _PLAIN = re.compile(r"(?!https?$)[A-Za-z0-9_/][\w./:-]*(?<!:)(?: [\w./-]+)*")
 
 
 def for_type(wanted: list[str], value: Any, path: YamlPath, schema: Mapping[str, Any], data: Any) -> str:
-    """The remedy for a value that is none of the JSON types `wanted`; may be empty."""
+    """Return the remedy for a value that has none of the JSON types `wanted`; may be empty."""
     if value is None:
         return _for_nothing(path, data)
     if isinstance(value, str) and "object" in wanted and (remedy := space_remedy(value)):
@@ -45,6 +46,10 @@ def for_type(wanted: list[str], value: Any, path: YamlPath, schema: Mapping[str,
         return "start with 'version: 1', 'default_provider' and 'providers'"
     if "integer" in wanted and isinstance(value, float) and value.is_integer():
         return f"write {int(value)}"
+    if isinstance(value, str) and (remedy := comment_remedy(value)):
+        return remedy
+    if "integer" in wanted and isinstance(value, str) and (number := ungrouped(value)):
+        return f"write {number}"
     if "integer" in wanted and isinstance(value, str) and re.fullmatch("[0-9]+", value):
         return f"write {value} without quotes"
     if "number" in wanted and isinstance(value, str) and (seconds := _seconds(value, schema)):
@@ -65,7 +70,7 @@ def for_type(wanted: list[str], value: Any, path: YamlPath, schema: Mapping[str,
 
 
 def for_form(value: Any, schema: Mapping[str, Any], is_key: bool) -> str | None:
-    """The remedy for a text that does not have the form of its place."""
+    """Return the remedy for a text that does not have the required form."""
     usual: str | None = schema.get("errorMessage")
     if not isinstance(value, str):
         return usual
@@ -73,21 +78,22 @@ def for_form(value: Any, schema: Mapping[str, Any], is_key: bool) -> str | None:
         return _for_name(value, schema, usual)
     if _VARIABLE.search(value) and schema.get("title") != "name of an environment variable":
         return "variables are not filled in: write the value itself"
-    if schema.get("title") == "URL":
-        if match := _LONG_PORT.match(value):
-            return f"port {shorten(match['port'])} is too large: ports end at 65535"
-        if re.match(r"[\w.-]+:https?://", value):
-            return space_remedy(value)
+    if schema.get("title") == "URL" and re.match(r"[\w.-]+:https?://", value):
+        return space_remedy(value) or usual
+    if remedy := comment_remedy(value):
+        return remedy
+    if schema.get("title") in ("URL", "address", "host name", "origin"):
+        return url_remedy(value, schema["title"]) or usual
     return usual
 
 
 def for_pasted(key: str) -> str | None:
-    """The remedy for a key that came with the sign of a diff."""
-    return "delete the '+' that a diff put before it" if re.match(r"\+\s*\S", key) else None
+    """Return the remedy for a key that came with the sign of a diff, or with a comment of JSON."""
+    return "delete the '+' that a diff put before it" if re.match(r"\+\s*\S", key) else comment_remedy(key)
 
 
 def for_outdented(path: YamlPath, data: Any) -> str | None:
-    """The remedy for a key of a provider or surface that stands beside it instead of in it."""
+    """Return the remedy for a key of a provider or surface that is next to it instead of in it."""
     if not _outdented(path, data):
         return None
     siblings = list(data[path[0]])
@@ -119,16 +125,16 @@ def _for_nothing(path: YamlPath, data: Any) -> str:
 
 
 def _next_outdented(path: YamlPath, data: Any) -> str | None:
-    """The key after the one at `path` that belongs inside it and not beside it."""
+    """Return the key after the one at `path` if it belongs inside that one."""
     siblings = list(data[path[0]])
     following = siblings[siblings.index(path[1]) + 1 :][:1]
     return following[0] if following and _outdented((path[0], following[0]), data) else None
 
 
 def _outdented(path: YamlPath, data: Any) -> bool:
-    """Whether a provider or surface has the name of one of their keys, and another one is empty for it.
+    """Return whether a provider or surface has the name of a setting that another, empty one lacks.
 
-    An empty surface is nothing odd: beside it only what cannot be a surface counts.
+    A surface may be empty: only what cannot be a surface counts next to one.
     """
     if len(path) != 2 or path[0] not in SETTINGS:
         return False
@@ -146,7 +152,7 @@ def _seconds(text: str, schema: Mapping[str, Any]) -> str | None:
 
 
 def _like(value: Any, wanted: list[str], examples: Any) -> str:
-    """An example in YAML; where a list stands for a mapping, of one of its entries."""
+    """Return an example in YAML; for a list instead of a mapping, one of the entries."""
     if not examples:
         return ""
     if isinstance(value, list) and wanted == ["object"]:

@@ -1,4 +1,4 @@
-"""What of a document that breaks the schema can still be checked, so that one run shows all errors."""
+"""The part of an invalid document that can still be checked, so that one run shows all errors."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ PLACEHOLDER_KEY = "placeholder"
 
 
 def valid_subset(document: Document, faults: Iterable[YamlPath]) -> FleetConfig | None:
-    """The fleet without what stands at `faults`, None where too little is left.
+    """Return the fleet without the parts at `faults`, None if too little is left.
 
-    A provider that is broken keeps its name, or the one it was probably to have, and gets an address that
-    nobody has; a broken key of the gateway stays a key: so what refers to them is no error.
+    A broken provider keeps its name, or gets the valid one nearest to it, with an address that nobody has;
+    a broken key of the gateway stays a key. So references to them are not reported as errors.
     """
     if not isinstance(document.data, dict):
         return None
@@ -42,7 +42,7 @@ def valid_subset(document: Document, faults: Iterable[YamlPath]) -> FleetConfig 
 
 
 def _take_out(data: dict[str, Any], path: YamlPath) -> None:
-    """Put what will do in the place of what stands at `path`, or nothing."""
+    """Replace the part at `path` by something valid, or delete it."""
     match path:
         case ("providers", str(name)) if PROVIDER_NAME.match(name) or PROVIDER_NAME.match(as_name(name)):
             written = _mapping_at(data, path)
@@ -74,7 +74,7 @@ def _put(data: Any, path: YamlPath, value: Any) -> None:
 
 
 def _delete(data: Any, path: YamlPath) -> None:
-    """Delete what stands at `path`; in a list, whose places would shift, the whole list."""
+    """Delete the part at `path`; in a list, whose indices would shift, the complete list."""
     for depth, step in enumerate(path):
         if isinstance(step, int):
             path = path[:depth]

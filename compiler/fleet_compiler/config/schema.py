@@ -1,4 +1,4 @@
-"""A document against the JSON Schema of fleet.yaml; the only module that knows jsonschema."""
+"""A document against the JSON Schema of fleet.yaml; the only module that imports jsonschema."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def schema() -> dict[str, Any]:
 def find_schema_problems(data: Any) -> list[Finding]:
     """Return everything in which `data` differs from the schema, in no particular order.
 
-    Each difference is told once: no missing key next to its misspelling, and one problem of each value.
+    Each is reported once: no missing key next to its misspelling, and one problem of each value.
     """
     every = (problem for found in violations(data) for problem in schema_problems(found, data))
     problems = list(islice(every, MAX_FOUND))
@@ -46,7 +46,7 @@ def find_schema_problems(data: Any) -> list[Finding]:
 
 
 def violations(data: Any) -> Iterator[Violation]:
-    """Where `data` breaks the schema, in an order that may change from run to run."""
+    """Yield where `data` breaks the schema, in an order that may change from run to run."""
     for error in _validator().iter_errors(data):
         yield Violation(
             keyword=str(error.validator),
@@ -60,7 +60,7 @@ def violations(data: Any) -> Iterator[Violation]:
 
 @cache
 def _validator() -> Any:
-    """Draft 2020-12, where ``1.0`` is no integer and ``$`` is the end of the text."""
+    """Draft 2020-12, except that ``1.0`` is not an integer and ``$`` is the end of the text."""
     types = Draft202012Validator.TYPE_CHECKER.redefine(
         "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
     )

@@ -132,7 +132,9 @@ def _wrong_type(found: Violation, data: Any) -> _Problems:
     if wanted == ["number", "boolean"]:
         names = "a number or false"
     message = f"{subject(found.path)} must be {names}, not {_kind(value)}"
-    remedy = remedies.for_type(wanted, value, found.path, found.schema, data)
+    remedy = found.schema.get("errorMessage", "write it as the key's reference says")
+    if value is None or not is_secret(found.path, value, data):
+        remedy = remedies.for_type(wanted, value, found.path, found.schema, data)
     yield SchemaProblem(Finding("F103", found.path, message, remedy or None))
 
 
@@ -168,7 +170,9 @@ def _wrong_version(found: Violation, data: Any) -> _Problems:
 def _wrong_text(found: Violation, data: Any) -> _Problems:
     noun = found.schema.get("title", "text")
     message = f"{_quoted(found, data)} is not a valid {noun}"
-    remedy = remedies.for_form(found.value, found.schema, found.is_key)
+    remedy = found.schema.get("errorMessage")
+    if found.is_key or not is_secret(found.path, found.value, data):
+        remedy = remedies.for_form(found.value, found.schema, found.is_key)
     yield SchemaProblem(Finding("F106", found.at, message, remedy, key=found.is_key))
 
 

@@ -42,7 +42,7 @@ _REFERENCES = frozenset({"env", "file", "name", "path"})
 ENVIRONMENTS = frozenset({"cookies", "env", "environ", "environment", "envs", "extra_headers", "headers"})
 """Names, lower-case and with ``_``, of collections that may hold keys under any name."""
 
-_NEXT_KEY = re.compile(r"""(?:^|[\s{,'"])(?P<name>[A-Za-z_][\w.-]*)['"]?\s*:(?=\s|$)""")
+_NEXT_KEY = re.compile(r"""(?:^|[\s{,'"])(?P<name>[A-Za-z_][\w.-]*)['"]?\s*:""")
 _VARIABLE = re.compile(r"\s+[A-Za-z_][A-Za-z0-9_]*\s*(?:$|[,}#])")
 _REFERENCE = re.compile(
     r"""\s*(?:-\s|#|[\w"'-]+\s*:\s*(?:\{\s*)?(?:(?:env|file|surfaces)\b.*)?$|(?:env|file|surfaces)\s*:)"""

@@ -27,6 +27,7 @@ from fleet_compiler.diagnostics.source import Source
 from fleet_compiler.document import scalars as yaml_rules
 from fleet_compiler.document.document import Document, Place
 from fleet_compiler.document.events import read_events
+from fleet_compiler.document.foreign import glob_remedy, split_number, tag_remedy
 from fleet_compiler.document.read import empty_file
 from fleet_compiler.document.syntax_errors import syntax_fault
 from fleet_runtime.text import quote
@@ -36,15 +37,17 @@ MAX_DEPTH = 20
 
 @dataclass(slots=True)
 class _Open:
-    """A collection that is being read; `key` is the mapping key whose value comes next."""
+    """A collection that is being read, under the key `name` of the one around it; `key` is the mapping key
+    whose value comes next."""
 
     data: dict[str, Any] | list[Any]
     place: Place
+    name: str | None = None
     key: str | None = None
 
 
 def load_document(source: Source) -> Document:
-    """Read a source; raises ConfigInvalid with everything that was wrong as far as could be read."""
+    """Return a source's data; raises `ConfigError` with everything that is wrong as far as it can be read."""
     found = list(islice(yaml_rules.faulty_lines(source), MAX_FOUND))
     if found:
         raise ConfigError(found, source)
@@ -64,11 +67,11 @@ def load_document(source: Source) -> Document:
 
 
 class _StopError(Exception):
-    """Nothing after this place can be read with sense."""
+    """Nothing after this place can be read reliably."""
 
 
 class _Builder:
-    """Turns events into data and places; collects what strictness forbids and reads on where it can."""
+    """Make data and places of events; collect what is not allowed, and continue if possible."""
 
     def __init__(self, source: Source) -> None:
         self.found: list[Diagnostic] = []
@@ -97,8 +100,7 @@ class _Builder:
                 span = self._span(event)
                 if text not in self._aliases:
                     self._aliases.add(text)
-                    remedy = "write the value out, here and wherever else the alias is used"
-                    self.report("F014", "alias is not allowed", span, remedy)
+                    self.report("F014", "alias is not allowed", span, self._alias_remedy(span))
                 if self._awaits_key():
                     raise _StopError
                 self._put(None, Place(span))
@@ -134,7 +136,13 @@ class _Builder:
             column = max(column, self._lines[line].find("!", column))
             length = len(self._lines[line][column:].partition(" ")[0])
             span = Span(line + 1, column + 1, column + 1 + max(length, 1))
-            self.report("F016", "YAML tag is not allowed", span, "delete it; quote a value to make it text")
+            remedy = tag_remedy(self._lines[line][column : column + length])
+            self.report("F016", "YAML tag is not allowed", span, remedy)
+
+    def _alias_remedy(self, span: Span) -> str:
+        if self._open and self._open[-1].name in ("include", "exclude"):
+            return glob_remedy(self._lines[span.line - 1], span.column - 1)
+        return "write the value out, here and wherever else the alias is used"
 
     def _awaits_key(self) -> bool:
         return bool(self._open) and isinstance(self._open[-1].data, dict) and self._open[-1].key is None
@@ -147,7 +155,9 @@ class _Builder:
             self.report("F015", "merge key '<<' is not allowed", span, "write the keys out")
         elif plain and not isinstance(yaml_rules.resolve_scalar(key), str):
             shown = quote(key) if key else "(empty)"
-            self.report("F013", f"key {shown} is not text", span, "put it in quotes to make it text")
+            number = split_number(self._lines[span.line - 1], span.column - 1, span.end_column - 1)
+            remedy = f"write {number} without a comma" if number else "put it in quotes to make it text"
+            self.report("F013", f"key {shown} is not text", span, remedy)
         elif key in top.place.keys:
             first = Related(top.place.keys[key], "first written here")
             self.report("F012", f"key {quote(key)} is written twice", span, "keep one of the two", (first,))
@@ -177,8 +187,9 @@ class _Builder:
             raise _StopError
         data: dict[str, Any] | list[Any] = {} if isinstance(event, MappingStartEvent) else []
         place = Place(span if event.flow_style else self._key_span(event))
+        name = self._open[-1].key if self._open else None
         self._put(data, place)
-        self._open.append(_Open(data, place))
+        self._open.append(_Open(data, place, name))
 
     def _put(self, value: Any, place: Place) -> None:
         if not self._open:
@@ -195,7 +206,7 @@ class _Builder:
         top.key = None
 
     def _key_span(self, event: Any) -> Span:
-        """The place of the key whose value this event is; where there is none, of its first character."""
+        """Return the place of the event's key, or if it has none, of the event's first character."""
         top = self._open[-1] if self._open else None
         if top is not None and top.key is not None and top.key in top.place.keys:
             return top.place.keys[top.key]

@@ -48,7 +48,7 @@ _SURPRISES = {
 
 
 def resolve_scalar(text: str) -> str | int | float | bool | InvalidScalarError | None:
-    """What a plain (unquoted) scalar means in the core schema of YAML 1.2, where that is no surprise."""
+    """Return what a plain (unquoted) scalar means in YAML 1.2, or why readers would disagree on it."""
     if text in _WORDS:
         return _WORDS[text]
     if text[0] not in "+-.0123456789":
@@ -75,7 +75,7 @@ _INDENTED_COMMENT = re.compile(r" *#")
 
 
 def faulty_lines(source: Source) -> Iterator[Diagnostic]:
-    """Merge-conflict markers, and tabs outside lines that are only a comment; each line once."""
+    """Yield merge-conflict markers, and tabs outside comment lines; each line once."""
     suspicious = "\t" in source.text or _CONFLICT.search(source.text)
     for number, line in enumerate(source.text.split("\n") if suspicious else (), start=1):
         if line[:1] in ("<", "=", ">", "|") and _CONFLICT.match(line):

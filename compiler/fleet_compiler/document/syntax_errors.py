@@ -1,5 +1,4 @@
-"""What libyaml says of a text that is no YAML, in our words and where the mistake is rather than where it
-was noticed."""
+"""What libyaml reports for a text that is not YAML, in our words and at the mistake itself."""
 
 from __future__ import annotations
 
@@ -9,6 +8,7 @@ from ruamel.yaml.error import MarkedYAMLError
 
 from fleet_compiler.diagnostics.diagnostic import Diagnostic, Related, Span
 from fleet_compiler.diagnostics.source import Source
+from fleet_compiler.document.foreign import escape_remedy, find_foreign_line, glob_remedy, tag_remedy
 from fleet_runtime.text import shorten
 
 _EXPECTED = "did not find expected "
@@ -19,7 +19,7 @@ _SYNTAX: dict[str, tuple[str, str]] = {
     ),
     "block sequence entries are not allowed in this context": (
         "list item '-' is not allowed here",
-        "put it on a line of its own",
+        "put it on a separate line",
     ),
     "found character that cannot start any token": (
         "a value cannot begin with this character",
@@ -36,7 +36,7 @@ _SYNTAX: dict[str, tuple[str, str]] = {
         "write '\\\\' for a backslash, or use single quotes",
     ),
     "found invalid Unicode character escape code": (
-        "escape that is no character",
+        "escape that is not a character",
         "write the character itself, or '\\U' with its eight hexadecimal digits",
     ),
     "did not find expected hexdecimal number": (
@@ -50,7 +50,7 @@ _SYNTAX: dict[str, tuple[str, str]] = {
     "found unexpected ':'": ("':' needs a space after it", "write 'key: value', or quote the text"),
     _EXPECTED + "',' or ']'": ("list in brackets is not closed", "add ',' or ']'"),
     _EXPECTED + "',' or '}'": ("mapping in braces is not closed", "add ',' or '}'"),
-    _EXPECTED + "'-' indicator": ("list goes on without '-'", "begin it with '- ', or mend the indentation"),
+    _EXPECTED + "'-' indicator": ("list goes on without '-'", "begin it with '- ', or fix the indentation"),
     _EXPECTED + "key": ("expected a key here", "check the indentation, quotes and brackets of this line"),
     _EXPECTED + "node content": ("a value is missing here", "write a value, or delete the bracket or comma"),
     _EXPECTED + "<document start>": (
@@ -64,12 +64,13 @@ _PROPERTIES = {
     "anchor": ("F014", "anchor is not allowed", "delete it; write the value out where it is used"),
     "alias": ("F014", "alias is not allowed", "write the value out; quote text that begins with '*'"),
 }
-"""What is not allowed even where it is well-formed, by the last word of libyaml's context."""
+"""What is not allowed even if it is well-formed, by the last word of libyaml's context."""
 
 
 _WITHOUT_SPACE = re.compile(
     r" *(?!https?://)(?P<key>[A-Za-z0-9_][\w.-]*):(?:(?<=version:)1|(?P<url>https?://)|[^\s\d])"
 )
+_GLOBS = re.compile(r"\s*(?:-\s|[^#]*\b(?:in|ex)clude\s*:)")
 _COLON_PROBLEMS = frozenset({
     "mapping values are not allowed in this context", "could not find expected ':'", _EXPECTED + "key",
 })  # fmt: skip
@@ -80,7 +81,7 @@ _MAPPINGS = frozenset({
 
 
 def space_remedy(text: str) -> str | None:
-    """What to do about a text like ``tower:http://box``, which is one text for want of a space."""
+    """Return what to do about a text like ``tower:http://box``, whose colon needs a space after it."""
     match = _WITHOUT_SPACE.match(text)
     if match is None:
         return None
@@ -89,7 +90,7 @@ def space_remedy(text: str) -> str | None:
 
 
 def syntax_fault(source: Source, error: MarkedYAMLError) -> Diagnostic:
-    """libyaml's complaint in our words, at its place, or at the line before it that is to blame."""
+    """Return libyaml's complaint in our words, at its place or at the earlier line that causes it."""
     problem, context = error.problem or "", (error.context or "").rpartition(" ")[2]
     message, remedy = _SYNTAX.get(problem, ("not valid YAML", "check quotes, brackets and indentation"))
     code, mark = "F010", error.problem_mark or error.context_mark
@@ -104,7 +105,15 @@ def syntax_fault(source: Source, error: MarkedYAMLError) -> Diagnostic:
         line = max(number for number, text in enumerate(lines) if text.strip())
         column = len(lines[line])
     related: tuple[Related, ...] = ()
-    if code == "F010" and (added := _pasted_plus(lines, line)) is not None:
+    if code == "F010" and (foreign := find_foreign_line(lines, line)) is not None:
+        line, column, message, remedy = foreign
+    elif "escape" in message and (path := escape_remedy(lines[line], column)) is not None:
+        remedy = path
+    elif context == "alias" and _GLOBS.match(lines[line]):
+        remedy = glob_remedy(lines[line], column)
+    elif context == "tag":
+        remedy = tag_remedy(lines[line][column:])
+    elif code == "F010" and (added := _pasted_plus(lines, line)) is not None:
         message, remedy = "'+' of a diff", "delete the '+' that a diff put before it"
         line, column = added, 0
     elif problem in _COLON_PROBLEMS and (blamed := _line_without_space(lines, line)) is not None:
@@ -117,7 +126,7 @@ def syntax_fault(source: Source, error: MarkedYAMLError) -> Diagnostic:
         if problem == _EXPECTED + "'-' indicator":
             related = (Related(opened, "the list begins here"),)
             if (holder := _holder(lines, first.line)) in _MAPPINGS:
-                remedy = f"'{holder}' is no list: write each of its entries as 'name: value', without '- '"
+                remedy = f"'{holder}' is not a list: write each of its entries as 'name: value', without '- '"
         elif (opened.line, opened.column) != (line + 1, column + 1):
             related = (Related(opened, "opened here"),)
     span = Span(line + 1, column + 1, column + 2)
@@ -125,7 +134,7 @@ def syntax_fault(source: Source, error: MarkedYAMLError) -> Diagnostic:
 
 
 def _pasted_plus(lines: list[str], fault: int) -> int | None:
-    """The line that still has the sign of a diff: that of the fault, or the last one before it."""
+    """Return the line that still has the sign of a diff: that of the fault, or the last one before it."""
     for number in _back_from(lines, fault):
         if lines[number].startswith("+"):
             return number

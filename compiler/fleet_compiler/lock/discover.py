@@ -10,7 +10,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -24,6 +24,7 @@ from fleet_runtime.dialects.observation import Observation, drive
 from fleet_runtime.dialects.probe import probe_provider
 from fleet_runtime.dialects.status_reason import ReasonCode, StatusReason, connect_reason
 from fleet_runtime.files import MAX_KEY, read_ca, read_text, resolve_path
+from fleet_runtime.urls import join_address, parse_url
 
 MAX_BODY = 10_000_000
 
@@ -97,7 +98,7 @@ async def _probe(
         headers["authorization"] = f"Bearer {key}"
 
     async def send(request: ProbeRequest) -> ProbeResponse:
-        prefix = provider.api_base if request.api else provider.url
+        prefix = connectable_url(provider.api_base if request.api else provider.url)
         return await _send(client, prefix, request, headers, limits.response)
 
     best: Observation | None = None
@@ -113,6 +114,21 @@ async def _probe(
         reason = StatusReason("probe_timeout", seconds=limits.total)
         return best or Observation(provider.kind, "offline", reason)
     return best
+
+
+def connectable_url(url: str) -> str:
+    """Return `url` as httpx can connect to it: an IPv6 zone as its number.
+
+    httpx hands the host to the system as it is written, and the system knows neither RFC 6874's ``%25`` nor
+    the name of a zone on an address that is not link-local.
+    """
+    parts = parse_url(url)
+    address, percent, zone = parts.host.partition("%")
+    if not percent:
+        return url
+    with suppress(OSError):
+        zone = str(socket.if_nametoindex(zone))
+    return f"{parts.scheme}://{join_address(f'{address}%{zone}', parts.port)}{parts.path}"
 
 
 async def _send(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fleet_compiler.lock.discover import ProbeLimits, discover
+from fleet_compiler.lock.discover import ProbeLimits, connectable_url, discover
 from fleet_runtime.artifacts.contract import ProviderConfig
 from fleet_runtime.artifacts.polling import is_polled
 from fleet_runtime.dialects.details import MAX_DETAILS
@@ -192,3 +192,11 @@ def test_an_ollama_with_many_models_is_asked_of_all_of_them() -> None:
         seen = discover([machine("nas", running.url("nas"))], Path(), {})["nas"]
     assert (seen.status, len(seen.models), seen.waiting) == ("online", len(models), ())
     assert all(facts.purpose == "chat" for facts in seen.models.values())
+
+
+@pytest.mark.parametrize("zone", ["%25lo", "%lo", "%1"])
+def test_a_zone_of_an_ipv6_address_is_written_so_that_the_system_knows_it(zone: str) -> None:
+    number = socket.if_nametoindex("lo")
+    zone = zone if zone != "%1" else f"%{number}"
+    assert connectable_url(f"http://[fe80::1{zone}]:8080/v1") == f"http://[fe80::1%{number}]:8080/v1"
+    assert connectable_url("http://box:8080/v1") == "http://box:8080/v1"
