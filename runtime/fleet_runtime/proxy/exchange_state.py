@@ -6,7 +6,7 @@ from enum import Enum
 
 
 class ExchangeState(Enum):
-    """From the request's head to the response's end; see `Exchange`."""
+    """From the headers of the request to the end of the response; see `Exchange`."""
 
     RECEIVING = "receiving"
     """The request's body is coming."""
@@ -20,6 +20,6 @@ class ExchangeState(Enum):
     SENT = "sent"
     """No response yet."""
     HEAD_HELD = "head_held"
-    """The response's head is here, its first bytes are not."""
+    """The response headers are here, its first bytes are not."""
     RELAYING = "relaying"
     DONE = "done"
