@@ -76,7 +76,7 @@ _TEXTS: Mapping[ReasonCode, str] = {
     "response_too_large": "'{path}' returned more than {limit} bytes",
     "encoded_response": "'{path}' returned content-encoding '{detail}', though 'identity' was requested",
     "key_rejected": "'{path}' returned {status}: the API key is missing or rejected",
-    "host_rejected": "'{path}' returned {status}: the request's Host or Origin is rejected",
+    "host_rejected": "'{path}' returned {status}: the request's Host is rejected",
     "loading": "loading",
     "disk_full": "'{path}' returned {status}: no space left on its disk",
     "unexpected_status": "'{path}' returned {status}",

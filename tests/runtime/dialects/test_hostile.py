@@ -70,11 +70,23 @@ def test_fault_13_a_refused_key_is_a_matter_of_configuration(status: int) -> Non
     assert seen.status == "config_error"
 
 
-@pytest.mark.parametrize(("kind", "body"), [("ollama", b"x"), ("auto", b"")])
-def test_fault_44_a_403_of_ollama_is_its_rule_for_hosts_not_for_keys(kind: ProviderKind, body: bytes) -> None:
-    """Ollama aborts without a body, and has no keys (server/routes.go, `allowedHostsMiddleware`)."""
+@pytest.mark.parametrize(
+    ("kind", "body", "code"),
+    [
+        ("ollama", b"", "host_rejected"),
+        ("auto", b"", "host_rejected"),
+        ("ollama", b"<html>Forbidden</html>", "key_rejected"),
+        ("auto", b"Forbidden", "key_rejected"),
+        ("openai", b"", "key_rejected"),
+    ],
+)
+def test_fault_44_only_a_403_without_a_body_is_ollamas_rule_for_hosts(
+    kind: ProviderKind, body: bytes, code: ReasonCode
+) -> None:
+    """Ollama aborts without a body, and has no keys (server/routes.go, `allowedHostsMiddleware`): a page is
+    of the proxy before it, and other kinds have no such rule."""
     seen = probe({"/models": ProbeResponse(403, {}, body)}, kind=kind).seen
-    assert (seen.status, seen.reason) == ("config_error", StatusReason("host_rejected", "/models", 403))
+    assert (seen.status, seen.reason) == ("config_error", StatusReason(code, "/models", 403))
 
 
 @pytest.mark.parametrize(
