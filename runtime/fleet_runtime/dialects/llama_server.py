@@ -113,12 +113,18 @@ def _options(item: Item) -> dict[str, Any]:
 
 
 def _configured_context(options: dict[str, Any]) -> int | None:
-    """Return the context of one slot. Slots share ``--ctx-size`` evenly, or each has all of it if unified;
-    0 means the model's own (tools/server/README.md, ``--ctx-size``, ``--parallel``, ``--kv-unified``)."""
-    size = _number(options.get("--ctx-size", options.get("-c")))
+    """Return the context of one slot. Slots share ``--ctx-size`` evenly, or each has all of it if unified, as
+    it is where ``--parallel`` is missing or negative; 0 means the model's own. ``--kv-unified-per-slot`` is a
+    limit to either, and so is what the model was trained for, which only a loaded one says.
+
+    Source: llama.cpp's tools/server/README.md at 00dc805 (the four options), server.cpp at 00dd081
+    (``n_parallel``), common/preset.cpp at 13b56e2 (a router writes the long name of an option).
+    """
+    size = _number(options.get("--ctx-size", options.get("-c"))) or 0
     slots = _number(options.get("--parallel", options.get("-np"))) or 1
     unified = not {"--kv-unified", "-kvu"}.isdisjoint(options)
-    return tokens(size if unified or size is None else size // slots)
+    limits = size if unified else size // slots, _number(options.get("--kv-unified-per-slot")) or 0
+    return tokens(min((limit for limit in limits if limit), default=None))
 
 
 def _number(value: object) -> int | None:
