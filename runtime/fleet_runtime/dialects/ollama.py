@@ -1,11 +1,15 @@
-"""Ollama (0.12): ``/api/show`` says what a model can do, ``/api/ps`` with which context those in memory run.
+"""Ollama: ``/api/show`` says what a model can do, ``/api/ps`` with which context those in memory run.
 
-``/api/show`` is requested for a model once, and again only if `created`, when the model changed, is another;
-the new and changed ones first, then those whose request failed, longest ago first. Its `parameters` are the
-lines of the Modelfile: `num_ctx` there is the context that the model will run with (docs/modelfile.md), while
-the trained one is only an upper bound, since without it the server's OLLAMA_CONTEXT_LENGTH counts. The list
-over OpenAI's API is ``null`` while there is no model, and `owned_by` is the namespace of a model's name,
-``library`` for most.
+Files named here are Ollama's own at fb30760 (0.33.0-rc2). ``/api/show`` is requested for a model once, and
+again only if `created`, when the model changed, is another; the new and changed ones first, then those whose
+request failed, longest ago first. Its `parameters` are the options of the Modelfile, a line each
+(server/routes.go, ``GetModelInfo``), numbers as Go writes floats: one million is ``1e+06``. The model runs
+with `num_ctx` there, but never with more than it was trained for (server/sched.go, ``effectiveContext``).
+Without it the trained context is only an upper bound: what counts is the server's OLLAMA_CONTEXT_LENGTH or,
+unset, 4096, 32768 or 262144 by the size of its GPUs (routes.go, ``Serve``; envconfig/config.go). Several
+requests at once each have all of it (llm/llama_server.go). The list over OpenAI's API is ``null`` while there
+is no model, and `owned_by` is the namespace of a model's name, ``library`` for most (openai/openai.go,
+``ToListCompletion``).
 """
 
 from __future__ import annotations
@@ -23,7 +27,7 @@ from fleet_runtime.dialects.model_list_response import ModelListResponse, decode
 from fleet_runtime.dialects.observation import Observation
 
 _LATEST = ":latest"
-_NUM_CTX = re.compile(r"^num_ctx[ \t]+(\d{1,16})[ \t]*$", re.MULTILINE | re.ASCII)
+_NUM_CTX = re.compile(r"^num_ctx[ \t]+(\d{1,16}(?:\.\d{1,16})?(?:e\+\d{2})?)[ \t]*$", re.MULTILINE | re.ASCII)
 
 
 def recognises(listing: ModelListResponse) -> bool:
@@ -78,9 +82,10 @@ def _shown(response: ProbeResponse) -> ModelFacts:
     info = mapping(shown.get("model_info"))
     able = words(shown.get("capabilities"))
     trained = tokens(*(value for key, value in info.items() if key.endswith(".context_length")))
-    facts: dict[str, Any] = context("listed", _num_ctx(shown.get("parameters"))) or context(
-        "trained", trained
-    )
+    configured = _num_ctx(shown.get("parameters"))
+    if configured and trained:
+        configured = min(configured, trained)
+    facts: dict[str, Any] = context("listed", configured) or context("trained", trained)
     if able:
         facts["purpose"] = "embedding" if "embedding" in able and "completion" not in able else "chat"
         facts["input"] = ("text", "image") if "vision" in able else ("text",)
@@ -91,7 +96,7 @@ def _shown(response: ProbeResponse) -> ModelFacts:
 
 def _num_ctx(parameters: object) -> int | None:
     found = _NUM_CTX.search(parameters) if isinstance(parameters, str) else None
-    return tokens(int(found[1])) if found else None
+    return tokens(float(found[1])) if found else None
 
 
 DIALECT = Dialect(

@@ -1,7 +1,8 @@
 """Any other server of OpenAI's API. What it says beyond OpenAI's own fields is read by the names that are in
 use: `context_length`, `architecture`, `supported_parameters` (OpenRouter and its like), `context_window`
-(Groq), `type` (Together), `max_context_length`, `capabilities` (Mistral), `max_model_len` (SGLang),
-`meta.n_ctx` (a fleet gateway)."""
+(Groq), `type` and `context_length` (Together: types/models.py of its Python client 1.5.34),
+`max_context_length`, `capabilities`, `aliases` (Mistral: docs/models/basemodelcard.md and
+modelcapabilities.md of its Python client 2.5.1), `max_model_len` (SGLang), `meta.n_ctx` (a fleet gateway)."""
 
 from __future__ import annotations
 
@@ -51,7 +52,8 @@ def _facts(item: Item, model: str) -> ModelFacts:
     top, meta = mapping(item.get("top_provider")), mapping(item.get("meta"))
     architecture = mapping(item.get("architecture"))
     able = words(item.get("capabilities"))
-    tools = bool({"tools", "function_calling"} & (able | words(item.get("supported_parameters"))))
+    parameters = words(item.get("supported_parameters"))
+    tools = bool({"tools", "function_calling"} & (able | parameters))
     listed = tokens(
         *(
             item.get(key)
@@ -66,7 +68,7 @@ def _facts(item: Item, model: str) -> ModelFacts:
         output=tokens(item.get("max_completion_tokens"), top.get("max_completion_tokens")),
         input=("text", "image") if seen is None and "vision" in able else seen,
         tools=True if tools else None,
-        reasoning=True if "reasoning" in words(item.get("supported_parameters")) else None,
+        reasoning=True if "reasoning" in able | parameters else None,
         purpose=_purpose(item, able, tools),
         aliases=aliases(item.get("aliases"), model),
         **context("listed", listed),
@@ -74,8 +76,9 @@ def _facts(item: Item, model: str) -> ModelFacts:
 
 
 def _purpose(item: Item, able: frozenset[str], tools: bool) -> Purpose | None:
-    """Return what the model is for. A model of Mistral that is able to do nothing of what its `capabilities`
-    name, chat among them, is an embedding model."""
+    """Return what the model is for. Mistral's `capabilities` name all that its API does but embeddings (chat,
+    fim, ocr, moderation, classification, audio), so a model that is able to do none of it embeds: by
+    exclusion, its API has no field for it."""
     kind = word(item.get("type"), _TYPES)
     if kind is not None:
         return kind
@@ -85,6 +88,7 @@ def _purpose(item: Item, able: frozenset[str], tools: bool) -> Purpose | None:
         abilities={
             "chat": tools or "completion_chat" in able,
             "transcription": "audio_transcription" in able,
+            "speech": "audio_speech" in able,
             "embedding": unable and not able,
         },
     )

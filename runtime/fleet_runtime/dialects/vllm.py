@@ -1,7 +1,8 @@
-"""vLLM (its OpenAI server, 0.11): the list says with which context the model runs, adapters included.
+"""vLLM: the list says with which context the model runs, adapters included.
 
 A LoRA adapter's card names its base model as `parent` and has no `max_model_len`; it runs with its parent's
-(vllm/entrypoints/openai/serving_models.py, ``show_available_models``).
+(``show_available_models`` in vllm/entrypoints/openai/models/serving.py, commit 00153c8, and the same in
+vllm/entrypoints/openai/serving_models.py, commit 075e9ba, of 2025).
 """
 
 from __future__ import annotations

@@ -164,6 +164,26 @@ def test_an_lm_studio_without_its_own_list_is_online_all_the_same() -> None:
     assert (seen.status, dict(seen.states)) == ("online", {"a": "unknown"})
 
 
+def test_a_list_of_mistral_says_context_input_tools_and_reasoning() -> None:
+    able = {
+        "completion_chat": True,
+        "function_calling": True,
+        "reasoning": True,
+        "vision": True,
+        "ocr": False,
+    }
+    item = {"id": "m", "max_context_length": 131072, "aliases": ["m-latest"], "capabilities": able}
+    assert probe({"/models": listing(item)}, kind="openai").seen.models["m"] == ModelFacts(
+        context=131072,
+        context_source="listed",
+        input=("text", "image"),
+        tools=True,
+        reasoning=True,
+        purpose="chat",
+        aliases=("m-latest",),
+    )
+
+
 def test_a_hosted_providers_list_is_read_by_the_names_in_use() -> None:
     item = {
         "id": "org/m",
@@ -201,7 +221,44 @@ def test_the_context_in_an_ollama_modelfile_is_what_will_run_and_beats_the_train
     assert (facts.context, facts.context_source) == (32768, "listed")
 
 
-@pytest.mark.parametrize("parameters", [None, 7, "", "num_ctx", "num_ctx x", "num_ctx 0", 'stop "num_ctx 5"'])
+@pytest.mark.parametrize(
+    "line", ["num_ctx 262144", "num_ctx 1e+06", "num_ctx 1.048576e+06", "num_ctx 131072"]
+)
+def test_an_ollama_model_never_runs_with_more_than_it_was_trained_for(line: str) -> None:
+    facts = probe({"/models": OLLAMA_LIST, "/api/show": shown(line)}).seen.models["qwen3:8b"]
+    assert (facts.context, facts.context_source) == (131072, "listed")
+
+
+@pytest.mark.parametrize(("line", "tokens"), [("num_ctx 1e+06", 10**6), ("num_ctx 1.048576e+06", 2**20)])
+def test_a_context_of_a_million_in_an_ollama_modelfile_is_a_number_as_go_writes_floats(
+    line: str, tokens: int
+) -> None:
+    shows = answer({"parameters": line, "model_info": {"llama4.context_length": 10485760}})
+    facts = probe({"/models": OLLAMA_LIST, "/api/show": shows}).seen.models["qwen3:8b"]
+    assert (facts.context, facts.context_source) == (tokens, "listed")
+
+
+def test_an_ollama_model_of_unknown_training_has_the_context_of_its_modelfile() -> None:
+    shows = answer({"parameters": "num_ctx 8192"})
+    facts = probe({"/models": OLLAMA_LIST, "/api/show": shows}).seen.models["qwen3:8b"]
+    assert (facts.context, facts.context_source) == (8192, "listed")
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        None,
+        7,
+        "",
+        "num_ctx 1.5",
+        "num_ctx 1e",
+        "num_ctx 1e+99",
+        "num_ctx",
+        "num_ctx x",
+        "num_ctx 0",
+        'stop "num_ctx 5"',
+    ],
+)
 def test_an_ollama_model_without_a_context_of_its_own_has_only_the_trained_one(parameters: object) -> None:
     facts = probe({"/models": OLLAMA_LIST, "/api/show": shown(parameters)}).seen.models["qwen3:8b"]
     assert (facts.context, facts.context_source) == (131072, "trained")
@@ -225,6 +282,7 @@ def test_an_adapter_of_vllm_runs_with_the_context_of_its_base_model() -> None:
         ({"capabilities": {"completion_chat": True, "function_calling": True}}, "chat"),
         ({"capabilities": {"completion_chat": False, "vision": False}}, "embedding"),
         ({"capabilities": {"completion_chat": False, "audio_transcription": True}}, "transcription"),
+        ({"capabilities": {"completion_chat": False, "audio_speech": True}}, "speech"),
         ({"capabilities": {"completion_chat": False, "ocr": True}}, None),
     ],
 )
