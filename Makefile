@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help demo tour test slow integration integration-quick soak types lint format docs new-client new-dialect build serve bench-gateway bench-compiler lock-dependencies clean
+.PHONY: help demo tour test slow integration integration-quick soak types lint format docs new-client new-dialect build serve bench-gateway bench-gateway-quick bench-compiler lock-dependencies clean
 
 help: ## what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-18s %s\n", $$1, $$2}'
@@ -77,6 +77,9 @@ build: $(READY) ## compile fleet.yaml to generated/
 
 serve: $(READY) ## run the gateway on generated/
 	$(BIN)/fleet serve
+
+bench-gateway-quick: $(READY) ## the gateway beside nginx in less than a minute: one ratio, and the one recorded last
+	@$(BIN)/python -m bench.quick
 
 bench-gateway: $(READY) ## the gateway next to nginx and LiteLLM's proxy; needs Debian's nginx and wrk
 	@$(BIN)/python -m bench.gateway

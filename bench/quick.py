@@ -19,6 +19,7 @@ from typing import Final
 
 from bench.clients import Kind, honest_load
 from bench.contenders import LOAD_CORE, Contender, fleet, machines, nginx
+from bench.pages import write_tables
 from bench.processes import usage
 from bench.report import table
 from bench.results import RESULTS
@@ -45,7 +46,9 @@ def measure(contender: Contender, kind: Kind) -> tuple[float, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description="the gateway beside nginx, in less than a minute")
     parser.add_argument(
-        "--record", action="store_true", help=f"keep the figures in bench/results/{FILE.name}"
+        "--record",
+        action="store_true",
+        help=f"keep the figures in bench/results/{FILE.name} and docs/performance.md",
     )
     record = parser.parse_args().record
     samples: dict[tuple[str, str], list[tuple[float, float]]] = {}
@@ -75,8 +78,10 @@ def main() -> None:
         cells = [kind, f"{speed:,.0f}", f"{theirs:,.0f}", f"{ratio:.3f}", f"{cpu:.0f}"]
         cells += [f"{before['of_nginx']:.3f}", f"{before['cpu_microseconds']:.0f}"] if before else ["", ""]
         rows.append(cells)
-    print(table(("", "requests/s", "nginx's", "of nginx", "CPU µs", "recorded", "CPU µs"), rows))
+    head = ("", "requests/s", "nginx's", "of nginx", "CPU µs")
+    print(table((*head, "recorded", "CPU µs"), rows))
     if record:
+        write_tables("quick", table(head, [row[: len(head)] for row in rows]))
         FILE.write_text(json.dumps(found, indent=2) + "\n")
 
 

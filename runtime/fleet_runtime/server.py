@@ -31,7 +31,7 @@ a turn that has hundreds of streams to serve lasts long: clients would wait in t
 POLL_SECONDS = 0.05
 FLUSH_SECONDS = 1.0
 """For the last bytes of aborted responses to leave."""
-GARBAGE = (5_000, 20, 20)
+GARBAGE = (50_000, 20, 20)
 """Objects made, and rounds, between two looks for cyclic garbage: a request leaves none, unless it failed."""
 
 log = logging.getLogger("fleet")

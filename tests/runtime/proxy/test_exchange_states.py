@@ -196,7 +196,7 @@ def unreached(stage: Stage) -> None:
 
 Event = Callable[[Stage], Awaitable[None] | None]
 WALK: dict[tuple[str, str], list[tuple[Event, str, list[str]]]] = {
-    ("RECEIVING", "a piece of the body"): [
+    ("RECEIVING", "a part of the body"): [
         (lambda stage: stage.exchange.on_body(b"}"), "RECEIVING", []),
         (lambda stage: stage.exchange.on_body(b"x" * 2_000_000), "DONE", ["413"]),
     ],
