@@ -131,6 +131,9 @@ def additions() -> list[Addition]:
             "compiler/fleet_compiler/diagnostics/codes.toml",
             frozenset(codes()),
             {
+                "compiler/fleet_compiler/checks": mentions(
+                    '"NAME"', "compiler/**/*.py", "compiler/fleet_compiler/**/*.toml", "schema/*.json"
+                ),
                 "docs/diagnostics.md": mentions("^## NAME: ", "docs/diagnostics.md"),
                 "tests/cases/invalid": mentions(
                     "NAME", "tests/cases/invalid/*.txt", "tests/compiler/**/*", "tests/cli/*.py"
@@ -142,6 +145,9 @@ def additions() -> list[Addition]:
             "runtime/fleet_runtime/dialects/registry.py",
             frozenset(KINDS) - {"openai"},
             {
+                "runtime/fleet_runtime/artifacts/contract.py": mentions(
+                    '"NAME"', "runtime/fleet_runtime/artifacts/contract.py"
+                ),
                 "runtime/fleet_runtime/dialects": exists("runtime/fleet_runtime/dialects/NAME.py"),
                 "runtime/fleet_runtime/simulator/kinds": lambda name: name in PRODUCTS,
                 "docs/fleet-yaml.md": mentions("`NAME`", "docs/fleet-yaml.md"),

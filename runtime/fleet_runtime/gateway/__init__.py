@@ -1,1 +1,1 @@
-"""The one mutable reference of the process, and the live snapshot it points to."""
+"""The running configuration: built from a snapshot, held for the requests, and swapped by a reload."""
