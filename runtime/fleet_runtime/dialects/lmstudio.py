@@ -1,5 +1,10 @@
-"""LM Studio: its own list ``/api/v0/models`` (since 0.3.6) says types, states and contexts; asking it loads
-nothing. ``/v1/models`` names the same models, all owned by ``organization_owner``."""
+"""LM Studio: its own list ``/api/v0/models`` (since 0.3.6) says types, states and contexts; a request for it
+loads nothing. ``/v1/models`` names the same models, all owned by ``organization_owner``.
+
+`type`, `state` and `max_context_length` are documented (lmstudio-ai/docs at 86cb996,
+1_developer/2_rest/endpoints.mdx). `loaded_context_length`, `capabilities` and the state ``loading`` are not: a
+list without them loses only what they say.
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,8 @@
 use: `context_length`, `architecture`, `supported_parameters` (OpenRouter and its like), `context_window`
 (Groq), `type` and `context_length` (Together: types/models.py of its Python client 1.5.34),
 `max_context_length`, `capabilities`, `aliases` (Mistral: docs/models/basemodelcard.md and
-modelcapabilities.md of its Python client 2.5.1), `max_model_len` (SGLang), `meta.n_ctx` (a fleet gateway)."""
+modelcapabilities.md of its Python client 2.5.1), `max_model_len` (SGLang:
+srt/entrypoints/openai/protocol.py at 004c82e), `meta.n_ctx` (a fleet gateway)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""llama-server's ``/props``, which servers that run several of them forward (llama.cpp, 2026-11)."""
+"""llama-server's ``/props``, which servers that run several of them forward (recorded from llama.cpp commit
+0c1e570)."""
 
 from __future__ import annotations
 
