@@ -2,8 +2,8 @@
 loads nothing. ``/v1/models`` names the same models, all owned by ``organization_owner``.
 
 `type`, `state` and `max_context_length` are documented (lmstudio-ai/docs at 86cb996,
-1_developer/2_rest/endpoints.mdx). `loaded_context_length`, `capabilities` and the state ``loading`` are not: a
-list without them loses only what they say.
+1_developer/2_rest/endpoints.mdx). `loaded_context_length`, `capabilities` and the state ``loading`` are not:
+a list without them loses only what they say.
 """
 
 from __future__ import annotations
