@@ -1,20 +1,22 @@
 """The gateway under steady load for a long time, while one of its machines fails in every way it can.
 
-    python -m bench.soak [MINUTES]
+    python -m bench.soak [--minutes N] [--hostile]
 
 Three simulated machines, `fleet build` and `fleet serve` as their own processes. Unary requests and streams
 go to all three, some clients leave half-way, and once a minute a build changes the configuration. Every 30
 seconds one machine gets one of `FAULTS`, for 10 seconds. Counting begins after a warm-up at a quicker pace.
-At the end: errors on the other two, the slope of the gateway's memory, its descriptors. The exit code is 1 if
-any of them is not as it must be.
+With `--hostile`, the attacks of `bench.hostile` run beside the load all the time. At the end: errors on the
+other two, the slope of the gateway's memory (its lowest in each minute, so that a body of 20 MB that is just
+being read does not count as growth), its descriptors, tracebacks in its log. The exit code is 1 if any of
+them is not as it must be.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import itertools
 import json
-import os
 import re
 import statistics
 import subprocess
@@ -28,6 +30,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench.hostile import besiege
 from fleet_runtime.artifacts.contract import Timeouts
 from fleet_runtime.process import free_port, running
 from fleet_runtime.upstream import Upstream, UpstreamError
@@ -79,18 +82,22 @@ STEADY = Pace(30, 10, 60)
 
 @dataclass
 class Soak:
-    """What was counted: `answers` by machine and outcome, `memory` by second, `open` descriptors at rest."""
+    """What was counted: `answers` by machine and outcome, `attacks` by name and outcome, `memory` by second,
+    `open` descriptors at rest. `hostile`: the port to attack, None for peace."""
 
     gateway: Upstream
     control: Upstream
+    hostile: int | None = None
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     answers: Counter[tuple[str, str]] = field(default_factory=Counter)
+    attacks: Counter[tuple[str, str]] = field(default_factory=Counter)
     memory: list[tuple[float, float]] = field(default_factory=list)
 
     async def run(self, seconds: float, folder: Path) -> tuple[int, int]:
         """Load for `seconds`; descriptors at rest after warming up and at the end."""
         before = await self._loaded(WARM_UP_SECONDS, folder, QUICK)
         self.answers.clear()
+        self.attacks.clear()
         self.memory.clear()
         return before, await self._loaded(seconds, folder, STEADY)
 
@@ -99,6 +106,8 @@ class Soak:
         async with asyncio.TaskGroup() as tasks:
             for work in (self._disturb(pace), self._build(pace, folder), self._watch()):
                 tasks.create_task(work)
+            if self.hostile is not None:
+                tasks.create_task(besiege(self.hostile, self.ended, self.attacks))
             started = time.monotonic()
             for turn in range(round(seconds * RATE)):
                 await asyncio.sleep(started + turn / RATE - time.monotonic())
@@ -185,8 +194,14 @@ class Soak:
 
 
 def slope(samples: list[tuple[float, float]]) -> float:
-    """Growth in ten minutes, by the line of least squares."""
-    fitted = statistics.linear_regression([at for at, _ in samples], [value for _, value in samples])
+    """Growth in ten minutes, by the line of least squares through the lowest value of each minute."""
+    lowest = [
+        min(minute, key=lambda sample: sample[1])
+        for _, minute in itertools.groupby(samples, lambda sample: sample[0] // 60)
+    ]
+    if len(lowest) < 2:
+        return 0.0
+    fitted = statistics.linear_regression([at for at, _ in lowest], [value for _, value in lowest])
     return fitted.slope * 600
 
 
@@ -229,21 +244,24 @@ def fleet_yaml(machines: Mapping[str, Mapping[str, str]], port: int) -> str:
     )
 
 
-async def soak(seconds: float) -> bool:
+async def soak(seconds: float, *, hostile: bool) -> bool:
     """Run, print what was found, and say whether it is as it must be."""
     with tempfile.TemporaryDirectory() as name:
         folder, port = Path(name), free_port()
+        log = folder / "gateway.log"
         async with simulated() as machines:
             (folder / "fleet.yaml").write_text(fleet_yaml(machines, port))
             fleet(folder, "build")
             command = [sys.executable, "-m", "fleet_compiler", "serve"]
-            with running(command, Path(os.devnull), cwd=folder):
+            with running(command, log, cwd=folder):
                 patience = Timeouts(connect=5, first_byte=30)
                 gateway = Upstream(f"http://127.0.0.1:{port}", timeouts=patience)
-                found = Soak(gateway, Upstream(machines[FAULTY]["control_url"], timeouts=patience))
+                control = Upstream(machines[FAULTY]["control_url"], timeouts=patience)
+                found = Soak(gateway, control, port if hostile else None)
                 await up(gateway)
                 before, after = await found.run(seconds, folder)
-    return report(found, before, after)
+        tracebacks = log.read_text(errors="replace").count("Traceback (most recent call last)")
+    return report(found, before, after, tracebacks)
 
 
 async def up(gateway: Upstream) -> None:
@@ -256,7 +274,9 @@ async def up(gateway: Upstream) -> None:
                 await asyncio.sleep(0.1)
 
 
-def report(found: Soak, before: int, after: int) -> bool:
+def report(found: Soak, before: int, after: int, tracebacks: int) -> bool:
+    for (name, outcome), count in sorted(found.attacks.items()):
+        print(f"{name:<29} {outcome:<10} {count:>8}")
     for (name, outcome), count in sorted(found.answers.items()):
         print(f"{name:<8} {outcome:<20} {count:>8}")
     wrong = sum(
@@ -269,9 +289,18 @@ def report(found: Soak, before: int, after: int) -> bool:
     print(f"errors on healthy machines: {wrong}")
     print(f"memory: {first:.1f} MB to {last:.1f} MB, {growth / 1e6:+.2f} MB in 10 minutes")
     print(f"descriptors at rest: {before} before, {after} after")
-    return wrong == 0 and growth < MOST_GROWTH and after <= before + MOST_DESCRIPTORS
+    print(f"tracebacks in the log: {tracebacks}")
+    few = after <= before + MOST_DESCRIPTORS
+    return wrong == 0 and growth < MOST_GROWTH and few and tracebacks == 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.soak", description="The gateway under long load.")
+    parser.add_argument("--minutes", type=float, default=10.0, help="after the warm-up (10)")
+    parser.add_argument("--hostile", action="store_true", help="with hostile clients beside the load")
+    options = parser.parse_args()
+    return 0 if asyncio.run(soak(options.minutes * 60, hostile=options.hostile)) else 1
 
 
 if __name__ == "__main__":
-    minutes = float(sys.argv[1]) if len(sys.argv) > 1 else 10.0
-    raise SystemExit(0 if asyncio.run(soak(minutes * 60)) else 1)
+    raise SystemExit(main())
