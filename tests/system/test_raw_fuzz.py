@@ -190,4 +190,4 @@ async def test_of_broken_requests_only_what_was_sent_as_one_reaches_a_provider(
 async def until_routed(port: int) -> None:
     async with asyncio.timeout(20):
         while (await ask(port, "/v1/chat/completions", {"model": "a/m"})).status != 200:
-            await asyncio.sleep(0.05)
+            await turn()
