@@ -1,7 +1,8 @@
 """Requests broken in the ways that servers disagree on, and what a lenient server would read in them.
 
-`payload(random, number)` makes the bytes of one connection: a few requests, most of them broken. Each request
-carries `x-canary: NUMBER.PLACE`, and some bodies hold the text of another request, which must stay a text.
+`payload(random, number)` makes the bytes of one connection: a few requests, most of them broken. Each carries
+NUMBER.PLACE in its body and some in `x-canary` too (those without repeat the heads of others, as the edge
+remembers heads); some bodies hold the text of another request, which must stay a text.
 `readable(sent)` lists all requests that h11 reads, which takes folded lines, bare line feeds and more: what
 reaches a provider must be among them, byte for byte, and nothing else.
 """
@@ -9,6 +10,7 @@ reaches a provider must be among them, byte for byte, and nothing else.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
@@ -28,6 +30,7 @@ FIELDS: tuple[bytes, ...] = (
     b"Content-Length: 0", b"Content-Length: 5", b"Content-Length: +5", b"Content-Length: 0x5",
     b"Content-Length: 5, 5", b"Content-Length: 05", b"Content-Length: -1", b"Content-Length: 5 ",
     b"Content-Length: 99999999999999999999", b"Content-Length:", b"Content-Length\t: 5", b"Content_Length: 5",
+    b"X-Content-Length: 5", b"content-length: 5", b"CONTENT-LENGTH: 5", b"X: Content-Length: 5",
     b"Connection: content-length", b"Connection: host, x-other", b"Connection: close",
     b"Connection: upgrade\r\nUpgrade: h2c", b"Upgrade: websocket", b"Expect: 100-continue", b"Expect: 200-ok",
     b"Host: evil.example", b"Host:", b"Host: 127.0.0.1:80@evil.example", b"X-Forwarded-Host: evil.example",
@@ -136,10 +139,18 @@ def readable(sent: bytes) -> list[Seen]:
             break
         if not isinstance(request, h11.Request) or not isinstance(data, h11.EndOfMessage):
             break
-        canary = next((value for name, value in request.headers if name == b"x-canary"), b"")
-        found.append(Seen(request.method, request.target, canary, body))
+        header = next((value for name, value in request.headers if name == b"x-canary"), None)
+        found.append(Seen(request.method, request.target, canary_of(header, body), body))
         sent = server.trailing_data[0]
     return found
+
+
+def canary_of(header: bytes | None, body: bytes) -> bytes:
+    """What tells a request from all others: its header, else what stands in its body."""
+    if header:
+        return header
+    found = re.search(rb'"(\d+\.\d+)"', body)
+    return found[1] if found else b""
 
 
 def _without_model(body: bytes) -> object:
@@ -152,14 +163,18 @@ def _without_model(body: bytes) -> object:
 
 
 def _request(random: Random, number: int, place: int) -> bytes:
-    canary = b"X-Canary: %d.%d\r\n" % (number, place)
+    canary = random.choice([b"X-Canary: %d.%d\r\n" % (number, place), b""])
     hidden = b"POST /v1/embeddings HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Canary: %d.smuggled\r\n" % number
     hidden += b'Content-Type: application/json\r\nContent-Length: 13\r\n\r\n{"model":"m"}'
     model = random.choice([b"m", b"a/m"])
     if random.random() < 0.4:
         path, kind = b"/v1/audio/transcriptions", b"multipart/form-data; boundary=" + BOUNDARY
         body = b'--%b\r\nContent-Disposition: form-data; name="model"\r\n\r\n%b\r\n' % (BOUNDARY, model)
-        body += b'--%b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' % BOUNDARY
+        body += b'--%b\r\nContent-Disposition: form-data; name="file"; filename="%d.%d"\r\n\r\n' % (
+            BOUNDARY,
+            number,
+            place,
+        )
         body += random.choice([b"0\r\n\r\n", b"\r\n\r\n", b""]) + hidden + b"\r\n--%b--\r\n" % BOUNDARY
     else:
         path, kind = random.choice([b"/v1/chat/completions", b"/boochat/v1/embeddings"]), b"application/json"

@@ -76,7 +76,7 @@ class Server:
         headers = dict(reversed(pairs))  # the first of a name counts
         body = await reader.readexactly(int(headers.get(b"content-length", b"0")))
         method, target, _ = line.split(b" ")
-        request = Seen(method, target, headers.get(b"x-canary", b""), body)
+        request = Seen(method, target, raw_fuzz.canary_of(headers.get(b"x-canary"), body), body)
         if method != b"GET" or request.canary:
             self.seen.append(request)
         return request
