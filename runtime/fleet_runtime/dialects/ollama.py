@@ -7,8 +7,8 @@ request failed, longest ago first. Its `parameters` are the options of the Model
 with `num_ctx` there, but never with more than it was trained for (server/sched.go, ``effectiveContext``).
 Without it the trained context is only an upper bound: what counts is the server's OLLAMA_CONTEXT_LENGTH or,
 unset, 4096, 32768 or 262144 by the size of its GPUs (routes.go, ``Serve``; envconfig/config.go). Several
-requests at once each have all of it (llm/llama_server.go). The list over OpenAI's API is ``null`` while there
-is no model, and `owned_by` is the namespace of a model's name, ``library`` for most (openai/openai.go,
+requests at once each have all of it (llm/llama_server.go). The list over OpenAI's API is ``null`` while it
+has no model, and `owned_by` is the namespace of a model's name, ``library`` for most (openai/openai.go,
 ``ToListCompletion``).
 """
 

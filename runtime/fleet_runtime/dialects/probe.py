@@ -108,7 +108,7 @@ def _without_list(
         return None
     if status in (401, 403):
         known = kind if kind != "auto" or previous is None else previous.kind
-        # Ollama on a loopback address refuses foreign Hosts, without a body (server/routes.go at fb30760,
+        # Ollama on a loopback address rejects foreign Hosts, without a body (server/routes.go at fb30760,
         # `allowedHostsMiddleware`). It has no keys, so a 403 with a body is of a proxy before it.
         by_host = status == 403 and known in ("ollama", "auto") and not response.body
         code: ReasonCode = "host_rejected" if by_host else "key_rejected"

@@ -101,7 +101,7 @@ class Exchange:
         incoming = self._incoming
         try:
             if incoming.is_long:
-                self._wait(S.PREPARING, lambda: asyncio.to_thread(incoming.parse), self._route)
+                self._wait(S.PREPARING, incoming.parse_aside, self._route)
             else:
                 self._route(incoming.parse())
         except RequestError as error:

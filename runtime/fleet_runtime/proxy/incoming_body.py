@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 from fleet_runtime.errors import request_error
 from fleet_runtime.proxy.json_body import JsonBody
 from fleet_runtime.proxy.memory_budget import body_too_large, gateway_busy
 from fleet_runtime.proxy.multipart_body import MultipartBody, multipart_boundary
+from fleet_runtime.proxy.parse_process import VERY_LONG, LongJsonBody, parse_in_process
 from fleet_runtime.proxy.request_context import RequestContext
 
 PARSED_AT_ONCE: Final = 1_000_000
-"""Bytes of a body that are parsed within the turn of the loop; longer ones in a thread."""
+"""Bytes of a body that are parsed within the turn of the loop; longer ones in a thread, very long ones in a
+process."""
 
-RequestBody = JsonBody | MultipartBody
+RequestBody = JsonBody | LongJsonBody | MultipartBody
 
 
 class IncomingBody:
@@ -62,12 +65,23 @@ class IncomingBody:
         return self._form is None and self._size > PARSED_AT_ONCE
 
     def parse(self) -> RequestBody:
-        """Return what the body is, now that all of it is here. Thread-safe."""
+        """Return what the body is, now that all of it is here."""
         if self._form is not None:
             self._form.finish(self._size)
             return self._form
+        return JsonBody(self._take())
+
+    async def parse_aside(self) -> RequestBody:
+        """Return what a long JSON body is; other requests go on meanwhile."""
+        raw = self._take()
+        if len(raw) <= VERY_LONG:
+            return await asyncio.to_thread(JsonBody, raw)
+        async with self._context.memory.very_long:
+            return await parse_in_process(raw)
+
+    def _take(self) -> bytes:
         pieces, self._pieces = self._pieces, []
-        return JsonBody(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def give_back(self) -> None:
         self._context.memory.give_back(self._held)

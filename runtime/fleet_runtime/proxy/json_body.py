@@ -57,9 +57,8 @@ class JsonBody:
 
     def naming(self, model: str) -> bytes | tuple[bytes | memoryview, ...]:
         """Return the body with `model` as its model, in one part or in several."""
-        if self.length >= LONG and (span := self._model_span()) is not None:
-            view = memoryview(self._raw)
-            return view[: span[0]], _encode(model), view[span[1] :]
+        if self.length >= LONG and (span := self.model_span()) is not None:
+            return splice_model(self._raw, span, model)
         self._members["model"] = msgspec.Raw(_encode(model))
         return _encode(self._members)
 
@@ -70,7 +69,7 @@ class JsonBody:
     def close(self) -> None:
         """Nothing is held but memory."""
 
-    def _model_span(self) -> tuple[int, int] | None:
+    def model_span(self) -> tuple[int, int] | None:
         """Return where the model's value is; None if it is not certain that every reader finds it there.
 
         It is if ``"model"`` comes once in the body, at any depth, and no key can be an escaped spelling of
@@ -84,6 +83,12 @@ class JsonBody:
             return None
         value = bytes(self._members["model"])
         return (key.end(), key.end() + len(value)) if raw.startswith(value, key.end()) else None
+
+
+def splice_model(raw: bytes, span: tuple[int, int], model: str) -> tuple[bytes | memoryview, ...]:
+    """Return the parts of `raw` with the JSON text of `model` in the place of `span`; nothing is copied."""
+    view = memoryview(raw)
+    return view[: span[0]], _encode(model), view[span[1] :]
 
 
 def _too_many(raw: bytes) -> bool:

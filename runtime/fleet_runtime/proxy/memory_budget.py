@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from fleet_runtime.errors import RequestError, request_error
 
 RETRY_SECONDS = b"1"
 
 
 class MemoryBudget:
-    """`held`: bytes that are held now. Who takes bytes gives them back."""
+    """`held`: bytes that are held now. Who takes bytes gives them back.
 
-    __slots__ = ("held",)
+    `very_long` is entered to parse a body in a process, which takes as many bytes again: one at a time.
+    """
+
+    __slots__ = ("held", "very_long")
 
     def __init__(self) -> None:
         self.held = 0
+        self.very_long = asyncio.Semaphore(1)
 
     def take(self, size: int, limit: int) -> bool:
         """Whether `size` more bytes may be held under `limit`; they are counted then."""
