@@ -119,6 +119,21 @@ def payload(random: Random, number: int) -> bytes:
     return b"".join(requests) + (PROBE if random.random() < 0.9 else b"")
 
 
+def response(random: Random, canary: bytes) -> bytes:
+    """A response to the request `canary`, most often broken, some with a second one behind it."""
+    body = b'{"canary":"%b","text":"%b"}' % (canary, b"x" * random.choice([0, 0, 10, 5000]))
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: %b\r\n" % random.choice(
+        [b"application/json", b"text/event-stream"]
+    )
+    if random.random() < 0.5:
+        sent = head + b"Content-Length: %d\r\n\r\n" % len(body) + body
+    else:
+        sent = head + b"Transfer-Encoding: chunked\r\n\r\n" + _chunked(random, body)
+    for _ in range(random.choice([0, 0, 1, 1, 2, 4])):
+        sent = random.choice(_FAULTS)(random, sent)
+    return sent + (sent if random.random() < 0.2 else b"")
+
+
 def pieces(random: Random, sent: bytes) -> list[bytes]:
     """`sent`, cut at a few random places."""
     cuts = sorted(random.randint(0, len(sent)) for _ in range(random.choice([0, 0, 1, 2, 8])))
