@@ -16,7 +16,7 @@ from pathlib import Path
 from bench.messages import MODEL, MODELS, Target, prompt
 from bench.nginx import answering, nginx_command, proxying
 from bench.processes import pinned, wait_for_answer
-from fleet_runtime.process import free_port, running
+from fleet_runtime.child_process import free_port, running
 
 GATEWAY_CORE = 0
 LOAD_CORE = 1

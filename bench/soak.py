@@ -32,7 +32,7 @@ from typing import Any
 
 from bench.hostile import besiege
 from fleet_runtime.artifacts.contract import Timeouts
-from fleet_runtime.process import free_port, running
+from fleet_runtime.child_process import free_port, running
 from fleet_runtime.upstream import Upstream, UpstreamError
 
 HEALTHY = ("north", "south")

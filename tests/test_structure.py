@@ -18,8 +18,8 @@ RUNTIME = ROOT / "runtime" / "fleet_runtime"
 RUNTIME_ROOMS = (
     *("commands", "demo", "simulator", "server", "doctor", "api", "console", "control", "ollama", "gateway"),
     *("telemetry", "edge", "proxy", "store", "catalog", "providers", "upstream", "event_log", "events"),
-    *("dialects", "routing", "artifacts", "client", "opencode", "api_shape", "errors", "header_lines"),
-    *("process", "files", "urls", "text"),
+    *("dialects", "routing", "artifacts", "client", "opencode_files", "api_shape", "errors", "header_lines"),
+    *("child_process", "files", "urls", "text"),
 )
 COMPILER_ROOMS = (
     *(

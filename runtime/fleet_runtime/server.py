@@ -16,7 +16,7 @@ from fleet_runtime.api.app import Api
 from fleet_runtime.artifacts.snapshot import Snapshot
 from fleet_runtime.edge.connection import ClientConnection
 from fleet_runtime.edge.dispatch import Dispatcher
-from fleet_runtime.edge.edge import Edge, OpenConnection
+from fleet_runtime.edge.interfaces import Edge, OpenConnection
 from fleet_runtime.edge.listen_address import CannotServeError, split_address
 from fleet_runtime.gateway.live_snapshot import LiveSnapshot
 from fleet_runtime.gateway.service import Service

@@ -14,8 +14,8 @@ from msgspec import structs
 
 from fleet_runtime.api.examples import EXAMPLES
 from fleet_runtime.api.shapes import FleetStatus, ProviderReport, StoreState
+from fleet_runtime.child_process import free_port
 from fleet_runtime.commands.status import overview
-from fleet_runtime.process import free_port
 from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
 from tests.support.stack import Stack, run_fleet, running_stack
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from fleet_runtime.process import free_port, running
+from fleet_runtime.child_process import free_port, running
 from tests.integration.processes import answers
 from tests.support.paths import ROOT
 from tests.support.waiting import eventually

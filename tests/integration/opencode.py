@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fleet_runtime.process import free_port, running
+from fleet_runtime.child_process import free_port, running
 from tests.integration.processes import answers, finished
 from tests.support.waiting import eventually
 

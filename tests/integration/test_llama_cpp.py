@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from fleet_runtime.process import free_port, running
+from fleet_runtime.child_process import free_port, running
 from tests.integration.exchanges import Exchange, same
 from tests.integration.processes import answers
 from tests.support.stack import Stack, running_stack

@@ -15,7 +15,7 @@ from fleet_runtime.artifacts.contract import (
 from fleet_runtime.edge.asgi import ASGIApp
 from fleet_runtime.edge.connection import ClientConnection
 from fleet_runtime.edge.dispatch import Dispatcher
-from fleet_runtime.edge.edge import Edge, TimeLimits
+from fleet_runtime.edge.interfaces import Edge, TimeLimits
 from fleet_runtime.providers.limiter import LimiterPool
 from fleet_runtime.providers.provider import Provider
 from fleet_runtime.proxy.memory_budget import MemoryBudget

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 
-from fleet_runtime.process import free_port, running
+from fleet_runtime.child_process import free_port, running
 from fleet_runtime.simulator import ServerSpec, SimulationThread
 from tests.support.waiting import eventually
 

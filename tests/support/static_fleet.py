@@ -14,7 +14,7 @@ from fleet_runtime.edge.head_memo import HeadMemo
 from fleet_runtime.edge.host_policy import HostPolicy
 from fleet_runtime.providers.provider import Provider
 from fleet_runtime.proxy.endpoints import Routes
-from fleet_runtime.proxy.plan import Plans
+from fleet_runtime.proxy.request_plan import Plans
 from fleet_runtime.routing import resolver as router
 
 

@@ -20,7 +20,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from fleet_runtime.artifacts.contract import GatewayConfig
-from fleet_runtime.process import free_port
+from fleet_runtime.child_process import free_port
 from tests.support.artifacts import connection, gateway, write_generated
 from tests.support.paths import ROOT
 

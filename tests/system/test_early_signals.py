@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from fleet_runtime.process import free_port
+from fleet_runtime.child_process import free_port
 from tests.support.artifacts import connection, gateway, write_generated
 from tests.support.waiting import eventually
 

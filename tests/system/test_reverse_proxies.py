@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from fleet_runtime.process import free_port, running
+from fleet_runtime.child_process import free_port, running
 from tests.support.artifacts import connection, gateway, write_generated
 from tests.support.paths import ROOT
 from tests.support.process import gateway_process

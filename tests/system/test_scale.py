@@ -18,7 +18,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from fleet_runtime.process import free_port, running
+from fleet_runtime.child_process import free_port, running
 from tests.support.measure import (
     KeptConnection,
     cpu_seconds,

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fleet_compiler.clients.client import Client, ClientFile, ClientView, Launch
+from fleet_compiler.clients.client_kind import Client, ClientFile, ClientView, Launch
 
 KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY")
 ANY_KEY = "fleet"

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from fleet_compiler.clients.client import Client, ClientFile, ClientView, Launch
+from fleet_compiler.clients.client_kind import Client, ClientFile, ClientView, Launch
 from fleet_compiler.config.model import FleetConfig, ProviderSettings
 from fleet_compiler.diagnostics.finding import Finding
 from fleet_runtime.artifacts.contract import KeyReference, RoutedModel

@@ -12,13 +12,13 @@ from urllib.parse import quote as url_quote
 import click
 
 from fleet_runtime.client import GatewayClient, GatewayResponseError, open_gateway, url_option
-from fleet_runtime.commands.opencode_file import (
+from fleet_runtime.commands.opencode_favorites import (
     favorite_ids,
     read_model_file,
     with_favorites,
     write_model_file,
 )
-from fleet_runtime.opencode import OpencodeFileError, model_file
+from fleet_runtime.opencode_files import OpencodeFileError, model_file
 from fleet_runtime.text import escape, quote
 
 if TYPE_CHECKING:

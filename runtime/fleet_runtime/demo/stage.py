@@ -16,8 +16,8 @@ from pathlib import Path
 
 import httpx
 
+from fleet_runtime.child_process import free_port, running
 from fleet_runtime.demo.fleet import CLOUD_KEY, CLOUD_KEY_VARIABLE, demo_fleet_yaml, demo_servers
-from fleet_runtime.process import free_port, running
 from fleet_runtime.simulator import SimulationThread
 
 PREFERRED_PORT = 8400

@@ -28,10 +28,10 @@ from fleet_runtime.dialects.fields import (
     word,
     words,
 )
+from fleet_runtime.dialects.llama_props import abilities, properties, running_context, running_facts
 from fleet_runtime.dialects.messages import ProbeRequest
 from fleet_runtime.dialects.model_list_response import Item, ModelListResponse
 from fleet_runtime.dialects.observation import Observation
-from fleet_runtime.dialects.properties import abilities, properties, running_context, running_facts
 
 _ROUTED: dict[str, ModelState] = {
     "loaded": "loaded",

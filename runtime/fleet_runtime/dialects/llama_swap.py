@@ -30,10 +30,10 @@ from fleet_runtime.dialects.fields import (
     word,
     words,
 )
+from fleet_runtime.dialects.llama_props import running_facts
 from fleet_runtime.dialects.messages import ProbeRequest, ProbeResponse
 from fleet_runtime.dialects.model_list_response import Item, ModelListResponse, decoded
 from fleet_runtime.dialects.observation import Observation
-from fleet_runtime.dialects.properties import running_facts
 
 _LISTED: dict[str, ModelState] = {"loaded": "loaded", "unloaded": "unloaded"}
 _RUNNING: dict[str, ModelState] = {"starting": "loading", "ready": "loaded", "stopping": "unloaded"}

@@ -12,7 +12,7 @@ from typing import Any
 
 from fleet_runtime.artifacts.contract import Manifest
 from fleet_runtime.doctor.local_checks import OpencodeSetup
-from fleet_runtime.opencode import CONFIG_SCHEMA, OpencodeFileError, config_files, read_object
+from fleet_runtime.opencode_files import CONFIG_SCHEMA, OpencodeFileError, config_files, read_object
 
 _REFERENCE = re.compile(r"\{env:([^{}]+)\}")
 

@@ -11,18 +11,18 @@ from fleet_runtime.artifacts.contract import RoutingTable
 from fleet_runtime.catalog.etag import TaggedBody
 from fleet_runtime.edge.api_keys import ApiKeys, KeyScope
 from fleet_runtime.edge.asgi import ApiRequest, ASGIApp
-from fleet_runtime.edge.edge import Arrival, RequestHandler
 from fleet_runtime.edge.head_memo import Admission, HeadMemo, head_key
 from fleet_runtime.edge.host_policy import HostPolicy, preflight
-from fleet_runtime.edge.model_request import ModelRequest, send_tagged
+from fleet_runtime.edge.interfaces import Arrival, RequestHandler
+from fleet_runtime.edge.model_lookup import ModelLookup, send_tagged
 from fleet_runtime.errors import ErrorResponse, RequestError, request_error
 from fleet_runtime.header_lines import HeaderLines
 from fleet_runtime.proxy.endpoints import Routes
 from fleet_runtime.proxy.exchange import Exchange
 from fleet_runtime.proxy.memory_budget import MemoryBudget
-from fleet_runtime.proxy.plan import Plans
 from fleet_runtime.proxy.request_context import ModelResolver, RecordSink, RequestContext, ResponseSink
 from fleet_runtime.proxy.request_head import RequestHead, header_block, interpret_field, request_ids
+from fleet_runtime.proxy.request_plan import Plans
 from fleet_runtime.proxy.request_record import RequestRecord
 from fleet_runtime.proxy.response_head import Field
 from fleet_runtime.upstream.receiver import Header
@@ -144,7 +144,7 @@ class Dispatcher:
             _require_method(head, ("GET", "HEAD"))
             base, quoted = named
             id = unquote_to_bytes(quoted).decode("utf-8", "replace")
-            return ModelRequest(context, base, id, lambda: fleet.model(base.table.base, base.pinned, id))
+            return ModelLookup(context, base, id, lambda: fleet.model(base.table.base, base.pinned, id))
         if self._api is not None:
             return ApiRequest(context, self._api, key)
         raise request_error("not_found", f"there is nothing at '{path.decode('latin-1')}'")

@@ -25,7 +25,7 @@ from fleet_runtime.providers.inventory import Inventory
 from fleet_runtime.providers.limiter import ConcurrencyLimiter, LimiterPool
 from fleet_runtime.providers.provider import Provider
 from fleet_runtime.proxy.endpoints import Routes
-from fleet_runtime.proxy.plan import Plans
+from fleet_runtime.proxy.request_plan import Plans
 from fleet_runtime.routing import resolver as router
 from fleet_runtime.upstream import Upstream
 

@@ -31,9 +31,9 @@ from fleet_runtime.proxy.exchange_state import ExchangeState as S
 from fleet_runtime.proxy.failures import upstream_failure
 from fleet_runtime.proxy.hand_over import hand_over
 from fleet_runtime.proxy.incoming_body import IncomingBody, RequestBody
-from fleet_runtime.proxy.plan import Plan, Plans
 from fleet_runtime.proxy.relay import Relay
 from fleet_runtime.proxy.request_context import RequestContext
+from fleet_runtime.proxy.request_plan import Plan, Plans
 from fleet_runtime.proxy.response_head import Field
 from fleet_runtime.upstream import ConnectError, Connection, ResponseHead, UpstreamCutError, UpstreamError
 from fleet_runtime.upstream.receiver import Header

@@ -35,7 +35,7 @@ from fleet_runtime.doctor.local_checks import (
     file_findings,
     opencode_findings,
 )
-from fleet_runtime.opencode import parse_relaxed
+from fleet_runtime.opencode_files import parse_relaxed
 from fleet_runtime.providers.lock_drift import Drift, OtherContext, find_drift
 from tests.support import artifacts
 

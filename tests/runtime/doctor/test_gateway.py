@@ -11,7 +11,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from fleet_runtime.process import free_port
+from fleet_runtime.child_process import free_port
 from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
 from tests.runtime.doctor.conftest import Computer
 from tests.support.raw_server import raw_server, responding

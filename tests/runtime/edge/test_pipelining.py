@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fleet_runtime.edge.edge import TimeLimits
+from fleet_runtime.edge.interfaces import TimeLimits
 from tests.support.gateway import gateway_before
 from tests.support.raw_client import client, request
 from tests.support.raw_server import Peer

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import pytest
 
-from fleet_runtime.edge.edge import TimeLimits
+from fleet_runtime.edge.interfaces import TimeLimits
 from tests.support.artifacts import connection
 from tests.support.gateway import gateway_before, running_gateway
 from tests.support.raw_client import ask, client, request

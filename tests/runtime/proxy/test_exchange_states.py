@@ -18,8 +18,8 @@ from fleet_runtime.proxy.endpoints import Routes
 from fleet_runtime.proxy.exchange import Exchange
 from fleet_runtime.proxy.exchange_state import ExchangeState
 from fleet_runtime.proxy.memory_budget import MemoryBudget
-from fleet_runtime.proxy.plan import Plans
 from fleet_runtime.proxy.request_context import RecordSink, RequestContext
+from fleet_runtime.proxy.request_plan import Plans
 from fleet_runtime.proxy.request_record import RequestRecord
 from fleet_runtime.routing import resolver as router
 from fleet_runtime.upstream import ConnectError, ResponseHead, UpstreamCutError

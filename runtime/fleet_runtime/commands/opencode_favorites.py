@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from fleet_runtime.opencode import OpencodeFileError, read_object
+from fleet_runtime.opencode_files import OpencodeFileError, read_object
 
 
 def read_model_file(path: Path) -> dict[str, Any]:

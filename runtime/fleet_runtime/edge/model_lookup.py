@@ -28,7 +28,7 @@ def send_tagged(context: RequestContext, found: TaggedBody) -> None:
         context.respond(200, b"content-type: application/json\r\n" + block, found.body)
 
 
-class ModelRequest:
+class ModelLookup:
     """``GET <base>/v1/models/<id>``, as its connection's handler: a model that is not known may need a fresh
     probe, which a task waits for. `find` gives the body of a model that can be used."""
 
