@@ -120,7 +120,7 @@ def payload(random: Random, number: int) -> bytes:
 
 
 def response(random: Random, canary: bytes) -> bytes:
-    """A response to the request `canary`, most often broken, some with a second one behind it."""
+    """A response to the request `canary`, most often broken."""
     body = b'{"canary":"%b","text":"%b"}' % (canary, b"x" * random.choice([0, 0, 10, 5000]))
     head = b"HTTP/1.1 200 OK\r\nContent-Type: %b\r\n" % random.choice(
         [b"application/json", b"text/event-stream"]
@@ -131,7 +131,7 @@ def response(random: Random, canary: bytes) -> bytes:
         sent = head + b"Transfer-Encoding: chunked\r\n\r\n" + _chunked(random, body)
     for _ in range(random.choice([0, 0, 1, 1, 2, 4])):
         sent = random.choice(_FAULTS)(random, sent)
-    return sent + (sent if random.random() < 0.2 else b"")
+    return sent
 
 
 def pieces(random: Random, sent: bytes) -> list[bytes]:
