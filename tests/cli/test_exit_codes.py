@@ -109,6 +109,12 @@ def test_1_a_damaged_lock(fleet: Fleet, project: Path) -> None:
     assert "error[F301]: 'fleet.lock' is not JSON" in ran.err
 
 
+def test_2_a_missing_argument_is_named_on_one_line(fleet: Fleet) -> None:
+    ran = fleet("completion")
+    assert ran.code == 2
+    assert ran.err.endswith("error: missing argument '{bash|zsh|fish}'. Choose from: bash, zsh, fish\n")
+
+
 def test_2_no_configuration_anywhere(fleet: Fleet) -> None:
     ran = fleet("build")
     assert ran.code == 2
