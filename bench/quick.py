@@ -4,7 +4,7 @@
 
 Run it before and after a change of the inference path. The gateway and nginx take turns before the same
 machine; requests come from several clients, for 40 models (`bench.clients`). CPU µs per request is the figure
-to trust: requests/s wander with what else the computer does.
+to trust: requests/s wander with what else the computer does, and so the load average is part of the result.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import statistics
 import tempfile
 from pathlib import Path
@@ -51,6 +52,7 @@ def main() -> None:
         help=f"keep the figures in bench/results/{FILE.name} and docs/performance.md",
     )
     record = parser.parse_args().record
+    load = [os.getloadavg()[0]]
     samples: dict[tuple[str, str], list[tuple[float, float]]] = {}
     with tempfile.TemporaryDirectory(prefix="fleet-bench-") as scratch, contextlib.ExitStack() as running:
         folder = Path(scratch)
@@ -64,8 +66,9 @@ def main() -> None:
                 for contender in contenders:
                     samples.setdefault((kind, contender.name), []).append(measure(contender, kind))
             contenders.reverse()
+    load.append(os.getloadavg()[0])
     last = json.loads(FILE.read_text()) if FILE.exists() else {}
-    found: dict[str, dict[str, float]] = {}
+    found: dict[str, object] = {"load_average": load}
     rows = []
     for kind in KINDS:
         speed, cpu = (statistics.median(one[at] for one in samples[kind, "fleet"]) for at in (0, 1))
@@ -79,9 +82,10 @@ def main() -> None:
         cells += [f"{before['of_nginx']:.3f}", f"{before['cpu_microseconds']:.0f}"] if before else ["", ""]
         rows.append(cells)
     head = ("", "requests/s", "nginx's", "of nginx", "CPU µs")
-    print(table((*head, "recorded", "CPU µs"), rows))
+    busy = f"load average of the computer: {load[0]:.1f} before, {load[1]:.1f} after ({os.cpu_count()} cores)"
+    print(table((*head, "recorded", "CPU µs"), rows), busy, sep="\n")
     if record:
-        write_tables("quick", table(head, [row[: len(head)] for row in rows]))
+        write_tables("quick", f"{table(head, [row[: len(head)] for row in rows])}\n\n{busy}")
         FILE.write_text(json.dumps(found, indent=2) + "\n")
 
 

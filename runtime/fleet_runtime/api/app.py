@@ -25,6 +25,7 @@ from fleet_runtime.edge.api_keys import KeyScope
 from fleet_runtime.edge.asgi import Receive, Scope, Send
 from fleet_runtime.errors import RequestError, request_error
 from fleet_runtime.gateway.service import Service
+from fleet_runtime.proxy.json_body import describe_invalid
 
 LARGE_BODY: Final = 1_000_000
 """Bytes of a body from which on it is parsed in a thread: a few milliseconds."""
@@ -115,7 +116,7 @@ async def _parse(body: bytes, shape: type[ApiShape]) -> ApiShape:
     except msgspec.ValidationError as error:
         raise request_error("invalid_request", f"the body does not have the right shape: {error}") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise request_error("invalid_request", f"the body is not JSON: {error}") from None
+        raise request_error("invalid_request", describe_invalid(body, error)) from None
 
 
 def _unquote(part: str, name: str) -> str:

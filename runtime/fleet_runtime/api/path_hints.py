@@ -1,33 +1,56 @@
-"""What a wrong path probably meant: a doubled or missing ``/v1``, a doubled or trailing slash. Pure."""
+"""What a wrong path probably meant: a missing ``/v1``, another spelling, another server's API. Pure."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Final
+from urllib.parse import unquote
 
 from fleet_runtime.api.operation import Operation
 from fleet_runtime.proxy.endpoints import Routes
 
+_MAX_PATH: Final = 256
+"""Characters of the longest path that is compared: no right one is longer."""
+_OLLAMA: Final = re.compile(
+    r"(.*)/api/(?:chat|copy|create|delete|embed|embeddings|generate|ps|pull|push|show|tags|version|blobs/.*)"
+)
+
 
 def hint(path: str, routes: Routes, operations: Iterable[Operation]) -> str:
-    """Return ``; did you mean '/v1/models'?`` for a path that is nearly one, an empty text for any other."""
-    for candidate in _candidates(path):
+    """Return ``; did you mean '/v1/models'?`` for a path that is nearly one, ``; Ollama's API is not served``
+    with what to use for one of Ollama's, an empty text for any other."""
+    if len(path) > _MAX_PATH:
+        return ""
+    tidy = re.sub(r"/{2,}", "/", unquote(path, "latin-1"))
+    tidy = tidy.rstrip("/") or "/"
+    ollama = _OLLAMA.fullmatch(tidy)
+    if ollama is not None and ollama[1].encode("latin-1") in routes.bases:
+        return f"; Ollama's API is not served: use '{ollama[1]}/v1'"
+    for candidate in _candidates(tidy):
         if candidate != path and _exists(candidate, routes, operations):
             return f"; did you mean '{candidate}'?"
     return ""
 
 
-def _candidates(path: str) -> Iterator[str]:
-    """Yield what `path` may have meant, the least change first."""
-    tidy = re.sub(r"/{2,}", "/", path)
-    tidy = tidy.rstrip("/") or "/"
-    yield tidy
-    once = re.sub(r"(/v1)+(?=/)", "/v1", tidy)
-    yield once
-    without_api = re.sub(r"^/api(?=/v1/)", "", once)
-    yield without_api
-    for place in (match.start() for match in re.finditer("/", once)):
-        yield f"{once[:place]}/v1{once[place:]}"
+def _candidates(tidy: str) -> Iterator[str]:
+    """Yield what a path with single slashes may have meant, the least change first."""
+    for spelled in (tidy, tidy.lower()):
+        yield spelled
+        once = re.sub(r"(/v1(?:alpha|beta)?)+(?=/|$)", "/v1", spelled)
+        for below in (once, re.sub(r"/(?:api|openai)(?=/)", "", once, count=1)):
+            yield from _endings(below)
+            for place in islice(re.finditer("/", below), 3):  # a base has two parts at most
+                yield from _endings(f"{below[: place.start()]}/v1{below[place.start() :]}")
+
+
+def _endings(path: str) -> Iterator[str]:
+    """Yield a path, its plural, and the model list of a base."""
+    yield path
+    yield f"{path}s"
+    if path.endswith("/v1"):
+        yield f"{path}/models"
 
 
 def _exists(path: str, routes: Routes, operations: Iterable[Operation]) -> bool:

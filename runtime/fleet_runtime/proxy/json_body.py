@@ -7,6 +7,7 @@ is written again from its members, or, if it is long, goes on around the one pla
 
 from __future__ import annotations
 
+import codecs
 import re
 from itertools import islice
 from typing import Final
@@ -22,8 +23,13 @@ LONG: Final = 32 * 1024
 
 PART: Final = 256 * 1024
 
+_TRUNCATED: Final = "Input data was truncated"
 _member: Final = re.compile(rb'(?<!\\)"[ \t\r\n]*:')
 _model_key: Final = re.compile(rb'"model"[ \t\r\n]*:[ \t\r\n]*')
+_half_pair: Final = re.compile(
+    rb"(?<!\\)(?:\\\\)*(?:(?<!\\u[dD][89abAB][0-9a-fA-F]{2})(\\u[dD][c-fC-F][0-9a-fA-F]{2})"
+    rb"|(\\u[dD][89abAB][0-9a-fA-F]{2})(?!\\u[dD][c-fC-F]))"
+)
 _members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _text: Final = msgspec.json.Decoder(str)
 _encode: Final = msgspec.json.Encoder().encode
@@ -43,7 +49,7 @@ class JsonBody:
                 raw.decode()
             self._members = _members.decode(raw)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise request_error("invalid_json", f"the body is not a JSON object: {_reason(error)}") from None
+            raise request_error("invalid_json", describe_invalid(raw, error)) from None
         self._raw = raw
         self.length = len(raw)
         self.model: str | None = None
@@ -91,6 +97,15 @@ def splice_model(raw: bytes, span: tuple[int, int], model: str) -> tuple[bytes |
     return view[: span[0]], _encode(model), view[span[1] :]
 
 
+def describe_invalid(raw: bytes, error: Exception) -> str:
+    """Return what is wrong with a body that the decoder rejected with `error`."""
+    if not raw.strip():
+        return "the body is empty"
+    if raw.startswith(codecs.BOM_UTF8):
+        return "the body begins with a byte order mark: remove it"
+    return f"the body is not a JSON object: {_reason(raw, error)}"
+
+
 def _too_many(raw: bytes) -> bool:
     """Whether more members than are allowed are found, looking at a part at a time: other threads run between
     two parts."""
@@ -111,10 +126,18 @@ def _model(raw: msgspec.Raw) -> str:
         raise request_error("invalid_json", f"the value of 'model' is not valid: {error}", "model") from None
 
 
-def _reason(error: Exception) -> str:
+def _reason(raw: bytes, error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "nested too deeply"
     if isinstance(error, UnicodeDecodeError):
         return f"not UTF-8 at byte {error.start}"
     message = str(error)
+    # behind the first half of a pair, the decoder takes the end of the text for the end of the body
+    escaped = message == _TRUNCATED or "surrogate" in message or "hex" in message
+    half = _half_pair.search(raw) if escaped else None
+    if half is not None:
+        at = half.start(half.lastindex or 0)
+        return f"'{raw[at : at + 6].decode()}' at byte {at} is half of a surrogate pair"
+    if message == _TRUNCATED:
+        return "it ends too early"
     return message if message.startswith("JSON") else message[:1].lower() + message[1:]

@@ -24,7 +24,7 @@ class Relay:
     def __init__(self, context: RequestContext, head: ResponseHead, known: dict[Header, Field]) -> None:
         self._context = context
         self._head = head
-        self._forwarded = forwarded_head(head, known, own_cors=bool(context.cors))
+        self._forwarded = forwarded_head(head, known)
 
     @property
     def status(self) -> int:

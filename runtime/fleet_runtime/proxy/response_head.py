@@ -11,7 +11,17 @@ from fleet_runtime.upstream import ResponseHead
 _READ: Final = frozenset(
     (b"content-type", b"content-encoding", b"retry-after", b"location", b"connection", b"content-length")
 )
-_CORS: Final = b"access-control-"
+_GATEWAYS_OWN: Final = frozenset(
+    (
+        *(b"set-cookie", b"set-cookie2", b"clear-site-data", b"refresh", b"service-worker-allowed"),
+        *(b"strict-transport-security", b"public-key-pins", b"public-key-pins-report-only", b"expect-ct"),
+        *(b"content-security-policy", b"content-security-policy-report-only", b"accept-ch", b"alt-svc"),
+        *(b"nel", b"report-to", b"reporting-endpoints", b"x-request-id"),
+    )
+)
+"""What a browser or client would apply to the gateway's origin, and the id that the gateway gives."""
+_GATEWAYS_PREFIXES: Final = (b"access-control-", b"x-fleet-")
+_NEVER_SAME: Final = (b"x-request-id", b"set-cookie", b"set-cookie2")
 _MAX_REMEMBERED: Final = 2048
 _MAX_VALUE: Final = 256
 _EVENT_STREAM: Final = b"text/event-stream"
@@ -23,14 +33,15 @@ Field = tuple[bytes | None, bytes, bytes]
 class ForwardedHead:
     """The headers of a response that are meant for the client: order, duplicates and spelling of values kept.
 
-    Left out are hop-by-hop headers, those that `Connection` names, cookies, and those that the gateway sends
-    itself. `is_stream`: the response is an event stream; `is_encoded`: its body is compressed.
+    Left out are hop-by-hop headers, those that `Connection` names, those that would act on the gateway's
+    origin (cookies, CORS, policies), and those that the gateway sends itself. `is_stream`: the response is an
+    event stream; `is_encoded`: its body is compressed.
     """
 
     __slots__ = ("_around", "block", "is_encoded", "is_stream", "location", "retry_after")
 
-    def __init__(self, headers: Iterable[Header], known: dict[Header, Field], *, own_cors: bool) -> None:
-        """`known` remembers what headers mean; `own_cors`: the gateway sends CORS headers itself."""
+    def __init__(self, headers: Iterable[Header], known: dict[Header, Field]) -> None:
+        """`known` remembers what headers mean."""
         lines: list[bytes] = []
         read: dict[bytes, bytes] = {}
         for header in headers:
@@ -45,8 +56,6 @@ class ForwardedHead:
         if connection is not None and connection not in HARMLESS_CONNECTION:
             named = tokens(connection) - {b"content-length"}
             lines = [line for line in lines if line.partition(b":")[0] not in named]
-        if own_cors:
-            lines = [line for line in lines if not line.startswith(_CORS)]
         self.block = b"".join(lines)
         self._around: tuple[bytes, bytes] | None = None
         self.is_stream = read.get(b"content-type", b"")[:17].lower() == _EVENT_STREAM
@@ -63,24 +72,24 @@ class ForwardedHead:
         return b"%bcontent-length: %d\r\n%b" % (self._around[0], length, self._around[1])
 
 
-def forwarded_head(head: ResponseHead, known: dict[Header, Field], *, own_cors: bool) -> ForwardedHead:
+def forwarded_head(head: ResponseHead, known: dict[Header, Field]) -> ForwardedHead:
     """Return what is forwarded of a head; worked out once for a shape."""
     shape = head.shape
-    if shape is None or own_cors:
-        return ForwardedHead(head.headers, known, own_cors=own_cors)
+    if shape is None:
+        return ForwardedHead(head.headers, known)
     if not isinstance(shape.forwarded, ForwardedHead):
-        shape.forwarded = ForwardedHead(head.headers, known, own_cors=False)
+        shape.forwarded = ForwardedHead(head.headers, known)
     return shape.forwarded
 
 
 def _interpret(header: Header, known: dict[Header, Field]) -> Field:
     name, value = header
     name = name.lower()
-    kept = name not in HOP_BY_HOP and name not in (b"x-request-id", b"set-cookie")
-    kept = kept and not name.startswith(b"x-fleet-")
+    own = name in _GATEWAYS_OWN or name.startswith(_GATEWAYS_PREFIXES)
+    kept = name not in HOP_BY_HOP and not own
     line = b"%b: %b\r\n" % (name, value) if kept else b""
     field = (name if name in _READ else None, value, line)
-    if len(value) <= _MAX_VALUE and name != b"x-request-id" and name != b"set-cookie":
+    if len(value) <= _MAX_VALUE and name not in _NEVER_SAME:
         if len(known) >= _MAX_REMEMBERED:
             known.clear()
         known[header] = field

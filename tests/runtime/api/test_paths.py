@@ -46,6 +46,20 @@ def test_head_of_the_events_ends_at_once(stack: Stack) -> None:
         ("/api/v1/models", "/v1/models"),
         ("/api/fleet/", "/api/fleet"),
         ("/health/", "/health"),
+        ("/v1", "/v1/models"),
+        ("/boochat/v1/", "/boochat/v1/models"),
+        ("/V1/models", "/v1/models"),
+        ("/v1/Chat/Completions", "/v1/chat/completions"),
+        ("/openai/v1/models", "/v1/models"),
+        ("/openai/chat/completions", "/v1/chat/completions"),
+        ("/api/chat/completions", "/v1/chat/completions"),
+        ("/v1beta/models", "/v1/models"),
+        ("/v1beta/openai/chat/completions", "/v1/chat/completions"),
+        ("/v1/chat/completion", "/v1/chat/completions"),
+        ("/chat/completion", "/v1/chat/completions"),
+        ("/v1/embedding", "/v1/embeddings"),
+        ("/api/favorite", "/api/favorites"),
+        ("/v1%2fmodels", "/v1/models"),
     ],
 )
 def test_a_wrong_path_gets_a_hint(stack: Stack, path: str, meant: str) -> None:
@@ -56,7 +70,25 @@ def test_a_wrong_path_gets_a_hint(stack: Stack, path: str, meant: str) -> None:
     assert error["message"] == f"there is nothing at '{path}'; did you mean '{meant}'?"
 
 
-@pytest.mark.parametrize("path", ["/nowhere", "/v2/models", "/boochat", "/v1", "/api", "/"])
+@pytest.mark.parametrize(
+    ("path", "use"),
+    [
+        ("/api/chat", "/v1"),
+        ("/api/tags", "/v1"),
+        ("/api/embeddings", "/v1"),
+        ("/api/show/", "/v1"),
+        ("/boochat/api/generate", "/boochat/v1"),
+    ],
+)
+def test_a_path_of_ollamas_api_says_what_to_use(stack: Stack, path: str, use: str) -> None:
+    response = stack.client.post(path, content=b"{}")
+    message = f"there is nothing at '{path}'; Ollama's API is not served: use '{use}'"
+    assert (response.status_code, response.json()["error"]["message"]) == (404, message)
+
+
+@pytest.mark.parametrize(
+    "path", ["/nowhere", "/v2/models", "/boochat", "/api", "/", "/v1/" + "x" * 253, "/%E2%82%AC"]
+)
 def test_any_other_wrong_path_gets_none(stack: Stack, path: str) -> None:
     error = stack.client.get(path).json()["error"]
     assert (error["code"], error["message"]) == ("not_found", f"there is nothing at '{path}'")

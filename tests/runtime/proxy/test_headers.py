@@ -84,6 +84,26 @@ async def test_a_machines_end_to_end_headers_come_back_with_duplicates_and_witho
         assert answer.header(b"x-hop") == answer.header(b"keep-alive") == answer.header(b"connection") == []
 
 
+ORIGINS = (
+    *("Set-Cookie", "Set-Cookie2", "Clear-Site-Data", "Refresh", "Service-Worker-Allowed", "Accept-CH"),
+    *("Strict-Transport-Security", "Public-Key-Pins", "Public-Key-Pins-Report-Only", "Expect-CT", "Alt-Svc"),
+    *("Content-Security-Policy", "Content-Security-Policy-Report-Only", "NEL", "Report-To"),
+    *("Reporting-Endpoints", "Access-Control-Allow-Origin", "Access-Control-Allow-Credentials"),
+    "Access-Control-Max-Age",
+)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("name", ORIGINS)
+async def test_a_header_that_acts_on_the_gateways_origin_is_not_forwarded(name: str) -> None:
+    lines = b"".join(b"%b: x\r\n" % spelled.encode() for spelled in (name, name.lower(), name.upper()))
+    head = b"HTTP/1.1 200 OK\r\nX-Kept: 1\r\n%bContent-Length: 2\r\n\r\n{}" % lines
+    async with gateway_before(responding(head)) as (_, gateway):
+        response = await ask(gateway.port, CHAT, BODY)
+        assert response.header(b"x-kept") == [b"1"]
+        assert response.header(name.lower().encode()) == []
+
+
 @pytest.mark.anyio
 async def test_a_json_body_is_sent_as_json_whatever_its_content_type_said() -> None:
     async with gateway_before(responding(OK)) as (machine, gateway):

@@ -245,7 +245,21 @@ async def test_a_compressed_request_is_refused_since_it_cannot_be_routed() -> No
 @pytest.mark.parametrize(
     ("raw", "message"),
     [
-        (b"{", "the body is not a JSON object: input data was truncated"),
+        (b"", "the body is empty"),
+        (b" \r\n", "the body is empty"),
+        (b"{", "the body is not a JSON object: it ends too early"),
+        (b"nul", "the body is not a JSON object: it ends too early"),
+        (b'{"model":"\\\\ud800', "the body is not a JSON object: it ends too early"),
+        (b'\xef\xbb\xbf{"model":"m"}', "the body begins with a byte order mark: remove it"),
+        *(
+            (raw, f"the body is not a JSON object: '{half}' at byte {at} is half of a surrogate pair")
+            for raw, half, at in (
+                (b'{"model":"\\ud800"}', r"\ud800", 10),
+                (b'{"x":"\\ud83d\\ude00\\uDC00"}', r"\uDC00", 18),
+                (b'{"x":"\\ud800 and so on"}', r"\ud800", 6),
+                (b'{"x":"\\\\\\uD83D\\u0041"}', r"\uD83D", 8),
+            )
+        ),
         (b'{"model":}', "the body is not a JSON object: JSON is malformed: invalid character (byte 9)"),
     ],
 )
