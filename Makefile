@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help demo tour test slow integration integration-quick soak types lint format docs new-client new-dialect build serve bench-gateway bench-gateway-quick bench-compiler lock-dependencies clean
+.PHONY: help demo tour test slow slow-quick integration integration-quick soak types lint format docs new-client new-dialect build serve bench-gateway bench-gateway-quick bench-compiler lock-dependencies clean
 
 help: ## what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-18s %s\n", $$1, $$2}'
@@ -32,6 +32,9 @@ test: $(READY) ## the test suite
 
 slow: $(READY) ## the tests that take longer
 	$(BIN)/pytest -q -m "slow and not integration"
+
+slow-quick: $(READY) ## those of them that CI runs: the skeletons of new kinds, killed commands, a fleet's year
+	$(BIN)/pytest -q -n auto -m "slow and not integration" tests/docs tests/cli tests/system/test_a_year.py
 
 soak: $(READY) ## ten minutes of load while a provider fails in every way; not in CI
 	$(BIN)/python -m bench.soak

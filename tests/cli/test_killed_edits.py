@@ -55,11 +55,12 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [
-        pytest.param(("add", "shed", "http://127.0.0.3:9", "--yes"), marks=pytest.mark.slow, id="add"),
-        pytest.param(("move", "box", "http://127.0.0.3:9"), marks=pytest.mark.slow, id="move"),
+        pytest.param(("add", "shed", "http://127.0.0.3:9", "--yes"), id="add"),
+        pytest.param(("move", "box", "http://127.0.0.3:9"), id="move"),
         pytest.param(("rename", "box", "cube"), id="rename"),
         pytest.param(("remove", "attic", "--fix"), id="remove"),
     ],

@@ -72,6 +72,7 @@ def failures(output: str) -> Iterator[str]:
             yield line.removeprefix("FAILED ").partition(" - ")[0]
 
 
+@pytest.mark.slow
 def test_only_the_lists_of_tested_keys_miss_it(tree: TreeCopy) -> None:
     """Every other place that must know a key follows; these two want its test."""
     done = tree.run(

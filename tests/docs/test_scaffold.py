@@ -25,6 +25,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> TreeCopy:
     return copy
 
 
+@pytest.mark.slow
 def test_a_new_client_passes_the_tests_of_the_registry(tree: TreeCopy) -> None:
     done = tree.run("-m", "pytest", "-q", "-p", "no:cacheprovider", *TESTS)
     assert done.returncode == 0, done.stdout[-3000:]

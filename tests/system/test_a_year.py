@@ -81,6 +81,7 @@ def annotate(folder: Path) -> None:
     path.write_text("\n".join(noted) + "\n")
 
 
+@pytest.mark.slow
 def test_the_year_of_a_fleet(
     tmp_path: Path, servers: SimulationThread, monkeypatch: pytest.MonkeyPatch
 ) -> None:
