@@ -171,7 +171,8 @@ async def _serve(
         service.metrics.finished(record)
         access_log.finished(record)
 
-    dispatcher = Dispatcher(current, finished, Api(service))
+    api = Api(service)
+    dispatcher = Dispatcher(current, finished, api, api.find)
     edge = Edge(
         dispatcher.read,
         dispatcher.begin,

@@ -56,7 +56,7 @@ class Api:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond to one request; raises `RequestError`. ``scope["fleet.key"]`` is the key it came with."""
         method, path = scope["method"], scope["raw_path"].decode("latin-1")
-        operation, parts = self._find(method, path)
+        operation, parts = self.find(method, path)
         values = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         query = {name: each[-1] for name, each in values.items()}
         key: KeyScope | None = scope.get("fleet.key")
@@ -89,7 +89,9 @@ class Api:
         else:
             await _send(send, result if isinstance(result, Reply) else json_reply(result))
 
-    def _find(self, method: str, path: str) -> tuple[Operation, Mapping[str, str]]:
+    def find(self, method: str, path: str) -> tuple[Operation, Mapping[str, str]]:
+        """Return the operation and the parts of the path; raises `RequestError` (`not_found`,
+        `method_not_allowed`)."""
         matching = [(each, parts) for each in OPERATIONS if (parts := each.match(path)) is not None]
         if not matching:
             message = f"there is nothing at '{path}'{hint(path, self._service.live.routes, OPERATIONS)}"

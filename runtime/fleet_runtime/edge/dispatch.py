@@ -60,17 +60,20 @@ class RequestBackend(ModelResolver, Protocol):
 
 class Dispatcher:
     """`current` gives the snapshot that serves now; `api` gets every path that is not for inference;
-    `finished` gets the record of each request when it is over. `memory`: the bytes of bodies held now."""
+    `finished` gets the record of each request when it is over. `check_api` raises `RequestError` if the API
+    does not have a method and path. `memory`: the bytes of bodies held now."""
 
     def __init__(
         self,
         current: Callable[[], RequestBackend],
         finished: RecordSink,
         api: ASGIApp | None = None,
+        check_api: Callable[[str, str], object] | None = None,
     ) -> None:
         self._current = current
         self._finished = finished
         self._api = api
+        self._check_api = check_api
         self.memory = MemoryBudget()
         self._lines = HeaderLines(interpret_field)
         self._new_ids = request_ids()
@@ -146,6 +149,8 @@ class Dispatcher:
             id = unquote_to_bytes(quoted).decode("utf-8", "replace")
             return ModelLookup(context, base, id, lambda: fleet.model(base.table.base, base.pinned, id))
         if self._api is not None:
+            if head.expects_continue and self._check_api is not None:  # a body that is of no use is not sent
+                self._check_api(head.method, path.decode("latin-1"))
             return ApiRequest(context, self._api, key)
         raise request_error("not_found", f"there is nothing at '{path.decode('latin-1')}'")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 
 import pytest
 
@@ -99,6 +100,28 @@ def test_a_method_that_a_path_does_not_have_names_those_it_has(stack: Stack) -> 
     assert (response.status_code, response.headers["allow"]) == (405, "DELETE, PUT")
     response = stack.client.post("/api/models")
     assert (response.status_code, response.headers["allow"]) == (405, "GET, HEAD")
+
+
+@pytest.mark.parametrize(
+    ("request_line", "status"),
+    [
+        (b"PUT /nowhere", b"404"),
+        (b"POST /v1/chat/completion", b"404"),
+        (b"POST /api/favorites", b"405"),
+        (b"PUT /api/favorites", b"100"),
+    ],
+)
+def test_a_client_that_asks_before_it_sends_a_body_learns_whether_the_path_exists(
+    stack: Stack, request_line: bytes, status: bytes
+) -> None:
+    url = stack.client.base_url
+    with socket.create_connection((url.host, url.port or 80), timeout=10) as browser:
+        browser.sendall(
+            request_line
+            + b" HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\ncontent-length: 9\r\n\r\n"
+        )
+        with browser.makefile("rb") as response:
+            assert response.readline().split()[1] == status
 
 
 def test_an_error_of_the_api_is_logged_as_refused_with_its_code(stack: Stack) -> None:
