@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from fleet_compiler.commands.streams import BrokenStreamError, run_guarded
-from fleet_compiler.commands.terminal import color_choice, say, verbosity_options
+from fleet_compiler.commands.terminal import color_choice, say_error, verbosity_options
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -203,7 +203,7 @@ def _show(error: click.ClickException) -> None:
         click.echo(f"{error.ctx.get_usage()}\ntry '{error.ctx.command_path} --help' for help\n", err=True)
     if message[1:2].islower():
         message = message[0].lower() + message[1:]
-    say(f"error: {message}", err=True, fg="red")
+    say_error(message)
 
 
 def _run() -> int:

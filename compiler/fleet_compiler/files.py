@@ -33,6 +33,12 @@ def path_problem(path: str) -> tuple[str, str] | None:
     if path.startswith("~") or "$" in path:
         remedy = "write a path inside that folder, and a link to it where the client looks"
         return "is outside of the folder of generated files, or holds a variable", remedy
+    if any(part.strip() != part for part in parts):
+        return "has a name that begins or ends with a space", "write it without the space"
+    if any(part.startswith("-") for part in parts):
+        return "has a name that begins with '-', which commands take for an option", "choose another name"
+    if any(part.casefold() == ".git" for part in parts):
+        return "is inside a folder of git's own files", "choose another name"
     if any(part.casefold().endswith(TEMPORARY_SUFFIX) for part in parts):
         return f"is a temporary file's name: it ends in '{TEMPORARY_SUFFIX}'", "choose another name"
     if any(len(part.encode()) > LONGEST_NAME for part in parts):

@@ -6,6 +6,7 @@ Use these, and no helper of your own, for every text that people read:
 - `count(3, "model")`: ``3 models``; `count(1, "entry", "entries")`: ``1 entry``
 - `join_names(names)`: ``'a', 'b' and 'c'``; `join_words` for words that are not names; `limit=3` cuts either
   to ``'a', 'b', 'c' and 2 more``
+- `condense(text)` for an error's text as it is printed: very long words and texts lose their middle
 - `escape_json(text)` for a JSON document that is printed: the same characters as JSON's own escapes
 - `escape(text)` for all text that comes from outside (a provider's response, a client's request, a file)
   before it reaches a terminal, a log of CI or a report: ``\x1b[2J`` instead of a cleared screen
@@ -14,9 +15,13 @@ Use these, and no helper of your own, for every text that people read:
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 
 MAX_QUOTED = 60
+MAX_WORD, MAX_MESSAGE = 400, 2000
+
+_LONG_WORD = re.compile(rf"(?P<start>\S{{{MAX_WORD // 2}}})\S{{{MAX_WORD // 2},}}(?P<end>\S{{20}})")
 
 
 def escape(text: str) -> str:
@@ -39,6 +44,15 @@ def escape_json(text: str) -> str:
 def shorten(text: str, limit: int = MAX_QUOTED) -> str:
     """Return `text` escaped, its first `limit` characters and ``…`` when it is longer."""
     return escape(text) if len(text) <= limit else escape(text[: limit - 1]) + "…"
+
+
+def condense(text: str) -> str:
+    """Return an error's text without the bulk of an argument that it repeats: at most `MAX_WORD` characters
+    of a word and `MAX_MESSAGE` in all, with ``…`` where something is left out."""
+    text = _LONG_WORD.sub(r"\g<start>…\g<end>", text)
+    if len(text) <= MAX_MESSAGE:
+        return text
+    return f"{text[: MAX_MESSAGE // 2]} … {text[-MAX_MESSAGE // 2 :]}"
 
 
 def quote(name: str, limit: int = MAX_QUOTED) -> str:

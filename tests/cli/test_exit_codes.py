@@ -135,6 +135,35 @@ def test_1_a_configuration_that_is_a_link_to_nowhere(fleet: Fleet, tmp_path: Pat
     assert "'fleet.yaml' is a link to 'gone.yaml', which does not exist" in ran.err
 
 
+@pytest.mark.parametrize("long", ["A" * 100_000, "a b " * 25_000])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["add", "@", "http://127.0.0.1:1"],
+        ["add", "x", "@"],
+        ["rename", "@", "b"],
+        ["rename", "desk", "@"],
+        ["explain", "@"],
+        ["lock", "@"],
+        ["schema", "@"],
+        ["run", "@"],
+        ["env", "@"],
+        ["completion", "@"],
+        ["validate", "-f", "@"],
+        ["build", "--generated", "@"],
+        ["@"],
+    ],
+    ids=" ".join,
+)
+def test_no_message_repeats_a_very_long_argument(
+    fleet: Fleet, project: Path, arguments: list[str], long: str
+) -> None:
+    ran = fleet(*(long if word == "@" else word for word in arguments))
+    assert ran.code in (1, 2)
+    assert "error" in ran.err
+    assert len(ran.out + ran.err) < 5_000
+
+
 def test_3_generated_files_that_are_out_of_date(fleet: Fleet, project: Path) -> None:
     ran = fleet("build", "--check")
     assert ran.code == 3

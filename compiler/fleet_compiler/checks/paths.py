@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 from fleet_compiler.config.model import FleetConfig
 from fleet_compiler.diagnostics.finding import Finding, YamlPath
-from fleet_runtime.text import quote
+from fleet_runtime.text import quote, shorten
 
 _VARIABLE = re.compile(r"\$|%[A-Za-z_]+%|\{env:|\{\{")
+_FOLDER = re.compile(r"(?:\A~|(?:\A|/)\.{0,2})/*\Z")
 _OTHER_HOME = re.compile(r"~[^/]")
 
 
@@ -25,6 +26,11 @@ def check(fleet: FleetConfig) -> Iterator[Finding]:
         elif _OTHER_HOME.match(path):
             message = f"{quote(path)} begins with another user's home folder"
             yield Finding("F216", at, message, "write that folder's path; only '~/', your own, is filled in")
+        elif _FOLDER.search(path):
+            message = f"{quote(path)} is a folder, and must be a file"
+            yield Finding(
+                "F216", at, message, f"add the name of the file: '{shorten(path.rstrip('/'))}/NAME'"
+            )
 
 
 def _paths(fleet: FleetConfig) -> Iterator[tuple[YamlPath, str | None]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fleet_runtime.text import escape, escape_json
+from fleet_runtime.text import condense, escape, escape_json
 
 if TYPE_CHECKING:
     from fleet_compiler.diagnostics.diagnostic import Diagnostic
@@ -74,6 +74,11 @@ def warn(text: str) -> None:
     say(f"warning: {text}", err=True, fg="yellow")
 
 
+def say_error(text: str) -> None:
+    """Print an error line without the bulk of an argument that it repeats."""
+    say(f"error: {condense(text)}", err=True, fg="red")
+
+
 def show_diagnostics(diagnostics: Sequence[Diagnostic], sources: Iterable[Source]) -> None:
     if diagnostics:
         from fleet_compiler.diagnostics.report import render
@@ -87,7 +92,7 @@ def show_failure(error: FleetError) -> None:
     if isinstance(error, ConfigError):
         show_diagnostics(error.diagnostics, error.sources)
     else:
-        say(f"error: {error}", err=True, fg="red")
+        say_error(str(error))
 
 
 def change(line: str) -> None:

@@ -43,10 +43,16 @@ def is_secret(path: YamlPath, value: Any, data: Any) -> bool:
         case ("surfaces", _, "key"), _:
             keys = _mapping(_mapping(data, "gateway"), "keys")
             return not (isinstance(value, str) and value in keys)
-        case _, [*_, "api_key_env" | "env"]:
-            return not (isinstance(value, str) and _ENVIRONMENT_NAME.match(value))
+        case [*_, last], [*_, "api_key_env" | "env"]:
+            return not (isinstance(last, str) and isinstance(value, str) and _ENVIRONMENT_NAME.match(value))
+        case [*_, int()], ["keys", "file"]:
+            return True
         case _, ["keys", "file" | "surfaces"]:
             return False
+        case [*_, str()], [*_, "api_key_file"]:
+            return False
+        case _, keys if "api_key_file" in keys:
+            return True
         case _, [*above, last]:
             collections = {key.lower().replace("-", "_") for key in (*above, last)}
             hidden_by = any(is_key_like(key) for key in (*above, last))

@@ -12,6 +12,7 @@ _LONG_PORT = re.compile(r"https?://[^/]*?:(?P<port>[0-9]{6,})(?:/|\Z)")
 _BARE_IPV6 = re.compile(
     r"(?P<before>https?://)?(?P<host>[0-9A-Fa-f]*:[0-9A-Fa-f:.]*?)(?::(?P<port>[0-9]{1,5}))?(?P<rest>/.*)?\Z"
 )
+_HOST_AND_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}\Z")
 _HOST = re.compile(r"(?P<before>https?://)(?P<host>[^/:?#@\[\]\s]+)(?P<rest>.*)\Z")
 
 
@@ -25,6 +26,8 @@ def url_remedy(text: str, title: str) -> str | None:
         return f"port {match['port'][:10]} is too large: ports end at 65535"
     if bracketed := _bracketed(text, title):
         return f"write the IPv6 address in brackets, and all of it in quotes: '{bracketed}'"
+    if title == "host name" and (match := _HOST_AND_PORT.match(text)):
+        return f"write the address without its port, in quotes: '{match['host']}'"
     if title == "URL" and ("?" in text or "#" in text):
         cut = re.split(r"[?#]", text)[0]
         return f"write {cut}: a key comes from 'api_key_env' or 'api_key_file', not from the URL"

@@ -27,6 +27,13 @@ _SCHEME = re.compile(r"(?<=\bBearer )[^\s'\"]+|(?<=\bBasic )[^\s'\"]+", re.IGNOR
 _CREDENTIALS = re.compile(r"(?<=://)[^\s/]*(?=@)")
 _QUERY = re.compile(r"(?<=[?&])(?P<before>[^\s=&?#'\"]+=)(?P<value>[^\s&#'\"}\])]+)")
 _BARE_QUERY = re.compile(r"(?P<before>\bhttps?://[^\s?'\"]{0,300}\?)(?P<value>[^\s&#'\"}\])]+)")
+_FRAGMENT = re.compile(
+    r"(?P<before>(?:\b[a-z][a-z0-9+.-]{1,20}://|:[0-9]{1,5}\b)[^\s#'\"]{0,300}#|/#)(?P<value>[^\s'\"}\])]+)"
+)
+_HEADER = re.compile(
+    r"(?P<before>(?:(?P<quote>['\"])|(?<![\w.-]))(?P<name>[A-Za-z][\w-]*):\s*)"
+    r"(?P<value>(?(quote)[^'\"]+|[^\s'\"]+))"
+)
 _ASSIGNED = re.compile(
     r"(?<![\w.-])(?P<before>(?:--)?(?P<name>[A-Za-z_][\w.-]*)=|--(?P<option>[A-Za-z][\w-]*)\s+)"
     r"(?P<value>[^\s'\"]+)"
@@ -44,12 +51,15 @@ ENVIRONMENTS = frozenset({"cookies", "env", "environ", "environment", "envs", "e
 
 _NEXT_KEY = re.compile(r"""(?:^|[\s{,'"])(?P<name>[A-Za-z_][\w.-]*)['"]?\s*:""")
 _VARIABLE = re.compile(r"\s+[A-Za-z_][A-Za-z0-9_]*\s*(?:$|[,}#])")
+_KEY_REFERENCES = {"api_key_env": _VARIABLE, "api_key_file": re.compile(r"\s+[^\s\[{&*|>-]")}
+"""What a value looks like that only says where a key is."""
 _REFERENCE = re.compile(
     r"""\s*(?:-\s|#|[\w"'-]+\s*:\s*(?:\{\s*)?(?:(?:env|file|surfaces)\b.*)?$|(?:env|file|surfaces)\s*:)"""
 )
 _PROVIDER_NAME = re.compile(
     r"""^(?:\s+['"]?(?P<key>[a-z0-9][a-z0-9._-]*)['"]?\s*:|default_provider\s*:\s*['"]?(?P<default>[\w.-]+))"""
 )
+_ANCHOR = re.compile(r"(?:^|[\s:,\[{-])&[^\s,\[\]{}]+\s")
 _INDENT = re.compile(r" *")
 
 
@@ -64,8 +74,8 @@ def is_key_like(name: str) -> bool:
 def redact(text: str, names: Container[str] = ()) -> str:
     """Return `text` with what looks like a secret as asterisks of equal length; `names` are not masked.
 
-    Masked are keys of known shapes, credentials and query values of URLs, what follows ``Bearer``, and what
-    is assigned to a key-like name, as in ``--api-key=…``.
+    Masked are keys of known shapes, credentials, query values and fragments of URLs, what follows ``Bearer``
+    or a key-like header's name, and what is assigned to a key-like name, as in ``--api-key=…``.
     """
 
     def unless_named(match: re.Match[str]) -> str:
@@ -76,6 +86,8 @@ def redact(text: str, names: Container[str] = ()) -> str:
         text = shape.sub(lambda match: _stars(match[0]), text)
     text = _QUERY.sub(lambda match: match["before"] + _stars(match["value"]), text)
     text = _BARE_QUERY.sub(_mask_bare_query, text)
+    text = _FRAGMENT.sub(lambda match: match["before"] + _stars(match["value"]), text)
+    text = _HEADER.sub(_mask_header, text)
     return _ASSIGNED.sub(_mask_assigned, text)
 
 
@@ -113,6 +125,8 @@ def _mask_guessed(lines: list[str]) -> Iterable[str]:
             yield _stars(line)
             continue
         hidden_below = None
+        if (anchor := _ANCHOR.search(line)) is not None:
+            line = line[: anchor.end()] + _stars(line[anchor.end() :])  # an alias may use it as a key
         keys_below = keys_below if keys_below is not None and indent > keys_below else None
         if (key := _key_like(line)) is not None:
             hidden_below = indent
@@ -137,8 +151,8 @@ def _key_like(line: str) -> re.Match[str] | None:
     if key is not None and key["name"] == "env" and _VARIABLE.match(line, key.end()):
         return None
     if key is None:
-        key = _named(line, lambda name: name == "api_key_env")
-        return None if key is None or _VARIABLE.match(line, key.end()) else key
+        key = _named(line, lambda name: name in _KEY_REFERENCES)
+        return None if key is None or _KEY_REFERENCES[key["name"]].match(line, key.end()) else key
     return key
 
 
@@ -154,6 +168,15 @@ def _provider_name(line: str) -> str | None:
 
 def _mask_bare_query(match: re.Match[str]) -> str:
     return match[0] if "=" in match["value"] else match["before"] + _stars(match["value"])
+
+
+def _mask_header(match: re.Match[str]) -> str:
+    """Mask a header inside a text; what is a key of YAML is judged by its place."""
+    above = match.string[: match.start()].rstrip()
+    is_header = (match["quote"] and match["name"] != "key") or (
+        "-" in match["name"] and above and above[-1] not in "{,-"
+    )
+    return match["before"] + _stars(match["value"]) if is_header and is_key_like(match["name"]) else match[0]
 
 
 def _mask_assigned(match: re.Match[str]) -> str:

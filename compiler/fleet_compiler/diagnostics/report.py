@@ -14,7 +14,7 @@ from fleet_compiler.diagnostics.codes import codes
 from fleet_compiler.diagnostics.diagnostic import Diagnostic, Related, Span
 from fleet_compiler.diagnostics.redact import redact, redact_source
 from fleet_compiler.diagnostics.source import Source
-from fleet_runtime.text import escape
+from fleet_runtime.text import condense, escape
 
 Format: TypeAlias = Literal["text", "json", "github", "sarif"]
 
@@ -49,19 +49,19 @@ def _presentable(diagnostic: Diagnostic, names: frozenset[str]) -> Diagnostic:
     """The diagnostic without secrets, and without characters that a terminal or a log of CI obeys."""
 
     def shown(text: str) -> str:
-        return escape(redact(text, names))
+        return condense(escape(redact(text, names)))
 
     return replace(
         diagnostic,
         message=shown(diagnostic.message),
         help=None if diagnostic.help is None else "\n".join(map(shown, diagnostic.help.split("\n"))),
-        file=escape(diagnostic.file),
+        file=condense(escape(diagnostic.file)),
         related=tuple(replace(other, message=shown(other.message)) for other in diagnostic.related),
     )
 
 
 def _text(diagnostics: Sequence[Diagnostic], sources: Iterable[Source], color: bool) -> str:
-    lines = {escape(source.name): redact_source(source) for source in sources}
+    lines = {condense(escape(source.name)): redact_source(source) for source in sources}
     paint = _paint if color else _plain
     return "\n\n".join(
         "\n".join(_block(diagnostic, lines.get(diagnostic.file, []), paint)) for diagnostic in diagnostics

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Collection
 from typing import NamedTuple
 
@@ -10,6 +11,8 @@ MAX_ID_BYTES = 512
 PROVIDER_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}\Z")
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_JOINERS = "\u200c\u200d"
+"""Format characters (category Cf) that words of some scripts, and some emoji, are written with."""
 
 
 class CompositeId(NamedTuple):
@@ -47,6 +50,8 @@ def model_id_problem(model: str, provider: str = "") -> str | None:
         return f"is longer than {MAX_ID_BYTES} bytes"
     if _CONTROL.search(model):
         return "holds a control character"
+    if _has_format_character(model):
+        return "holds an invisible character, or one that changes the direction of text"
     if _has_dot_segment(model):
         return "holds a '.' or '..' path segment"
     return None
@@ -60,6 +65,12 @@ def model_id_remedy(model: str) -> str | None:
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", file).strip("-.") or "NAME"
     return (
         f"start its server with `--alias {name}`, or write `models: {{{name}: {{}}}}` and `unlisted: forward`"
+    )
+
+
+def _has_format_character(model: str) -> bool:
+    return not model.isprintable() and any(
+        unicodedata.category(character) == "Cf" and character not in _JOINERS for character in model
     )
 
 

@@ -176,6 +176,33 @@ def test_secret_is_in_no_report(written: str, form: Format) -> None:
     assert "F" in shown
 
 
+@pytest.mark.parametrize("form", ["text", "json", "github", "sarif"])
+@pytest.mark.parametrize(
+    "written",
+    [
+        "    sidecar: 'http://127.0.0.1:9/#hunter2'\n",
+        "    sidecar: 'http://127.0.0.1:9/#tok=hunter2'\n",
+        "    sidecar: 'http://127.0.0.1:9/x?a=b#hunter2'\n",
+        "    sidecar: '127.0.0.1:9/#hunter2'\n",
+        "    sidecar: '127.0.0.1:9#hunter2'\n",
+        "    api_key_file: [hunter2]\n",
+        "    api_key_file: {a: hunter2}\n",
+        "    api_key_file: [hunter2]\nx: [\n",
+        "    api_key_env: [hunter2]\n",
+        "gateway: {keys: {laptop: {file: [hunter2]}}}\n",
+        "    lable: &k hunter2\n    api_key: *k\n",
+        "    lable: &k {x: hunter2}\n    api_key: *k\n",
+        "note: 'curl -H \"x-api-key: hunter2\"'\n",
+        'note: "curl -H \\"Authorization: hunter2\\""\n',
+        "note: curl -H x-api-key:hunter2\n",
+    ],
+)
+def test_secret_in_an_unusual_place_is_in_no_report(written: str, form: Format) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_source(Source("fleet.yaml", HEAD + written))
+    assert "hunter2" not in render(caught.value.diagnostics, caught.value.sources, form)
+
+
 def test_reference_to_a_key_is_shown_where_it_is_no_secret() -> None:
     text = HEAD + "    api_key_env: BOX_KEY\n    api_key_file: box.key\n"
     with pytest.raises(ConfigError) as caught:
@@ -186,7 +213,7 @@ def test_reference_to_a_key_is_shown_where_it_is_no_secret() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["rk-3588-board", "sk-rack-2-node-17", "pk-1", "hf_mirror_2024_north_1", "auth"]
+    "name", ["rk-3588-board", "sk-rack-2-node-17", "pk-1", "hf_mirror_2024_north_1", "auth", "my-token"]
 )
 @pytest.mark.parametrize("broken", ["", "x: [\n"])
 def test_the_name_of_a_provider_is_never_masked(name: str, broken: str) -> None:

@@ -104,6 +104,9 @@ def test_fault_44_a_cold_start_and_a_full_disk_are_reasons_by_themselves(
     assert (seen.status, seen.reason) == ("degraded", StatusReason(code, "/models", status))
 
 
+INVISIBLE = "its id holds an invisible character, or one that changes the direction of text"
+
+
 def test_no_response_is_offline_with_the_transports_reason() -> None:
     seen = probe({"/models": ProbeResponse(0, reason=REFUSED)}, kind="vllm").seen
     assert (seen.kind, seen.status, seen.reason) == ("vllm", "offline", REFUSED)
@@ -119,6 +122,10 @@ def test_a_machine_that_went_away_keeps_the_kind_that_was_found() -> None:
     [
         ("", "model '' is skipped: its id is empty"),
         ("a\x00b", "model 'a\\x00b' is skipped: its id holds a control character"),
+        ("gpt\u202e4o", f"model 'gpt\\u202e4o' is skipped: {INVISIBLE}"),
+        ("a\u200bb", f"model 'a\\u200bb' is skipped: {INVISIBLE}"),
+        ("a\u2066b", f"model 'a\\u2066b' is skipped: {INVISIBLE}"),
+        ("\ufeffa", f"model '\\ufeffa' is skipped: {INVISIBLE}"),
         ("a/../b", f"model 'a/../b' is skipped: {PATH}; {model_id_remedy('../b')}"),
         ("./a", f"model './a' is skipped: {PATH}; {model_id_remedy('./a')}"),
         ("x" * 513, f"model '{'x' * 59}…' is skipped: its id is longer than 512 bytes"),
@@ -133,7 +140,7 @@ def test_fault_18_a_bad_id_is_skipped_by_name_and_the_rest_stays(id: str, named:
 
 
 def test_fault_18_ids_with_spaces_unicode_and_percent_signs_are_ids() -> None:
-    ids = ["a b", "żółć/🦙", "a%2Fb", "org/model:tag@1", "x" * 512]
+    ids = ["a b", "żółć/🦙", "漢字", "👩\u200d💻", "می\u200cخواهم", "a%2Fb", "org/model:tag@1", "x" * 512]
     assert list(probe({"/models": listing(*({"id": id} for id in ids))}).seen.models) == ids
 
 
