@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from fleet_runtime.text import quote
+from fleet_runtime.text import quote, shorten
+from fleet_runtime.urls import AddressError, mask_url, parse_url
 
 if TYPE_CHECKING:
     import httpx
@@ -19,6 +20,13 @@ if TYPE_CHECKING:
     from fleet_runtime.api_shape import ApiShape
 
 TIMEOUT_SECONDS = 30.0
+MAX_RESPONSE = 64 * 1024 * 1024
+MAX_URL = 2000
+"""Bytes of a response, and characters of a gateway's URL."""
+
+_SHOWN = 100
+_SHOWN_MESSAGE = 500
+"""Characters of a URL or a reason, and of a gateway's own message, that a message of ours shows."""
 KEY_VARIABLE = "FLEET_KEY"
 URL_VARIABLE = "FLEET_URL"
 CONFIG_VARIABLE = "FLEET_CONFIG"
@@ -33,12 +41,15 @@ Response = TypeVar("Response", bound="ApiShape")
 
 
 class GatewayUnreachableError(click.ClickException):
-    """Nothing responds at `url`, or it is not a gateway; `reason` follows the URL in a sentence."""
+    """Nothing responds at `url`, or it is not a gateway; `reason` follows the URL in a sentence.
+
+    Here and below, `url` is without secrets, as `GatewayClient.url`.
+    """
 
     exit_code = 4
 
     def __init__(self, url: str, reason: str) -> None:
-        where = f"the gateway at {quote(url, 200)}"
+        where = f"the gateway at {quote(url, _SHOWN)}"
         super().__init__(f"{where} {reason}: start it with `fleet serve`, or name another with --url")
         self.url = url
         self.reason = reason
@@ -48,14 +59,16 @@ class GatewayVersionError(click.ClickException):
     """The gateway is of a version of fleet whose responses this one cannot read."""
 
     def __init__(self, url: str) -> None:
-        super().__init__(f"the gateway at {quote(url, 200)} is of another version of fleet than this command")
+        super().__init__(
+            f"the gateway at {quote(url, _SHOWN)} is of another version of fleet than this command"
+        )
 
 
 class GatewayResponseError(click.ClickException):
     """The gateway responded with an error; `code` is its code, `status` the HTTP status."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
+        super().__init__(shorten(message, _SHOWN_MESSAGE))
         self.status = status
         self.code = code
 
@@ -72,14 +85,15 @@ def url_option(command: Command) -> Command:
 
 
 class GatewayClient:
-    """Requests to one gateway, with the key in ``$FLEET_KEY`` if it is set.
+    """Requests to one gateway; `url` is where it is, as messages show it: without secrets.
 
     Every method raises `GatewayUnreachableError` and `GatewayResponseError`, and `GatewayVersionError` if the
     response does not have the shape.
     """
 
     def __init__(self, url: str, client: httpx.Client) -> None:
-        self.url = url
+        self.url = mask_url(url)
+        self._root = url
         self._client = client
 
     def get(self, path: str, shape: type[Response]) -> Response:
@@ -91,69 +105,118 @@ class GatewayClient:
         """Send `body` as JSON and return the response; `headers` with ``_`` for ``-``."""
         import msgspec
 
-        content = self.send(method, path, None if body is None else msgspec.json.encode(body), **headers)
+        content = None if body is None else msgspec.json.encode(body)
+        return self.parse(self.send(method, path, content, **headers), shape)
+
+    def parse(self, content: bytes, shape: type[Response]) -> Response:
+        """Return what `send` returned as a `shape`."""
+        import msgspec
+
         try:
             return msgspec.json.decode(content, type=shape)
-        except msgspec.ValidationError:
+        except (ValueError, RecursionError):
             raise GatewayVersionError(self.url) from None
 
     def send(self, method: str, path: str, body: bytes | None = None, **headers: str) -> bytes:
         """Return the JSON of a response that is not an error."""
-        import httpx
-
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
-        try:
-            response = self._client.request(method, f"{self.url}{path}", content=body, headers=sent)
-        except (httpx.TransportError, httpx.InvalidURL) as error:
-            raise GatewayUnreachableError(self.url, f"does not respond ({_reason(error)})") from None
-        self._require_success(response)
-        return response.content
+        with self._open(method, path, body, sent, TIMEOUT_SECONDS) as response:
+            content = self._read(response)
+            self._require_success(response, content)
+        return content
 
     @contextmanager
     def stream(self, path: str, body: bytes) -> Iterator[httpx.Response]:
         """POST JSON and yield the response as it comes; loading a model may take as long as it takes."""
+        headers = {"content-type": "application/json"}
+        with self._open("POST", path, body, headers, None) as response:
+            if not response.is_success:
+                self._require_success(response, self._read(response))
+            yield response
+
+    @contextmanager
+    def _open(
+        self, method: str, path: str, body: bytes | None, headers: dict[str, str], read: float | None
+    ) -> Iterator[httpx.Response]:
+        """Yield a response whose body is still to be read, each chunk of it within `read` seconds."""
         import httpx
 
-        timeout = httpx.Timeout(TIMEOUT_SECONDS, read=None)
-        headers = {"content-type": "application/json"}
+        timeout = httpx.Timeout(TIMEOUT_SECONDS, read=read)
         request = self._client.stream(
-            "POST", f"{self.url}{path}", content=body, headers=headers, timeout=timeout
+            method, f"{self._root}{path}", content=body, headers=headers, timeout=timeout
         )
         try:
             with request as response:
-                if not response.is_success:
-                    response.read()
-                    self._require_success(response)
+                # The request accepts none: a few bytes of one may decode to any number of them.
+                if encoding := response.headers.get("content-encoding", "").strip():
+                    raise self._not_a_gateway(f"content-encoding {quote(encoding)}")
+                response.encoding = "utf-8"
                 yield response
-        except httpx.ConnectError as error:
+        except httpx.RemoteProtocolError as error:
+            raise GatewayUnreachableError(
+                self.url, f"does not respond as HTTP requires ({_reason(error)})"
+            ) from None
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise GatewayUnreachableError(self.url, f"does not respond ({_reason(error)})") from None
 
-    def _require_success(self, response: httpx.Response) -> None:
+    def _read(self, response: httpx.Response) -> bytes:
+        content = bytearray()
+        for chunk in response.iter_raw():
+            content += chunk
+            if len(content) > MAX_RESPONSE:
+                raise self._not_a_gateway(f"its response has more than {MAX_RESPONSE} bytes")
+        return bytes(content)
+
+    def _require_success(self, response: httpx.Response, content: bytes) -> None:
+        import msgspec
+
         try:
-            content = response.json()
-        except ValueError:
-            content = None
-        if response.is_success and content is not None:
+            document = msgspec.json.decode(content)
+        except (ValueError, RecursionError):
+            raise self._not_a_gateway(f"HTTP {response.status_code} without JSON") from None
+        if response.is_success:
             return
-        error_body = content.get("error") if isinstance(content, dict) else None
+        error_body = document.get("error") if isinstance(document, dict) else None
         if not isinstance(error_body, dict):
-            raise GatewayUnreachableError(self.url, f"is not a gateway (HTTP {response.status_code})")
+            raise self._not_a_gateway(f"HTTP {response.status_code}")
         code, message = str(error_body.get("code")), str(error_body.get("message"))
         raise GatewayResponseError(response.status_code, code, message + _KEY_REMEDIES.get(code, ""))
+
+    def _not_a_gateway(self, why: str) -> GatewayUnreachableError:
+        return GatewayUnreachableError(self.url, f"is not a gateway ({why})")
 
 
 @contextmanager
 def open_gateway(url: str | None) -> Iterator[GatewayClient]:
     """Yield a client of the gateway at `url`, or of the one that the nearest fleet.yaml was built for.
 
-    Raises click.UsageError if neither is known.
+    Requests hold the key in ``$FLEET_KEY`` if it is set. Raises click.UsageError if neither is known, and for
+    a URL or a key that cannot be sent.
     """
     import httpx
 
-    key = os.environ.get(KEY_VARIABLE)
-    headers = {"authorization": f"Bearer {key}"} if key else {}
+    root = (url or _configured_url()).rstrip("/")
+    if problem := _url_problem(root):
+        raise click.UsageError(f"{quote(mask_url(root), _SHOWN)} is not the URL of a gateway: {problem}")
+    headers = {"accept-encoding": "identity"}
+    if key := os.environ.get(KEY_VARIABLE):
+        if not (key.isascii() and key.isprintable()):
+            raise click.UsageError(f"${KEY_VARIABLE} is not a key: it has characters that no header can hold")
+        headers["authorization"] = f"Bearer {key}"
     with httpx.Client(headers=headers, timeout=TIMEOUT_SECONDS, trust_env=False) as client:
-        yield GatewayClient((url or _configured_url()).rstrip("/"), client)
+        yield GatewayClient(root, client)
+
+
+def _url_problem(url: str) -> str | None:
+    if len(url) > MAX_URL:
+        return f"it has more than {MAX_URL} characters"
+    if not url.isprintable():
+        return "it has characters that are not visible"
+    try:
+        parse_url(url)
+    except AddressError as error:
+        return shorten(str(error), _SHOWN_MESSAGE)
+    return None
 
 
 def nearest_generated() -> Path:
@@ -201,4 +264,4 @@ def _reason(error: Exception) -> str:
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror[:1].lower() + cause.strerror[1:]
         cause = cause.__cause__ or cause.__context__
-    return str(error) or type(error).__name__
+    return shorten(str(error) or type(error).__name__, _SHOWN)

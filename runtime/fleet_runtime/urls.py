@@ -26,6 +26,10 @@ _ORIGIN = re.compile(
     re.ASCII,
 )
 _ADDRESS = re.compile(r"(?P<host>\[[^\]]*\]|[^:]*):(?P<port>[0-9]+)\Z", re.ASCII)
+_SECRETIVE = re.compile(
+    r"(?P<scheme>(?:https?://)?)(?P<credentials>[^?#]*@)?(?P<place>[^?#]*)(?P<rest>[?#].*)?\Z",
+    re.IGNORECASE | re.DOTALL,
+)
 _UNWRITABLE = re.compile(r"[\s\x00-\x1f\x7f\\]")
 _LABEL = re.compile(r"[A-Za-z0-9_-]+\Z")
 _LIKE_IPV4 = re.compile(r"[0-9]+(?:\.[0-9]+){3}\Z")
@@ -109,6 +113,20 @@ def parse_origin(text: str) -> str:
 def server_root(url: str) -> str:
     """Return a server's URL without a last slash and without a last ``/v1``."""
     return url.rstrip("/").removesuffix("/v1").rstrip("/")
+
+
+def mask_url(url: str) -> str:
+    """Return a URL as messages show it: ``***`` for credentials, and for all that follows ``?`` or ``#``.
+
+    `url` may be any text: what may be a password that was not encoded is masked too.
+    """
+    match = _SECRETIVE.match(url)
+    assert match is not None, "every text matches"
+    if match["rest"] and "@" in match["rest"]:
+        return f"{match['scheme']}***"
+    credentials = "***@" if match["credentials"] else ""
+    rest = f"{match['rest'][0]}***" if match["rest"] else ""
+    return f"{match['scheme']}{credentials}{match['place']}{rest}"
 
 
 def split_address(text: str) -> tuple[str, int]:

@@ -11,6 +11,7 @@ from fleet_runtime.urls import (
     is_loopback,
     is_wildcard,
     join_address,
+    mask_url,
     parse_host,
     parse_url,
     server_root,
@@ -112,3 +113,21 @@ def test_a_servers_root_comes_before_its_v1() -> None:
         == "http://box"
     )
     assert server_root("http://box/v10") == "http://box/v10"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://box:80/v1", "http://box:80/v1"),
+        ("http://u:S@box/v1", "http://***@box/v1"),
+        ("HTTPS://u:S/S@S@box", "HTTPS://***@box"),
+        ("http://u:S?S@box", "http://***"),
+        ("http://box/?mail=me@S", "http://***"),
+        ("u:S@box", "***@box"),
+        ("http://box/?key=S&S#S", "http://box/?***"),
+        ("http://box#S?S", "http://box#***"),
+        ("box?S\nS", "box?***"),
+    ],
+)
+def test_a_url_is_shown_without_what_may_be_a_secret(url: str, shown: str) -> None:
+    assert mask_url(url) == shown

@@ -16,7 +16,11 @@ from fleet_compiler.commands.options import epilog, json_option
 from fleet_compiler.commands.terminal import note, show_json
 from fleet_compiler.diagnostics.errors import FleetError
 from fleet_runtime.client import open_gateway, url_option
-from fleet_runtime.text import count, escape
+from fleet_runtime.routing.model_id import PROVIDER_NAME
+from fleet_runtime.text import count, escape, quote, shorten
+
+MAX_MESSAGE = 500
+"""Characters of a provider's own message that are shown."""
 
 
 class AskError(FleetError):
@@ -59,6 +63,8 @@ def ask(id: str, text: str, surface: str | None, url: str | None, as_json: bool)
     """
     import httpx
 
+    if surface is not None and not PROVIDER_NAME.match(surface):
+        raise click.BadParameter(f"{quote(surface)} is not the name of a surface", param_hint="'--surface'")
     prompt = sys.stdin.read() if text == "-" else text
     base = f"/{surface}" if surface is not None else ""
     body = {
@@ -83,6 +89,8 @@ def ask(id: str, text: str, surface: str | None, url: str | None, as_json: bool)
         note(_summary(answer))
     if not answer.is_complete:
         raise AskError("the response was cut before its end")
+    if not (answer.content or answer.reasoning or answer.finish_reason):
+        raise AskError(f"{_provider(answer)} sent no answer: its response has no `choices` with text")
 
 
 def read_answer(
@@ -101,13 +109,14 @@ def read_answer(
 def _take(answer: Answer, data: str, elapsed_ms: Callable[[], int], show: Callable[[str], None]) -> None:
     try:
         event = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise AskError("the response is not a stream of JSON") from None
     if not isinstance(event, dict):
         return
     if "error" in event:
         error = _object(event["error"])
-        raise AskError(f"the response ended in an error: {error.get('message', event['error'])}")
+        message = shorten(str(error.get("message", event["error"])), MAX_MESSAGE)
+        raise AskError(f"the response ended in an error: {message}")
     choices = event.get("choices")
     choice = _object(choices[0]) if isinstance(choices, list) and choices else {}
     delta = _object(choice.get("delta"))
@@ -137,13 +146,17 @@ def _ignore(_text: str) -> None:
 
 
 def _summary(answer: Answer) -> str:
-    parts = [answer.provider or "an unnamed provider"]
+    parts = [_provider(answer)]
     if answer.first_token_ms is not None:
         parts.append(f"{answer.first_token_ms} ms to the first token")
     parts.append(f"{answer.total_ms} ms in all")
     if answer.tokens is not None:
         parts.append(count(answer.tokens, "token"))
     return ", ".join(parts)
+
+
+def _provider(answer: Answer) -> str:
+    return shorten(answer.provider) if answer.provider else "an unnamed provider"
 
 
 def _object(value: Any) -> dict[str, Any]:

@@ -20,6 +20,8 @@ from fleet_runtime.client import (
     GatewayVersionError,
     open_gateway,
 )
+from fleet_runtime.text import quote
+from fleet_runtime.urls import mask_url
 
 
 def fetch_contexts(url: str, configs: Iterable[ProviderConfig]) -> Contexts:
@@ -33,11 +35,13 @@ def fetch_contexts(url: str, configs: Iterable[ProviderConfig]) -> Contexts:
             reports = gateway.get("/api/fleet", FleetStatus).providers
             catalog = gateway.get("/api/models", ModelCatalog)
     except GatewayUnreachableError as error:
-        raise ProviderSilentError(f"the gateway at '{root}' {error.reason}") from None
+        raise ProviderSilentError(f"the gateway at {quote(error.url, 100)} {error.reason}") from None
     except GatewayVersionError as error:
         raise ProviderSilentError(error.message) from None
     except GatewayResponseError as error:
-        raise ProviderSilentError(f"the gateway at '{root}' rejects the request: {error.message}") from None
+        raise ProviderSilentError(
+            f"the gateway at {quote(mask_url(root), 100)} rejects the request: {error.message}"
+        ) from None
     addresses = {report.name: report.url for report in reports}
     here = {config.name for config in configs if addresses.get(config.name) == config.url}
     return {

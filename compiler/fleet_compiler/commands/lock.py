@@ -31,8 +31,8 @@ from fleet_compiler.project import Project, locate_project
 from fleet_runtime.artifacts.contract import ProviderConfig
 from fleet_runtime.artifacts.polling import is_polled
 from fleet_runtime.dialects.observation import Observation
-from fleet_runtime.text import escape, join_names
-from fleet_runtime.urls import AddressError, parse_url, server_root
+from fleet_runtime.text import join_names, quote
+from fleet_runtime.urls import AddressError, mask_url, parse_url, server_root
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +160,7 @@ def _move(url: str, chosen: list[ProviderConfig], names: tuple[str, ...]) -> Pro
     if len(names) != 1:
         raise UsageError("--at needs exactly one NAME")
     if not url.startswith(("http://", "https://")):
-        raise UsageError(f"'{url}' is not a URL: it begins with http:// or https://")
+        raise UsageError(f"{quote(mask_url(url), 100)} is not a URL: it begins with http:// or https://")
     _require_usable(url)
     root = server_root(url)
     return chosen[0].model_copy(update={"url": root, "api_base": f"{root}/v1"})
@@ -170,7 +170,9 @@ def _require_usable(url: str) -> None:
     try:
         parse_url(url)
     except AddressError as error:
-        raise UsageError(f"cannot probe '{escape(url)}': {error.message}; {error.remedy}") from None
+        raise UsageError(
+            f"cannot probe {quote(mask_url(url), 100)}: {error.message}; {error.remedy}"
+        ) from None
 
 
 def _show_differences(differences: Iterable[Difference]) -> None:

@@ -51,7 +51,7 @@ def favorites() -> None:
 def list_favorites(url: str | None, as_json: bool) -> None:
     """Show all favorites in their order, and why one cannot be used."""
     with open_gateway(url) as gateway:
-        _show(gateway.send("GET", PATH), as_json)
+        _show(gateway, gateway.send("GET", PATH), as_json)
 
 
 @favorites.command(epilog=example("fleet favorites add embedding/qwen3-8b"))
@@ -61,7 +61,7 @@ def list_favorites(url: str | None, as_json: bool) -> None:
 def add(id: str, url: str | None, as_json: bool) -> None:
     """Add a model at the end, by any name that resolves to it."""
     with open_gateway(url) as gateway:
-        _show(gateway.send("PUT", _path(id)), as_json)
+        _show(gateway, gateway.send("PUT", _path(id)), as_json)
 
 
 @favorites.command(epilog=example("fleet favorites remove embedding/qwen3-8b"))
@@ -71,7 +71,7 @@ def add(id: str, url: str | None, as_json: bool) -> None:
 def remove(id: str, url: str | None, as_json: bool) -> None:
     """Remove a model, if it is a favorite."""
     with open_gateway(url) as gateway:
-        _show(gateway.send("DELETE", _path(id)), as_json)
+        _show(gateway, gateway.send("DELETE", _path(id)), as_json)
 
 
 @favorites.command(epilog=example("fleet favorites move embedding/qwen3-8b --to 1"))
@@ -89,7 +89,7 @@ def move(id: str, to: int, url: str | None, as_json: bool) -> None:
         return [*others[: to - 1], id, *others[to - 1 :]]
 
     with open_gateway(url) as gateway:
-        _show(_reorder(gateway, moved), as_json)
+        _show(gateway, _reorder(gateway, moved), as_json)
 
 
 @favorites.command(
@@ -139,7 +139,7 @@ def import_favorites(file: Path | None, from_opencode: bool, url: str | None, as
         ids = _read_ids(file)
     with open_gateway(url) as gateway:
         rejected = _add_all(gateway, ids)
-        _show(gateway.send("GET", PATH), as_json)
+        _show(gateway, gateway.send("GET", PATH), as_json)
     for message in rejected:
         click.echo(f"{'skipped' if from_opencode else 'not added'}: {escape(message)}", err=True)
     if rejected and not from_opencode:
@@ -156,23 +156,21 @@ def _list(gateway: GatewayClient) -> FavoriteList:
     return gateway.get(PATH, FavoriteList)
 
 
-def _show(document: bytes, as_json: bool) -> None:
+def _show(gateway: GatewayClient, document: bytes, as_json: bool) -> None:
     """Print the list of a response: as it is, or as lines for people."""
-    import msgspec
-
     from fleet_runtime.catalog.shapes import FavoriteList
     from fleet_runtime.commands.json_output import show_document
 
     if as_json:
         show_document(document)
         return
-    items = msgspec.json.decode(document, type=FavoriteList).favorites
+    items = gateway.parse(document, FavoriteList).favorites
     if not items:
         click.echo("no favorites", err=True)
     ids = [escape(item.id) for item in items]
     width = max(map(len, ids), default=0)
     for number, (id, item) in enumerate(zip(ids, items, strict=True), 1):
-        reason = "" if item.available else f"  {item.reason}"
+        reason = "" if item.available else f"  {escape(item.reason or '')}"
         click.echo(f"{number:>3}  {id:<{width if reason else 0}}{reason}")
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fleet_runtime.client import GatewayClient, open_gateway, url_option
+from fleet_runtime.client import GatewayClient, GatewayVersionError, open_gateway, url_option
 from fleet_runtime.text import escape
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def overview(fleet: FleetStatus, now: datetime) -> str:
         rejected = "rejected the newest build; still serving the previous one"
         lines += ["", f"{rejected}: {escape(fleet.refused)}"]
     if fleet.needs_restart:
-        lines += ["", f"changed, and waiting for a restart: {', '.join(fleet.needs_restart)}"]
+        lines += ["", f"changed, and waiting for a restart: {escape(', '.join(fleet.needs_restart))}"]
     if fleet.store.fault:
         lines += ["", f"favorites are not being saved: {escape(fleet.store.fault)}"]
     return "\n".join(lines)
@@ -71,7 +71,11 @@ def overview(fleet: FleetStatus, now: datetime) -> str:
 def _overview(gateway: GatewayClient) -> str:
     from fleet_runtime.api.shapes import FleetStatus
 
-    return overview(gateway.get("/api/fleet", FleetStatus), datetime.now(UTC))
+    fleet = gateway.get("/api/fleet", FleetStatus)
+    try:
+        return overview(fleet, datetime.now(UTC))
+    except (ValueError, TypeError):  # a `since` that is not a time, or has no zone
+        raise GatewayVersionError(gateway.url) from None
 
 
 def _row(provider: ProviderReport, now: datetime) -> tuple[str, ...]:

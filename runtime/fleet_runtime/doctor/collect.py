@@ -47,6 +47,7 @@ from fleet_runtime.doctor.local_checks import (
 from fleet_runtime.doctor.opencode_config import inspect_opencode
 from fleet_runtime.files import MAX_KEY, read_text, resolve_path
 from fleet_runtime.text import count
+from fleet_runtime.urls import split_address
 
 CHECK = (sys.executable, "-P", "-m", "fleet_compiler", "build", "--check", "--json")
 KEY_CODES = ("unauthorized", "surface_not_allowed")
@@ -84,7 +85,7 @@ def collect_findings(url: str | None, generated: Path, environ: Mapping[str, str
     except GatewayVersionError:
         failure = _gateway_finding(url, "is of another version of fleet than this command", RESTART)
     except click.UsageError as error:
-        if not has_fleet:
+        if url is not None or not has_fleet:
             raise
         reachable = False
         failure = _gateway_finding(None, f"is not known: {error.message}", "`fleet build`")
@@ -102,7 +103,11 @@ def ask(gateway: GatewayClient) -> GatewayReport:
     """Return everything that the gateway can say of itself; raises what `GatewayClient` raises."""
     sent = time.time()
     fleet = gateway.get("/api/fleet", FleetStatus)
-    skew = clock_skew(fleet.now, sent, time.time())
+    try:
+        skew = clock_skew(fleet.now, sent, time.time())
+        split_address(fleet.listen)
+    except (ValueError, OverflowError):
+        raise GatewayVersionError(gateway.url) from None
     unseen = [provider for provider in fleet.providers if provider.status == "unknown" and provider.polled]
     for provider in unseen:
         gateway.request("POST", f"/api/fleet/{provider.name}/refresh", ProviderReport)
