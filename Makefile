@@ -33,16 +33,11 @@ test: $(READY) ## the test suite
 slow: $(READY) ## the tests that take longer
 	$(BIN)/pytest -q -m "slow and not integration"
 
-<<<<<<< Updated upstream
 slow-quick: $(READY) ## those of them that CI runs: the skeletons of new kinds, killed commands, a fleet's year
 	$(BIN)/pytest -q -n auto -m "slow and not integration" tests/docs tests/cli tests/system/test_a_year.py
 
-soak: $(READY) ## ten minutes of load while a provider fails in every way; not in CI
-	$(BIN)/python -m bench.soak
-=======
 soak: $(READY) ## ten minutes of load and hostile clients while a provider fails in every way; not in CI
 	$(BIN)/python -m bench.soak --hostile
->>>>>>> Stashed changes
 
 integration: $(READY) ## with the real opencode, llama-swap and SDKs, which it installs into a cache
 	$(BIN)/python -m tests.integration.tools
