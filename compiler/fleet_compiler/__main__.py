@@ -1,23 +1,32 @@
 """The ``fleet`` command, also as ``python -m fleet_compiler``."""
 
-import signal
+from __future__ import annotations
+
 import sys
-from typing import NoReturn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 
 def main() -> NoReturn:
     """Run the command line, and end the process.
 
-    SIGHUP would end a process that has not yet set its handler. `fleet serve` therefore begins with it
-    blocked, before it imports anything: one that comes meanwhile waits until the server unblocks it.
+    SIGHUP and SIGTERM would end a process that has not yet set its handlers. `fleet serve` therefore begins
+    with both blocked, before it imports anything: one that comes meanwhile waits until the server, or the
+    end of a start that fails, unblocks it. No other command may: programs that it starts would inherit it.
     """
-    if "serve" in sys.argv[1:] and hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     try:
+        if sys.argv[1:2] == ["serve"]:
+            import signal
+
+            if hasattr(signal, "pthread_sigmask"):
+                signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP, signal.SIGTERM})
         from fleet_compiler.cli import main as run
+
+        run()
     except KeyboardInterrupt:
         sys.exit(130)
-    run()
 
 
 if __name__ == "__main__":

@@ -110,15 +110,16 @@ class _Server:
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
+        handled = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
         for stop in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(stop, self._stop, stop)
         loop.add_signal_handler(signal.SIGHUP, self._reload)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})  # blocked since the process began
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, handled)  # some are blocked since the process began
         try:
             yield
         finally:
-            for handled in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                loop.remove_signal_handler(handled)
+            for number in handled:
+                loop.remove_signal_handler(number)
 
     def _stop(self, received: signal.Signals) -> None:
         if self._stopping.is_set():

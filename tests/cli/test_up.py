@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from fleet_runtime.artifacts.snapshot import load_snapshot
+from fleet_runtime.child_process import free_port
 from fleet_runtime.commands.first_request import first_request
 from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
 from tests.cli.conftest import ONE_MACHINE, Fleet, one, write
@@ -83,6 +84,20 @@ def test_a_signal_stops_both_and_the_gateway_gets_it_once(
         assert up.stop(number) == 0
         assert up.err.count(": stopping\n") == 1
         assert not listens(port)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_stops_a_gateway_that_has_just_begun(
+    tmp_path: Path, machines: SimulationThread, number: signal.Signals
+) -> None:
+    write(tmp_path, one(machines.url("desk")))
+    with running(tmp_path) as up:
+        pid = up.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children")
+        eventually(lambda: children.read_text() != "", SECONDS)
+        assert up.stop(number) == 0
+        assert "error" not in up.err
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs prctl")
@@ -165,6 +180,17 @@ def test_with_keys_the_request_has_a_place_for_one(fleet: Fleet, tmp_path: Path)
     assert f'{URL}/v1/chat/completions -H "authorization: Bearer $FLEET_KEY" --json ' in lines[1]
 
 
+def test_a_gateway_whose_output_and_log_are_full_ends_well(fleet: Fleet, project: Path) -> None:
+    assert fleet("build").code == 0
+    port = free_port()
+    command = [sys.executable, "-m", "fleet_compiler", "serve", "--listen", f"127.0.0.1:{port}"]
+    with Path("/dev/full").open("wb") as full:
+        process = subprocess.Popen(command, cwd=project, stdout=full, stderr=full)
+    eventually(lambda: listens(port), SECONDS)
+    process.terminate()
+    assert process.wait(SECONDS) == 0
+
+
 def test_a_standard_output_that_is_full_does_not_stop_a_gateway(fleet: Fleet, project: Path) -> None:
     assert fleet("build").code == 0
     command = [sys.executable, "-m", "fleet_compiler", "serve", "--listen", "127.0.0.1:0"]
@@ -175,4 +201,5 @@ def test_a_standard_output_that_is_full_does_not_stop_a_gateway(fleet: Fleet, pr
     url = next(match[1] for match in found if match is not None)
     assert httpx.get(f"{url}/health", trust_env=False).status_code == 200
     process.terminate()
-    process.communicate()
+    _, err = process.communicate()
+    assert (process.returncode, "error" in err) == (0, False)

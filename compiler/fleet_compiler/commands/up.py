@@ -18,11 +18,8 @@ from fleet_compiler.commands.options import epilog, file_option, fleet_file, gen
 from fleet_compiler.diagnostics.errors import FleetError
 from fleet_compiler.project import locate_project
 
-FORWARDED = {
-    signal.SIGINT: signal.SIGINT,
-    signal.SIGTERM: signal.SIGTERM,
-    signal.SIGHUP: signal.SIGTERM,  # the terminal is gone
-}
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Each is SIGTERM to the gateway, which is deaf to no SIGTERM, however early, and reloads at SIGHUP."""
 PR_SET_PDEATHSIG = 1
 
 
@@ -61,30 +58,34 @@ def up(file: Path | None, generated: Path | None, listen: str | None, log_format
     click.get_current_context().invoke(build, file=config, generated=generated)
     options = ["--generated", str(project.generated), "--log-format", log_format]
     options += ["--listen", listen] if listen is not None else []
-    with _gateway(options) as gateway:
+    with _gateway(options) as (gateway, stops):
         watch_inputs(project, "update", built, until=lambda: gateway.poll() is not None)
         code = gateway.wait()
+    if code == -signal.SIGTERM and stops:
+        code = 0  # it came before the gateway could hold it
     if code < 0:
         raise GatewayEndedError(f"the gateway was ended by {signal.Signals(-code).name}")
     raise click.exceptions.Exit(code)
 
 
 @contextmanager
-def _gateway(options: list[str]) -> Iterator[subprocess.Popen[bytes]]:
-    """Run ``fleet serve`` for a block, with the signals that this process gets.
+def _gateway(options: list[str]) -> Iterator[tuple[subprocess.Popen[bytes], list[int]]]:
+    """Run ``fleet serve`` for a block, which gets a SIGTERM for each signal of `STOPPING` that this process
+    gets; the list holds those that came.
 
     It has a separate session, so that a Ctrl-C reaches it once: a second one would not let it finish the
     requests that are running.
     """
     command = [sys.executable, "-m", "fleet_compiler", "serve", *options]
     gateway: subprocess.Popen[bytes] | None = None
-    early: list[int] = []
+    stops: list[int] = []
 
     def forward(number: int, _: FrameType | None) -> None:
-        sent = FORWARDED[signal.Signals(number)]
-        early.append(sent) if gateway is None else gateway.send_signal(sent)
+        stops.append(number)
+        if gateway is not None:
+            gateway.terminate()
 
-    before = {number: signal.signal(number, forward) for number in FORWARDED}
+    before = {number: signal.signal(number, forward) for number in STOPPING}
     try:
         gateway = subprocess.Popen(  # noqa: S603
             command,
@@ -92,9 +93,9 @@ def _gateway(options: list[str]) -> Iterator[subprocess.Popen[bytes]]:
             start_new_session=True,
             preexec_fn=_end_with_parent,
         )
-        for number in early:
-            gateway.send_signal(number)
-        yield gateway
+        if stops:
+            gateway.terminate()
+        yield gateway, stops
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -63,12 +65,29 @@ def serve(generated: Path | None, listen: str | None, log_format: Literal["text"
                 _print_first_request,
             )
         except REFUSALS as error:
+            _unblock_signals()
             raise click.ClickException(str(error)) from None
 
 
+def _unblock_signals() -> None:
+    """Let signals end a process whose start failed: its last message may wait for a reader for ever.
+
+    A signal that is pending is dropped, so that the message and its exit code come first.
+    """
+    held = {signal.SIGHUP, signal.SIGTERM} & signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    for number in held & signal.sigpending():
+        before = signal.signal(number, signal.SIG_IGN)
+        signal.signal(number, before)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, held)
+
+
 def _print_first_request(snapshot: Snapshot, url: str) -> None:
-    """Print what can be pasted; a standard output that cannot be written to does not stop the gateway."""
+    """Print what can be pasted; a standard output that cannot be written to does not stop the gateway.
+
+    Nothing may stay in a buffer: the end of the process would fail to flush it.
+    """
     from fleet_runtime.commands.first_request import first_request
 
+    text = "\n".join(first_request(snapshot, url)) + "\n"
     with suppress(OSError):
-        click.echo("\n".join(first_request(snapshot, url)))
+        os.write(sys.stdout.fileno(), text.encode(sys.stdout.encoding, "backslashreplace"))

@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from fleet_runtime.catalog.favorites import Favorite, Favorites
 from fleet_runtime.store.rows import StatusChange, is_id, parse_favorite, parse_status_change, parse_version
-from fleet_runtime.store.schema import STATE_ERRORS, prepare
+from fleet_runtime.store.schema import STATE_ERRORS, bounded, is_table, prepare
 
 MAX_ROWS = 10_000
 MAX_IMAGE_BYTES = 64_000_000
@@ -78,7 +78,11 @@ def _tables(
 ) -> Iterator[dict[str, tuple[Rows, bool]]]:
     """The rows of each table as a view of the file shows them; nothing if it shows none."""
     widths = {"favorites": 3, "favorites_version": 1, "status_history": 5}
-    with contextlib.suppress(*STATE_ERRORS, OSError, ValueError), view(path) as connection:
+    with (
+        contextlib.suppress(*STATE_ERRORS, OSError, ValueError),
+        view(path) as connection,
+        bounded(connection),
+    ):
         connection.text_factory = _decode
         yield {table: _rows(connection, table, width) for table, width in widths.items()}
 
@@ -126,11 +130,14 @@ def _decode(text: bytes) -> str | bytes:
 def _rows(connection: sqlite3.Connection, table: str, width: int) -> tuple[Rows, bool]:
     """The rows of a table in their order, and whether these are all.
 
-    Read from both ends: a damaged page in the middle hides what lies behind it from one side only.
+    Read from both ends: a damaged page in the middle hides what lies behind it from one side only. Of too
+    many, the newest.
     """
+    if not is_table(connection, table):
+        return [], False
     read: dict[int, tuple[Any, ...]] = {}
     complete = True
-    for order in ("ASC", "DESC"):
+    for order in ("DESC", "ASC"):
         query = f"SELECT rowid, * FROM {table} NOT INDEXED ORDER BY rowid {order} LIMIT {MAX_ROWS}"  # noqa: S608
         try:
             for number, *row in connection.execute(query):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import time
 from collections.abc import Iterator
 
 MIGRATIONS = (
@@ -17,6 +18,13 @@ MIGRATIONS = (
     ),
 )
 """The statements that lead from each ``user_version`` to the next; entries are only ever added."""
+
+TABLES = ("favorites", "favorites_version", "status_history")
+
+CHECK_SECONDS = 5.0
+"""For the check of a file; fleet's own takes a tenth of a second."""
+_STEPS = 10_000
+"""Instructions of SQLite between two readings of the clock."""
 
 _CIRCUMSTANCES = {
     *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY),
@@ -56,6 +64,27 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     connection.execute("COMMIT")
 
 
+@contextlib.contextmanager
+def bounded(connection: sqlite3.Connection, seconds: float = CHECK_SECONDS) -> Iterator[None]:
+    """Raise `DamagedStateError` if the block's statements run for longer: none of fleet's files takes it."""
+    deadline = time.monotonic() + seconds
+    connection.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS)
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_INTERRUPT:
+            raise
+        raise DamagedStateError(f"reading it takes longer than {seconds:g} s") from None
+    finally:
+        connection.set_progress_handler(None, 0)
+
+
+def is_table(connection: sqlite3.Connection, name: str) -> bool:
+    """Return whether `name` is an ordinary table; a view of that name may take for ever to read."""
+    found = "SELECT 1 FROM sqlite_schema WHERE name = ? AND type = 'table' AND sql LIKE 'CREATE TABLE%'"
+    return connection.execute(found, (name,)).fetchone() is not None
+
+
 def prepare(connection: sqlite3.Connection) -> None:
     """Check the file and bring it to the newest version; raises `DamagedStateError` and `NewerStateError`."""
     connection.execute("PRAGMA journal_mode = WAL")
@@ -72,5 +101,16 @@ def prepare(connection: sqlite3.Connection) -> None:
         for statements in MIGRATIONS[version:]:
             for statement in statements:
                 connection.execute(statement)
+        _require_only_tables(connection)
         if version < len(MIGRATIONS):
             connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+
+
+def _require_only_tables(connection: sqlite3.Connection) -> None:
+    """Raise `DamagedStateError` if the file holds code: a trigger may undo a write that counts as made."""
+    foreign = "SELECT type, name FROM sqlite_schema WHERE type NOT IN ('table', 'index')"
+    for kind, name in connection.execute(foreign):
+        raise DamagedStateError(f"it has a {kind} '{name}'")
+    for table in TABLES:
+        if not is_table(connection, table):
+            raise DamagedStateError(f"it has no table '{table}'")

@@ -19,7 +19,14 @@ from typing import TypeVar
 from fleet_runtime.catalog.favorites import Favorites, FavoritesChange
 from fleet_runtime.store.rescue import RescuedState, rescue_state
 from fleet_runtime.store.rows import StatusChange
-from fleet_runtime.store.schema import STATE_ERRORS, DamagedStateError, is_damage, prepare, transaction
+from fleet_runtime.store.schema import (
+    STATE_ERRORS,
+    DamagedStateError,
+    bounded,
+    is_damage,
+    prepare,
+    transaction,
+)
 from fleet_runtime.store.tables import (
     append_history,
     read_favorites,
@@ -30,6 +37,8 @@ from fleet_runtime.store.tables import (
 
 BUSY_SECONDS = 5.0
 HISTORY_ROWS = 10_000
+TRIMMED_ROWS = 1000
+"""Removed at most with one new entry, so that no commit waits for a million of them."""
 MAX_BYTES = 256_000_000
 """No state of fleet's is nearly as large; checking a larger file would hold up the start."""
 
@@ -89,8 +98,9 @@ class Database:
             with self._writing(connection):
                 append_history(connection, (entry,))
                 connection.execute(
-                    "DELETE FROM status_history WHERE number <= (SELECT max(number) FROM status_history) - ?",
-                    (HISTORY_ROWS,),
+                    "DELETE FROM status_history WHERE number IN (SELECT number FROM status_history WHERE "
+                    "number <= (SELECT max(number) FROM status_history) - ? ORDER BY number LIMIT ?)",
+                    (HISTORY_ROWS, TRIMMED_ROWS),
                 )
 
         self._attempt(insert)
@@ -106,7 +116,7 @@ class Database:
                 "ORDER BY number DESC LIMIT ?",
                 names,
                 names,
-                limit,
+                min(limit, HISTORY_ROWS),
             )
 
         return self._attempt(select)
@@ -145,7 +155,8 @@ class Database:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             _require_state_file(self.path)
             self._connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
-            prepare(self._connection)
+            with bounded(self._connection):
+                prepare(self._connection)
             if self._rescued is not None:
                 with self._writing(self._connection):
                     write_favorites(
@@ -154,7 +165,7 @@ class Database:
                     append_history(self._connection, self._rescued.history)
                 self._rescued = None
             self.favorites = read_favorites(self._connection)
-            read_history(self._connection, "")
+            read_history(self._connection, "ORDER BY number DESC LIMIT ?", HISTORY_ROWS)
             self._loaded = True
         return self._connection
 

@@ -14,7 +14,8 @@ import pytest
 from fleet_runtime.catalog.favorites import AddFavorite, FavoritesChange
 from fleet_runtime.store import sqlite
 from fleet_runtime.store.rows import StatusChange, parse_favorite, parse_status_change
-from fleet_runtime.store.sqlite import Database, StoreUnavailableError
+from fleet_runtime.store.schema import DamagedStateError, bounded
+from fleet_runtime.store.sqlite import HISTORY_ROWS, TRIMMED_ROWS, Database, StoreUnavailableError
 
 HISTORY = [StatusChange("a", "online", None, 1.0), StatusChange("a", "offline", "it is off", 2.0)]
 IDS = ["a/1", "a/2", "a/3"]
@@ -84,6 +85,9 @@ def run(path: Path, *statements: str) -> None:
         ("UPDATE status_history SET status = x'ff' WHERE number = 2", IDS),
         ("UPDATE status_history SET reason = CAST(x'ff' AS TEXT) WHERE number = 2", IDS),
         ("CREATE TRIGGER no BEFORE UPDATE ON favorites_version BEGIN SELECT RAISE(ABORT, 'no'); END", IDS),
+        ("CREATE TRIGGER no BEFORE INSERT ON favorites BEGIN SELECT RAISE(IGNORE); END", IDS),
+        ("CREATE TRIGGER no AFTER INSERT ON favorites BEGIN DELETE FROM favorites; END", IDS),
+        ("CREATE VIEW more AS SELECT * FROM favorites", IDS),
         ("PRAGMA user_version = -1", IDS),
     ],
 )
@@ -102,6 +106,74 @@ def test_what_fleet_cannot_read_is_set_aside_with_its_good_rows_rescued(
     with opened(path) as database:
         assert ids(database) == [*kept, "b/1"]
         assert database.fault is None
+
+
+ENDLESS = "AS WITH RECURSIVE e(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM e) SELECT "
+
+
+@pytest.mark.parametrize(
+    ("table", "columns", "kept"),
+    [
+        ("favorites", "n AS position, 'a/' || n AS id, 1.0 AS added_at FROM e", []),
+        ("favorites_version", "n AS version FROM e WHERE n < 0", IDS),
+        (
+            "status_history",
+            "n AS number, 'a' AS provider, 'on' AS status, '' AS reason, 1.0 AS at FROM e",
+            IDS,
+        ),
+    ],
+)
+def test_an_endless_view_in_the_place_of_a_table_is_set_aside_unread(
+    path: Path, table: str, columns: str, kept: list[str]
+) -> None:
+    run(path, f"DROP TABLE {table}", f"CREATE VIEW {table} {ENDLESS}{columns}")
+    with opened(path) as database:
+        assert "was damaged" in (database.fault or "")
+        assert ids(database) == kept
+        add(database, "b/1")
+        assert ids(database) == [*kept, "b/1"]
+
+
+def fill_history(path: Path, count: int) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.executemany(
+            "INSERT INTO status_history (provider, status, at) VALUES ('a', 'online', ?)",
+            ((float(number),) for number in range(count)),
+        )
+
+
+def test_of_a_very_long_history_the_newest_entries_are_read(path: Path) -> None:
+    fill_history(path, 3 * HISTORY_ROWS)
+    run(path, "UPDATE status_history SET at = 'then' WHERE number = 1")
+    with opened(path) as database:
+        assert database.fault is None
+        changes = database.history(None, 10 * HISTORY_ROWS)
+    assert len(changes) == HISTORY_ROWS
+    assert changes[0].at == 3 * HISTORY_ROWS - 1
+
+
+def test_of_a_very_long_history_that_is_damaged_the_newest_entries_are_rescued(path: Path) -> None:
+    fill_history(path, 2 * HISTORY_ROWS)
+    run(path, "DELETE FROM favorites_version")
+    with opened(path) as database:
+        assert database.history(None, 1)[0].at == 2 * HISTORY_ROWS - 1
+
+
+def test_one_new_entry_removes_a_bounded_number_of_old_ones(path: Path) -> None:
+    fill_history(path, HISTORY_ROWS + 3 * TRIMMED_ROWS)
+    with opened(path) as database:
+        database.record(HISTORY[0])
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        (left,) = connection.execute("SELECT count(*) FROM status_history").fetchone()
+    assert HISTORY_ROWS + 2 * TRIMMED_ROWS <= left < HISTORY_ROWS + 3 * TRIMMED_ROWS
+
+
+def test_a_check_that_takes_too_long_is_given_up() -> None:
+    endless = "WITH RECURSIVE e(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM e) SELECT count(*) FROM e"
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        with pytest.raises(DamagedStateError, match="takes longer than 0 s"), bounded(connection, 0):
+            connection.execute(endless)
+        assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
 def test_a_list_with_lost_favorites_has_a_version_that_no_reader_has_seen(path: Path) -> None:
