@@ -128,8 +128,8 @@ class Soak:
         try:
             answer = await self.gateway.send(b"POST", b"/boochat/v1/chat/completions", headers, body)
             if answer.status != 200:
-                await answer.read(1 << 24)
-                return f"status {answer.status}"
+                code = re.search(rb'"code": ?"(\w+)"', await answer.read(1 << 24))
+                return f"status {answer.status} {code[1].decode() if code else ''}".rstrip()
             if leaves:
                 await answer.chunk()
                 answer.abort()
@@ -278,7 +278,7 @@ def report(found: Soak, before: int, after: int, tracebacks: int) -> bool:
     for (name, outcome), count in sorted(found.attacks.items()):
         print(f"{name:<29} {outcome:<10} {count:>8}")
     for (name, outcome), count in sorted(found.answers.items()):
-        print(f"{name:<8} {outcome:<20} {count:>8}")
+        print(f"{name:<8} {outcome:<34} {count:>8}")
     wrong = sum(
         count
         for (name, outcome), count in found.answers.items()
