@@ -80,10 +80,11 @@ def replaying(answer: bytes) -> Script:
 
 
 def end_to_end(answer: Answer) -> list[tuple[bytes, bytes]]:
+    """Return the headers that the gateway forwards; CORS is its own matter."""
     return sorted(
         header
         for header in answer.headers
-        if header[0] not in HOP_BY_HOP + OURS and not header[0].startswith(b"x-fleet-")
+        if header[0] not in HOP_BY_HOP + OURS and not header[0].startswith((b"x-fleet-", b"access-control-"))
     )
 
 
