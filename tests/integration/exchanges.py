@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-OURS = ("x-fleet-", "x-request-id", "server-timing")
+OURS = ("x-fleet-", "x-request-id", "server-timing", "access-control-")
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "date"}
 
 
