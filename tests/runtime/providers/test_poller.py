@@ -20,7 +20,7 @@ from fleet_runtime.dialects.status_reason import StatusReason
 from fleet_runtime.event_log import EventLog
 from fleet_runtime.gateway.live_snapshot import LiveSnapshot, build_live_snapshot
 from tests.support.artifacts import connection, gateway, write_generated
-from tests.support.raw_server import Peer, raw_server
+from tests.support.raw_server import Peer, Script, raw_server
 from tests.support.waiting import pace
 
 pytestmark = pytest.mark.anyio
@@ -123,8 +123,8 @@ async def test_fault_37_a_request_waits_for_a_probe_no_longer_than_the_timeout(t
     assert resolution.provider == "a"
 
 
-async def test_a_failed_request_brings_the_next_probe_forward(tmp_path: Path) -> None:
-    probes = asyncio.Queue[None]()
+def noting(probes: asyncio.Queue[None]) -> Script:
+    """List one model, and put each request for the list into `probes`."""
 
     async def script(peer: Peer) -> None:
         while True:
@@ -133,7 +133,15 @@ async def test_a_failed_request_brings_the_next_probe_forward(tmp_path: Path) ->
                 probes.put_nowait(None)
             await peer.send(body({"data": [{"id": "m"}]}))
 
-    async with raw_server(script) as server, polling(live(tmp_path, server.url, interval=600)) as fleet:
+    return script
+
+
+async def test_a_failed_request_brings_the_next_probe_forward(tmp_path: Path) -> None:
+    probes = asyncio.Queue[None]()
+    async with (
+        raw_server(noting(probes)) as server,
+        polling(live(tmp_path, server.url, interval=600)) as fleet,
+    ):
         await until(fleet, lambda state: state.status == "online")
         while not probes.empty():
             probes.get_nowait()
@@ -182,15 +190,10 @@ async def test_fault_40_a_suspended_provider_shows_its_reason_within_its_grace(t
 async def test_a_failed_request_never_puts_the_next_probe_off(tmp_path: Path) -> None:
     """The interval is shorter than the pause that such probes keep."""
     probes = asyncio.Queue[None]()
-
-    async def script(peer: Peer) -> None:
-        while True:
-            request = await peer.request()
-            if request.target == b"/v1/models":
-                probes.put_nowait(None)
-            await peer.send(body({"data": [{"id": "m"}]}))
-
-    async with raw_server(script) as server, polling(live(tmp_path, server.url, interval=0.1)) as fleet:
+    async with (
+        raw_server(noting(probes)) as server,
+        polling(live(tmp_path, server.url, interval=0.1)) as fleet,
+    ):
         await until(fleet, lambda state: state.status == "online")
         while not probes.empty():
             probes.get_nowait()
