@@ -6,27 +6,56 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import FrameType
     from typing import NoReturn
 
 
 def main() -> NoReturn:
     """Run the command line, and end the process.
 
-    SIGHUP and SIGTERM would end a process that has not yet set its handlers. `fleet serve` therefore begins
-    with both blocked, before it imports anything: one that comes meanwhile waits until the server, or the
-    end of a start that fails, unblocks it. No other command may: programs that it starts would inherit it.
+    SIGHUP and SIGTERM would end a process that has not yet set its own handlers. `fleet serve` therefore
+    begins with both blocked, before it imports anything: one that comes meanwhile waits until the server, or
+    the end of a start that fails, unblocks it. No other command may: programs that it starts would inherit
+    it. `fleet up`, which both stop, begins with handlers that end its first build.
     """
+    stops: list[int] = []
     try:
         if sys.argv[1:2] == ["serve"]:
-            import signal
-
-            if hasattr(signal, "pthread_sigmask"):
-                signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP, signal.SIGTERM})
+            _block_signals()
+        elif sys.argv[1:2] == ["up"]:
+            _end_cleanly(stops)
         from fleet_compiler.cli import main as run
 
         run()
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(0 if stops else 130)
+    except SystemExit as end:
+        sys.exit(0 if stops else end.code)
+
+
+def _block_signals() -> None:
+    import signal
+
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP, signal.SIGTERM})
+
+
+def _end_cleanly(stops: list[int]) -> None:
+    """Treat SIGHUP and SIGTERM as Ctrl-C, and add each to `stops`; what `nohup` ignores stays ignored."""
+    import os
+    import signal
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        stops.append(number)
+        interrupt = signal.getsignal(signal.SIGINT)
+        if not callable(interrupt):  # as in a script's background, where SIGINT is ignored
+            os._exit(0)
+        interrupt(signal.SIGINT, frame)
+
+    for name in ("SIGHUP", "SIGTERM"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, stop)
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def probe_live(loaded: Loaded, lock: Lock, root: Path, environ: Mapping[str, str
 
 def _findings(loaded: Loaded, provider: ProviderConfig, seen: Observation) -> Iterator[Diagnostic]:
     name = provider.name
-    for warning in seen.warnings:
+    for warning in seen.remarks:
         yield _at_provider(loaded, name, "F306", f"provider '{name}': {warning}", None)
     if seen.status != "online":
         reason = seen.reason

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from contextlib import suppress
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet_compiler.commands.ask import Answer, AskError, read_answer
+from fleet_compiler.commands.ask import Answer, AskError, read_answer, split_lines
 from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
 from tests.support.stack import Stack, run_fleet, running_stack
 
@@ -79,6 +80,16 @@ def take(*events: str) -> tuple[Answer, str]:
 def test_reasoning_counts_as_a_first_token_and_is_not_the_answer() -> None:
     answer, shown = take('{"choices": [{"delta": {"reasoning_content": "hm"}}]}', "[DONE]")
     assert (answer.first_token_ms, answer.reasoning, answer.content, shown) == (7, "hm", "", "")
+
+
+@given(st.lists(st.binary(max_size=8)))
+def test_lines_are_the_same_however_a_stream_is_cut(chunks: list[bytes]) -> None:
+    assert list(split_lines(chunks)) == b"".join(chunks).decode(errors="replace").split("\n")
+
+
+def test_a_line_without_an_end_is_not_read_for_ever() -> None:
+    with pytest.raises(AskError, match="more than 67108864 bytes"):
+        list(split_lines(itertools.repeat(b"x" * (1 << 20))))
 
 
 def test_an_error_in_the_stream_is_told() -> None:

@@ -68,6 +68,13 @@ def test_the_credentials_of_a_url_are_never_shown(
     assert "SECRET" not in shown
 
 
+def test_a_long_url_of_a_gateway_that_does_not_respond_is_cut(tmp_path: Path) -> None:
+    ran = run_fleet("doctor", "--url", f"{NOTHING}/{LONG[:1900]}", cwd=tmp_path)
+    assert ran.returncode == 4
+    assert "gateway 'http://127.0.0.1:9/xxx" in ran.stdout
+    assert len(ran.stdout + ran.stderr) < 500
+
+
 def test_the_secrets_of_a_gateway_to_take_contexts_from_are_never_shown(tmp_path: Path) -> None:
     (tmp_path / "fleet.yaml").write_text(f"version: 1\ndefault_provider: a\nproviders: {{a: {NOTHING}}}\n")
     for url, code in (("http://u:SECRET@127.0.0.1:9", 4), (f"{NOTHING}/?key=SECRET", 2)):

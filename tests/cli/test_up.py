@@ -100,6 +100,33 @@ def test_a_signal_stops_a_gateway_that_has_just_begun(
         assert "error" not in up.err
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_during_the_first_build_is_a_clean_stop(tmp_path: Path, number: signal.Signals) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        write(tmp_path, one(f"http://127.0.0.1:{silent.getsockname()[1]}"))
+        with running(tmp_path) as up:
+            with silent.accept()[0]:
+                assert up.stop(number) == 0
+            assert (up.out, up.err.count("error"), up.err.count("Traceback")) == ("", 0, 0)
+
+
+def test_up_goes_on_after_the_end_of_a_terminal_that_nohup_ignores(
+    tmp_path: Path, machines: SimulationThread
+) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        write(tmp_path, one(machines.url("desk")))
+        with running(tmp_path) as up:
+            up.process.send_signal(signal.SIGHUP)
+            port = up.port
+            up.process.send_signal(signal.SIGHUP)
+            write(tmp_path, one(machines.url("desk")) + "surfaces: {chat: }\n")
+            eventually(lambda: "now serving snapshot" in up.err, SECONDS)
+            assert listens(port)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="needs prctl")
 def test_the_gateway_ends_when_up_is_killed(tmp_path: Path, machines: SimulationThread) -> None:
     write(tmp_path, one(machines.url("desk")))

@@ -156,8 +156,5 @@ inventory: {{interval: 0.2, timeout: 1, grace: 1}}
     spec = ServerSpec("desk", kind="ollama", models=(SimulatedModel("llama3:latest"),))
     with running_stack(tmp_path, (spec,), fleet_yaml, online=("desk",)) as stack:
         seen = machine(stack, "desk")
-        assert seen["kind"] == "ollama"
-        assert seen["warnings"] == [
-            "configured as 'llama-swap', but responds like 'ollama' and is read as that"
-        ]
+        assert (seen["kind"], seen["configured_kind"], seen["warnings"]) == ("ollama", "llama-swap", [])
         assert stack.client.get("/api/models/desk/llama3").json()["model"] == "llama3:latest"

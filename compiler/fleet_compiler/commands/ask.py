@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ from fleet_compiler.commands.fleet_names import complete_model, complete_surface
 from fleet_compiler.commands.options import epilog, json_option
 from fleet_compiler.commands.terminal import note, show_json
 from fleet_compiler.diagnostics.errors import FleetError
-from fleet_runtime.client import open_gateway, url_option
+from fleet_runtime.client import MAX_RESPONSE, open_gateway, url_option
 from fleet_runtime.routing.model_id import PROVIDER_NAME
 from fleet_runtime.text import count, escape, quote, shorten
 
@@ -79,7 +79,9 @@ def ask(id: str, text: str, surface: str | None, url: str | None, as_json: bool)
             answer = Answer(provider=response.headers.get("x-fleet-provider"))
             show = _ignore if as_json else _show
             try:
-                read_answer(answer, response.iter_lines(), lambda: _milliseconds_since(started), show)
+                read_answer(
+                    answer, split_lines(response.iter_raw()), lambda: _milliseconds_since(started), show
+                )
             except httpx.TransportError:
                 answer.total_ms = _milliseconds_since(started)
     if as_json:
@@ -104,6 +106,21 @@ def read_answer(
         elif data:
             _take(answer, data, elapsed_ms, show)
     answer.total_ms = elapsed_ms()
+
+
+def split_lines(chunks: Iterable[bytes]) -> Iterator[str]:
+    """Yield a stream's lines as they come; raises `AskError` if it has more than `MAX_RESPONSE` bytes."""
+    received, line = 0, bytearray()
+    for chunk in chunks:
+        received += len(chunk)
+        if received > MAX_RESPONSE:
+            raise AskError(f"the response has more than {MAX_RESPONSE} bytes")
+        first, *others = chunk.split(b"\n")
+        line += first
+        for other in others:
+            yield line.decode(errors="replace")
+            line = bytearray(other)
+    yield line.decode(errors="replace")
 
 
 def _take(answer: Answer, data: str, elapsed_ms: Callable[[], int], show: Callable[[str], None]) -> None:

@@ -28,7 +28,7 @@ def show_models(provider: ProviderConfig, seen: Observation) -> None:
         for id, facts in seen.models.items():
             context = f"  {facts.context} tokens ({facts.context_source})" if facts.context else ""
             detail(f"  {provider.name}/{id}{context}")
-    for warning in seen.warnings:
+    for warning in seen.remarks:
         warn(f"{provider.name}: {warning}")
 
 
@@ -56,7 +56,7 @@ def probe_data(name: str, seen: Observation) -> dict[str, Any]:
         "kind": seen.kind,
         "models": len(seen.models) if seen.status == "online" else None,
         "reason": None if seen.reason is None else {"code": seen.reason.code, "message": probe_text(seen)},
-        "warnings": list(seen.warnings),
+        "warnings": list(seen.remarks),
     }
 
 

@@ -71,7 +71,7 @@ def up(file: Path | None, generated: Path | None, listen: str | None, log_format
 @contextmanager
 def _gateway(options: list[str]) -> Iterator[tuple[subprocess.Popen[bytes], list[int]]]:
     """Run ``fleet serve`` for a block, which gets a SIGTERM for each signal of `STOPPING` that this process
-    gets; the list holds those that came.
+    gets and does not ignore (`nohup`); the list holds those that came.
 
     It has a separate session, so that a Ctrl-C reaches it once: a second one would not let it finish the
     requests that are running.
@@ -85,7 +85,8 @@ def _gateway(options: list[str]) -> Iterator[tuple[subprocess.Popen[bytes], list
         if gateway is not None:
             gateway.terminate()
 
-    before = {number: signal.signal(number, forward) for number in STOPPING}
+    handled = [number for number in STOPPING if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, forward) for number in handled}
     try:
         gateway = subprocess.Popen(  # noqa: S603
             command,

@@ -14,8 +14,8 @@ from fleet_runtime.dialects.status_reason import ReasonCode
 
 
 class ProviderReport(ApiShape, frozen=True, kw_only=True):
-    """A provider as an operator sees it; `latency` of the last probe in seconds, `in_flight` by model. If its
-    `kind` is not the configured one, the first of `warnings` says so."""
+    """A provider as an operator sees it; `latency` of the last probe in seconds, `in_flight` by model. `kind`
+    is the software that responded; that it is not `configured_kind` is not among the `warnings`."""
 
     name: str
     label: str

@@ -29,7 +29,7 @@ class Details:
 class Observation:
     """What one probe found.
 
-    `kind` is the software that responded, which may differ from what was configured. `models` is a list only
+    `kind` is the software that responded, `configured_kind` what fleet.yaml says. `models` is a list only
     if `status` is ``online`` (else what an earlier probe found, for the next one's memory); `states` says
     which of them are loaded; `warnings` names what was skipped. `waiting`: models whose details the next
     probe, with this one as its previous, requests. `listing` and `details` are the dialect's own memory.
@@ -41,9 +41,23 @@ class Observation:
     models: Mapping[str, ModelFacts] = field(default_factory=dict)
     states: Mapping[str, ModelState] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    configured_kind: ProviderKind = "auto"
     waiting: tuple[str, ...] = ()
     details: Mapping[str, Details] = field(default_factory=dict, compare=False, repr=False)
     listing: ModelListResponse | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Return `warnings`, after the sentence about a kind that is not the configured one."""
+        other = describe_other_kind(self.configured_kind, self.kind)
+        return self.warnings if other is None else (other, *self.warnings)
+
+
+def describe_other_kind(configured: ProviderKind, kind: ProviderKind) -> str | None:
+    """Return the sentence about a server that is of another kind than configured, None if it is not."""
+    if configured == kind or "auto" in (configured, kind):
+        return None
+    return f"configured as '{configured}', but responds like '{kind}' and is read as that"
 
 
 Probe: TypeAlias = Generator[ProbeRequest, ProbeResponse, Observation]

@@ -44,9 +44,6 @@ def probe_provider(kind: ProviderKind, previous: Observation | None = None) -> P
     if listing.null_data and dialect is not ollama.DIALECT:
         return _failed(kind, previous, "degraded", StatusReason("no_model_list", _LIST.path))
     seen = yield from dialect.read(listing, previous)
-    warnings = list(seen.warnings)
-    if kind not in ("auto", dialect.kind):
-        warnings.insert(0, f"configured as '{kind}', but responds like '{dialect.kind}' and is read as that")
     if not listing.fingerprint:
         listing = replace(listing, fingerprint=fingerprint(response, dated=dialect.dated))
     return Observation(
@@ -54,7 +51,8 @@ def probe_provider(kind: ProviderKind, previous: Observation | None = None) -> P
         "online",
         models=seen.models,
         states=seen.states,
-        warnings=bounded(warnings),
+        warnings=bounded(seen.warnings),
+        configured_kind=kind,
         waiting=seen.waiting,
         details=seen.details,
         listing=listing,

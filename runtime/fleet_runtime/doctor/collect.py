@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote as percent_encoded
 
 import click
 import msgspec
@@ -27,6 +27,7 @@ from fleet_runtime.client import (
 from fleet_runtime.dialects.credentials import MissingKeyError, find_key
 from fleet_runtime.dialects.status_reason import StatusReason
 from fleet_runtime.doctor.gateway_checks import (
+    MAX_URL,
     RESTART,
     DoctorFinding,
     GatewayReport,
@@ -35,6 +36,7 @@ from fleet_runtime.doctor.gateway_checks import (
     gateway_findings,
     provider_findings,
     role_findings,
+    typed_url,
 )
 from fleet_runtime.doctor.local_checks import (
     BuildCheck,
@@ -46,7 +48,7 @@ from fleet_runtime.doctor.local_checks import (
 )
 from fleet_runtime.doctor.opencode_config import inspect_opencode
 from fleet_runtime.files import MAX_KEY, read_text, resolve_path
-from fleet_runtime.text import count
+from fleet_runtime.text import count, quote
 from fleet_runtime.urls import split_address
 
 CHECK = (sys.executable, "-P", "-m", "fleet_compiler", "build", "--check", "--json")
@@ -78,7 +80,7 @@ def collect_findings(url: str | None, generated: Path, environ: Mapping[str, str
         reachable = False
         failure = _gateway_finding(url, error.reason, "`fleet serve`")
     except GatewayResponseError as error:
-        remedy = f"`curl -i {url}/api/fleet`"
+        remedy = f"`curl -i {typed_url(str(url))}/api/fleet`"
         if error.code in KEY_CODES:
             remedy = f"`export {KEY_VARIABLE}=…` with a key that opens all of the gateway"
         failure = _gateway_finding(url, f"rejects the request: {error.message}", remedy)
@@ -124,7 +126,7 @@ def ask(gateway: GatewayClient) -> GatewayReport:
         catalog=gateway.get("/api/models", ModelCatalog),
         roles=roles,
         choices={
-            id: gateway.get(f"/api/resolve?model={quote(id, safe='')}", ModelResolution)
+            id: gateway.get(f"/api/resolve?model={percent_encoded(id, safe='')}", ModelResolution)
             for id in sorted(choices)
         },
         favorites=gateway.get("/api/favorites", FavoriteList),
@@ -181,7 +183,7 @@ def _judge(report: GatewayReport | None, checkout: Checkout | None) -> Iterator[
 
 
 def _gateway_finding(url: str | None, what: str, remedy: str) -> DoctorFinding:
-    where = "gateway" if url is None else f"gateway '{url}'"
+    where = "gateway" if url is None else f"gateway {quote(url, MAX_URL)}"
     return DoctorFinding("error", "gateway", where, what, remedy)
 
 

@@ -14,6 +14,7 @@ from typing import Literal
 
 from fleet_runtime.api.shapes import DriftReport, FleetStatus, ProviderReport
 from fleet_runtime.catalog.shapes import FavoriteList, ModelCatalog, ModelResolution, RoleResolution, Roles
+from fleet_runtime.dialects.observation import describe_other_kind
 from fleet_runtime.text import join_names, join_words, quote
 from fleet_runtime.urls import is_loopback, split_address
 
@@ -21,6 +22,8 @@ Severity = Literal["error", "warning", "note"]
 Area = Literal["gateway", "machines", "roles", "favorites", "files", "opencode"]
 
 MAX_SKEW_SECONDS = 5.0
+MAX_URL = 200
+"""Characters of a gateway's URL that are shown."""
 SHOWN = 3
 RESTART = "`systemctl restart fleet`, or stop `fleet serve` and start it again"
 
@@ -61,13 +64,13 @@ class GatewayReport:
 
 def gateway_findings(report: GatewayReport, snapshot: str | None) -> Iterator[DoctorFinding]:
     """Judge the process itself; `snapshot` is the id of the build in generated/ here, None without one."""
-    fleet, where = report.fleet, f"gateway {quote(report.url, 200)}"
+    fleet, where = report.fleet, f"gateway {quote(report.url, MAX_URL)}"
     if fleet.refused is not None:
         what = f"rejected the newest build and still serves the previous one: {fleet.refused}"
         yield DoctorFinding("error", "gateway", where, what, fleet.refused_remedy or "`fleet build`")
     elif snapshot is not None and fleet.snapshot != snapshot:
         what = "serves another build than the one in generated/ here"
-        remedy = f"copy generated/ to where it runs, then `curl -X POST {report.url}/api/reload`"
+        remedy = f"copy generated/ to where it runs, then `curl -X POST {typed_url(report.url)}/api/reload`"
         yield DoctorFinding("warning", "gateway", where, what, remedy)
     if fleet.needs_restart:
         keys = join_names(f"gateway.{key}" for key in fleet.needs_restart)
@@ -86,6 +89,11 @@ def gateway_findings(report: GatewayReport, snapshot: str | None) -> Iterator[Do
         what = f"listens on '{fleet.listen}' without TLS: keys and chats cross the network in clear text"
         remedy = "fine on an encrypted network such as a tailnet; else `tailscale serve` or a proxy with TLS"
         yield DoctorFinding("note", "gateway", where, what, remedy)
+
+
+def typed_url(url: str) -> str:
+    """Return a URL as a remedy shows it; one that nobody would type is its variable."""
+    return url if len(url) <= MAX_URL else "$FLEET_URL"
 
 
 def clock_skew(clock: str, sent: float, received: float) -> float:
@@ -139,11 +147,11 @@ def _status(provider: ProviderReport, where: str) -> Iterator[DoctorFinding]:
 
 
 def _warnings(provider: ProviderReport, where: str) -> Iterator[DoctorFinding]:
-    other_kind = provider.configured_kind not in ("auto", provider.kind)
-    for place, warning in enumerate(provider.warnings):
+    if other := describe_other_kind(provider.configured_kind, provider.kind):
+        remedy = f"set `kind: {provider.kind}` in fleet.yaml, then `fleet build`"
+        yield DoctorFinding("warning", "machines", where, other, remedy)
+    for warning in provider.warnings:
         remedy = f"give it another name on the provider, then `fleet lock {provider.name}`"
-        if other_kind and place == 0:
-            remedy = f"set `kind: {provider.kind}` in fleet.yaml, then `fleet build`"
         yield DoctorFinding("warning", "machines", where, warning, remedy)
 
 

@@ -78,7 +78,7 @@ def _fall_ill(stack: Stack) -> None:
     for name, status in expected.items():
         eventually(lambda name=name, status=status: stack.status(name) == status)  # type: ignore[misc]
     eventually(lambda: "drifting" in stack.client.get("/api/fleet").json()["drift"])
-    eventually(lambda: len(_warnings(stack, "strange")) == 2)
+    eventually(lambda: len(_warnings(stack, "strange")) == 1)
 
 
 def _warnings(stack: Stack, name: str) -> list[str]:
