@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import unicodedata
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -44,6 +45,12 @@ def path_problem(path: str) -> tuple[str, str] | None:
     if any(len(part.encode()) > LONGEST_NAME for part in parts):
         return f"has a name of more than {LONGEST_NAME} bytes", "choose a shorter name"
     return None
+
+
+def comparable_path(path: str) -> tuple[str, ...]:
+    """Return the parts of a path, equal for names that some file system takes for one: letters of upper and
+    lower case, and the two ways to write an accent."""
+    return tuple(unicodedata.normalize("NFC", part).casefold() for part in path.split("/"))
 
 
 def write_files(files: Iterable[tuple[Path, bytes]]) -> None:

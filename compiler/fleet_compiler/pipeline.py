@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 from fleet_compiler.checks.against_lock import lock_warnings, unmatched_globs
@@ -15,6 +16,7 @@ from fleet_compiler.diagnostics.diagnostic import Diagnostic
 from fleet_compiler.diagnostics.errors import OutputError, StaleArtifactsError
 from fleet_compiler.emit.build_summary import Build, describe_changes, read_last_build, summarize_surface
 from fleet_compiler.emit.editor_schema import SCHEMA, editor_schema
+from fleet_compiler.emit.own_outputs import Templates, read_templates, render_outputs
 from fleet_compiler.emit.plan import MANIFEST, Change, Plan, line_counts, plan_outputs, write_outputs
 from fleet_compiler.emit.render import render_artifact, render_client
 from fleet_compiler.emit.tables import Resolved, resolve_connections, resolve_fleet, table_path
@@ -111,10 +113,13 @@ def _stale_file(path: str, change: Change) -> StaleFile:
     return StaleFile(path, reason, *line_counts(change))
 
 
-def compile_fleet(loaded: Loaded, lock: Lock, root: str) -> Compiled:
-    """Compile; pure: the same fleet.yaml and lock make the same bytes everywhere.
+def compile_fleet(
+    loaded: Loaded, lock: Lock, root: str, templates: Templates = MappingProxyType({})
+) -> Compiled:
+    """Compile; pure: the same fleet.yaml, lock and templates make the same bytes everywhere.
 
-    `lock` holds the current entries of the providers (`current_entries`). Raises `OutputError` for a result
+    `lock` holds the current entries of the providers (`current_entries`), `templates` the texts that
+    `outputs` names. Raises `ConfigError` for a template that cannot be filled, and `OutputError` for a result
     that the gateway could not load.
     """
     resolved = resolve_fleet(loaded.fleet, lock, root)
@@ -123,6 +128,7 @@ def compile_fleet(loaded: Loaded, lock: Lock, root: str) -> Compiled:
     for main, (kind, view) in resolved.clients.items():
         outputs = CLIENTS[kind].outputs(main)
         files |= {path: render_client(file, view) for path, file in outputs.items()}
+    files |= render_outputs(resolved, loaded.fleet.outputs, templates)
     files[SCHEMA] = editor_schema(resolved.gateway, resolved.tables[FLEET_TABLE])
     manifest = Manifest(
         model=model_digest(loaded.fleet),
@@ -163,6 +169,7 @@ def prepare(
     fleet.lock is incomplete in the mode `locked`.
     """
     loaded = load_fleet(project.config)
+    templates = read_templates(project.folder, loaded.fleet.outputs, loaded.document)
     providers = resolve_connections(loaded.fleet)
     lock_read = load_lock(project.lock)
     lock = current_entries(lock_read, providers)
@@ -175,7 +182,8 @@ def prepare(
         lock = merge_observations(lock, seen, providers)
     document = loaded.document
     renames = document.locate_all(rename_warnings(loaded.fleet, lock_read, document.data))
-    compiled = compile_fleet(replace(loaded, warnings=(*loaded.warnings, *renames)), lock, project.root)
+    loaded = replace(loaded, warnings=(*loaded.warnings, *renames))
+    compiled = compile_fleet(loaded, lock, project.root, templates)
     return Prepared(
         project,
         compiled,

@@ -95,6 +95,12 @@ SECTIONS = (
         "$defs/surface",
     ),
     Section(
+        "## Outputs",
+        "Files of your own in generated/: each is filled from a Jinja2 template with the fleet's surfaces,"
+        " providers and models. [outputs.md](outputs.md) has the names and filters of a template.",
+        "$defs/output",
+    ),
+    Section(
         "## Gateway",
         "What `fleet serve` listens on and what it accepts. Listening on anything but loopback needs keys."
         " A change of `listen` or `state` needs a restart; everything else applies as soon as it is built.",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator
 
+from fleet_compiler.checks import own_outputs
 from fleet_compiler.clients import CLIENTS
 from fleet_compiler.config.model import FleetConfig, ProviderSettings
 from fleet_compiler.diagnostics.finding import Finding, RelatedPart, YamlPath
-from fleet_compiler.files import path_problem
+from fleet_compiler.files import comparable_path, path_problem
 from fleet_runtime.routing.resolver import admits
 from fleet_runtime.text import join_names, quote
 
@@ -42,12 +42,14 @@ def _outputs(fleet: FleetConfig) -> Iterator[Finding]:
             if problem := path_problem(file):
                 yield Finding("F213", at, f"{quote(file)} {problem[0]}", problem[1])
                 break
-            parts = tuple(unicodedata.normalize("NFC", part).casefold() for part in file.split("/"))
+            parts = comparable_path(file)
             other = next((known for known in taken if parts[: len(known)] == known[: len(parts)]), None)
             if other is not None:
                 yield _taken(fleet, at, name, file, taken[other], parts in taken)
                 break
             taken[parts] = name
+    owners = {parts: f"the client of surface '{name}'" if name else "" for parts, name in taken.items()}
+    yield from own_outputs.check(fleet, owners)
 
 
 def _taken(fleet: FleetConfig, at: YamlPath, name: str, file: str, owner: str, same: bool) -> Finding:

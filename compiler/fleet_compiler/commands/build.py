@@ -37,6 +37,8 @@ from fleet_compiler.commands.terminal import (
     warn,
 )
 from fleet_compiler.diagnostics.errors import FleetError, StaleArtifactsError
+from fleet_compiler.emit.own_outputs import template_paths
+from fleet_compiler.load import load_fleet
 from fleet_compiler.pipeline import LockMode, Prepared, prepare
 from fleet_compiler.pipeline import build as run_build
 from fleet_compiler.project import Project, locate_project
@@ -45,7 +47,7 @@ from fleet_runtime.dialects.observation import Observation
 WATCH_SECONDS = 0.3
 
 Stamp: TypeAlias = tuple[int, int] | None
-InputStamps: TypeAlias = tuple[Stamp, Stamp]
+InputStamps: TypeAlias = dict[Path, Stamp]
 
 
 @click.command(
@@ -68,7 +70,9 @@ InputStamps: TypeAlias = tuple[Stamp, Stamp]
     help="Probe nobody; exit 3 unless fleet.lock has an entry of every polled provider.",
 )
 @click.option("--frozen", is_flag=True, help="Probe nobody: build from fleet.lock as it is.")
-@click.option("--watch", is_flag=True, help="Build again whenever fleet.yaml or fleet.lock changes.")
+@click.option(
+    "--watch", is_flag=True, help="Build again whenever fleet.yaml, fleet.lock or a template changes."
+)
 @format_option("text", "json")
 @json_option
 def build(
@@ -195,10 +199,10 @@ def watch_inputs(
 ) -> None:
     """Build whenever the inputs are not those of `built`, which the last build began with, until `until`."""
     while not until():
-        inputs = input_stamps(project)
-        if inputs == built:
+        if built is not None and all(_stamp(path) == stamp for path, stamp in built.items()):
             time.sleep(WATCH_SECONDS)
             continue
+        inputs = input_stamps(project)
         try:
             _build(project, mode)
         except FleetError as error:
@@ -208,8 +212,13 @@ def watch_inputs(
 
 
 def input_stamps(project: Project) -> InputStamps:
-    """Return what tells whether fleet.yaml and fleet.lock were written to."""
-    return _stamp(project.config), _stamp(project.lock)
+    """Return what tells whether fleet.yaml, fleet.lock and the templates of `outputs` were written to."""
+    stamps = {path: _stamp(path) for path in (project.config, project.lock)}
+    try:
+        outputs = load_fleet(project.config).fleet.outputs
+    except FleetError:  # the build says what is wrong
+        outputs = ()
+    return stamps | {path: _stamp(path) for path in template_paths(project.folder, outputs)}
 
 
 def _stamp(path: Path) -> Stamp:

@@ -154,6 +154,13 @@ class SurfaceSettings(Part):
         return named and (self.classes is None or class_ in self.classes)
 
 
+class OutputSettings(Part):
+    """A file of the user's own in the generated folder: `template`, relative to fleet.yaml, fills `path`."""
+
+    template: str
+    path: str
+
+
 class FleetConfig(Part):
     """A fleet.yaml. A role is an ordered list of model ids, first choice first."""
 
@@ -166,6 +173,7 @@ class FleetConfig(Part):
     surfaces: Annotated[dict[str, SurfaceSettings], BeforeValidator(_surfaces)] = {}
     gateway: Annotated[GatewayOptions, BeforeValidator(_gateway), Field(validate_default=True)] = {}  # type: ignore[assignment]
     inventory: PollSettings = PollSettings()
+    outputs: tuple[OutputSettings, ...] = ()
 
 
 def parse_fleet(document: Document, data: Mapping[str, Any] | None = None) -> FleetConfig:

@@ -1,0 +1,157 @@
+"""A separate process that fills the templates of `outputs`: none can run forever or fill the memory of the
+computer that builds.
+
+A template may come from a pull request and is filled in CI. It is given plain data in an immutable sandbox
+of Jinja2, which has no access to the inside of Python's objects, no loader and no functions of ours. What
+the sandbox cannot bound, the process does: seconds of processor time, memory, and bytes of the result.
+
+The process reads one JSON object from its standard input, ``{"view", "templates": [[name, text]]}``, and
+writes a line of JSON for each template once it is done: a `Filled`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shlex
+import subprocess
+import sys
+import traceback
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from jinja2 import StrictUndefined, Template
+from jinja2 import TemplateError as JinjaError
+from jinja2.exceptions import SecurityError, TemplateSyntaxError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+SECONDS = 3
+MEMORY = 512 * 1024**2
+MAX_OUTPUT = 4 * 1024**2
+"""Processor seconds and bytes of memory for all templates of a build, and bytes of one result."""
+WALL_SECONDS = 60
+"""Seconds until a process that does not get the processor is given up."""
+KEPT = ("PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH")
+"""Variables that the process needs; it gets no other, and so none with a token of CI."""
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """The result of one template: its text, or why there is none, with the template's line if it is known."""
+
+    text: str | None
+    message: str = ""
+    line: int | None = None
+
+
+def fill_templates(templates: Mapping[str, str], view: Mapping[str, Any]) -> dict[str, Filled]:
+    """Return the result of each template by name, up to the first that exhausts what all may take."""
+    request = json.dumps({"view": view, "templates": list(templates.items())}).encode()
+    environ = {name: os.environ[name] for name in KEPT if name in os.environ}
+    command = (sys.executable, "-P", "-m", __name__)
+    try:
+        process = subprocess.run(  # noqa: S603
+            command,
+            input=request,
+            capture_output=True,
+            timeout=WALL_SECONDS,
+            check=False,
+            env=environ,
+        )
+        output = process.stdout
+    except subprocess.TimeoutExpired as error:
+        output = error.stdout or b""
+    lines = [line for line in output.splitlines(keepends=True) if line.endswith(b"\n")]
+    filled = {name: Filled(**json.loads(line)) for name, line in zip(templates, lines, strict=False)}
+    exhausted = next((name for name in templates if name not in filled), None)
+    if exhausted is not None:
+        filled[exhausted] = Filled(None, f"takes more than {SECONDS} s or {MEMORY // 1024**2} MiB")
+    return filled
+
+
+class _Sandbox(ImmutableSandboxedEnvironment):
+    """A sandbox in which a template is complete by itself."""
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        return not attr.startswith("_") and super().is_safe_attribute(obj, attr, value)
+
+
+def _sandbox() -> _Sandbox:
+    environment = _Sandbox(
+        undefined=StrictUndefined,
+        autoescape=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.globals.pop("lipsum", None)  # random, so the same input would make other bytes
+    environment.filters.pop("random", None)
+    environment.filters["json"] = _ENCODER.encode
+    environment.filters["shell"] = lambda value: shlex.quote(str(value))
+    return environment
+
+
+def fill(name: str, text: str, view: Mapping[str, Any]) -> Filled:
+    """Return the result of one template."""
+    environment = _sandbox()
+    filename = f"<{name}>"
+    try:
+        code = environment.compile(text, name, filename)
+        template = Template.from_code(environment, code, environment.make_globals(None))
+        parts, size = [], 0
+        for part in template.generate(view):
+            size += len(part.encode())
+            if size > MAX_OUTPUT:
+                return Filled(None, f"renders more than {MAX_OUTPUT // 1024**2} MiB", None)
+            parts.append(part)
+    except TemplateSyntaxError as error:
+        return Filled(None, str(error.message), error.lineno)
+    except MemoryError:
+        return Filled(None, f"takes more than {MEMORY // 1024**2} MiB", None)
+    except Exception as error:
+        return Filled(None, _reason(error), _line(error, filename))
+    return Filled("".join(parts))
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, SecurityError):
+        return f"does what a template may not: {error.message or error}"
+    if isinstance(error, TypeError) and str(error).startswith("no loader"):
+        return "includes, imports or extends another template: write it into this one"
+    message = error.message if isinstance(error, JinjaError) else str(error)
+    return message or type(error).__name__
+
+
+def _line(error: Exception, filename: str) -> int | None:
+    """Return the template's line at which an error was raised: Jinja2 puts it into the traceback."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return next((frame.lineno for frame in reversed(frames) if frame.filename == filename), None)
+
+
+def _limit() -> None:
+    """Bound this process; a system without a limit (macOS has none of memory) goes without it."""
+    for limit, value in (
+        (resource.RLIMIT_CPU, SECONDS),
+        (resource.RLIMIT_AS, MEMORY),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_NPROC, 0),
+    ):
+        with suppress(OSError, ValueError):
+            resource.setrlimit(limit, (value, value))
+
+
+def main() -> None:
+    request = json.load(sys.stdin)
+    _limit()
+    for name, text in request["templates"]:
+        print(json.dumps(asdict(fill(name, text, request["view"]))), flush=True)
+
+
+if __name__ == "__main__":
+    main()
