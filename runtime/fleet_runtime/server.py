@@ -14,6 +14,7 @@ from pathlib import Path
 
 from fleet_runtime.api.app import Api
 from fleet_runtime.artifacts.snapshot import Snapshot
+from fleet_runtime.console.site import ConsoleSite
 from fleet_runtime.edge.connection import ClientConnection
 from fleet_runtime.edge.dispatch import Dispatcher
 from fleet_runtime.edge.interfaces import Edge, OpenConnection
@@ -173,7 +174,7 @@ async def _serve(
         access_log.finished(record)
 
     api = Api(service)
-    dispatcher = Dispatcher(current, finished, api, api.find)
+    dispatcher = Dispatcher(current, finished, api, api.find, ConsoleSite.load().respond)
     edge = Edge(
         dispatcher.read,
         dispatcher.begin,

@@ -20,6 +20,7 @@ from fleet_runtime.api.event_stream import EventStream
 from fleet_runtime.api.openapi import openapi_document
 from fleet_runtime.api.operation import Header, Operation, PathPart, Query, Reply, operation
 from fleet_runtime.api.path_hints import hint
+from fleet_runtime.api.shapes import Access
 from fleet_runtime.api_shape import ApiShape
 from fleet_runtime.edge.api_keys import KeyScope
 from fleet_runtime.edge.asgi import Receive, Scope, Send
@@ -36,11 +37,23 @@ async def describe_api(call: Call) -> Reply:
     return Reply(openapi_document(OPERATIONS))
 
 
+@operation("GET", "/api/access", "Show what the key of this request opens", any_key=True)
+async def show_access(call: Call) -> Access:
+    surfaces = None if call.key is None or call.key.surfaces is None else tuple(sorted(call.key.surfaces))
+    opened = (each for each in OPERATIONS if each.takes_surface or each.any_key or surfaces is None)
+    return Access(
+        key=None if call.key is None else call.key.name,
+        surfaces=surfaces,
+        operations=tuple(f"{each.method} {each.path}" for each in opened if each.described),
+    )
+
+
 OPERATIONS: Final = (
     *health.OPERATIONS,
     *models.OPERATIONS,
     *favorites.OPERATIONS,
     *fleet.OPERATIONS,
+    show_access,
     describe_api,
 )
 
@@ -60,7 +73,7 @@ class Api:
         values = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         query = {name: each[-1] for name, each in values.items()}
         key: KeyScope | None = scope.get("fleet.key")
-        if key is not None:
+        if key is not None and not operation.any_key:
             named = values.get("surface", []) if operation.takes_surface else []
             key.require(method, path, named[0] if len(named) == 1 else None)
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
@@ -75,7 +88,7 @@ class Api:
                 case PathPart():
                     text = _unquote(parts[parameter.name], parameter.name)
             arguments[parameter.argument] = parameter.read(text)
-        call = Call(self._service, self._service.live, limited=key is not None and key.surfaces is not None)
+        call = Call(self._service, self._service.live, key)
         bodies = [] if operation.body is None else [await _parse(body, operation.body)]
         try:
             result = await operation.handler(call, *bodies, **arguments)

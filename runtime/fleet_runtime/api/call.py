@@ -12,6 +12,7 @@ from fleet_runtime.api.operation import Header, Query, Reply
 from fleet_runtime.api_shape import ApiShape
 from fleet_runtime.artifacts.contract import RoutingTable
 from fleet_runtime.catalog.etag import TaggedBody, accepts_gzip
+from fleet_runtime.edge.api_keys import KeyScope
 from fleet_runtime.errors import request_error
 from fleet_runtime.gateway.live_snapshot import LiveSnapshot
 from fleet_runtime.gateway.service import Service
@@ -39,12 +40,17 @@ LARGE_BODY: Final = 100_000
 class Call:
     """One request: the running service, and the snapshot that the response is made from.
 
-    `limited`: it came with a key limited to surfaces, so that the response tells nothing of other providers.
+    `key`: the scope of the key that it came with, None if the gateway has no keys.
     """
 
     service: Service
     live: LiveSnapshot
-    limited: bool = False
+    key: KeyScope | None = None
+
+    @property
+    def limited(self) -> bool:
+        """Whether the key is limited to surfaces, so that the response tells nothing of other providers."""
+        return self.key is not None and self.key.surfaces is not None
 
     def table(self, surface: str | None) -> RoutingTable:
         """Return the routing table of a surface; raises `RequestError` if there is no such surface."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from fleet_runtime.api.shapes import (
+    Access,
     ContextChange,
     DriftReport,
     ErrorBody,
@@ -169,6 +170,11 @@ EXAMPLES: Final[Mapping[type[ApiShape], ApiShape]] = {
         _STATUS,
         _ENTRY,
         History(changes=(_ENTRY,)),
+        Access(
+            key="laptop",
+            surfaces=("boochat",),
+            operations=("GET /api/access", "GET /api/models", "GET /api/picker"),
+        ),
         Serving(snapshot=SNAPSHOT),
         Ready(snapshot=SNAPSHOT),
         Health(),

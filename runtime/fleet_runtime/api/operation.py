@@ -2,7 +2,8 @@
 
 The parameters of the function are those of the request: `Annotated` with `PathPart`, `Query` or `Header`, or
 a shape, which is the body. Its annotation of the result is the shape of the response; a result that is bytes
-already is ``Annotated[Reply, ApiShape]``. Only what takes a `surface` is open to keys limited to surfaces.
+already is ``Annotated[Reply, ApiShape]``. Keys limited to surfaces open what takes a `surface`, and what is
+marked `any_key`.
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ class Reply:
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One method of one path. `errors` are the codes it is known for; `shape` is None if the response is not
-    JSON; `described`: whether it is in ``/openapi.json``."""
+    JSON; `described`: whether it is in ``/openapi.json``; `any_key`: whether every key opens it."""
 
     method: str
     path: str
@@ -107,6 +108,7 @@ class Operation:
     shape: type[ApiShape] | None
     errors: tuple[str, ...]
     described: bool
+    any_key: bool
     pattern: re.Pattern[str] = field(repr=False)
 
     @property
@@ -124,7 +126,7 @@ class Operation:
 
 
 def operation(
-    method: str, path: str, summary: str, *errors: str, described: bool = True
+    method: str, path: str, summary: str, *errors: str, described: bool = True, any_key: bool = False
 ) -> Callable[[Callable[..., Awaitable[Any]]], Operation]:
     """Make an operation of a function, whose first argument is the `Call`; ``{name}`` in `path` is one
     segment, ``{name:path}`` the rest."""
@@ -148,6 +150,7 @@ def operation(
             _shape(hints["return"]),
             errors,
             described,
+            any_key,
             _pattern(path),
         )
 

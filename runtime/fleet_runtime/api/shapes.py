@@ -95,6 +95,15 @@ class History(ApiShape, frozen=True, kw_only=True):
     changes: tuple[HistoryEntry, ...]
 
 
+class Access(ApiShape, frozen=True, kw_only=True):
+    """What a key opens. `key` is its name in fleet.yaml, null where the gateway has no keys; `surfaces` the
+    only ones it is for, null for all; `operations` those of the API, as ``GET /api/models``."""
+
+    key: str | None
+    surfaces: tuple[str, ...] | None
+    operations: tuple[str, ...]
+
+
 class Serving(ApiShape, frozen=True, kw_only=True):
     """The snapshot that serves."""
 

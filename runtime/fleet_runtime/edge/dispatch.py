@@ -13,7 +13,7 @@ from fleet_runtime.edge.api_keys import ApiKeys, KeyScope
 from fleet_runtime.edge.asgi import ApiRequest, ASGIApp
 from fleet_runtime.edge.head_memo import Admission, HeadMemo, head_key
 from fleet_runtime.edge.host_policy import HostPolicy, preflight
-from fleet_runtime.edge.interfaces import Arrival, RequestHandler
+from fleet_runtime.edge.interfaces import Arrival, PageResponse, RequestHandler
 from fleet_runtime.edge.model_lookup import ModelLookup, send_tagged
 from fleet_runtime.errors import ErrorResponse, RequestError, request_error
 from fleet_runtime.header_lines import HeaderLines
@@ -61,7 +61,8 @@ class RequestBackend(ModelResolver, Protocol):
 class Dispatcher:
     """`current` gives the snapshot that serves now; `api` gets every path that is not for inference;
     `finished` gets the record of each request when it is over. `check_api` raises `RequestError` if the API
-    does not have a method and path. `memory`: the bytes of bodies held now."""
+    does not have a method and path. `find_page` has what needs no key.
+    `memory`: the bytes of bodies held now."""
 
     def __init__(
         self,
@@ -69,11 +70,13 @@ class Dispatcher:
         finished: RecordSink,
         api: ASGIApp | None = None,
         check_api: Callable[[str, str], object] | None = None,
+        find_page: Callable[[RequestHead], PageResponse | None] | None = None,
     ) -> None:
         self._current = current
         self._finished = finished
         self._api = api
         self._check_api = check_api
+        self._find_page = find_page
         self.memory = MemoryBudget()
         self._lines = HeaderLines(interpret_field)
         self._new_ids = request_ids()
@@ -131,6 +134,9 @@ class Dispatcher:
                 context.sink.respond(204, header_block(allowed), b"")
                 context.finish()
                 return None
+        if route is None and self._find_page is not None and (page := self._find_page(head)) is not None:
+            context.respond(page.status, page.block, page.body)
+            return None
         key: KeyScope | None = None
         if fleet.keys:
             key = fleet.keys.check(head.key, head.method, path.decode("latin-1"))

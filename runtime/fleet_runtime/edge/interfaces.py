@@ -23,6 +23,15 @@ class Arrival:
     admission: Admission | None
 
 
+@dataclass(frozen=True, slots=True)
+class PageResponse:
+    """A response with a part of a page; `block` is its header lines, each with its line break."""
+
+    status: int
+    block: bytes
+    body: bytes
+
+
 class RequestHandler(Protocol):
     """The handler of one request."""
 

@@ -1,0 +1,104 @@
+import { useEffect } from "preact/hooks";
+import { access, key, surface } from "./api.js";
+import { Entry, changeSurface, entry, forgetKey } from "./entry.js";
+import { feedState } from "../feed/feed.js";
+import { age } from "./format.js";
+import { html } from "./html.js";
+import { Icon } from "./icons.js";
+import { Button, Notices, Select } from "./parts.js";
+import { link, route } from "./router.js";
+import { fleet, now } from "./store.js";
+import { nextTheme, setTheme, theme } from "./theme.js";
+import { ActivityView } from "../activity/activity.js";
+import { ArenaView } from "../arena/arena.js";
+import { ChatView } from "../chat/chat.js";
+import { runningAnswers } from "../chat/answers.js";
+import { FleetView } from "../fleet/fleet.js";
+import { MachineView } from "../machine/machine.js";
+import { ModelsView } from "../models/models.js";
+import { SetupView } from "../setup/setup.js";
+
+const NAVIGATION = [
+  ["fleet", "Fleet", FleetView],
+  ["models", "Models", ModelsView],
+  ["chat", "Chat", ChatView],
+  ["arena", "Arena", ArenaView],
+  ["activity", "Activity", ActivityView],
+  ["setup", "Setup", SetupView],
+];
+const VIEWS = { ...Object.fromEntries(NAVIGATION.map(([view, , component]) => [view, component])), machine: MachineView };
+
+export function Shell() {
+  if (entry.value !== "open") return html`<${Entry} />`;
+  return html`<div class="shell">
+    <a class="skip" href="#content" onClick=${skip}>Skip to content</a>
+    <${Navigation} />
+    <${Content} />
+    <${Notices} />
+  </div>`;
+}
+
+function skip(event) {
+  event.preventDefault();
+  document.getElementById("content").focus();
+}
+
+function Content() {
+  const { view, part } = route.value;
+  const name = NAVIGATION.find(([each]) => each === view)?.[1] ?? part;
+  useEffect(() => {
+    document.title = `${name} · ${location.hostname} · fleet`;
+  }, [name]);
+  const View = VIEWS[view];
+  return html`<main id="content" tabindex="-1" class=${`view-${view}`}>
+    <${FeedMark} />
+    <${View} key=${view} part=${part} /></main>`;
+}
+
+/** A mark that what is shown may be old. */
+function FeedMark() {
+  const { live, since } = feedState.value;
+  const seconds = (now.value - since) / 1000;
+  if (live || seconds < 2) return null;
+  return html`<div class="feed-lost" role="alert"><${Icon} name="warning" size=${16} />
+    <span>The connection to the gateway is lost. What is shown is ${age(since ? new Date(since).toISOString() : null, now.value)} old; trying again…</span></div>`;
+}
+
+function Navigation() {
+  const here = route.value.view === "machine" ? "fleet" : route.value.view;
+  return html`<header class="side">
+    <a class="brand" href=${link("fleet")}><span class="brand-mark"><${Icon} name="fleet" size=${18} /></span>
+      <span class="brand-text"><b>fleet</b><small>${location.hostname}</small></span></a>
+    <nav aria-label="Views">${NAVIGATION.map(
+      ([view, word]) => html`<a key=${view} href=${link(view)} aria-current=${view === here ? "page" : undefined}>
+        <${Icon} name=${view} size=${19} /><span>${word}</span>${view === "chat" && runningAnswers.value > 0 && html`<span class="running" title="a response is streaming"><span class="visually-hidden">, a response is streaming</span></span>`}</a>`,
+    )}</nav>
+    <div class="side-foot">
+      <${SurfaceChoice} />
+      <${FeedDot} />
+      <${ThemeButton} />
+      ${key.value !== null && html`<${Button} icon="key" kind="quiet" label="Forget the key of this tab" onClick=${forgetKey} />`}
+    </div></header>`;
+}
+
+function SurfaceChoice() {
+  const limited = access.value.surfaces;
+  const names = limited ?? fleet.value?.surfaces ?? [];
+  if (names.length === 0 || limited?.length === 1) {
+    return limited === null ? null : html`<span class="surface-name" title="the surface of this key">${surface.value}</span>`;
+  }
+  const options = [...(limited === null ? [["", "All surfaces"]] : []), ...names.map((name) => [name, name])];
+  return html`<${Select} label="Surface" value=${surface.value ?? ""} options=${options} onChange=${changeSurface} />`;
+}
+
+function FeedDot() {
+  const { live } = feedState.value;
+  return html`<span class=${`feed ${live ? "live" : "lost"}`} title=${live ? "changes appear as they happen" : "the connection is lost"}>
+    <span class="dot" aria-hidden="true"></span><span class="feed-word">${live ? "Live" : "Lost"}</span></span>`;
+}
+
+function ThemeButton() {
+  const icons = { system: "auto", light: "sun", dark: "moon" };
+  const words = { system: "as the system", light: "light", dark: "dark" };
+  return html`<${Button} icon=${icons[theme.value]} kind="quiet" label=${`Theme: ${words[theme.value]}; switch to ${words[nextTheme()]}`} onClick=${() => setTheme(nextTheme())} />`;
+}

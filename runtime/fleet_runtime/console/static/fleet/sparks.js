@@ -1,0 +1,3 @@
+export function Sparks() {
+  return null;
+}

@@ -1,0 +1,127 @@
+"""The console's files as they are served: addresses, caching, policy, and what is in the package."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import re
+from pathlib import Path
+
+import httpx
+import pytest
+
+from fleet_runtime.console.site import STATIC, ConsoleSite
+from tests.console.household import running_household
+from tests.support.stack import Stack
+
+LIBRARIES = STATIC / "vendor" / "vendor.lock.json"
+BUDGET = 150_000
+"""Compressed bytes of everything that the page loads."""
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Stack:  # type: ignore[misc]
+    folder = tmp_path_factory.mktemp("console")
+    keys = ", keys: {all: {env: KEY_ALL}, child: {env: KEY_CHILD, surfaces: [family]}}"
+    env = {"KEY_ALL": "key-of-everything", "KEY_CHILD": "key-of-a-child"}
+    with running_household(folder, more=keys, env=env) as stack:
+        yield stack
+
+
+def page(stack: Stack) -> httpx.Response:
+    response = stack.client.get("/", headers={"accept": "text/html,*/*;q=0.8"})
+    assert response.status_code == 200, response.text
+    return response
+
+
+def test_the_page_and_its_files_need_no_key_and_hold_no_data(stack: Stack) -> None:
+    text = page(stack).text
+    assert "workstation" not in text
+    for address in re.findall(r'(?:href|src)="\./(static/[^"]+)"', text):
+        asset = stack.client.get(f"/{address}")
+        assert asset.status_code == 200, address
+        assert asset.headers["cache-control"] == "public, max-age=31536000, immutable"
+        assert "workstation" not in asset.text
+    assert stack.client.get("/api/fleet").status_code == 401
+
+
+def test_the_page_is_revalidated_and_every_body_is_compressed_on_request(stack: Stack) -> None:
+    first = page(stack)
+    assert first.headers["cache-control"] == "no-cache"
+    assert first.headers["content-encoding"] == "gzip"
+    again = stack.client.get("/", headers={"if-none-match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    plain = stack.client.get("/", headers={"accept-encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+    assert plain.text == first.text
+    assert plain.headers["etag"] != first.headers["etag"]
+    head = stack.client.head("/")
+    assert (head.status_code, head.content) == (200, b"")
+
+
+def test_a_client_that_accepts_json_alone_is_sent_the_error_that_it_can_read(stack: Stack) -> None:
+    key = {"authorization": "Bearer key-of-everything"}
+    response = stack.client.get("/", headers={"accept": "application/json", **key})
+    assert (response.status_code, response.json()["error"]["code"]) == (404, "not_found")
+    assert stack.client.get("/", headers={"accept": "application/json, */*"}).status_code == 200
+    assert stack.client.get("/static/0000/app/main.js", headers=key).status_code == 404
+    assert stack.client.post("/", headers=key).status_code == 404
+
+
+def test_the_policy_allows_the_import_map_by_its_hash_and_nothing_foreign(stack: Stack) -> None:
+    response = page(stack)
+    import_map = re.search(r'<script type="importmap">(.*?)</script>', response.text)
+    assert import_map is not None
+    assert all(url.startswith("./static/") for url in json.loads(import_map[1])["imports"].values())
+    policy = response.headers["content-security-policy"]
+    assert "trusted-types dompurify fleet" in policy
+    assert "style-src 'self';" in policy
+    assert "unsafe" not in policy
+    assert "http" not in policy
+    assert len(re.findall(r"<script(?![^>]*src)[^>]*>", response.text)) == 1, (
+        "one inline script: the import map"
+    )
+
+
+def test_access_says_what_each_key_opens(stack: Stack) -> None:
+    everything = stack.client.get("/api/access", headers={"x-api-key": "key-of-everything"}).json()
+    assert (everything["key"], everything["surfaces"]) == ("all", None)
+    assert "POST /api/fleet/{name}/refresh" in everything["operations"]
+    child = stack.client.get("/api/access", headers={"x-api-key": "key-of-a-child"}).json()
+    assert (child["key"], child["surfaces"]) == ("child", ["family"])
+    assert "GET /api/models" in child["operations"]
+    assert "POST /api/fleet/{name}/refresh" not in child["operations"]
+    assert stack.client.get("/api/access", headers={"x-api-key": "wrong"}).status_code == 401
+
+
+def test_another_file_makes_another_address_for_all(tmp_path: Path) -> None:
+    files = {
+        path.relative_to(STATIC).as_posix(): path.read_bytes() for path in STATIC.rglob("*") if path.is_file()
+    }
+    changed = {**files, "app/html.js": files["app/html.js"] + b"\n"}
+    assert ConsoleSite(files).base == ConsoleSite.load().base
+    assert ConsoleSite(changed).base != ConsoleSite(files).base
+
+
+def test_the_libraries_are_those_of_the_lock_unmodified_and_with_their_licences() -> None:
+    lock = json.loads(LIBRARIES.read_text(encoding="utf-8"))
+    locked = {path: digest for entry in lock.values() for path, digest in entry["files"].items()}
+    found = {
+        path.relative_to(LIBRARIES.parent).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in LIBRARIES.parent.rglob("*")
+        if path.is_file() and path != LIBRARIES
+    }
+    assert found == locked
+    for package, entry in lock.items():
+        assert entry["licence"], package
+        assert any("LICEN" in path for path in entry["files"]), package
+
+
+def test_everything_that_the_page_loads_is_within_the_budget() -> None:
+    sizes = {
+        path.relative_to(STATIC).as_posix(): len(gzip.compress(path.read_bytes(), 9, mtime=0))
+        for path in STATIC.rglob("*")
+        if path.suffix in (".js", ".mjs", ".css", ".html", ".svg")
+    }
+    assert sum(sizes.values()) < BUDGET, sizes
