@@ -100,7 +100,9 @@ providers:
     url: {machines.url("cloud")}
     class: cloud
     api_key_env: {CLOUD_KEY}
-    models: {{deepseek-chat: {{context: 131072, output: 8192}}, deepseek-reasoner: {{context: 131072, reasoning: true}}}}
+    models:
+      deepseek-chat: {{context: 131072, output: 8192}}
+      deepseek-reasoner: {{context: 131072, reasoning: true}}
 aliases: {{coder: workstation/qwen3-coder-30b-a3b}}
 roles: {{default: workstation/gpt-oss-20b, task: [closet/qwen3-4b-instruct, workstation/gpt-oss-20b]}}
 surfaces:
