@@ -88,7 +88,7 @@ def test_a_path_of_ollamas_api_says_what_to_use(stack: Stack, path: str, use: st
 
 
 @pytest.mark.parametrize(
-    "path", ["/nowhere", "/v2/models", "/boochat", "/api", "/", "/v1/" + "x" * 253, "/%E2%82%AC"]
+    "path", ["/nowhere", "/v2/models", "/boochat", "/api", "/v1/" + "x" * 253, "/%E2%82%AC"]
 )
 def test_any_other_wrong_path_gets_none(stack: Stack, path: str) -> None:
     error = stack.client.get(path).json()["error"]
