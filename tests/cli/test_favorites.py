@@ -275,7 +275,7 @@ async def test_a_refused_key_says_which_variable_to_set() -> None:
 
 async def test_the_key_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLEET_KEY", "canary-key")
-    body = b'{"version": 0, "favorites": []}'
+    body = b'{"version": 0, "etag": "", "favorites": []}'
     result, server = await answered(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
     assert result.exit_code == 0
     assert server.requests[0].header(b"authorization") == [b"Bearer canary-key"]

@@ -18,6 +18,7 @@ from fleet_runtime.errors import ERROR_KINDS
 from fleet_runtime.events import Topic
 from fleet_runtime.proxy.endpoints import ENDPOINTS
 from fleet_runtime.simulator.kinds import PRODUCTS
+from fleet_runtime.store.schema import ADDITIONS
 from tests.support.paths import ROOT
 
 Knows = Callable[[str], bool]
@@ -124,6 +125,16 @@ def additions() -> list[Addition]:
             {
                 "docs/gateway.md": mentions(r"^\| `NAME(_total)?` \|", "docs/gateway.md"),
                 "tests/runtime/telemetry/test_metrics.py": mentions("NAME", "tests/runtime/telemetry/*.py"),
+            },
+        ),
+        Addition(
+            "a table of the state",
+            "runtime/fleet_runtime/store/schema.py",
+            frozenset(addition.name for addition in ADDITIONS),
+            {
+                "tests/runtime/store/test_schema.py": mentions(
+                    '"NAME"', "tests/runtime/store/test_schema.py"
+                ),
             },
         ),
         Addition(

@@ -144,7 +144,9 @@ _STATUS = FleetStatus(
     drift={"sam-desktop": _DRIFT},
     providers=(_REPORT,),
 )
-_ENTRY = HistoryEntry(provider="embedding", status="offline", reason="connection refused", at=TIME)
+_ENTRY = HistoryEntry(
+    provider="embedding", status="offline", reason="connection refused", at=TIME, gateway="box:8400"
+)
 _ERROR = ErrorDetail(
     message="provider 'embedding' has no model 'qwen3-8x'",
     type="invalid_request_error",
@@ -163,7 +165,7 @@ EXAMPLES: Final[Mapping[type[ApiShape], ApiShape]] = {
         _ROLE,
         Roles(surface="boochat", roles={"default": _ROLE}),
         _FAVORITE,
-        FavoriteList(version=7, favorites=(_FAVORITE,)),
+        FavoriteList(version=7, etag='"3b9ac9ff12d0-7"', favorites=(_FAVORITE,)),
         FavoriteOrder(favorites=("embedding/qwen3-8b",)),
         _REPORT,
         _DRIFT,

@@ -1,8 +1,8 @@
 """``/api/favorites``: the favorites that all surfaces share.
 
-A change may carry ``If-Match`` with the version that it was meant for (the list's ``ETag``) and is rejected
-with 412 if that is not the present one; replacing all favorites must carry it, ``*`` for any version. A key
-limited to surfaces sees and changes only favorites of providers that its surface may use.
+A change may carry ``If-Match`` with the ``ETag`` of the list that it was meant for and is rejected with 412
+if that is not the present one; replacing all favorites must carry it, ``*`` for any list. A key limited to
+surfaces sees and changes only favorites of providers that its surface may use.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from fleet_runtime.routing.resolver import Resolution
 from fleet_runtime.store.store import StoreUnavailableError
 
 CHANGE_ERRORS = ("invalid_request", "model_not_found", "version_conflict", "store_unavailable")
-VERSION = "the version of the list that the change is meant for, as its `ETag` has it, or `*`"
+EXPECTED = "the `etag` of the list that the change is meant for, or `*`"
 
-IfMatch = Annotated[str | None, Header(VERSION, '"7"')]
-RequiredIfMatch = Annotated[str | None, Header(VERSION, "*", required=True)]
+IfMatch = Annotated[str | None, Header(EXPECTED, '"3b9ac9ff12d0-7"')]
+RequiredIfMatch = Annotated[str | None, Header(EXPECTED, "*", required=True)]
 FavoriteName = Annotated[
     str,
     PathPart(
@@ -53,7 +53,7 @@ async def reorder_favorites(
     call: Call, order: FavoriteOrder, if_match: RequiredIfMatch = None
 ) -> Annotated[Reply, FavoriteList]:
     if if_match is None:
-        message = "replacing all favorites needs If-Match with the version that it was made from"
+        message = "replacing all favorites needs If-Match with the `etag` of the list that it was made from"
         raise request_error("version_required", message)
     names = _names(call)
     stored = {present_id(item.id, names) for item in call.service.store.favorites.items}
@@ -122,10 +122,13 @@ def _composite_id(call: Call, resolution: Resolution) -> str:
 
 async def _change(call: Call, command: Command, if_match: str | None, surface: str | None) -> Reply:
     try:
-        await call.service.store.edit(FavoritesChange(_names(call), command, _versions(if_match)))
+        await call.service.store.edit(FavoritesChange(_names(call), command, _tags(if_match)))
     except VersionConflictError as conflict:
-        tag = (b"etag", b'"%d"' % conflict.current.version)
-        raise request_error("version_conflict", str(conflict), headers=(tag,)) from None
+        message = str(conflict)
+        if any(tag.isdigit() for tag in _tags(if_match) or ()):
+            message = f"If-Match takes the list's `etag`, not its version alone: {conflict.current.etag} now"
+        headers = ((b"etag", conflict.current.etag.encode()),)
+        raise request_error("version_conflict", message, headers=headers) from None
     except TooManyFavoritesError as error:
         raise request_error("invalid_request", str(error), "favorites") from None
     except StoreUnavailableError as error:
@@ -136,12 +139,11 @@ async def _change(call: Call, command: Command, if_match: str | None, surface: s
 def _favorites(call: Call, surface: str | None) -> Reply:
     """Return the list as it is now. No cache may keep it: what favorites mean changes without the version."""
     favorites = call.live.catalog.favorite_list(call.table(surface), allowed_only=call.limited)
-    return json_reply(favorites, (b"etag", b'"%d"' % favorites.version), (b"cache-control", b"no-store"))
+    return json_reply(favorites, (b"etag", favorites.etag.encode()), (b"cache-control", b"no-store"))
 
 
-def _versions(if_match: str | None) -> frozenset[int] | None:
-    """Return the versions that ``If-Match`` names; None for any. Another server's tag matches nothing."""
+def _tags(if_match: str | None) -> frozenset[str] | None:
+    """Return the tags that ``If-Match`` names; None for any. Another server's tag matches nothing."""
     if if_match is None or if_match.strip() == "*":
         return None
-    tags = (tag.strip().strip('"') for tag in if_match.split(","))
-    return frozenset(int(tag) for tag in tags if tag.isascii() and tag.isdigit() and len(tag) < 20)
+    return frozenset(tag.strip().strip('"') for tag in if_match.split(","))

@@ -179,6 +179,7 @@ def _history_entry(change: StatusChange) -> HistoryEntry:
         status=cast("ProviderStatus", change.status),
         reason=change.reason,
         at=rfc3339(change.at),
+        gateway=change.gateway,
     )
 
 

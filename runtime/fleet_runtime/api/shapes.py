@@ -81,12 +81,13 @@ class FleetStatus(ApiShape, frozen=True, kw_only=True):
 
 
 class HistoryEntry(ApiShape, frozen=True, kw_only=True):
-    """The status of a provider, and the reason for it, from `at` on."""
+    """The status of a provider, and the reason for it, from `at` on, as the gateway `gateway` saw it."""
 
     provider: str
     status: ProviderStatus
     reason: str | None
     at: str
+    gateway: str | None
 
 
 class History(ApiShape, frozen=True, kw_only=True):

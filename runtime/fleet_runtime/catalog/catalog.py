@@ -41,13 +41,14 @@ from fleet_runtime.routing.resolver import Resolution, resolve_model
 class Catalog:
     """The catalog of one snapshot; `favorites` returns the present list of favorites.
 
-    `versions` are those of the inventory and the favorites that it was last brought up to date with.
+    `versions`: of the inventory and, as a tag, of the favorites that it was last brought up to date with.
     """
 
     inventory: Inventory
     favorites: Callable[[], Favorites] = Favorites
-    versions: tuple[int, int] = (-1, -1)
+    versions: tuple[int, str] = (-1, "")
     favorite_ids: dict[str, frozenset[str]] = field(default_factory=dict)
+    _known: Favorites = field(default_factory=Favorites)
     _statuses: tuple[FavoriteStatus, ...] = ()
     _names: DisplayNames = field(init=False)
 
@@ -61,10 +62,10 @@ class Catalog:
         `favorite_ids` (by provider) and the names keep their identity as long as they are equal.
         """
         favorites = self.favorites()
-        versions = (self.inventory.version, favorites.version)
+        versions = (self.inventory.version, favorites.tag)
         if versions == self.versions:
             return
-        self.versions = versions
+        self.versions, self._known = versions, favorites
         names, view = self.inventory.snapshot.fleet.names, self.inventory.view
         self._statuses = tuple(favorite_status(item, names, view) for item in favorites.items)
         chosen: dict[str, set[str]] = {}
@@ -156,7 +157,7 @@ class Catalog:
             for status in self._statuses
             if status.provider in allowed or not allowed_only
         ]
-        return FavoriteList(version=self.versions[1], favorites=tuple(favorites))
+        return FavoriteList(version=self._known.version, etag=self._known.etag, favorites=tuple(favorites))
 
     def favorite_models(self, table: RoutingTable) -> Iterator[CatalogModel]:
         """Yield the favorites that the surface can use now, in their order."""

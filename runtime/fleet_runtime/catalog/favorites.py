@@ -25,7 +25,7 @@ class VersionConflictError(Exception):
     """The list is not the one that the change was meant for; `current` is the list as it is now."""
 
     def __init__(self, current: Favorites) -> None:
-        super().__init__(f"the favorites are at version {current.version} now: read them again")
+        super().__init__(f"the favorites have changed, their `etag` is {current.etag} now: read them again")
         self.current = current
 
 
@@ -38,13 +38,25 @@ class TooManyFavoritesError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Favorites:
-    """The list in the order people see; `version` grows by one with every change.
+    """The list in the order people see; `version` grows by one with every change within one `run`, from the
+    making of a list to its loss.
 
     Every method returns the changed list, or this very one if it changes nothing.
     """
 
     version: int = 0
     items: tuple[Favorite, ...] = ()
+    run: str = ""
+
+    @property
+    def tag(self) -> str:
+        """Return what names this list and no other: two state files have different runs."""
+        return f"{self.run}-{self.version}"
+
+    @property
+    def etag(self) -> str:
+        """Return the tag as ``ETag`` and ``If-Match`` have it, in quotes."""
+        return f'"{self.tag}"'
 
     def add(self, id: str, at: float, requested: str | None = None) -> Favorites:
         """Append `id`, unless the list has it or the id that was `requested`.
@@ -79,7 +91,7 @@ class Favorites:
             return self
         if len(items) > max(MAX_FAVORITES, len(self.items)):
             raise TooManyFavoritesError
-        return Favorites(self.version + 1, items)
+        return replace(self, version=self.version + 1, items=items)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,15 +132,15 @@ Command: TypeAlias = AddFavorite | RemoveFavorite | ReorderFavorites
 
 @dataclass(frozen=True, slots=True)
 class FavoritesChange:
-    """One command, for one of the versions `expected` (None: any); without a command, only the names of
-    providers are brought up to date.
+    """One command, for one of the lists whose tags are `expected` (None: any); without a command, only the
+    names of providers are brought up to date.
 
     `names` maps every name and former name of every provider to its present name.
     """
 
     names: Mapping[str, str]
     command: Command | None = None
-    expected: frozenset[int] | None = None
+    expected: frozenset[str] | None = None
 
     def apply(self, favorites: Favorites) -> Favorites:
         """Return the changed list, the same object if nothing changes; a command that changes nothing
@@ -136,13 +148,13 @@ class FavoritesChange:
 
         Raises `VersionConflictError` and `TooManyFavoritesError`.
         """
-        if self.expected is not None and favorites.version not in self.expected:
+        if self.expected is not None and favorites.tag not in self.expected:
             raise VersionConflictError(favorites)
         renamed = favorites.rename_providers(self.names)
         changed = renamed if self.command is None else self.command.apply(renamed)
         if changed is favorites or (changed is renamed and self.command is not None):
             return favorites
-        return Favorites(favorites.version + 1, changed.items)
+        return replace(favorites, version=favorites.version + 1, items=changed.items)
 
 
 def present_id(id: str, names: Mapping[str, str]) -> str:

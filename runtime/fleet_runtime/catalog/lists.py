@@ -36,7 +36,7 @@ class CatalogLists:
     """The lists of every surface over one catalog."""
 
     catalog: Catalog
-    _versions: tuple[int, int] = (-1, -1)
+    _versions: tuple[int, str] = (-1, "")
     _lists: dict[tuple[object, ...], TaggedBody] = field(default_factory=dict)
     _parts: dict[tuple[str, str, bool], _Part] = field(default_factory=dict)
 

@@ -152,9 +152,10 @@ class FavoriteModel(ApiShape, frozen=True, kw_only=True, gc=False):
 
 
 class FavoriteList(ApiShape, frozen=True, kw_only=True, gc=False):
-    """All favorites in their order; `version` grows by one with every change."""
+    """All favorites in their order; `version` grows by one with every change, `etag` is for ``If-Match``."""
 
     version: int
+    etag: str
     favorites: tuple[FavoriteModel, ...]
 
 

@@ -180,7 +180,7 @@ def _reorder(gateway: GatewayClient, order: Callable[[list[str]], list[str]]) ->
         found = _list(gateway)
         body = json.dumps({"favorites": order([item.id for item in found.favorites])}).encode()
         try:
-            return gateway.send("PUT", PATH, body, if_match=f'"{found.version}"')
+            return gateway.send("PUT", PATH, body, if_match=found.etag)
         except GatewayResponseError as error:
             if error.code != "version_conflict" or not left:
                 raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import platform
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -75,7 +76,11 @@ class Service:
         events = EventLog()
         snapshot = load_snapshot(folder)
         path = state_path(snapshot.gateway.state, snapshot.root, environ)
-        store = Store(path, lambda version: events.publish(FavoritesVersion(version=version)))
+        store = Store(
+            path,
+            lambda version: events.publish(FavoritesVersion(version=version)),
+            gateway=f"{platform.node()}:{(listen or snapshot.gateway.listen).rpartition(':')[2]}",
+        )
         live = _start(snapshot, listen, environ, events, store)
         store.open()
         return cls(folder, environ, listen, live, live.gateway, events, store, log_lines_dropped)
@@ -95,6 +100,7 @@ class Service:
     async def run(self) -> None:
         """Poll the providers, record their history and watch the folder, until cancelled."""
         history = asyncio.create_task(keep_history(self.store, self.events.follow(), time.time))
+        watching = asyncio.create_task(self.store.watch())
         self._poll(self.live)
         self._rename_favorites()
         try:
@@ -104,6 +110,7 @@ class Service:
                 task.cancel()
             await asyncio.gather(*self._inventories, return_exceptions=True)
             history.cancel()
+            watching.cancel()
             await self.live.close()
             await self.store.close()
 

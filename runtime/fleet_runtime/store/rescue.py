@@ -11,17 +11,34 @@ import contextlib
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from fleet_runtime.catalog.favorites import Favorite, Favorites
-from fleet_runtime.store.rows import StatusChange, is_id, parse_favorite, parse_status_change, parse_version
+from fleet_runtime.store.rows import (
+    StatusChange,
+    is_id,
+    parse_favorite,
+    parse_run,
+    parse_status_change,
+    parse_version,
+)
 from fleet_runtime.store.schema import STATE_ERRORS, bounded, is_table, prepare
+from fleet_runtime.store.tables import LIST
 
 MAX_ROWS = 10_000
 MAX_IMAGE_BYTES = 64_000_000
+
+WIDTHS = {
+    "favorite": (4,),
+    "favorite_list": (3,),
+    "favorites": (3,),
+    "favorites_version": (1,),
+    "status_history": (5, 6),
+}
+"""The columns of each table; the history of the previous version does not name the gateway."""
 
 Rows = list[tuple[Any, ...]]
 
@@ -37,19 +54,62 @@ class RescuedState:
 def rescue_state(path: Path) -> RescuedState:
     """Return every good row of the file; never raises.
 
-    If a favorite is missing, the list takes a version that no reader has seen: the time in seconds.
+    If a favorite is missing, the list takes a version that no reader has seen, the time in seconds, and a new
+    run. The tables of the previous version hold the same favorites, and may have what the others have lost.
     """
     views = [read for view in (_read_only, _with_new_first_page) for read in _tables(view, path)]
-    favorites, complete = max((view["favorites"] for view in views), key=_worth, default=([], False))
-    versions, _ = max((view["favorites_version"] for view in views), key=_worth, default=([], False))
+    found = [_list(view) for view in views] + [_previous_list(view) for view in views]
     history, _ = max((view["status_history"] for view in views), key=_worth, default=([], False))
-    changes = (parse_status_change(row[1:]) for row in history)
-    return RescuedState(
-        _favorites(favorites, versions, complete), tuple(change for change in changes if change is not None)
-    )
+    padded = ((*row[1:], None)[:5] for row in history)
+    changes = (parse_status_change(row) for row in padded)
+    return RescuedState(_union(found), tuple(change for change in changes if change is not None))
 
 
-def _favorites(rows: Rows, versions: Rows, complete: bool) -> Favorites:
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The good favorites of one table in their order, and whether these are all of the list."""
+
+    favorites: Favorites
+    complete: bool = False
+
+
+def _union(found: list[_Found]) -> Favorites:
+    """Return the newest list, with the favorites of the others behind it unless it is complete."""
+    lists = [one.favorites for one in found]
+    best = max(found, key=_age_and_worth, default=_Found(Favorites()))
+    if best.complete:
+        runs = [one.run for one in lists if one.run and one.version == best.favorites.version]
+        return replace(best.favorites, run=best.favorites.run or next(iter(runs), ""))
+    items: dict[str, Favorite] = {}
+    for favorite in (item for one in (best.favorites, *lists) for item in one.items):
+        items.setdefault(favorite.id, favorite)
+    version = max([int(time.time()), *(one.version + 1 for one in lists)])
+    return Favorites(version, tuple(items.values()))
+
+
+def _age_and_worth(found: _Found) -> tuple[int, bool, int]:
+    return found.favorites.version, found.complete, len(found.favorites.items)
+
+
+def _list(view: dict[str, tuple[Rows, bool]]) -> _Found:
+    lists, _ = view["favorite_list"]
+    tags = [(parse_run(run), parse_version(version)) for name, run, version in lists if name == LIST]
+    run, version = tags[0] if len(tags) == 1 else (None, None)
+    rows, complete = view["favorite"]
+    good = _favorites([row[1:] for row in rows if row[0] == LIST], complete and version is not None)
+    favorites = replace(good.favorites, version=version or 0, run=run or "")
+    return _Found(favorites, good.complete and run is not None)
+
+
+def _previous_list(view: dict[str, tuple[Rows, bool]]) -> _Found:
+    versions, _ = view["favorites_version"]
+    version = parse_version(versions[0][0]) if len(versions) == 1 else None
+    rows, complete = view["favorites"]
+    good = _favorites(rows, complete and version is not None)
+    return _Found(replace(good.favorites, version=version or 0), good.complete)
+
+
+def _favorites(rows: Rows, complete: bool) -> _Found:
     """The good favorites in their order; one without a time gets the present one."""
     now = time.time()
     found: dict[str, tuple[float, Favorite]] = {}
@@ -63,9 +123,7 @@ def _favorites(rows: Rows, versions: Rows, complete: bool) -> Favorites:
             complete &= isinstance(position, int) and favorite.id not in found
             found.setdefault(favorite.id, (place, favorite))
     items = tuple(favorite for _, favorite in sorted(found.values(), key=lambda pair: pair[0]))
-    known = [version for row in versions if (version := parse_version(row[0])) is not None]
-    complete &= len(known) == len(versions) == 1
-    return Favorites(known[0] if complete else max([int(now), *(one + 1 for one in known)]), items)
+    return _Found(Favorites(0, items), complete)
 
 
 def _worth(read: tuple[Rows, bool]) -> tuple[bool, int]:
@@ -77,14 +135,13 @@ def _tables(
     view: Callable[[Path], contextlib.AbstractContextManager[sqlite3.Connection]], path: Path
 ) -> Iterator[dict[str, tuple[Rows, bool]]]:
     """The rows of each table as a view of the file shows them; nothing if it shows none."""
-    widths = {"favorites": 3, "favorites_version": 1, "status_history": 5}
     with (
         contextlib.suppress(*STATE_ERRORS, OSError, ValueError),
         view(path) as connection,
         bounded(connection),
     ):
         connection.text_factory = _decode
-        yield {table: _rows(connection, table, width) for table, width in widths.items()}
+        yield {table: _rows(connection, table, widths) for table, widths in WIDTHS.items()}
 
 
 @contextlib.contextmanager
@@ -127,7 +184,7 @@ def _decode(text: bytes) -> str | bytes:
         return text
 
 
-def _rows(connection: sqlite3.Connection, table: str, width: int) -> tuple[Rows, bool]:
+def _rows(connection: sqlite3.Connection, table: str, widths: tuple[int, ...]) -> tuple[Rows, bool]:
     """The rows of a table in their order, and whether these are all.
 
     Read from both ends: a damaged page in the middle hides what lies behind it from one side only. Of too
@@ -141,7 +198,7 @@ def _rows(connection: sqlite3.Connection, table: str, width: int) -> tuple[Rows,
         query = f"SELECT rowid, * FROM {table} NOT INDEXED ORDER BY rowid {order} LIMIT {MAX_ROWS}"  # noqa: S608
         try:
             for number, *row in connection.execute(query):
-                if len(row) != width:
+                if len(row) not in widths:
                     return [], False
                 read[number] = tuple(row)
             break

@@ -7,6 +7,7 @@ is a number, or a time that is text.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -17,6 +18,7 @@ MAX_VERSION: Final = 1 << 53
 """The largest integer that every reader of JSON keeps exact."""
 MAX_TEXT: Final = 10_000
 MAX_TIME: Final = 1e11
+_RUN: Final = re.compile(r"[0-9a-z]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +29,18 @@ class StatusChange:
     status: str
     reason: str | None
     at: float
+    gateway: str | None = None
+    """The gateway that saw it, None if an older version of fleet wrote the entry."""
 
 
 def parse_version(value: Any) -> int | None:
     """Return the version of a list of favorites, None if it is not one."""
     return value if isinstance(value, int) and 0 <= value <= MAX_VERSION else None
+
+
+def parse_run(value: Any) -> str | None:
+    """Return the run of a list of favorites, None if it is not one: it is part of an ``ETag``."""
+    return value if isinstance(value, str) and _RUN.fullmatch(value) else None
 
 
 def parse_favorite(id: Any, added_at: Any) -> Favorite | None:
@@ -45,12 +54,14 @@ def is_id(value: Any) -> bool:
 
 
 def parse_status_change(row: Sequence[Any]) -> StatusChange | None:
-    """Return the entry of the history in (provider, status, reason, at), None if the row is not one."""
-    provider, status, reason, at = row
+    """Return the entry of a row (provider, status, reason, at, gateway), None if the row is not one."""
+    provider, status, reason, at, gateway = row
     moment = _time(at)
     if moment is None or not (_is_text(provider) and _is_text(status)):
         return None
-    return StatusChange(provider, status, reason, moment) if reason is None or _is_text(reason) else None
+    if not all(text is None or _is_text(text) for text in (reason, gateway)):
+        return None
+    return StatusChange(provider, status, reason, moment, gateway)
 
 
 def _is_text(value: Any) -> bool:

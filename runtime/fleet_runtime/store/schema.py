@@ -1,11 +1,21 @@
-"""The tables of the state file, and how an older file gets them."""
+"""The tables of the state file, and how an older file gets them.
+
+A change that the previous version of fleet can live with is an addition: a new table, or a column that may be
+null. It is recorded by its name in the table ``additions``, and ``user_version`` stays, so that the previous
+version still opens the file. A change that it cannot live with is a migration, which raises ``user_version``.
+A file that is older is backed up before either.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
 
 MIGRATIONS = (
     (
@@ -19,7 +29,33 @@ MIGRATIONS = (
 )
 """The statements that lead from each ``user_version`` to the next; entries are only ever added."""
 
-TABLES = ("favorites", "favorites_version", "status_history")
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """What a file gets once; its statements leave everything that the previous version reads as it is."""
+
+    name: str
+    statements: tuple[str, ...]
+
+
+ADDITIONS = (
+    Addition(
+        "favorites_by_list",
+        (
+            "CREATE TABLE favorite_list (name TEXT PRIMARY KEY, run TEXT NOT NULL, version INTEGER NOT NULL)",
+            "CREATE TABLE favorite (list TEXT NOT NULL, id TEXT NOT NULL, position INTEGER NOT NULL, "
+            "added_at REAL NOT NULL, PRIMARY KEY (list, id))",
+            "INSERT INTO favorite_list SELECT 'default', lower(hex(randomblob(6))), version "
+            "FROM favorites_version",
+            "INSERT INTO favorite SELECT 'default', id, position, added_at FROM favorites",
+            "ALTER TABLE status_history ADD COLUMN gateway TEXT",
+        ),
+    ),
+)
+"""A new table of the state goes here, at the end; `Store.read` and `Store.write` reach it."""
+
+TABLES = ("favorites", "favorites_version", "status_history", "favorite_list", "favorite")
+"""Without these a file is damaged."""
 
 CHECK_SECONDS = 5.0
 """For the check of a file; fleet's own takes a tenth of a second."""
@@ -35,6 +71,9 @@ _CIRCUMSTANCES = {
 
 STATE_ERRORS = (sqlite3.Error, UnicodeDecodeError, OverflowError)
 """What sqlite3 raises on a file. It decodes the names and messages of a damaged one as UTF-8, too."""
+
+
+log = logging.getLogger("fleet.store")
 
 
 class DamagedStateError(sqlite3.DatabaseError):
@@ -85,8 +124,11 @@ def is_table(connection: sqlite3.Connection, name: str) -> bool:
     return connection.execute(found, (name,)).fetchone() is not None
 
 
-def prepare(connection: sqlite3.Connection) -> None:
-    """Check the file and bring it to the newest version; raises `DamagedStateError` and `NewerStateError`."""
+def prepare(connection: sqlite3.Connection, path: Path | None = None) -> None:
+    """Check the file and bring it to the newest version; `path`: where it is, for the backup of an older one.
+
+    Raises `DamagedStateError` and `NewerStateError`.
+    """
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     (verdict,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
@@ -98,19 +140,62 @@ def prepare(connection: sqlite3.Connection) -> None:
             raise NewerStateError
         if version < 0:
             raise DamagedStateError(f"its version is {version}")
+        _require_no_code(connection)
+        present = _additions(connection)
+        missing = [addition for addition in ADDITIONS if addition.name not in present]
+        if path is not None and version > 0 and (version < len(MIGRATIONS) or missing):
+            _back_up(path)
         for statements in MIGRATIONS[version:]:
             for statement in statements:
                 connection.execute(statement)
-        _require_only_tables(connection)
+        _add(connection, missing)
+        for table in TABLES:
+            if not is_table(connection, table):
+                raise DamagedStateError(f"it has no table '{table}'")
         if version < len(MIGRATIONS):
             connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
 
 
-def _require_only_tables(connection: sqlite3.Connection) -> None:
+def free_name(path: Path, word: str) -> Path:
+    """Return a path next to `path` that does not exist: its name with `word` and a number."""
+    number = 1
+    while (free := path.with_name(f"{path.name}.{word}-{number}")).exists():
+        number += 1
+    return free
+
+
+def _additions(connection: sqlite3.Connection) -> set[str]:
+    if not is_table(connection, "additions"):
+        return set()
+    return {name for (name,) in connection.execute("SELECT name FROM additions LIMIT 1000")}
+
+
+def _add(connection: sqlite3.Connection, missing: Collection[Addition]) -> None:
+    if missing:
+        connection.execute("CREATE TABLE IF NOT EXISTS additions (name TEXT PRIMARY KEY, at REAL NOT NULL)")
+    for addition in missing:
+        for statement in addition.statements:
+            connection.execute(statement)
+        connection.execute("INSERT INTO additions VALUES (?, ?)", (addition.name, time.time()))
+
+
+def _back_up(path: Path) -> None:
+    """Copy the file as it was last committed; the copy has its name once it is on the disk."""
+    target = free_name(path, "backup")
+    unfinished = target.with_name(f"{target.name}.unfinished")
+    unfinished.unlink(missing_ok=True)
+    present = f"file:{quote(str(path.absolute()))}?mode=ro"
+    with (
+        contextlib.closing(sqlite3.connect(present, uri=True)) as source,
+        contextlib.closing(sqlite3.connect(unfinished)) as copy,
+    ):
+        source.backup(copy)
+    unfinished.rename(target)
+    log.info("copied the state file to '%s' before changing its tables", target)
+
+
+def _require_no_code(connection: sqlite3.Connection) -> None:
     """Raise `DamagedStateError` if the file holds code: a trigger may undo a write that counts as made."""
     foreign = "SELECT type, name FROM sqlite_schema WHERE type NOT IN ('table', 'index')"
     for kind, name in connection.execute(foreign):
         raise DamagedStateError(f"it has a {kind} '{name}'")
-    for table in TABLES:
-        if not is_table(connection, table):
-            raise DamagedStateError(f"it has no table '{table}'")

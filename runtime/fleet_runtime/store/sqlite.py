@@ -17,23 +17,19 @@ from pathlib import Path
 from typing import TypeVar
 
 from fleet_runtime.catalog.favorites import Favorites, FavoritesChange
+from fleet_runtime.store.previous_tables import read_previous_version, settle, write_previous
 from fleet_runtime.store.rescue import RescuedState, rescue_state
 from fleet_runtime.store.rows import StatusChange
 from fleet_runtime.store.schema import (
     STATE_ERRORS,
     DamagedStateError,
     bounded,
+    free_name,
     is_damage,
     prepare,
     transaction,
 )
-from fleet_runtime.store.tables import (
-    append_history,
-    read_favorites,
-    read_history,
-    read_version,
-    write_favorites,
-)
+from fleet_runtime.store.tables import append_history, read_history, read_tag, write_favorites
 
 BUSY_SECONDS = 5.0
 HISTORY_ROWS = 10_000
@@ -52,7 +48,7 @@ class StoreUnavailableError(Exception):
 
 
 class Database:
-    """`favorites` is what was last committed; `fault` says what is wrong with the file, None if nothing is.
+    """`favorites` is what was last committed or read; `fault` says what is wrong with the file, if anything.
 
     Every method except these two may raise `StoreUnavailableError`.
     """
@@ -63,6 +59,7 @@ class Database:
         self._connection: sqlite3.Connection | None = None
         self._loaded = False
         self._rescued: RescuedState | None = None
+        self._data_version: int | None = None
         self._unavailable: str | None = None
         self._damage: str | None = None
 
@@ -70,12 +67,17 @@ class Database:
     def fault(self) -> str | None:
         return self._unavailable or self._damage
 
+    @property
+    def available(self) -> bool:
+        """Return whether the last attempt to use the file succeeded."""
+        return self._unavailable is None
+
     def open(self) -> None:
         """Load the state, and try to write; if that fails, load what can be read."""
 
         def check(connection: sqlite3.Connection) -> None:
             with self._writing(connection):
-                connection.execute("UPDATE favorites_version SET version = version")
+                connection.execute("UPDATE favorite_list SET version = version")
 
         try:
             self._attempt(check)
@@ -90,6 +92,34 @@ class Database:
     def edit(self, edits: Sequence[FavoritesChange]) -> list[Favorites | Exception]:
         """Apply the edits in order and commit them together; return the outcome of each, all on the disk."""
         return self._attempt(lambda connection: self._edit(connection, edits))
+
+    def catch_up(self) -> None:
+        """Read what another process has committed since the last call; try again to use an unusable file."""
+        if not self.available:
+            self.open()
+            return
+
+        def read(connection: sqlite3.Connection) -> None:
+            (data_version,) = connection.execute("PRAGMA data_version").fetchone()
+            if data_version != self._data_version:
+                with transaction(connection):
+                    self.favorites = self._current(connection)
+                self._data_version = data_version
+
+        self._attempt(read)
+
+    def read(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Return what `work` reads of a table among `ADDITIONS`; it may be called twice."""
+        return self._attempt(work)
+
+    def write(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Commit what `work` writes to a table among `ADDITIONS`; it may be called twice, and counts once."""
+
+        def commit(connection: sqlite3.Connection) -> Result:
+            with self._writing(connection):
+                return work(connection)
+
+        return self._attempt(commit)
 
     def record(self, entry: StatusChange) -> None:
         """Append to the history, and remove its oldest entries beyond `HISTORY_ROWS`."""
@@ -156,15 +186,15 @@ class Database:
             _require_state_file(self.path)
             self._connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
             with bounded(self._connection):
-                prepare(self._connection)
+                prepare(self._connection, self.path)
+            with transaction(self._connection):
+                self.favorites = settle(self._connection)
             if self._rescued is not None:
                 with self._writing(self._connection):
-                    write_favorites(
-                        self._connection, read_favorites(self._connection), self._rescued.favorites
-                    )
+                    self._save(self._connection, self._rescued.favorites)
                     append_history(self._connection, self._rescued.history)
+                self.favorites = self._rescued.favorites
                 self._rescued = None
-            self.favorites = read_favorites(self._connection)
             read_history(self._connection, "ORDER BY number DESC LIMIT ?", HISTORY_ROWS)
             self._loaded = True
         return self._connection
@@ -189,8 +219,9 @@ class Database:
                     outcomes.append(refusal)
                 else:
                     outcomes.append(now)
+            self.favorites = before
             if now is not before:
-                write_favorites(connection, before, now)
+                self._save(connection, now)
         if now is not before:
             self._unavailable = None
         self.favorites = now
@@ -198,8 +229,14 @@ class Database:
 
     def _current(self, connection: sqlite3.Connection) -> Favorites:
         """Return the favorites of the file, which another process may have written to."""
-        same = read_version(connection) == self.favorites.version
-        return self.favorites if same else read_favorites(connection)
+        tag = read_tag(connection)
+        same = tag.tag == self.favorites.tag and tag.version == read_previous_version(connection)
+        return self.favorites if same else settle(connection)
+
+    def _save(self, connection: sqlite3.Connection, favorites: Favorites) -> None:
+        """Write what differs from `self.favorites`, which are those of the file."""
+        write_favorites(connection, self.favorites, favorites)
+        write_previous(connection, self.favorites, favorites)
 
     def _set_aside(self) -> None:
         """Rename the damaged file and rescue its rows; favorites that this process has loaded stay."""
@@ -207,7 +244,7 @@ class Database:
         rescued = rescue_state(self.path)
         if self._loaded:
             rescued = RescuedState(self.favorites, rescued.history)
-        aside = _free_name(self.path)
+        aside = free_name(self.path, "damaged")
         for suffix in ("", "-wal", "-shm"):
             with contextlib.suppress(FileNotFoundError):
                 Path(f"{self.path}{suffix}").rename(f"{aside}{suffix}")
@@ -227,10 +264,3 @@ def _require_state_file(path: Path) -> None:
         raise OSError("it is not a regular file")
     if found.st_size > MAX_BYTES:
         raise DamagedStateError(f"it is larger than {MAX_BYTES // 1_000_000} MB")
-
-
-def _free_name(path: Path) -> Path:
-    number = 1
-    while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
-        number += 1
-    return aside

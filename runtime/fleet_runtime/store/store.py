@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from sqlite3 import Connection
 from typing import TypeVar
 
 from fleet_runtime.catalog.favorites import Favorites, FavoritesChange
@@ -21,6 +23,10 @@ from fleet_runtime.store.rows import StatusChange
 from fleet_runtime.store.sqlite import Database, StoreUnavailableError
 
 __all__ = ["StatusChange", "Store", "StoreUnavailableError", "keep_history", "state_path"]
+
+WATCH_SECONDS = 1.0
+RETRY_ROUNDS = 5
+"""Rounds between two attempts to use a file that could not be used."""
 
 Result = TypeVar("Result")
 
@@ -41,12 +47,17 @@ class Store:
     """Favorites and history; without a usable file, the favorites are those last known, `edit` raises
     `StoreUnavailableError`, and `fault` says why.
 
-    `on_change` is called on the event loop with the version, after each commit that changed the favorites.
+    `on_change` is called on the event loop with the version, after each change of the favorites, by this
+    process or by another one. `gateway`: the name of this one in the history.
     """
 
-    def __init__(self, path: Path, on_change: Callable[[int], None] = lambda version: None) -> None:
+    def __init__(
+        self, path: Path, on_change: Callable[[int], None] = lambda version: None, gateway: str | None = None
+    ) -> None:
         self._database = Database(path)
         self._on_change = on_change
+        self._gateway = gateway
+        self._told = ""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="fleet-store")
         self._waiting: list[tuple[FavoritesChange, asyncio.Future[Favorites]]] = []
         self._writing: asyncio.Task[None] | None = None
@@ -69,6 +80,17 @@ class Store:
     def open(self) -> None:
         """Load the state file, blocking; to be called before anything else."""
         self._thread.submit(self._database.open).result()
+        self._told = self.favorites.tag
+
+    async def watch(self) -> None:
+        """Read once a second what another process has written to the file, until cancelled."""
+        for number in itertools.count():
+            await asyncio.sleep(WATCH_SECONDS)
+            if not self._database.available and number % RETRY_ROUNDS:
+                continue
+            with contextlib.suppress(StoreUnavailableError):
+                await self._in_thread(self._database.catch_up)
+            self._tell()
 
     async def edit(self, change: FavoritesChange) -> Favorites:
         """The favorites after `change`, which is on the disk by then.
@@ -84,7 +106,7 @@ class Store:
 
     async def record_status(self, provider: str, status: str, reason: str | None, at: float) -> None:
         """Append to the history; if nothing can be written, the entry is lost, and `fault` says so."""
-        entry = StatusChange(provider, status, reason, at)
+        entry = StatusChange(provider, status, reason, at, self._gateway)
         with contextlib.suppress(StoreUnavailableError):
             await self._in_thread(lambda: self._database.record(entry))
 
@@ -97,6 +119,20 @@ class Store:
             return await self._in_thread(lambda: self._database.history(providers, limit))
         except StoreUnavailableError:
             return ()
+
+    async def read(self, work: Callable[[Connection], Result]) -> Result:
+        """Return what `work` reads of a table of `schema.ADDITIONS`, on the store's thread.
+
+        It may be called twice. Raises `StoreUnavailableError`.
+        """
+        return await self._in_thread(lambda: self._database.read(work))
+
+    async def write(self, work: Callable[[Connection], Result]) -> Result:
+        """Commit what `work` writes to a table of `schema.ADDITIONS`, on the store's thread.
+
+        It may be called twice, and counts once. Raises `StoreUnavailableError`.
+        """
+        return await self._in_thread(lambda: self._database.write(work))
 
     async def close(self) -> None:
         """Finish the pending writes, and close the file."""
@@ -115,7 +151,6 @@ class Store:
             self._writing = None
 
     async def _commit(self, batch: list[tuple[FavoritesChange, asyncio.Future[Favorites]]]) -> None:
-        before = self.favorites.version
         outcomes: list[Favorites | Exception]
         try:
             outcomes = await self._in_thread(lambda: self._database.edit([edit for edit, _ in batch]))
@@ -128,7 +163,11 @@ class Store:
                 done.set_exception(outcome)
             else:
                 done.set_result(outcome)
-        if self.favorites.version != before:
+        self._tell()
+
+    def _tell(self) -> None:
+        if self.favorites.tag != self._told:
+            self._told = self.favorites.tag
             self._on_change(self.favorites.version)
 
     async def _in_thread(self, work: Callable[[], Result]) -> Result:

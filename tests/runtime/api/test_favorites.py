@@ -54,7 +54,8 @@ def test_adding_and_removing_twice_is_once(stack: Stack) -> None:
     assert first.json() == second.json()
     gone = [stack.client.delete("/api/favorites/embedding/qwen3-8b") for _ in range(2)]
     assert [answer.status_code for answer in gone] == [200, 200]
-    assert gone[0].json() == gone[1].json() == {"version": first.json()["version"] + 1, "favorites": []}
+    assert gone[0].json() == gone[1].json()
+    assert (gone[0].json()["version"], gone[0].json()["favorites"]) == (first.json()["version"] + 1, [])
 
 
 @pytest.mark.parametrize(
@@ -123,6 +124,11 @@ def test_a_change_for_a_past_version_is_refused_with_the_present_one(stack: Stac
     ):
         assert (late.status_code, late.json()["error"]["code"]) == (412, "version_conflict")
         assert late.headers["etag"] == newer.headers["etag"]
+    assert newer.json()["etag"] == newer.headers["etag"]
+    version = str(newer.json()["version"])
+    alone = put(stack, "sam-desktop/qwen3-8b", **{"if-match": f'"{version}"'})
+    assert (alone.status_code, alone.headers["etag"]) == (412, newer.headers["etag"])
+    assert f"`etag`, not its version alone: {newer.json()['etag']}" in alone.json()["error"]["message"]
     assert listed(stack) == ["embedding/qwen3-8b", "embedding/qwen3-4b"]
 
 

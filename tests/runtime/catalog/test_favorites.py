@@ -100,7 +100,7 @@ def test_renaming_merges_what_has_become_the_same_in_the_place_of_the_first() ->
 def test_a_change_for_another_version_is_refused_with_the_present_list() -> None:
     favorites = listed("lab/a", version=7)
     with pytest.raises(VersionConflictError) as caught:
-        FavoritesChange(NAMES, AddFavorite("lab/b", 1.0), frozenset({5, 6})).apply(favorites)
+        FavoritesChange(NAMES, AddFavorite("lab/b", 1.0), frozenset({"-5", "-6"})).apply(favorites)
     assert caught.value.current is favorites
 
 

@@ -70,7 +70,7 @@ def told(*machines: ProviderReport, skew: float = 0.0, url: str = URL, **fleet: 
         catalog=ModelCatalog(snapshot="sha256:1", surface=None, providers=()),
         roles={None: Roles(surface=None, roles={})},
         choices={},
-        favorites=FavoriteList(version=0, favorites=()),
+        favorites=FavoriteList(version=0, etag='"-0"', favorites=()),
     )
 
 

@@ -7,6 +7,7 @@ import os
 import random
 import sqlite3
 from collections.abc import Callable, Iterator
+from dataclasses import astuple
 from pathlib import Path
 
 import pytest
@@ -58,43 +59,50 @@ def run(path: Path, *statements: str) -> None:
             connection.execute(statement)
 
 
-@pytest.mark.parametrize(
-    ("statement", "kept"),
-    [
-        ("UPDATE favorites SET added_at = 'soon' WHERE id = 'a/2'", IDS),
-        ("UPDATE favorites SET added_at = 1e300 WHERE id = 'a/2'", IDS),
-        ("UPDATE favorites SET added_at = -1 WHERE id = 'a/2'", IDS),
-        ("UPDATE favorites SET position = 0", IDS),
-        ("UPDATE favorites SET position = 'first' WHERE id = 'a/1'", ["a/2", "a/3", "a/1"]),
-        ("UPDATE favorites SET added_at = x'00' WHERE id = 'a/2'", IDS),
-        ("UPDATE favorites SET id = x'00ff' WHERE id = 'a/2'", ["a/1", "a/3"]),
-        ("UPDATE favorites SET id = CAST(x'612f32ff' AS TEXT) WHERE id = 'a/2'", ["a/1", "a/3"]),
-        ("UPDATE favorites SET id = NULL WHERE id = 'a/2'", ["a/1", "a/3"]),
-        ("UPDATE favorites SET id = '' WHERE id = 'a/2'", ["a/1", "a/3"]),
-        ("UPDATE favorites SET id = 'a/' || char(27) WHERE id = 'a/2'", ["a/1", "a/3"]),
-        ("DELETE FROM favorites_version", IDS),
-        ("INSERT INTO favorites_version VALUES (7)", IDS),
-        ("UPDATE favorites_version SET version = 'seven'", IDS),
-        ("UPDATE favorites_version SET version = -1", IDS),
-        ("UPDATE favorites_version SET version = 9223372036854775807", IDS),
-        ("DROP TABLE favorites_version", IDS),
-        ("DROP TABLE status_history", IDS),
-        ("DROP TABLE favorites", []),
-        ("ALTER TABLE favorites RENAME COLUMN added_at TO added", IDS),
-        ("UPDATE status_history SET at = 'then' WHERE number = 2", IDS),
-        ("UPDATE status_history SET status = x'ff' WHERE number = 2", IDS),
-        ("UPDATE status_history SET reason = CAST(x'ff' AS TEXT) WHERE number = 2", IDS),
-        ("CREATE TRIGGER no BEFORE UPDATE ON favorites_version BEGIN SELECT RAISE(ABORT, 'no'); END", IDS),
-        ("CREATE TRIGGER no BEFORE INSERT ON favorites BEGIN SELECT RAISE(IGNORE); END", IDS),
-        ("CREATE TRIGGER no AFTER INSERT ON favorites BEGIN DELETE FROM favorites; END", IDS),
-        ("CREATE VIEW more AS SELECT * FROM favorites", IDS),
-        ("PRAGMA user_version = -1", IDS),
-    ],
-)
-def test_what_fleet_cannot_read_is_set_aside_with_its_good_rows_rescued(
-    path: Path, statement: str, kept: list[str]
-) -> None:
-    run(path, statement)
+FAVORITES_DAMAGE = [
+    ("UPDATE {table} SET added_at = 'soon' WHERE id = 'a/2'", IDS),
+    ("UPDATE {table} SET added_at = 1e300 WHERE id = 'a/2'", IDS),
+    ("UPDATE {table} SET added_at = -1 WHERE id = 'a/2'", IDS),
+    ("UPDATE {table} SET position = 0", IDS),
+    ("UPDATE {table} SET position = 'first' WHERE id = 'a/1'", ["a/2", "a/3", "a/1"]),
+    ("UPDATE {table} SET added_at = x'00' WHERE id = 'a/2'", IDS),
+    ("UPDATE {table} SET id = x'00ff' WHERE id = 'a/2'", ["a/1", "a/3"]),
+    ("UPDATE {table} SET id = CAST(x'612f32ff' AS TEXT) WHERE id = 'a/2'", ["a/1", "a/3"]),
+    ("UPDATE {table} SET id = '' WHERE id = 'a/2'", ["a/1", "a/3"]),
+    ("UPDATE {table} SET id = 'a/' || char(27) WHERE id = 'a/2'", ["a/1", "a/3"]),
+    ("DROP TABLE {table}", []),
+    ("ALTER TABLE {table} RENAME COLUMN added_at TO added", IDS),
+]
+"""Statements for a table of favorites, and what is left if both tables have the damage."""
+
+TABLES = ("favorite", "favorites")
+
+OTHER_DAMAGE = [
+    "UPDATE favorite_list SET version = 'seven'",
+    "UPDATE favorite_list SET run = '\"; x'",
+    "DELETE FROM favorite_list",
+    "DELETE FROM favorites_version",
+    "INSERT INTO favorites_version VALUES (7)",
+    "UPDATE favorites_version SET version = 'seven'",
+    "UPDATE favorites_version SET version = -1",
+    "UPDATE favorites_version SET version = 9223372036854775807",
+    "DROP TABLE favorites_version",
+    "DROP TABLE favorite_list",
+    "DROP TABLE status_history",
+    "UPDATE status_history SET at = 'then' WHERE number = 2",
+    "UPDATE status_history SET status = x'ff' WHERE number = 2",
+    "UPDATE status_history SET gateway = x'ff' WHERE number = 2",
+    "UPDATE status_history SET reason = CAST(x'ff' AS TEXT) WHERE number = 2",
+    "CREATE TRIGGER no BEFORE UPDATE ON favorites_version BEGIN SELECT RAISE(ABORT, 'no'); END",
+    "CREATE TRIGGER no BEFORE INSERT ON favorite BEGIN SELECT RAISE(IGNORE); END",
+    "CREATE TRIGGER no AFTER INSERT ON favorites BEGIN DELETE FROM favorites; END",
+    "CREATE VIEW more AS SELECT * FROM favorite",
+    "PRAGMA user_version = -1",
+    "DELETE FROM additions",
+]
+
+
+def check_rescue(path: Path, kept: list[str]) -> None:
     with opened(path) as database:
         assert ids(database) == kept
         assert database.fault is not None
@@ -108,13 +116,37 @@ def test_what_fleet_cannot_read_is_set_aside_with_its_good_rows_rescued(
         assert database.fault is None
 
 
+@pytest.mark.parametrize(("statement", "kept"), FAVORITES_DAMAGE)
+def test_damaged_favorites_are_set_aside_with_the_good_rows_rescued(
+    path: Path, statement: str, kept: list[str]
+) -> None:
+    run(path, *(statement.replace("{table}", table) for table in TABLES))
+    check_rescue(path, kept)
+
+
+@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("statement", [statement for statement, _ in FAVORITES_DAMAGE])
+def test_favorites_that_one_table_has_lost_are_rescued_from_the_other(
+    path: Path, statement: str, table: str
+) -> None:
+    run(path, statement.replace("{table}", table))
+    check_rescue(path, IDS)
+
+
+@pytest.mark.parametrize("statement", OTHER_DAMAGE)
+def test_what_fleet_cannot_read_is_set_aside_and_no_favorite_is_lost(path: Path, statement: str) -> None:
+    run(path, statement)
+    check_rescue(path, IDS)
+
+
 ENDLESS = "AS WITH RECURSIVE e(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM e) SELECT "
 
 
 @pytest.mark.parametrize(
     ("table", "columns", "kept"),
     [
-        ("favorites", "n AS position, 'a/' || n AS id, 1.0 AS added_at FROM e", []),
+        ("favorites", "n AS position, 'a/' || n AS id, 1.0 AS added_at FROM e", IDS),
+        ("favorite", "'default' AS list, 'a/' || n AS id, n AS position, 1.0 AS added_at FROM e", IDS),
         ("favorites_version", "n AS version FROM e WHERE n < 0", IDS),
         (
             "status_history",
@@ -177,7 +209,7 @@ def test_a_check_that_takes_too_long_is_given_up() -> None:
 
 
 def test_a_list_with_lost_favorites_has_a_version_that_no_reader_has_seen(path: Path) -> None:
-    run(path, "UPDATE favorites SET id = NULL WHERE id = 'a/2'")
+    run(path, *(f"UPDATE {table} SET id = '' WHERE id = 'a/2'" for table in TABLES))
     with opened(path) as database:
         assert database.favorites.version > 1_000_000_000
 
@@ -221,6 +253,8 @@ VALUES = [
     *("CAST(x'c328' AS TEXT)", "zeroblob(70000)", "'\u202e'", "'a/1'", "0.5", "char(27, 93, 48)"),
 ]
 COLUMNS = [
+    *(("favorite", "id"), ("favorite", "list"), ("favorite", "position"), ("favorite", "added_at")),
+    *(("favorite_list", "name"), ("favorite_list", "run"), ("favorite_list", "version")),
     *(("favorites", "id"), ("favorites", "position"), ("favorites", "added_at")),
     *(("favorites_version", "version"), ("status_history", "provider"), ("status_history", "status")),
     *(("status_history", "reason"), ("status_history", "at"), ("status_history", "number")),
@@ -278,7 +312,7 @@ def test_no_damaged_file_stops_the_store_or_makes_it_refuse_a_change(path: Path,
                 assert parse_favorite(item.id, item.added_at), seed
             changes = [] if newer else database.history(None, 100)
             for change in changes:
-                assert parse_status_change((change.provider, change.status, change.reason, change.at)), seed
+                assert parse_status_change(astuple(change)), seed
             before = database.favorites
         if not newer:
             with opened(path) as database:

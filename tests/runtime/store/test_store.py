@@ -94,7 +94,7 @@ async def test_a_change_is_told_once_it_is_kept(path: Path) -> None:
 async def test_of_two_changes_for_one_version_one_is_refused(path: Path) -> None:
     async with opened(path) as store:
         await add(store, "a/1")
-        expected = frozenset({1})
+        expected = frozenset({store.favorites.tag})
         first, second = await asyncio.gather(
             store.edit(FavoritesChange(NAMES, AddFavorite("a/2", 1.0), expected)),
             store.edit(FavoritesChange(NAMES, AddFavorite("a/3", 1.0), expected)),
