@@ -18,7 +18,17 @@ RUNTIME = ROOT / "runtime" / "fleet_runtime"
 RUNTIME_ROOMS = (
     *("commands", "demo", "simulator", "server", "doctor", "api", "console", "control", "ollama", "gateway"),
     *("telemetry", "edge", "proxy", "store", "catalog", "providers", "upstream", "event_log", "events"),
-    *("dialects", "routing", "artifacts", "client", "opencode_files", "api_shape", "errors", "header_lines"),
+    *(
+        "dialects",
+        "routing",
+        "artifacts",
+        "client",
+        "targets",
+        "opencode_files",
+        "api_shape",
+        "errors",
+        "header_lines",
+    ),
     *("child_process", "files", "urls", "text"),
 )
 COMPILER_ROOMS = (

@@ -61,6 +61,9 @@ COMMANDS = {
     "favorites": Entry(
         "fleet_runtime.commands.favorites:favorites", "Show and change the favorites of a running gateway."
     ),
+    "use": Entry(
+        "fleet_runtime.commands.use:use", "Choose the fleet or gateway that commands use everywhere."
+    ),
     "ask": Entry("fleet_compiler.commands.ask:ask", "Ask a model one question through the gateway."),
     "run": Entry("fleet_compiler.commands.run:run", "Start a client with its generated configuration."),
     "env": Entry("fleet_compiler.commands.env:env", "Print the environment that configures a client."),

@@ -54,7 +54,9 @@ def _findings(loaded: Loaded, provider: ProviderConfig, seen: Observation) -> It
         reason = seen.reason
         why = seen.status if reason is None else reason_text(reason)
         remedy = None if reason is None else reason_remedy(reason, provider.url)
-        yield _at_provider(loaded, name, "F303", f"provider '{name}' gave no model list: {why}", remedy)
+        yield _at_provider(
+            loaded, name, "F303", f"provider '{name}' did not return a model list: {why}", remedy
+        )
 
 
 def _at_provider(loaded: Loaded, name: str, code: str, message: str, remedy: str | None) -> Diagnostic:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from fleet_runtime.targets import FLEET_FILE, GENERATED, URL_VARIABLE, find_config, find_gateway
 from fleet_runtime.text import quote, shorten
 from fleet_runtime.urls import AddressError, mask_url, parse_url
 
@@ -28,8 +29,6 @@ _SHOWN = 100
 _SHOWN_MESSAGE = 500
 """Characters of a URL or a reason, and of a gateway's own message, that a message of ours shows."""
 KEY_VARIABLE = "FLEET_KEY"
-URL_VARIABLE = "FLEET_URL"
-CONFIG_VARIABLE = "FLEET_CONFIG"
 
 _KEY_REMEDIES = {
     "unauthorized": f"; set {KEY_VARIABLE}",
@@ -79,7 +78,8 @@ def url_option(command: Command) -> Command:
         "--url",
         metavar="URL",
         envvar=URL_VARIABLE,
-        help=f"The gateway; by default ${URL_VARIABLE}, or the one of the nearest fleet.yaml.",
+        help=f"The gateway; by default ${URL_VARIABLE}, the one of the nearest fleet.yaml, or that of "
+        "`fleet use`.",
     )
     return option(command)
 
@@ -220,14 +220,10 @@ def _url_problem(url: str) -> str | None:
 
 
 def nearest_generated() -> Path:
-    """Return generated/ next to the fleet.yaml that ``$FLEET_CONFIG`` names, or to the nearest one."""
-    if named := os.environ.get(CONFIG_VARIABLE):
-        return Path(named).parent / "generated"
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if os.path.lexists(folder / "fleet.yaml"):
-            return folder / "generated"
-    return here / "generated"
+    """Return generated/ next to the fleet.yaml in force (`find_config`), or in the current folder."""
+    target = find_config(os.environ)
+    folder = None if target is None else target.generated
+    return Path.cwd() / GENERATED if folder is None else folder.absolute()
 
 
 def require_generated(otherwise: str) -> Path:
@@ -236,21 +232,34 @@ def require_generated(otherwise: str) -> Path:
     `otherwise` is what to write to do without one.
     """
     folder = nearest_generated()
-    if not os.path.lexists(folder) and not os.path.lexists(folder.parent / "fleet.yaml"):
+    if not os.path.lexists(folder) and not os.path.lexists(folder.parent / FLEET_FILE):
         raise click.UsageError(
             f"no fleet.yaml in this folder or one above it: make one with `fleet init`, or {otherwise}"
         )
     return folder
 
 
-def _configured_url() -> str:
-    file = require_generated("name the gateway with --url") / "gateway.json"
+def gateway_url(generated: Path) -> str:
+    """Return the URL of the gateway that `generated` configures; raises click.UsageError."""
+    file = generated / "gateway.json"
     try:
         return str(json.loads(file.read_bytes())["url"])
     except (OSError, ValueError, KeyError, TypeError):
+        pass
+    if not generated.exists():
         raise click.UsageError(
-            f"'{file}' does not say where the gateway is: run `fleet build`, or name it with --url"
-        ) from None
+            f"nothing is built in '{generated.parent}' yet: run `fleet up`, or name the gateway with --url"
+        )
+    raise click.UsageError(
+        f"'{file}' does not say where the gateway is: run `fleet build`, or name it with --url"
+    )
+
+
+def _configured_url() -> str:
+    target = find_gateway(os.environ)
+    if target is not None and target.url is not None:
+        return target.url
+    return gateway_url(require_generated("name the gateway with --url or `fleet use URL`"))
 
 
 def _reason(error: Exception) -> str:

@@ -74,7 +74,7 @@ def test_add_shows_the_first_of_many_models(fleet: Fleet, config: Path, machines
 def test_a_provider_that_does_not_respond_can_be_added(fleet: Fleet, config: Path) -> None:
     ran = fleet("add", "attic", "http://127.0.0.1:9", "--yes")
     assert ran.code == 0
-    assert "warning: attic gave no model list: http://127.0.0.1:9/v1: connection refused" in ran.err
+    assert "warning: attic did not return a model list: http://127.0.0.1:9/v1: connection refused" in ran.err
     assert "+ attic: 0 models, on chat\n" in ran.out
 
 

@@ -56,8 +56,18 @@ def keep(stack: Stack, *ids: str) -> None:
 def test_favorites_are_listed_in_their_order_with_what_is_wrong(stack: Stack, run: Run) -> None:
     keep(stack, "embedding/qwen3-8b", "unset/x")
     result = run("list")
-    assert result.stdout == "  1  embedding/qwen3-8b\n  2  unset/x             provider_disabled\n"
+    assert result.stdout == "  1  embedding/qwen3-8b\n  2  unset/x             its provider is disabled\n"
     assert result.exit_code == 0
+
+
+def test_a_favorite_that_its_provider_does_not_list_is_added_with_a_warning(stack: Stack, run: Run) -> None:
+    added = run("add", "embedding/qwen3-9b")
+    assert (added.exit_code, listed(stack)) == (0, ["embedding/qwen3-9b"])
+    assert added.stderr.startswith(
+        "warning: 'embedding/qwen3-9b' is a favorite now, but its provider does not list it; did you mean "
+    )
+    assert "'embedding/qwen3-8b'" in added.stderr
+    assert run("add", "embedding/qwen3-8b").stderr == ""
 
 
 def test_as_json_the_answer_is_the_api_s(stack: Stack, run: Run) -> None:

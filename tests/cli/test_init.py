@@ -83,7 +83,6 @@ def test_a_scan_writes_a_line_for_each_server_that_responds(
     ran = fleet("init", "--scan", box, attic, "127.0.0.1:9")
     assert (ran.code, ran.out) == (0, "wrote fleet.yaml with 2 providers\n")
     assert sorted(ran.err.splitlines()) == sorted([
-        "looking for servers on 3 hosts",
         f"http://{box}: llama-swap, 2 models",
         f"http://{attic}: ollama, 1 model",
         "next: `fleet up`",

@@ -51,9 +51,9 @@ def test_each_provider_is_one_line() -> None:
         )
     )
     assert lines == [
-        "provider     status   since  models  loaded    latency  in flight               last error",
-        "sam-desktop  online   3 min  6       qwen3-8b  4 ms     qwen3-8b ×2, 1 waiting  -",
-        "embedding    offline  1 d    6       -         -        -                       no route",
+        "provider     status   since  models  latency  loaded    in flight               last error",
+        "sam-desktop  online   3 min  6       4 ms     qwen3-8b  qwen3-8b ×2, 1 waiting  -",
+        "embedding    offline  1 d    6       -        -         -                       no route",
     ]
 
 
@@ -97,6 +97,16 @@ def test_the_gateway_of_the_nearest_fleet_yaml_is_asked(stack: Stack) -> None:
     assert "box" in table.stdout
     told = json.loads(stack.fleet("status", "--json").stdout)
     assert [item["status"] for item in told["providers"]] == ["online"]
+
+
+def test_a_provider_that_refuses_connections_is_failing_in_its_grace_and_in_every_width(stack: Stack) -> None:
+    stack.machines.set("box", offline=True)
+    stack.client.post("/api/fleet/box/refresh")
+    (row,) = stack.fleet("status").stdout.splitlines()[1:]
+    stack.machines.set("box", offline=False)
+    stack.client.post("/api/fleet/box/refresh")
+    assert row.split()[:2] == ["box", "failing"]
+    assert row.endswith("connection refused")
 
 
 def test_no_gateway_is_exit_code_4_with_what_to_do(tmp_path: Path) -> None:

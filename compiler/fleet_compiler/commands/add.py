@@ -26,6 +26,7 @@ from fleet_compiler.emit.tables import resolve_connections
 from fleet_compiler.load import Loaded
 from fleet_compiler.lock.discover import discover
 from fleet_runtime.artifacts.contract import ProviderConfig
+from fleet_runtime.commands.wait_line import wait_line
 
 MODELS_SHOWN = 10
 
@@ -69,10 +70,11 @@ def add(
 
 def _probe(provider: ProviderConfig, root: Path) -> bool:
     """Show the models of a provider; return whether it listed them."""
-    observation = discover([provider], root, os.environ)[provider.name]
+    with wait_line(f"probing {provider.url}"):
+        observation = discover([provider], root, os.environ)[provider.name]
     show_models(provider, observation)
     if observation.status != "online":
-        warn(f"{provider.name} gave no model list: {located_text(provider, observation)}")
+        warn(f"{provider.name} did not return a model list: {located_text(provider, observation)}")
         return False
     models = list(observation.models)
     for model in models[:MODELS_SHOWN]:

@@ -16,6 +16,7 @@ from fleet_compiler.commands.options import epilog, json_option
 from fleet_compiler.commands.terminal import note, show_json
 from fleet_compiler.diagnostics.errors import FleetError
 from fleet_runtime.client import MAX_RESPONSE, open_gateway, url_option
+from fleet_runtime.commands.wait_line import wait_line
 from fleet_runtime.routing.model_id import PROVIDER_NAME
 from fleet_runtime.text import count, escape, quote, shorten
 
@@ -73,11 +74,16 @@ def ask(id: str, text: str, surface: str | None, url: str | None, as_json: bool)
         "stream": True,
         "stream_options": {"include_usage": True},
     }
-    with open_gateway(url) as gateway:
+    with open_gateway(url) as gateway, wait_line(f"waiting for {shorten(id)}") as line:
         started = time.monotonic()
         with gateway.stream(f"{base}/v1/chat/completions", json.dumps(body).encode()) as response:
             answer = Answer(provider=response.headers.get("x-fleet-provider"))
-            show = _ignore if as_json else _show
+
+            def show(part: str) -> None:
+                if not as_json:
+                    line.end()
+                    _show(part)
+
             try:
                 read_answer(
                     answer, split_lines(response.iter_raw()), lambda: _milliseconds_since(started), show
@@ -156,10 +162,6 @@ def _show(text: str) -> None:
 
 def _milliseconds_since(started: float) -> int:
     return round(1000 * (time.monotonic() - started))
-
-
-def _ignore(_text: str) -> None:
-    pass
 
 
 def _summary(answer: Answer) -> str:

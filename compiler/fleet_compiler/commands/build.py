@@ -42,6 +42,7 @@ from fleet_compiler.load import load_fleet
 from fleet_compiler.pipeline import LockMode, Prepared, prepare
 from fleet_compiler.pipeline import build as run_build
 from fleet_compiler.project import Project, locate_project
+from fleet_runtime.commands.wait_line import wait_line
 from fleet_runtime.dialects.observation import Observation
 
 WATCH_SECONDS = 0.3
@@ -111,16 +112,17 @@ def build(
 
 
 def _build(project: Project, mode: LockMode) -> None:
-    prepared = run_build(
-        project,
-        environ=os.environ,
-        mode=mode,
-        progress=show_models,
-        on_wait=lambda: note(f"waiting for another fleet command in '{project.folder}'"),
-        before_writing=_announce,
-    )
-    for line in prepared.changes:
-        change(line)
+    with wait_line("probing providers" if mode == "update" else "building") as line:
+        prepared = run_build(
+            project,
+            environ=os.environ,
+            mode=mode,
+            progress=line.above(show_models),
+            on_wait=line.above(lambda: note(f"waiting for another fleet command in '{project.folder}'")),
+            before_writing=line.above(_announce),
+        )
+    for each in prepared.changes:
+        change(each)
     written = len(prepared.plan.pending)
     for pending in prepared.plan.pending:
         detail(f"{pending.kind:<6} {project.generated / pending.path}")

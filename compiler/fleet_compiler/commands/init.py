@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from fleet_compiler.commands.options import FILE_VARIABLE, FLEET_FILE, epilog
+from fleet_compiler.commands.options import epilog
 from fleet_compiler.commands.progress import show_models
 from fleet_compiler.commands.terminal import note, say, warn
 from fleet_compiler.diagnostics.errors import ProviderSilentError, UsageError
@@ -20,6 +20,8 @@ from fleet_compiler.files import write_files
 from fleet_compiler.process_lock import hold_process_lock
 from fleet_compiler.scan.hosts import Host, parse_hosts, parse_tailnet
 from fleet_compiler.scan.servers import USUAL_PORTS, ScanReport, scan_hosts
+from fleet_runtime.commands.wait_line import wait_line
+from fleet_runtime.targets import CONFIG_VARIABLE, FLEET_FILE
 from fleet_runtime.text import count, join_words
 
 TAILSCALE = ("tailscale", "/Applications/Tailscale.app/Contents/MacOS/Tailscale")
@@ -44,7 +46,7 @@ PORTS = join_words(map(str, USUAL_PORTS))
     "-f",
     "--file",
     type=click.Path(path_type=Path),
-    help=f"The file to write; by default ${FILE_VARIABLE}, or {FLEET_FILE} in this folder.",
+    help=f"The file to write; by default ${CONFIG_VARIABLE}, or {FLEET_FILE} in this folder.",
 )
 def init(hosts: tuple[str, ...], scan: bool, tailnet: bool, yes: bool, file: Path | None) -> None:
     """Write a small fleet.yaml to start from; an existing one is never touched.
@@ -57,7 +59,7 @@ def init(hosts: tuple[str, ...], scan: bool, tailnet: bool, yes: bool, file: Pat
         raise UsageError(
             "--scan needs a HOST" if scan else f"hosts go with --scan: fleet init --scan {hosts[0]}"
         )
-    file = file or Path(os.environ.get(FILE_VARIABLE) or FLEET_FILE)
+    file = file or Path(os.environ.get(CONFIG_VARIABLE) or FLEET_FILE)
     _require_new(file)
     chosen = parse_hosts(hosts)
     if tailnet:
@@ -78,8 +80,8 @@ def _require_new(file: Path) -> None:
 
 
 def _scan(hosts: Sequence[Host]) -> ScanReport:
-    note(f"looking for servers on {count(len(set(hosts)), 'host')}")
-    report = scan_hosts(hosts, on_found=show_models)
+    with wait_line(f"looking for servers on {count(len(set(hosts)), 'host')}") as line:
+        report = scan_hosts(hosts, on_found=line.above(show_models))
     for host in report.closed_ollama:
         warn(
             f"{host.address} has no server on the ports {PORTS}; if Ollama runs there, it accepts "

@@ -30,8 +30,9 @@ from fleet_compiler.process_lock import hold_process_lock
 from fleet_compiler.project import Project, locate_project
 from fleet_runtime.artifacts.contract import ProviderConfig
 from fleet_runtime.artifacts.polling import is_polled
+from fleet_runtime.commands.wait_line import wait_line
 from fleet_runtime.dialects.observation import Observation
-from fleet_runtime.text import join_names, quote
+from fleet_runtime.text import count, join_names, quote
 from fleet_runtime.urls import AddressError, mask_url, parse_url, server_root
 
 
@@ -98,10 +99,12 @@ def lock(
     contexts: Contexts = {}
     if gateway is None:
         progress: Progress = (lambda provider, observation: None) if as_json else show_probe
-        seen = discover(chosen, project.folder, os.environ, progress=progress)
+        with wait_line(f"probing {count(len(chosen), 'provider')}") as line:
+            seen = discover(chosen, project.folder, os.environ, progress=line.above(progress))
     else:
         _require_usable(gateway)
-        contexts = fetch_contexts(gateway, chosen)
+        with wait_line("waiting for the gateway"):
+            contexts = fetch_contexts(gateway, chosen)
     update = _update(project, providers, seen, contexts, write=not check)
     document = loaded.document
     renames = document.locate_all(rename_warnings(loaded.fleet, update.before, document.data))

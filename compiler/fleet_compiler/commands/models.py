@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TypeAlias
+from urllib.parse import quote as url_quote
 
 import click
-from msgspec import convert, to_builtins
+import msgspec
+from click.core import ParameterSource
 
 from fleet_compiler.commands.fleet_names import complete_surface
 from fleet_compiler.commands.options import epilog, file_option, fleet_file, json_option
-from fleet_compiler.commands.terminal import say, show_json
+from fleet_compiler.commands.terminal import say
 from fleet_compiler.config.model import FleetConfig
 from fleet_compiler.diagnostics.errors import UsageError
 from fleet_compiler.emit.tables import resolve_connections, resolve_fleet, table_path
@@ -19,27 +24,71 @@ from fleet_compiler.lock.lockfile import load_lock
 from fleet_runtime.artifacts.contract import FLEET_TABLE, ProviderConfig, RoutedProvider
 from fleet_runtime.catalog.describe import describe_model
 from fleet_runtime.catalog.display_names import DisplayNames
-from fleet_runtime.catalog.shapes import ListedCatalog, ListedModel, ListedProvider
-from fleet_runtime.text import escape, join_names
+from fleet_runtime.catalog.shapes import (
+    CatalogModel,
+    CatalogProvider,
+    ListedCatalog,
+    ListedModel,
+    ListedProvider,
+    ModelCatalog,
+)
+from fleet_runtime.client import open_gateway, url_option
+from fleet_runtime.commands.json_output import show_document
+from fleet_runtime.commands.table import Column, layout, output_width
+from fleet_runtime.commands.wait_line import wait_line
+from fleet_runtime.targets import find_gateway
+from fleet_runtime.text import join_names
+
+COLUMNS = (Column("id"), Column("facts", is_detail=True))
+
+Listed: TypeAlias = Sequence[ListedProvider | CatalogProvider]
 
 
 @click.command(
     epilog=epilog(
         "fleet models",
         "fleet models --surface boochat",
+        "fleet models --url http://100.101.41.16:8400",
         "fleet models --json | jq '.providers[].models[].id'",
-        exits="0 success, 1 invalid configuration, 2 usage error",
+        exits="0 success, 1 invalid configuration, 2 usage error, 4 the gateway did not respond",
     ),
 )
 @file_option
+@url_option
 @click.option("--surface", help="Only what this surface may use.", shell_complete=complete_surface)
 @json_option
-def models(file: Path | None, surface: str | None, as_json: bool) -> None:
-    """List the models of fleet.yaml and fleet.lock by provider, under the ids that requests use.
+def models(file: Path | None, url: str | None, surface: str | None, as_json: bool) -> None:
+    """List all models by provider, under the ids that requests use.
 
-    Hidden models, which requests reach and lists leave out, are not shown.
+    They are those of fleet.yaml and fleet.lock; with --url, or if only a gateway is known, those that the
+    gateway sees now. Hidden models, which requests reach and lists leave out, are not shown. A context that
+    is `trained` is the model's own; `/v1/models` leaves it out, because its server may run it with less.
     """
-    config = fleet_file(file)
+    is_named = click.get_current_context().get_parameter_source("url") is ParameterSource.COMMANDLINE
+    if file is not None and is_named:
+        raise click.UsageError("-f and --url exclude each other")
+    if file is None and (url is not None or _only_gateway()):
+        with open_gateway(url) as gateway, wait_line("waiting for the gateway"):
+            query = f"?surface={url_quote(surface, safe='')}" if surface is not None else ""
+            document = gateway.send("GET", f"/api/models{query}")
+            listed: Listed = gateway.parse(document, ModelCatalog).providers
+    else:
+        locked = list_locked(fleet_file(file), surface)
+        document, listed = msgspec.json.encode(locked), locked.providers
+    if as_json:
+        show_document(document)
+    else:
+        _show(listed)
+
+
+def _only_gateway() -> bool:
+    """Return whether a gateway is the only thing that names a fleet here."""
+    target = find_gateway(os.environ)
+    return target is not None and target.url is not None
+
+
+def list_locked(config: Path, surface: str | None) -> ListedCatalog:
+    """Return the models that fleet.yaml and fleet.lock know, without a probe."""
     fleet = load_fleet(config).fleet
     connections = resolve_connections(fleet)
     lock = current_entries(load_lock(config.parent / "fleet.lock"), connections)
@@ -49,19 +98,12 @@ def models(file: Path | None, surface: str | None, as_json: bool) -> None:
     for provider in every:
         names.update(provider.name, provider.models)
     configs = {each.name: each for each in connections}
-    catalog = ListedCatalog(
+    return ListedCatalog(
         providers=tuple(
             _describe(provider, configs[provider.name], names)
             for provider in tables[_table(fleet, surface)].providers
         )
     )
-    if as_json:
-        show_json(to_builtins(catalog))
-        return
-    for index, listed in enumerate(catalog.providers):
-        if index:
-            click.echo()
-        _print(listed)
 
 
 def _table(fleet: FleetConfig, surface: str | None) -> str:
@@ -92,33 +134,43 @@ def _describe(provider: RoutedProvider, config: ProviderConfig, names: DisplayNa
         name=provider.name,
         label=provider.label,
         class_=provider.class_,
-        models=tuple(convert(model, ListedModel, from_attributes=True) for model in described),
+        models=tuple(msgspec.convert(model, ListedModel, from_attributes=True) for model in described),
     )
 
 
-def _print(provider: ListedProvider) -> None:
+def _show(providers: Listed) -> None:
+    """Print each provider with its models: an id is never shortened, what is known of it may be."""
+    width = output_width()
+    for index, provider in enumerate(providers):
+        if index:
+            click.echo()
+        say(_title(provider), bold=True)
+        if not provider.models:
+            click.echo("  no models are known: run `fleet lock`")
+        rows = [(model.id, ", ".join(_facts(model))) for model in provider.models]
+        for line in layout(COLUMNS, rows, width, has_header=False, indent="  "):
+            click.echo(line)
+
+
+def _title(provider: ListedProvider | CatalogProvider) -> str:
     label = f" ({provider.label})" if provider.label != provider.name else ""
-    cloud = ", cloud" if provider.class_ == "cloud" else ""
-    say(escape(f"{provider.name}{label}{cloud}"), bold=True)
-    if not provider.models:
-        click.echo("  no models are known: run `fleet lock`")
-    ids = [escape(model.id) for model in provider.models]
-    width = max(map(len, ids), default=0)
-    for id, model in zip(ids, provider.models, strict=True):
-        click.echo(f"  {id:<{width}}  {escape(_facts(model))}".rstrip())
+    words = ["cloud"] if provider.class_ == "cloud" else []
+    if isinstance(provider, CatalogProvider) and provider.status != "online":
+        words.append(provider.status if provider.reason is None else f"{provider.status}: {provider.reason}")
+    return ", ".join((provider.name + label, *words))
 
 
-def _facts(model: ListedModel) -> str:
-    words = []
+def _facts(model: ListedModel) -> Iterator[str]:
+    if isinstance(model, CatalogModel) and model.state in ("loaded", "loading"):
+        yield model.state
     if model.context is not None:
-        words.append(f"{model.context} tokens ({model.context_source})")
+        yield f"{model.context} tokens ({model.context_source})"
     if model.purpose != "chat":
-        words.append(model.purpose)
+        yield model.purpose
     if model.tools:
-        words.append("tools")
+        yield "tools"
     if model.reasoning:
-        words.append("reasoning")
-    words += [kind for kind in model.input if kind != "text"]
+        yield "reasoning"
+    yield from (kind for kind in model.input if kind != "text")
     if model.aliases:
-        words.append(f"also {', '.join(model.aliases)}")
-    return ", ".join(words)
+        yield f"also {', '.join(model.aliases)}"

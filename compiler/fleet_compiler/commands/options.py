@@ -10,12 +10,11 @@ from typing import Any, TypeVar
 import click
 
 from fleet_compiler.diagnostics.errors import UsageError
+from fleet_runtime.targets import CONFIG_VARIABLE, FLEET_FILE, find_above, find_config
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-FLEET_FILE = "fleet.yaml"
 OTHER_ENDING = "fleet.yml"
-FILE_VARIABLE = "FLEET_CONFIG"
 
 
 def file_option(command: Command) -> Command:
@@ -24,8 +23,8 @@ def file_option(command: Command) -> Command:
         "-f",
         "--file",
         type=click.Path(path_type=Path),
-        help=f"The configuration; by default ${FILE_VARIABLE}, or {FLEET_FILE} in this folder or the nearest "
-        "one above.",
+        help=f"The configuration; by default ${CONFIG_VARIABLE}, {FLEET_FILE} in this folder or the nearest "
+        "one above, or that of `fleet use`.",
     )(command)
 
 
@@ -61,25 +60,23 @@ def format_option(*formats: str) -> Callable[[Command], Command]:
 
 
 def fleet_file(given: Path | None) -> Path:
-    """Return the configuration that was named, or the nearest one, relative to the current folder.
+    """Return the configuration that was named, or the one in force (`find_config`).
 
     Raises `UsageError` if there is none.
     """
     if given is not None:
         return given
-    if named := os.environ.get(FILE_VARIABLE):
-        return Path(named)
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if os.path.lexists(folder / FLEET_FILE):
-            return Path(os.path.relpath(folder / FLEET_FILE))
-    for folder in (here, *here.parents):
-        if os.path.lexists(other := folder / OTHER_ENDING):
-            shown = os.path.relpath(other)
-            raise UsageError(
-                f"no {FLEET_FILE} in this folder or one above it, but a '{shown}': rename it to {FLEET_FILE},"
-                f" or name it with -f {shown}"
-            )
+    target = find_config(os.environ)
+    other = find_above(OTHER_ENDING)
+    if target is not None and target.config is not None and (other is None or target.source != "fleet use"):
+        is_near = target.source == "nearest fleet.yaml"
+        return Path(os.path.relpath(target.config)) if is_near else target.config
+    if other is not None:
+        shown = os.path.relpath(other)
+        raise UsageError(
+            f"no {FLEET_FILE} in this folder or one above it, but a '{shown}': rename it to {FLEET_FILE},"
+            f" or name it with -f {shown}"
+        )
     raise UsageError(
         f"no {FLEET_FILE} in this folder or one above it: make one with `fleet init`, or name it with -f FILE"
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fleet_runtime.commands.wait_line import QUIET
 from fleet_runtime.text import condense, escape, escape_json
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from fleet_compiler.diagnostics.errors import FleetError
     from fleet_compiler.diagnostics.source import Source
 
-_QUIET, _VERBOSE = "quiet", "verbose"
+_VERBOSE = "verbose"
 
 
 def color_choice(environ: Mapping[str, str] = os.environ) -> bool | None:
@@ -40,7 +41,7 @@ def show_json(value: Any) -> None:
 
 def note(text: str) -> None:
     """Print a line of progress, unless ``-q`` was given."""
-    if not _was_given(_QUIET):
+    if not _was_given(QUIET):
         say(text, err=True)
 
 
@@ -60,7 +61,7 @@ def verbosity_options() -> list[click.Parameter]:
         return click.Option([flag, f"--{name}"], is_flag=True, expose_value=False, callback=keep, help=text)
 
     return [
-        option("-q", _QUIET, "Show no progress, only results, warnings and errors."),
+        option("-q", QUIET, "Show no progress, only results, warnings and errors."),
         option("-v", _VERBOSE, "Show also each model that a probe found, and each file that is written."),
     ]
 

@@ -23,6 +23,7 @@ from fleet_compiler.load import Loaded, load_fleet
 from fleet_compiler.lock.entries import current_entries
 from fleet_compiler.lock.lockfile import load_lock
 from fleet_compiler.lock.model import Lock
+from fleet_runtime.commands.wait_line import wait_line
 from fleet_runtime.text import count
 
 if TYPE_CHECKING:
@@ -86,7 +87,8 @@ def _findings(
     if live:
         from fleet_compiler.live import probe_live
 
-        seen = probe_live(loaded, applied, path.parent, os.environ)
+        with wait_line(f"probing {count(len(loaded.fleet.providers), 'provider')}"):
+            seen = probe_live(loaded, applied, path.parent, os.environ)
         applied = seen.lock
     resolved = resolve_fleet(loaded.fleet, applied, "..")
     findings = [

@@ -6,6 +6,7 @@ import signal
 
 import click
 
+from fleet_runtime.commands.wait_line import wait_line
 from fleet_runtime.demo.fleet import NEWCOMER, SERVERS
 from fleet_runtime.demo.stage import DemoError, Stage, set_stage
 from fleet_runtime.demo.tour import give_tour
@@ -28,7 +29,8 @@ def demo(tour: bool) -> None:
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with set_stage() as stage:
+        with wait_line("starting providers and a gateway") as line, set_stage() as stage:
+            line.end()
             if tour:
                 give_tour(stage, click.echo)
                 return

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fleet_runtime.client import nearest_generated, url_option
+from fleet_runtime.commands.wait_line import wait_line
 from fleet_runtime.text import count, escape
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ def doctor(url: str | None, as_json: bool) -> None:
     """
     from fleet_runtime.doctor.collect import collect_findings
 
-    report = collect_findings(url, nearest_generated(), os.environ)
+    with wait_line("checking the gateway and the files here"):
+        report = collect_findings(url, nearest_generated(), os.environ)
     if as_json:
         _show_json(report)
     else:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote as url_quote
@@ -18,13 +19,26 @@ from fleet_runtime.commands.opencode_favorites import (
     with_favorites,
     write_model_file,
 )
+from fleet_runtime.commands.table import Column, layout, output_width
+from fleet_runtime.commands.wait_line import wait_line
 from fleet_runtime.opencode_files import OpencodeFileError, model_file
-from fleet_runtime.text import escape, quote
+from fleet_runtime.text import escape, join_names, quote
 
 if TYPE_CHECKING:
     from fleet_runtime.catalog.shapes import FavoriteList
 
 PATH = "/api/favorites"
+COLUMNS = (Column("number"), Column("id"), Column("", is_detail=True))
+REASONS = {
+    "orphan": "its provider is not in fleet.yaml",
+    "provider_offline": "its provider is offline",
+    "provider_disabled": "its provider is disabled",
+    "model_not_found": "its provider does not list it",
+    "surface_not_allowed": "not allowed on this surface",
+    "sidecar_unreachable": "the sidecar of its provider does not respond",
+}
+"""Why a favorite cannot be used, by the API's code."""
+
 TRIES = 10
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the JSON of `GET /api/favorites`.")
@@ -34,6 +48,13 @@ file_argument = click.argument("file", required=False, type=click.Path(path_type
 def example(*lines: str) -> str:
     exits = "Exit codes: 0 success, 1 rejected, 2 usage error, 4 the gateway did not respond."
     return "\n".join(["\b", "Example:", *(f"  {line}" for line in lines), "", "\b", exits])
+
+
+@contextmanager
+def waiting_gateway(url: str | None) -> Iterator[GatewayClient]:
+    """Yield a client as `open_gateway` does, with a line that says what is waited for."""
+    with open_gateway(url) as gateway, wait_line("waiting for the gateway"):
+        yield gateway
 
 
 @click.group()
@@ -50,8 +71,9 @@ def favorites() -> None:
 @json_option
 def list_favorites(url: str | None, as_json: bool) -> None:
     """Show all favorites in their order, and why one cannot be used."""
-    with open_gateway(url) as gateway:
-        _show(gateway, gateway.send("GET", PATH), as_json)
+    with waiting_gateway(url) as gateway:
+        document = gateway.send("GET", PATH)
+    _show(gateway, document, as_json)
 
 
 @favorites.command(epilog=example("fleet favorites add embedding/qwen3-8b"))
@@ -60,8 +82,12 @@ def list_favorites(url: str | None, as_json: bool) -> None:
 @json_option
 def add(id: str, url: str | None, as_json: bool) -> None:
     """Add a model at the end, by any name that resolves to it."""
-    with open_gateway(url) as gateway:
-        _show(gateway, gateway.send("PUT", _path(id)), as_json)
+    with waiting_gateway(url) as gateway:
+        document = gateway.send("PUT", _path(id))
+        warning = _unlisted_warning(gateway, id)
+    _show(gateway, document, as_json)
+    if warning is not None:
+        click.secho(f"warning: {warning}", fg="yellow", err=True)
 
 
 @favorites.command(epilog=example("fleet favorites remove embedding/qwen3-8b"))
@@ -70,8 +96,9 @@ def add(id: str, url: str | None, as_json: bool) -> None:
 @json_option
 def remove(id: str, url: str | None, as_json: bool) -> None:
     """Remove a model, if it is a favorite."""
-    with open_gateway(url) as gateway:
-        _show(gateway, gateway.send("DELETE", _path(id)), as_json)
+    with waiting_gateway(url) as gateway:
+        document = gateway.send("DELETE", _path(id))
+    _show(gateway, document, as_json)
 
 
 @favorites.command(epilog=example("fleet favorites move embedding/qwen3-8b --to 1"))
@@ -88,8 +115,9 @@ def move(id: str, to: int, url: str | None, as_json: bool) -> None:
         others = [other for other in ids if other != id]
         return [*others[: to - 1], id, *others[to - 1 :]]
 
-    with open_gateway(url) as gateway:
-        _show(gateway, _reorder(gateway, moved), as_json)
+    with waiting_gateway(url) as gateway:
+        document = _reorder(gateway, moved)
+    _show(gateway, document, as_json)
 
 
 @favorites.command(
@@ -104,7 +132,7 @@ def export(file: Path | None, to_opencode: bool, url: str | None) -> None:
     With --to-opencode they are added to opencode's own (FILE, by default its model.json), which stay as they
     are; favorites of providers that are not in fleet.yaml are left out.
     """
-    with open_gateway(url) as gateway:
+    with waiting_gateway(url) as gateway:
         found = _list(gateway).favorites
     if to_opencode:
         _add_to_opencode(file or model_file(os.environ), [item.id for item in found if not item.orphan])
@@ -137,9 +165,10 @@ def import_favorites(file: Path | None, from_opencode: bool, url: str | None, as
         raise click.UsageError("name the FILE to import, or import opencode's with --from-opencode")
     else:
         ids = _read_ids(file)
-    with open_gateway(url) as gateway:
+    with waiting_gateway(url) as gateway:
         rejected = _add_all(gateway, ids)
-        _show(gateway, gateway.send("GET", PATH), as_json)
+        document = gateway.send("GET", PATH)
+    _show(gateway, document, as_json)
     for message in rejected:
         click.echo(f"{'skipped' if from_opencode else 'not added'}: {escape(message)}", err=True)
     if rejected and not from_opencode:
@@ -167,11 +196,24 @@ def _show(gateway: GatewayClient, document: bytes, as_json: bool) -> None:
     items = gateway.parse(document, FavoriteList).favorites
     if not items:
         click.echo("no favorites", err=True)
-    ids = [escape(item.id) for item in items]
-    width = max(map(len, ids), default=0)
-    for number, (id, item) in enumerate(zip(ids, items, strict=True), 1):
-        reason = "" if item.available else f"  {escape(item.reason or '')}"
-        click.echo(f"{number:>3}  {id:<{width if reason else 0}}{reason}")
+    rows = [
+        (f"{number:>3}", item.id, "" if item.available else REASONS.get(item.reason or "", item.reason or ""))
+        for number, item in enumerate(items, 1)
+    ]
+    for line in layout(COLUMNS, rows, output_width(), has_header=False):
+        click.echo(line)
+
+
+def _unlisted_warning(gateway: GatewayClient, id: str) -> str | None:
+    """Return a warning if a request for a new favorite would fail because its provider does not list it."""
+    from fleet_runtime.catalog.shapes import ModelResolution
+
+    found = gateway.get(f"/api/resolve?model={url_quote(id, safe='')}", ModelResolution)
+    if found.reason != "model_not_found":
+        return None
+    names = join_names(found.suggestions or (), "or", limit=3)
+    hint = f"; did you mean {names}?" if names else ""
+    return f"{quote(id)} is a favorite now, but its provider does not list it{hint}"
 
 
 def _reorder(gateway: GatewayClient, order: Callable[[list[str]], list[str]]) -> bytes:

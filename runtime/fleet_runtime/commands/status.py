@@ -9,14 +9,28 @@ from typing import TYPE_CHECKING
 import click
 
 from fleet_runtime.client import GatewayClient, GatewayVersionError, open_gateway, url_option
+from fleet_runtime.commands.table import Column, layout, output_width
+from fleet_runtime.commands.wait_line import wait_line
 from fleet_runtime.text import escape
 
 if TYPE_CHECKING:
     from fleet_runtime.api.shapes import FleetStatus, ProviderReport
 
+FAILING = "failing"
+"""The status of a provider in its grace: the gateway still lists its models, and requests to it fail now."""
+
 COLORS = {"online": "green", "unknown": "cyan", "degraded": "yellow", "disabled": "bright_black"}
-COLUMNS = ("provider", "status", "since", "models", "loaded", "latency", "in flight", "last error")
-STATUS_COLUMN = COLUMNS.index("status")
+COLUMNS = (
+    Column("provider"),
+    Column("status", color=lambda status: COLORS.get(status, "red") if status != "status" else None),
+    Column("since", is_optional=True),
+    Column("models", is_optional=True),
+    Column("latency", is_optional=True),
+    Column("loaded", is_detail=True),
+    Column("in flight", is_detail=True),
+    Column("last error", is_detail=True),
+)
+WAITING = "waiting for the gateway"
 CLEAR = "\x1b[2J\x1b[H"
 
 
@@ -43,21 +57,20 @@ def status(url: str | None, watch: bool, as_json: bool) -> None:
         if as_json:
             from fleet_runtime.commands.json_output import show_document
 
-            show_document(gateway.send("GET", "/api/fleet"))
+            with wait_line(WAITING):
+                document = gateway.send("GET", "/api/fleet")
+            show_document(document)
         elif watch:
             _watch(gateway)
         else:
-            click.echo(_overview(gateway))
+            with wait_line(WAITING):
+                text = _overview(gateway)
+            click.echo(text)
 
 
-def overview(fleet: FleetStatus, now: datetime) -> str:
-    """Return the table, and below it what else is wrong."""
-    rows = [_row(provider, now) for provider in fleet.providers]
-    widths = [max(len(row[at]) for row in [COLUMNS, *rows]) for at in range(len(COLUMNS))]
-    lines = [
-        _line(COLUMNS, widths),
-        *(_line(row, widths, COLORS.get(row[STATUS_COLUMN], "red")) for row in rows),
-    ]
+def overview(fleet: FleetStatus, now: datetime, width: int | None = None) -> str:
+    """Return the table, at most `width` columns wide, and below it what else is wrong."""
+    lines = layout(COLUMNS, [_row(provider, now) for provider in fleet.providers], width)
     if fleet.refused:
         rejected = "rejected the newest build; still serving the previous one"
         lines += ["", f"{rejected}: {escape(fleet.refused)}"]
@@ -73,7 +86,7 @@ def _overview(gateway: GatewayClient) -> str:
 
     fleet = gateway.get("/api/fleet", FleetStatus)
     try:
-        return overview(fleet, datetime.now(UTC))
+        return overview(fleet, datetime.now(UTC), output_width())
     except (ValueError, TypeError):  # a `since` that is not a time, or has no zone
         raise GatewayVersionError(gateway.url) from None
 
@@ -83,26 +96,22 @@ def _row(provider: ProviderReport, now: datetime) -> tuple[str, ...]:
     running = [f"{model} ×{count}" for model, count in provider.in_flight.items()]
     waiting = [f"{provider.waiting} waiting"] if provider.waiting else []
     latency = provider.latency if provider.status != "offline" else None
-    cells = (
+    return (
         provider.name,
-        provider.status,
+        _status(provider),
         _ago(provider.since, now),
         str(provider.models),
-        ", ".join(loaded) or "-",
-        "-" if latency is None else f"{latency * 1000:.0f} ms",
-        ", ".join(running + waiting) or "-",
-        provider.reason or "-",
+        "" if latency is None else f"{latency * 1000:.0f} ms",
+        ", ".join(loaded),
+        ", ".join(running + waiting),
+        provider.reason or "",
     )
-    return tuple(escape(cell) for cell in cells)
 
 
-def _line(cells: tuple[str, ...], widths: list[int], color: str | None = None) -> str:
-    """Return the cells in columns, the status in `color`."""
-    padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]
-    padded[-1] = padded[-1].rstrip()
-    if color is not None:
-        padded[STATUS_COLUMN] = click.style(padded[STATUS_COLUMN], fg=color)
-    return "  ".join(padded)
+def _status(provider: ProviderReport) -> str:
+    """Return the status, or `FAILING` if the last probe or request failed whatever the status still says."""
+    is_failing = provider.reason is not None and provider.reason_code != "sidecar_unreachable"
+    return FAILING if is_failing and provider.status in ("online", "degraded") else provider.status
 
 
 def _ago(moment: str, now: datetime) -> str:

@@ -15,6 +15,10 @@ WATCH_SECONDS = 30.0
 WATCH_INTERVAL = 1.0
 """After a request could not reach a provider, it is probed every second for half a minute."""
 
+RETRY_SECONDS = 10.0
+"""A local provider that is offline is probed at least this often (unless its interval is longer), so that one
+that comes back is used soon: without a listener a probe is one refused connection."""
+
 CHURN_IDS = 50
 """A list with more new ids than this, and more new than old ones, is another list."""
 
@@ -116,7 +120,9 @@ def mark_suspect(state: ProviderState, reason: StatusReason, now: float) -> Prov
     return replace(state, failures=failures, failed_at=now, reason=state.reason or reason)
 
 
-def next_probe_delay(state: ProviderState, *, interval: float, grace: float, now: float) -> float:
+def next_probe_delay(
+    state: ProviderState, *, interval: float, grace: float, now: float, is_local: bool
+) -> float:
     """Return the seconds until the next probe.
 
     That is the interval; a second for a while after a request failed; longer for a provider that stays
@@ -130,7 +136,8 @@ def next_probe_delay(state: ProviderState, *, interval: float, grace: float, now
         left = state.good_at + grace - now
         return min(interval, left) if left > 0 else interval
     backoff = interval * 2.0 ** min(state.failures - 1, MAX_DOUBLINGS)
-    return max(interval, min(backoff, grace))
+    longest = min(grace, RETRY_SECONDS) if is_local and state.missed else grace
+    return max(interval, min(backoff, longest))
 
 
 def _is_another_list(before: Mapping[str, ModelFacts] | None, now: Mapping[str, ModelFacts]) -> bool:

@@ -84,8 +84,13 @@ class Poller:
                     await asyncio.sleep(self._probed_at + self._spacing() - time.monotonic())
 
     def _delay(self) -> float:
-        grace = self._settings.grace
-        return next_probe_delay(self._state(), interval=self.interval, grace=grace, now=time.monotonic())
+        return next_probe_delay(
+            self._state(),
+            interval=self.interval,
+            grace=self._settings.grace,
+            now=time.monotonic(),
+            is_local=self.provider.config.class_ == "local",
+        )
 
     def _spacing(self) -> float:
         """Seconds between probes that somebody else than the clock asks for."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+import pytest
+
 from fleet_runtime.artifacts.contract import ModelFacts
 from fleet_runtime.dialects.observation import Observation
 from fleet_runtime.dialects.status_reason import StatusReason
@@ -75,17 +77,20 @@ def test_a_silent_sidecar_degrades_its_machine() -> None:
 
 def test_the_next_look_at_a_failing_machine_is_never_after_the_end_of_its_grace() -> None:
     state = seen(seen(NEW, ONLINE, 0), SILENT, 25)
-    assert next_probe_delay(state, interval=10, grace=GRACE, now=25) == 5
+    assert next_probe_delay(state, interval=10, grace=GRACE, now=25, is_local=True) == 5
 
 
-def test_a_machine_that_stays_away_is_asked_less_often_but_at_least_once_a_grace() -> None:
+@pytest.mark.parametrize(("is_local", "settled"), [(False, [10, 20, 30, 30]), (True, [10, 10, 10, 10])])
+def test_an_offline_cloud_is_probed_once_a_grace_and_a_local_provider_every_ten_seconds(
+    is_local: bool, settled: list[float]
+) -> None:
     state = seen(NEW, SILENT, 1)
     delays = []
     for at in range(2, 12):
-        delays.append(next_probe_delay(state, interval=10, grace=GRACE, now=at))
+        delays.append(next_probe_delay(state, interval=10, grace=GRACE, now=at, is_local=is_local))
         state = seen(state, SILENT, at)
-    assert delays[:2] == [10, 20]
-    assert set(delays[2:]) == {GRACE}
+    assert delays[:4] == settled
+    assert set(delays[2:]) == {settled[-1]}
 
 
 def test_a_list_that_is_suddenly_empty_is_a_glitch_until_the_grace_is_over() -> None:
@@ -122,7 +127,10 @@ def test_one_failed_request_and_one_failed_probe_make_a_provider_unreachable_in_
 
 def test_a_provider_that_a_request_could_not_reach_is_probed_every_second_for_half_a_minute() -> None:
     state = seen(mark_suspect(seen(NEW, ONLINE, 0), REFUSED, 1), SILENT, 2)
-    delays = {at: next_probe_delay(state, interval=10, grace=60, now=at) for at in (2, 15, 30.9, 31.1)}
+    delays = {
+        at: next_probe_delay(state, interval=10, grace=60, now=at, is_local=True)
+        for at in (2, 15, 30.9, 31.1)
+    }
     assert list(delays.values()) == [1, 1, 1, 10]
 
 
@@ -139,10 +147,10 @@ def test_fault_39_a_provider_whose_list_is_another_one_at_every_probe_is_probed_
     state, delays = NEW, []
     for generation in range(8):
         state = seen(state, listing(generation), generation)
-        delays.append(next_probe_delay(state, interval=10, grace=GRACE, now=generation))
+        delays.append(next_probe_delay(state, interval=10, grace=GRACE, now=generation, is_local=True))
     assert delays == [10, 10, 20, 40, 80, 160, 320, 320]
     settled = seen(state, listing(7), 9)
-    assert next_probe_delay(settled, interval=10, grace=GRACE, now=9) == 10
+    assert next_probe_delay(settled, interval=10, grace=GRACE, now=9, is_local=True) == 10
 
 
 def test_a_few_new_models_at_every_probe_are_ordinary() -> None:

@@ -1,0 +1,112 @@
+"""``fleet use``: the fleet or gateway that this user's commands mean in any folder."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fleet_runtime.client import gateway_url, open_gateway
+from fleet_runtime.targets import (
+    FLEET_FILE,
+    Target,
+    default_file,
+    find_config,
+    find_gateway,
+    read_default,
+    write_default,
+)
+from fleet_runtime.text import escape, escape_json
+from fleet_runtime.urls import mask_url
+
+
+@click.command(
+    epilog="""
+\b
+Examples:
+  fleet use ~/fleet
+  fleet use http://100.101.41.16:8400
+  fleet use                 what is in force in this folder, and why?
+  fleet use --forget
+
+\b
+Exit codes:
+  0 success, 2 usage or nothing there
+"""
+)
+@click.argument("target", required=False, metavar="[PATH|URL]")
+@click.option("--forget", is_flag=True, help="Drop the default.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+def use(target: str | None, forget: bool, as_json: bool) -> None:
+    """Choose the fleet.yaml or gateway that commands use where nothing nearer names one.
+
+    The first of these decides: an option (-f, --url), a variable ($FLEET_URL for the gateway, $FLEET_CONFIG),
+    the fleet.yaml in this folder or the nearest one above, and last this default. With a URL, `status`,
+    `doctor`, `favorites`, `models` and `ask` work without any fleet.yaml. Without an argument, show what is
+    in force.
+    """
+    if target is not None and forget:
+        raise click.UsageError("PATH or URL and --forget exclude each other")
+    if forget:
+        write_default(None)
+    elif target is not None:
+        write_default(_chosen(target))
+    if as_json:
+        click.echo(escape_json(json.dumps(_in_force(), indent=2, ensure_ascii=False)))
+    else:
+        _show()
+
+
+def _chosen(target: str) -> Target:
+    """Return the default that `target` names: a URL, a fleet.yaml, or the folder of one."""
+    if "://" in target:
+        with open_gateway(target):  # rejects what cannot be the URL of a gateway
+            return Target("fleet use", url=target.rstrip("/"))
+    path = Path(target).expanduser()
+    config = path / FLEET_FILE if path.is_dir() else path
+    if not config.is_file():
+        raise click.UsageError(f"no '{config}': name a fleet.yaml, its folder, or the URL of a gateway")
+    return Target("fleet use", config=config.absolute())
+
+
+def _in_force() -> dict[str, Any]:
+    """Return what commands use in this folder; a URL that is not known yet is null."""
+    gateway, config, default = find_gateway(os.environ), find_config(os.environ), read_default()
+    return {
+        "gateway": None if gateway is None else {"url": _url(gateway), "source": gateway.source},
+        "config": None if config is None else {"path": str(config.config), "source": config.source},
+        "default": None if default is None else _name(default),
+        "default_file": str(default_file()),
+    }
+
+
+def _show() -> None:
+    found = _in_force()
+    gateway, config, default = found["gateway"], found["config"], found["default"]
+    rows = [
+        ("gateway", _row(gateway, "url") if gateway else "none: name one with --url or `fleet use URL`"),
+        ("fleet.yaml", _row(config, "path") if config else "none: make one with `fleet init`"),
+        ("default", f"{default}  ({found['default_file']})" if default else "none"),
+    ]
+    for name, value in rows:
+        click.echo(f"{name:<10}  {escape(value)}")
+
+
+def _row(entry: dict[str, Any], key: str) -> str:
+    return f"{entry[key] or 'not built yet: run `fleet up`'}  ({entry['source']})"
+
+
+def _url(target: Target) -> str | None:
+    if target.generated is None:
+        return mask_url(target.url or "")
+    try:
+        return mask_url(gateway_url(target.generated))
+    except click.UsageError:
+        return None
+
+
+def _name(target: Target) -> str:
+    return str(target.config) if target.url is None else mask_url(target.url)

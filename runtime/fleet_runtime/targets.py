@@ -1,0 +1,119 @@
+"""Which fleet a command is about if no option says so: the URL of a gateway, or a fleet.yaml.
+
+The first of these that is set: ``$FLEET_URL`` (only for a gateway), ``$FLEET_CONFIG``, the nearest fleet.yaml
+in the current folder or one above it, and the default that ``fleet use`` keeps in the user's configuration
+folder (``~/.config/fleet/use.json`` on Linux).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import click
+
+URL_VARIABLE = "FLEET_URL"
+CONFIG_VARIABLE = "FLEET_CONFIG"
+FLEET_FILE = "fleet.yaml"
+GENERATED = "generated"
+
+Source: TypeAlias = Literal["$FLEET_URL", "$FLEET_CONFIG", "nearest fleet.yaml", "fleet use"]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A gateway by its `url`, or a fleet by its `config`; one of them is None. `source` is what named it."""
+
+    source: Source
+    url: str | None = None
+    config: Path | None = None
+
+    @property
+    def generated(self) -> Path | None:
+        """The folder of generated files next to fleet.yaml."""
+        return None if self.config is None else self.config.parent / GENERATED
+
+
+class UserDefaultError(click.ClickException):
+    """The user-wide default cannot be read, used or written."""
+
+    exit_code = 2
+
+
+def find_gateway(environ: Mapping[str, str]) -> Target | None:
+    """Return what says where the gateway is; raises `UserDefaultError`."""
+    if url := environ.get(URL_VARIABLE):
+        return Target("$FLEET_URL", url=url)
+    return find_config(environ) or read_default()
+
+
+def find_config(environ: Mapping[str, str]) -> Target | None:
+    """Return what names a fleet.yaml, which need not exist if a variable does; raises `UserDefaultError`."""
+    if named := environ.get(CONFIG_VARIABLE):
+        return Target("$FLEET_CONFIG", config=Path(named))
+    if (nearest := find_above(FLEET_FILE)) is not None:
+        return Target("nearest fleet.yaml", config=nearest)
+    default = read_default()
+    if default is None or default.config is None:
+        return None
+    if not default.config.exists():
+        raise UserDefaultError(
+            f"'{default.config}', which `fleet use` chose, does not exist: choose another one, or drop it "
+            "with `fleet use --forget`"
+        )
+    return default
+
+
+def find_above(name: str) -> Path | None:
+    """Return the nearest `name` in the current folder or one above it."""
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if os.path.lexists(folder / name):
+            return folder / name
+    return None
+
+
+def default_file() -> Path:
+    """Return where ``fleet use`` keeps the default of this user."""
+    return Path(click.get_app_dir("fleet")) / "use.json"
+
+
+def read_default() -> Target | None:
+    """Return the default of this user; raises `UserDefaultError`."""
+    path = default_file()
+    try:
+        stored = json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise UserDefaultError(f"cannot read '{path}': {(error.strerror or '').lower()}") from None
+    except (ValueError, RecursionError):
+        stored = None
+    match stored:
+        case {"url": str(url)}:
+            return Target("fleet use", url=url)
+        case {"config": str(config)}:
+            return Target("fleet use", config=Path(config))
+    raise UserDefaultError(f"'{path}' is not what `fleet use` wrote: drop it with `fleet use --forget`")
+
+
+def write_default(default: Target | None) -> None:
+    """Keep `default` for this user, readable by nobody else, or drop the present one; raises
+    `UserDefaultError`."""
+    path = default_file()
+    try:
+        if default is None:
+            path.unlink(missing_ok=True)
+            return
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        stored = {"url": default.url} if default.url is not None else {"config": str(default.config)}
+        new = path.with_name(f".{path.name}.{os.getpid()}")
+        new.touch(mode=0o600)
+        new.write_text(json.dumps(stored) + "\n", encoding="utf-8")
+        new.replace(path)
+    except OSError as error:
+        raise UserDefaultError(f"cannot write '{path}': {(error.strerror or '').lower()}") from None
