@@ -65,7 +65,7 @@ def test_a_short_wait_shows_nothing(wait: str, term: str) -> None:
 
 
 def test_without_a_terminal_nothing_is_shown(tmp_path: Path) -> None:
-    slow = "import time\nfrom fleet_runtime.commands.wait_line import wait_line\n"
-    slow += "with wait_line('x'): time.sleep(0.7)"
+    slow = "import threading\nfrom fleet_runtime.commands.wait_line import wait_line\n"
+    slow += "with wait_line('x'): threading.Event().wait(0.7)"
     ran = subprocess.run([sys.executable, "-c", slow], capture_output=True, cwd=tmp_path)
     assert (ran.returncode, ran.stderr) == (0, b"")
