@@ -70,7 +70,7 @@ class WaitLine:
             self._shown = False
 
     def _write(self, text: str) -> None:
-        with suppress(OSError):  # the line is no result: nothing depends on it
+        with suppress(OSError):  # nothing depends on this line
             os.write(2, text.encode(sys.stderr.encoding or "ascii", "replace"))
 
 

@@ -17,7 +17,7 @@ WATCH_INTERVAL = 1.0
 
 RETRY_SECONDS = 10.0
 """A local provider that is offline is probed at least this often (unless its interval is longer), so that one
-that comes back is used soon: without a listener a probe is one refused connection."""
+that comes back is used soon: while nothing listens there, a probe costs one packet."""
 
 CHURN_IDS = 50
 """A list with more new ids than this, and more new than old ones, is another list."""
