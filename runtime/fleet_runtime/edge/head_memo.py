@@ -23,7 +23,7 @@ MAX_HEAD: Final = 4096
 """Bytes; longer heads are read every time."""
 MAX_DIGITS: Final = 9
 
-_SECRET: Final = os.urandom(32)
+_KEYED: Final = hashlib.blake2b(digest_size=32, key=os.urandom(32))
 _NAME_END: Final = b"ength: "
 _NAMES: Final = (b"\r\nContent-L", b"\r\ncontent-l")
 
@@ -66,5 +66,6 @@ def head_key(raw: bytes) -> tuple[bytes, int] | None:
     digits = raw[begin:end] if end >= 0 else raw[begin:]
     if not digits.isdigit() or len(digits) > MAX_DIGITS:
         return None
-    rest = raw[:begin] + raw[begin + len(digits) :]
-    return hashlib.blake2b(rest, digest_size=32, key=_SECRET).digest(), int(digits)
+    digest = _KEYED.copy()
+    digest.update(raw[:begin] + raw[begin + len(digits) :])
+    return digest.digest(), int(digits)

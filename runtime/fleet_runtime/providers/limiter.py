@@ -72,7 +72,8 @@ class ConcurrencyLimiter:
     def leave(self) -> None:
         """Give the slot back: to the first that waits, if any does."""
         self._running -= 1
-        self._admit()
+        if self._queue:
+            self._admit()
 
     def _admit(self) -> None:
         for turn in tuple(self._queue):

@@ -73,11 +73,11 @@ class IncomingBody:
 
     async def parse_aside(self) -> RequestBody:
         """Return what a long JSON body is; other requests go on meanwhile."""
-        raw = self._take()
-        if len(raw) <= VERY_LONG:
-            return await asyncio.to_thread(JsonBody, raw)
+        if self._size <= VERY_LONG:
+            return await asyncio.to_thread(JsonBody, self._take())
+        pieces, self._pieces = self._pieces, []
         async with self._context.memory.very_long:
-            return await parse_in_process(raw)
+            return await parse_in_process(pieces)
 
     def _take(self) -> bytes:
         pieces, self._pieces = self._pieces, []

@@ -2,30 +2,34 @@
 
 Only the value of the top-level `model` changes; every other member's bytes pass as they came. A key that
 comes twice or in another spelling must not make the router and a provider read two different models: a body
-is written again from its members, or, if it is long, goes on around the one place where the value is.
+is written again from its members, of which long values are not copied.
 """
 
 from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Final
 
 import msgspec
 
-from fleet_runtime.errors import request_error
+from fleet_runtime.errors import RequestError, request_error
 
 MAX_MEMBERS: Final = 100_000
-"""Members of all objects in a body: each takes memory that a limit in bytes does not bound."""
+"""Members of a body: each takes memory that a limit in bytes does not bound."""
+COUNTED: Final = 4_000_000
+"""Bytes from which members are counted before they are read: those of fewer bytes take 100 MB at most."""
 LONG: Final = 32 * 1024
-"""Bytes from which a body is not copied."""
+"""Bytes from which a value is not copied."""
+FEW: Final = 1000
+"""Members up to which a long body is put together from parts."""
 
 PART: Final = 256 * 1024
 
 _TRUNCATED: Final = "Input data was truncated"
 _member: Final = re.compile(rb'(?<!\\)"[ \t\r\n]*:')
-_model_key: Final = re.compile(rb'"model"[ \t\r\n]*:[ \t\r\n]*')
 _half_pair: Final = re.compile(
     rb"(?<!\\)(?:\\\\)*(?:(?<!\\u[dD][89abAB][0-9a-fA-F]{2})(\\u[dD][c-fC-F][0-9a-fA-F]{2})"
     rb"|(\\u[dD][89abAB][0-9a-fA-F]{2})(?!\\u[dD][c-fC-F]))"
@@ -42,14 +46,16 @@ class JsonBody:
     __slots__ = ("_members", "_raw", "length", "model")
 
     def __init__(self, raw: bytes) -> None:
-        if min(raw.count(b":"), raw.count(b'"')) > MAX_MEMBERS and _too_many(raw):
-            raise request_error("invalid_json", f"the body holds more than {MAX_MEMBERS} members")
+        if len(raw) > COUNTED and _has_too_many(raw):
+            raise _too_many_members()
         try:
             if not raw.isascii():
                 raw.decode()
             self._members = _members.decode(raw)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise request_error("invalid_json", describe_invalid(raw, error)) from None
+        if len(self._members) > MAX_MEMBERS:
+            raise _too_many_members()
         self._raw = raw
         self.length = len(raw)
         self.model: str | None = None
@@ -63,10 +69,16 @@ class JsonBody:
 
     def naming(self, model: str) -> bytes | tuple[bytes | memoryview, ...]:
         """Return the body with `model` as its model, in one part or in several."""
-        if self.length >= LONG and (span := self.model_span()) is not None:
-            return splice_model(self._raw, span, model)
-        self._members["model"] = msgspec.Raw(_encode(model))
-        return _encode(self._members)
+        members = self._members
+        members["model"] = msgspec.Raw(_encode(model))
+        if self.length < LONG or len(members) > FEW:
+            return _encode(members)
+        return tuple(_parts(members))
+
+    @property
+    def members(self) -> Mapping[str, msgspec.Raw]:
+        """The body's members, of a repeated one the last."""
+        return self._members
 
     def unchanged(self) -> bytes:
         """Return the body as it came."""
@@ -75,26 +87,22 @@ class JsonBody:
     def close(self) -> None:
         """Nothing is held but memory."""
 
-    def model_span(self) -> tuple[int, int] | None:
-        """Return where the model's value is; None if it is not certain that every reader finds it there.
 
-        It is if ``"model"`` comes once in the body, at any depth, and no key can be an escaped spelling of
-        it: since the object has such a member, that one place must be its key.
-        """
-        raw = self._raw
-        if self.model is None or raw.count(b'"model"') != 1 or b"\\u00" in raw:
-            return None
-        key = _model_key.search(raw)
-        if key is None:
-            return None
-        value = bytes(self._members["model"])
-        return (key.end(), key.end() + len(value)) if raw.startswith(value, key.end()) else None
-
-
-def splice_model(raw: bytes, span: tuple[int, int], model: str) -> tuple[bytes | memoryview, ...]:
-    """Return the parts of `raw` with the JSON text of `model` in the place of `span`; nothing is copied."""
-    view = memoryview(raw)
-    return view[: span[0]], _encode(model), view[span[1] :]
+def _parts(members: Mapping[str, msgspec.Raw]) -> Iterator[bytes | memoryview]:
+    """Yield the text of an object, its long values as views of where they are."""
+    text = bytearray(b"{")
+    for key, value in members.items():
+        text += _encode(key) + b":"
+        view = memoryview(value)
+        if len(view) < LONG:
+            text += view
+        else:
+            yield bytes(text)
+            yield view
+            text.clear()
+        text += b","
+    text[-1:] = b"}"
+    yield bytes(text)
 
 
 def describe_invalid(raw: bytes, error: Exception) -> str:
@@ -106,9 +114,15 @@ def describe_invalid(raw: bytes, error: Exception) -> str:
     return f"the body is not a JSON object: {_reason(raw, error)}"
 
 
-def _too_many(raw: bytes) -> bool:
+def _too_many_members() -> RequestError:
+    return request_error("invalid_json", f"the body holds more than {MAX_MEMBERS} members")
+
+
+def _has_too_many(raw: bytes) -> bool:
     """Whether more members than are allowed are found, looking at a part at a time: other threads run between
     two parts."""
+    if min(raw.count(b":"), raw.count(b'"')) <= MAX_MEMBERS:
+        return False
     found = 0
     for start in range(0, len(raw), PART):
         found += sum(1 for _ in islice(_member.finditer(raw, start, start + PART), MAX_MEMBERS + 1 - found))

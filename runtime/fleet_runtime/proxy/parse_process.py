@@ -2,59 +2,72 @@
 
 The decoder holds the interpreter lock until it is done, in whatever thread it runs: half a second for the
 worst body of 95 MB, during which no other request would go on. The process reads the body from its standard
-input and writes one line of JSON: the model and where its value is, or the error.
+input, in the pieces in which it came, so that nobody joins them here. It writes one line of JSON: the model
+and where its value is, or the error.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import re
 import sys
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
 from fleet_runtime.errors import ErrorResponse, RequestError
-from fleet_runtime.proxy.json_body import JsonBody, splice_model
+from fleet_runtime.proxy.json_body import JsonBody
 
 VERY_LONG: Final = 8_000_000
 """Bytes from which a process is worth its start (60 ms); the decoder takes at most 50 ms for fewer."""
+NICENESS: Final = 10
+"""Of the process: other requests come first."""
+
+_key: Final = re.compile(rb'[ \t\r\n]*[{,][ \t\r\n]*("[^"\\]*(?:\\.[^"\\]*)*")[ \t\r\n]*:[ \t\r\n]*', re.DOTALL)
+_end: Final = re.compile(rb"[ \t\r\n]*\}[ \t\r\n]*")
+_text: Final = msgspec.json.Decoder(str)
 
 
 class Parsed(msgspec.Struct, frozen=True):
-    """What the process found. `span`: where the value of `model` is; None if that is not certain."""
+    """What the process found. `span`: where the value of `model` is. `rewritten`: in the body that follows
+    this line, in the place of the one that came."""
 
     model: str | None = None
     span: tuple[int, int] | None = None
     error: tuple[str, str, str | None] | None = None
+    rewritten: bool = False
 
 
 class LongJsonBody:
-    """A JSON body that was parsed elsewhere; otherwise like `JsonBody`."""
+    """A JSON body in pieces that was parsed elsewhere; otherwise like `JsonBody`."""
 
-    __slots__ = ("_raw", "_span", "length", "model")
+    __slots__ = ("_pieces", "_span", "length", "model")
 
-    def __init__(self, raw: bytes, model: str | None, span: tuple[int, int] | None) -> None:
-        self._raw = raw
+    def __init__(self, pieces: Sequence[bytes], model: str | None, span: tuple[int, int] | None) -> None:
+        self._pieces = tuple(pieces)
         self._span = span
-        self.length = len(raw)
+        self.length = sum(map(len, pieces))
         self.model = model
 
-    def naming(self, model: str) -> bytes | tuple[bytes | memoryview, ...]:
-        """Return the body with `model` as its model, in one part or in several."""
-        if self._span is None:
-            return JsonBody(self._raw).naming(model)
-        return splice_model(self._raw, self._span, model)
+    def naming(self, model: str) -> tuple[bytes | memoryview, ...]:
+        """Return the body with `model` as its model, in parts."""
+        assert self._span is not None
+        begin, end = self._span
+        value = msgspec.json.encode(model)
+        return (*_between(self._pieces, 0, begin), value, *_between(self._pieces, end, self.length))
 
-    def unchanged(self) -> bytes:
+    def unchanged(self) -> tuple[bytes, ...]:
         """Return the body as it came."""
-        return self._raw
+        return self._pieces
 
     def close(self) -> None:
         """Nothing is held but memory."""
 
 
-async def parse_in_process(raw: bytes) -> LongJsonBody | JsonBody:
+async def parse_in_process(pieces: Sequence[bytes]) -> LongJsonBody | JsonBody:
     """Return the body; raises `RequestError` as `JsonBody` does.
 
     The process ends when the caller is cancelled. A computer that can start none parses it in a thread.
@@ -67,28 +80,85 @@ async def parse_in_process(raw: bytes) -> LongJsonBody | JsonBody:
             stderr=asyncio.subprocess.DEVNULL,
         )
     except OSError:
-        return await asyncio.to_thread(JsonBody, raw)
+        return await asyncio.to_thread(_parse_here, pieces)
     try:
-        line, _ = await process.communicate(raw)
+        output = await _feed(process, pieces)
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
     if await process.wait() != 0:
-        return await asyncio.to_thread(JsonBody, raw)
+        return await asyncio.to_thread(_parse_here, pieces)
+    line, _, body = output.partition(b"\n")
     parsed = msgspec.json.decode(line, type=Parsed)
     if parsed.error is not None:
         raise RequestError(ErrorResponse(*parsed.error))
-    return LongJsonBody(raw, parsed.model, parsed.span)
+    return LongJsonBody((body,) if parsed.rewritten else pieces, parsed.model, parsed.span)
 
 
-def parse(raw: bytes) -> Parsed:
-    """Return what there is to know of a body."""
+async def _feed(process: asyncio.subprocess.Process, pieces: Sequence[bytes]) -> bytes:
+    """Return what the process writes once it has read the body."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        for piece in pieces:
+            process.stdin.write(piece)
+            await process.stdin.drain()
+        process.stdin.close()
+    output = await process.stdout.read()
+    await process.wait()
+    return output
+
+
+def _parse_here(pieces: Sequence[bytes]) -> JsonBody:
+    return JsonBody(b"".join(pieces))
+
+
+def _between(pieces: Sequence[bytes], begin: int, end: int) -> Iterator[memoryview]:
+    """Yield views of the bytes from `begin` to `end`."""
+    at = 0
+    for piece in pieces:
+        if at < end and begin < at + len(piece):
+            yield memoryview(piece)[max(0, begin - at) : end - at]
+        at += len(piece)
+
+
+def parse(raw: bytes) -> tuple[Parsed, bytes]:
+    """Return what there is to know of a body, and the body, written again if it must be."""
     try:
         body = JsonBody(raw)
     except RequestError as error:
-        return Parsed(error=(error.answer.code, error.answer.message, error.answer.param))
-    return Parsed(body.model, body.model_span())
+        return Parsed(error=(error.answer.code, error.answer.message, error.answer.param)), b""
+    if body.model is None:
+        return Parsed(), b""
+    span = model_span(raw, body.members)
+    if span is not None:
+        return Parsed(body.model, span), b""
+    model = body.members["model"]
+    rewritten = msgspec.json.encode({"model": model, **body.members})
+    begin = len(b'{"model":')
+    return Parsed(body.model, (begin, begin + len(bytes(model))), rewritten=True), rewritten
+
+
+def model_span(raw: bytes, members: Mapping[str, msgspec.Raw]) -> tuple[int, int] | None:
+    """Return where the value of `model` is; None if a key comes twice or is spelled with escapes.
+
+    `members` are walked along the text: each key and value must be the one that is there, and the end must
+    follow the last.
+    """
+    at, span = 0, None
+    for key, value in members.items():
+        found, text = _key.match(raw, at), bytes(value)
+        if found is None or b"\\" in found[1] or _text.decode(found[1]) != key:
+            return None
+        at = found.end() + len(text)
+        if not raw.startswith(text, found.end()):
+            return None
+        if key == "model":
+            span = found.end(), at
+    return span if _end.fullmatch(raw, at) else None
 
 
 if __name__ == "__main__":
-    sys.stdout.buffer.write(msgspec.json.encode(parse(sys.stdin.buffer.read())))
+    os.nice(NICENESS)
+    parsed, body = parse(sys.stdin.buffer.read())
+    sys.stdout.buffer.writelines((msgspec.json.encode(parsed), b"\n", body))

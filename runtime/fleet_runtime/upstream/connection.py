@@ -29,7 +29,7 @@ from fleet_runtime.upstream.errors import (
     UpstreamCutError,
 )
 from fleet_runtime.upstream.receiver import Receiver
-from fleet_runtime.upstream.request_body import PIECE, Body, body_pieces
+from fleet_runtime.upstream.request_body import COPIED, PIECE, Body, body_pieces, body_size
 from fleet_runtime.upstream.response_lines import ResponseLines
 from fleet_runtime.upstream.response_parser import ResponseParser
 
@@ -103,8 +103,10 @@ class Connection(asyncio.Protocol):
         self._receiver = receiver
         self._timeouts = timeouts
         self._limit(timeouts.first_byte)
-        if isinstance(body, bytes) and len(body) <= PIECE:
+        if isinstance(body, bytes) and len(body) <= COPIED:
             self._transport.write(head + body)
+        elif isinstance(body, bytes | tuple) and body_size(body) <= PIECE:
+            self._transport.writelines((head, body) if isinstance(body, bytes) else (head, *body))
         else:
             self._transport.write(head)
             self._upload = self._loop.create_task(self._send(receiver, body))

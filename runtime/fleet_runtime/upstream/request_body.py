@@ -6,6 +6,8 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Final, Protocol
 
+COPIED: Final = 16 * 1024
+"""A body up to this size is copied behind its headers."""
 PIECE: Final = 128 * 1024
 """A body up to this size goes out in one write, a longer one in parts as they drain."""
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleet_runtime.errors import RequestError
 from fleet_runtime.proxy.json_body import JsonBody
-from fleet_runtime.proxy.parse_process import VERY_LONG, LongJsonBody, Parsed, parse, parse_in_process
+from fleet_runtime.proxy.parse_process import VERY_LONG, LongJsonBody, parse, parse_in_process
 from tests.support.gateway import gateway_before
 from tests.support.raw_client import ask, client, request
 from tests.support.raw_server import responding
+from tests.support.json_bodies import bodies
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio
@@ -29,6 +31,7 @@ BODIES = [
     '{"pad": "PAD", "mod\\u0065l": "a/m"}',
     '{"model": "a/m", "pad": "PAD", "inner": {"model": "a/n"}}',
     '{"pad": "PAD"}',
+    '{"pad": "PAD", "model":"a/n", "model" : "a/m"}',
 ]
 INVALID = [
     '{"model": "a/m", "pad": "PAD"',
@@ -42,6 +45,10 @@ def written(body: str, padding: str = PADDING) -> bytes:
     return body.replace("PAD", padding).encode()
 
 
+def pieces(raw: bytes) -> list[bytes]:
+    return [raw[:10], raw[10:12], raw[12:5_000_000], raw[5_000_000:]]
+
+
 def joined(body: bytes | tuple[bytes | memoryview, ...]) -> bytes:
     return body if isinstance(body, bytes) else b"".join(body)
 
@@ -49,10 +56,13 @@ def joined(body: bytes | tuple[bytes | memoryview, ...]) -> bytes:
 @pytest.mark.parametrize("body", BODIES)
 async def test_a_body_names_the_same_model_and_goes_on_with_another(body: str) -> None:
     raw = written(body)
-    here, there = JsonBody(raw), await parse_in_process(raw)
+    here, there = JsonBody(raw), await parse_in_process(pieces(raw))
     assert isinstance(there, LongJsonBody)
-    assert (there.model, there.length, there.unchanged()) == (here.model, here.length, raw)
-    assert json.loads(joined(there.naming("m"))) == json.loads(joined(here.naming("m")))
+    assert there.model == here.model
+    assert json.loads(joined(there.unchanged())) == json.loads(raw)
+    assert there.length == len(joined(there.unchanged()))
+    if here.model is not None:
+        assert json.loads(joined(there.naming("m"))) == json.loads(joined(here.naming("m")))
 
 
 @pytest.mark.parametrize("body", INVALID)
@@ -61,21 +71,41 @@ async def test_a_body_that_is_rejected_is_rejected_with_the_same_words(body: str
     with pytest.raises(RequestError) as here:
         JsonBody(raw)
     with pytest.raises(RequestError) as there:
-        await parse_in_process(raw)
+        await parse_in_process(pieces(raw))
     assert there.value.answer == here.value.answer
 
 
-@given(st.binary(max_size=60) | st.sampled_from([written(body, "x") for body in BODIES + INVALID]))
-def test_what_is_found_of_any_bytes_is_what_a_body_says_of_itself(raw: bytes) -> None:
-    assert parse(raw) == described(raw)
-
-
-def described(raw: bytes) -> Parsed:
+@given(st.binary(max_size=60) | st.sampled_from([written(body, "x") for body in BODIES + INVALID]) | bodies())
+@settings(max_examples=300, deadline=None)
+def test_a_body_that_is_parsed_elsewhere_means_what_it_means_here(raw: bytes) -> None:
+    parsed, rewritten = parse(raw)
     try:
-        body = JsonBody(raw)
+        here = JsonBody(raw)
     except RequestError as error:
-        return Parsed(error=(error.answer.code, error.answer.message, error.answer.param))
-    return Parsed(body.model, body.model_span())
+        assert parsed.error == (error.answer.code, error.answer.message, error.answer.param)
+        return
+    there = LongJsonBody([rewritten if parsed.rewritten else raw], parsed.model, parsed.span)
+    assert there.model == here.model
+    if here.model is not None:
+        assert decoded(there.naming("other")) == decoded(here.naming("other"))
+
+
+def decoded(body: bytes | tuple[bytes | memoryview, ...]) -> dict[str, bytes]:
+    """Members and their bytes; no key comes twice."""
+    text = joined(body)
+    keys = [key for key, _ in json.loads(text, object_pairs_hook=lambda found: found)]
+    assert len(keys) == len(set(keys))
+    return {key: bytes(value) for key, value in msgspec.json.decode(text, type=dict[str, msgspec.Raw]).items()}
+
+
+@pytest.mark.parametrize(
+    "first", ['"a"', '"x\",\"model\":\"a/m"', '"aaaa","model":"evil/m"', "1", '{"model":"evil/m"}']
+)
+def test_a_key_that_comes_twice_never_hides_where_the_model_is(first: str) -> None:
+    raw = f'{{"p":{first},"model":"a/m","p":"a"}}'.encode()
+    parsed, rewritten = parse(raw)
+    assert parsed.rewritten
+    assert decoded(LongJsonBody([rewritten], parsed.model, parsed.span).naming("m"))["model"] == b'"m"'
 
 
 async def test_a_very_long_body_reaches_its_provider_with_the_provider_s_own_model_name() -> None:
@@ -89,7 +119,7 @@ async def test_a_computer_that_can_start_no_process_parses_it_in_a_thread(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
-    assert (await parse_in_process(written(BODIES[0]))).model == "a/m"
+    assert (await parse_in_process(pieces(written(BODIES[0])))).model == "a/m"
 
 
 async def test_a_process_that_fails_is_not_the_request_s_end(
@@ -99,7 +129,7 @@ async def test_a_process_that_fails_is_not_the_request_s_end(
     failing.write_text("#!/bin/sh\ncat > /dev/null\nexit 1\n")
     failing.chmod(0o755)
     monkeypatch.setattr("sys.executable", str(failing))
-    assert (await parse_in_process(written(BODIES[0]))).model == "a/m"
+    assert (await parse_in_process(pieces(written(BODIES[0])))).model == "a/m"
 
 
 async def test_a_client_that_disconnects_ends_the_process(
