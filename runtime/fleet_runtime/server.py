@@ -10,6 +10,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 from fleet_runtime.api.app import Api
@@ -42,9 +43,10 @@ def run_gateway(
     folder: Path,
     listen: str | None,
     environ: Mapping[str, str],
-    access_log: AccessLog,
+    access_log: AccessLog | None,
     log_lines_dropped: Callable[[], int],
     on_serving: Callable[[Snapshot, str], None] = lambda snapshot, url: None,
+    on_hangup: Callable[[], None] = lambda: None,
 ) -> None:
     """Serve the generated folder until a signal says to stop.
 
@@ -52,14 +54,16 @@ def run_gateway(
     reach it.
 
     `listen` (``HOST:PORT``) overrides what gateway.json says. SIGTERM and SIGINT let running requests
-    finish for the ``drain`` seconds of fleet.yaml, a second one ends at once; SIGHUP reloads. Raises
+    finish for the ``drain`` seconds of fleet.yaml, a second one ends at once; SIGHUP calls `on_hangup` and
+    reloads. Raises
     `CannotServeError`, or one of `service.REFUSALS`, before anything is served.
     """
     service = Service.load(folder, environ, listen, log_lines_dropped)
     host, port = split_address(service.live.gateway.listen)
     with bound_socket(host, port) as listener, asyncio.Runner(loop_factory=loop_factory()) as runner:
         url = service.live.gateway.url if listen is None else _local_url(listener)
-        runner.run(_serve(service, listener, access_log, lambda: on_serving(service.live.snapshot, url)))
+        told = partial(on_serving, service.live.snapshot, url)
+        runner.run(_serve(service, listener, access_log, told, on_hangup))
 
 
 def _local_url(listener: socket.socket) -> str:
@@ -86,9 +90,10 @@ class _Server:
     """The listening sockets, the signals and the end: SIGHUP reloads, a clean stop exits 0, a second signal
     does not wait for anybody."""
 
-    def __init__(self, service: Service, edge: Edge) -> None:
+    def __init__(self, service: Service, edge: Edge, on_hangup: Callable[[], None]) -> None:
         self._service = service
         self._edge = edge
+        self._on_hangup = on_hangup
         self._reloads: set[asyncio.Task[str | None]] = set()
         self._stopping = asyncio.Event()
         self._insisted = asyncio.Event()
@@ -130,6 +135,7 @@ class _Server:
         self._stopping.set()
 
     def _reload(self) -> None:
+        self._on_hangup()
         task = asyncio.ensure_future(self._service.reload())
         self._reloads.add(task)
         task.add_done_callback(self._reloads.discard)
@@ -164,14 +170,19 @@ class _Server:
 
 
 async def _serve(
-    service: Service, listener: socket.socket, access_log: AccessLog, on_serving: Callable[[], None]
+    service: Service,
+    listener: socket.socket,
+    access_log: AccessLog | None,
+    on_serving: Callable[[], None],
+    on_hangup: Callable[[], None],
 ) -> None:
     def current() -> LiveSnapshot:
         return service.live
 
     def finished(record: RequestRecord) -> None:
         service.metrics.finished(record)
-        access_log.finished(record)
+        if access_log is not None:
+            access_log.finished(record)
 
     api = Api(service)
     dispatcher = Dispatcher(current, finished, api, api.find, ConsoleSite.load().respond)
@@ -194,8 +205,10 @@ async def _serve(
             service.live.snapshot.id,
             len(service.live.gateway.providers),
         )
-        await _Server(service, edge).run(listener, on_serving)
+        await _Server(service, edge, on_hangup).run(listener, on_serving)
         background.cancel()
+    if access_log is not None:
+        access_log.flush()
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -7,12 +7,13 @@ import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
     from fleet_runtime.artifacts.snapshot import Snapshot
+    from fleet_runtime.telemetry.access_log import LogFormat
 
 
 @click.command(
@@ -37,9 +38,29 @@ Exit codes: 0 stopped by a signal, 1 nothing to serve or the address cannot be h
     type=click.Choice(["text", "json"]),
     default="text",
     show_default=True,
-    help="How to write the log, one line per request among it, on standard error.",
+    help="How to write the log on standard error.",
 )
-def serve(generated: Path | None, listen: str | None, log_format: Literal["text", "json"]) -> None:
+@click.option(
+    "--access-log",
+    metavar="off|text|json|FILE",
+    help="The line of each request: off, on standard error in a form other than the log's, or at the end of"
+    " FILE, which SIGHUP opens again.",
+)
+@click.option(
+    "--access-log-sample",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=1,
+    show_default=True,
+    help="Of the requests that ended well, write the line of one in N.",
+)
+def serve(
+    generated: Path | None,
+    listen: str | None,
+    log_format: LogFormat,
+    access_log: str | None,
+    access_log_sample: int,
+) -> None:
     """Run the gateway.
 
     It routes every `provider/model` to exactly that provider and takes a new snapshot as soon as
@@ -48,7 +69,7 @@ def serve(generated: Path | None, listen: str | None, log_format: Literal["text"
     from fleet_runtime.client import require_generated
     from fleet_runtime.gateway.service import REFUSALS
     from fleet_runtime.server import run_gateway
-    from fleet_runtime.telemetry.access_log import AccessLog
+    from fleet_runtime.telemetry.access_log_target import access_log_target
     from fleet_runtime.telemetry.log_writer import LogWriter
     from fleet_runtime.telemetry.logging_setup import log_to
 
@@ -56,14 +77,16 @@ def serve(generated: Path | None, listen: str | None, log_format: Literal["text"
         log_to(writer, log_format)
         try:
             folder = generated or require_generated("name the folder with --generated DIR")
-            run_gateway(
-                folder,
-                listen,
-                os.environ,
-                AccessLog(log_format, writer),
-                lambda: writer.dropped,
-                _print_first_request,
-            )
+            with access_log_target(access_log, log_format, access_log_sample, writer) as target:
+                run_gateway(
+                    folder,
+                    listen,
+                    os.environ,
+                    target.access_log,
+                    lambda: writer.dropped + target.dropped,
+                    _print_first_request,
+                    target.reopen,
+                )
         except REFUSALS as error:
             _unblock_signals()
             raise click.ClickException(str(error)) from None

@@ -26,7 +26,9 @@ VERY_LONG: Final = 8_000_000
 NICENESS: Final = 10
 """Of the process: other requests come first."""
 
-_key: Final = re.compile(rb'[ \t\r\n]*[{,][ \t\r\n]*("[^"\\]*(?:\\.[^"\\]*)*")[ \t\r\n]*:[ \t\r\n]*', re.DOTALL)
+_key: Final = re.compile(
+    rb'[ \t\r\n]*[{,][ \t\r\n]*("[^"\\]*(?:\\.[^"\\]*)*")[ \t\r\n]*:[ \t\r\n]*', re.DOTALL
+)
 _end: Final = re.compile(rb"[ \t\r\n]*\}[ \t\r\n]*")
 _text: Final = msgspec.json.Decoder(str)
 

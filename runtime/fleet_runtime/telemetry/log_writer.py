@@ -1,4 +1,4 @@
-"""Standard error behind a bounded queue, so that logging never waits for the reader of the log.
+"""A log's descriptor behind a bounded queue, so that logging never waits for the reader of the log.
 
 A pipe that nobody reads, a stopped terminal and a stalled disk all block a write for as long as they like.
 One thread writes; all others add to a queue of `QUEUE_BYTES`. A line that finds it full is dropped and
@@ -10,11 +10,12 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 QUEUE_BYTES: Final = 1_000_000
-GATHER_SECONDS: Final = 0.01
+GATHER_SECONDS: Final = 0.05
 """The pause before a write. Without it, each turn of a busy event loop would wake the thread and wait for the
 interpreter's lock."""
 FLUSH_SECONDS: Final = 1.0
@@ -22,16 +23,22 @@ FLUSH_SECONDS: Final = 1.0
 log = logging.getLogger("fleet.log")
 
 
+def open_log(file: Path) -> int:
+    """Return a descriptor that writes at the end of `file`, which is made if need be. Raises `OSError`."""
+    return os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o640)
+
+
 class LogWriter:
     """Writes lines to the descriptor `fd`, from the block's beginning to its end. Thread-safe.
 
-    `dropped` counts the lines that found the queue full or could not be written (a full disk, a closed pipe).
+    `name` is what messages call the log. `dropped` counts the lines that found the queue full or could not be written (a full disk, a closed pipe).
     """
 
-    def __init__(self, fd: int = 2) -> None:
+    def __init__(self, fd: int = 2, name: str = "standard error") -> None:
         self.dropped = 0
+        self._name = name
         self._fd = fd
-        self._queue: list[bytes] = []
+        self._queue: list[tuple[bytes, int]] = []
         self._queued_bytes = 0
         self._lock = threading.Lock()
         self._filled = threading.Event()
@@ -51,15 +58,23 @@ class LogWriter:
         self._filled.set()
         self._thread.join(FLUSH_SECONDS)
 
-    def __call__(self, line: bytes) -> None:
+    def __call__(self, lines: bytes, count: int = 1) -> None:
+        """Queue `count` lines."""
         with self._lock:
-            if self._queued_bytes + len(line) > QUEUE_BYTES:
-                self.dropped += 1
+            if self._queued_bytes + len(lines) > QUEUE_BYTES:
+                self.dropped += count
                 return
-            self._queued_bytes += len(line)
-            self._queue.append(line)
+            self._queued_bytes += len(lines)
+            self._queue.append((lines, count))
         if not self._filled.is_set():
             self._filled.set()
+
+    def reopen(self, file: Path) -> None:
+        """Write to `file` from now on, at its end: it may be another one than before under that name. Raises
+        `OSError`."""
+        fd = open_log(file)
+        os.dup2(fd, self._fd, inheritable=False)
+        os.close(fd)
 
     def _run(self) -> None:
         reported = 0
@@ -70,18 +85,19 @@ class LogWriter:
             self._write_queued()
             if self.dropped != reported:
                 lost, reported = self.dropped - reported, self.dropped
-                log.warning("dropped %d log lines: standard error did not take them in time", lost)
+                log.warning("dropped %d log lines: %s did not take them in time", lost, self._name)
 
     def _write_queued(self) -> None:
         """Write what is queued now; its bytes count against the limit until they are written."""
         with self._lock:
-            lines, self._queue = self._queue, []
-        data = memoryview(b"".join(lines))
+            queue, self._queue = self._queue, []
+        data = memoryview(b"".join([lines for lines, _ in queue]))
+        size = len(data)
         try:
             while data:
                 data = data[os.write(self._fd, data) :]
         except OSError:
             with self._lock:
-                self.dropped += len(lines)
+                self.dropped += sum(count for _, count in queue)
         with self._lock:
-            self._queued_bytes -= sum(map(len, lines))
+            self._queued_bytes -= size

@@ -20,6 +20,7 @@ from tests.support.raw_server import responding
 CHAT = "/v1/chat/completions"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
+
 def read(raw: bytes) -> JsonBody | None:
     """The body, or None where it is refused as a bad request that can be told."""
     try:
@@ -115,7 +116,9 @@ REFUSED = {
     "another case": b'{"model":"a/m","Model":"a/n"}',
     "a model of another case alone": b'{"MODEL":"a/m"}',
 }
-REFUSED["more members than are taken"] = b'{"model":"a/m"' + b"".join(b',"%d":1' % n for n in range(100_000)) + b"}"
+REFUSED["more members than are taken"] = (
+    b'{"model":"a/m"' + b"".join(b',"%d":1' % n for n in range(100_000)) + b"}"
+)
 REQUIRED = {
     "missing": b"{}",
     "null": b'{"model":null}',

@@ -14,9 +14,9 @@ from fleet_runtime.errors import RequestError
 from fleet_runtime.proxy.json_body import JsonBody
 from fleet_runtime.proxy.parse_process import VERY_LONG, LongJsonBody, parse, parse_in_process
 from tests.support.gateway import gateway_before
+from tests.support.json_bodies import bodies
 from tests.support.raw_client import ask, client, request
 from tests.support.raw_server import responding
-from tests.support.json_bodies import bodies
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio
@@ -95,11 +95,13 @@ def decoded(body: bytes | tuple[bytes | memoryview, ...]) -> dict[str, bytes]:
     text = joined(body)
     keys = [key for key, _ in json.loads(text, object_pairs_hook=lambda found: found)]
     assert len(keys) == len(set(keys))
-    return {key: bytes(value) for key, value in msgspec.json.decode(text, type=dict[str, msgspec.Raw]).items()}
+    return {
+        key: bytes(value) for key, value in msgspec.json.decode(text, type=dict[str, msgspec.Raw]).items()
+    }
 
 
 @pytest.mark.parametrize(
-    "first", ['"a"', '"x\",\"model\":\"a/m"', '"aaaa","model":"evil/m"', "1", '{"model":"evil/m"}']
+    "first", ['"a"', '"x","model":"a/m"', '"aaaa","model":"evil/m"', "1", '{"model":"evil/m"}']
 )
 def test_a_key_that_comes_twice_never_hides_where_the_model_is(first: str) -> None:
     raw = f'{{"p":{first},"model":"a/m","p":"a"}}'.encode()

@@ -7,8 +7,10 @@ import json
 import logging
 import re
 import signal
+import time
 import tracemalloc
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +19,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet_runtime.proxy.request_record import RequestRecord
-from fleet_runtime.telemetry.access_log import AccessLog, Line, LogFormat, json_line, text_line
+from fleet_runtime.telemetry.access_log import MOST, AccessLog, Line, LogFormat, json_line, text_line
 from fleet_runtime.telemetry.logging_setup import JsonFormatter, TextFormatter
 from tests.support.artifacts import connection, gateway, write_generated
 from tests.support.process import gateway_process
 from tests.support.raw_client import ask, client, request
 from tests.support.raw_server import Peer, raw_server, responding
+from tests.support.stack import run_fleet
+from tests.support.waiting import until
 
 NOW = 1_795_300_000.25
 MOMENT = "2026-11-21T22:26:40.250Z"
@@ -134,14 +138,110 @@ def test_long_names_are_not_kept(line: Callable[[RequestRecord, float], bytes]) 
     assert held < 500_000
 
 
+class Lines:
+    """Takes lines as the writer of the log does."""
+
+    def __init__(self) -> None:
+        self.writes: list[tuple[bytes, int]] = []
+        self.news = asyncio.Event()
+
+    def __call__(self, lines: bytes, count: int, /) -> None:
+        assert lines.count(b"\n") == count
+        self.writes.append((lines, count))
+        self.news.set()
+
+
+@pytest.mark.anyio
 @pytest.mark.parametrize("path", ["/health", "/ready", "/metrics"])
-def test_what_machinery_asks_all_day_is_told_only_where_it_was_refused(path: str) -> None:
-    written: list[bytes] = []
-    log = AccessLog("text", written.append)
+async def test_what_machinery_asks_all_day_is_told_only_where_it_was_refused(path: str) -> None:
+    lines = Lines()
+    log = AccessLog("text", lines)
     log.finished(record(endpoint=path, inference=False, status=200))
-    assert written == []
+    log.flush()
+    assert lines.writes == []
     log.finished(record(endpoint=path, inference=False, status=401, end_reason="refused"))
-    assert len(written) == 1
+    log.flush()
+    assert len(lines.writes) == 1
+
+
+@pytest.mark.anyio
+async def test_lines_are_written_together_soon_after_the_first_and_each_once() -> None:
+    lines = Lines()
+    log = AccessLog("text", lines)
+    for number in range(MOST + 3):
+        log.finished(record(bytes_in=number))
+    assert [count for _, count in lines.writes] == [MOST]
+    lines.news.clear()
+    await asyncio.wait_for(lines.news.wait(), 5)
+    assert [count for _, count in lines.writes] == [MOST, 3]
+    sizes = re.findall(rb"bytes_in=(\d+)", b"".join(text for text, _ in lines.writes))
+    assert sizes == [b"%d" % number for number in range(MOST + 3)]
+
+
+@pytest.mark.anyio
+async def test_a_sample_leaves_out_only_requests_that_ended_well() -> None:
+    lines = Lines()
+    log = AccessLog("json", lines, sample=5)
+    for number in range(20):
+        log.finished(record(status=200, bytes_in=number))
+    for status, reason in ((404, "refused"), (200, "upstream_cut"), (500, "ok"), (200, "client_gone")):
+        log.finished(record(status=status, end_reason=reason))
+    log.flush()
+    told = [json.loads(line) for text, _ in lines.writes for line in text.splitlines()]
+    assert [line["bytes_in"] for line in told[:4]] == [4, 9, 14, 19]
+    assert [line["status"] for line in told[4:]] == [404, 200, 500, 200]
+
+
+@pytest.mark.anyio
+async def test_the_moment_of_a_line_is_the_end_of_its_request() -> None:
+    lines = Lines()
+    log = AccessLog("json", lines)
+    now = time.perf_counter()
+    for age in (3600.0, 0.0):
+        log.finished(record(started_at=now - age - 1, finished_at=now - age))
+    log.flush()
+    first, second = (
+        datetime.fromisoformat(json.loads(line)["time"]) for line in lines.writes[0][0].splitlines()
+    )
+    assert round((second - first).total_seconds()) == 3600
+    assert abs((datetime.now(UTC) - second).total_seconds()) < 60
+
+
+@pytest.mark.anyio
+async def test_the_log_goes_to_a_file_that_sighup_opens_again(tmp_path: Path) -> None:
+    async with raw_server(responding(UNARY)) as server:
+        machine = connection("a", server.url, poll=False, declared={"m": {}})
+        write_generated(tmp_path / "generated", gateway(machine))
+        file, moved = tmp_path / "access.log", tmp_path / "access.log.1"
+        async with gateway_process(tmp_path / "generated", "--access-log", str(file)) as served:
+            await ask(served.port, "/v1/chat/completions", {"model": "a/m"}, {"x-request-id": "first"})
+            await until(lambda: "id=first" in file.read_text())
+            file.rename(moved)
+            served.send(signal.SIGHUP)
+            await until(file.exists)
+            await ask(served.port, "/v1/chat/completions", {"model": "a/m"}, {"x-request-id": "second"})
+            served.send(signal.SIGTERM)
+            assert await served.ended() == 0
+            assert not any("request id=" in line for line in served.lines)
+        assert [dict(PAIR.findall(one.read_text()))["id"] for one in (moved, file)] == ["first", "second"]
+
+
+@pytest.mark.anyio
+async def test_a_log_that_is_off_is_off_and_one_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    write_generated(tmp_path / "generated", gateway(connection("a", poll=False)))
+    async with gateway_process(tmp_path / "generated", "--access-log", "off") as served:
+        assert (await ask(served.port, "/nowhere", {})).status == 404
+        served.send(signal.SIGTERM)
+        assert await served.ended() == 0
+        assert not any("request id=" in line for line in served.lines)
+    result = run_fleet(
+        *("serve", "--generated", "generated", "--listen", "127.0.0.1:0", "--access-log", "generated"),
+        cwd=tmp_path,
+    )
+    assert (result.returncode, result.stderr) == (
+        1,
+        "Error: cannot write the access log to 'generated': Is a directory\n",
+    )
 
 
 def test_other_lines_have_the_form_of_the_log() -> None:

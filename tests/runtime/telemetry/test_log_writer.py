@@ -56,7 +56,8 @@ def test_a_log_that_nobody_reads_blocks_nobody_and_counts_what_it_drops(pipe: tu
 def test_a_log_that_cannot_be_written_counts_its_lines() -> None:
     with LogWriter(os.open("/dev/full", os.O_WRONLY)) as writer:
         writer(LINE)
-    assert writer.dropped == 1
+        writer(3 * LINE, 3)
+    assert writer.dropped == 4
 
 
 @pytest.mark.anyio
