@@ -2,7 +2,7 @@
 
 The decoder holds the interpreter lock until it is done, in whatever thread it runs: half a second for the
 worst body of 95 MB, during which no other request would go on. The process reads the body from its standard
-input, in the pieces in which it came, so that nobody joins them here. It writes one line of JSON: the model
+input, in the parts in which it came, so that nobody joins them here. It writes one line of JSON: the model
 and where its value is, or the error.
 """
 
@@ -26,10 +26,8 @@ VERY_LONG: Final = 8_000_000
 NICENESS: Final = 10
 """Of the process: other requests come first."""
 
-_key: Final = re.compile(
-    rb'[ \t\r\n]*[{,][ \t\r\n]*("[^"\\]*(?:\\.[^"\\]*)*")[ \t\r\n]*:[ \t\r\n]*', re.DOTALL
-)
-_end: Final = re.compile(rb"[ \t\r\n]*\}[ \t\r\n]*")
+_key: Final = re.compile(rb'\s*[{,]\s*("[^"\\]*(?:\\.[^"\\]*)*")\s*:\s*', re.DOTALL)
+_end: Final = re.compile(rb"\s*\}\s*")
 _text: Final = msgspec.json.Decoder(str)
 
 
@@ -44,7 +42,7 @@ class Parsed(msgspec.Struct, frozen=True):
 
 
 class LongJsonBody:
-    """A JSON body in pieces that was parsed elsewhere; otherwise like `JsonBody`."""
+    """A JSON body in parts that was parsed elsewhere; otherwise like `JsonBody`."""
 
     __slots__ = ("_pieces", "_span", "length", "model")
 

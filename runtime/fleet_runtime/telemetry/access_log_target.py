@@ -45,8 +45,8 @@ class AccessLogTarget:
 def access_log_target(
     where: str | None, form: LogFormat, sample: int, write: LineSink
 ) -> Iterator[AccessLogTarget]:
-    """The target that `where` names: ``off``, ``text`` or ``json`` for `write`, else a file in `form`; None is
-    `write` in `form`. Raises `CannotServeError` for a file that cannot be written."""
+    """The target that `where` names: ``off``, ``text`` or ``json`` for `write`, else a file in `form`; None
+    is `write` in `form`. Raises `CannotServeError` for a file that cannot be written."""
     if where == "off":
         yield AccessLogTarget(None)
     elif where is None or where in FORMS:

@@ -31,7 +31,8 @@ def open_log(file: Path) -> int:
 class LogWriter:
     """Writes lines to the descriptor `fd`, from the block's beginning to its end. Thread-safe.
 
-    `name` is what messages call the log. `dropped` counts the lines that found the queue full or could not be written (a full disk, a closed pipe).
+    `name` is what messages call the log. `dropped` counts the lines that found the queue full or could not
+    be written (a full disk, a closed pipe).
     """
 
     def __init__(self, fd: int = 2, name: str = "standard error") -> None:

@@ -240,7 +240,7 @@ async def test_a_log_that_is_off_is_off_and_one_that_cannot_be_written_is_an_err
     )
     assert (result.returncode, result.stderr) == (
         1,
-        "Error: cannot write the access log to 'generated': Is a directory\n",
+        "error: cannot write the access log to 'generated': Is a directory\n",
     )
 
 
