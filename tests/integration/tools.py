@@ -25,6 +25,8 @@ OPENAI_FOR_NODE = "7.57.0"
 YAML_LANGUAGE_SERVER = "1.25.0"
 LLAMA_SWAP = "v0.1.6-0.20260708034905-fdda55e46644"
 LLAMA_SWAP_MODULE = "github.com/mostlygeek/llama-swap"
+ACTIONLINT = "v1.7.7"
+ACTIONLINT_MODULE = "github.com/rhysd/actionlint"
 
 CACHE = Path(os.environ.get("FLEET_INTEGRATION_CACHE", Path(__file__).parent / ".cache"))
 NODE_MODULES = CACHE / "node_modules"
@@ -44,6 +46,11 @@ def opencode() -> Path:
 def llama_swap() -> Path:
     path = CACHE / "bin" / f"llama-swap-{LLAMA_SWAP}"
     return path if path.exists() else _skip(f"llama-swap {LLAMA_SWAP} is not installed")
+
+
+def actionlint() -> Path:
+    path = CACHE / "bin" / f"actionlint-{ACTIONLINT}"
+    return path if path.exists() else _skip(f"actionlint {ACTIONLINT} is not installed")
 
 
 def openai_for_node() -> tuple[Path, Path]:
@@ -91,13 +98,13 @@ def install_from_npm() -> None:
     _run(["npm", "install", "--prefix", str(CACHE), "--no-audit", "--no-fund", "--loglevel=error"])
 
 
-def install_llama_swap() -> None:
+def install_go_program(name: str, module: str, version: str, package: str = ".") -> None:
     """Built in the module cache: what ``go install`` does, without asking which other versions there are."""
-    target = CACHE / "bin" / f"llama-swap-{LLAMA_SWAP}"
+    target = CACHE / "bin" / f"{name}-{version}"
     if target.exists():
         return
-    module = json.loads(_run(["go", "mod", "download", "-json", f"{LLAMA_SWAP_MODULE}@{LLAMA_SWAP}"]))
-    _run(["go", "build", "-C", module["Dir"], "-buildvcs=false", "-o", str(target), "."])
+    found = json.loads(_run(["go", "mod", "download", "-json", f"{module}@{version}"]))
+    _run(["go", "build", "-C", found["Dir"], "-buildvcs=false", "-o", str(target), package])
 
 
 def _run(command: list[str]) -> str:
@@ -116,7 +123,10 @@ def install() -> int:
     steps: dict[str, Callable[[], None]] = {
         "openai and anthropic for Python": install_python_sdks,
         "opencode, openai for Node and yaml-language-server": install_from_npm,
-        "llama-swap": install_llama_swap,
+        "llama-swap": lambda: install_go_program("llama-swap", LLAMA_SWAP_MODULE, LLAMA_SWAP),
+        "actionlint": lambda: install_go_program(
+            "actionlint", ACTIONLINT_MODULE, ACTIONLINT, "./cmd/actionlint"
+        ),
     }
     for name, step in steps.items():
         try:

@@ -44,7 +44,7 @@ def check_data(prepared: Prepared, remedy: str) -> dict[str, Any]:
         "status": "stale" if stale else "current",
         "generated": str(prepared.project.generated),
         "stale": stale,
-        "diagnostics": _diagnostics(prepared.compiled.warnings),
+        "diagnostics": diagnostics_data(prepared.compiled.warnings),
         "remedy": remedy if stale else None,
     }
 
@@ -62,18 +62,19 @@ def build_data(prepared: Prepared) -> dict[str, Any]:
             for name, seen in {**prepared.unconfirmed, **prepared.without_models}.items()
             if seen is not None
         ],
-        "diagnostics": _diagnostics(prepared.compiled.warnings),
+        "diagnostics": diagnostics_data(prepared.compiled.warnings),
     }
 
 
 def failure_data(error: FleetError, remedy: str) -> dict[str, Any]:
     """Return why nothing was built; `status` is ``invalid``, ``incomplete_lock`` or ``failed``."""
     if isinstance(error, ConfigError):
-        found = _diagnostics(error.diagnostics)
+        found = diagnostics_data(error.diagnostics)
         return {"status": "invalid", "diagnostics": found, "remedy": "fleet validate"}
     status = "incomplete_lock" if isinstance(error, StaleArtifactsError) else "failed"
     return {"status": status, "error": str(error), "diagnostics": [], "remedy": remedy}
 
 
-def _diagnostics(diagnostics: Iterable[Diagnostic]) -> Any:
+def diagnostics_data(diagnostics: Iterable[Diagnostic]) -> Any:
+    """Return diagnostics as the JSON of `fleet validate --json`."""
     return json.loads(render(tuple(diagnostics), (), "json"))

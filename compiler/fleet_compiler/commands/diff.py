@@ -3,44 +3,117 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
-from fleet_compiler.commands.build_report import build_command, check_data
-from fleet_compiler.commands.options import epilog, file_option, fleet_file, generated_option, json_option
+from fleet_compiler.commands.build_report import build_command, check_data, diagnostics_data
+from fleet_compiler.commands.options import (
+    epilog,
+    file_option,
+    fleet_file,
+    format_option,
+    generated_option,
+    json_option,
+)
 from fleet_compiler.commands.terminal import change, say, show_diagnostics, show_json
+from fleet_compiler.diagnostics.errors import StaleArtifactsError
 from fleet_compiler.emit.plan import diff as diff_lines
 from fleet_compiler.emit.plan import line_counts
-from fleet_compiler.pipeline import prepare
+from fleet_compiler.pipeline import Prepared, prepare
 from fleet_compiler.project import locate_project
+
+CHANGED = StaleArtifactsError.exit_code
 
 
 @click.command(
     epilog=epilog(
         "fleet diff",
         "fleet diff --stat",
+        "fleet diff --against origin/main                      what a pull request changes",
+        "fleet diff --against origin/main --format markdown    as a comment on it",
+        "fleet diff --against http://127.0.0.1:8400            what a running gateway would change",
         "fleet diff --json | jq -r '.changes[]'",
-        exits="0 success, with or without changes, 1 invalid configuration, 2 usage",
+        exits="0 success, with or without changes, 1 invalid configuration, 2 usage or no such revision, "
+        "3 changes (--exit-code), 4 the gateway does not respond",
     ),
 )
 @file_option
 @generated_option
+@click.option(
+    "--against",
+    metavar="REF|URL",
+    help="Compare with a revision in git, or with what the gateway at a URL serves.",
+)
 @click.option("--stat", is_flag=True, help="Only list the files, with the lines that each gains and loses.")
+@click.option("--exit-code", is_flag=True, help=f"Exit {CHANGED} if anything changes.")
+@format_option("text", "markdown", "json")
 @json_option
-def diff(file: Path | None, generated: Path | None, stat: bool, as_json: bool) -> None:
-    """Show what `fleet build --frozen` would change in generated/, and write nothing."""
+def diff(
+    file: Path | None,
+    generated: Path | None,
+    against: str | None,
+    stat: bool,
+    exit_code: bool,
+    form: Literal["text", "markdown", "json"],
+    as_json: bool,
+) -> None:
+    """Show what `fleet build --frozen` would change in generated/, and write nothing.
+
+    With --against, show what changes for clients: which ids are new, gone or now go elsewhere, which contexts
+    shrank and which roles changed. No provider is probed.
+    """
+    form = "json" if as_json else form
+    if stat and (against is not None or form != "text"):
+        raise click.UsageError("--stat lists the files of generated/ as text, without --against and --format")
     prepared = prepare(locate_project(fleet_file(file), generated), environ={}, mode="frozen")
-    if as_json:
-        show_json(
-            check_data(prepared, build_command(file, generated))
-            | {"changes": list(prepared.changes), "diff": list(diff_lines(prepared.plan))}
-        )
-        return
-    show_diagnostics(prepared.compiled.warnings, (prepared.compiled.loaded.source,))
-    if stat:
+    if form != "json":
+        show_diagnostics(prepared.compiled.warnings, (prepared.compiled.loaded.source,))
+    if against is not None:
+        changed = _show_review(prepared, against, form)
+    else:
+        changed = prepared.stale
+        _show_files(prepared, build_command(file, generated), form, stat)
+    if exit_code and changed:
+        raise click.exceptions.Exit(CHANGED)
+
+
+def _show_review(prepared: Prepared, against: str, form: str) -> bool:
+    """Print the comparison with another side; return whether anything differs."""
+    from fleet_compiler.commands.against import gateway_side, git_side
+    from fleet_compiler.commands.review_report import review_data, review_lines, review_markdown
+    from fleet_compiler.emit.review import review, side_of
+    from fleet_runtime.urls import mask_url
+
+    compiled = prepared.compiled
+    here = side_of(compiled.resolved, compiled.loaded.fleet.surfaces)
+    is_url = "://" in against
+    before = gateway_side(against, here) if is_url else git_side(prepared.project.config, against)
+    shown = mask_url(against) if is_url else against
+    found = review(before, here)
+    if form == "json":
+        show_json(review_data(found, shown) | {"diagnostics": diagnostics_data(compiled.warnings)})
+    elif form == "markdown":
+        click.echo(review_markdown(found, shown), nl=False)
+    else:
+        for line in review_lines(found, shown):
+            change(line)
+    return bool(found)
+
+
+def _show_files(prepared: Prepared, remedy: str, form: str, stat: bool) -> None:
+    """Print what changes in generated/."""
+    lines = list(diff_lines(prepared.plan))
+    if form == "json":
+        show_json(check_data(prepared, remedy) | {"changes": list(prepared.changes), "diff": lines})
+    elif form == "markdown":
+        from fleet_compiler.commands.review_report import diff_markdown
+
+        click.echo(diff_markdown(prepared.changes, lines), nl=False)
+    elif stat:
         for pending in prepared.plan.pending:
             added, removed = line_counts(pending)
             say(f"{pending.kind:<6} {pending.path}  +{added} -{removed}")
     else:
-        for line in diff_lines(prepared.plan):
+        for line in lines:
             change(line)

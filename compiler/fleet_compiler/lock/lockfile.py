@@ -18,7 +18,7 @@ from fleet_compiler.files import write_files
 from fleet_compiler.lock.json_place import find_repeated_key, find_span
 from fleet_compiler.lock.model import Lock
 from fleet_compiler.lock.validity import Problem, lock_problems
-from fleet_runtime.files import MAX_ARTIFACT, read_text, unreadable_reason
+from fleet_runtime.files import MAX_ARTIFACT, read_file, unreadable_reason
 from fleet_runtime.text import escape, quote
 
 _REMEDY = "restore it from version control, or delete it and run `fleet lock`"
@@ -29,11 +29,20 @@ _NOT_JSON = re.compile(r"Invalid JSON: (.+) at line (\d+) column (\d+)", re.DOTA
 def load_lock(path: Path) -> Lock:
     """Return the lock at `path`, an empty one if it does not exist; raises `ConfigError`."""
     try:
-        text = read_text(path, MAX_ARTIFACT)
+        data = read_file(path, MAX_ARTIFACT)
     except FileNotFoundError:
         return Lock()
     except OSError as error:
         raise ConfigError([_diagnostic(path, unreadable_reason(error))]) from None
+    return parse_lock(data, path)
+
+
+def parse_lock(data: bytes, path: Path) -> Lock:
+    """Return the lock that a file holds, which errors call `path`; raises `ConfigError`."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise ConfigError([_diagnostic(path, "is not UTF-8 text")]) from None
     try:
         lock = Lock.model_validate_json(text, strict=True)
     except ValidationError as error:

@@ -1,0 +1,150 @@
+"""The other side of ``fleet diff --against``: a revision in git, or what a running gateway serves."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from fleet_compiler.diagnostics.errors import FleetError, ProviderSilentError
+from fleet_compiler.document.read import decode
+from fleet_compiler.emit.review import EVERYWHERE, Side, side_of
+from fleet_compiler.emit.tables import resolve_connections, resolve_fleet
+from fleet_compiler.load import load_source
+from fleet_compiler.lock.entries import current_entries
+from fleet_compiler.lock.lockfile import parse_lock
+from fleet_compiler.lock.model import Lock
+from fleet_runtime.api.shapes import FleetStatus
+from fleet_runtime.artifacts.contract import RoutedModel, RoutedProvider, RoutingTable
+from fleet_runtime.catalog.shapes import ModelCatalog, ModelResolution, Roles
+from fleet_runtime.client import (
+    GatewayClient,
+    GatewayResponseError,
+    GatewayUnreachableError,
+    GatewayVersionError,
+    open_gateway,
+)
+from fleet_runtime.text import quote, shorten
+
+MAX_OUTPUT = 64 * 1024 * 1024
+
+
+class GitError(FleetError):
+    """Git cannot show the other revision."""
+
+    exit_code = 2
+
+
+def git_side(config: Path, revision: str) -> Side | None:
+    """Return the fleet at a revision of the repository that holds `config`, built from its fleet.lock.
+
+    None if it had no such file then. Nothing but git is run, and no network is used. Raises `GitError`, and
+    `ConfigError` for a fleet.yaml that is invalid there.
+    """
+    folder = config.parent
+    commit = _git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+    if commit is None:
+        raise GitError(
+            f"git knows no revision {quote(revision)} here: in CI, check out with fetch-depth: 0; for a"
+            " gateway, write its URL with http://"
+        )
+    sha = commit.decode().strip()
+    text = _show(folder, sha, config.name)
+    if text is None:
+        return None
+    loaded = load_source(decode(f"{revision}:{config.name}", text))
+    locked = _show(folder, sha, "fleet.lock")
+    lock = Lock() if locked is None else parse_lock(locked, Path(f"{revision}:fleet.lock"))
+    entries = current_entries(lock, resolve_connections(loaded.fleet))
+    return side_of(resolve_fleet(loaded.fleet, entries, ".."), loaded.fleet.surfaces)
+
+
+def gateway_side(url: str, here: Side) -> Side:
+    """Return what a running gateway serves, with the aliases of `here` as it resolves them.
+
+    Raises `ProviderSilentError` if it cannot be read, and `UsageError` for what is not a URL.
+    """
+    try:
+        with open_gateway(url) as gateway:
+            return _served(gateway, here)
+    except GatewayUnreachableError as error:
+        raise ProviderSilentError(f"the gateway at {quote(error.url, 100)} {error.reason}") from None
+    except (GatewayVersionError, GatewayResponseError) as error:
+        raise ProviderSilentError(f"cannot read what the gateway serves: {error.message}") from None
+
+
+def _served(gateway: GatewayClient, here: Side) -> Side:
+    status = gateway.get("/api/fleet", FleetStatus)
+    names = {former: each.name for each in status.providers for former in (*each.formerly, each.name)}
+    aliases = {}
+    for alias in here.tables[EVERYWHERE].aliases:
+        meant = _resolution(gateway, alias)
+        if meant.rule == "alias" and meant.id is not None:
+            aliases[alias] = meant.id
+
+    def table(surface: str | None) -> RoutingTable:
+        query = "" if surface is None else f"surface={surface}"
+        catalog = gateway.get(f"/api/models?favorites=none&{query}", ModelCatalog)
+        roles = gateway.get(f"/api/roles?{query}", Roles).roles
+        return RoutingTable(
+            surface=surface,
+            label=surface or "fleet",
+            base="" if surface is None else f"/{surface}",
+            default_provider=status.default_provider or "",
+            legacy="strict",
+            names=names,
+            namespaces=(),
+            aliases=aliases,
+            roles={name: role.candidates for name, role in sorted(roles.items())},
+            providers=tuple(
+                RoutedProvider(
+                    name=provider.name,
+                    label=provider.label,
+                    class_=provider.class_,
+                    models={
+                        model.model: RoutedModel(
+                            context=model.context,
+                            context_source=model.context_source,
+                            output=model.output,
+                            tools=model.tools,
+                            reasoning=model.reasoning,
+                            purpose=model.purpose,
+                            aliases=model.aliases,
+                        )
+                        for model in provider.models
+                    },
+                )
+                for provider in catalog.providers
+            ),
+        )
+
+    urls = {each.name: each.url for each in status.providers}
+    return Side({EVERYWHERE: table(None)} | {name: table(name) for name in status.surfaces}, urls)
+
+
+def _resolution(gateway: GatewayClient, name: str) -> ModelResolution:
+    from urllib.parse import quote as quoted
+
+    return gateway.get(f"/api/resolve?model={quoted(name, safe='')}", ModelResolution)
+
+
+def _show(folder: Path, commit: str, name: str) -> bytes | None:
+    """Return a file of `folder` at a commit; None if it was not there."""
+    return _git(folder, "show", f"{commit}:./{name}")
+
+
+def _git(folder: Path, *arguments: str) -> bytes | None:
+    """Return what git prints; None if it fails. Raises `GitError` if there is no git or no repository."""
+    command = ["git", "-C", str(folder), *arguments]
+    try:
+        inside = subprocess.run(  # noqa: S603
+            ["git", "-C", str(folder), "rev-parse", "--show-toplevel"],  # noqa: S607
+            capture_output=True,
+            check=False,
+        )
+        result = subprocess.run(command, capture_output=True, check=False)  # noqa: S603
+    except OSError:
+        raise GitError("git is not installed here, and --against a revision needs it") from None
+    if inside.returncode != 0:
+        said = shorten(inside.stderr.decode("utf-8", "replace").strip().partition("\n")[0], 200)
+        raise GitError(f"git cannot read a repository at '{folder}': {said}")
+    return result.stdout if result.returncode == 0 else None
