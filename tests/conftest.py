@@ -20,10 +20,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's backgro
 
 
 @pytest.fixture(autouse=True, scope="session")
-def no_user_default(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No test sees what `fleet use` chose on this computer, or changes it."""
+def no_user_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test sees this computer's default of `fleet use` or its fleets' states, or adds any."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         yield
 
 

@@ -91,7 +91,8 @@ def serving(
     folder: Path, machines: SimulationThread, listen: str, env: Mapping[str, str] | None = None
 ) -> Iterator[Stack]:
     """`fleet serve` on a built folder, stopped at the end."""
-    command, env = [*FLEET, "serve"], {**os.environ, **(env or {})}
+    command = [*FLEET, "serve"]
+    env = {**os.environ, "STATE_DIRECTORY": str(folder / "state"), **(env or {})}
     with (
         running(command, folder / "gateway.log", env, folder) as process,
         httpx.Client(base_url=f"http://{listen}", timeout=30, trust_env=False) as client,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import subprocess
 import sys
@@ -13,7 +15,11 @@ import httpx
 import pytest
 
 from fleet_compiler.lock.lockfile import load_lock
+from fleet_runtime.artifacts.snapshot import load_snapshot
+from fleet_runtime.child_process import free_port
+from fleet_runtime.child_process import running as child_running
 from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
+from tests.support.previous_state import previous_state
 from tests.support.up import running
 from tests.support.waiting import eventually
 
@@ -124,3 +130,52 @@ def test_the_year_of_a_fleet(
         assert year.comments == comments(folder)
         assert year.models("attic") == {"gemma"}
         year.client.close()
+
+
+def release(folder: Path, day: str, url: str, listen: str, models: str) -> None:
+    """Build one release of a configuration, in a folder for itself."""
+    folder = folder / "releases" / day
+    folder.mkdir(parents=True)
+    box = f'box: {{url: "{url}", models: [{models}]}}'
+    (folder / "fleet.yaml").write_text(
+        f'version: 1\ndefault_provider: box\nproviders: {{{box}}}\ngateway: {{listen: "{listen}"}}\n',
+        encoding="utf-8",
+    )
+    fleet(folder, "build")
+
+
+def test_a_release_that_is_rolled_back_keeps_every_favorite(
+    tmp_path: Path, servers: SimulationThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As docs/deploy.md says: releases next to each other, a link that is swapped, and restarts."""
+    monkeypatch.delenv("STATE_DIRECTORY", raising=False)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "home"))
+    listen = f"127.0.0.1:{free_port()}"
+    old, new = "2026-11-20", "2026-11-21"
+    for day, models in ((old, "qwen3-8b"), (new, "qwen3-8b, qwen3-4b")):
+        release(tmp_path, day, servers.url("first"), listen, models)
+    with previous_state(tmp_path / "releases" / old / ".fleet" / "state.db") as of_an_earlier_version:
+        of_an_earlier_version.add("box/qwen3-8b", 1.0)
+    saved = ["box/qwen3-8b"]
+    command = [sys.executable, "-m", "fleet_compiler", "serve", "--generated", "current/generated"]
+
+    def serves(day: str) -> bool:
+        with contextlib.suppress(httpx.TransportError):
+            built = load_snapshot(tmp_path / "releases" / day / "generated").id
+            return bool(client.get("/ready").json()["snapshot"] == built)
+        return False
+
+    for days in ((old, new, old), (new, old), (new,)):
+        with (
+            httpx.Client(base_url=f"http://{listen}", trust_env=False) as client,
+            contextlib.ExitStack() as life,
+        ):
+            for day in days:
+                subprocess.run(["ln", "-sfn", f"releases/{day}", "current"], cwd=tmp_path, check=True)
+                if day is days[0]:
+                    life.enter_context(child_running(command, tmp_path / "log", os.environ, tmp_path))
+                eventually(lambda day=day: serves(day), 30)  # type: ignore[misc]
+                saved.append(f"box/m{len(saved)}")
+                assert client.put(f"/api/favorites/{saved[-1]}").status_code == 200
+                found = client.get("/api/favorites").json()["favorites"]
+                assert [favorite["id"] for favorite in found] == saved

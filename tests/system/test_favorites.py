@@ -139,7 +139,7 @@ def test_fault_30_a_gateway_without_a_usable_state_file_serves_and_says_so(own_s
     favor(stack)
     stack.process.kill()
     stack.process.wait()
-    folder = stack.folder / ".fleet"
+    folder = stack.folder / "state"
     for file in folder.iterdir():
         file.unlink()
     (folder / "state.db").mkdir()

@@ -295,8 +295,8 @@ class GatewayOptions(Artifact):
     drain: Drain = Field(30, examples=[10])
     """Seconds that requests get to finish when the gateway stops."""
     state: FileName | None = Field(None, examples=["/var/lib/fleet/state.db"])
-    """The SQLite file with favorites and history, relative to fleet.yaml. Default: `.fleet/state.db`, or
-    `$STATE_DIRECTORY/state.db`."""
+    """The SQLite file with favorites and history, relative to fleet.yaml. Default:
+    `$STATE_DIRECTORY/state.db`, or a file in the user's state folder."""
 
 
 class GatewayConfig(GatewayOptions, GeneratedConfig):

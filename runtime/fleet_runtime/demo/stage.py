@@ -73,7 +73,7 @@ def set_stage() -> Iterator[Stage]:
 def _gateway(stage: Stage) -> Iterator[None]:
     log = stage.folder / "gateway.log"
     command = [*_fleet(), "serve", "--generated", str(stage.folder / "generated")]
-    env = os.environ | {CLOUD_KEY_VARIABLE: CLOUD_KEY}
+    env = os.environ | {CLOUD_KEY_VARIABLE: CLOUD_KEY, "STATE_DIRECTORY": str(stage.folder / "state")}
     with running(command, log, env, own_session=True) as process:  # Ctrl-C reaches the demo alone
         _await_ready(stage, process, log)
         yield

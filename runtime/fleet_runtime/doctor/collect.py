@@ -46,6 +46,7 @@ from fleet_runtime.doctor.local_checks import (
     key_findings,
     opencode_findings,
 )
+from fleet_runtime.doctor.moved_state import moved_state_finding
 from fleet_runtime.doctor.opencode_config import inspect_opencode
 from fleet_runtime.files import MAX_KEY, read_text, resolve_path
 from fleet_runtime.text import count, quote
@@ -93,6 +94,8 @@ def collect_findings(url: str | None, generated: Path, environ: Mapping[str, str
         failure = _gateway_finding(None, f"is not known: {error.message}", "`fleet build`")
     found = [] if failure is None else [failure]
     found += _judge(report, checkout)
+    if checkout is not None and (moved := moved_state_finding(generated, report, environ)) is not None:
+        found.append(moved)
     if checkout is not None:
         if not reachable:
             found += key_findings(checkout)

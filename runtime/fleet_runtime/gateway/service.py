@@ -23,7 +23,8 @@ from fleet_runtime.events import FavoritesVersion, SnapshotChange
 from fleet_runtime.gateway.folder_watch import watch_folder
 from fleet_runtime.gateway.live_snapshot import LiveSnapshot, build_live_snapshot
 from fleet_runtime.providers.provider import Provider
-from fleet_runtime.store.store import Store, StoreUnavailableError, keep_history, state_path
+from fleet_runtime.store.location import claim_state
+from fleet_runtime.store.store import Store, StoreUnavailableError, keep_history
 from fleet_runtime.telemetry.metrics import Metrics
 
 REFUSALS = (ArtifactError, CannotServeError, MissingKeyError)
@@ -75,7 +76,7 @@ class Service:
         """
         events = EventLog()
         snapshot = load_snapshot(folder)
-        path = state_path(snapshot.gateway.state, snapshot.root, environ)
+        path = claim_state(snapshot.gateway.state, snapshot.root, environ)
         store = Store(
             path,
             lambda version: events.publish(FavoritesVersion(version=version)),

@@ -57,7 +57,7 @@ def rescue_state(path: Path) -> RescuedState:
     If a favorite is missing, the list takes a version that no reader has seen, the time in seconds, and a new
     run. The tables of the previous version hold the same favorites, and may have what the others have lost.
     """
-    views = [read for view in (_read_only, _with_new_first_page) for read in _tables(view, path)]
+    views = [read for view in (open_read_only, _with_new_first_page) for read in _tables(view, path)]
     found = [_list(view) for view in views] + [_previous_list(view) for view in views]
     history, _ = max((view["status_history"] for view in views), key=_worth, default=([], False))
     padded = ((*row[1:], None)[:5] for row in history)
@@ -145,7 +145,7 @@ def _tables(
 
 
 @contextlib.contextmanager
-def _read_only(path: Path) -> Iterator[sqlite3.Connection]:
+def open_read_only(path: Path) -> Iterator[sqlite3.Connection]:
     """The file with its log; without it if that fails, as it may in a folder that is read-only."""
     for flags in ("mode=ro", "mode=ro&immutable=1"):
         connection = sqlite3.connect(f"file:{quote(str(path.absolute()))}?{flags}", uri=True)

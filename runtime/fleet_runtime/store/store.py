@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from sqlite3 import Connection
@@ -18,29 +18,16 @@ from typing import TypeVar
 from fleet_runtime.catalog.favorites import Favorites, FavoritesChange
 from fleet_runtime.event_log import Event
 from fleet_runtime.events import ProviderChange
-from fleet_runtime.files import resolve_path
 from fleet_runtime.store.rows import StatusChange
 from fleet_runtime.store.sqlite import Database, StoreUnavailableError
 
-__all__ = ["StatusChange", "Store", "StoreUnavailableError", "keep_history", "state_path"]
+__all__ = ["StatusChange", "Store", "StoreUnavailableError", "keep_history"]
 
 WATCH_SECONDS = 1.0
 RETRY_ROUNDS = 5
 """Rounds between two attempts to use a file that could not be used."""
 
 Result = TypeVar("Result")
-
-
-def state_path(state: str | None, root: Path, environ: Mapping[str, str]) -> Path:
-    """Return the path of the state file.
-
-    It is that of fleet.yaml, relative to its folder `root`; else in the folder that systemd gives
-    (``$STATE_DIRECTORY``, the first of several); else ``.fleet/state.db`` next to fleet.yaml.
-    """
-    if state is not None:
-        return resolve_path(root, state)
-    given = environ.get("STATE_DIRECTORY", "").partition(":")[0]
-    return Path(given, "state.db") if given else root / ".fleet" / "state.db"
 
 
 class Store:

@@ -29,7 +29,7 @@ from fleet_runtime.event_log import EventLog
 from fleet_runtime.events import FavoritesVersion, ProviderChange
 from fleet_runtime.store.schema import MIGRATIONS
 from fleet_runtime.store.sqlite import HISTORY_ROWS
-from fleet_runtime.store.store import StatusChange, Store, StoreUnavailableError, keep_history, state_path
+from fleet_runtime.store.store import StatusChange, Store, StoreUnavailableError, keep_history
 from tests.support.waiting import turn
 
 pytestmark = pytest.mark.anyio
@@ -484,12 +484,3 @@ async def test_the_history_follows_the_events(path: Path) -> None:
                 await turn()
         feed.cancel()
         assert history == (StatusChange("a", "offline", "gone", 5.0),)
-
-
-def test_where_the_state_file_is() -> None:
-    root = Path("/etc/fleet")
-    systemd = {"STATE_DIRECTORY": "/var/lib/fleet:/var/lib/other"}
-    assert state_path(None, root, {}) == Path("/etc/fleet/.fleet/state.db")
-    assert state_path(None, root, systemd) == Path("/var/lib/fleet/state.db")
-    assert state_path("here.db", root, systemd) == Path("/etc/fleet/here.db")
-    assert state_path("/srv/here.db", root, systemd) == Path("/srv/here.db")

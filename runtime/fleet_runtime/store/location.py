@@ -1,0 +1,142 @@
+"""Where the state file is, and taking over the one of an earlier place.
+
+The state of a fleet outlives its checkout: it is kept in the user's state folder, under the path of the
+folder of fleet.yaml. That path is as `fleet serve` was given it, with its links, so that a release swapped
+behind a link finds the same state.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from fleet_runtime.files import resolve_path
+from fleet_runtime.store.rescue import open_read_only
+from fleet_runtime.store.schema import STATE_ERRORS
+
+FILE = "state.db"
+OWNER = "folder"
+"""A file next to a state file: the path of the folder of fleet.yaml."""
+
+log = logging.getLogger("fleet.store")
+
+
+def state_path(state: str | None, root: Path, environ: Mapping[str, str]) -> Path:
+    """Return the path of the state file of the fleet whose fleet.yaml is in `root`.
+
+    It is that of fleet.yaml, relative to `root`; else in the folder that systemd gives, the first of
+    ``$STATE_DIRECTORY``; else in the user's state folder; if that cannot be written, ``.fleet/state.db``.
+    """
+    if state is not None:
+        return resolve_path(root, state)
+    given = environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    if given:
+        return Path(given, FILE)
+    folder = user_folder(root, environ)
+    return (folder if _is_writable(folder) else root / ".fleet") / FILE
+
+
+def user_folder(root: Path, environ: Mapping[str, str]) -> Path:
+    """Return the folder in the user's state folder that belongs to `root`, whether it exists or not."""
+    path = given_path(root, environ)
+    digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
+    return platformdirs.user_state_path("fleet", appauthor=False) / f"{path.name or 'root'}-{digest}"
+
+
+def given_path(root: Path, environ: Mapping[str, str]) -> Path:
+    """Return `root` as an absolute path with its links, the present folder as the shell names it."""
+    shown = Path(environ.get("PWD", ""))
+    try:
+        here = shown if shown.is_absolute() and shown.samefile(".") else Path.cwd()
+    except OSError:
+        here = Path.cwd()
+    return Path(os.path.normpath(here / root))
+
+
+def claim_state(state: str | None, root: Path, environ: Mapping[str, str]) -> Path:
+    """Return `state_path`, having copied the file of an earlier version there if there is none yet.
+
+    Never raises: the store says what cannot be written when it opens the file.
+    """
+    path = state_path(state, root, environ)
+    earlier = root / ".fleet" / FILE
+    with contextlib.suppress(OSError):
+        if state is None and path == earlier:
+            _ignore_in_git(path.parent)
+        elif state is None:
+            if earlier.is_file() and not path.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                copy_state(earlier, path)
+                log.warning("copied the state to '%s'; '%s' is not used any more", path, earlier)
+            if path.parent == user_folder(root, environ):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                (path.parent / OWNER).write_text(f"{given_path(root, environ)}\n", encoding="utf-8")
+    return path
+
+
+@dataclass(frozen=True, slots=True)
+class OtherState:
+    """The state of a fleet whose folder has no fleet.yaml any more; `folder` is that folder."""
+
+    path: Path
+    folder: Path
+
+
+def abandoned_states() -> Iterator[OtherState]:
+    """Yield the states in the user's state folder whose fleet was moved or removed, the latest first."""
+    found = platformdirs.user_state_path("fleet", appauthor=False).glob(f"*/{FILE}")
+    for path in sorted(found, key=_age):
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            folder = Path((path.parent / OWNER).read_text(encoding="utf-8").removesuffix("\n"))
+            if not (folder / "fleet.yaml").exists() and not (folder / "generated").exists():
+                yield OtherState(path, folder)
+
+
+def copy_state(source: Path, target: Path) -> None:
+    """Copy a state file, which may be open elsewhere; leave `target` alone if it exists by then.
+
+    The copy is another list: its `run` is new. Raises OSError.
+    """
+    unfinished = target.with_name(f"{target.name}.unfinished-{os.getpid()}")
+    try:
+        try:
+            with open_read_only(source) as old, contextlib.closing(sqlite3.connect(unfinished)) as new:
+                old.backup(new)
+                with contextlib.suppress(*STATE_ERRORS), new:
+                    new.execute("UPDATE favorite_list SET run = lower(hex(randomblob(6)))")
+        except STATE_ERRORS:
+            shutil.copyfile(source, unfinished)
+        with contextlib.suppress(FileExistsError):
+            os.link(unfinished, target)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _is_writable(folder: Path) -> bool:
+    """Return whether the folder is, or its nearest parent that exists."""
+    if not folder.is_absolute():
+        return False
+    existing = next((each for each in (folder, *folder.parents) if each.exists()), folder)
+    return existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
+
+
+def _ignore_in_git(folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    with contextlib.suppress(FileExistsError), (folder / ".gitignore").open("x") as file:
+        file.write("*\n")
+
+
+def _age(path: Path) -> float:
+    try:
+        return -path.stat().st_mtime
+    except OSError:
+        return 0.0
