@@ -244,11 +244,10 @@ def fleet_yaml(machines: Mapping[str, Mapping[str, str]], port: int) -> str:
     )
 
 
-async def soak(seconds: float, *, hostile: bool) -> bool:
-    """Run, print what was found, and say whether it is as it must be."""
+async def soak(seconds: float, log: Path, *, hostile: bool) -> bool:
+    """Run, print what was found, and say whether it is as it must be. `log`: the gateway's, which is kept."""
     with tempfile.TemporaryDirectory() as name:
         folder, port = Path(name), free_port()
-        log = folder / "gateway.log"
         async with simulated() as machines:
             (folder / "fleet.yaml").write_text(fleet_yaml(machines, port))
             fleet(folder, "build")
@@ -260,8 +259,8 @@ async def soak(seconds: float, *, hostile: bool) -> bool:
                 found = Soak(gateway, control, port if hostile else None)
                 await up(gateway)
                 before, after = await found.run(seconds, folder)
-        tracebacks = log.read_text(errors="replace").count("Traceback (most recent call last)")
-    return report(found, before, after, tracebacks)
+        written = await asyncio.to_thread(log.read_text, errors="replace")
+    return report(found, before, after, written.count("Traceback (most recent call last)"))
 
 
 async def up(gateway: Upstream) -> None:
@@ -298,8 +297,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.soak", description="The gateway under long load.")
     parser.add_argument("--minutes", type=float, default=10.0, help="after the warm-up (10)")
     parser.add_argument("--hostile", action="store_true", help="with hostile clients beside the load")
+    parser.add_argument("--log", type=Path, help="where to keep the gateway's log (a new temporary file)")
     options = parser.parse_args()
-    return 0 if asyncio.run(soak(options.minutes * 60, hostile=options.hostile)) else 1
+    log = options.log or Path(tempfile.mkstemp(prefix="fleet-soak-", suffix=".log")[1])
+    print(f"the gateway's log: {log}", flush=True)
+    return 0 if asyncio.run(soak(options.minutes * 60, log, hostile=options.hostile)) else 1
 
 
 if __name__ == "__main__":
