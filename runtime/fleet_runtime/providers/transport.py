@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
 from fleet_runtime.artifacts.contract import Timeouts
@@ -19,6 +18,7 @@ from fleet_runtime.upstream import (
     UpstreamCutError,
     UpstreamError,
 )
+from fleet_runtime.upstream.time_limit import time_limit
 from fleet_runtime.urls import parse_url
 
 FEED_HEAD_SECONDS = 10.0
@@ -34,10 +34,10 @@ async def send_probe_request(provider: Provider, request: ProbeRequest, timeout:
     method, body = (b"GET", b"") if request.body is None else (b"POST", request.body)
     if request.body is not None:
         headers.append((b"content-type", b"application/json"))
-    limits = Timeouts(connect=timeout, first_byte=timeout, idle=timeout)
+    limits = _no_shorter(timeout)
     status = 0
     try:
-        async with asyncio.timeout(timeout):
+        async with time_limit(timeout):
             response = await provider.upstream.send(method, target, headers, body, timeouts=limits)
             status = response.status
             if 300 <= status < 400:
@@ -85,15 +85,20 @@ async def follow_feed(provider: Provider, feed: Feed, news: Callable[[], None]) 
 
 async def is_reachable(upstream: Upstream, timeout: float) -> bool:
     """Return whether a server responds there at all, whatever it says (a sidecar need not know any path)."""
-    limits = Timeouts(connect=timeout, first_byte=timeout, idle=timeout)
     try:
-        async with asyncio.timeout(timeout):
+        async with time_limit(timeout):
             target = upstream.prefix.encode() + b"/health"
-            response = await upstream.send(b"GET", target, [(b"user-agent", b"fleet")], timeouts=limits)
+            about = [(b"user-agent", b"fleet")]
+            response = await upstream.send(b"GET", target, about, timeouts=_no_shorter(timeout))
             response.abort()
             return True
     except (TimeoutError, UpstreamError):
         return False
+
+
+def _no_shorter(timeout: float) -> Timeouts:
+    """Return the limits of a request that has a `time_limit`: they only stop what it cannot."""
+    return Timeouts(connect=timeout, first_byte=3 * timeout, idle=3 * timeout)
 
 
 def _failure(error: UpstreamError, path: str, timeout: float) -> StatusReason:

@@ -334,7 +334,9 @@ class Exchange:
     ) -> None:
         """Hand over to a task, which comes back to `proceed`, or to `failed`."""
         self.state = state
-        self._task = hand_over(begin, partial(self._resume, proceed), partial(self._resume, failed or _raise))
+        self._task = hand_over(
+            begin, partial(self._resume, proceed), partial(self._resume, failed or self._failed)
+        )
 
     def _resume(self, step: Callable[[Result], None], result: Result) -> None:
         self._task = None
@@ -345,6 +347,12 @@ class Exchange:
         except Exception:
             self._crash()
 
+    def _failed(self, error: Exception) -> None:
+        """End the exchange.
 
-def _raise(error: Exception) -> None:
-    raise error
+        A rejection is not raised again: its traceback would hold itself, and with it the body, until the next
+        collection of all garbage, which is minutes away.
+        """
+        if not isinstance(error, RequestError):
+            raise error
+        self._reject(error.answer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from pathlib import Path
 
@@ -151,3 +152,22 @@ async def test_a_client_that_disconnects_ends_the_process(
         await until(lambda: not process.exists())
         assert (await gateway.record()).end_reason == "client_gone"
         assert server.requests == []
+
+
+@pytest.mark.parametrize("padding", [1_500_000, VERY_LONG], ids=["in a thread", "in a process"])
+async def test_a_rejected_body_is_free_at_once_and_not_at_the_next_garbage_collection(padding: int) -> None:
+    raw = written('["PAD"]', "x" * padding)
+    async with gateway_before(responding(OK)) as (_, gateway):
+        await ask(gateway.port, CHAT, raw)
+        gc.collect()
+        gc.disable()
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        try:
+            assert (await ask(gateway.port, CHAT, raw)).code == "invalid_json"
+            gc.collect()
+            cyclic = [each for each in gc.garbage if isinstance(each, RequestError)]
+        finally:
+            gc.set_debug(0)
+            gc.garbage.clear()
+            gc.enable()
+    assert cyclic == []
