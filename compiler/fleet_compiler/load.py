@@ -8,9 +8,8 @@ from typing import Literal
 
 from fleet_compiler.checks.run import check_fleet
 from fleet_compiler.config.model import FleetConfig, parse_fleet
-from fleet_compiler.config.recovery import valid_subset
-from fleet_compiler.config.schema import find_schema_problems
 from fleet_compiler.config.secret_spans import shown_source
+from fleet_compiler.config.validity import is_valid
 from fleet_compiler.diagnostics.diagnostic import Diagnostic, sort_diagnostics
 from fleet_compiler.diagnostics.errors import ConfigError
 from fleet_compiler.diagnostics.finding import Finding
@@ -39,10 +38,7 @@ def load_source(source: Source) -> Loaded:
     """Check and normalise a text that is already read; raises as `load_fleet` does."""
     document = load_document(source)
     shown = shown_source(document)
-    problems = find_schema_problems(document.data)
-    if problems:
-        rest = valid_subset(document, [problem.path for problem in problems])
-        problems += _errors(check_fleet(rest, document.data)) if rest else ()
+    if not is_valid(document.data) and (problems := _problems(document)):
         raise ConfigError(document.locate_all(problems), shown)
     fleet = parse_fleet(document)
     findings = check_fleet(fleet, document.data)
@@ -50,6 +46,17 @@ def load_source(source: Source) -> Loaded:
     if _errors(findings):
         raise ConfigError(found, shown)
     return Loaded(fleet, document, shown, tuple(found))
+
+
+def _problems(document: Document) -> list[Finding]:
+    """Return what the schema rejects, and the errors of the rest that it accepts; what explains them is
+    imported only for them."""
+    from fleet_compiler.config.recovery import valid_subset
+    from fleet_compiler.config.schema_check import find_schema_problems
+
+    problems = find_schema_problems(document.data)
+    rest = valid_subset(document, [problem.path for problem in problems]) if problems else None
+    return problems + (_errors(check_fleet(rest, document.data)) if rest else [])
 
 
 def _errors(findings: list[Finding]) -> list[Finding]:

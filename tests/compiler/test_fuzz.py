@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fleet_compiler.config.schema_check import find_schema_problems
 from fleet_compiler.diagnostics.codes import codes
 from fleet_compiler.diagnostics.diagnostic import MAX_SHOWN, Diagnostic
 from fleet_compiler.diagnostics.errors import ConfigError
@@ -22,6 +23,7 @@ def outcome(data: bytes) -> tuple[list[Diagnostic], list[Source], bool]:
         loaded = load_source(decode("fleet.yaml", data))
     except ConfigError as error:
         return error.diagnostics, list(error.sources), False
+    assert find_schema_problems(loaded.document.data) == [], data
     return list(loaded.warnings), [loaded.source], True
 
 

@@ -7,7 +7,7 @@ from copy import deepcopy
 from typing import Any
 
 from fleet_compiler.config.model import FleetConfig, parse_fleet
-from fleet_compiler.config.schema import violations
+from fleet_compiler.config.schema_check import violations
 from fleet_compiler.diagnostics.errors import ConfigError
 from fleet_compiler.diagnostics.finding import YamlPath
 from fleet_compiler.diagnostics.text import as_name

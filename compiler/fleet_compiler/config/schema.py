@@ -1,73 +1,16 @@
-"""A document against the JSON Schema of fleet.yaml; the only module that imports jsonschema."""
+"""The JSON Schema of fleet.yaml."""
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator, Mapping
 from functools import cache
-from itertools import islice
 from typing import Any
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
-from jsonschema.validators import extend
-
 from fleet_compiler.assets import SCHEMAS
-from fleet_compiler.config.schema_errors import SchemaProblem, Violation, schema_problems
-from fleet_compiler.diagnostics.diagnostic import MAX_FOUND
-from fleet_compiler.diagnostics.finding import Finding, YamlPath
 
 
 @cache
 def schema() -> dict[str, Any]:
-    """schema/fleet.schema.json."""
+    """Return schema/fleet.schema.json."""
     loaded: dict[str, Any] = json.loads((SCHEMAS / "fleet.schema.json").read_text(encoding="utf-8"))
     return loaded
-
-
-def find_schema_problems(data: Any) -> list[Finding]:
-    """Return everything in which `data` differs from the schema, in no particular order.
-
-    Each is reported once: no missing key next to its misspelling, and one problem of each value.
-    """
-    every = (problem for found in violations(data) for problem in schema_problems(found, data))
-    problems = list(islice(every, MAX_FOUND))
-    meant = {problem.meant for problem in problems}
-    first: dict[YamlPath, SchemaProblem] = {}
-    kept = []
-    for problem in sorted(problems, key=lambda each: (each.finding.code, each.finding.help or "")):
-        path = problem.finding.path
-        if problem.missing is not None:
-            kept += [problem.finding] if (*path, problem.missing) not in meant else []
-        elif first.setdefault(path, problem) is problem:
-            kept.append(problem.finding)
-    return kept
-
-
-def violations(data: Any) -> Iterator[Violation]:
-    """Yield where `data` breaks the schema, in an order that may change from run to run."""
-    for error in _validator().iter_errors(data):
-        yield Violation(
-            keyword=str(error.validator),
-            expected=error.validator_value,
-            value=error.instance,
-            path=tuple(error.absolute_path),
-            schema=error.schema,
-            is_key="propertyNames" in error.absolute_schema_path,
-        )
-
-
-@cache
-def _validator() -> Any:
-    """Draft 2020-12, except that ``1.0`` is not an integer and ``$`` is the end of the text."""
-    types = Draft202012Validator.TYPE_CHECKER.redefine(
-        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
-    )
-    validator = extend(Draft202012Validator, {"pattern": _pattern}, type_checker=types)  # type: ignore[no-untyped-call]
-    return validator(schema())
-
-
-def _pattern(_: Any, pattern: str, text: Any, __: Mapping[str, Any]) -> Iterator[ValidationError]:
-    if isinstance(text, str) and not re.search(re.sub(r"\$\Z", r"\\Z", pattern), text):
-        yield ValidationError("does not match")

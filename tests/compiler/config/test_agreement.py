@@ -15,7 +15,8 @@ from fleet_compiler.config.model import (
     SurfaceSettings,
     parse_fleet,
 )
-from fleet_compiler.config.schema import find_schema_problems, schema
+from fleet_compiler.config.schema import schema
+from fleet_compiler.config.schema_check import find_schema_problems
 from fleet_compiler.diagnostics.errors import ConfigError
 from fleet_compiler.document.parse import load_document
 from fleet_compiler.document.read import decode
