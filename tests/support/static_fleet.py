@@ -16,6 +16,7 @@ from fleet_runtime.providers.provider import Provider
 from fleet_runtime.proxy.endpoints import Routes
 from fleet_runtime.proxy.request_plan import Plans
 from fleet_runtime.routing import resolver as router
+from fleet_runtime.store.old_names import OldNameUses
 
 
 @dataclass
@@ -39,6 +40,7 @@ class StaticFleet:
     fresh: dict[str, router.ProviderView] = field(default_factory=dict)
     plans: Plans = field(default_factory=Plans)
     heads: HeadMemo = field(default_factory=HeadMemo)
+    old_names: OldNameUses = field(default_factory=OldNameUses)
 
     @property
     def version(self) -> int:

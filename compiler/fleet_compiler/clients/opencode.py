@@ -21,6 +21,7 @@ from fleet_compiler.config.model import FleetConfig, ProviderSettings
 from fleet_compiler.diagnostics.finding import Finding
 from fleet_runtime.artifacts.contract import KeyReference, RoutedModel
 from fleet_runtime.routing.model_id import CompositeId
+from fleet_runtime.routing.old_names import names_used
 from fleet_runtime.routing.resolver import lock_view, resolve_model
 from fleet_runtime.text import join_words
 
@@ -142,7 +143,9 @@ def _models_under(
         model = offered.get(meant.provider or "", {}).get(meant.listed or "")
         if model is not None and meant.available:
             is_same = meant.rule == "bare" or key == model["id"]
-            yield key, model if is_same else _renamed(model, whole if old in table.names else key)
+            is_old = any(names_used(table, whole)) and meant.requested == whole
+            sent = {**model, "id": whole} if is_old else model
+            yield key, sent if is_same else _renamed(sent, whole if old in table.names else key)
 
 
 def _renamed(model: dict[str, Any], old: str) -> dict[str, Any]:

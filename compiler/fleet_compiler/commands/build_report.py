@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,11 @@ from typing import Any
 from fleet_compiler.commands.progress import probe_data
 from fleet_compiler.diagnostics.diagnostic import Diagnostic
 from fleet_compiler.diagnostics.errors import ConfigError, FleetError, StaleArtifactsError
+from fleet_compiler.diagnostics.finding import YamlPath
 from fleet_compiler.diagnostics.report import render
+from fleet_compiler.load import Loaded
 from fleet_compiler.pipeline import Prepared, StaleFile
+from fleet_runtime.routing.old_names import OldNameKind
 
 
 def stale_text(file: StaleFile) -> str:
@@ -45,6 +48,7 @@ def check_data(prepared: Prepared, remedy: str) -> dict[str, Any]:
         "generated": str(prepared.project.generated),
         "stale": stale,
         "diagnostics": diagnostics_data(prepared.compiled.warnings),
+        "old_names": list(_old_names(prepared.compiled.loaded)),
         "remedy": remedy if stale else None,
     }
 
@@ -73,6 +77,20 @@ def failure_data(error: FleetError, remedy: str) -> dict[str, Any]:
         return {"status": "invalid", "diagnostics": found, "remedy": "fleet validate"}
     status = "incomplete_lock" if isinstance(error, StaleArtifactsError) else "failed"
     return {"status": status, "error": str(error), "diagnostics": [], "remedy": remedy}
+
+
+def _old_names(loaded: Loaded) -> Iterator[dict[str, Any]]:
+    """Yield where fleet.yaml has each name that is only accepted from older clients."""
+    fleet, document = loaded.fleet, loaded.document
+    places: list[tuple[OldNameKind, str, YamlPath]] = [
+        ("formerly", former, ("providers", name, "formerly", number))
+        for name, provider in fleet.providers.items()
+        for number, former in enumerate(provider.formerly)
+    ]
+    places += [("alias", name, ("aliases", name)) for name in fleet.aliases]
+    places += [("namespace", name, ("namespaces", number)) for number, name in enumerate(fleet.namespaces)]
+    for kind, name, path in places:
+        yield {"kind": kind, "name": name, "line": document.span(path, key=True).line}
 
 
 def diagnostics_data(diagnostics: Iterable[Diagnostic]) -> Any:

@@ -16,6 +16,8 @@ from fleet_runtime.api.shapes import (
     Health,
     History,
     HistoryEntry,
+    OldNameReport,
+    OldNames,
     ProviderReport,
     Ready,
     Serving,
@@ -144,6 +146,15 @@ _STATUS = FleetStatus(
     drift={"sam-desktop": _DRIFT},
     providers=(_REPORT,),
 )
+_OLD_NAME = OldNameReport(
+    kind="formerly",
+    name="sam-pc",
+    means="sam-desktop",
+    uses=12,
+    since=TIME,
+    last_at="2026-11-22T08:30:00Z",
+    surface="boochat",
+)
 _ENTRY = HistoryEntry(
     provider="embedding", status="offline", reason="connection refused", at=TIME, gateway="box:8400"
 )
@@ -170,6 +181,8 @@ EXAMPLES: Final[Mapping[type[ApiShape], ApiShape]] = {
         _REPORT,
         _DRIFT,
         _STATUS,
+        _OLD_NAME,
+        OldNames(old_names=(_OLD_NAME,)),
         _ENTRY,
         History(changes=(_ENTRY,)),
         Access(

@@ -1,6 +1,6 @@
-"""``/api/fleet`` and its history, ``/api/events`` and ``/api/reload``: the fleet as an operator sees it.
+"""``/api/fleet`` and its history, ``/api/old-names``, ``/api/events`` and ``/api/reload``: for operators.
 
-With a surface, all of them tell only of the providers that it may use.
+With a surface, they tell only of the providers that it may use.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from fleet_runtime.api.shapes import (
     FleetStatus,
     History,
     HistoryEntry,
+    OldNameReport,
+    OldNames,
     ProviderReport,
     Serving,
     StoreState,
@@ -32,6 +34,7 @@ from fleet_runtime.events import EVENTS, Topic
 from fleet_runtime.gateway.live_snapshot import LiveSnapshot
 from fleet_runtime.gateway.service import Service
 from fleet_runtime.providers.lock_drift import find_drift
+from fleet_runtime.routing.old_names import accepted_names
 from fleet_runtime.store.rows import StatusChange
 from fleet_runtime.text import join_names, quote
 
@@ -76,6 +79,27 @@ async def get_provider_history(
     return describe_history(changes)
 
 
+@operation("GET", "/api/old-names", "List the old names that fleet.yaml accepts, and their last use")
+async def list_old_names(call: Call) -> OldNames:
+    names = call.live.old_names
+    await names.save(call.service.store)
+    means = accepted_names(call.live.snapshot.fleet)
+    return OldNames(
+        old_names=tuple(
+            OldNameReport(
+                kind=name.kind,
+                name=name.name,
+                means=means.get(name),
+                uses=use.uses,
+                since=rfc3339(use.since),
+                last_at=None if use.last_at is None else rfc3339(use.last_at),
+                surface=use.surface,
+            )
+            for name, use in names.uses.items()
+        )
+    )
+
+
 @operation("POST", "/api/fleet/{name}/refresh", "Probe one provider now", "not_found")
 async def refresh_provider(call: Call, name: ProviderName) -> ProviderReport:
     _require(call.live.snapshot.fleet, name)
@@ -105,7 +129,15 @@ async def reload(call: Call) -> Serving:
     return Serving(snapshot=call.service.live.snapshot.id)
 
 
-OPERATIONS = (get_fleet, get_history, get_provider_history, refresh_provider, follow_events, reload)
+OPERATIONS = (
+    get_fleet,
+    get_history,
+    get_provider_history,
+    list_old_names,
+    refresh_provider,
+    follow_events,
+    reload,
+)
 
 
 def describe_fleet(service: Service, live: LiveSnapshot, table: RoutingTable) -> FleetStatus:

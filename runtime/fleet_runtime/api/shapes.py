@@ -11,6 +11,7 @@ from fleet_runtime.api_shape import ApiShape
 from fleet_runtime.artifacts.contract import ProviderClass, ProviderKind, ProviderStatus
 from fleet_runtime.catalog.favorites import MAX_FAVORITES
 from fleet_runtime.dialects.status_reason import ReasonCode
+from fleet_runtime.routing.old_names import OldNameKind
 
 
 class ProviderReport(ApiShape, frozen=True, kw_only=True):
@@ -78,6 +79,25 @@ class FleetStatus(ApiShape, frozen=True, kw_only=True):
     surfaces: tuple[str, ...]
     drift: Annotated[dict[str, DriftReport], Meta(description="the providers that differ from fleet.lock")]
     providers: tuple[ProviderReport, ...]
+
+
+class OldNameReport(ApiShape, frozen=True, kw_only=True):
+    """How often requests used an old name since `since`; `last_at` and `surface` are of the last one, null
+    without one. `kind` is where fleet.yaml has the name: an alias, a former name, or a prefix to remove."""
+
+    kind: OldNameKind
+    name: str
+    means: Annotated[str | None, Meta(description="a model id or a provider; null for a prefix")]
+    uses: int
+    since: str
+    last_at: str | None
+    surface: Annotated[str | None, Meta(description="null for a request to `/v1` as well")]
+
+
+class OldNames(ApiShape, frozen=True, kw_only=True):
+    """Every old name that fleet.yaml accepts."""
+
+    old_names: tuple[OldNameReport, ...]
 
 
 class HistoryEntry(ApiShape, frozen=True, kw_only=True):

@@ -22,6 +22,7 @@ TITLES = {
     "machines": "Providers",
     "roles": "Roles",
     "favorites": "Favorites",
+    "names": "Old names",
     "files": "Files here",
     "opencode": "opencode here",
 }

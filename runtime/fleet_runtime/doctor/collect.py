@@ -13,7 +13,7 @@ from urllib.parse import quote as percent_encoded
 import click
 import msgspec
 
-from fleet_runtime.api.shapes import FleetStatus, ProviderReport
+from fleet_runtime.api.shapes import FleetStatus, OldNames, ProviderReport
 from fleet_runtime.artifacts.snapshot import ArtifactError, Snapshot, load_snapshot
 from fleet_runtime.catalog.shapes import FavoriteList, ModelCatalog, ModelResolution, Roles
 from fleet_runtime.client import (
@@ -47,8 +47,10 @@ from fleet_runtime.doctor.local_checks import (
     opencode_findings,
 )
 from fleet_runtime.doctor.moved_state import moved_state_finding
+from fleet_runtime.doctor.old_names import old_name_findings
 from fleet_runtime.doctor.opencode_config import inspect_opencode
 from fleet_runtime.files import MAX_KEY, read_text, resolve_path
+from fleet_runtime.routing.old_names import OldName
 from fleet_runtime.text import count, quote
 from fleet_runtime.urls import split_address
 
@@ -133,6 +135,7 @@ def ask(gateway: GatewayClient) -> GatewayReport:
             for id in sorted(choices)
         },
         favorites=gateway.get("/api/favorites", FavoriteList),
+        old_names=gateway.get("/api/old-names", OldNames),
     )
 
 
@@ -180,6 +183,9 @@ def _judge(report: GatewayReport | None, checkout: Checkout | None) -> Iterator[
         yield from provider_findings(report)
         yield from role_findings(report)
         yield from favorite_findings(report)
+        places = () if checkout is None else checkout.check.old_names
+        lines = {OldName(place.kind, place.name): place.line for place in places}
+        yield from old_name_findings(report.old_names, report.fleet.now, lines)
     if checkout is not None:
         yield from file_findings(checkout)
         yield from client_findings(checkout)

@@ -12,14 +12,14 @@ from datetime import datetime
 from shlex import quote as shell_quote
 from typing import Literal
 
-from fleet_runtime.api.shapes import DriftReport, FleetStatus, ProviderReport
+from fleet_runtime.api.shapes import DriftReport, FleetStatus, OldNames, ProviderReport
 from fleet_runtime.catalog.shapes import FavoriteList, ModelCatalog, ModelResolution, RoleResolution, Roles
 from fleet_runtime.dialects.observation import describe_other_kind
 from fleet_runtime.text import join_names, join_words, quote
 from fleet_runtime.urls import is_loopback, split_address
 
 Severity = Literal["error", "warning", "note"]
-Area = Literal["gateway", "machines", "roles", "favorites", "files", "opencode"]
+Area = Literal["gateway", "machines", "roles", "favorites", "names", "files", "opencode"]
 
 MAX_SKEW_SECONDS = 5.0
 MAX_URL = 200
@@ -60,6 +60,7 @@ class GatewayReport:
     roles: Mapping[str | None, Roles]
     choices: Mapping[str, ModelResolution]
     favorites: FavoriteList
+    old_names: OldNames
 
 
 def gateway_findings(report: GatewayReport, snapshot: str | None) -> Iterator[DoctorFinding]:

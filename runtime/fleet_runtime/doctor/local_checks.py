@@ -12,6 +12,7 @@ import msgspec
 
 from fleet_runtime.dialects.status_reason import StatusReason, reason_remedy, reason_text
 from fleet_runtime.doctor.gateway_checks import SHOWN, DoctorFinding
+from fleet_runtime.routing.old_names import OldNameKind
 from fleet_runtime.text import join_names, join_words, quote
 
 MAX_PATH = 4096
@@ -29,12 +30,19 @@ class Diagnostic(msgspec.Struct, frozen=True):
     help: str | None = None
 
 
+class OldNamePlace(msgspec.Struct, frozen=True):
+    kind: OldNameKind
+    name: str
+    line: int
+
+
 class BuildCheck(msgspec.Struct, frozen=True):
     """What the doctor reads of ``fleet build --check --json``; `error` is a failure without a position."""
 
     status: Literal["current", "stale", "invalid", "incomplete_lock", "failed"]
     diagnostics: tuple[Diagnostic, ...] = ()
     stale: tuple[StaleFile, ...] = ()
+    old_names: tuple[OldNamePlace, ...] = ()
     error: str = ""
 
 

@@ -27,6 +27,7 @@ from fleet_runtime.providers.provider import Provider
 from fleet_runtime.proxy.endpoints import Routes
 from fleet_runtime.proxy.request_plan import Plans
 from fleet_runtime.routing import resolver as router
+from fleet_runtime.store.old_names import OldNameUses
 from fleet_runtime.upstream import Upstream
 
 
@@ -43,6 +44,7 @@ class LiveSnapshot:
     catalog: Catalog
     lists: CatalogLists
     pool: LimiterPool
+    old_names: OldNameUses
     plans: Plans = field(default_factory=Plans)
     heads: HeadMemo = field(default_factory=HeadMemo)
 
@@ -139,6 +141,7 @@ def build_live_snapshot(
     keys = read_keys(snapshot.gateway.keys, environ, read)
     routes, access = Routes(snapshot.tables), HostPolicy(snapshot.gateway)
     pool = LimiterPool() if previous is None else previous.pool
+    old_names = OldNameUses() if previous is None else previous.old_names
     limiters = pool.limiters(snapshot.connections.values())
     providers: dict[str, Provider] = {}
     disabled: dict[str, StatusReason] = {}
@@ -160,7 +163,7 @@ def build_live_snapshot(
         inventory.take_over(previous.inventory)
     catalog = Catalog(inventory, favorites)
     return LiveSnapshot(
-        snapshot, providers, keys, routes, access, inventory, catalog, CatalogLists(catalog), pool
+        snapshot, providers, keys, routes, access, inventory, catalog, CatalogLists(catalog), pool, old_names
     )
 
 

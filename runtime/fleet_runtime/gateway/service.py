@@ -61,6 +61,7 @@ class Service:
     def __post_init__(self) -> None:
         self.providers.update(self.live.providers.values())
         self.metrics = Metrics(self)
+        self.live.old_names.follow(self.live.snapshot.fleet)
 
     @classmethod
     def load(
@@ -102,6 +103,7 @@ class Service:
         """Poll the providers, record their history and watch the folder, until cancelled."""
         history = asyncio.create_task(keep_history(self.store, self.events.follow(), time.time))
         watching = asyncio.create_task(self.store.watch())
+        keeping = asyncio.create_task(self.live.old_names.keep(self.store))
         self._poll(self.live)
         self._rename_favorites()
         try:
@@ -112,6 +114,8 @@ class Service:
             await asyncio.gather(*self._inventories, return_exceptions=True)
             history.cancel()
             watching.cancel()
+            keeping.cancel()
+            await self.live.old_names.save(self.store)
             await self.live.close()
             await self.store.close()
 
@@ -144,6 +148,7 @@ class Service:
     def _swap(self, new: LiveSnapshot) -> None:
         old, retired = self.live, set(self._inventories)
         self.live = new
+        new.old_names.follow(new.snapshot.fleet)
         self.providers.update(new.providers.values())
         for key in self.needs_restart:
             log.warning("the changed 'gateway.%s' takes effect after a restart", key)

@@ -148,12 +148,9 @@ class Exchange:
         if isinstance(plan, Plan):
             self._enter(plan)
         else:
-            provider = plan.provider or ""
-            self._wait(
-                S.RESOLVING,
-                lambda: context.fleet.refresh(provider),
-                lambda _: self._enter(self._plans.settle(context, body, unreachable)),
-            )
+            refresh = partial(context.fleet.refresh, plan.provider or "")
+            settle = partial(self._plans.settle, context, body, unreachable)
+            self._wait(S.RESOLVING, refresh, lambda _: self._enter(settle()))
 
     def _enter(self, plan: Plan) -> None:
         """Take a slot at the provider."""
@@ -250,8 +247,7 @@ class Exchange:
             if self.state is S.SENT and silent and self._reused and self._plan is not None:
                 self._context.record.retried = True
                 self._reused = False
-                connect = self._plan.upstream.new_connection
-                self._wait(S.CONNECTING, connect, self._send, self._unreached)
+                self._wait(S.CONNECTING, self._plan.upstream.new_connection, self._send, self._unreached)
             elif self.state is S.RELAYING and self._relay is not None:
                 self._relay.cut(error)
                 self._finish()
@@ -348,11 +344,7 @@ class Exchange:
             self._crash()
 
     def _failed(self, error: Exception) -> None:
-        """End the exchange.
-
-        A rejection is not raised again: its traceback would hold itself, and with it the body, until the next
-        collection of all garbage, which is minutes away.
-        """
+        """End the exchange; a rejection raised again would hold itself and the body by its traceback."""
         if not isinstance(error, RequestError):
             raise error
         self._reject(error.answer)

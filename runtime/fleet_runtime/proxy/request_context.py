@@ -16,6 +16,7 @@ from fleet_runtime.proxy.memory_budget import MemoryBudget
 from fleet_runtime.proxy.request_head import RequestHead, header_block
 from fleet_runtime.proxy.request_record import RequestRecord
 from fleet_runtime.routing.resolver import Resolution
+from fleet_runtime.store.old_names import OldNameUses
 
 
 class ModelResolver(Protocol):
@@ -30,6 +31,9 @@ class ModelResolver(Protocol):
 
     @property
     def version(self) -> int: ...
+
+    @property
+    def old_names(self) -> OldNameUses: ...
 
     def resolve_now(
         self,

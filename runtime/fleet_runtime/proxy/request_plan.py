@@ -6,6 +6,7 @@ provider changes, and belong to one snapshot.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,6 +19,7 @@ from fleet_runtime.proxy.incoming_body import RequestBody
 from fleet_runtime.proxy.request_context import ModelResolver, RequestContext
 from fleet_runtime.proxy.request_head import header_block, percent_encoded, without_model
 from fleet_runtime.routing.resolver import Resolution
+from fleet_runtime.store.old_names import OldNameUse
 from fleet_runtime.upstream import Upstream
 from fleet_runtime.upstream.request_body import Body, body_size
 
@@ -31,7 +33,7 @@ class Plan:
 
     `counted` is the model under which it is counted. `head` begins the provider's request: its line and
     Host; `credentials` are the lines of the provider's own key. `named` are the ``x-fleet-*`` lines of the
-    response.
+    response. `old_names` count the requests.
     """
 
     resolution: Resolution
@@ -44,6 +46,7 @@ class Plan:
     head: bytes
     credentials: bytes
     named: bytes
+    old_names: tuple[OldNameUse, ...] = ()
 
     async def wait_for_slot(self) -> Plan:
         """Return the plan once the provider may have another request; raises `RequestError` if its queue is
@@ -99,6 +102,8 @@ class Plans:
         assert route is not None
         if text and not unreachable and (plan := self.find(fleet, route, text)) is not None:
             context.named = plan.named
+            for use in plan.old_names:
+                use.note(context.record.surface, time.time())
             return plan
         if not text and route.base.pinned is None:
             raise request_error("model_required", "the request does not name a 'model'", "model")
@@ -122,14 +127,26 @@ class Plans:
         if resolution.provider is not None:
             record.model = resolution.model or None
         context.named = _provider_block(resolution)
+        route, fleet = context.route, context.fleet
+        old_names: tuple[OldNameUse, ...] = ()
+        if body.model is not None and route.base.pinned is None:
+            old_names = fleet.old_names.note(route.base.table, body.model, record.surface)
         if refusal is not None and (body.model is not None or refusal.code != "model_not_found"):
             raise request_error(refusal.code, suggest(refusal.message, refusal.suggestions), "model")
         keep = body.model is not None and not resolution.may_be_stale and not unreachable
-        plan = self._make(context.fleet, context.route, resolution, keep=keep)
+        plan = self._make(fleet, route, resolution, old_names, keep=keep)
         context.named = plan.named
         return plan
 
-    def _make(self, fleet: ModelResolver, route: Route, resolution: Resolution, *, keep: bool) -> Plan:
+    def _make(
+        self,
+        fleet: ModelResolver,
+        route: Route,
+        resolution: Resolution,
+        old_names: tuple[OldNameUse, ...],
+        *,
+        keep: bool,
+    ) -> Plan:
         """Return the plan for a resolution that names a provider; `keep` it for the next request."""
         assert resolution.provider is not None
         provider = fleet.providers[resolution.provider]
@@ -148,6 +165,7 @@ class Plans:
             credentials=header_block(provider.credentials(route.endpoint.anthropic)),
             named=_provider_block(resolution)
             + b"x-fleet-via: %b\r\nx-fleet-state: %b\r\n" % (via.encode(), state),
+            old_names=old_names,
         )
         if keep:
             if len(self._known) >= MAX_PLANS:

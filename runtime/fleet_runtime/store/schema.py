@@ -51,6 +51,13 @@ ADDITIONS = (
             "ALTER TABLE status_history ADD COLUMN gateway TEXT",
         ),
     ),
+    Addition(
+        "old_name",
+        (
+            "CREATE TABLE old_name (kind TEXT NOT NULL, name TEXT NOT NULL, since REAL NOT NULL, "
+            "uses INTEGER NOT NULL, last_at REAL, surface TEXT, PRIMARY KEY (kind, name))",
+        ),
+    ),
 )
 """A new table of the state goes here, at the end; `Store.read` and `Store.write` reach it."""
 

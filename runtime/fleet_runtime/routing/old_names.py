@@ -1,0 +1,47 @@
+"""The old names that a fleet.yaml still accepts, and which of them a model name is written with. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from fleet_runtime.artifacts.contract import RoutingTable
+from fleet_runtime.routing.model_id import without_namespace
+
+OldNameKind = Literal["alias", "formerly", "namespace"]
+
+
+@dataclass(frozen=True, slots=True)
+class OldName:
+    """A name that is only accepted for clients which have not changed it yet.
+
+    `kind` is where fleet.yaml has it: `aliases`, `formerly` of a provider, or `namespaces`.
+    """
+
+    kind: OldNameKind
+    name: str
+
+
+def accepted_names(table: RoutingTable) -> dict[OldName, str | None]:
+    """Return every old name that a table accepts, and what it means: an id, a provider, or None for a prefix
+    that is removed."""
+    found: dict[OldName, str | None] = {OldName("alias", name): id for name, id in table.aliases.items()}
+    former = {name: provider for name, provider in table.names.items() if name != provider}
+    found |= {OldName("formerly", name): provider for name, provider in former.items()}
+    return found | {OldName("namespace", name): None for name in table.namespaces}
+
+
+def names_used(table: RoutingTable, text: str) -> Iterator[OldName]:
+    """Yield the old names in a model name that is not pinned to a provider, as `resolve_model` reads it."""
+    if text.startswith("@"):
+        return
+    rest = without_namespace(table.namespaces, text)
+    if rest != text:
+        yield OldName("namespace", text.partition("/")[0])
+    target = table.aliases.get(rest)
+    if target is not None:
+        yield OldName("alias", rest)
+    head, slash, _ = (rest if target is None else target).partition("/")
+    if slash and table.names.get(head, head) != head:
+        yield OldName("formerly", head)
