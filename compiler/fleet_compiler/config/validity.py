@@ -2,7 +2,7 @@
 
 Importing jsonschema takes longer than all of `fleet validate` otherwise does with a valid file. So this
 decides what is valid, by the keywords that the schema uses, and jsonschema explains what is not. Where the
-two could differ, the answer here is False, and jsonschema decides.
+two could differ, this returns False, and jsonschema decides.
 """
 
 from __future__ import annotations
