@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help demo tour test slow slow-quick integration integration-quick soak types lint format docs vendor new-client new-dialect build serve bench-gateway bench-gateway-quick bench-compiler lock-dependencies clean
+.PHONY: help demo tour test slow slow-quick integration integration-quick integration-sdks soak types lint format docs vendor new-client new-dialect build serve bench-gateway bench-gateway-quick bench-compiler lock-dependencies clean
 
 help: ## what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-18s %s\n", $$1, $$2}'
@@ -46,6 +46,10 @@ integration: $(READY) ## with the real opencode, llama-swap and SDKs, which it i
 integration-quick: $(READY) ## the part of those tests that is quick
 	$(BIN)/python -m tests.integration.tools
 	tests/integration/offline $(BIN)/pytest -q -m "integration and not slow"
+
+integration-sdks: $(READY) ## with LiteLLM, LangChain, LlamaIndex, pydantic-ai and the AI SDK; not in CI
+	$(BIN)/python -m tests.integration.tools --sdks
+	tests/integration/offline $(BIN)/pytest -q tests/integration/test_more_sdks.py
 
 types: $(READY) ## the API and the artifacts as TypeScript types, and the client of docs/consumers.md
 	@if command -v npm >/dev/null 2>&1; then \

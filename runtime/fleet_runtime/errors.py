@@ -39,16 +39,18 @@ ERROR_KINDS: Final = MappingProxyType(
         "not_found": ErrorKind(404, "invalid_request_error", "not_found_error"),
         "method_not_allowed": ErrorKind(405, "invalid_request_error", "invalid_request_error"),
         "snapshot_refused": ErrorKind(409, "invalid_request_error", "invalid_request_error"),
+        "model_asleep": ErrorKind(409, "invalid_request_error", "invalid_request_error"),
         "version_conflict": ErrorKind(412, "invalid_request_error", "invalid_request_error"),
         "body_too_large": ErrorKind(413, "invalid_request_error", "request_too_large"),
         "too_many_requests": ErrorKind(429, "rate_limit_error", "rate_limit_error"),
         "version_required": ErrorKind(428, "invalid_request_error", "invalid_request_error"),
         "head_too_large": ErrorKind(431, "invalid_request_error", "invalid_request_error"),
         "internal_error": ErrorKind(500, "server_error", "api_error"),
+        "not_implemented": ErrorKind(501, "invalid_request_error", "invalid_request_error"),
         "upstream_error": ErrorKind(502, "server_error", "api_error"),
         "upstream_redirect": ErrorKind(502, "server_error", "api_error"),
-        "provider_unreachable": ErrorKind(503, "server_error", "overloaded_error"),
-        "provider_disabled": ErrorKind(503, "server_error", "overloaded_error"),
+        "provider_unreachable": ErrorKind(503, "server_error", "api_error"),
+        "provider_disabled": ErrorKind(503, "server_error", "api_error"),
         "gateway_busy": ErrorKind(503, "server_error", "overloaded_error"),
         "gateway_stopping": ErrorKind(503, "server_error", "overloaded_error"),
         "store_unavailable": ErrorKind(503, "server_error", "api_error"),
@@ -57,11 +59,23 @@ ERROR_KINDS: Final = MappingProxyType(
 )
 
 
-GIVE_UP: Final = ((b"x-should-retry", b"false"), (b"retry-after-ms", b"100"))
-"""A provider that is offline is not back within a client's patience. The SDKs of OpenAI and Anthropic then do
-not retry (the first); opencode always retries five times, without this for over a minute (the second)."""
+NO_RETRY: Final = ((b"x-should-retry", b"false"),)
+"""The SDKs of OpenAI and Anthropic then do not retry. Claude Code 2.1 retries silently for 70 seconds
+after a 401 or 403 without it, and after an `overloaded_error` even with it: hence the `api_error` above."""
+GIVE_UP: Final = (*NO_RETRY, (b"retry-after-ms", b"100"))
+"""A provider that is offline is not back within a client's patience: opencode always retries five times,
+without the second header for over a minute."""
 
-ADVICE: Final = MappingProxyType({"provider_unreachable": GIVE_UP, "provider_disabled": GIVE_UP})
+ADVICE: Final = MappingProxyType(
+    {
+        "provider_unreachable": GIVE_UP,
+        "provider_disabled": GIVE_UP,
+        "unauthorized": NO_RETRY,
+        "surface_not_allowed": NO_RETRY,
+        "forbidden_host": NO_RETRY,
+        "forbidden_origin": NO_RETRY,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

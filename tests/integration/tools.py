@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -27,6 +28,20 @@ LLAMA_SWAP = "v0.1.6-0.20260708034905-fdda55e46644"
 LLAMA_SWAP_MODULE = "github.com/mostlygeek/llama-swap"
 ACTIONLINT = "v1.7.7"
 ACTIONLINT_MODULE = "github.com/rhysd/actionlint"
+
+PYTHON_SDKS = {
+    "langchain": ("langchain-anthropic==1.7.10", "langchain-openai==1.7.4"),
+    "litellm": ("litellm==1.110.2",),
+    "llama-index": ("llama-index-llms-openai-like==0.8.1",),
+    "pydantic-ai": ("pydantic-ai-slim[openai]==2.38.0",),
+}
+"""What is installed for each SDK, in its own environment: they need other versions of packages."""
+AI_SDK = {
+    "ai": "6.0.326",
+    "@ai-sdk/anthropic": "3.0.140",
+    "@ai-sdk/openai": "3.0.141",
+    "@ai-sdk/openai-compatible": "2.0.92",
+}
 
 CACHE = Path(os.environ.get("FLEET_INTEGRATION_CACHE", Path(__file__).parent / ".cache"))
 NODE_MODULES = CACHE / "node_modules"
@@ -63,6 +78,22 @@ def openai_for_node() -> tuple[Path, Path]:
     return Path(node), CACHE
 
 
+def sdk_python(name: str) -> Path:
+    """The interpreter of the environment that has one of `PYTHON_SDKS`."""
+    python = CACHE / "sdks" / name / "bin" / "python"
+    return python if python.exists() else _skip_sdks(f"{' and '.join(PYTHON_SDKS[name])} is not installed")
+
+
+def ai_sdk() -> tuple[Path, Path]:
+    """Node, and the folder from which it finds the AI SDK."""
+    node, modules = shutil.which("node"), CACHE / "ai"
+    if node is None:
+        pytest.skip("node is not installed")
+    if not (modules / "node_modules" / "ai").exists():
+        _skip_sdks(f"ai {AI_SDK['ai']} is not installed")
+    return Path(node), modules
+
+
 def yaml_language_server() -> list[str]:
     """The command that serves editors on its standard input and output."""
     node = shutil.which("node")
@@ -72,6 +103,10 @@ def yaml_language_server() -> list[str]:
     if not server.exists():
         _skip(f"yaml-language-server {YAML_LANGUAGE_SERVER} is not installed")
     return [node, str(server), "--stdio"]
+
+
+def _skip_sdks(reason: str) -> NoReturn:
+    pytest.skip(f"{reason}: run `make integration-sdks`")
 
 
 def _skip(reason: str) -> NoReturn:
@@ -86,6 +121,21 @@ def install_python_sdks() -> None:
         _run(["uv", "pip", "install", "--quiet", "--python", sys.executable, *wanted])
     else:
         _run([sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wanted])
+
+
+def install_python_sdk(name: str) -> None:
+    folder = CACHE / "sdks" / name
+    if not (folder / "bin" / "python").exists():
+        _run([sys.executable, "-m", "venv", str(folder)])
+    install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    _run([str(folder / "bin" / "python"), *install, *PYTHON_SDKS[name]])
+
+
+def install_ai_sdk() -> None:
+    folder = CACHE / "ai"
+    folder.mkdir(exist_ok=True)
+    (folder / "package.json").write_text(json.dumps({"private": True, "dependencies": AI_SDK}))
+    _run(["npm", "install", "--prefix", str(folder), "--no-audit", "--no-fund", "--loglevel=error"])
 
 
 def install_from_npm() -> None:
@@ -116,11 +166,13 @@ def _run(command: list[str]) -> str:
     return done.stdout
 
 
-def install() -> int:
-    """Install all of them; how many could not be."""
+def install(*, sdks: bool = False) -> int:
+    """Install those of `make integration`, or those of `make integration-sdks`; how many could not be."""
     CACHE.mkdir(parents=True, exist_ok=True)
     failures = 0
-    steps: dict[str, Callable[[], None]] = {
+    other: dict[str, Callable[[], None]] = {name: partial(install_python_sdk, name) for name in PYTHON_SDKS}
+    other["the AI SDK"] = install_ai_sdk
+    usual: dict[str, Callable[[], None]] = {
         "openai and anthropic for Python": install_python_sdks,
         "opencode, openai for Node and yaml-language-server": install_from_npm,
         "llama-swap": lambda: install_go_program("llama-swap", LLAMA_SWAP_MODULE, LLAMA_SWAP),
@@ -128,7 +180,7 @@ def install() -> int:
             "actionlint", ACTIONLINT_MODULE, ACTIONLINT, "./cmd/actionlint"
         ),
     }
-    for name, step in steps.items():
+    for name, step in (other if sdks else usual).items():
         try:
             step()
         except (CannotInstall, subprocess.TimeoutExpired, OSError) as error:
@@ -138,4 +190,4 @@ def install() -> int:
 
 
 if __name__ == "__main__":
-    install()
+    install(sdks="--sdks" in sys.argv)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from fleet_runtime.artifacts.contract import GatewayConfig, ModelState, RoutingTable
 from fleet_runtime.catalog.etag import TaggedBody
+from fleet_runtime.catalog.list_request import ListRequest
 from fleet_runtime.dialects.status_reason import StatusReason
 from fleet_runtime.edge.api_keys import ApiKeys
 from fleet_runtime.edge.head_memo import HeadMemo
@@ -69,7 +70,7 @@ class StaticFleet:
     def mark_suspect(self, provider: str, reason: StatusReason) -> None:
         self.suspects.append(provider)
 
-    def models(self, base: str, pinned: str | None) -> TaggedBody:
+    def models(self, base: str, pinned: str | None, wanted: ListRequest) -> TaggedBody:
         return TaggedBody.of(json.dumps({"object": "list", "base": base, "pinned": pinned}).encode())
 
     def model(self, base: str, pinned: str | None, id: str) -> bytes | None:

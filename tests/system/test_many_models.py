@@ -76,7 +76,7 @@ def cpu_seconds(work: Callable[[], object]) -> float:
     return min(seconds)
 
 
-@pytest.mark.parametrize("kind", ["by_provider", "picker", "openai_list"])
+@pytest.mark.parametrize("kind", ["by_provider", "picker", "models"])
 def test_a_change_of_one_machine_costs_a_fraction_of_the_whole_list(
     crowd: tuple[Inventory, RoutingTable], kind: str
 ) -> None:
@@ -100,9 +100,9 @@ def test_lists_from_parts_are_the_lists_made_anew(crowd: tuple[Inventory, Routin
     inventory, table = crowd
     catalog = CatalogLists(Catalog(inventory))
     for name, models in (("m000", {}), ("m099", FACTS), ("m000", FACTS)):
-        catalog.by_provider(table), catalog.picker(table), catalog.openai_list(table)
+        catalog.by_provider(table), catalog.picker(table), catalog.models(table)
         look(inventory, name, models)
-    for kind in ("by_provider", "picker", "openai_list"):
+    for kind in ("by_provider", "picker", "models"):
         kept, fresh = getattr(catalog, kind)(table), getattr(CatalogLists(Catalog(inventory)), kind)(table)
         assert kept == fresh
         assert msgspec.json.decode(kept.body)

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, unquote_to_bytes
 
 import msgspec
 
-from fleet_runtime.api import favorites, fleet, health, models
+from fleet_runtime.api import favorites, fleet, health, models, provider_pages
 from fleet_runtime.api.call import Call, json_reply
 from fleet_runtime.api.event_stream import EventStream
 from fleet_runtime.api.openapi import openapi_document
@@ -53,6 +53,7 @@ OPERATIONS: Final = (
     *models.OPERATIONS,
     *favorites.OPERATIONS,
     *fleet.OPERATIONS,
+    *provider_pages.OPERATIONS,
     show_access,
     describe_api,
 )

@@ -19,15 +19,15 @@ _OLLAMA: Final = re.compile(
 
 
 def hint(path: str, routes: Routes, operations: Iterable[Operation]) -> str:
-    """Return ``; did you mean '/v1/models'?`` for a path that is nearly one, ``; Ollama's API is not served``
-    with what to use for one of Ollama's, an empty text for any other."""
+    """Return ``; did you mean '/v1/models'?`` for a path that is nearly one, ``; Ollama's API is at
+    '/ollama'`` for one of Ollama's, an empty text for any other."""
     if len(path) > _MAX_PATH:
         return ""
     tidy = re.sub(r"/{2,}", "/", unquote(path, "latin-1"))
     tidy = tidy.rstrip("/") or "/"
     ollama = _OLLAMA.fullmatch(tidy)
     if ollama is not None and ollama[1].encode("latin-1") in routes.bases:
-        return f"; Ollama's API is not served: use '{ollama[1]}/v1'"
+        return f"; Ollama's API is at '{ollama[1]}/ollama', OpenAI's at '{ollama[1]}/v1'"
     for candidate in _candidates(tidy):
         if candidate != path and _exists(candidate, routes, operations):
             return f"; did you mean '{candidate}'?"

@@ -136,14 +136,22 @@ def describe_openai_model(
     provider: str, id: str, facts: RoutedModel, *, name: str, bare: bool
 ) -> OpenAIModel:
     """Return an item of ``/v1/models``, under its `bare` id where the path names the provider."""
-    context = None if facts.context_source == "trained" else facts.context
+    trained = facts.context_source == "trained"
+    context = None if trained else facts.context
+    promised = UNSET if context is None else context
     return OpenAIModel(
         id=id if bare else f"{provider}/{id}",
         owned_by=provider,
         name=name,
         context_length=context,
         purpose=facts.purpose or "chat",
-        meta=OpenAIModelMeta(n_ctx=context),
+        meta=OpenAIModelMeta(
+            n_ctx=context,
+            n_ctx_train=facts.context if trained and facts.context is not None else UNSET,
+        ),
+        display_name=name,
+        max_model_len=promised,
+        max_context_length=promised,
     )
 
 

@@ -14,7 +14,9 @@ from fleet_runtime.artifacts.contract import RoutedProvider, RoutingTable
 from fleet_runtime.catalog.catalog import Catalog
 from fleet_runtime.catalog.describe import describe_openai_model
 from fleet_runtime.catalog.etag import TaggedBody
+from fleet_runtime.catalog.list_request import EVERYTHING, ListRequest
 from fleet_runtime.catalog.shapes import (
+    AnthropicModel,
     CatalogProvider,
     ModelCatalog,
     OpenAIModel,
@@ -52,10 +54,15 @@ class CatalogLists:
         provider with its chat models, offline ones without any. Without `favorites`, as in `by_provider`."""
         return self._list("picker", table, favorites, lambda: self._picker(table, favorites))
 
-    def openai_list(self, table: RoutingTable, pinned: str | None = None) -> TaggedBody:
-        """Return ``GET <base>/v1/models``, an `OpenAIModelList`: what can be used now; bare ids if the path
-        names a provider."""
-        return self._list("openai", table, pinned, lambda: self._openai_list(table, pinned))
+    def models(
+        self, table: RoutingTable, pinned: str | None = None, wanted: ListRequest = EVERYTHING
+    ) -> TaggedBody:
+        """Return ``GET <base>/v1/models``: what can be used now, the models for chats before all others; bare
+        ids if the path names a provider. It is an `OpenAIModelList`, or a page of an `AnthropicModelList`.
+
+        Raises LookupError with the id that a page is to begin or end at and that the list does not have.
+        """
+        return self._list("/v1", table, (pinned, wanted), lambda: self._models(table, pinned, wanted))
 
     def _list(
         self, name: str, table: RoutingTable, variant: object, build: Callable[[], ApiShape]
@@ -92,15 +99,25 @@ class CatalogLists:
             ),
         )
 
-    def _openai_list(self, table: RoutingTable, pinned: str | None) -> OpenAIModelList:
+    def _models(self, table: RoutingTable, pinned: str | None, wanted: ListRequest) -> ApiShape:
         view = self.catalog.inventory.view
-        items = [
-            item
+        providers = [
+            provider
             for provider in table.providers
             if pinned in (None, provider.name) and view[provider.name].available
-            for item in self._openai_models(provider, bare=pinned is not None)
         ]
-        return OpenAIModelList(data=tuple(items))
+        bare = pinned is not None
+        kinds = ("chat", "other") if wanted.purpose is None else (wanted.purpose,)
+        items = [
+            item
+            for kind in kinds
+            for provider in providers
+            for item in self._openai_models(provider, kind, bare=bare)
+        ]
+        if wanted.page is None:
+            return OpenAIModelList(data=tuple(items))
+        models = msgspec.json.decode(msgspec.json.encode(items), type=list[OpenAIModel])
+        return wanted.page.of([AnthropicModel(id=each.id, display_name=each.name) for each in models])
 
     def _provider(
         self, provider: RoutedProvider, *, favorites: bool, chat_only: bool = False
@@ -118,13 +135,17 @@ class CatalogLists:
         (encoded,) = self._part(key, (ids, *self._inputs(provider)), build)
         return cast("CatalogProvider", encoded)
 
-    def _openai_models(self, provider: RoutedProvider, *, bare: bool) -> tuple[OpenAIModel, ...]:
+    def _openai_models(self, provider: RoutedProvider, kind: str, *, bare: bool) -> tuple[OpenAIModel, ...]:
+        """Return the models for one purpose, or for every `other` than chats."""
+
         def build() -> Iterable[ApiShape]:
             names = self.catalog.names(provider.name)
             for id, facts in self.catalog.shown_models(provider):
-                yield describe_openai_model(provider.name, id, facts, name=names[id], bare=bare)
+                purpose = facts.purpose or "chat"
+                if kind == purpose or (kind == "other" and purpose != "chat"):
+                    yield describe_openai_model(provider.name, id, facts, name=names[id], bare=bare)
 
-        encoded = self._part((provider.name, "openai", bare), self._inputs(provider), build)
+        encoded = self._part((provider.name, f"/v1 {kind}", bare), self._inputs(provider), build)
         return cast("tuple[OpenAIModel, ...]", encoded)
 
     def _inputs(self, provider: RoutedProvider) -> tuple[object, ...]:

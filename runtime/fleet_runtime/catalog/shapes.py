@@ -160,13 +160,17 @@ class FavoriteList(ApiShape, frozen=True, kw_only=True, gc=False):
 
 
 class OpenAIModelMeta(ApiShape, frozen=True, kw_only=True, gc=False):
-    """llama.cpp's own keys."""
+    """llama.cpp's own keys: `n_ctx_train` is that of the model's file, an upper bound."""
 
     n_ctx: int | None
+    n_ctx_train: int | UnsetType = UNSET
 
 
 class OpenAIModel(ApiShape, frozen=True, kw_only=True, gc=False):
-    """An item of ``/v1/models``. A context that was only trained is not promised, and left out."""
+    """An item of ``/v1/models``, with the keys that readers of several APIs look for: OpenAI's (`object`,
+    `created`, `owned_by`), Anthropic's (`type`, `display_name`, `created_at`), Open WebUI's and OpenRouter's
+    (`name`, `context_length`), vLLM's (`max_model_len`), LM Studio's (`max_context_length`), llama.cpp's
+    (`meta`). A context that was only trained is not promised, and left out."""
 
     id: str
     object: Literal["model"] = "model"
@@ -176,8 +180,31 @@ class OpenAIModel(ApiShape, frozen=True, kw_only=True, gc=False):
     context_length: int | None
     purpose: Purpose
     meta: OpenAIModelMeta
+    type: Literal["model"] = "model"
+    display_name: str
+    created_at: str = "1970-01-01T00:00:00Z"
+    max_model_len: int | UnsetType = UNSET
+    max_context_length: int | UnsetType = UNSET
 
 
 class OpenAIModelList(ApiShape, frozen=True, kw_only=True, gc=False):
     object: Literal["list"] = "list"
     data: tuple[OpenAIModel, ...]
+
+
+class AnthropicModel(ApiShape, frozen=True, kw_only=True, gc=False):
+    """An item of ``/v1/models`` for a request with an ``anthropic-version`` header."""
+
+    type: Literal["model"] = "model"
+    id: str
+    display_name: str
+    created_at: str = "1970-01-01T00:00:00Z"
+
+
+class AnthropicModelList(ApiShape, frozen=True, kw_only=True, gc=False):
+    """A page of Anthropic's list (https://docs.anthropic.com/en/api/models-list)."""
+
+    data: tuple[AnthropicModel, ...]
+    has_more: bool
+    first_id: str | None
+    last_id: str | None

@@ -9,12 +9,13 @@ from urllib.parse import unquote_to_bytes
 
 from fleet_runtime.artifacts.contract import RoutingTable
 from fleet_runtime.catalog.etag import TaggedBody
+from fleet_runtime.catalog.list_request import ListRequest
 from fleet_runtime.edge.api_keys import ApiKeys, KeyScope
 from fleet_runtime.edge.asgi import ApiRequest, ASGIApp
 from fleet_runtime.edge.head_memo import Admission, HeadMemo, head_key
 from fleet_runtime.edge.host_policy import HostPolicy, preflight
 from fleet_runtime.edge.interfaces import Arrival, PageResponse, RequestHandler
-from fleet_runtime.edge.model_lookup import ModelLookup, send_tagged
+from fleet_runtime.edge.model_lookup import ModelLookup, list_request, send_tagged
 from fleet_runtime.errors import ErrorResponse, RequestError, request_error
 from fleet_runtime.header_lines import HeaderLines
 from fleet_runtime.proxy.endpoints import Routes
@@ -53,7 +54,7 @@ class RequestBackend(ModelResolver, Protocol):
     @property
     def heads(self) -> HeadMemo: ...
 
-    def models(self, base: str, pinned: str | None) -> TaggedBody: ...
+    def models(self, base: str, pinned: str | None, wanted: ListRequest) -> TaggedBody: ...
 
     def model(self, base: str, pinned: str | None, id: str) -> bytes | None: ...
 
@@ -61,7 +62,8 @@ class RequestBackend(ModelResolver, Protocol):
 class Dispatcher:
     """`current` gives the snapshot that serves now; `api` gets every path that is not for inference;
     `finished` gets the record of each request when it is over. `check_api` raises `RequestError` if the API
-    does not have a method and path. `find_page` has what needs no key.
+    does not have a method and path. `find_page` has what needs no key. `find_translated` finds the handler of
+    a request of another API, or raises `RequestError`.
     `memory`: the bytes of bodies held now."""
 
     def __init__(
@@ -71,12 +73,14 @@ class Dispatcher:
         api: ASGIApp | None = None,
         check_api: Callable[[str, str], object] | None = None,
         find_page: Callable[[RequestHead], PageResponse | None] | None = None,
+        find_translated: Callable[[RequestContext, KeyScope | None], RequestHandler | None] | None = None,
     ) -> None:
         self._current = current
         self._finished = finished
         self._api = api
         self._check_api = check_api
         self._find_page = find_page
+        self._find_translated = find_translated
         self.memory = MemoryBudget()
         self._lines = HeaderLines(interpret_field)
         self._new_ids = request_ids()
@@ -147,13 +151,15 @@ class Dispatcher:
             return Exchange(context, fleet.plans, self._known_headers)
         if (base := fleet.routes.lists.get(path)) is not None:
             _require_method(head, ("GET", "HEAD"))
-            send_tagged(context, fleet.models(base.table.base, base.pinned))
+            send_tagged(context, fleet.models(base.table.base, base.pinned, list_request(head)))
             return None
         if (named := fleet.routes.model(path)) is not None:
             _require_method(head, ("GET", "HEAD"))
             base, quoted = named
             id = unquote_to_bytes(quoted).decode("utf-8", "replace")
             return ModelLookup(context, base, id, lambda: fleet.model(base.table.base, base.pinned, id))
+        if self._find_translated is not None and (found := self._find_translated(context, key)) is not None:
+            return found
         if self._api is not None:
             if head.expects_continue and self._check_api is not None:  # a body that is of no use is not sent
                 self._check_api(head.method, path.decode("latin-1"))

@@ -6,11 +6,14 @@ import asyncio
 import logging
 from collections.abc import Callable
 from typing import Final
+from urllib.parse import parse_qs
 
 from fleet_runtime.catalog.etag import TaggedBody
+from fleet_runtime.catalog.list_request import ListRequest, parse_list_request
 from fleet_runtime.errors import ErrorResponse, RequestError, request_error, suggest
 from fleet_runtime.proxy.endpoints import Base
 from fleet_runtime.proxy.request_context import RequestContext
+from fleet_runtime.proxy.request_head import RequestHead
 
 _FAILED: Final = ErrorResponse("internal_error", "the gateway failed; its log says why")
 _STOPPING: Final = ErrorResponse("gateway_stopping", "the gateway stops")
@@ -26,6 +29,20 @@ def send_tagged(context: RequestContext, found: TaggedBody) -> None:
         context.respond(304, block, b"")
     else:
         context.respond(200, b"content-type: application/json\r\n" + block, found.body)
+
+
+def list_request(head: RequestHead) -> ListRequest:
+    """Return which list a request is for; raises `RequestError` for parameters that it cannot have."""
+    if not head.query and b"anthropic-version" not in head.forwarded:
+        return ListRequest()
+    values = parse_qs(head.query.decode("latin-1"), keep_blank_values=True)
+    query = {name: each[-1] for name, each in values.items()}
+    anthropic = any(name == b"anthropic-version" for name, _ in head.headers())
+    try:
+        return parse_list_request(query, anthropic=anthropic)
+    except ValueError as error:
+        parameter, message = error.args
+        raise request_error("invalid_request", message, parameter) from None
 
 
 class ModelLookup:

@@ -13,12 +13,14 @@ from fleet_runtime.artifacts.snapshot import Snapshot
 from fleet_runtime.catalog.catalog import Catalog
 from fleet_runtime.catalog.etag import TaggedBody
 from fleet_runtime.catalog.favorites import Favorites
+from fleet_runtime.catalog.list_request import ListRequest
 from fleet_runtime.catalog.lists import CatalogLists
 from fleet_runtime.dialects.credentials import MissingKeyError, find_key
 from fleet_runtime.dialects.status_reason import StatusReason
 from fleet_runtime.edge.api_keys import ApiKeys, read_keys
 from fleet_runtime.edge.head_memo import HeadMemo
 from fleet_runtime.edge.host_policy import HostPolicy
+from fleet_runtime.errors import request_error
 from fleet_runtime.event_log import EventLog
 from fleet_runtime.files import MAX_KEY, read_text, resolve_path
 from fleet_runtime.providers.inventory import Inventory
@@ -103,9 +105,14 @@ class LiveSnapshot:
             resolution = self.resolve_now(table, text, falls_back=falls_back)
         return resolution
 
-    def models(self, base: str, pinned: str | None) -> TaggedBody:
-        """Return the response of ``GET <base>/v1/models``."""
-        return self.lists.openai_list(self.tables[base], pinned)
+    def models(self, base: str, pinned: str | None, wanted: ListRequest) -> TaggedBody:
+        """Return the response of ``GET <base>/v1/models``; raises `RequestError` for an unknown `after_id` or
+        `before_id`."""
+        try:
+            return self.lists.models(self.tables[base], pinned, wanted)
+        except LookupError as error:
+            message = f"there is no model '{error.args[0]}' in this list"
+            raise request_error("invalid_request", message) from None
 
     def model(self, base: str, pinned: str | None, id: str) -> bytes | None:
         """Return the body of ``GET <base>/v1/models/<id>``; None if the id means no available model."""

@@ -72,18 +72,19 @@ def test_a_wrong_path_gets_a_hint(stack: Stack, path: str, meant: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "use"),
+    ("path", "base"),
     [
-        ("/api/chat", "/v1"),
-        ("/api/tags", "/v1"),
-        ("/api/embeddings", "/v1"),
-        ("/api/show/", "/v1"),
-        ("/boochat/api/generate", "/boochat/v1"),
+        ("/api/chat", ""),
+        ("/api/tags", ""),
+        ("/api/embeddings", ""),
+        ("/api/show/", ""),
+        ("/boochat/api/generate", "/boochat"),
     ],
 )
-def test_a_path_of_ollamas_api_says_what_to_use(stack: Stack, path: str, use: str) -> None:
+def test_a_path_of_ollamas_api_says_where_that_is(stack: Stack, path: str, base: str) -> None:
     response = stack.client.post(path, content=b"{}")
-    message = f"there is nothing at '{path}'; Ollama's API is not served: use '{use}'"
+    places = f"Ollama's API is at '{base}/ollama', OpenAI's at '{base}/v1'"
+    message = f"there is nothing at '{path}'; {places}"
     assert (response.status_code, response.json()["error"]["message"]) == (404, message)
 
 

@@ -21,8 +21,10 @@ STATUSES = {
     "model_not_found": 404,
     "not_found": 404,
     "method_not_allowed": 405,
+    "model_asleep": 409,
     "body_too_large": 413,
     "too_many_requests": 429,
+    "not_implemented": 501,
     "upstream_error": 502,
     "upstream_redirect": 502,
     "provider_unreachable": 503,
@@ -62,6 +64,16 @@ def test_suggestions_stand_at_the_end_of_the_message() -> None:
     assert suggest("no", ("a", "b")) == "no; did you mean 'a', 'b'?"
 
 
+def test_what_does_not_pass_within_a_clients_patience_is_not_retried() -> None:
+    advice = {code: dict(request_error(code, "x").answer.headers) for code in ERROR_KINDS}
+    final = {code for code, headers in advice.items() if headers.get(b"x-should-retry") == b"false"}
+    access = {"unauthorized", "surface_not_allowed", "forbidden_host", "forbidden_origin"}
+    offline = {"provider_unreachable", "provider_disabled"}
+    assert final == access | offline
+    assert {code for code, headers in advice.items() if b"retry-after-ms" in headers} == offline
+    assert {ERROR_KINDS[code].anthropic for code in offline} == {"api_error"}
+
+
 @pytest.mark.anyio
 @pytest.mark.parametrize("path", ["/v1/messages", "/v1/messages/count_tokens", "/providers/a/v1/messages"])
 async def test_on_the_messages_api_errors_have_anthropics_shape(path: str) -> None:
@@ -70,7 +82,7 @@ async def test_on_the_messages_api_errors_have_anthropics_shape(path: str) -> No
             (b"{", {}, 400, "invalid_request_error"),
             (b'{"model":"a/none"}', {}, 404, "not_found_error"),
             (b'{"model":1}', {}, 400, "invalid_request_error"),
-            (b'{"model":"m"}', {}, 503, "overloaded_error"),
+            (b'{"model":"m"}', {}, 503, "api_error"),
             (b'{"model":"m"}', {"origin": "http://evil"}, 403, "permission_error"),
         ):
             answer = await ask(gateway.port, path, body, headers)
