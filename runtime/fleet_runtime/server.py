@@ -11,6 +11,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 
 from fleet_runtime.api.app import Api
@@ -191,8 +192,8 @@ async def _serve(
     edge = Edge(
         dispatcher.read,
         dispatcher.begin,
-        head_limit=lambda: service.live.gateway.limits.head,
-        stall_seconds=lambda: service.live.gateway.limits.stall,
+        head_limit=partial(attrgetter("live.gateway.limits.head"), service),
+        stall_seconds=partial(attrgetter("live.gateway.limits.stall"), service),
     )
     gc.freeze()
     gc.set_threshold(*GARBAGE)

@@ -32,6 +32,9 @@ class _Part(Enum):
     DONE = "done"
 
 
+SIZE, DATA, DATA_END, TRAILERS, DONE = _Part
+
+
 class ChunkedBody:
     """Takes the coding apart as it comes. `done`: the body is complete."""
 
@@ -40,13 +43,13 @@ class ChunkedBody:
     def __init__(self, limit: int) -> None:
         """`limit`: bytes of extensions and trailers."""
         self._limit = limit
-        self._part = _Part.SIZE
+        self._part = SIZE
         self._left = 0
         self._rest = b""
 
     @property
     def done(self) -> bool:
-        return self._part is _Part.DONE
+        return self._part is DONE
 
     def feed(self, data: bytes) -> tuple[bytes, bytes]:
         """Return the bytes of the body in what came, and what follows its end.
@@ -57,21 +60,21 @@ class ChunkedBody:
         pieces: list[bytes] = []
         at = 0
         while not self.done:
-            if self._part is _Part.DATA:
+            if self._part is DATA:
                 piece = data[at : at + self._left]
                 at += len(piece)
                 self._left -= len(piece)
                 pieces.append(piece)
                 if self._left:
                     break
-                self._part = _Part.DATA_END
-            elif self._part is _Part.DATA_END:
+                self._part = DATA_END
+            elif self._part is DATA_END:
                 if not b"\r\n".startswith(data[at : at + 2]):
                     raise InvalidChunkError("a chunk is longer than it says")
                 if len(data) < at + 2:
                     break
                 at += 2
-                self._part = _Part.SIZE
+                self._part = SIZE
             else:
                 end = data.find(b"\r\n", at)
                 if end < 0:
@@ -85,13 +88,13 @@ class ChunkedBody:
         return pieces[0] if len(pieces) == 1 else b"".join(pieces), b""
 
     def _take_line(self, line: bytes) -> None:
-        if self._part is _Part.SIZE:
+        if self._part is SIZE:
             size = _SIZE.fullmatch(line)
             if size is None:
                 raise InvalidChunkError("a chunk has no valid size")
             self._count(len(size[2]))
             self._left = int(size[1], 16)
-            self._part = _Part.DATA if self._left else _Part.TRAILERS
+            self._part = DATA if self._left else TRAILERS
         elif line:
             self._count(len(line) + 2)
             try:
@@ -101,7 +104,7 @@ class ChunkedBody:
             if name.lower() in _FRAMING:
                 raise InvalidChunkError("a trailer would frame a message")
         else:
-            self._part = _Part.DONE
+            self._part = DONE
 
     def _check_unfinished(self, line: bytes) -> None:
         """Reject at once what cannot become a line."""
@@ -109,7 +112,7 @@ class ChunkedBody:
             raise OverheadError
         if b"\n" in line or b"\0" in line:
             raise InvalidChunkError("a line does not end with CRLF")
-        if self._part is _Part.SIZE and line and not _SIZE.fullmatch(line.removesuffix(b"\r")):
+        if self._part is SIZE and line and not _SIZE.fullmatch(line.removesuffix(b"\r")):
             raise InvalidChunkError("a chunk has no valid size")
 
     def _count(self, size: int) -> None:

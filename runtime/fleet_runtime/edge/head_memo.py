@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,11 +22,9 @@ from fleet_runtime.proxy.request_head import RequestHead
 MAX_HEADS: Final = 2048
 MAX_HEAD: Final = 4096
 """Bytes; longer heads are read every time."""
-MAX_DIGITS: Final = 9
 
 _KEYED: Final = hashlib.blake2b(digest_size=32, key=os.urandom(32))
-_NAME_END: Final = b"ength: "
-_NAMES: Final = (b"\r\nContent-L", b"\r\ncontent-l")
+_LENGTH: Final = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: (\d{1,9})(?![^\r])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +57,10 @@ class HeadMemo:
 def head_key(raw: bytes) -> tuple[bytes, int] | None:
     """Return a digest of a head without the digits of its Content-Length, and that length; None for a head
     that is not remembered: a long one, or one whose Content-Length is missing or spelled in a rare way."""
-    at = raw.find(_NAME_END, 0, MAX_HEAD)
-    if at < 11 or raw[at - 11 : at] not in _NAMES or len(raw) > MAX_HEAD:
+    length = _LENGTH.search(raw) if len(raw) <= MAX_HEAD else None
+    if length is None:
         return None
-    begin = at + len(_NAME_END)
-    end = raw.find(b"\r\n", begin)
-    digits = raw[begin:end] if end >= 0 else raw[begin:]
-    if not digits.isdigit() or len(digits) > MAX_DIGITS:
-        return None
+    begin, end = length.span(1)
     digest = _KEYED.copy()
-    digest.update(raw[:begin] + raw[begin + len(digits) :])
-    return digest.digest(), int(digits)
+    digest.update(raw[:begin] + raw[end:])
+    return digest.digest(), int(raw[begin:end])

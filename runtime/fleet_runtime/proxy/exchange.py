@@ -27,7 +27,7 @@ from functools import partial
 from typing import Final, TypeVar
 
 from fleet_runtime.errors import ErrorResponse, RequestError
-from fleet_runtime.proxy.exchange_state import ExchangeState as S
+from fleet_runtime.proxy.exchange_state import ExchangeState
 from fleet_runtime.proxy.failures import upstream_failure
 from fleet_runtime.proxy.hand_over import hand_over
 from fleet_runtime.proxy.incoming_body import IncomingBody, RequestBody
@@ -40,6 +40,8 @@ from fleet_runtime.upstream.receiver import Header
 
 _STOPPING: Final = ErrorResponse("gateway_stopping", "the gateway stops")
 _FAILED: Final = ErrorResponse("internal_error", "the gateway failed; its log says why")
+
+RECEIVING, PREPARING, RESOLVING, QUEUED, CONNECTING, SENT, HEAD_HELD, RELAYING, DONE = ExchangeState
 
 Result = TypeVar("Result")
 log = logging.getLogger(__name__)
@@ -70,7 +72,7 @@ class Exchange:
     def __init__(self, context: RequestContext, plans: Plans, known_headers: dict[Header, Field]) -> None:
         """Raises `RequestError` for a body that cannot be routed; it is not read then."""
         self._incoming = IncomingBody(context)
-        self.state = S.RECEIVING
+        self.state = RECEIVING
         self._context = context
         self._plans = plans
         self._known_headers = known_headers
@@ -87,7 +89,7 @@ class Exchange:
 
     def on_body(self, piece: bytes) -> None:
         """The next bytes of the request's body."""
-        if self.state is S.RECEIVING:
+        if self.state is RECEIVING:
             try:
                 self._incoming.feed(piece)
             except RequestError as error:
@@ -95,13 +97,13 @@ class Exchange:
 
     def on_body_end(self) -> None:
         """The request's body is complete."""
-        if self.state is not S.RECEIVING:
+        if self.state is not RECEIVING:
             return
         self._context.record.body_received_at = time.perf_counter()
         incoming = self._incoming
         try:
             if incoming.is_long:
-                self._wait(S.PREPARING, incoming.parse_aside, self._route)
+                self._wait(PREPARING, incoming.parse_aside, self._route)
             else:
                 self._route(incoming.parse())
         except RequestError as error:
@@ -111,12 +113,12 @@ class Exchange:
 
     def on_invalid(self, error: ErrorResponse) -> None:
         """The rest of the request cannot be read."""
-        if self.state is S.RECEIVING:
+        if self.state is RECEIVING:
             self._reject(error)
 
     def on_gone(self) -> None:
         """The client is gone: all that works for it stops at once."""
-        if self.state is not S.DONE:
+        if self.state is not DONE:
             self._context.record.end_reason = "client_gone"
             self._finish()
 
@@ -150,7 +152,7 @@ class Exchange:
         else:
             refresh = partial(context.fleet.refresh, plan.provider or "")
             settle = partial(self._plans.settle, context, body, unreachable)
-            self._wait(S.RESOLVING, refresh, lambda _: self._enter(settle()))
+            self._wait(RESOLVING, refresh, lambda _: self._enter(settle()))
 
     def _enter(self, plan: Plan) -> None:
         """Take a slot at the provider."""
@@ -162,7 +164,7 @@ class Exchange:
         if plan.provider.try_enter(plan.counted):
             self._connect(plan)
         else:
-            self._wait(S.QUEUED, plan.wait_for_slot, self._connect)
+            self._wait(QUEUED, plan.wait_for_slot, self._connect)
 
     def _connect(self, plan: Plan) -> None:
         self._plan = plan
@@ -171,14 +173,14 @@ class Exchange:
         if connection is not None:
             self._send(connection)
         else:
-            self._wait(S.CONNECTING, plan.upstream.new_connection, self._send, self._unreached)
+            self._wait(CONNECTING, plan.upstream.new_connection, self._send, self._unreached)
 
     def _send(self, connection: Connection) -> None:
         plan, body = self._plan, self._body
         assert plan is not None
         assert body is not None
         lines, payload = plan.request(self._context, body)
-        self.state = S.SENT
+        self.state = SENT
         self._connection = connection
         connection.start(lines, payload, self, plan.upstream.timeouts)
 
@@ -216,7 +218,7 @@ class Exchange:
             elif data or ended or relay.is_stream:
                 self._start(relay, data, ended)
             else:
-                self.state = S.HEAD_HELD
+                self.state = HEAD_HELD
         except Exception:
             self._crash()
 
@@ -227,7 +229,7 @@ class Exchange:
                 self._connection = None
             relay = self._relay
             assert relay is not None
-            if self.state is S.HEAD_HELD:
+            if self.state is HEAD_HELD:
                 self._context.record.headers_at = time.perf_counter()
                 self._start(relay, data, ended)
             else:
@@ -244,11 +246,11 @@ class Exchange:
             if not isinstance(error, UpstreamError):
                 raise error
             silent = isinstance(error, UpstreamCutError) and error.silent
-            if self.state is S.SENT and silent and self._reused and self._plan is not None:
+            if self.state is SENT and silent and self._reused and self._plan is not None:
                 self._context.record.retried = True
                 self._reused = False
-                self._wait(S.CONNECTING, self._plan.upstream.new_connection, self._send, self._unreached)
-            elif self.state is S.RELAYING and self._relay is not None:
+                self._wait(CONNECTING, self._plan.upstream.new_connection, self._send, self._unreached)
+            elif self.state is RELAYING and self._relay is not None:
                 self._relay.cut(error)
                 self._finish()
             else:
@@ -261,7 +263,7 @@ class Exchange:
         if empty is not None:
             self._reject(empty, relay.status)
             return
-        self.state = S.RELAYING
+        self.state = RELAYING
         relay.start(data, ended)
         if ended:
             self._finish()
@@ -284,11 +286,11 @@ class Exchange:
         self._give_up(_FAILED)
 
     def _give_up(self, error: ErrorResponse) -> None:
-        if self.state is S.DONE:
+        if self.state is DONE:
             return
         record = self._context.record
         record.end_reason, record.code = "refused", error.code
-        if self.state is S.RELAYING:
+        if self.state is RELAYING:
             self._context.sink.cut()
             self._finish()
         else:
@@ -296,7 +298,7 @@ class Exchange:
 
     def _release(self) -> None:
         """Give back everything that the exchange holds."""
-        self.state = S.DONE
+        self.state = DONE
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
@@ -323,7 +325,7 @@ class Exchange:
 
     def _wait(
         self,
-        state: S,
+        state: ExchangeState,
         begin: Callable[[], Awaitable[Result]],
         proceed: Callable[[Result], None],
         failed: Callable[[Exception], None] | None = None,

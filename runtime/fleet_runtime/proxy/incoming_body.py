@@ -26,19 +26,19 @@ class IncomingBody:
     `give_back` must be called when the bytes are no longer needed, and may be called more than once.
     """
 
-    __slots__ = ("_context", "_form", "_held", "_pieces", "_size")
+    __slots__ = ("_form", "_held", "_limits", "_memory", "_pieces", "_size")
 
     def __init__(self, context: RequestContext) -> None:
         head = context.head
-        limit = context.fleet.gateway.limits.body
-        if context.content_length > limit:
-            raise body_too_large(limit)
+        limits = self._limits = context.fleet.gateway.limits
+        if context.content_length > limits.body:
+            raise body_too_large(limits.body)
         if head.content_encoding and head.content_encoding.lower() != b"identity":
             encoding = head.content_encoding.decode("latin-1")
             raise request_error(
                 "invalid_json", f"a body compressed with '{encoding}' cannot be routed: send it plain"
             )
-        self._context = context
+        self._memory = context.memory
         self._pieces: list[bytes] = []
         self._size = 0
         self._held = 0
@@ -47,16 +47,16 @@ class IncomingBody:
             self._form = MultipartBody(multipart_boundary(head.content_type))
 
     def feed(self, piece: bytes) -> None:
-        limits = self._context.fleet.gateway.limits
-        self._size += len(piece)
+        limits, size = self._limits, len(piece)
+        self._size += size
         if self._size > limits.body:
             raise body_too_large(limits.body)
         if self._form is not None:
             self._form.feed(piece)
             return
-        if not self._context.memory.take(len(piece), limits.memory):
+        if not self._memory.take(size, limits.memory):
             raise gateway_busy()
-        self._held += len(piece)
+        self._held += size
         self._pieces.append(piece)
 
     @property
@@ -76,7 +76,7 @@ class IncomingBody:
         if self._size <= VERY_LONG:
             return await asyncio.to_thread(JsonBody, self._take())
         pieces, self._pieces = self._pieces, []
-        async with self._context.memory.very_long:
+        async with self._memory.very_long:
             return await parse_in_process(pieces)
 
     def _take(self) -> bytes:
@@ -84,8 +84,9 @@ class IncomingBody:
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def give_back(self) -> None:
-        self._context.memory.give_back(self._held)
-        self._held = 0
-        self._pieces = []
+        if self._held:
+            self._memory.give_back(self._held)
+            self._held = 0
+            self._pieces = []
         if self._form is not None:
             self._form.close()

@@ -8,9 +8,10 @@ is written again from its members, of which long values are not copied.
 from __future__ import annotations
 
 import codecs
+import itertools
 import re
 from collections.abc import Iterator, Mapping
-from itertools import islice
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -28,6 +29,9 @@ FEW: Final = 1000
 
 PART: Final = 256 * 1024
 
+_OTHER_SPELLINGS: Final = frozenset(map("".join, itertools.product(*zip("model", "MODEL", strict=True)))) - {
+    "model"
+}
 _TRUNCATED: Final = "Input data was truncated"
 _member: Final = re.compile(rb'(?<!\\)"[ \t\r\n]*:')
 _half_pair: Final = re.compile(
@@ -62,15 +66,14 @@ class JsonBody:
         model = self._members.get("model")
         if model is not None:
             self.model = _model(model)
-        for key in self._members:
-            if len(key) == 5 and key != "model" and key.lower() == "model":
-                message = f"member '{key}' could be read as 'model': remove it"
-                raise request_error("invalid_json", message, key)
+        if not _OTHER_SPELLINGS.isdisjoint(self._members):
+            key = next(key for key in self._members if key in _OTHER_SPELLINGS)
+            raise request_error("invalid_json", f"member '{key}' could be read as 'model': remove it", key)
 
     def naming(self, model: str) -> bytes | tuple[bytes | memoryview, ...]:
         """Return the body with `model` as its model, in one part or in several."""
         members = self._members
-        members["model"] = msgspec.Raw(_encode(model))
+        members["model"] = _json_text(model)
         if self.length < LONG or len(members) > FEW:
             return _encode(members)
         return tuple(_parts(members))
@@ -125,10 +128,17 @@ def _has_too_many(raw: bytes) -> bool:
         return False
     found = 0
     for start in range(0, len(raw), PART):
-        found += sum(1 for _ in islice(_member.finditer(raw, start, start + PART), MAX_MEMBERS + 1 - found))
+        found += sum(
+            1 for _ in itertools.islice(_member.finditer(raw, start, start + PART), MAX_MEMBERS + 1 - found)
+        )
         if found > MAX_MEMBERS:
             return True
     return False
+
+
+@lru_cache(maxsize=1024)
+def _json_text(model: str) -> msgspec.Raw:
+    return msgspec.Raw(_encode(model))
 
 
 def _model(raw: msgspec.Raw) -> str:

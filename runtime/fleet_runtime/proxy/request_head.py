@@ -100,7 +100,8 @@ class RequestHead:
     `key` is the key that the client shows: a bearer token, else ``x-api-key``. `forwarded` is the block of
     header lines that goes on to a provider, names in lower case: it lacks all that is between the client and
     the gateway (hop-by-hop headers and those that `Connection` names, credentials, cookies, claims about who
-    the client is) and those that describe the body. `request_id` is the client's own, if it has a valid one.
+    the client is) and those that describe the body, except its type. `request_id` is the client's own, if it
+    has a valid one.
     """
 
     __slots__ = (
@@ -165,16 +166,10 @@ class RequestHead:
         connection = get(b"connection")
         if connection is not None:
             block = self._read_connection(connection, block)
+        block.append(_content_type_line(self.content_type))
         self.forwarded = b"".join(block)
         request_id = get(b"x-request-id")
         self.request_id = request_id if request_id and _is_valid_id(request_id) else None
-
-    @property
-    def routed_content_type(self) -> bytes:
-        """Return the type that is sent to a provider: the client's, if it is one of those that are routed."""
-        lower = self.content_type.lower()
-        routed = b"application/json" in lower or lower.startswith(b"multipart/form-data")
-        return self.content_type if routed else b"application/json"
 
     def forget_client(self) -> None:
         """Keep nothing that could identify the client: the head is remembered from now on."""
@@ -282,6 +277,15 @@ def header_block(headers: Sequence[Header]) -> bytes:
 
 def tokens(value: bytes) -> set[bytes]:
     return {token.strip().lower() for token in value.split(b",")}
+
+
+def _content_type_line(value: bytes) -> bytes:
+    """Return the line for a provider: the client's type, if it is one of those that are routed, else JSON."""
+    if value != b"application/json":
+        lower = value.lower()
+        if b"application/json" in lower or lower.startswith(b"multipart/form-data"):
+            return b"content-type: %b\r\n" % value
+    return b"content-type: application/json\r\n"
 
 
 def _repeated(name: bytes, first: bytes, second: bytes) -> bytes:

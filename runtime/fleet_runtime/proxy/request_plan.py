@@ -64,10 +64,9 @@ class Plan:
         head = context.head
         query = without_model(head.query) if head.query else b""
         payload: Body = body.unchanged() if body.model is None else body.naming(self.resolution.model)
-        lines = b"%b%bcontent-type: %b\r\nx-request-id: %b\r\n%bcontent-length: %d\r\n\r\n" % (
+        lines = b"%b%bx-request-id: %b\r\n%bcontent-length: %d\r\n\r\n" % (
             _first_lines(self.upstream, self.target + b"?" + query) if query else self.head,
             head.forwarded,
-            head.routed_content_type,
             context.request_id,
             self.credentials,
             body_size(payload),
