@@ -113,8 +113,16 @@ class Dispatcher:
         record = RequestRecord(request_id.decode(), surface, endpoint, inference=route is not None)
         cors = b"" if admission is None else admission.cors
         context = RequestContext(
-            *(fleet, head, request_id, arrival.content_length, route, cors, record, sink),
-            *(self._finished, self.memory),
+            fleet,
+            head,
+            request_id,
+            arrival.content_length,
+            route,
+            cors,
+            record,
+            sink,
+            self._finished,
+            self.memory,
         )
         try:
             if admission is None:

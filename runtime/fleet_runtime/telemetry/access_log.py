@@ -137,10 +137,9 @@ def json_line(record: RequestRecord, now: float) -> bytes:
     return _encode(line) + b"\n"
 
 
-_TEXT: Final = (
-    "%s INFO request id=%s %s fallback=%s retried=%s status=%d end_reason=%s code=%s bytes_in=%d"
-    " bytes_out=%d first_byte=%s total=%.6f own=%s\n"
-)
+_MILLISECONDS: Final = tuple(f".{millisecond:03}Z" for millisecond in range(1000))
+_TEXT: Final = "%s INFO request id=%s %s bytes_in=%d bytes_out=%d first_byte=%s total=%.6f own=%s\n"
+_TEXT_WITH_TIMES: Final = _TEXT.replace("first_byte=%s", "first_byte=%.6f").replace("own=%s", "own=%.6f")
 
 
 def text_line(record: RequestRecord, now: float) -> bytes:
@@ -148,43 +147,54 @@ def text_line(record: RequestRecord, now: float) -> bytes:
 
     A client's own text is in quotes, with all but printable ASCII escaped.
     """
-    line = _TEXT % (
+    endpoint, requested, model = record.endpoint, record.requested, record.model
+    started_at, first_byte_at, own = record.started_at, record.first_byte_at, record.gateway_seconds
+    begin = (
         _moment(now),
         record.request_id,
-        _target(
+        _repeated_part(
             record.surface,
-            record.endpoint[:MAX_TEXT],
-            record.requested and record.requested[:MAX_TEXT],
+            endpoint[:MAX_TEXT],
+            requested and requested[:MAX_TEXT],
             record.provider,
-            record.model and record.model[:MAX_TEXT],
+            model and model[:MAX_TEXT],
             record.via,
+            record.fallback,
+            record.retried,
+            record.status,
+            record.end_reason,
+            record.code,
         ),
-        "yes" if record.fallback else "no",
-        "yes" if record.retried else "no",
-        record.status,
-        record.end_reason,
-        record.code or "-",
         record.bytes_in,
         record.bytes_out,
-        "-" if record.first_byte_at is None else f"{record.first_byte_at - record.started_at:.6f}",
-        (record.finished_at or record.started_at) - record.started_at,
-        "-" if record.gateway_seconds is None else f"{record.gateway_seconds:.6f}",
     )
-    return line.encode()
+    total = (record.finished_at or started_at) - started_at
+    if first_byte_at is not None and own is not None:
+        return (_TEXT_WITH_TIMES % (*begin, first_byte_at - started_at, total, own)).encode()
+    first_byte = "-" if first_byte_at is None else f"{first_byte_at - started_at:.6f}"
+    return (_TEXT % (*begin, first_byte, total, "-" if own is None else f"{own:.6f}")).encode()
 
 
 @lru_cache(maxsize=1024)
-def _target(
+def _repeated_part(
     surface: str | None,
     endpoint: str,
     requested: str | None,
     provider: str | None,
     model: str | None,
     via: str | None,
+    fallback: bool,
+    retried: bool,
+    status: int,
+    end_reason: str,
+    code: str | None,
 ) -> str:
+    """Return the pairs that many requests have in common."""
     return (
         f"surface={surface or '-'} endpoint={_quoted(endpoint)} requested={_quoted(requested)}"
         f" provider={provider or '-'} model={_quoted(model)} via={via or '-'}"
+        f" fallback={'yes' if fallback else 'no'} retried={'yes' if retried else 'no'} status={status}"
+        f" end_reason={end_reason} code={code or '-'}"
     )
 
 
@@ -196,8 +206,8 @@ def _quoted(text: str | None) -> str:
 
 def _moment(now: float) -> str:
     """Return unix seconds as RFC 3339 in UTC, to the millisecond."""
-    whole = int(now)
-    return f"{_second(whole)}.{int((now - whole) * 1000):03}Z"
+    second, millisecond = divmod(int(now * 1000), 1000)
+    return _second(second) + _MILLISECONDS[millisecond]
 
 
 @lru_cache(maxsize=2)

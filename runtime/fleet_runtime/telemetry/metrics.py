@@ -120,12 +120,13 @@ class Traffic:
             self.retries += 1
         if record.fallback:
             self.fallbacks += 1
+        started_at = record.started_at
         if record.sent_at is not None and record.finished_at is not None:
-            self.total.observe(record.finished_at - record.started_at)
+            self.total.observe(record.finished_at - started_at)
             if record.gateway_seconds is not None:
                 self.overhead.observe(record.gateway_seconds)
             if record.headers_at is not None and record.first_byte_at is not None:
-                self.first_byte.observe(record.first_byte_at - record.started_at)
+                self.first_byte.observe(record.first_byte_at - started_at)
 
 
 class Metrics:

@@ -7,6 +7,7 @@ a subset of what it accepts.
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 from typing import Final
 
@@ -14,9 +15,8 @@ from fleet_runtime.header_lines import HeaderLines, InvalidLineError
 from fleet_runtime.upstream.receiver import Header, ResponseHead, ResponseShape
 
 MAX_SHAPES: Final = 256
-MAX_DIGITS: Final = 15
 
-_LENGTHS: Final = (b"\r\nContent-L", b"\r\ncontent-l")
+_LENGTH: Final = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: (\d{1,15})(?![^\r])")
 _STATUS_LINES: Final = {
     b"HTTP/1.1 %d %b" % (status, phrase): status
     for status, phrase in (
@@ -53,14 +53,11 @@ class ResponseLines:
 
     def read(self, head: bytes) -> ResponseHead | None:
         """Return the head in `head` (without its last empty line); None if the parser must read it."""
-        at = head.find(b"ength: ") + 7
-        if head[at - 18 : at - 7] not in _LENGTHS:
+        length = _LENGTH.search(head)
+        if length is None:
             return None
-        end = head.find(b"\r\n", at)
-        digits = head[at:end] if end >= 0 else head[at:]
-        if not digits.isdigit() or len(digits) > MAX_DIGITS:
-            return None
-        rest = head[:at] + head[at + len(digits) :]
+        begin, end = length.span(1)
+        rest = head[:begin] + head[end:]
         shape = self._shapes.get(rest)
         if shape is None:
             shape = self._read(head)
@@ -69,7 +66,7 @@ class ResponseLines:
             if len(self._shapes) >= MAX_SHAPES:
                 self._shapes.clear()
             self._shapes[rest] = shape
-        return ResponseHead(shape.status, shape.headers, int(digits), shape=shape)
+        return ResponseHead(shape.status, shape.headers, int(head[begin:end]), shape=shape)
 
     def _read(self, head: bytes) -> ResponseShape | None:
         first, *lines = head.split(b"\r\n")
