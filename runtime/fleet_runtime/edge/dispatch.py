@@ -12,7 +12,7 @@ from fleet_runtime.catalog.etag import TaggedBody
 from fleet_runtime.catalog.list_request import ListRequest
 from fleet_runtime.edge.api_keys import ApiKeys, KeyScope
 from fleet_runtime.edge.asgi import ApiRequest, ASGIApp
-from fleet_runtime.edge.head_memo import Admission, HeadMemo, head_key
+from fleet_runtime.edge.head_memo import HeadMemo, head_key
 from fleet_runtime.edge.host_policy import HostPolicy, preflight
 from fleet_runtime.edge.interfaces import Arrival, PageResponse, RequestHandler
 from fleet_runtime.edge.model_lookup import ModelLookup, list_request, send_tagged
@@ -155,7 +155,7 @@ class Dispatcher:
         if route is not None:
             _require_method(head, ("POST",))
             if memo_key is not None:
-                fleet.heads.keep(memo_key, Admission(head, route, context.cors))
+                fleet.heads.keep(memo_key, head, route, context.cors)
             return Exchange(context, fleet.plans, self._known_headers)
         if (base := fleet.routes.lists.get(path)) is not None:
             _require_method(head, ("GET", "HEAD"))

@@ -27,7 +27,7 @@ _KEYED: Final = hashlib.blake2b(digest_size=32, key=os.urandom(32))
 _LENGTH: Final = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: (\d{1,9})(?![^\r])")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Admission:
     """A request with this head may pass, to `route`; every response to it gets the header block `cors`."""
 
@@ -37,21 +37,31 @@ class Admission:
 
 
 class HeadMemo:
-    """The admissions of one snapshot, dropped with it."""
+    """The admissions of one snapshot, dropped with it.
 
-    __slots__ = ("_known",)
+    A head is remembered when it comes for the second time: most of those with a trace id never do.
+    """
+
+    __slots__ = ("_known", "_seen")
 
     def __init__(self) -> None:
         self._known: dict[bytes, Admission] = {}
+        self._seen: set[bytes] = set()
 
     def find(self, key: bytes) -> Admission | None:
         return self._known.get(key)
 
-    def keep(self, key: bytes, admission: Admission) -> None:
+    def keep(self, key: bytes, head: RequestHead, route: Route, cors: bytes) -> None:
+        """Note that a head came, which from then on keeps no key of the client if it is remembered."""
+        if key not in self._seen:
+            if len(self._seen) >= MAX_HEADS:
+                self._seen.clear()
+            self._seen.add(key)
+            return
         if len(self._known) >= MAX_HEADS:
             self._known.clear()
-        admission.head.forget_client()
-        self._known[key] = admission
+        head.forget_client()
+        self._known[key] = Admission(head, route, cors)
 
 
 def head_key(raw: bytes) -> tuple[bytes, int] | None:

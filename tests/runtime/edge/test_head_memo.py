@@ -120,7 +120,8 @@ heads = st.builds(
 @settings(max_examples=600, deadline=None)
 def test_any_difference_in_any_byte_of_a_remembered_head_is_honoured(raw: bytes, data: st.DataObject) -> None:
     warm = dispatcher()
-    assert outcome(warm, raw) == outcome(dispatcher(), raw)
+    for _ in range(3):
+        assert outcome(warm, raw) == outcome(dispatcher(), raw)
     at = data.draw(st.integers(0, len(raw) - 1))
     byte = data.draw(st.sampled_from(sorted({0, 9, 10, 13, 32, 48, 57, 58, 97, 255, *raw})))
     for other in (
@@ -145,7 +146,9 @@ def test_the_length_of_the_body_is_that_of_the_request_at_hand() -> None:
 def test_a_memo_holds_no_key_of_a_client() -> None:
     edge = dispatcher()
     raw = b"POST /boochat/v1/chat/completions HTTP/1.1" + SOUND
-    edge.begin(edge.read(raw), Sink())
+    for _ in range(2):
+        assert edge.read(raw).admission is None
+        edge.begin(edge.read(raw), Sink())
     remembered = edge.read(raw)
     assert remembered.admission is not None
     assert remembered.head.key is None
@@ -190,6 +193,8 @@ def test_a_memo_is_bounded() -> None:
     for number in range(MAX_HEADS + 10):
         raw = b"POST /boochat/v1/chat/completions HTTP/1.1" + SOUND + b"\r\nX-N: %d" % number
         edge.begin(edge.read(raw), Sink())
+        edge.begin(edge.read(raw), Sink())
+        assert edge.read(raw).admission is not None
     first = b"POST /boochat/v1/chat/completions HTTP/1.1" + SOUND + b"\r\nX-N: 0"
     assert edge.read(first).admission is None
 
