@@ -40,9 +40,7 @@ from fleet_runtime.upstream.receiver import Header
 
 _STOPPING: Final = ErrorResponse("gateway_stopping", "the gateway stops")
 _FAILED: Final = ErrorResponse("internal_error", "the gateway failed; its log says why")
-
 RECEIVING, PREPARING, RESOLVING, QUEUED, CONNECTING, SENT, HEAD_HELD, RELAYING, DONE = ExchangeState
-
 Result = TypeVar("Result")
 log = logging.getLogger(__name__)
 
