@@ -18,6 +18,9 @@ def main() -> NoReturn:
     the end of a start that fails, unblocks it. No other command may: programs that it starts would inherit
     it. `fleet up`, which both stop, begins with handlers that end its first build.
     """
+    problem = unsupported(sys.version_info[:2], sys.platform)
+    if problem is not None:
+        sys.exit(f"error: {problem}")
     stops: list[int] = []
     try:
         if sys.argv[1:2] == ["serve"]:
@@ -31,6 +34,23 @@ def main() -> NoReturn:
         sys.exit(0 if stops else 130)
     except SystemExit as end:
         sys.exit(0 if stops else end.code)
+
+
+def unsupported(version: tuple[int, ...], platform: str) -> str | None:
+    """Return why fleet cannot run on a version of Python or a platform, if it cannot.
+
+    This module is all that such a Python has to parse: it is written for 3.7.
+    """
+    if version < (3, 11):
+        return (
+            f"fleet needs Python 3.11 or newer, and this is {version[0]}.{version[1]}: install it with "
+            "`uv tool install --python 3.11` or `pipx install --python python3.11`"
+        )
+    if platform == "win32":
+        return (
+            "fleet runs on Linux and macOS; on Windows it runs in WSL: `wsl --install`, then install it there"
+        )
+    return None
 
 
 def _block_signals() -> None:
