@@ -33,7 +33,7 @@ test: $(READY) ## the test suite
 slow: $(READY) ## the tests that take longer
 	$(BIN)/pytest -q -m "slow and not integration"
 
-slow-quick: $(READY) ## those of them that CI runs: the skeletons of new kinds, killed commands, a fleet's year
+slow-quick: $(READY) ## those of them that CI runs: the commands of the docs, new kinds, killed commands, a fleet's year
 	$(BIN)/pytest -q -n auto -m "slow and not integration" tests/docs tests/cli tests/system/test_a_year.py
 
 soak: $(READY) ## ten minutes of load and hostile clients while a provider fails in every way; not in CI

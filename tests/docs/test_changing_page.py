@@ -25,7 +25,9 @@ def test_the_year_of_the_page_ends_as_the_page_says(tmp_path: Path) -> None:
         blocks = re.findall(r"(?ms)^```(\w*)\n(.*?)^```$", page)
         first, last = (text for language, text in blocks if language == "yaml")
         (tmp_path / "fleet.yaml").write_text(first)
-        commands = "".join(text for language, text in blocks if not language and text.startswith("fleet "))
+        commands = "".join(
+            text for language, text in blocks if language == "sh" and not text.startswith("fleet init ")
+        )
         for line in commands.splitlines():
             arguments = line.split()[1:]
             command = [sys.executable, "-m", "fleet_compiler", *arguments]
@@ -41,7 +43,7 @@ def test_the_scan_of_the_page_writes_what_the_page_shows() -> None:
         FoundServer("local", "http://127.0.0.1:11434", "ollama, 3 models"),
     )
     shown = starter_text(found).partition("\n# roles:")[0]
-    assert f"```\n{shown}```\n" in page
+    assert f"```text\n{shown}```\n" in page
     for line in re.findall(r"(?m)^fleet init (.*)$", page):
         init.make_context("init", line.split())
     assert all(str(port) in page for port in USUAL_PORTS)

@@ -141,7 +141,11 @@ def _listen(fleet: FleetConfig, has_url: bool) -> Iterator[Finding]:
         yield Finding("F209", path, "port 0 does not exist", "write a port from 1 to 65535")
     if not is_loopback(host) and not fleet.gateway.keys:
         message = f"the gateway would be open to anyone who can reach '{fleet.gateway.listen}'"
-        yield Finding("F211", path, message, "add gateway.keys, or listen on 127.0.0.1")
+        remedy = (
+            "add `keys: {phone: {file: keys/phone}}` below `gateway:`, or listen on 127.0.0.1; make the key "
+        )
+        remedy += "with `mkdir -p keys; (umask 077 && head -c 24 /dev/urandom | base64 > keys/phone)`"
+        yield Finding("F211", path, message, remedy)
     clients = [name for name, surface in fleet.surfaces.items() if surface.client is not None]
     if is_wildcard(host) and clients and not has_url:
         message = (

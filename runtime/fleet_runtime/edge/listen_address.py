@@ -25,5 +25,6 @@ def require_keys_beyond_loopback(gateway: GatewayConfig) -> None:
     if not gateway.keys and not is_loopback(host):
         raise CannotServeError(
             f"listening on '{host}' is reachable from other computers, and the gateway has no keys: "
-            "add 'gateway.keys' to fleet.yaml, or listen on 127.0.0.1"
+            "add `keys: {phone: {file: keys/phone}}` below `gateway:` in fleet.yaml, or listen on 127.0.0.1 "
+            "(docs/access.md)"
         )
