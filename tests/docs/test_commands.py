@@ -103,7 +103,7 @@ RUN = [name for name, page in PAGES.items() if name not in OWN_TESTS and command
 
 
 def test_the_pages_with_commands_are_these() -> None:
-    assert RUN == ["README.md", "access.md", "deploy.md", "opencode.md"]
+    assert RUN == ["README.md", "access.md", "deploy.md", "ollama.md", "opencode.md"]
 
 
 @pytest.fixture
@@ -208,6 +208,19 @@ def test_opencode_starts_with_each_configuration(home: Path) -> None:
         run_page(home, "fleet build")
         ran = run_page(home, replaced(commands(PAGES["opencode.md"]), {"fleet serve &": "fleet serve"}))
     assert ran.stdout.count("opencode") == 4
+
+
+@pytest.mark.slow
+def test_ollama_s_api_answers_as_the_page_asks(home: Path) -> None:
+    here = f"127.0.0.1:{free_port()}"
+    with SimulationThread((ServerSpec("one", models=(SimulatedModel("qwen3-coder-30b"),)),)) as machines:
+        (home / "fleet.yaml").write_text(
+            f"version: 1\ndefault_provider: sam-desktop\nproviders: {{sam-desktop: {machines.url('one')}}}\n"
+            "surfaces: {boochat: }\n"
+        )
+        script = replaced(commands(PAGES["ollama.md"]), {"http://127.0.0.1:8400": f"http://{here}"})
+        ran = run_page(home, f"fleet up --listen {here}\n{script}")
+    assert '"done":true' in ran.stdout
 
 
 @pytest.mark.slow
