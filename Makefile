@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help demo tour test slow slow-quick integration integration-quick integration-sdks soak types lint format docs vendor new-client new-dialect build serve bench-gateway bench-gateway-quick bench-compiler lock-dependencies clean
+.PHONY: help demo tour test slow slow-quick integration integration-quick integration-clients integration-sdks soak types lint format docs vendor new-client new-dialect build serve bench-gateway bench-gateway-quick bench-compiler lock-dependencies clean
 
 help: ## what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-18s %s\n", $$1, $$2}'
@@ -36,15 +36,21 @@ slow: $(READY) ## the tests that take longer
 slow-quick: $(READY) ## those of them that CI runs: the commands of the docs, new kinds, killed commands, a fleet's year
 	$(BIN)/pytest -q -n auto -m "slow and not integration" tests/docs tests/cli tests/system/test_a_year.py
 
+integration-clients: $(READY) ## the real programs of the kinds of client, which it installs: KIND=… for one
+	$(BIN)/python -m tests.integration.client_programs $(KIND)
+	tests/integration/offline $(BIN)/pytest -q -m integration tests/integration/test_clients.py $(if $(KIND),-k $(KIND))
+
 soak: $(READY) ## ten minutes of load and hostile clients while a provider fails in every way; not in CI
 	$(BIN)/python -m bench.soak --hostile
 
 integration: $(READY) ## with the real opencode, llama-swap and SDKs, which it installs into a cache
 	$(BIN)/python -m tests.integration.tools
+	$(BIN)/python -m tests.integration.client_programs
 	tests/integration/offline $(BIN)/pytest -q -m integration
 
 integration-quick: $(READY) ## the part of those tests that is quick
 	$(BIN)/python -m tests.integration.tools
+	$(BIN)/python -m tests.integration.client_programs llm codex aider
 	tests/integration/offline $(BIN)/pytest -q -m "integration and not slow"
 
 integration-sdks: $(READY) ## with LiteLLM, LangChain, LlamaIndex, pydantic-ai and the AI SDK; not in CI
@@ -67,14 +73,14 @@ format: $(READY) ## rewrite the sources in house format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-vendor: $(READY) ## the console's libraries from npm, at the versions of docs/generate/vendor_console.py
-	$(BIN)/python -m docs.generate.vendor_console
-
 docs: $(READY) ## the pages and schemas that are made from the code
 	$(BIN)/python -m docs.generate.schemas
 	$(BIN)/python -m docs.generate.yaml_page
 	$(BIN)/python -m docs.generate.cli_page
 	UPDATE_DOCS=1 $(BIN)/pytest -q tests/docs/test_diagnostics_page.py tests/docs/test_architecture_page.py
+
+vendor: $(READY) ## the console's libraries from npm, at the versions of docs/generate/vendor_console.py
+	$(BIN)/python -m docs.generate.vendor_console
 
 new-dialect: $(READY) ## a new kind of server that is recognised and probed: NAME=…
 	@$(BIN)/python -m docs.generate.new_dialect "$(NAME)"

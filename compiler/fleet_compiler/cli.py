@@ -67,6 +67,9 @@ COMMANDS = {
     "ask": Entry("fleet_compiler.commands.ask:ask", "Ask a model one question through the gateway."),
     "run": Entry("fleet_compiler.commands.run:run", "Start a client with its generated configuration."),
     "env": Entry("fleet_compiler.commands.env:env", "Print the environment that configures a client."),
+    "connect": Entry(
+        "fleet_compiler.commands.connect:connect", "Print what to enter in a client: URL, key, models."
+    ),
     "completion": Entry(
         "fleet_compiler.commands.completion:completion", "Print what completes commands in a shell."
     ),

@@ -27,7 +27,8 @@ from fleet_compiler.lock.lockfile import dump_lock, load_lock
 from fleet_compiler.lock.model import Lock
 from fleet_compiler.process_lock import hold_process_lock
 from fleet_compiler.project import Project
-from fleet_runtime.artifacts.contract import FLEET_TABLE, Manifest, ProviderConfig, canonical_json, sha256_hex
+from fleet_runtime.artifacts.contract import FLEET_TABLE, Manifest, ProviderConfig
+from fleet_runtime.artifacts.hashes import canonical_json, sha256_hex
 from fleet_runtime.artifacts.polling import is_polled
 from fleet_runtime.artifacts.snapshot import ArtifactError, parse_snapshot
 from fleet_runtime.dialects.observation import Observation

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from docs.generate.field_texts import field_descriptions
-from fleet_compiler.clients import CLIENTS
+from fleet_compiler.clients import CLIENTS, Client
 from fleet_compiler.config.model import ProviderSettings
 from fleet_runtime.artifacts import contract
 from fleet_runtime.artifacts.contract import ProviderClass
@@ -62,11 +62,23 @@ def _filled(part: Any, definitions: dict[str, Any]) -> Any:
                 filled["properties"] = dict(_properties(MAPPINGS[name], definitions))
             if isinstance(words := part.get("enum"), str):
                 filled["enum"] = list(WORDS[words])
+            if part.get("allOf") == "CLIENTS":
+                filled["allOf"] = [_options(client, definitions) for client in CLIENTS.values()]
             return filled
         case list():
             return [_filled(below, definitions) for below in part]
         case _:
             return part
+
+
+def _options(client: Client, definitions: dict[str, Any]) -> dict[str, Any]:
+    """The keys of a mapping of one kind of client."""
+    place = "folder" if client.has_folder else "file"
+    options = dict(_properties(client.options, definitions))
+    return {
+        "if": {"properties": {"kind": {"const": client.name}}, "required": ["kind"]},
+        "then": {"additionalProperties": False, "properties": {"kind": True, place: True, **options}},
+    }
 
 
 def _properties(model: type[BaseModel], definitions: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -1,7 +1,7 @@
 """``make new-client NAME=…``: a client kind that works, to be made into the real one.
 
-It writes the module, the template and a test, then everything that is made from the registry: the schema of
-fleet.yaml, its page, and the golden file of the new kind.
+It writes the module, the template, a test and a section of docs/clients.md, then everything that is made from
+the registry: the schema of fleet.yaml, its page, and the golden files of the new kind.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ CLIENT_FILES = {
     "client.json.j2.txt": "templates/{name}.json.j2",
     "test_client.py.txt": "tests/compiler/clients/test_{module}.py",
 }
-REGISTRY_TESTS = "tests/compiler/clients/test_registry.py"
+CLIENTS_PAGE = ROOT / "docs" / "clients.md"
+REGISTRY_TESTS = ("tests/compiler/clients/test_registry.py", "tests/compiler/clients/test_every_kind.py")
 
 
 def new_client(name: str) -> list[Path]:
@@ -36,14 +37,17 @@ def new_client(name: str) -> list[Path]:
         text = (SKELETONS / skeleton).read_text(encoding="utf-8")
         path.write_text(text.replace("NAME", name).replace("VARIABLE", module.upper()), encoding="utf-8")
         written.append(path)
-    return written
+    section = (SKELETONS / "client.md.txt").read_text(encoding="utf-8").replace("NAME", name)
+    with CLIENTS_PAGE.open("a", encoding="utf-8") as page:
+        page.write(section)
+    return [*written, CLIENTS_PAGE]
 
 
-def make_the_rest(registry_tests: str) -> None:
+def make_the_rest(*registry_tests: str) -> None:
     """Write what is made from a registry: schemas, pages and golden files."""
     for module in ("schemas", "yaml_page", "cli_page"):
         run_module(f"docs.generate.{module}")
-    run_module("pytest", "-q", "-p", "no:cacheprovider", registry_tests)
+    run_module("pytest", "-q", "-p", "no:cacheprovider", "--snapshot-update", *registry_tests)
 
 
 def run_module(module: str, *arguments: str) -> None:
@@ -58,7 +62,7 @@ def main(arguments: list[str]) -> None:
         written = new_client(arguments[0])
     except ValueError as error:
         sys.exit(f"error: {error}")
-    make_the_rest(REGISTRY_TESTS)
+    make_the_rest(*REGISTRY_TESTS)
     for path in written:
         print(f"wrote {path.relative_to(ROOT)}")
 

@@ -6,6 +6,7 @@ from fleet_compiler.lock.model import Lock, LockedProvider
 from fleet_runtime.artifacts.contract import (
     FLEET_TABLE,
     Artifact,
+    ClientSettings,
     GatewayConfig,
     KeyReference,
     Limits,
@@ -73,6 +74,11 @@ GATEWAY = GatewayConfig(
     state="/var/lib/fleet/state.db",
     inventory=PollSettings(interval=5, timeout=1, grace=60),
     surfaces={"boochat": "routing/boochat.json", "opencode": "routing/opencode.json"},
+    clients={
+        "opencode": (
+            ClientSettings(kind="opencode", file="opencode.json", key="laptop", options={"exclusive": False}),
+        )
+    },
     providers=(
         ProviderConfig(
             name="sam-desktop",

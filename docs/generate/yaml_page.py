@@ -74,11 +74,11 @@ SECTIONS = (
         "A role is a name for a model, or for several in order, first choice first. A request says it as"
         ' `"model": "@task"` and gets the first choice whose provider is available. Surfaces may have their'
         " own."
-        " Three names have a meaning: `default` is what clients begin with and what unknown old ids"
-        " may fall back to, `task` is for small things such as titles, `compaction` is for shortening long"
-        " conversations.",
+        " Any name will do; these, all of them optional, are what the configurations of clients are made"
+        " from.",
         "$defs/role",
     ),
+    Section("### Names of roles", "", "$defs/roles"),
     Section(
         "## Old names",
         "Ids that were saved before there was a fleet keep working, by exact rules and never by how a name"
@@ -93,6 +93,11 @@ SECTIONS = (
         " `/<surface>/v1/…` of the gateway, with the same models under the same ids as every other unless it"
         " is restricted here. Written without anything, it has the defaults.",
         "$defs/surface",
+    ),
+    Section(
+        "### Clients",
+        "A `client` is a kind, a list of kinds, or a mapping with what differs from the defaults.",
+        "$defs/clientMapping",
     ),
     Section(
         "## Outputs",
@@ -130,13 +135,21 @@ KINDS_SECTION = """\
 |---|---|---|
 """
 CLIENTS_SECTION = """\
-### Clients
 
-The kinds of `client`, and the file that is written for each unless `file` says otherwise. `fleet run CLIENT`
-starts a client with it.
+### Kinds of clients
 
-| client | file | what is written |
+The kinds of client, and the files that are written for each unless `file` or `folder` says otherwise.
+`fleet run CLIENT` starts a client with them; [clients.md](clients.md) has each kind.
+
+| client | files | what is written |
 |---|---|---|
+"""
+OPTIONS_SECTION = """\
+
+### Options of clients
+
+| client | key | value | default | | example |
+|---|---|---|---|---|---|
 """
 
 LAST_SECTIONS = (
@@ -163,8 +176,10 @@ def fleet_yaml_page(schema: Part, example: str) -> str:
     parts = [HEAD.format(example=example)]
     for section in SECTIONS:
         parts.append(_section(schema, section))
-        if section.heading == "## Surfaces":
-            parts.append(CLIENTS_SECTION + "".join(map(client_row, CLIENTS.values())))
+        if section.heading == "### Clients":
+            parts[-1] = parts[-1].rstrip("\n") + "\n"
+            parts[-1] += CLIENTS_SECTION + "".join(map(client_row, CLIENTS.values()))
+            parts[-1] += OPTIONS_SECTION + "".join(_option_rows(schema))
         if section.heading == "## Providers":
             parts.append(KINDS_SECTION + "".join(map(kind_row, KINDS.values())))
     return "\n".join([*parts, _forms(schema), *(_section(schema, section) for section in LAST_SECTIONS)])
@@ -176,8 +191,16 @@ def kind_row(dialect: Dialect) -> str:
 
 
 def client_row(client: Client) -> str:
-    files = ", ".join(f"`{file.name}`" for file in client.files)
+    files = ", ".join(f"`{file}`" for file in client.outputs(client.place("<surface>")))
     return f"| `{client.name}` | {files} | {client.about} |\n"
+
+
+def _option_rows(schema: Part) -> Iterator[str]:
+    """A row for each option of each kind of client."""
+    for kind in schema["$defs"]["clientMapping"]["allOf"]:
+        mapping = kind["then"]
+        for key in [key for key, part in mapping["properties"].items() if part is not True]:
+            yield f"| `{kind['if']['properties']['kind']['const']}` {_row(schema, mapping, key)}\n"
 
 
 def part_at(schema: Part, path: str) -> Part:
@@ -219,7 +242,7 @@ def _default(mapping: Part, key: str, part: Part, described: str) -> str:
         return f"**required** without `{other}`"
     if described:
         return described.removesuffix(".")
-    if part.get("default") == {} and "properties" in part:
+    if part.get("default") == {} and part.get("additionalProperties") is False:
         return "see there"
     return f"`{flow(part['default'])}`" if part.get("default") not in (None, {}, []) else "none"
 
@@ -234,10 +257,10 @@ def _value(schema: Part, part: Part) -> str:
         return f"`{flow(part['const'])}`"
     if "enum" in part:
         return ", ".join(f"`{word}`" for word in part["enum"])
-    if "then" in part and "else" in part:
-        return f"{_value(schema, part['then'])} or {_value(schema, part['else'])}"
     if "title" in part and part["type"] != "object":
         return str(part["title"])
+    if "then" in part and "else" in part:
+        return f"{_value(schema, part['then'])} or {_value(schema, part['else'])}"
     names = [part["type"]] if isinstance(part["type"], str) else part["type"]
     return " or ".join(_typed(schema, part, name) for name in names)
 
@@ -247,7 +270,7 @@ def _link(schema: Part, part: Part) -> str | None:
     for section in SECTIONS:
         if section.path is not None and part_at(schema, section.path) is meant:
             name = section.heading.lstrip("# ").lower()
-            return f"[{name}](#{name})"
+            return f"[{name}](#{'-'.join(name.split())})"
     return None
 
 

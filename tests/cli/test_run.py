@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fleet_compiler.clients import CLIENTS
-from tests.cli.conftest import Fleet
+from tests.cli.conftest import ONE_MACHINE, Fleet, write
 from tests.support.paths import ROOT
 
 GOLDEN = ROOT / "tests" / "compiler" / "clients" / "golden"
@@ -54,9 +54,32 @@ def test_a_missing_configuration_is_named_with_how_to_make_it(
 ) -> None:
     ran = fleet(command, "opencode")
     assert (ran.code, ran.out) == (1, "")
+    assert ran.err == "error: 'generated/gateway.json' does not exist: run `fleet build`\n"
+    fleet("build")
+    ran = fleet(command, "codex")
+    assert (ran.code, ran.out) == (1, "")
     assert ran.err == (
-        "error: 'generated/opencode.json' does not exist: give a surface `client: opencode` in "
-        "fleet.yaml and run `fleet build`\n"
+        "error: no surface of 'fleet.yaml' has the client 'codex': give one `client: codex` and run"
+        " `fleet build`, or choose any with --surface\n"
+    )
+
+
+@pytest.mark.parametrize("command", ["run", "env", "connect"])
+def test_a_surface_is_asked_for_if_several_have_the_client(
+    fleet: Fleet, tmp_path: Path, command: str
+) -> None:
+    surfaces = "{one: {client: aider}, two: {client: [aider, env]}, three: }"
+    write(tmp_path, ONE_MACHINE.replace("{chat: , code: {client: opencode}}", surfaces))
+    assert fleet("build").code == 0
+    ran = fleet(command, "aider")
+    assert (ran.code, ran.err) == (
+        2,
+        "error: the surfaces 'one' and 'two' have the client 'aider': choose one with --surface\n",
+    )
+    ran = fleet(command, "--surface", "four", "aider")
+    assert (ran.code, ran.err) == (
+        2,
+        "error: there is no surface 'four'; surfaces: 'one', 'three' and 'two'\n",
     )
 
 

@@ -178,6 +178,8 @@ def test_the_printed_lines_name_every_base_url_and_the_model_of_the_role_default
         f"base URL  {URL}/v1 (and /chat/v1 and /code/v1)",
         f"try it    curl -s {URL}/v1/chat/completions --json "
         """'{"model": "desk/qwen3-4b", "messages": [{"role": "user", "content": "hi"}]}'""",
+        "clients   `fleet run opencode`",
+        "connect   `fleet connect` shows what to enter in any other client",
     ]
 
 

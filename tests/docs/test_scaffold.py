@@ -12,6 +12,7 @@ from tests.support.tree_copy import TreeCopy, copy_tree
 TESTS = (
     "tests/compiler/clients/test_my_agent.py",
     "tests/compiler/clients/test_registry.py",
+    "tests/compiler/clients/test_every_kind.py",
     "tests/compiler/config/test_agreement.py::test_clients_are_those_of_the_registry",
     "tests/docs/test_pages.py::test_a_made_page_is_current",
 )
@@ -38,7 +39,7 @@ def test_a_fleet_yaml_may_use_it_and_it_can_be_started(tree: TreeCopy, tmp_path:
     )
     built = tree.run("-m", "fleet_compiler", "build", "--file", str(tmp_path / "fleet.yaml"))
     assert built.returncode == 0, built.stderr
-    config = tmp_path / "generated" / "my-agent.json"
+    config = tmp_path / "generated" / "code" / "my-agent.json"
     shown = tree.run("-m", "fleet_compiler", "env", "--config", str(config), "my-agent")
     assert shown.stdout == f"export MY_AGENT_CONFIG={config}\n"
 

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from fleet_compiler.clients.opencode import OPENING, SMALLEST_OUTPUT
+from fleet_compiler.clients.opencode import OPENING
+from fleet_compiler.clients.view import SMALLEST_OUTPUT
 from fleet_runtime.artifacts.contract import ModelFacts
 from tests.integration import tools
 from tests.integration.opencode import Opencode
@@ -77,7 +78,7 @@ class Responder:
             thread.join()
 
 
-@pytest.mark.parametrize("context", [OPENING + SMALLEST_OUTPUT, 8192, 10240, 16384])
+@pytest.mark.parametrize("context", [OPENING.tokens + SMALLEST_OUTPUT, 8192, 10240, 16384])
 def test_a_context_that_is_offered_takes_one_request_for_a_prompt(context: int, tmp_path: Path) -> None:
     responder = Responder(PROMPT_TOKENS)
     with responder.listening():

@@ -118,9 +118,9 @@ def install_python_sdks() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     wanted = project["dependency-groups"]["integration"]
     if shutil.which("uv"):
-        _run(["uv", "pip", "install", "--quiet", "--python", sys.executable, *wanted])
+        run_step(["uv", "pip", "install", "--quiet", "--python", sys.executable, *wanted])
     else:
-        _run([sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wanted])
+        run_step([sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wanted])
 
 
 def install_python_sdk(name: str) -> None:
@@ -145,7 +145,7 @@ def install_from_npm() -> None:
         "yaml-language-server": YAML_LANGUAGE_SERVER,
     }
     (CACHE / "package.json").write_text(json.dumps({"private": True, "dependencies": wanted}))
-    _run(["npm", "install", "--prefix", str(CACHE), "--no-audit", "--no-fund", "--loglevel=error"])
+    run_step(["npm", "install", "--prefix", str(CACHE), "--no-audit", "--no-fund", "--loglevel=error"])
 
 
 def install_go_program(name: str, module: str, version: str, package: str = ".") -> None:
@@ -153,11 +153,12 @@ def install_go_program(name: str, module: str, version: str, package: str = ".")
     target = CACHE / "bin" / f"{name}-{version}"
     if target.exists():
         return
-    found = json.loads(_run(["go", "mod", "download", "-json", f"{module}@{version}"]))
-    _run(["go", "build", "-C", found["Dir"], "-buildvcs=false", "-o", str(target), package])
+    found = json.loads(run_step(["go", "mod", "download", "-json", f"{module}@{version}"]))
+    run_step(["go", "build", "-C", found["Dir"], "-buildvcs=false", "-o", str(target), package])
 
 
-def _run(command: list[str]) -> str:
+def run_step(command: list[str]) -> str:
+    """Run a step of an installation; raises `CannotInstall`."""
     if shutil.which(command[0]) is None:
         raise CannotInstall(f"'{command[0]}' is not installed")
     done = subprocess.run(command, capture_output=True, text=True, timeout=MINUTES_10, cwd=CACHE, check=False)

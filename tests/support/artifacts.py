@@ -17,9 +17,9 @@ from fleet_runtime.artifacts.contract import (
     RoutedModel,
     RoutedProvider,
     RoutingTable,
-    sha256_hex,
     to_data,
 )
+from fleet_runtime.artifacts.hashes import sha256_hex
 
 QUICK = PollSettings(interval=0.1, timeout=1, grace=0.5)
 

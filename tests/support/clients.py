@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fleet_compiler.clients import ClientView
-from fleet_runtime.artifacts.contract import (
-    GatewayConfig,
-    KeyReference,
-    ProviderConfig,
-    RoutedModel,
-    RoutedProvider,
-    RoutingTable,
-)
+from fleet_compiler.clients import ClientOptions, ClientView
+from fleet_compiler.clients.opencode import Options
+from fleet_runtime.artifacts.contract import KeyReference, RoutedModel, RoutedProvider, RoutingTable
 
-DESK = "http://127.0.0.1:8081"
+GATEWAY = "http://127.0.0.1:8400"
 
 
 def client_view(
@@ -23,18 +17,9 @@ def client_view(
     *,
     key: KeyReference | None = None,
     file: str = "opencode.json",
-    exclusive: bool = True,
+    options: ClientOptions | None = None,
     enabled: bool = True,
 ) -> ClientView:
-    connection = ProviderConfig(
-        name="desk",
-        label="Desk",
-        class_="local",
-        kind="auto",
-        url=DESK,
-        api_base=f"{DESK}/v1",
-        enabled=enabled,
-    )
     table = RoutingTable(
         surface="code",
         label="code",
@@ -47,10 +32,5 @@ def client_view(
         roles=dict(roles or {}),
         providers=(RoutedProvider(name="desk", label="Desk", class_="local", models=dict(models or {})),),
     )
-    gateway = GatewayConfig(
-        listen="127.0.0.1:8400",
-        url="http://127.0.0.1:8400",
-        surfaces={"code": "routing/code.json"},
-        providers=(connection,),
-    )
-    return ClientView(gateway, table, file, key, exclusive)
+    disabled = frozenset() if enabled else frozenset({"desk"})
+    return ClientView(GATEWAY, table, file, key, options or Options(), disabled=disabled)

@@ -146,7 +146,7 @@ def _listen(fleet: FleetConfig, has_url: bool) -> Iterator[Finding]:
         )
         remedy += "with `mkdir -p keys; (umask 077 && head -c 24 /dev/urandom | base64 > keys/phone)`"
         yield Finding("F211", path, message, remedy)
-    clients = [name for name, surface in fleet.surfaces.items() if surface.client is not None]
+    clients = [name for name, surface in fleet.surfaces.items() if surface.clients]
     if is_wildcard(host) and clients and not has_url:
         message = (
             f"the configuration of surface '{clients[0]}' needs an address, and '{bracket(host)}' is not one"

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from fleet_compiler.checks import own_outputs
 from fleet_compiler.clients import CLIENTS
-from fleet_compiler.config.model import FleetConfig, ProviderSettings
+from fleet_compiler.config.model import FleetConfig, ProviderSettings, SurfaceSettings
 from fleet_compiler.diagnostics.finding import Finding, RelatedPart, YamlPath
 from fleet_compiler.files import comparable_path, path_problem
 from fleet_runtime.routing.resolver import admits
 from fleet_runtime.text import join_names, quote
 
-OPTIONS = frozenset().union(*(client.options for client in CLIENTS.values()))
-"""The keys of a surface that only some kinds of client use."""
 RESERVED_OUTPUTS = ("gateway.json", "manifest.json", "fleet.schema.json", "routing")
 
 
 def check(fleet: FleetConfig) -> Iterator[Finding]:
     yield from _outputs(fleet)
+    yield from _repeated_kinds(fleet)
     yield from _client_settings(fleet)
     yield from _client_keys(fleet)
     yield from _legacy_providers(fleet)
@@ -32,50 +32,85 @@ def check(fleet: FleetConfig) -> Iterator[Finding]:
 
 def _outputs(fleet: FleetConfig) -> Iterator[Finding]:
     """Two paths are one also if a file system ignores case, and if one is a folder of the other."""
-    taken: dict[tuple[str, ...], str] = {(name,): "" for name in RESERVED_OUTPUTS}
+    taken: dict[tuple[str, ...], _Output] = {(name,): _Output("", ()) for name in RESERVED_OUTPUTS}
     for name, surface in fleet.surfaces.items():
-        if surface.client is None:
-            continue
-        client = CLIENTS[surface.client]
-        at: YamlPath = ("surfaces", name, "file" if surface.file else "client")
-        for file in client.outputs(surface.file or client.file):
-            if problem := path_problem(file):
-                yield Finding("F213", at, f"{quote(file)} {problem[0]}", problem[1])
-                break
-            parts = comparable_path(file)
-            other = next((known for known in taken if parts[: len(known)] == known[: len(parts)]), None)
-            if other is not None:
-                yield _taken(fleet, at, name, file, taken[other], parts in taken)
-                break
-            taken[parts] = name
-    owners = {parts: f"the client of surface '{name}'" if name else "" for parts, name in taken.items()}
+        for entry in surface.clients:
+            output = _Output(name, ("surfaces", name, *entry.place_path))
+            client = CLIENTS[entry.kind]
+            for file in client.outputs(client.place(name, entry.file, entry.folder)):
+                if problem := path_problem(file):
+                    yield Finding("F213", output.path, f"{quote(file)} {problem[0]}", problem[1])
+                    break
+                parts = comparable_path(file)
+                other = next((known for known in taken if parts[: len(known)] == known[: len(parts)]), None)
+                if other is not None:
+                    yield _taken(output, file, taken[other], parts in taken)
+                    break
+                taken[parts] = output
+    owners = {
+        parts: f"the client of surface '{each.surface}'" if each.surface else ""
+        for parts, each in taken.items()
+    }
     yield from own_outputs.check(fleet, owners)
 
 
-def _taken(fleet: FleetConfig, at: YamlPath, name: str, file: str, owner: str, same: bool) -> Finding:
-    if not owner:
+@dataclass(frozen=True, slots=True)
+class _Output:
+    """Who writes a file: a surface, and the path of the setting that decides where; empty for fleet."""
+
+    surface: str
+    path: YamlPath
+
+
+def _taken(output: _Output, file: str, owner: _Output, same: bool) -> Finding:
+    if not owner.surface:
         message = f"{quote(file)} is a file that fleet itself generates"
-        return Finding("F213", at, message, "choose another name")
-    message = f"{quote(file)} and the file of surface '{owner}' cannot both exist"
+        return Finding("F213", output.path, message, "choose another name")
+    message = f"{quote(file)} and the file of surface '{owner.surface}' cannot both exist"
     if same:
-        message = f"surfaces '{owner}' and '{name}' would both write {quote(file)}"
-    place = ("surfaces", owner, "file" if fleet.surfaces[owner].file else "client")
-    related = (RelatedPart(place, f"'{owner}' writes it"),)
+        message = f"surfaces '{owner.surface}' and '{output.surface}' would both write {quote(file)}"
+    if same and owner.surface == output.surface:
+        message = f"two clients of surface '{output.surface}' would both write {quote(file)}"
+    related = (RelatedPart(owner.path, f"'{owner.surface}' writes it"),)
     remedy = "give one of them another 'file'"
-    return Finding("F213", at, message, remedy, related=related)
+    return Finding("F213", output.path, message, remedy, related=related)
+
+
+def _repeated_kinds(fleet: FleetConfig) -> Iterator[Finding]:
+    for name, surface in fleet.surfaces.items():
+        first: dict[str, YamlPath] = {}
+        for entry in surface.clients:
+            at: YamlPath = ("surfaces", name, *entry.path)
+            if first.setdefault(entry.kind, at) != at:
+                message = f"surface '{name}' has the client '{entry.kind}' twice"
+                related = (RelatedPart(first[entry.kind], "first written here"),)
+                remedy = "keep one, or give the other its own surface"
+                yield Finding("F213", at, message, remedy, related=related)
 
 
 def _client_settings(fleet: FleetConfig) -> Iterator[Finding]:
     for name, surface in fleet.surfaces.items():
-        for key in ("file", "exclusive", "legacy_provider", "key") if surface.client is None else ():
-            if key in surface.model_fields_set:
-                message = f"'{key}' does nothing on surface '{name}', for which no client is configured"
-                remedy = f"add 'client: opencode', or delete '{key}'"
-                yield Finding("F255", ("surfaces", name, key), message, remedy, "warning", key=True)
-        options = frozenset() if surface.client is None else OPTIONS - CLIENTS[surface.client].options
-        for key in sorted(options & surface.model_fields_set):
-            message = f"'{key}' does nothing on surface '{name}': a client '{surface.client}' does not use it"
-            yield Finding("F255", ("surfaces", name, key), message, f"delete '{key}'", "warning", key=True)
+        for key in ("file", "exclusive", "legacy_provider", "key"):
+            if key in surface.model_fields_set and (fault := _without_effect(name, surface, key)):
+                message = f"'{key}' does nothing on surface '{name}'{fault[0]}"
+                yield Finding("F255", ("surfaces", name, key), message, fault[1], "warning", key=True)
+
+
+def _without_effect(name: str, surface: SurfaceSettings, key: str) -> tuple[str, str] | None:
+    """Why a key of a surface that is for its client does nothing, and the remedy."""
+    kinds = [entry.kind for entry in surface.clients]
+    if not kinds:
+        return ", for which no client is configured", f"add 'client: opencode', or delete '{key}'"
+    if key == "file":
+        if surface.clients[0].place_path == ("file",):
+            folder = f"write 'client: {{kind: {kinds[0]}, folder: …}}' instead"
+            return (f": a client '{kinds[0]}' has a folder", folder) if CLIENTS[kinds[0]].has_folder else None
+        remedy = f"write it with its client: '{{kind: {kinds[0]}, file: {surface.file}}}'"
+        return ", whose clients have their own", remedy
+    if key == "key" or any(key in CLIENTS[kind].options.model_fields for kind in kinds):
+        return None
+    shown = join_names(kinds)
+    return f": a client {shown} does not use it", f"delete '{key}'"
 
 
 def _client_keys(fleet: FleetConfig) -> Iterator[Finding]:
@@ -98,13 +133,16 @@ def _client_keys(fleet: FleetConfig) -> Iterator[Finding]:
 
 def _legacy_providers(fleet: FleetConfig) -> Iterator[Finding]:
     for name, surface in fleet.surfaces.items():
-        if surface.legacy_provider in fleet.providers:
-            owner = surface.legacy_provider
-            message = f"'legacy_provider' of surface '{name}' is the name of provider '{owner}'"
-            related = (RelatedPart(("providers", owner), f"'{owner}' is here", key=True),)
-            remedy = f"delete it: ids that begin with '{owner}/' already mean that provider"
-            at = ("surfaces", name, "legacy_provider")
-            yield Finding("F214", at, message, remedy, related=related)
+        for entry in surface.clients:
+            options = CLIENTS[entry.kind].read_options(surface, entry)
+            owner = getattr(options, "legacy_provider", None)
+            if owner in fleet.providers:
+                message = f"'legacy_provider' of surface '{name}' is the name of provider '{owner}'"
+                related = (RelatedPart(("providers", owner), f"'{owner}' is here", key=True),)
+                remedy = f"delete it: ids that begin with '{owner}/' already mean that provider"
+                above = entry.path if "legacy_provider" in entry.options else ()
+                at = ("surfaces", name, *above, "legacy_provider")
+                yield Finding("F214", at, message, remedy, related=related)
 
 
 def _default_provider(fleet: FleetConfig) -> Iterator[Finding]:

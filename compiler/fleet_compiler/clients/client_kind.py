@@ -8,60 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from fleet_compiler.config.model import FleetConfig
+from fleet_compiler.clients.view import NO_PROMPT, SMALLEST_OUTPUT, ClientView, OwnPrompt
+from fleet_compiler.config.model import ClientEntry, FleetConfig, SurfaceSettings
 from fleet_compiler.diagnostics.finding import Finding
-from fleet_runtime.artifacts.contract import (
-    GatewayConfig,
-    KeyReference,
-    RoutedModel,
-    RoutedProvider,
-    RoutingTable,
-)
-from fleet_runtime.routing.model_id import CompositeId, split_id
-from fleet_runtime.routing.resolver import listed_names
-
-
-@dataclass(frozen=True, slots=True)
-class ClientView:
-    """Everything that a client's configuration may be made from.
-
-    `file` is the path of its main file inside the generated folder; `key` the gateway's key that it refers
-    to, if the gateway requires one; `exclusive`: the client gets no other providers; `legacy_provider`: the
-    name of one more provider, for ids that older sessions saved.
-    """
-
-    gateway: GatewayConfig
-    table: RoutingTable
-    file: str
-    key: KeyReference | None
-    exclusive: bool
-    legacy_provider: str | None = None
-
-    @property
-    def base_url(self) -> str:
-        return f"{self.gateway.url}{self.table.base}/v1"
-
-    def chat_models(self) -> Iterator[tuple[RoutedProvider, dict[str, RoutedModel]]]:
-        """Yield each enabled provider with the chat models that lists show, by id; those without any too."""
-        disabled = {provider.name for provider in self.gateway.providers if not provider.enabled}
-        for provider in self.table.providers:
-            if provider.name not in disabled:
-                models = provider.models.items()
-                yield provider, {id: facts for id, facts in models if is_offered(facts)}
-
-    def first_choice(self, role: str) -> CompositeId | None:
-        """Return the first choice of a role under the id that its provider lists; None if it lists none."""
-        candidates = self.table.roles.get(role)
-        first = split_id(candidates[0]) if candidates else None
-        for provider, models in self.chat_models():
-            if first is not None and provider.name == first.provider:
-                listed = listed_names(provider).get(first.model)
-                return CompositeId(provider.name, listed) if listed in models else None
-        return None
-
-
-def is_offered(facts: RoutedModel) -> bool:
-    return not facts.hidden and facts.purpose in (None, "chat")
+from fleet_runtime.artifacts.contract import Artifact
+from fleet_runtime.text import join_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +20,9 @@ class Launch:
     """How a client's program starts on its generated configuration.
 
     `environment` is added to the user's own variables, and `references` are variables with the value of
-    another one. `arguments` come before the user's. `keys` are the
-    variables that the configuration reads a key from, `urls` the addresses that it uses: what can be
-    checked before the program starts.
+    another one. `arguments` come before the user's. `keys` are the variables that the configuration reads a
+    key from, `urls` the addresses that it uses: what can be checked before the program starts. `home` is the
+    variable of a folder that the program also writes to: it gets one with a copy of the files.
     """
 
     environment: Mapping[str, str]
@@ -79,6 +30,7 @@ class Launch:
     arguments: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
     urls: tuple[str, ...] = ()
+    home: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,22 +47,31 @@ class ClientFile:
     parse: Callable[[str], object] = json.loads
 
 
+class ClientOptions(Artifact):
+    """The options of a kind; the fields of a subclass are keys of its mapping in fleet.yaml."""
+
+
 def no_findings(_: object) -> Iterator[Finding]:
     yield from ()
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A kind of client: all there is to it. Each module of this package but this one holds one.
+    """A kind of client: all there is to it. Each module of this package with a `CLIENT` is one.
 
-    `files` are what is written, the main one first; `file` of fleet.yaml names that one, and the others lie
-    next to it. `program` is the command that people call, and `install` how they get it. `launch` says how
-    it starts on the main file at a path that holds these bytes; it raises ValueError if they are not such a
-    configuration.
+    `files` are what is written, the main one first. They lie in a folder if there are several or if it is
+    `foldered`, at ``<surface>/<name>/`` unless fleet.yaml says another; a single file lies at
+    ``<surface>/<file>``, or without a folder if it is `at_top`. `program` is the command that people call,
+    and `install` how they get it. `launch` says how it starts on the main file at a path that holds these
+    bytes; it raises ValueError if they are not such a configuration.
 
-    `check` yields what is wrong with the surfaces of this kind, by name, and with the providers that they
-    may use; `check_models` what cannot be offered on a surface. `about` is what docs/fleet-yaml.md says of
-    the kind, `page` its page in docs/. `options` are the keys of a surface that only some kinds use.
+    `options` declares the options of the kind. `prompt` is the client's own first request: models that
+    cannot hold it are left out. `check` yields what is wrong with the surfaces of this kind, by name, and
+    with the providers that they may use. `about` is what docs/fleet-yaml.md says of the kind, `page` its page
+    in docs/.
+
+    If something in the files is known only to the program itself, `asks` are the arguments with which it
+    prints that, and `complete` puts the output into the files, by name; it raises as `launch` does.
     """
 
     name: str
@@ -119,17 +80,55 @@ class Client:
     install: str
     launch: Callable[[Path, bytes], Launch]
     about: str
-    page: str | None = None
-    options: frozenset[str] = frozenset({"exclusive", "legacy_provider"})
+    page: str = "clients.md"
+    options: type[ClientOptions] = ClientOptions
+    prompt: OwnPrompt = NO_PROMPT
+    asks: tuple[str, ...] = ()
+    complete: Callable[[bytes, Mapping[str, bytes]], Mapping[str, bytes]] | None = None
+    foldered: bool = False
+    at_top: bool = False
     check: Callable[[FleetConfig], Iterator[Finding]] = no_findings
-    check_models: Callable[[ClientView], Iterator[Finding]] = no_findings
 
     @property
     def file(self) -> str:
         return self.files[0].name
+
+    @property
+    def has_folder(self) -> bool:
+        return self.foldered or len(self.files) > 1
+
+    def place(self, surface: str, file: str | None = None, folder: str | None = None) -> str:
+        """Return the path of the main file in the generated folder; `file` and `folder` as fleet.yaml has
+        them."""
+        if self.has_folder:
+            return f"{folder or f'{surface}/{self.name}'}/{self.file}"
+        return file or (self.file if self.at_top else f"{surface}/{self.file}")
 
     def outputs(self, main: str) -> dict[str, ClientFile]:
         """Return each file by its path in the generated folder, if `main` is the main one's."""
         folder = PurePosixPath(main).parent
         others = {(folder / file.name).as_posix(): file for file in self.files[1:]}
         return {main: self.files[0], **others}
+
+    def read_options(self, surface: SurfaceSettings, entry: ClientEntry) -> ClientOptions:
+        """Return the options of an entry, those that are written at its surface included."""
+        shared = {
+            name: getattr(surface, name)
+            for name in self.options.model_fields
+            if name in surface.model_fields_set
+        }
+        return self.options.model_validate({**shared, **entry.options})
+
+    def check_models(self, view: ClientView) -> Iterator[Finding]:
+        """Yield the models that are left out because the client's own prompt does not fit into them."""
+        small = [f"{each.id} ({each.facts.context} tokens)" for each in view.too_small(self.prompt)]
+        if small:
+            shown, least = join_words(small, limit=3), self.prompt.tokens + SMALLEST_OUTPUT
+            yield Finding(
+                "F311",
+                ("surfaces", view.table.surface or "", "client"),
+                f"left out of {self.name}, whose own prompt fills their context: {shown}",
+                f"give the model a context of at least {least} tokens where it runs",
+                severity="warning",
+                key=True,
+            )

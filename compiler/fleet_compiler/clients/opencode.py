@@ -13,17 +13,19 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from fleet_compiler.clients.client_kind import Client, ClientFile, ClientView, Launch
+from pydantic import Field
+
+from fleet_compiler.clients.client_kind import Client, ClientFile, ClientOptions, Launch
+from fleet_compiler.clients.view import ClientView, OfferedModel, OwnPrompt
 from fleet_compiler.config.model import FleetConfig, ProviderSettings
 from fleet_compiler.diagnostics.finding import Finding
-from fleet_runtime.artifacts.contract import KeyReference, RoutedModel
-from fleet_runtime.routing.model_id import CompositeId
+from fleet_runtime.artifacts.contract import KeyReference
+from fleet_runtime.artifacts.shapes import Shape, reference
 from fleet_runtime.routing.old_names import names_used
 from fleet_runtime.routing.resolver import lock_view, resolve_model
-from fleet_runtime.text import join_words
 
 CATALOGUE = frozenset({
     "302ai", "abacus", "aihubmix", "alibaba", "alibaba-cn", "amazon-bedrock", "anthropic", "azure",
@@ -38,15 +40,10 @@ CATALOGUE = frozenset({
     "zai", "zai-coding-plan", "zenmux", "zhipuai",
 })  # fmt: skip
 """Provider names of opencode's built-in catalogue (models.dev), whose models it mixes in under that name."""
-MAX_DEFAULT_OUTPUT = 8192
-SMALLEST_OUTPUT = 512
-OPENING = 7600
-"""Tokens of the first request of opencode 1.18.33 in an empty folder, its system prompt and ten tools: 30 679
-bytes, 6 700 to 7 500 tokens by tokenizer and chat template. If `limit` leaves less for the prompt, opencode
-compacts without end."""
-ROOM = 9000
-"""Tokens that a prompt should have; for that, the output is lowered."""
-USABLE_SOURCES = frozenset({"configured", "running", "listed"})
+OPENING = OwnPrompt(7600, room=9000)
+"""The first request of opencode 1.18.33 in an empty folder, its system prompt and ten tools: 30 679 bytes,
+6 700 to 7 500 tokens by tokenizer and chat template. If `limit` leaves less for the prompt, opencode compacts
+without end."""
 _ENV_REFERENCE = re.compile(r"\{env:([^{}]+)\}")
 
 Models = dict[str, dict[str, Any]]
@@ -62,7 +59,7 @@ def context(view: ClientView) -> Mapping[str, Any]:
     return {
         "base_url": view.base_url,
         "api_key": _api_key(view),
-        "exclusive": view.exclusive,
+        "exclusive": view.options.exclusive,
         "model": _first_choice(view, offered, "default"),
         "small_model": _first_choice(view, offered, "task"),
         "providers": providers,
@@ -84,23 +81,9 @@ def launch(config: Path, content: bytes) -> Launch:
 
 def _offered(view: ClientView) -> dict[str, Models]:
     """Return the chat models of each provider that opencode can use, under their own ids."""
-    shown = {
-        (provider.name, id): f"{facts.name or id} ({provider.label})"
-        for provider, models in view.chat_models()
-        for id, facts in models.items()
-    }
-    counts = Counter(shown.values())
-    offered = {}
-    for provider, models in view.chat_models():
-        fitting = {}
-        for id, facts in models.items():
-            name, composite = shown[provider.name, id], str(CompositeId(provider.name, id))
-            if counts[name] > 1:
-                name = f"{facts.name or id} ({composite})"
-            if _fits(facts):
-                fitting[id] = _model(composite, name, facts)
-        if fitting:
-            offered[provider.name] = fitting
+    offered: dict[str, Models] = {}
+    for model in view.offered(OPENING):
+        offered.setdefault(model.provider, {})[model.id.partition("/")[2]] = _model(model)
     return offered
 
 
@@ -118,9 +101,9 @@ def _old_names(view: ClientView, labels: Mapping[str, str]) -> dict[str, str]:
     former = {
         old: f"{labels[name]} (was {old})"
         for old, name in view.table.names.items()
-        if old not in (name, view.legacy_provider) and name in labels
+        if old not in (name, view.options.legacy_provider) and name in labels
     }
-    legacy = view.legacy_provider
+    legacy = view.options.legacy_provider
     return former | ({legacy: f"{legacy} (older sessions)"} if legacy is not None else {})
 
 
@@ -131,7 +114,7 @@ def _models_under(
     table, known = view.table, lock_view(view.table)
     is_known = old in table.names or old in table.namespaces
     keys = list(offered.get(table.names.get(old, table.default_provider), ()))
-    if old == view.legacy_provider:
+    if old == view.options.legacy_provider:
         keys += [f"{name}/{id}" for name, models in offered.items() for id in models]
         keys += [f"{former}/{id}" for former, name in table.names.items() for id in offered.get(name, ())]
         keys += [alias.removeprefix(f"{old}/") for alias in table.aliases]
@@ -152,11 +135,13 @@ def _renamed(model: dict[str, Any], old: str) -> dict[str, Any]:
     return {**model, "name": f"{model['name']} (was {old})"}
 
 
-def _model(id: str, name: str, facts: RoutedModel) -> dict[str, Any]:
-    model: dict[str, Any] = {"id": id, "name": name}
-    limit = _limit(facts)
-    if limit:
-        model["limit"] = limit
+def _model(offered: OfferedModel) -> dict[str, Any]:
+    """Without `limit` if the context is not certain: opencode then never compacts. With an output of 0, or of
+    the entire context, it would compact forever."""
+    facts = offered.facts
+    model: dict[str, Any] = {"id": offered.id, "name": offered.label}
+    if offered.context is not None:
+        model["limit"] = {"context": offered.context, "output": offered.output}
     if facts.tools is not None:
         model["tool_call"] = facts.tools
     if facts.reasoning is not None:
@@ -165,44 +150,6 @@ def _model(id: str, name: str, facts: RoutedModel) -> dict[str, Any]:
         model["attachment"] = any(kind != "text" for kind in facts.input)
         model["modalities"] = {"input": list(facts.input), "output": ["text"]}
     return model
-
-
-def _limit(facts: RoutedModel) -> dict[str, int] | None:
-    """Return None if the context is not certain: opencode then never compacts. With an output of 0, or of
-    the entire context, it would compact forever."""
-    if facts.context is None or facts.context_source not in USABLE_SOURCES:
-        return None
-    return {"context": facts.context, "output": _output(facts.context, facts.output)}
-
-
-def _output(context: int, output: int | None) -> int:
-    """Return the largest output that leaves the prompt enough of a context, at least the smallest."""
-    wanted = output if output is not None and output < context else min(MAX_DEFAULT_OUTPUT, context // 4)
-    return min(wanted, max(context - ROOM, SMALLEST_OUTPUT))
-
-
-def _fits(facts: RoutedModel) -> bool:
-    """Whether the context, or its upper bound, holds opencode's own prompt."""
-    return facts.context is None or facts.context - _output(facts.context, facts.output) >= OPENING
-
-
-def check_models(view: ClientView) -> Iterator[Finding]:
-    """Yield the models that are left out because opencode's own prompt does not fit into them."""
-    small = [
-        f"{provider.name}/{id} ({facts.context} tokens)"
-        for provider, models in view.chat_models()
-        for id, facts in models.items()
-        if not _fits(facts)
-    ]
-    if small:
-        yield Finding(
-            "F311",
-            ("surfaces", view.table.surface or "", "client"),
-            f"left out of opencode, whose own prompt fills their context: {join_words(small, limit=3)}",
-            f"give the model a context of at least {OPENING + SMALLEST_OUTPUT} tokens where it runs",
-            severity="warning",
-            key=True,
-        )
 
 
 def _first_choice(view: ClientView, offered: Mapping[str, Models], role: str) -> str | None:
@@ -222,12 +169,16 @@ def _api_key(view: ClientView) -> str | None:
 def _relative_to(view: ClientView, key: KeyReference) -> str:
     """Return the key's file as seen from the configuration's folder."""
     up = [".."] * view.file.count("/")
-    return posixpath.normpath(posixpath.join(*up, view.gateway.root, key.file or ""))
+    return posixpath.normpath(posixpath.join(*up, view.root, key.file or ""))
 
 
 def check(fleet: FleetConfig) -> Iterator[Finding]:
     """Yield the providers whose name means another one to opencode."""
-    surfaces = [surface for surface in fleet.surfaces.values() if surface.client == "opencode"]
+    surfaces = [
+        surface
+        for surface in fleet.surfaces.values()
+        if any(client.kind == "opencode" for client in surface.clients)
+    ]
     for name, provider in fleet.providers.items():
         used = any(surface.may_use(name, provider.class_) for surface in surfaces)
         if used and name in CATALOGUE and not _is_namesake(name, provider):
@@ -247,6 +198,15 @@ def _is_namesake(name: str, provider: ProviderSettings) -> bool:
     return name in (urlsplit(provider.api_base).hostname or "").split(".")
 
 
+class Options(ClientOptions):
+    exclusive: bool = Field(True, examples=[False])
+    """Whether opencode is limited to the generated providers. `false` lets it use its other ones too."""
+    legacy_provider: Annotated[str | None, Shape(reference("providerName"))] = Field(
+        None, examples=["llama-swap"]
+    )
+    """One more provider in opencode's configuration, under a name that older sessions saved."""
+
+
 CLIENT = Client(
     "opencode",
     (ClientFile("opencode.json", "opencode.json.j2", context),),
@@ -256,5 +216,7 @@ CLIENT = Client(
     about="[opencode](opencode.md): one of its providers for each provider, with the chat models.",
     page="opencode.md",
     check=check,
-    check_models=check_models,
+    options=Options,
+    prompt=OPENING,
+    at_top=True,
 )

@@ -1,77 +1,238 @@
-"""A client's generated configuration, and how the client starts with it, for ``fleet run`` and ``env``."""
+"""How a client starts with its configuration, for ``fleet run`` and ``fleet env``."""
 
 from __future__ import annotations
 
-import socket
+import hashlib
+import subprocess
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
-from urllib.parse import urlsplit
+from typing import Any, TypeVar
 
 import click
+import platformdirs
 
 from fleet_compiler.clients import CLIENTS, Launch
+from fleet_compiler.clients.view import KEY_VARIABLE
+from fleet_compiler.commands.client_source import (
+    ClientConfig,
+    LaunchError,
+    choose_surface,
+    fetched_config,
+    fetched_surfaces,
+    generated_config,
+    read_gateway,
+)
+from fleet_compiler.commands.fleet_names import complete_surface
 from fleet_compiler.commands.options import fleet_file
-from fleet_compiler.diagnostics.errors import FleetError
+from fleet_compiler.files import write_files
 from fleet_compiler.project import locate_project
+from fleet_runtime.client import open_gateway, url_option
+from fleet_runtime.files import MAX_KEY, UnreadableFileError, read_text
 
-CONNECT_SECONDS = 1.0
+CHECK_SECONDS = 2.0
+ASK_SECONDS = 30.0
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-class LaunchError(FleetError):
-    """A client cannot be started with its generated configuration."""
-
-    exit_code: ClassVar[int] = 1
-
 
 client_argument = click.argument("client", type=click.Choice(tuple(CLIENTS)))
 
 
-def config_option(command: Command) -> Command:
-    """Add ``--config FILE``, passed as `config`: a path, or None if it was not given."""
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What the options of a command say about where a configuration comes from."""
+
+    config: Path | None
+    file: Path | None
+    surface: str | None
+    url: str | None
+
+    @property
+    def gateway_url(self) -> str | None:
+        """The gateway to ask; None next to a fleet.yaml. What is written out goes before a variable."""
+        return self.url if self.file is None else None
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A launch, and the file of the key that `KEY_VARIABLE` stands for in it, if it is kept in one."""
+
+    launch: Launch
+    key_file: Path | None
+
+
+def surface_option(command: Command) -> Command:
+    """Add ``--surface``."""
     return click.option(
-        "--config",
-        type=click.Path(path_type=Path, dir_okay=False),
-        help="The client's generated configuration; by default its usual file in generated/ next to "
-        "fleet.yaml.",
+        "--surface",
+        help="The surface; needed if several have the client.",
+        shell_complete=complete_surface,
     )(command)
 
 
-def find_launch(client: str, config: Path | None, file: Path | None) -> Launch:
-    """Return how `client` starts with its generated configuration; raises `LaunchError` and `UsageError`."""
-    kind = CLIENTS[client]
-    path = config if config is not None else locate_project(fleet_file(file)).generated / kind.file
-    try:
-        return kind.launch(path, path.read_bytes())
-    except FileNotFoundError:
+def source_options(command: Command) -> Command:
+    """Add ``--config``, ``--surface`` and ``--url``."""
+    config = click.option(
+        "--config",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="The client's generated configuration; by default the one of the surface in generated/ next to "
+        "fleet.yaml.",
+    )
+    return config(surface_option(url_option(command)))
+
+
+def find_config(client: str, source: Source) -> ClientConfig:
+    """Return a client's configuration; raises `LaunchError`, `UsageError` and what `open_gateway` does."""
+    if source.config is not None:
+        return _named_config(client, source.config)
+    if source.gateway_url is not None:
+        return _remote_config(client, source.gateway_url, source.surface)
+    project = locate_project(fleet_file(source.file))
+    gateway = read_gateway(project)
+    surfaces = {name: [each.kind for each in gateway.clients.get(name, ())] for name in gateway.surfaces}
+    surface = choose_surface(client, source.surface, surfaces)
+    if surface is None:
         raise LaunchError(
-            f"'{path}' does not exist: give a surface `client: {client}` in fleet.yaml and run `fleet build`"
-        ) from None
-    except OSError as error:
-        raise LaunchError(f"cannot read '{path}': {(error.strerror or '').lower()}") from None
+            f"no surface of '{project.config}' has the client '{client}': give one `client: {client}` and "
+            "run `fleet build`, or choose any with --surface"
+        )
+    found = generated_config(project, gateway, client, surface)
+    return found if found is not None else _remote_config(client, gateway.url, surface)
+
+
+def _named_config(client: str, main: Path) -> ClientConfig:
+    kind, files = CLIENTS[client], {}
+    for name in kind.outputs(main.name):
+        path = main.parent / name
+        try:
+            files[path] = path.read_bytes()
+        except FileNotFoundError:
+            raise LaunchError(f"'{path}' does not exist: run `fleet build`") from None
+        except OSError as error:
+            raise LaunchError(f"cannot read '{path}': {(error.strerror or '').lower()}") from None
+    return ClientConfig(kind, "", files, on_disk=True)
+
+
+def _remote_config(client: str, url: str, wanted: str | None) -> ClientConfig:
+    with open_gateway(url) as gateway:
+        surface = choose_surface(client, wanted, fetched_surfaces(gateway, wanted))
+        if surface is None:
+            raise LaunchError(
+                f"no surface of the gateway at '{gateway.url}' has the client '{client}': choose one with "
+                "--surface"
+            )
+        return fetched_config(gateway, url, client, surface, _private_folder(client, surface, url))
+
+
+def prepare_start(found: ClientConfig, program: str | None) -> Start:
+    """Write what is not there yet into a private folder, and return how the client starts.
+
+    `program` is its executable, for what only that knows. Raises `LaunchError` and `OutputError`.
+    """
+    launch = _launch(found.client.name, found.main, found.files[found.main])
+    files = found.files
+    private = launch.home is not None or not found.on_disk
+    if found.client.complete is not None and program is not None:
+        files, private = _completed(found, program), True
+    if private:
+        folder = found.main.parent
+        if found.on_disk:
+            folder = _private_folder(found.client.name, found.surface, str(found.main.resolve()))
+        files = {folder / path.name: content for path, content in files.items()}
+        _write_private(folder, files)
+        main = folder / found.main.name
+        launch = _launch(found.client.name, main, files[main])
+        if launch.home is not None:
+            launch = replace(launch, environment={**launch.environment, launch.home: str(folder)})
+    return Start(launch, found.key_file)
+
+
+def _launch(client: str, main: Path, content: bytes) -> Launch:
+    try:
+        return CLIENTS[client].launch(main, content)
     except (ValueError, LookupError, TypeError, AttributeError):
         raise LaunchError(
-            f"'{path}' is not a configuration of {client} that `fleet build` wrote: run `fleet build`"
+            f"'{main}' is not a configuration of {client} that `fleet build` wrote: run `fleet build`"
         ) from None
+
+
+def _completed(found: ClientConfig, program: str) -> dict[Path, bytes]:
+    """Return the files with what only the program itself knows; as they are if it does not tell."""
+    complete = found.client.complete
+    assert complete is not None
+    by_name = {path.name: content for path, content in found.files.items()}
+    try:
+        asked = subprocess.run(  # noqa: S603
+            [program, *found.client.asks],
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            timeout=ASK_SECONDS,
+            check=True,
+        )
+        by_name = dict(complete(asked.stdout, by_name))
+    except (OSError, subprocess.SubprocessError, ValueError, LookupError, TypeError):
+        return dict(found.files)
+    return {found.main.parent / name: content for name, content in by_name.items()}
+
+
+def _private_folder(client: str, surface: str, origin: str) -> Path:
+    """Return the folder for a client's own copy, which only this user can read and which other runs of the
+    same client find again, with what the client keeps there."""
+    mark = hashlib.sha256(origin.encode()).hexdigest()[:12]
+    state = platformdirs.user_state_path("fleet", appauthor=False)
+    return state / "clients" / f"{surface or 'file'}-{mark}" / client
+
+
+def _write_private(folder: Path, files: Mapping[Path, bytes]) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder.chmod(0o700)
+    except OSError as error:
+        raise LaunchError(f"cannot write '{folder}': {(error.strerror or '').lower()}") from None
+    write_files(files.items())
+
+
+def start_environment(start: Start, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of the program: keys from their variables or their file."""
+    known = dict(environ)
+    if start.key_file is not None and not known.get(KEY_VARIABLE):
+        try:
+            known[KEY_VARIABLE] = read_text(start.key_file, MAX_KEY).strip()
+        except (OSError, UnreadableFileError):
+            raise LaunchError(f"cannot read the key in '{start.key_file}'") from None
+    launch = start.launch
+    keys = {new: known[old] for new, old in launch.references.items() if old in known}
+    return {**known, **launch.environment, **keys}
 
 
 def launch_warnings(launch: Launch, environ: Mapping[str, str]) -> Iterator[str]:
     """Yield what will keep the client from working, as far as is known before it starts."""
-    for name in launch.keys:
-        if not environ.get(name):
-            yield f"the gateway requires a key, and '{name}' is not set: `export {name}=…`"
+    missing = [name for name in launch.keys if not environ.get(name)]
+    for name in missing:
+        yield f"the gateway requires a key, and '{name}' is not set: `export {name}=…`"
+    key = next((environ[name] for name in launch.keys if environ.get(name)), None)
     for url in launch.urls:
-        if not _accepts_connections(url):
-            yield f"no gateway listens at '{url}': start it with `fleet serve`"
+        problem = _gateway_problem(url, key)
+        if problem is not None and not (missing and "key" in problem):
+            yield problem
 
 
-def _accepts_connections(url: str) -> bool:
-    address = urlsplit(url)
-    port = address.port or (443 if address.scheme == "https" else 80)
+def _gateway_problem(url: str, key: str | None) -> str | None:
+    """Return why no client can use `url`, None if the gateway responds with its models."""
+    import httpx
+
+    headers = {"authorization": f"Bearer {key}"} if key is not None and key.isascii() else {}
+    models = f"{url.removesuffix('/v1')}/v1/models"
     try:
-        socket.create_connection((address.hostname or "", port), CONNECT_SECONDS).close()
-    except OSError:
-        return False
-    return True
+        response = httpx.get(models, headers=headers, timeout=CHECK_SECONDS, trust_env=False)
+    except (httpx.HTTPError, httpx.InvalidURL):
+        return f"no gateway listens at '{url}': start it with `fleet serve`"
+    match response.status_code:
+        case 200:
+            return None
+        case 401 | 403:
+            return f"the gateway at '{url}' rejects the key"
+        case 404:
+            return f"the gateway at '{url}' does not have this surface: run `fleet build`"
+        case status:
+            return f"what listens at '{url}' responds with HTTP {status}"

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 from pathlib import Path
 
 import click
 
-from fleet_compiler.commands.client_launch import client_argument, config_option, find_launch
+from fleet_compiler.clients import CLIENTS
+from fleet_compiler.clients.view import KEY_VARIABLE
+from fleet_compiler.commands.client_launch import (
+    Source,
+    client_argument,
+    find_config,
+    prepare_start,
+    source_options,
+)
 from fleet_compiler.commands.options import epilog, file_option
 
 
@@ -15,16 +24,27 @@ from fleet_compiler.commands.options import epilog, file_option
     epilog=epilog(
         "fleet env opencode",
         'eval "$(fleet env opencode)"',
-        exits="0 success, 1 the client has no generated configuration, 2 usage",
+        exits="0 success, 1 the client has no generated configuration, 2 usage, 4 no gateway responds",
     ),
 )
-@config_option
+@source_options
 @file_option
 @client_argument
-def env(config: Path | None, file: Path | None, client: str) -> None:
-    """Print the exports that make CLIENT use its generated configuration, for a POSIX shell."""
-    launch = find_launch(client, config, file)
+def env(config: Path | None, surface: str | None, url: str | None, file: Path | None, client: str) -> None:
+    """Print the exports that make CLIENT use its generated configuration, for a POSIX shell.
+
+    A client that takes its configuration by flags gets a function of its name.
+    """
+    start = prepare_start(
+        find_config(client, Source(config, file, surface, url)), shutil.which(CLIENTS[client].program)
+    )
+    launch = start.launch
+    if start.key_file is not None:
+        click.echo(f'export {KEY_VARIABLE}="$(cat {shlex.quote(str(start.key_file))})"')
     for name, value in launch.environment.items():
         click.echo(f"export {name}={shlex.quote(value)}")
     for name, other in launch.references.items():
         click.echo(f'export {name}="${{{other}}}"')
+    if launch.arguments:
+        program = CLIENTS[client].program
+        click.echo(f'{program}() {{ command {program} {shlex.join(launch.arguments)} "$@"; }}')

@@ -10,12 +10,15 @@ import click
 
 from fleet_compiler.clients import CLIENTS
 from fleet_compiler.commands.client_launch import (
-    LaunchError,
+    Source,
     client_argument,
-    config_option,
-    find_launch,
+    find_config,
     launch_warnings,
+    prepare_start,
+    source_options,
+    start_environment,
 )
+from fleet_compiler.commands.client_source import LaunchError
 from fleet_compiler.commands.options import epilog, file_option
 from fleet_compiler.commands.terminal import warn
 
@@ -25,27 +28,37 @@ from fleet_compiler.commands.terminal import warn
     epilog=epilog(
         "fleet run opencode",
         'fleet run opencode run -m sam-desktop/qwen3-8b "say hi"',
-        "fleet run --config generated/laptop/opencode.json opencode models",
+        "fleet run --surface boocoder codex",
+        "FLEET_URL=http://fleet.local:8400 fleet run claude-code -- --help",
         "fleet run env python app.py",
-        exits="0 or another code of the client's own, 1 it cannot be started, 2 usage",
+        exits="0 or another code of the client's own, 1 it cannot be started, 2 usage, 4 no gateway responds",
     ),
 )
-@config_option
+@source_options
 @file_option
 @client_argument
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def run(config: Path | None, file: Path | None, client: str, arguments: tuple[str, ...]) -> None:
+def run(
+    config: Path | None,
+    surface: str | None,
+    url: str | None,
+    file: Path | None,
+    client: str,
+    arguments: tuple[str, ...],
+) -> None:
     """Start CLIENT with its generated configuration; ARGUMENTS are passed to it.
 
-    Your own files of it are not changed; they still apply except for what is generated.
+    Your own files of it are not changed; they still apply except for what is generated. With $FLEET_URL, no
+    fleet.yaml is needed: the configuration is made from what that gateway says of a surface.
     """
-    launch = find_launch(client, config, file)
+    found = find_config(client, Source(config, file, surface, url))
     name = CLIENTS[client].program
     program = shutil.which(name)
     if program is None:
         raise LaunchError(f"'{name}' is not on PATH: {CLIENTS[client].install}")
-    for warning in launch_warnings(launch, os.environ):
+    start = prepare_start(found, program)
+    environment = start_environment(start, os.environ)
+    for warning in launch_warnings(start.launch, environment):
         warn(warning)
-    keys = {new: os.environ[old] for new, old in launch.references.items() if old in os.environ}
-    environment = {**os.environ, **launch.environment, **keys}
-    os.execve(program, [name, *launch.arguments, *arguments], environment)  # noqa: S606
+    passed = arguments[1:] if arguments[:1] == ("--",) else arguments
+    os.execve(program, [name, *start.launch.arguments, *passed], environment)  # noqa: S606

@@ -20,6 +20,7 @@ MISSING = {
     "default_provider": "add it, with the name of the provider that bare model ids belong to",
     "providers": "add it, with at least one 'name: http://host:port'",
     "url": "add 'url: http://host:port'",
+    "kind": "add 'kind' with a kind of client, like 'kind: opencode'",
     "env": "add 'env' with the name of an environment variable, or 'file' with a path",
 }
 """What to do about a required key that is missing."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -132,26 +133,61 @@ class ProviderSettings(ProviderOptions):
     model_config = ConfigDict(alias_generator=lambda field: "models" if field == "declared" else field)
 
 
+@dataclass(frozen=True, slots=True)
+class ClientEntry:
+    """A client of a surface: where its configuration is written (None: the usual place of its kind), and its
+    options as they are written. `path` leads to it from the surface, `place_path` to what says where."""
+
+    kind: str
+    path: tuple[str | int, ...]
+    place_path: tuple[str | int, ...]
+    file: str | None = None
+    folder: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
 class SurfaceSettings(Part):
-    """One surface. `providers` and `classes` are what it may use, None for all; `file` is the path of the
-    client's configuration inside the generated folder, None for the client's usual one; `legacy_provider` is
-    the name under which older sessions of the client saved bare and composite ids."""
+    """One surface. `providers` and `classes` are what it may use, None for all. `client` is as it is written:
+    `clients` are its entries. `file`, `exclusive` and `legacy_provider` are settings of a client that is
+    written as its kind alone; `legacy_provider` is the name under which older sessions of opencode saved bare
+    and composite ids."""
 
     label: str
     providers: tuple[str, ...] | None = None
     classes: tuple[ProviderClass, ...] | None = None
     roles: dict[str, Role] = {}
     legacy: Legacy
-    client: str | None = None
+    client: str | dict[str, Any] | tuple[str | dict[str, Any], ...] | None = None
     file: str | None = None
     exclusive: bool = True
     legacy_provider: str | None = None
     key: str | None = None
 
+    @property
+    def clients(self) -> tuple[ClientEntry, ...]:
+        if self.client is None:
+            return ()
+        if isinstance(self.client, tuple):
+            found = [_entry(each, ("client", index)) for index, each in enumerate(self.client)]
+        else:
+            found = [_entry(self.client, ("client",))]
+        if len(found) == 1 and self.file is not None and found[0].place_path == found[0].path:
+            return (replace(found[0], file=self.file, place_path=("file",)),)
+        return tuple(found)
+
     def may_use(self, name: str, class_: ProviderClass) -> bool:
         """Whether `providers` and `classes` let the surface use a provider."""
         named = self.providers is None or name in self.providers
         return named and (self.classes is None or class_ in self.classes)
+
+
+def _entry(written: str | dict[str, Any], path: tuple[str | int, ...]) -> ClientEntry:
+    if isinstance(written, str):
+        return ClientEntry(written, path, path)
+    options = dict(written)
+    kind, file, folder = (options.pop(key, None) for key in ("kind", "file", "folder"))
+    place = next(((*path, key) for key in ("file", "folder") if key in written), path)
+    return ClientEntry(str(kind), path, place, file, folder, options)
 
 
 class OutputSettings(Part):

@@ -48,7 +48,7 @@ def output_view(resolved: Resolved) -> dict[str, Any]:
 
 
 def _surface(gateway: GatewayConfig, table: RoutingTable) -> dict[str, Any]:
-    view = ClientView(gateway, table, file="", key=None, exclusive=False)
+    view = ClientView.of(gateway, table)
     first = {role: view.first_choice(role) for role in table.roles}
     return {
         "name": table.surface,

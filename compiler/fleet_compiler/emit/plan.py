@@ -28,7 +28,8 @@ from fleet_compiler.files import (
     replace_staged,
     stage_files,
 )
-from fleet_runtime.artifacts.contract import Manifest, sha256_hex
+from fleet_runtime.artifacts.contract import Manifest
+from fleet_runtime.artifacts.hashes import sha256_hex
 from fleet_runtime.files import MAX_ARTIFACT, UnreadableFileError, read_file
 
 MANIFEST = "manifest.json"

@@ -7,6 +7,7 @@ given, so that a template can never change what is routed.
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -72,6 +73,7 @@ def _environment(folder: Path) -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters["json"] = _json
+    environment.filters["shell"] = shlex.quote
     environment.filters["members"] = _members
     environment.filters["facts"] = _facts
     environment.filters["inert"] = _inert

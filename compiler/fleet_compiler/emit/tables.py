@@ -9,10 +9,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from fleet_compiler.clients import CLIENTS, ClientView
-from fleet_compiler.config.model import FleetConfig, ProviderSettings, SurfaceSettings
+from fleet_compiler.config.model import ClientEntry, FleetConfig, ProviderSettings, SurfaceSettings
 from fleet_compiler.lock.model import Lock, LockedProvider
 from fleet_runtime.artifacts.contract import (
     FLEET_TABLE,
+    ClientSettings,
     GatewayConfig,
     GatewayOptions,
     KeyReference,
@@ -59,10 +60,11 @@ def resolve_fleet(fleet: FleetConfig, lock: Lock, root: str) -> Resolved:
         root=root,
         inventory=fleet.inventory,
         surfaces={name: table_path(name) for name in sorted(fleet.surfaces)},
+        clients=dict(_client_settings(fleet)),
         providers=resolve_connections(fleet),
         **settings | {"keys": dict(sorted(fleet.gateway.keys.items()))},
     )
-    return Resolved(gateway, tables, dict(_clients(fleet, gateway, tables)))
+    return Resolved(gateway, tables, dict(_views(gateway, tables)))
 
 
 def table_path(surface: str) -> str:
@@ -156,21 +158,38 @@ def _connection(name: str, provider: ProviderSettings) -> ProviderConfig:
     return ProviderConfig(name=name, **settings | {"declared": dict(sorted(provider.declared.items()))})
 
 
-def _clients(
-    fleet: FleetConfig, gateway: GatewayConfig, tables: Mapping[str, RoutingTable]
-) -> Iterator[tuple[str, tuple[str, ClientView]]]:
+def _client_settings(fleet: FleetConfig) -> Iterator[tuple[str, tuple[ClientSettings, ...]]]:
     for name, surface in sorted(fleet.surfaces.items()):
-        if surface.client is not None:
-            file = surface.file or CLIENTS[surface.client].file
-            key = _key(name, surface, gateway.keys)
+        if surface.clients:
+            yield name, tuple(_settings(fleet, name, surface, entry) for entry in surface.clients)
+
+
+def _settings(fleet: FleetConfig, name: str, surface: SurfaceSettings, entry: ClientEntry) -> ClientSettings:
+    kind = CLIENTS[entry.kind]
+    options = kind.read_options(surface, entry).model_dump(mode="json", by_alias=True, exclude_unset=True)
+    return ClientSettings(
+        kind=entry.kind,
+        file=kind.place(name, entry.file, entry.folder),
+        key=_key(name, surface, fleet.gateway.keys),
+        options=options,
+    )
+
+
+def _views(
+    gateway: GatewayConfig, tables: Mapping[str, RoutingTable]
+) -> Iterator[tuple[str, tuple[str, ClientView]]]:
+    for name, clients in gateway.clients.items():
+        for client in clients:
+            key = None if client.key is None else gateway.keys[client.key]
+            options = CLIENTS[client.kind].options.model_validate(client.options)
             table = tables[table_path(name)]
-            view = ClientView(gateway, table, file, key, surface.exclusive, surface.legacy_provider)
-            yield file, (surface.client, view)
+            view = ClientView.of(gateway, table, file=client.file, key=key, options=options)
+            yield client.file, (client.kind, view)
 
 
-def _key(name: str, surface: SurfaceSettings, keys: Mapping[str, KeyReference]) -> KeyReference | None:
+def _key(name: str, surface: SurfaceSettings, keys: Mapping[str, KeyReference]) -> str | None:
     """Return the key that the surface names, else the only one that opens it."""
     if surface.key is not None:
-        return keys[surface.key]
-    fitting = [key for key in keys.values() if key.surfaces is None or name in key.surfaces]
+        return surface.key
+    fitting = [each for each, key in keys.items() if key.surfaces is None or name in key.surfaces]
     return fitting[0] if len(fitting) == 1 else None

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, unquote_to_bytes
 
 import msgspec
 
-from fleet_runtime.api import favorites, fleet, health, models, provider_pages
+from fleet_runtime.api import clients, favorites, fleet, health, models, provider_pages
 from fleet_runtime.api.call import Call, json_reply
 from fleet_runtime.api.event_stream import EventStream
 from fleet_runtime.api.openapi import openapi_document
@@ -51,6 +51,7 @@ async def show_access(call: Call) -> Access:
 OPERATIONS: Final = (
     *health.OPERATIONS,
     *models.OPERATIONS,
+    *clients.OPERATIONS,
     *favorites.OPERATIONS,
     *fleet.OPERATIONS,
     *provider_pages.OPERATIONS,
@@ -76,6 +77,7 @@ class Api:
         key: KeyScope | None = scope.get("fleet.key")
         if key is not None and not operation.any_key:
             named = values.get("surface", []) if operation.takes_surface else []
+            named = [parts["surface"]] if "surface" in parts else named
             key.require(method, path, named[0] if len(named) == 1 else None)
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         arguments: dict[str, Any] = {}

@@ -5,6 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from fleet_runtime.api.client_shapes import (
+    ClientModel,
+    ClientProvider,
+    ClientSurface,
+    ClientSurfaces,
+    ClientTable,
+)
 from fleet_runtime.api.shapes import (
     Access,
     ContextChange,
@@ -104,6 +111,32 @@ _FAVORITE = FavoriteModel(
     orphan=False,
     added_at=TIME,
 )
+_CLIENT_MODEL = ClientModel(
+    name="Qwen3 8B",
+    context=32768,
+    context_source="running",
+    output=8192,
+    input=("text",),
+    tools=True,
+    reasoning=False,
+    purpose="chat",
+    aliases=(),
+)
+_CLIENT_PROVIDER = ClientProvider(
+    name="sam-desktop", label="sam-desktop", class_="local", models={"qwen3-8b": _CLIENT_MODEL}
+)
+_CLIENT_TABLE = ClientTable(
+    surface="opencode",
+    label="opencode",
+    base="/opencode",
+    default_provider="sam-desktop",
+    legacy="strict",
+    names={"sam-desktop": "sam-desktop"},
+    namespaces=("llama-swap",),
+    aliases={"qwen": "sam-desktop/qwen3-8b"},
+    roles={"default": ("sam-desktop/qwen3-8b",)},
+    providers=(_CLIENT_PROVIDER,),
+)
 _REPORT = ProviderReport(
     name="sam-desktop",
     label="sam-desktop",
@@ -175,6 +208,16 @@ EXAMPLES: Final[Mapping[type[ApiShape], ApiShape]] = {
         _RESOLUTION,
         _ROLE,
         Roles(surface="boochat", roles={"default": _ROLE}),
+        _CLIENT_MODEL,
+        _CLIENT_PROVIDER,
+        _CLIENT_TABLE,
+        ClientSurfaces(surfaces={"opencode": ("opencode", "codex")}),
+        ClientSurface(
+            url="http://fleet.local:8400",
+            requires_key=True,
+            clients={"opencode": {"exclusive": False}, "codex": {}},
+            table=_CLIENT_TABLE,
+        ),
         _FAVORITE,
         FavoriteList(version=7, etag='"3b9ac9ff12d0-7"', favorites=(_FAVORITE,)),
         FavoriteOrder(favorites=("embedding/qwen3-8b",)),

@@ -13,8 +13,6 @@ A configuration that is valid here can be served: addresses that the gateway cou
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -299,6 +297,19 @@ class GatewayOptions(Artifact):
     `$STATE_DIRECTORY/state.db`, or a file in the user's state folder."""
 
 
+class ClientSettings(Artifact):
+    """One client of a surface: a kind of program whose configuration was written for it."""
+
+    kind: str
+    """The kind of client, such as `opencode`."""
+    file: str
+    """Its main file, a path inside the generated folder."""
+    key: str | None = None
+    """The key of `keys` that it refers to; null if the gateway needs none, or none fits."""
+    options: dict[str, Any] = {}
+    """What fleet.yaml sets of the kind."""
+
+
 class GatewayConfig(GatewayOptions, GeneratedConfig):
     """generated/gateway.json: where the gateway listens, and how it reaches each provider."""
 
@@ -306,6 +317,8 @@ class GatewayConfig(GatewayOptions, GeneratedConfig):
     """How often providers are probed."""
     surfaces: dict[str, str]
     """Each surface's routing table, a path inside the generated folder."""
+    clients: dict[str, tuple[ClientSettings, ...]] = {}
+    """The clients of each surface that has any."""
     providers: tuple[ProviderConfig, ...]
     """Every provider, in the order of fleet.yaml."""
 
@@ -329,17 +342,6 @@ class Manifest(Artifact):
     """The sha256 of the canonical JSON of fleet.lock."""
     files: dict[str, str]
     """The sha256 of the bytes of every other generated file, by its path."""
-
-
-def canonical_json(value: Any) -> bytes:
-    """One JSON text for equal values: sorted keys, no white space, UTF-8."""
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    ).encode()
-
-
-def sha256_hex(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
 
 
 def to_data(artifact: Artifact) -> dict[str, Any]:

@@ -18,8 +18,8 @@ from fleet_runtime.artifacts.contract import (
     Manifest,
     ProviderConfig,
     RoutingTable,
-    sha256_hex,
 )
+from fleet_runtime.artifacts.hashes import sha256_hex
 from fleet_runtime.files import MAX_ARTIFACT, read_file, unreadable_reason
 
 Loaded = TypeVar("Loaded", bound=Artifact)

@@ -1,12 +1,14 @@
-"""What a person can paste as soon as a gateway serves: its base URL, and one request with curl. Pure."""
+"""What a person can paste as soon as a gateway serves: its base URL, one request with curl, and how clients
+start. Pure."""
 
 from __future__ import annotations
 
 import json
 import shlex
+from collections import Counter
 from collections.abc import Iterator
 
-from fleet_runtime.artifacts.contract import RoutedProvider, RoutingTable
+from fleet_runtime.artifacts.contract import GatewayConfig, RoutedProvider, RoutingTable
 from fleet_runtime.artifacts.snapshot import Snapshot
 from fleet_runtime.client import KEY_VARIABLE
 from fleet_runtime.routing.model_id import CompositeId, split_id
@@ -24,7 +26,25 @@ def first_request(snapshot: Snapshot, url: str) -> list[str]:
     command = ["curl", "-s", f"{url}/v1/chat/completions"]
     key = f' -H "authorization: Bearer ${KEY_VARIABLE}"' if snapshot.gateway.keys else ""
     data = shlex.join(["--json", json.dumps(body, ensure_ascii=False)])
-    return [f"base URL  {url}/v1{also}", f"try it    {shlex.join(command)}{key} {data}"]
+    return [
+        f"base URL  {url}/v1{also}",
+        f"try it    {shlex.join(command)}{key} {data}",
+        *_clients(snapshot.gateway),
+    ]
+
+
+def _clients(gateway: GatewayConfig) -> Iterator[str]:
+    """Yield how the configured clients start, and where all others find what they need."""
+    found = [(surface, client.kind) for surface, each in gateway.clients.items() for client in each]
+    counts = Counter(kind for _, kind in found)
+    starts = [
+        f"`fleet run {kind}`" if counts[kind] == 1 else f"`fleet run --surface {surface} {kind}`"
+        for surface, kind in found
+    ]
+    if starts:
+        yield f"clients   {join_words(starts, limit=4)}"
+    if gateway.surfaces:
+        yield "connect   `fleet connect` shows what to enter in any other client"
 
 
 def _example(table: RoutingTable) -> CompositeId | None:

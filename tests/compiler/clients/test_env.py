@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleet_compiler.clients import Launch
-from fleet_compiler.clients.env import CLIENT, parse
+from fleet_compiler.clients.env import CLIENT
+from fleet_compiler.clients.formats import parse_env as parse
 from fleet_compiler.emit.render import render_client
 from fleet_runtime.artifacts.contract import KeyReference, RoutedModel
 from tests.support.clients import client_view
@@ -42,7 +43,7 @@ def test_a_key_is_a_reference_to_its_variable() -> None:
 
 def test_a_key_in_a_file_is_named_in_a_comment() -> None:
     text = rendered(KeyReference(file="secrets/laptop.key"))
-    assert "OPENAI_API_KEY" not in parse(text)
+    assert parse(text)["OPENAI_API_KEY"] == "${FLEET_KEY}"
     assert '"secrets/laptop.key"' in text
 
 

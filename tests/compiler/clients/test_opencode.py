@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleet_compiler.clients import Launch
-from fleet_compiler.clients.opencode import CLIENT
+from fleet_compiler.clients.opencode import CLIENT, Options
 from fleet_compiler.emit.render import render_client
 from fleet_runtime.artifacts.contract import (
     ContextSource,
@@ -23,8 +23,10 @@ from fleet_runtime.artifacts.contract import (
     RoutedProvider,
 )
 from fleet_runtime.routing.resolver import lock_view, resolve_model
-from tests.support.clients import DESK, client_view
+from tests.support.clients import client_view
 from tests.support.projects import compile_text, lock_of
+
+DESK = "http://127.0.0.1:8081"
 
 
 def rendered(
@@ -37,7 +39,9 @@ def rendered(
     enabled: bool = True,
 ) -> dict[str, Any]:
     """opencode.json for one provider 'desk' with these models."""
-    view = client_view(models, roles, key=key, file=file, exclusive=exclusive, enabled=enabled)
+    view = client_view(
+        models, roles, key=key, file=file, options=Options(exclusive=exclusive), enabled=enabled
+    )
     data: dict[str, Any] = json.loads(render_client(CLIENT.files[0], view))
     return data
 
@@ -242,12 +246,13 @@ def test_every_old_id_means_to_opencode_what_it_means_to_the_gateway(
             ),
         }
     )
-    view = replace(view, table=table, legacy_provider=None if legacy in ("box", "strix") else legacy)
+    legacy_provider = None if legacy in ("box", "strix") else legacy
+    view = replace(view, table=table, options=Options(legacy_provider=legacy_provider))
     providers = json.loads(render_client(CLIENT.files[0], view))["provider"]
     for provider, written in providers.items():
         for key, model in written["models"].items():
             means = resolve_model(table, lock_view(table), f"{provider}/{key}")
-            if means.listed is None and provider == view.legacy_provider:
+            if means.listed is None and provider == legacy_provider:
                 means = resolve_model(table, lock_view(table), key)
             sent = resolve_model(table, lock_view(table), model["id"])
             assert (sent.provider, sent.listed) == (means.provider, means.listed)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+from dataclasses import replace
+from keyword import iskeyword
 from pathlib import Path, PurePosixPath
 from types import ModuleType
 
@@ -68,12 +71,14 @@ each_client = pytest.mark.parametrize("client", CLIENTS.values(), ids=CLIENTS)
 def written(client: Client, folder: Path) -> dict[str, bytes]:
     """The files of a client for the fleet above."""
     files = compile_text(folder, FLEET.replace("KIND", client.name), **LOCK).files
-    return {path: files[path] for path in client.outputs(client.file)}
+    main = client.place("code")
+    return {PurePosixPath(path).name: files[path] for path in client.outputs(main)}
 
 
 @each_client
 def test_a_client_is_called_like_its_module(client: Client) -> None:
-    module: ModuleType = getattr(fleet_compiler.clients, client.name.replace("-", "_"))
+    name = client.name.replace("-", "_")
+    module: ModuleType = getattr(fleet_compiler.clients, f"{name}_" if iskeyword(name) else name)
     assert module.CLIENT is client
 
 
@@ -93,15 +98,16 @@ def test_its_files_are_as_the_golden_ones(client: Client, tmp_path: Path) -> Non
 def test_it_renders_every_golden_fleet(client: Client, name: str) -> None:
     resolved = compiled(FLEETS / name).resolved
     for table in resolved.tables.values():
-        view = ClientView(resolved.gateway, table, client.file, None, exclusive=True)
+        view = ClientView(resolved.gateway.url, table, client.file, None, client.options())
         for file in client.files:
             render_client(file, view)
 
 
 @each_client
 def test_it_starts_on_its_own_file_and_asks_the_gateway(client: Client, tmp_path: Path) -> None:
-    launch = client.launch(tmp_path / client.file, written(client, tmp_path)[client.file])
-    assert launch.environment or launch.arguments
+    content = next(iter(written(client, tmp_path).values()))
+    launch = client.launch(tmp_path / client.file, content)
+    assert launch.environment or launch.arguments or launch.home
     assert launch.keys == ("FLEET_KEY",)
     assert launch.urls
     assert all(url.startswith("http://127.0.0.1:8400/code") for url in launch.urls)
@@ -115,8 +121,25 @@ def test_it_does_not_start_on_something_else(client: Client, content: bytes, tmp
 
 
 @each_client
+def test_each_of_its_options_shows_in_what_is_generated(client: Client, tmp_path: Path) -> None:
+    (keys,) = (
+        kind["then"]["properties"]
+        for kind in schema()["$defs"]["clientMapping"]["allOf"]
+        if kind["if"]["properties"]["kind"]["const"] == client.name
+    )
+    plain = written(client, tmp_path)
+    for option in client.options.model_fields:
+        (value, *_) = keys[option]["examples"]
+        settings = f"{{kind: {client.name}, {option}: {json.dumps(value)}}}"
+        files = compile_text(tmp_path, FLEET.replace("KIND", settings), **LOCK).files
+        assert plain != {
+            PurePosixPath(path).name: files[path] for path in client.outputs(client.place("code"))
+        }
+
+
+@each_client
 def test_its_file_names_are_free(client: Client) -> None:
-    for name in client.outputs("laptop/main"):
+    for name in client.outputs(client.place("laptop")):
         assert path_problem(name) is None
     assert {PurePosixPath(file.name).parts[0] for file in client.files}.isdisjoint(RESERVED_OUTPUTS)
 
@@ -132,12 +155,14 @@ def test_its_templates_exist_and_are_called_like_it(client: Client) -> None:
 def test_its_findings_have_codes(client: Client, tmp_path: Path) -> None:
     loaded = compile_text(tmp_path, FLEET.replace("KIND", client.name), **LOCK)
     view = client_view()
+    view = replace(view, options=client.options())
     for finding in (*client.check(loaded.loaded.fleet), *client.check_models(view)):
         assert finding.code in codes()
 
 
 @each_client
 def test_its_schema_and_page_know_it(client: Client) -> None:
-    assert client.name in schema()["$defs"]["surface"]["properties"]["client"]["enum"]
+    assert client.name in schema()["$defs"]["clientKind"]["enum"]
     assert client_row(client) in (ROOT / "docs" / "fleet-yaml.md").read_text(encoding="utf-8")
-    assert client.page is None or (ROOT / "docs" / client.page).is_file()
+    assert f"## {client.name}" in (ROOT / "docs" / "clients.md").read_text(encoding="utf-8")
+    assert (ROOT / "docs" / client.page).is_file()

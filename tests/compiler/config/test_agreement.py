@@ -158,13 +158,16 @@ def test_durations_begin_where_the_contract_says(
 
 
 def test_clients_are_those_of_the_registry() -> None:
-    assert DEFINITIONS["surface"]["properties"]["client"]["enum"] == list(CLIENTS)
+    assert DEFINITIONS["clientKind"]["enum"] == list(CLIENTS)
+    kinds = DEFINITIONS["clientMapping"]["allOf"]
+    assert [kind["if"]["properties"]["kind"]["const"] for kind in kinds] == list(CLIENTS)
 
 
 def test_every_mapping_is_closed() -> None:
     for where, part in [("", schema()), *DEFINITIONS.items(), *PLACES]:
-        if "properties" in part:
-            assert part["additionalProperties"] is False, where
+        if "properties" in part and "propertyNames" not in part:
+            closed = part["allOf"] if where == "clientMapping" else [{"then": part}]
+            assert all(each["then"]["additionalProperties"] is False for each in closed), where
 
 
 @pytest.mark.parametrize(("where", "part"), PLACES, ids=PLACE_IDS)

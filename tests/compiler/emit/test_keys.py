@@ -36,6 +36,7 @@ LISTED = {
     "attic": lock_of(ATTIC, "c", known={"d": ModelFacts(context=65536, context_source="running")}),
 }
 
+ROLES = ("default", "task", "compaction", "fast", "large", "embedding", "rerank")
 # The place of a key in the schema -> its place in BASE and the value it is given; None deletes it.
 EFFECTS: dict[str, tuple[str, Any]] = {
     "default_provider": ("default_provider", "attic"),
@@ -82,6 +83,11 @@ EFFECTS: dict[str, tuple[str, Any]] = {
     "surfaces.roles": ("surfaces/chat/roles", {"default": "desk/a"}),
     "surfaces.legacy": ("surfaces/chat/legacy", "strict"),
     "surfaces.client": ("surfaces/code/client", None),
+    "surfaces.client.kind": ("surfaces/code/client", {"kind": "env"}),
+    "surfaces.client.file": ("surfaces/code/client", {"kind": "opencode", "file": "laptop/opencode.json"}),
+    "surfaces.client.folder": ("surfaces/code/client", {"kind": "aider", "folder": "laptop"}),
+    **{f"surfaces.roles.{role}": ("surfaces/chat/roles", {role: "desk/a"}) for role in ROLES},
+    **{f"roles.{role}": ("roles", {role: "desk/a"}) for role in ROLES},
     "surfaces.file": ("surfaces/code/file", "laptop/opencode.json"),
     "surfaces.exclusive": ("surfaces/code/exclusive", False),
     "surfaces.legacy_provider": ("surfaces/code/legacy_provider", "old"),

@@ -10,7 +10,8 @@ import pytest
 
 from fleet_compiler.diagnostics.errors import OutputError
 from fleet_compiler.emit.plan import MANIFEST, diff, line_counts, plan_outputs, write_outputs
-from fleet_runtime.artifacts.contract import Manifest, sha256_hex
+from fleet_runtime.artifacts.contract import Manifest
+from fleet_runtime.artifacts.hashes import sha256_hex
 
 Files = dict[str, bytes]
 

@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fleet_compiler.lock.model import LockedProvider
-from fleet_runtime.artifacts.contract import ProviderKind, canonical_json, to_data
+from fleet_runtime.artifacts.contract import ProviderKind, to_data
+from fleet_runtime.artifacts.hashes import canonical_json
 from fleet_runtime.dialects.messages import ProbeResponse
 from fleet_runtime.dialects.observation import Observation
 from fleet_runtime.dialects.probe import probe_provider

@@ -1,0 +1,66 @@
+"""The formats of clients' configurations, read back to check what a template has made."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import tomllib
+from typing import Any
+
+from fleet_compiler.clients.client_kind import Launch
+from fleet_compiler.diagnostics.errors import ConfigError
+from fleet_compiler.diagnostics.source import Source
+from fleet_compiler.document.parse import load_document
+
+parse_toml = tomllib.loads
+
+_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_VARIABLE = re.compile(r"([A-Z][A-Z0-9_]*)=(.*)")
+
+
+def parse_yaml(text: str) -> Any:
+    """Return the plain data of a YAML text; raises ValueError."""
+    try:
+        return load_document(Source("configuration", text)).data
+    except ConfigError as error:
+        raise ValueError(str(error)) from None
+
+
+def parse_env(text: str) -> dict[str, str]:
+    """Return the variables of ``NAME=VALUE`` lines; raises ValueError for anything else."""
+    variables = {}
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            match = _VARIABLE.fullmatch(line)
+            words = shlex.split(match[2]) if match is not None else []
+            if match is None or len(words) != 1:
+                raise ValueError(f"'{line}' is not a variable")
+            variables[match[1]] = words[0]
+    return variables
+
+
+def env_launch(content: bytes, url: str) -> Launch:
+    """Return the launch with the variables of such a file; `url` is the one that holds the address."""
+    variables = parse_env(content.decode())
+    references = {
+        name: match[1] for name, value in variables.items() if (match := _REFERENCE.fullmatch(value))
+    }
+    return Launch(
+        {name: value for name, value in variables.items() if name not in references},
+        references=references,
+        keys=tuple(sorted(set(references.values()))),
+        urls=(variables[url],),
+    )
+
+
+def toml_value(value: Any) -> str:
+    """Return texts, numbers, booleans, lists and mappings as one TOML value on one line."""
+    match value:
+        case dict():
+            pairs = (f"{toml_value(key)} = {toml_value(held)}" for key, held in value.items())
+            return "{" + ", ".join(pairs) + "}"
+        case list() | tuple():
+            return "[" + ", ".join(map(toml_value, value)) + "]"
+        case _:
+            return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,0 +1,42 @@
+"""The variables of gptme (0.35) for its provider ``local``, which is any server with OpenAI's chat API.
+
+With a file, it would be the user's own; with the base URL alone, it would ask for OpenAI's models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fleet_compiler.clients.client_kind import Client, ClientFile, Launch
+from fleet_compiler.clients.formats import env_launch, parse_env
+from fleet_compiler.clients.view import ClientView, OwnPrompt
+
+ANY_KEY = "fleet"
+PROMPT = OwnPrompt(9000, room=11000)
+"""The first request of gptme 0.35.1 in an empty folder: 36.5 KB."""
+PREFIX = "local/"
+"""What gptme's own names of these models begin with."""
+
+
+def context(view: ClientView) -> Mapping[str, Any]:
+    main = view.choose(view.offered(PROMPT), "default")
+    plain = {"OPENAI_BASE_URL": view.base_url} | ({"MODEL": f"{PREFIX}{main.id}"} if main else {})
+    plain |= {"GPTME_CHECK_UPDATES": "false"}
+    return {"plain": plain, "key_variable": view.key_variable, "any_key": ANY_KEY}
+
+
+def launch(_: Path, content: bytes) -> Launch:
+    return env_launch(content, "OPENAI_BASE_URL")
+
+
+CLIENT = Client(
+    name="gptme",
+    files=(ClientFile("gptme.env", "gptme.env.j2", context, parse_env),),
+    program="gptme",
+    install="`pip install gptme`",
+    launch=launch,
+    about="[gptme](clients.md#gptme): variables with the address and the model to begin with.",
+    prompt=PROMPT,
+)

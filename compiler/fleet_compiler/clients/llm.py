@@ -1,0 +1,68 @@
+"""The files of llm's folder that name its models (llm 0.36): ``extra-openai-models.yaml`` and its default.
+
+llm also keeps its logs and keys in the folder, so it is started on a private one with a copy of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fleet_compiler.clients.client_kind import Client, ClientFile, Launch
+from fleet_compiler.clients.formats import parse_yaml
+from fleet_compiler.clients.view import ClientView, OfferedModel
+
+DEFAULT_MODEL = "default_model.txt"
+
+
+def models(view: ClientView) -> Mapping[str, Any]:
+    return {"models": [_model(model, view) for model in view.offered()]}
+
+
+def default_model(view: ClientView) -> Mapping[str, Any]:
+    offered = view.offered()
+    chosen = view.choose(offered, "default") or next(iter(offered), None)
+    return {"model": chosen.id if chosen is not None else ""}
+
+
+def launch(_: Path, content: bytes) -> Launch:
+    """A model whose key llm does not keep gets the one in ``$OPENAI_API_KEY``, and so do OpenAI's own models,
+    which llm always knows: ``$OPENAI_BASE_URL`` leads those to the gateway, too."""
+    written = parse_yaml(content.decode())
+    if not written:
+        raise ValueError("there is no model")
+    keys = sorted({model["api_key_name"] for model in written if "api_key_name" in model})
+    (url,) = {model["api_base"] for model in written}
+    return Launch(
+        {"OPENAI_BASE_URL": url},
+        references={"OPENAI_API_KEY": keys[0]} if keys else {},
+        keys=tuple(keys),
+        urls=(url,),
+        home="LLM_USER_PATH",
+    )
+
+
+def _model(model: OfferedModel, view: ClientView) -> dict[str, Any]:
+    written: dict[str, Any] = {"model_id": model.id, "model_name": model.id, "api_base": view.base_url}
+    if view.key_variable is not None:
+        written["api_key_name"] = view.key_variable
+    if model.facts.tools is not False:
+        written["supports_tools"] = True
+    written["supports_schema"] = True
+    if model.facts.input is not None and "image" in model.facts.input:
+        written["vision"] = True
+    return written
+
+
+CLIENT = Client(
+    name="llm",
+    files=(
+        ClientFile("extra-openai-models.yaml", "llm.models.yaml.j2", models, parse_yaml),
+        ClientFile(DEFAULT_MODEL, "llm.default_model.txt.j2", default_model, str),
+    ),
+    program="llm",
+    install="`pip install llm`",
+    launch=launch,
+    about="[llm](clients.md#llm): every chat model under its id, and the default one.",
+)

@@ -1,0 +1,59 @@
+"""The settings of qwen-code (0.15): those at ``$QWEN_CODE_SYSTEM_SETTINGS_PATH`` go before the user's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fleet_compiler.clients.client_kind import Client, ClientFile, Launch
+from fleet_compiler.clients.view import ClientView, OfferedModel, OwnPrompt
+
+ANY_KEY = "fleet"
+"""qwen-code requires a variable with a key; a gateway without keys accepts any."""
+NO_KEY_VARIABLE = "FLEET_NO_KEY"
+PROMPT = OwnPrompt(19000, room=23000)
+"""The first request of qwen-code 0.15.10 in an empty folder: 67 to 78 KB."""
+
+
+def context(view: ClientView) -> Mapping[str, Any]:
+    offered = view.offered(PROMPT)
+    main = view.choose(offered, "default") or next(iter(offered), None)
+    return {
+        "model": main.id if main is not None else None,
+        "models": [_model(model, view) for model in offered],
+    }
+
+
+def launch(config: Path, content: bytes) -> Launch:
+    models = json.loads(content)["modelProviders"]["openai"]
+    (key,), (url,) = ({model[field] for model in models} for field in ("envKey", "baseUrl"))
+    environment = {"QWEN_CODE_SYSTEM_SETTINGS_PATH": str(config.resolve())}
+    if key == NO_KEY_VARIABLE:
+        return Launch(environment | {key: ANY_KEY}, urls=(url,))
+    return Launch(environment, keys=(key,), urls=(url,))
+
+
+def _model(model: OfferedModel, view: ClientView) -> dict[str, Any]:
+    written: dict[str, Any] = {
+        "id": model.id,
+        "name": model.label,
+        "baseUrl": view.base_url,
+        "envKey": view.key_variable or NO_KEY_VARIABLE,
+    }
+    if model.context is not None:
+        limits = {"contextWindowSize": model.context, "samplingParams": {"max_tokens": model.output}}
+        written["generationConfig"] = limits
+    return written
+
+
+CLIENT = Client(
+    name="qwen-code",
+    files=(ClientFile("qwen.json", "qwen-code.json.j2", context),),
+    program="qwen",
+    install="`npm install -g @qwen-code/qwen-code`",
+    launch=launch,
+    about="[qwen-code](clients.md#qwen-code): every chat model with its context.",
+    prompt=PROMPT,
+)

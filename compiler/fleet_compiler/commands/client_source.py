@@ -1,0 +1,180 @@
+"""Where a client's configuration comes from, for ``fleet run``, ``env`` and ``connect``.
+
+Next to a fleet.yaml it is what `fleet build` wrote. Anywhere else, and for a client that no surface names, it
+is made here from what the gateway at ``$FLEET_URL`` says of a surface (``GET /api/clients/<surface>``, data
+only): no file that a program executes comes from another computer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from msgspec import to_builtins
+from pydantic import ValidationError
+
+from fleet_compiler.clients import CLIENTS, Client, ClientView
+from fleet_compiler.clients.view import KEY_VARIABLE
+from fleet_compiler.diagnostics.errors import FleetError, UsageError
+from fleet_compiler.emit.render import render_client
+from fleet_compiler.project import Project
+from fleet_runtime.api.client_shapes import ClientSurface, ClientSurfaces
+from fleet_runtime.artifacts.contract import GatewayConfig, KeyReference, RoutingTable
+from fleet_runtime.client import GatewayClient
+from fleet_runtime.files import resolve_path
+from fleet_runtime.text import join_names
+from fleet_runtime.urls import is_loopback
+
+
+class LaunchError(FleetError):
+    """A client cannot be started with its generated configuration."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ClientConfig:
+    """The files of a client by path, the main one first; `on_disk`: they are there already.
+
+    `key_file` holds the key that `KEY_VARIABLE` stands for in them.
+    """
+
+    client: Client
+    surface: str
+    files: Mapping[Path, bytes]
+    on_disk: bool
+    key_file: Path | None = None
+
+    @property
+    def main(self) -> Path:
+        return next(iter(self.files))
+
+
+@dataclass(frozen=True, slots=True)
+class SurfaceFacts:
+    """What ``fleet connect`` tells of a surface."""
+
+    name: str
+    base_url: str
+    root_url: str
+    key_variable: str | None
+    key_file: Path | None
+    models: tuple[str, ...]
+    clients: tuple[str, ...]
+
+
+def read_gateway(project: Project) -> GatewayConfig:
+    """Return generated/gateway.json; raises `LaunchError`."""
+    path = project.generated / "gateway.json"
+    try:
+        return GatewayConfig.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise LaunchError(f"'{path}' does not exist: run `fleet build`") from None
+    except (OSError, ValidationError):
+        raise LaunchError(f"'{path}' is not what this version of fleet writes: run `fleet build`") from None
+
+
+def choose_surface(client: str, wanted: str | None, surfaces: Mapping[str, Iterable[str]]) -> str | None:
+    """Return the surface to use: the wanted one, or the only one with the client; None if none has it.
+
+    `surfaces` are the kinds of client of each. Raises `UsageError` if there is no such surface, or several.
+    """
+    if wanted is not None:
+        if wanted not in surfaces:
+            known = join_names(list(surfaces)) or "none"
+            raise UsageError(f"there is no surface '{wanted}'; surfaces: {known}")
+        return wanted
+    fitting = [name for name, kinds in surfaces.items() if client in kinds]
+    if len(fitting) > 1:
+        raise UsageError(
+            f"the surfaces {join_names(fitting)} have the client '{client}': choose one with --surface"
+        )
+    return fitting[0] if fitting else None
+
+
+def generated_config(
+    project: Project, gateway: GatewayConfig, client: str, surface: str
+) -> ClientConfig | None:
+    """Return what `fleet build` wrote for a client of a surface; None if the surface does not have it.
+
+    Raises `LaunchError`.
+    """
+    settings = next((each for each in gateway.clients.get(surface, ()) if each.kind == client), None)
+    if settings is None:
+        return None
+    kind, files = CLIENTS[client], {}
+    for name in kind.outputs(settings.file):
+        path = project.generated / name
+        try:
+            files[path] = path.read_bytes()
+        except FileNotFoundError:
+            raise LaunchError(f"'{path}' does not exist: run `fleet build`") from None
+        except OSError as error:
+            raise LaunchError(f"cannot read '{path}': {(error.strerror or '').lower()}") from None
+    reference = gateway.keys.get(settings.key or "")
+    return ClientConfig(kind, surface, files, on_disk=True, key_file=_key_file(project, gateway, reference))
+
+
+def fetched_config(gateway: GatewayClient, url: str, client: str, surface: str, folder: Path) -> ClientConfig:
+    """Return a client's configuration for `folder`, made from what the gateway at `url` says."""
+    kind = CLIENTS[client]
+    found = gateway.get(f"/api/clients/{surface}", ClientSurface)
+    try:
+        options = kind.options.model_validate(found.clients.get(client, {}))
+    except ValidationError:
+        options = kind.options()  # of another version of fleet
+    key = KeyReference(env=KEY_VARIABLE) if found.requires_key else None
+    table = RoutingTable.model_validate(to_builtins(found.table))
+    view = ClientView(reachable_url(found.url, url), table, kind.file, key, options)
+    files = {folder / name: render_client(file, view) for name, file in kind.outputs(kind.file).items()}
+    return ClientConfig(kind, surface, files, on_disk=False)
+
+
+def fetched_surfaces(gateway: GatewayClient, surface: str | None) -> dict[str, tuple[str, ...]]:
+    """Return the kinds of client of each surface, or of one."""
+    query = f"?surface={surface}" if surface is not None else ""
+    return dict(gateway.get(f"/api/clients{query}", ClientSurfaces).surfaces)
+
+
+def reachable_url(named: str, used: str) -> str:
+    """Return the gateway's own URL, unless it means only that computer and another reached it."""
+    is_here = is_loopback(urlsplit(used).hostname or "")
+    return used.rstrip("/") if is_loopback(urlsplit(named).hostname or "") and not is_here else named
+
+
+def local_facts(project: Project, gateway: GatewayConfig, surface: str) -> SurfaceFacts:
+    """Return what the last build says of a surface; raises `LaunchError`."""
+    path = project.generated / gateway.surfaces[surface]
+    try:
+        table = RoutingTable.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        raise LaunchError(f"'{path}' is not what this version of fleet writes: run `fleet build`") from None
+    clients = gateway.clients.get(surface, ())
+    fitting = [key for key in gateway.keys.values() if key.surfaces is None or surface in key.surfaces]
+    named = [gateway.keys[each.key] for each in clients if each.key is not None]
+    key = next(iter([*named, *fitting]), None)
+    view = ClientView.of(gateway, table, key=key)
+    return _facts(surface, view, [each.kind for each in clients], _key_file(project, gateway, key))
+
+
+def fetched_facts(gateway: GatewayClient, url: str, surface: str) -> SurfaceFacts:
+    found = gateway.get(f"/api/clients/{surface}", ClientSurface)
+    key = KeyReference(env=KEY_VARIABLE) if found.requires_key else None
+    table = RoutingTable.model_validate(to_builtins(found.table))
+    view = ClientView(reachable_url(found.url, url), table, "", key, None)
+    return _facts(surface, view, found.clients, None)
+
+
+def _facts(surface: str, view: ClientView, clients: Iterable[str], key_file: Path | None) -> SurfaceFacts:
+    models = tuple(each.id for each in view.offered())
+    return SurfaceFacts(
+        surface, view.base_url, view.root_url, view.key_variable, key_file, models, tuple(clients)
+    )
+
+
+def _key_file(project: Project, gateway: GatewayConfig, reference: KeyReference | None) -> Path | None:
+    if reference is None or reference.file is None:
+        return None
+    return resolve_path((project.generated / gateway.root).resolve(), reference.file)

@@ -1,0 +1,104 @@
+"""What is written for each kind of client, for six fleets: ids that are hard to write, and what must not be
+in any file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from syrupy.assertion import SnapshotAssertion
+
+from fleet_compiler.clients import CLIENTS, Client
+from fleet_runtime.artifacts.contract import ModelFacts
+from tests.support.projects import compile_text, lock_of
+
+PLANTED = "sk-planted-1234567890"
+ALPHA, BETA = "http://127.0.0.1:8401", "http://127.0.0.1:8411"
+KNOWN = ModelFacts(context=65536, context_source="running", tools=True)
+PLAIN = """
+version: 1
+default_provider: alpha
+providers: {alpha: {url: "http://127.0.0.1:8401", label: Sam's desktop}, beta: "http://127.0.0.1:8411"}
+surfaces: {code: {client: KIND}}
+"""
+ROLES = "roles: {default: alpha/MODEL, task: beta/MODEL, fast: beta/MODEL, embedding: beta/nomic}\n"
+
+
+def fleet(model: str, facts: ModelFacts = KNOWN, more: str = "") -> tuple[str, dict[str, Any]]:
+    """The same model on two providers, and one for vectors."""
+    vectors = ModelFacts(context=8192, context_source="listed", purpose="embedding")
+    lock = {
+        "alpha": lock_of(ALPHA, known={model: facts}),
+        "beta": lock_of(BETA, known={model: facts, "nomic": vectors}),
+    }
+    return PLAIN + ROLES.replace("MODEL", model) + more, lock
+
+
+FLEETS = {
+    "slashes": fleet("unsloth/Qwen3-8B-GGUF"),
+    "colons": fleet("qwen3:8b-q4_K_M"),
+    "spaces and letters": fleet("Größtes Modell 模型 9000"),
+    "unknown context": fleet("qwen3-8b", ModelFacts()),
+    "keys": fleet("qwen3-8b", more="gateway: {keys: {laptop: {env: FLEET_KEY_LAPTOP}}}\n"),
+    "restricted": fleet("qwen3-8b", ModelFacts(context=32768, context_source="trained")),
+}
+FLEETS["restricted"] = (
+    FLEETS["restricted"][0].replace("{client: KIND}", "{client: KIND, providers: [beta]}"),
+    FLEETS["restricted"][1],
+)
+
+each_client = pytest.mark.parametrize("client", CLIENTS.values(), ids=CLIENTS)
+
+
+def written(client: Client, folder: Path, yaml: str, lock: Mapping[str, Any]) -> dict[str, str]:
+    files = compile_text(folder, yaml.replace("KIND", client.name), **lock).files
+    return {path: files[path].decode() for path in client.outputs(client.place("code"))}
+
+
+@each_client
+def test_its_files_for_six_fleets(client: Client, tmp_path: Path, snapshot: SnapshotAssertion) -> None:
+    for name, (yaml, lock) in FLEETS.items():
+        files = written(client, tmp_path, yaml, lock)
+        assert "\n".join(f"--- {path}\n{text}" for path, text in files.items()) == snapshot(name=name)
+        for file, text in zip(client.files, files.values(), strict=True):
+            file.parse(text)
+        assert written(client, tmp_path, yaml, lock) == files
+
+
+def models_of(client: Client, folder: Path, name: str) -> Iterator[str]:
+    yield from written(client, folder, *FLEETS[name]).values()
+
+
+@each_client
+def test_it_holds_no_key_no_absolute_path_and_no_other_provider(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("FLEET_KEY", "FLEET_KEY_LAPTOP", "OPENAI_API_KEY"):
+        monkeypatch.setenv(variable, PLANTED)
+    (tmp_path / "laptop.key").write_text(PLANTED)
+    yaml, lock = fleet("qwen3-8b", more="gateway: {keys: {laptop: {file: laptop.key}}}\n")
+    for text in (*written(client, tmp_path, yaml, lock).values(), *models_of(client, tmp_path, "keys")):
+        assert PLANTED not in text
+        assert str(tmp_path) not in text
+    restricted = "\n".join(models_of(client, tmp_path, "restricted"))
+    assert "alpha/" not in restricted
+    assert "desktop" not in restricted
+
+
+@each_client
+def test_a_model_that_cannot_hold_its_prompt_is_left_out_with_a_warning(
+    client: Client, tmp_path: Path
+) -> None:
+    yaml, lock = fleet("tiny-model", ModelFacts(context=600, context_source="running"))
+    compiled = compile_text(tmp_path, yaml.replace("KIND", client.name), **lock)
+    text = "\n".join(compiled.files[path].decode() for path in client.outputs(client.place("code")))
+    warnings = [each for each in compiled.warnings if each.code == "F311"]
+    if client.prompt.tokens:
+        assert "tiny-model" not in text
+        (warning,) = warnings
+        assert "tiny-model (600 tokens)" in warning.message
+        assert f"at least {client.prompt.tokens + 512} tokens" in (warning.help or "")
+    else:
+        assert warnings == []

@@ -1,0 +1,206 @@
+"""The real programs of the kinds of client, started by ``fleet run`` on what was generated for them."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from fleet_compiler.clients import CLIENTS
+from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
+from fleet_runtime.simulator.spec import ScriptedCall
+from tests.integration.client_programs import MODEL, PROGRAMS, WORK, ClientProgram
+from tests.integration.elsewhere import Elsewhere, elsewhere
+from tests.integration.processes import finished
+from tests.support.stack import FLEET, Stack, running_stack
+
+pytestmark = pytest.mark.integration
+
+CHAT = ("qwen3-8b", "qwen3-4b", "unsloth/Qwen3-8B-GGUF:Q4_K_M", "deepseek-chat")
+TWO = ("alpha", "beta")
+KEY = "key-of-the-tests"
+RUN_SECONDS = 150.0
+EDIT = "note.txt\n```\nedited\n```\n"
+"""What aider takes for a change of a file."""
+
+
+def machines() -> list[ServerSpec]:
+    models = tuple(SimulatedModel(model, context=65536) for model in CHAT)
+    editor = SimulatedModel("editor", context=65536, reply=f"\n{EDIT}")
+    vectors = SimulatedModel("nomic-embed", purpose="embedding")
+    return [
+        *(ServerSpec(name, models=(*models, editor, vectors)) for name in TWO),
+        ServerSpec("cloud", kind="cloud", models=models, api_key="canary"),
+    ]
+
+
+def fleet_yaml(simulated: SimulationThread, listen: str) -> str:
+    known = ", ".join(f'"{model}": {{context: 65536}}' for model in (*CHAT, "editor"))
+    models = f"{{{known}, nomic-embed: {{purpose: embedding}}}}"
+    kinds = ", ".join(kind for kind, program in PROGRAMS.items() if program.by_surface)
+    surfaces = "\n  ".join(
+        f"{name}: {{client: [{kinds}], classes: [local], roles: {{default: {name}/qwen3-8b}}}}"
+        for name in (*TWO, "dead")
+    )
+    return f"""\
+version: 1
+default_provider: alpha
+providers:
+  alpha: {{url: "{simulated.url("alpha")}", models: {models}}}
+  beta: {{url: "{simulated.url("beta")}", models: {models}}}
+  dead: {{url: "http://127.0.0.1:9", poll: false, models: {{qwen3-8b: {{context: 65536}}}}}}
+  cloud: {{url: "{simulated.url("cloud")}", class: cloud, api_key_env: CANARY_KEY, models: [deepseek-chat]}}
+roles: {{default: alpha/editor, task: beta/qwen3-4b, embedding: alpha/nomic-embed}}
+surfaces:
+  code: {{client: [{", ".join(PROGRAMS)}], classes: [local]}}
+  {surfaces}
+gateway: {{listen: "{listen}", keys: {{laptop: {{env: FLEET_KEY}}}}}}
+inventory: {{interval: 1, timeout: 1, grace: 3}}
+"""
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    keys = {"CANARY_KEY": "canary", "FLEET_KEY": KEY}
+    with running_stack(tmp_path_factory.mktemp("fleet"), machines(), fleet_yaml, env=keys) as stack:
+        yield stack
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """A program in a home and a working folder of its own; what it asks of another address is only noted."""
+
+    program: ClientProgram
+    stack: Stack
+    folder: Path
+    proxy: str
+
+    @property
+    def work(self) -> Path:
+        return self.folder / "work"
+
+    def run(self, *arguments: str, model: str = "alpha/qwen3-8b") -> subprocess.CompletedProcess[str]:
+        kind = self.program.kind
+        programs = self.program.require(CLIENTS[kind].program)
+        home = self.folder / "home"
+        for folder in (home, self.work):
+            folder.mkdir(exist_ok=True)
+        filled = [each.replace(MODEL, model).replace(WORK, str(self.work)) for each in arguments]
+        environment = {
+            "PATH": f"{programs}:/usr/local/bin:/usr/bin:/bin",
+            "HOME": str(home),
+            "FLEET_KEY": KEY,
+            "HTTP_PROXY": self.proxy,
+            "HTTPS_PROXY": self.proxy,
+            "NO_PROXY": "127.0.0.1,localhost",
+            "TERM": "dumb",
+        }
+        surface = model.partition("/")[0] if self.program.by_surface else "code"
+        config = str(self.stack.folder / "fleet.yaml")
+        command = [*FLEET, "run", "-f", config, "--surface", surface, kind, *filled]
+        return finished(command, self.work, environment, RUN_SECONDS)
+
+    def asked(self) -> list[tuple[str, str]]:
+        """Provider and model of every request, as the providers themselves recorded them."""
+        return [
+            (name, record.json["model"])
+            for name in (*TWO, "cloud")
+            for record in self.stack.machines.inference(name)
+            if not record.path.endswith("/count_tokens")
+        ]
+
+
+@pytest.fixture
+def outside() -> Iterator[Elsewhere]:
+    with elsewhere() as seen:
+        yield seen
+
+
+@pytest.fixture
+def bench(kind: str, shared: Stack, outside: Elsewhere, tmp_path: Path) -> Iterator[Bench]:
+    for name in (*TWO, "cloud"):
+        shared.machines.reset(name)
+    yield Bench(PROGRAMS[kind], shared, tmp_path, outside.url)
+    assert shared.machines.inference("cloud") == [], "a cloud was asked for a local model"
+    hosts = {line.split()[1].partition(":")[0] for line in outside.asked if line.startswith("CONNECT")}
+    assert hosts <= PROGRAMS[kind].outside
+    left = [path for path in (tmp_path / "home").rglob("*") if path.is_file() and path.stat().st_size < 10**6]
+    assert [path for path in left if KEY in path.read_text(errors="replace")] == []
+
+
+def kinds(having: str) -> pytest.MarkDecorator:
+    """Each kind whose program has something; the ones that CI does not run are slow."""
+    return pytest.mark.parametrize(
+        "kind",
+        [
+            pytest.param(kind, marks=() if program.in_ci else pytest.mark.slow)
+            for kind, program in PROGRAMS.items()
+            if getattr(program, having)
+        ],
+    )
+
+
+@kinds("lists")
+def test_it_lists_exactly_the_models_of_the_surface(bench: Bench) -> None:
+    done = bench.run(*bench.program.lists)
+    assert done.returncode == 0, done.stderr
+    wanted = {f"{provider}/{model}" for provider in TWO for model in (*CHAT, "editor")}
+    listed = bench.program.listed(done.stdout)
+    assert (set(listed), len(listed)) == ({*wanted, "dead/qwen3-8b"}, len(wanted) + 1)
+    assert bench.asked() == []
+
+
+@kinds("ask")
+def test_it_is_answered_by_the_provider_that_an_id_names(bench: Bench) -> None:
+    for provider in TWO:
+        done = bench.run(*bench.program.ask, model=f"{provider}/qwen3-8b")
+        assert done.returncode == 0, done.stderr
+        assert f"[{provider}] qwen3-8b:" in done.stdout, done.stdout + done.stderr
+    assert set(bench.asked()) == {(provider, "qwen3-8b") for provider in TWO}
+
+
+@kinds("call")
+def test_it_carries_out_a_tool_call_and_sends_the_result(bench: Bench) -> None:
+    program, call = bench.program, bench.program.call
+    bench.work.mkdir()
+    (bench.work / "note.txt").write_text("made by a tool\n")
+    bench.stack.machines.set("beta", call=filled(call, bench.work))
+    done = bench.run(*program.use_tool, model="beta/qwen3-8b")
+    assert done.returncode == 0, done.stderr
+    assert set(bench.asked()) == {("beta", "qwen3-8b")}
+    bodies = [record.body.decode() for record in bench.stack.machines.inference("beta")]
+    assert any("made by a tool" in body or program.version in body for body in bodies[1:])
+
+
+@kinds("small")
+def test_it_asks_its_small_model(bench: Bench) -> None:
+    program = bench.program
+    bench.work.mkdir()
+    subprocess.run(["git", "init", "-q"], cwd=bench.work, check=True)
+    (bench.work / "note.txt").write_text("as it was\n")
+    if program.small_call is not None:
+        bench.stack.machines.set("alpha", call=program.small_call)
+    done = bench.run(*program.small, model="alpha/editor")
+    assert done.returncode == 0, done.stderr
+    assert {("alpha", "editor"), ("beta", "qwen3-4b")} <= set(bench.asked()), done.stdout + done.stderr
+
+
+@pytest.mark.slow
+@kinds("ask")
+def test_it_ends_soon_if_the_provider_is_off(bench: Bench) -> None:
+    began = time.monotonic()
+    done = bench.run(*bench.program.ask, model="dead/qwen3-8b")
+    assert time.monotonic() - began < bench.program.dead_seconds
+    assert "connection refused" in done.stdout + done.stderr
+    assert bench.asked() == []
+
+
+def filled(call: ScriptedCall | None, work: Path) -> ScriptedCall | None:
+    if call is None:
+        return None
+    texts = {key: value.replace(WORK, str(work)) for key, value in call.arguments.items()}
+    return replace(call, arguments=texts)
