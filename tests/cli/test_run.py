@@ -122,3 +122,13 @@ def test_a_key_is_exported_as_a_reference_and_never_printed(
     ran = fleet("env", "--config", str(GOLDEN / "env" / "client.env"), "env")
     assert 'export OPENAI_API_KEY="${FLEET_KEY}"\n' in ran.out
     assert "secret" not in ran.out
+
+
+def test_a_client_that_is_taken_out_loses_its_files(fleet: Fleet, tmp_path: Path) -> None:
+    folder = tmp_path / "generated" / "code"
+    write(tmp_path, ONE_MACHINE.replace("client: opencode", "client: [aider, claude-code]"))
+    assert fleet("build").code == 0
+    assert {path.name for path in folder.iterdir()} == {"aider", "claude.json"}
+    write(tmp_path, ONE_MACHINE.replace("client: opencode", "client: claude-code"))
+    assert fleet("build").code == 0
+    assert {path.name for path in folder.iterdir()} == {"claude.json"}
