@@ -126,16 +126,16 @@ def install_python_sdks() -> None:
 def install_python_sdk(name: str) -> None:
     folder = CACHE / "sdks" / name
     if not (folder / "bin" / "python").exists():
-        _run([sys.executable, "-m", "venv", str(folder)])
+        run_step([sys.executable, "-m", "venv", str(folder)])
     install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    _run([str(folder / "bin" / "python"), *install, *PYTHON_SDKS[name]])
+    run_step([str(folder / "bin" / "python"), *install, *PYTHON_SDKS[name]])
 
 
 def install_ai_sdk() -> None:
     folder = CACHE / "ai"
     folder.mkdir(exist_ok=True)
     (folder / "package.json").write_text(json.dumps({"private": True, "dependencies": AI_SDK}))
-    _run(["npm", "install", "--prefix", str(folder), "--no-audit", "--no-fund", "--loglevel=error"])
+    run_step(["npm", "install", "--prefix", str(folder), "--no-audit", "--no-fund", "--loglevel=error"])
 
 
 def install_from_npm() -> None:
