@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from fleet_compiler.checks.against_lock import lock_warnings, unmatched_globs
 from fleet_compiler.checks.lock_entries import rename_warnings, stale_warnings
@@ -18,10 +18,15 @@ from fleet_compiler.emit.build_summary import Build, describe_changes, read_last
 from fleet_compiler.emit.editor_schema import SCHEMA, editor_schema
 from fleet_compiler.emit.own_outputs import Templates, read_templates, render_outputs
 from fleet_compiler.emit.plan import MANIFEST, Change, Plan, line_counts, plan_outputs, write_outputs
-from fleet_compiler.emit.render import render_artifact, render_client
+from fleet_compiler.emit.render import (
+    render_artifact,
+    render_client,
+    render_tables,
+    render_text,
+    require_same,
+)
 from fleet_compiler.emit.tables import Resolved, resolve_connections, resolve_fleet, table_path
 from fleet_compiler.load import Loaded, load_fleet
-from fleet_compiler.lock.discover import ProbeLimits, Progress, discover
 from fleet_compiler.lock.entries import current_entries, merge_observations, needs_probe
 from fleet_compiler.lock.lockfile import dump_lock, load_lock
 from fleet_compiler.lock.model import Lock
@@ -33,6 +38,9 @@ from fleet_runtime.artifacts.polling import is_polled
 from fleet_runtime.artifacts.snapshot import ArtifactError, parse_snapshot
 from fleet_runtime.dialects.observation import Observation
 from fleet_runtime.text import join_names
+
+if TYPE_CHECKING:
+    from fleet_compiler.lock.discover import ProbeLimits, Progress
 
 StaleReason: TypeAlias = Literal["missing", "changed", "edited", "surplus"]
 LockMode: TypeAlias = Literal["update", "locked", "frozen"]
@@ -115,17 +123,22 @@ def _stale_file(path: str, change: Change) -> StaleFile:
 
 
 def compile_fleet(
-    loaded: Loaded, lock: Lock, root: str, templates: Templates = MappingProxyType({})
+    loaded: Loaded,
+    lock: Lock,
+    root: str,
+    templates: Templates = MappingProxyType({}),
+    providers: tuple[ProviderConfig, ...] | None = None,
 ) -> Compiled:
     """Compile; pure: the same fleet.yaml, lock and templates make the same bytes everywhere.
 
-    `lock` holds the current entries of the providers (`current_entries`), `templates` the texts that
+    `lock` holds the current entries of the providers (`current_entries`), `providers` what
+    `resolve_connections` returned, if that is at hand, `templates` the texts that
     `outputs` names. Raises `ConfigError` for a template that cannot be filled, and `OutputError` for a result
     that the gateway could not load.
     """
-    resolved = resolve_fleet(loaded.fleet, lock, root)
-    files = {"gateway.json": render_artifact(resolved.gateway)}
-    files |= {path: render_artifact(table) for path, table in resolved.tables.items()}
+    resolved = resolve_fleet(loaded.fleet, lock, root, providers)
+    files = {"gateway.json": render_text(resolved.gateway)}
+    files |= render_tables(resolved.tables)
     for main, (kind, view) in resolved.clients.items():
         outputs = CLIENTS[kind].outputs(main)
         files |= {path: render_client(file, view) for path, file in outputs.items()}
@@ -138,13 +151,16 @@ def compile_fleet(
     )
     files[MANIFEST] = render_artifact(manifest)
     try:
-        parse_snapshot(files[MANIFEST], files, Path())
+        snapshot = parse_snapshot(files[MANIFEST], files, Path())
     except ArtifactError as error:
         raise OutputError(f"a gateway could not load the result: {error}") from error
+    require_same(snapshot.gateway, resolved.gateway)
+    for table in resolved.tables.values():
+        require_same(snapshot.tables[table.base], table)
     findings = [
         *lock_warnings(loaded.fleet, resolved),
         *unmatched_globs(loaded.fleet, lock),
-        *stale_warnings(loaded.fleet, lock),
+        *stale_warnings(resolved.gateway.providers, lock),
     ]
     warnings = (*loaded.warnings, *loaded.document.locate_all(findings))
     return Compiled(loaded, lock, resolved, files, warnings)
@@ -179,12 +195,14 @@ def prepare(
     if mode == "locked":
         _require_entries(lock, polled)
     elif mode == "update" and (new := [each for each in polled if needs_probe(lock, each.name)]):
+        from fleet_compiler.lock.discover import discover
+
         seen = discover(new, project.folder, environ, limits=limits, progress=progress)
         lock = merge_observations(lock, seen, providers)
     document = loaded.document
-    renames = document.locate_all(rename_warnings(loaded.fleet, lock_read, document.data))
+    renames = document.locate_all(rename_warnings(loaded.fleet, providers, lock_read, document.data))
     loaded = replace(loaded, warnings=(*loaded.warnings, *renames))
-    compiled = compile_fleet(loaded, lock, project.root, templates)
+    compiled = compile_fleet(loaded, lock, project.root, templates, providers)
     return Prepared(
         project,
         compiled,

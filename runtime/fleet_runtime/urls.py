@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 LONGEST_LABEL = 63
@@ -147,6 +148,7 @@ def bracket(host: str) -> str:
     return f"[{host}]" if ":" in host and not host.startswith("[") else host
 
 
+@lru_cache(maxsize=4096)
 def parse_host(text: str) -> str:
     """Return a name, IPv4 address or IPv6 address (with or without brackets) in its one form.
 

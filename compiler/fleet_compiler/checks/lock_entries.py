@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from fleet_compiler.config.model import FleetConfig
 from fleet_compiler.diagnostics.finding import Finding
-from fleet_compiler.emit.tables import resolve_connections
 from fleet_compiler.lock.entries import Rename, undeclared_renames
 from fleet_compiler.lock.model import Lock
+from fleet_runtime.artifacts.contract import ProviderConfig
 from fleet_runtime.artifacts.polling import is_polled
 
 _PLAIN = re.compile(r"(?!(?:y|n|yes|no|on|off|true|false|null)\Z)[a-z][a-z0-9_-]*\Z")
 """Names that YAML reads as text without quotes."""
 
 
-def rename_warnings(fleet: FleetConfig, lock: Lock, written: Mapping[str, Any]) -> Iterator[Finding]:
+def rename_warnings(
+    fleet: FleetConfig, providers: Sequence[ProviderConfig], lock: Lock, written: Mapping[str, Any]
+) -> Iterator[Finding]:
     """Yield a warning for each rename without `formerly`.
 
-    `lock` is fleet.lock and `written` fleet.yaml as they were read.
+    `providers` are those of `fleet`; `lock` is fleet.lock and `written` fleet.yaml as they were read.
     """
-    for rename in undeclared_renames(lock, resolve_connections(fleet)):
+    for rename in undeclared_renames(lock, providers):
         message = (
             f"provider '{rename.new}' has the url of '{rename.old}', which left fleet.yaml: "
             f"ids and favorites that begin with '{rename.old}/' no longer resolve"
@@ -33,9 +35,9 @@ def rename_warnings(fleet: FleetConfig, lock: Lock, written: Mapping[str, Any]) 
         yield Finding("F309", path, message, remedy, "warning", key=True)
 
 
-def stale_warnings(fleet: FleetConfig, lock: Lock) -> Iterator[Finding]:
+def stale_warnings(providers: Iterable[ProviderConfig], lock: Lock) -> Iterator[Finding]:
     """Yield a warning for each polled provider whose entry in `lock` is stale."""
-    for provider in resolve_connections(fleet):
+    for provider in providers:
         entry = lock.providers.get(provider.name)
         if entry is not None and entry.stale is not None and is_polled(provider):
             name = provider.name

@@ -107,7 +107,7 @@ def lock(
             contexts = fetch_contexts(gateway, chosen)
     update = _update(project, providers, seen, contexts, write=not check)
     document = loaded.document
-    renames = document.locate_all(rename_warnings(loaded.fleet, update.before, document.data))
+    renames = document.locate_all(rename_warnings(loaded.fleet, providers, update.before, document.data))
     if as_json:
         show_json(_data(project, update, seen, check))
     else:

@@ -82,7 +82,8 @@ def _findings(
     loaded: Loaded, lock: Lock, path: Path, live: bool
 ) -> tuple[list[Diagnostic], LiveReport | None]:
     """Return all warnings, and the report of the probes if there were any."""
-    applied = current_entries(lock, resolve_connections(loaded.fleet))
+    providers = resolve_connections(loaded.fleet)
+    applied = current_entries(lock, providers)
     seen = None
     if live:
         from fleet_compiler.live import probe_live
@@ -90,12 +91,12 @@ def _findings(
         with wait_line(f"probing {count(len(loaded.fleet.providers), 'provider')}"):
             seen = probe_live(loaded, applied, path.parent, os.environ)
         applied = seen.lock
-    resolved = resolve_fleet(loaded.fleet, applied, "..")
+    resolved = resolve_fleet(loaded.fleet, applied, "..", providers)
     findings = [
         *lock_warnings(loaded.fleet, resolved),
         *unmatched_globs(loaded.fleet, applied),
-        *rename_warnings(loaded.fleet, lock, loaded.document.data),
-        *stale_warnings(loaded.fleet, applied),
+        *rename_warnings(loaded.fleet, providers, lock, loaded.document.data),
+        *stale_warnings(providers, applied),
     ]
     live_findings = seen.findings if seen is not None else ()
     return [*loaded.warnings, *live_findings, *loaded.document.locate_all(findings)], seen

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Callable, Mapping
+from functools import cache, lru_cache
+from json.encoder import encode_basestring
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2 import TemplateError as JinjaError
+from jinja2.runtime import Context
 from pydantic import ValidationError
 
 from fleet_compiler.assets import TEMPLATES
 from fleet_compiler.clients import ClientFile, ClientView
 from fleet_compiler.diagnostics.errors import FleetError
-from fleet_runtime.artifacts.contract import Artifact, to_data
+from fleet_runtime.artifacts.contract import Artifact, ModelFacts, RoutingTable, to_data
 
 ARTIFACT = "artifact.json.j2"
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=to_data)
@@ -31,18 +33,36 @@ class TemplateError(FleetError):
 
 
 def render_artifact(artifact: Artifact) -> bytes:
-    """Return the file of an artifact: the template loops over its fields."""
-    content = _render(ARTIFACT, {"artifact": artifact}).encode()
+    """Return the file of an artifact, which was parsed back."""
+    content = render_text(artifact)
     try:
-        same = type(artifact).model_validate_json(content) == artifact
+        require_same(type(artifact).model_validate_json(content), artifact)
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False)[0]
         raise TemplateError(
             f"template '{ARTIFACT}' does not render what it should: {fault['msg']}"
         ) from error
-    if not same:
-        raise TemplateError(f"template '{ARTIFACT}' does not render all of what it was given")
     return content
+
+
+def render_text(artifact: Artifact) -> bytes:
+    """Return the file of an artifact, which the caller parses back: the template loops over its fields."""
+    return _render(ARTIFACT, {"artifact": artifact, "shared": {}}).encode()
+
+
+def render_tables(tables: Mapping[str, RoutingTable]) -> dict[str, bytes]:
+    """Return the files of tables by path, as `render_text`; what several share is rendered once."""
+    shared: dict[int, str] = {}
+    return {
+        path: _render(ARTIFACT, {"artifact": table, "shared": shared}).encode()
+        for path, table in tables.items()
+    }
+
+
+def require_same(parsed: Artifact, artifact: Artifact) -> None:
+    """Raise `TemplateError` if a file does not hold the artifact that it was rendered from."""
+    if parsed != artifact:
+        raise TemplateError(f"template '{ARTIFACT}' does not render all of what it was given")
 
 
 def render_client(file: ClientFile, view: ClientView) -> bytes:
@@ -77,12 +97,22 @@ def _environment(folder: Path) -> Environment:
     environment.filters["members"] = _members
     environment.filters["facts"] = _facts
     environment.filters["inert"] = _inert
+    environment.filters["once"] = _once
     return environment
+
+
+@pass_context
+def _once(context: Context, part: Artifact, macro: Callable[[Artifact, str], str], indent: str) -> str:
+    """Return what a macro makes of a part, which may be in several files of a build."""
+    shared: dict[int, str] = context["shared"]
+    if id(part) not in shared:
+        shared[id(part)] = macro(part, indent)
+    return shared[id(part)]
 
 
 def _json(value: Any) -> str:
     """Return one line of JSON, with the order of keys and every character kept (unlike Jinja's tojson)."""
-    return _ENCODER.encode(value)
+    return encode_basestring(value) if type(value) is str else _ENCODER.encode(value)
 
 
 def _inert(value: Any) -> str:
@@ -99,6 +129,14 @@ def _members(artifact: Artifact) -> list[tuple[str, Any]]:
 
 def _facts(value: Any) -> str:
     """As `json`; an artifact without what says no more than the contract's defaults."""
+    if isinstance(value, ModelFacts):
+        return _model_facts(value)
     if isinstance(value, Artifact):
         value = value.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     return _json(value)
+
+
+@lru_cache(maxsize=4096)
+def _model_facts(facts: ModelFacts) -> str:
+    """Return the text of facts; every table of a build holds the same, and many models have equal ones."""
+    return _json(facts.model_dump(mode="json", by_alias=True, exclude_defaults=True))

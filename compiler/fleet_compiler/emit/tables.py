@@ -46,10 +46,13 @@ def resolve_connections(fleet: FleetConfig) -> tuple[ProviderConfig, ...]:
     return tuple(_connection(name, provider) for name, provider in fleet.providers.items())
 
 
-def resolve_fleet(fleet: FleetConfig, lock: Lock, root: str) -> Resolved:
+def resolve_fleet(
+    fleet: FleetConfig, lock: Lock, root: str, providers: tuple[ProviderConfig, ...] | None = None
+) -> Resolved:
     """Return everything that is rendered.
 
-    `lock` holds only entries that apply; `root` leads from the generated folder to fleet.yaml's.
+    `lock` holds only entries that apply; `root` leads from the generated folder to fleet.yaml's; `providers`:
+    what `resolve_connections` returned, if that is at hand.
     """
     fleet_table = _fleet_table(fleet, lock)
     tables = {FLEET_TABLE: fleet_table}
@@ -61,7 +64,7 @@ def resolve_fleet(fleet: FleetConfig, lock: Lock, root: str) -> Resolved:
         inventory=fleet.inventory,
         surfaces={name: table_path(name) for name in sorted(fleet.surfaces)},
         clients=dict(_client_settings(fleet)),
-        providers=resolve_connections(fleet),
+        providers=resolve_connections(fleet) if providers is None else providers,
         **settings | {"keys": dict(sorted(fleet.gateway.keys.items()))},
     )
     return Resolved(gateway, tables, dict(_views(gateway, tables)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TypeVar
 
 from fleet_runtime.artifacts.contract import ModelFacts, RoutedModel
@@ -22,9 +23,10 @@ def merge(known: ModelFacts, seen: ModelFacts) -> ModelFacts:
     return merged.model_copy(update={"context": known.context, "context_source": known.context_source})
 
 
+@lru_cache(maxsize=4096)
 def declare(facts: ModelFacts, declared: RoutedModel | None) -> RoutedModel:
     """What fleet.yaml says of a model over what was seen of it."""
-    base = RoutedModel(**facts.model_dump())
+    base = RoutedModel.model_construct(**dict(facts))
     if declared is None:
         return base
     return _overlay(base, declared).model_copy(update={"hidden": declared.hidden})
