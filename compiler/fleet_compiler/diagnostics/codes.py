@@ -5,11 +5,10 @@ The texts are in codes.toml, which also says how to write them.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
 EXAMPLE_HEAD = "version: 1\ndefault_provider: box\n"
 EXAMPLE_PROVIDERS = "providers:\n  box: http://192.168.1.20:8080\n"
@@ -28,7 +27,9 @@ class Code:
 @cache
 def codes() -> Mapping[str, Code]:
     """Return every code of a diagnostic, in order."""
-    tables = tomllib.loads(files(__package__).joinpath("codes.toml").read_text(encoding="utf-8"))
+    import tomllib
+
+    tables = tomllib.loads(Path(__file__).with_name("codes.toml").read_text(encoding="utf-8"))
     return {
         code: Code(table["title"], " ".join(table["text"].split()), table.get("wrong"), table.get("right"))
         for code, table in tables.items()

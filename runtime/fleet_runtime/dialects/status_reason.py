@@ -7,7 +7,6 @@ field holds text of a client; of what a server sent, only a status and a content
 from __future__ import annotations
 
 import os
-import ssl
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from ipaddress import ip_address
@@ -136,6 +135,8 @@ class StatusReason:
 
 def connect_reason(error: Exception) -> StatusReason:
     """Return why a connection failed, from the system's or the TLS library's error (`error` or its cause)."""
+    import ssl  # with its 10 ms, only where something connects
+
     if isinstance(error, ssl.SSLCertVerificationError):
         return StatusReason("certificate_untrusted", detail=error.verify_message.lower())
     if isinstance(error, ssl.SSLError):
