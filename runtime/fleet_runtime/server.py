@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import gc
 import logging
 import signal
@@ -21,6 +22,7 @@ from fleet_runtime.edge.connection import ClientConnection
 from fleet_runtime.edge.dispatch import Dispatcher
 from fleet_runtime.edge.interfaces import Edge, OpenConnection
 from fleet_runtime.edge.listen_address import CannotServeError, split_address
+from fleet_runtime.edge.port_owner import port_owner
 from fleet_runtime.gateway.live_snapshot import LiveSnapshot
 from fleet_runtime.gateway.service import Service
 from fleet_runtime.ollama.handler import OllamaApi
@@ -32,6 +34,7 @@ BACKLOG = 2048
 ACCEPTS = 16
 """Connections that are taken in one turn of the event loop. libuv takes one for each handle that listens, and
 a turn that has hundreds of streams to serve lasts long: clients would wait in the queue of the system."""
+MAX_PORT = 65_535
 POLL_SECONDS = 0.05
 FLUSH_SECONDS = 1.0
 """For the last bytes of aborted responses to leave."""
@@ -82,10 +85,23 @@ def bound_socket(host: str, port: int) -> Iterator[socket.socket]:
     try:
         listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
-        raise CannotServeError(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
+        raise CannotServeError(_listen_problem(host, port, error)) from None
     with listener:
         listener.setblocking(False)
         yield listener
+
+
+def _listen_problem(host: str, port: int, error: OSError) -> str:
+    """Say why nothing can listen there and, if the port is taken, by whom and how to take another."""
+    where = f"cannot listen on {join_address(host, port)}"
+    if error.errno != errno.EADDRINUSE:
+        return f"{where}: {(error.strerror or str(error)).lower()}"
+    owner = port_owner(port) or f"another program (`ss -ltnp 'sport = :{port}'` as root shows which)"
+    other = join_address(host, port + 1 if port < MAX_PORT else port - 1)
+    return (
+        f"{where}: {owner} already listens there; stop it, or choose another port: --listen {other}, or "
+        f"`gateway: {{listen: {other}}}` in fleet.yaml"
+    )
 
 
 class _Server:

@@ -80,7 +80,7 @@ def test_a_scan_writes_a_line_for_each_server_that_responds(
     fleet: Fleet, tmp_path: Path, machines: SimulationThread
 ) -> None:
     box, attic = address(machines, "box"), address(machines, "attic")
-    ran = fleet("init", "--scan", box, attic, "127.0.0.1:9")
+    ran = fleet("init", "--scan", box, f"http://{attic}/v1/", "127.0.0.1:9")
     assert (ran.code, ran.out) == (0, "wrote fleet.yaml with 2 providers\n")
     assert sorted(ran.err.splitlines()) == sorted([
         f"http://{box}: llama-swap, 2 models",
@@ -106,7 +106,8 @@ def test_a_scan_that_finds_nothing_writes_nothing(fleet: Fleet, tmp_path: Path) 
     [
         (("--scan",), "--scan needs a HOST"),
         (("box",), "hosts go with --scan: fleet init --scan box"),
-        (("--scan", "http://box"), "'http://box' is not a host"),
+        (("--scan", "ftp://box"), "'ftp://box' is not a host"),
+        (("--scan", "https://box"), "'https://box' cannot be scanned, only http://HOST:PORT can: "),
     ],
 )
 def test_wrong_usage_is_told(fleet: Fleet, arguments: tuple[str, ...], message: str) -> None:
@@ -193,5 +194,5 @@ def test_a_missing_tailscale_is_told(fleet: Fleet, tmp_path: Path, monkeypatch: 
     ran = fleet("init", "--tailnet", "--yes")
     assert (ran.code, ran.err) == (
         2,
-        "error: there is no `tailscale` on PATH: install it, or name the hosts with --scan\n",
+        "error: `tailscale` is not on PATH: install it, or name the hosts with --scan\n",
     )

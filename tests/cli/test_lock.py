@@ -69,7 +69,7 @@ def test_a_second_look_changes_no_byte(fleet: Fleet, locked: Path) -> None:
     before = locked.stat()
     ran = fleet("lock")
     after = locked.stat()
-    assert (ran.code, ran.out) == (0, "fleet.lock is current\n")
+    assert (ran.code, ran.out) == (0, "fleet.lock is up to date\n")
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
@@ -109,7 +109,7 @@ def test_a_lock_is_current_only_as_far_as_machines_answered(
     machines.set("desk", offline=True)
     for arguments in (["lock"], ["lock", "--check"]):
         ran = fleet(*arguments)
-        assert (ran.code, ran.out) == (0, "fleet.lock is current, as far as 1 of 2 providers responded\n")
+        assert (ran.code, ran.out) == (0, "fleet.lock is up to date, as far as 1 of 2 providers responded\n")
 
 
 def test_another_address_is_asked_for_once(fleet: Fleet, locked: Path, machines: SimulationThread) -> None:

@@ -164,10 +164,7 @@ def test_every_code_is_explained(fleet: Fleet, code: str) -> None:
 def test_an_unknown_code_is_wrong_usage(fleet: Fleet) -> None:
     ran = fleet("explain", "F9999")
     assert (ran.code, ran.out) == (2, "")
-    assert (
-        fleet("explain", "nope").err
-        == f"error: there is no code 'nope'; codes run from F000 to {max(codes())}\n"
-    )
+    assert fleet("explain", "nope").err == f"error: no code 'nope'; codes run from F000 to {max(codes())}\n"
 
 
 @pytest.mark.parametrize("name", ["fleet", "lock", "gateway", "routing", "manifest"])

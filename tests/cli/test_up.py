@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -51,7 +52,7 @@ def test_up_builds_before_it_serves_and_again_after_a_change(
     write(tmp_path, one(machines.url("desk")))
     with running(tmp_path) as up:
         assert listens(up.port)
-        assert up.out.startswith("+ desk: 1 model, on no surface\nwrote 4 files to generated\n")
+        assert up.out.startswith("+ desk: 1 model, on no surface\nwrote 4 files to generated/\n")
         write(tmp_path, one(machines.url("desk")) + "surfaces: {chat: }\n")
         eventually(lambda: "now serving snapshot" in up.err, SECONDS)
 
@@ -144,6 +145,8 @@ def test_up_ends_with_the_code_of_a_gateway_that_cannot_listen(
         with running(tmp_path, listen=f"127.0.0.1:{taken.getsockname()[1]}") as up:
             assert up.process.wait(SECONDS) == 1
         assert "error: cannot listen on 127.0.0.1:" in up.err
+        if sys.platform == "linux":
+            assert f"(process {os.getpid()}) already listens there; stop it, or choose another port" in up.err
 
 
 def test_an_invalid_file_is_not_served(fleet: Fleet, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from tests.support.stack import FLEET, run_fleet
 def test_the_tour_shows_everything_and_ends_well(tmp_path: Path) -> None:
     shown = run_fleet("demo", "--tour", cwd=tmp_path)
     assert (shown.returncode, shown.stderr) == (0, "")
-    assert shown.stdout.endswith("All of it did what it said.\n")
+    assert shown.stdout.endswith("Every step worked as described.\n")
     assert "requests that reached the cloud meanwhile: 0" in shown.stdout
     assert list(tmp_path.iterdir()) == []
 

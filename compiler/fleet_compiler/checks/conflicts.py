@@ -166,7 +166,7 @@ def _same_addresses(fleet: FleetConfig) -> Iterator[Finding]:
         at: YamlPath = ("providers", name)
         owner = first.setdefault(provider.api_base, name)
         if owner != name and _reads_same_key(provider, fleet.providers[owner]):
-            message = f"providers '{owner}' and '{name}' have one address"
+            message = f"providers '{owner}' and '{name}' have the same address"
             related = (RelatedPart(("providers", owner), f"'{owner}' is here", key=True),)
             remedy = "keep one; an old name of a provider belongs under its 'formerly'"
             yield Finding("F257", at, message, remedy, "warning", key=True, related=related)

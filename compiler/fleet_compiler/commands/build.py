@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
@@ -36,6 +37,7 @@ from fleet_compiler.commands.terminal import (
     show_json,
     warn,
 )
+from fleet_compiler.diagnostics.diagnostic import Diagnostic
 from fleet_compiler.diagnostics.errors import FleetError, StaleArtifactsError
 from fleet_compiler.emit.own_outputs import template_paths
 from fleet_compiler.load import load_fleet
@@ -44,6 +46,7 @@ from fleet_compiler.pipeline import build as run_build
 from fleet_compiler.project import Project, locate_project
 from fleet_runtime.commands.wait_line import wait_line
 from fleet_runtime.dialects.observation import Observation
+from fleet_runtime.text import count
 
 WATCH_SECONDS = 0.3
 
@@ -108,10 +111,22 @@ def build(
     elif watch:
         watch_inputs(project, mode)
     else:
-        _build(project, mode)
+        build_and_report(project, mode)
 
 
-def _build(project: Project, mode: LockMode) -> None:
+@dataclass(frozen=True, slots=True)
+class LastBuild:
+    """What the next build of a watched fleet is compared with: the stamps of the inputs, and what was warned
+    of."""
+
+    inputs: InputStamps
+    warned: frozenset[str] = frozenset()
+
+
+def build_and_report(project: Project, mode: LockMode, last: LastBuild | None = None) -> LastBuild:
+    """Build, and print what changed; a warning of the `last` build is not repeated. Raises `FleetError`."""
+    inputs = input_stamps(project)
+    known = last.warned if last is not None else frozenset()
     with wait_line("probing providers" if mode == "update" else "building") as line:
         prepared = run_build(
             project,
@@ -119,7 +134,7 @@ def _build(project: Project, mode: LockMode) -> None:
             mode=mode,
             progress=line.above(show_models),
             on_wait=line.above(lambda: note(f"waiting for another fleet command in '{project.folder}'")),
-            before_writing=line.above(_announce),
+            before_writing=line.above(lambda prepared: _announce(prepared, known)),
         )
     for each in prepared.changes:
         change(each)
@@ -127,15 +142,33 @@ def _build(project: Project, mode: LockMode) -> None:
     for pending in prepared.plan.pending:
         detail(f"{pending.kind:<6} {project.generated / pending.path}")
     if written:
-        say(f"wrote {written} {'file' if written == 1 else 'files'} to {project.generated}")
+        say(f"wrote {count(written, 'file')} to {project.generated}/")
     else:
-        say(f"{project.generated} is current")
-    if written and not prepared.compiled.loaded.fleet.surfaces:
+        say(f"{project.generated}/ is up to date")
+    if written and last is None and not prepared.compiled.loaded.fleet.surfaces:
         note("no surfaces are configured; clients use /v1, or /providers/<name>/v1 for one provider")
-    for name, seen in prepared.unconfirmed.items():
-        warn(f"'{name}' keeps the models of its old url: {_probed(prepared, name, seen)}")
-    for name, missing in prepared.without_models.items():
-        warn(_without_models(prepared, name, missing))
+    texts = [f"'{name}' keeps the models of its old url: {_probed(prepared, name, seen)}"
+             for name, seen in prepared.unconfirmed.items()]  # fmt: skip
+    texts += [_without_models(prepared, name, missing) for name, missing in prepared.without_models.items()]
+    for text in texts:
+        if text not in known:
+            warn(text)
+    warned = frozenset((*texts, *map(_key, prepared.compiled.warnings)))
+    return LastBuild(_after_own_write(project, inputs, prepared), warned)
+
+
+def _after_own_write(project: Project, inputs: InputStamps, prepared: Prepared) -> InputStamps:
+    """Return the stamps of a build's inputs, that of fleet.lock as the build itself left it."""
+    stamp = _stamp(project.lock)
+    try:
+        is_ours = project.lock.read_bytes() == prepared.lock_after
+    except OSError:
+        is_ours = False
+    return inputs | {project.lock: stamp} if is_ours else inputs
+
+
+def _key(warning: Diagnostic) -> str:
+    return f"{warning.code} {warning.message}"
 
 
 def _without_models(prepared: Prepared, name: str, seen: Observation | None) -> str:
@@ -155,10 +188,11 @@ def _probed(prepared: Prepared, name: str, seen: Observation) -> str:
     return "; ".join(filter(None, (located_text(provider, seen), remedy, again)))
 
 
-def _announce(prepared: Prepared) -> None:
-    """Show what must be seen before files are replaced."""
+def _announce(prepared: Prepared, known: frozenset[str]) -> None:
+    """Show what must be seen before files are replaced; of the warnings, those that are not `known`."""
     loaded = prepared.compiled.loaded
-    show_diagnostics(prepared.compiled.warnings, (loaded.source,))
+    new = [warning for warning in prepared.compiled.warnings if _key(warning) not in known]
+    show_diagnostics(new, (loaded.source,))
     for foreign in prepared.plan.foreign:
         path = prepared.project.generated / foreign.path
         warn(f"overwriting '{path}', which was changed since the last build")
@@ -171,7 +205,7 @@ def _check(project: Project, mode: LockMode, remedy: str) -> None:
     prepared = prepare(project, environ={}, mode=mode)
     show_diagnostics(prepared.compiled.warnings, (prepared.compiled.loaded.source,))
     if not prepared.stale:
-        say(f"{project.generated} is current")
+        say(f"{project.generated}/ is up to date")
         return
     for file in prepared.stale_files():
         note(stale_text(file))
@@ -196,21 +230,21 @@ def _print_json(project: Project, mode: LockMode, check: bool, remedy: str) -> N
 def watch_inputs(
     project: Project,
     mode: LockMode,
-    built: InputStamps | None = None,
+    last: LastBuild | None = None,
     until: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Build whenever the inputs are not those of `built`, which the last build began with, until `until`."""
+    """Build whenever the inputs are not those of the `last` build, until `until`."""
     while not until():
-        if built is not None and all(_stamp(path) == stamp for path, stamp in built.items()):
+        inputs = input_stamps(project)
+        if last is not None and inputs == last.inputs:
             time.sleep(WATCH_SECONDS)
             continue
-        inputs = input_stamps(project)
         try:
-            _build(project, mode)
+            last = build_and_report(project, mode, last)
         except FleetError as error:
             show_failure(error)
+            last = LastBuild(inputs, last.warned if last is not None else frozenset())
         note(f"watching '{project.config}'")
-        built = inputs
 
 
 def input_stamps(project: Project) -> InputStamps:

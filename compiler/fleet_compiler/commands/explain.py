@@ -23,7 +23,7 @@ def explain(code: str) -> None:
     if known is None:
         near = nearest(code.upper(), registry)
         hint = f"the nearest is '{near}'" if near else f"codes run from {min(registry)} to {max(registry)}"
-        raise UsageError(f"there is no code '{code}'; {hint}")
+        raise UsageError(f"no code '{code}'; {hint}")
     say(f"{code.upper()}: {known.title}", bold=True)
     click.echo(f"\n{known.text}")
     for heading, example in (("Wrong", known.wrong), ("Right", known.right)):

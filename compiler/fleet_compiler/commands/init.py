@@ -33,7 +33,7 @@ PORTS = join_words(map(str, USUAL_PORTS))
     epilog=epilog(
         "fleet init",
         "fleet init --scan 127.0.0.1 sam-desktop 192.168.1.21",
-        "fleet init --scan sam-desktop:9001    this port only",
+        "fleet init --scan http://sam-desktop:9001    this port only",
         "fleet init --tailnet",
         exits="0 success, 1 not writable, 2 usage or fleet.yaml exists, 4 no server responded, 130 declined",
     ),
@@ -112,7 +112,7 @@ def _tailnet_hosts(yes: bool) -> Sequence[Host]:
 def _tailscale_status() -> str:
     program = next(filter(None, map(shutil.which, TAILSCALE)), None)
     if program is None:
-        raise UsageError("there is no `tailscale` on PATH: install it, or name the hosts with --scan")
+        raise UsageError("`tailscale` is not on PATH: install it, or name the hosts with --scan")
     try:
         ran = subprocess.run(  # noqa: S603 - the user's own tailscale, with constant arguments
             [program, "status", "--json"], capture_output=True, timeout=TAILSCALE_SECONDS, check=False

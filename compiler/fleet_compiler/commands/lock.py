@@ -116,7 +116,7 @@ def lock(
     if check and update.stale:
         raise StaleArtifactsError(f"'{project.lock}' is out of date: run `fleet lock`")
     if not as_json:
-        say(f"wrote {project.lock}" if update.stale else f"{project.lock} is current{_as_far_as(seen)}")
+        say(f"wrote {project.lock}" if update.stale else f"{project.lock} is up to date{_as_far_as(seen)}")
     if gateway is None:
         _require_responses(names, seen)
 
@@ -186,7 +186,7 @@ def _show_differences(differences: Iterable[Difference]) -> None:
 
 
 def _as_far_as(seen: Mapping[str, Observation]) -> str:
-    """Return what "current" leaves open."""
+    """Return what "up to date" leaves open."""
     incomplete = any(observation.status != "online" for observation in seen.values())
     return f", as far as {responded_text(seen)}" if incomplete else ""
 

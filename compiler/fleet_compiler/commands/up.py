@@ -13,7 +13,7 @@ from types import FrameType
 
 import click
 
-from fleet_compiler.commands.build import build, input_stamps, watch_inputs
+from fleet_compiler.commands.build import build_and_report, watch_inputs
 from fleet_compiler.commands.options import epilog, file_option, fleet_file, generated_option
 from fleet_compiler.diagnostics.errors import FleetError
 from fleet_compiler.project import locate_project
@@ -54,12 +54,11 @@ def up(file: Path | None, generated: Path | None, listen: str | None, log_format
     """
     config = fleet_file(file)
     project = locate_project(config, generated)
-    built = input_stamps(project)
-    click.get_current_context().invoke(build, file=config, generated=generated)
+    first = build_and_report(project, "update")
     options = ["--generated", str(project.generated), "--log-format", log_format]
     options += ["--listen", listen] if listen is not None else []
     with _gateway(options) as (gateway, stops):
-        watch_inputs(project, "update", built, until=lambda: gateway.poll() is not None)
+        watch_inputs(project, "update", first, until=lambda: gateway.poll() is not None)
         code = gateway.wait()
     if code == -signal.SIGTERM and stops:
         code = 0  # it came before the gateway could hold it

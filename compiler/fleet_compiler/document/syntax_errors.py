@@ -58,6 +58,7 @@ _SYNTAX: dict[str, tuple[str, str]] = {
         "delete it, or check brackets and indentation",
     ),
 }
+_SECOND_VALUE = "mapping values are not allowed in this context"
 _PROPERTIES = {
     "tag": ("F016", "YAML tag is not allowed", "delete it; quote a value to make it text"),
     "directive": ("F017", "YAML directive is not allowed", "delete the line that begins with '%'"),
@@ -70,6 +71,7 @@ _PROPERTIES = {
 _WITHOUT_SPACE = re.compile(
     r" *(?!https?://)(?P<key>[A-Za-z0-9_][\w.-]*):(?:(?<=version:)1|(?P<url>https?://)|[^\s\d])"
 )
+_WITHOUT_COLON = re.compile(r"(?P<indent> *)[A-Za-z0-9_@][\w.-]*(?: (?:(?!: |:\s*$).)*)?\s*")
 _GLOBS = re.compile(r"\s*(?:-\s|[^#]*\b(?:in|ex)clude\s*:)")
 _COLON_PROBLEMS = frozenset({
     "mapping values are not allowed in this context", "could not find expected ':'", _EXPECTED + "key",
@@ -120,6 +122,9 @@ def syntax_fault(source: Source, error: MarkedYAMLError) -> Diagnostic:
         line, remedy = blamed
         message = "':' needs a space after it"
         column = lines[line].index(":")
+    elif problem == _SECOND_VALUE and (entry := _line_without_colon(lines, line)) is not None:
+        line, column = entry
+        message, remedy = _SYNTAX["could not find expected ':'"]
     elif error.context_mark is not None and problem.startswith(_EXPECTED + "'"):
         first = error.context_mark
         opened = Span(first.line + 1, first.column + 1, first.column + 2)
@@ -147,6 +152,15 @@ def _line_without_space(lines: list[str], fault: int) -> tuple[int, str] | None:
         if remedy := space_remedy(lines[number]):
             return number, remedy
     return None
+
+
+def _line_without_colon(lines: list[str], fault: int) -> tuple[int, int] | None:
+    """Return the line and column of the entry before the fault if it has no colon, as ``tower http://box``."""
+    before = _back_from(lines, fault)[1:]
+    match = _WITHOUT_COLON.fullmatch(lines[before[0]]) if before else None
+    if match is None or len(match["indent"]) != len(lines[fault]) - len(lines[fault].lstrip(" ")):
+        return None
+    return before[0], len(match["indent"])
 
 
 def _back_from(lines: list[str], fault: int) -> list[int]:

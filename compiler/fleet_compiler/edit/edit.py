@@ -26,6 +26,7 @@ from fleet_compiler.edit.changes import (
     changed_data,
     describe_change,
 )
+from fleet_compiler.edit.comments import keep_comment_columns
 from fleet_compiler.edit.layout import Layout, UnsafeChangeError
 from fleet_compiler.edit.scalars import write_text, write_value
 from fleet_compiler.edit.splice import splice_change
@@ -108,6 +109,7 @@ def _make(state: _State, batch: tuple[Change, ...]) -> _State:
             splices += splice_change(layout, change)
         except UnsafeChangeError as reason:
             raise _refusal(state, change, str(reason)) from None
+    splices += keep_comment_columns(text, splices)
     for splice in sorted(splices, key=lambda splice: splice.extent.start, reverse=True):
         text = splice.apply(text)
     meant = reduce(changed_data, batch, state.document.data)

@@ -11,7 +11,15 @@ from fleet_compiler.diagnostics.errors import UsageError
 from fleet_compiler.diagnostics.text import as_name
 from fleet_runtime.routing.model_id import PROVIDER_NAME
 from fleet_runtime.text import quote
-from fleet_runtime.urls import AddressError, is_address, is_loopback, parse_host, split_address
+from fleet_runtime.urls import (
+    AddressError,
+    is_address,
+    is_loopback,
+    mask_url,
+    parse_host,
+    parse_url,
+    split_address,
+)
 
 LOOPBACK = "127.0.0.1"
 OWN_NAME = "local"
@@ -39,7 +47,7 @@ class Tailnet:
 
 
 def parse_hosts(texts: tuple[str, ...]) -> list[Host]:
-    """Return the hosts of ``HOST`` or ``HOST:PORT``, each once; raises `UsageError`."""
+    """Return the hosts of ``HOST``, ``HOST:PORT`` or the URL of a server, each once; raises `UsageError`."""
     return list(dict.fromkeys(map(_parse_host, texts)))
 
 
@@ -63,12 +71,27 @@ def parse_tailnet(text: str) -> Tailnet:
 
 
 def _parse_host(text: str) -> Host:
+    if "://" in text:
+        return _parse_url(text)
     try:
         address, port = split_address(text) if re.fullmatch(r"(\[.*\]|[^:]*):[0-9]+", text) else (text, None)
         address = parse_host(address)
     except AddressError as error:
         raise UsageError(f"{quote(text)} is not a host: {error}; HOST or HOST:PORT is meant") from None
     return Host(_name(address), address, port)
+
+
+def _parse_url(text: str) -> Host:
+    try:
+        url = parse_url(text)
+    except AddressError as error:
+        raise UsageError(f"{quote(mask_url(text))} is not a host: {error}") from None
+    if url.is_tls or url.has_credentials or url.path not in ("", "/v1"):
+        raise UsageError(
+            f"{quote(mask_url(text))} cannot be scanned, only http://HOST:PORT can: write it into fleet.yaml "
+            "with `fleet add NAME URL`"
+        )
+    return Host(_name(url.host), url.host, url.port)
 
 
 def _name(address: str) -> str:

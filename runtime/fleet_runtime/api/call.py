@@ -57,7 +57,7 @@ class Call:
         table = self.live.snapshot.table(surface)
         if table is None:
             known = join_names(self.live.gateway.surfaces) or "none"
-            message = f"there is no surface '{surface}'; surfaces: {known}"
+            message = f"no surface '{surface}'; surfaces: {known}"
             raise request_error("not_found", message, "surface")
         return table
 

@@ -223,7 +223,7 @@ def _topics(text: str | None) -> frozenset[Topic] | None:
     named = [topic.strip() for topic in text.split(",")]
     unknown = [topic for topic in named if topic not in known]
     if unknown:
-        message = f"there is no topic {quote(unknown[0])}; topics: {join_names(known)}"
+        message = f"no topic {quote(unknown[0])}; topics: {join_names(known)}"
         raise request_error("invalid_request", message, "topics")
     return frozenset(known[topic] for topic in named)
 
@@ -235,5 +235,5 @@ def _names(table: RoutingTable) -> frozenset[str]:
 def _require(table: RoutingTable, name: str) -> None:
     names = [provider.name for provider in table.providers]
     if name not in names:
-        message = f"there is no provider '{name}'; providers: {join_names(names)}"
+        message = f"no provider '{name}'; providers: {join_names(names)}"
         raise request_error("not_found", message, "name")

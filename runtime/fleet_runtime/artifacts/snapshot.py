@@ -60,7 +60,9 @@ def load_snapshot(folder: Path) -> Snapshot:
     try:
         resolved = folder.resolve(strict=True)
     except (OSError, RuntimeError, ValueError):
-        raise ArtifactError(f"there is no folder '{folder}': run `fleet build` first") from None
+        raise ArtifactError(
+            f"nothing is built yet ('{folder}' does not exist): run `fleet build`, or `fleet up`"
+        ) from None
     raw = _read(resolved, "manifest.json")
     manifest = _parse(Manifest, raw, "manifest.json")
     contents = {name: _checked(resolved, name, sha256) for name, sha256 in manifest.files.items()}

@@ -263,7 +263,7 @@ def _read_ids(file: Path) -> list[str]:
 
 def _read_opencode(path: Path) -> dict[str, Any]:
     if not path.exists():
-        raise click.ClickException(f"there is no '{path}': opencode writes it with the first favorite")
+        raise click.ClickException(f"'{path}' does not exist: opencode writes it with the first favorite")
     try:
         return read_model_file(path)
     except OpencodeFileError as error:

@@ -24,7 +24,7 @@ def give_tour(stage: Stage, say: Say) -> None:
         for number, step in enumerate(_STEPS, start=1):
             say(f"\n{number}. {step.__doc__}")
             step(stage, client, say)
-    say("\nAll of it did what it said.")
+    say("\nEvery step worked as described.")
 
 
 def _models_by_provider(stage: Stage, client: httpx.Client, say: Say) -> None:

@@ -17,8 +17,9 @@ from fleet_runtime.proxy.request_record import RequestRecord
 
 LogFormat = Literal["text", "json"]
 
-QUIET: Final = frozenset(("/health", "/ready", "/metrics"))
-"""Paths that monitoring requests all day: only rejected requests for them are logged."""
+QUIET: Final = frozenset(("/health", "/ready", "/metrics", "/api/fleet"))
+"""Paths that monitoring and `fleet status --watch` request all day: of them, only rejected requests are
+logged."""
 
 MAX_TEXT: Final = 256
 """Characters of a client's own text (a model's name, a path) that are logged."""

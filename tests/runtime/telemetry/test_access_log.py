@@ -152,7 +152,7 @@ class Lines:
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("path", ["/health", "/ready", "/metrics"])
+@pytest.mark.parametrize("path", ["/health", "/ready", "/metrics", "/api/fleet"])
 async def test_what_machinery_asks_all_day_is_told_only_where_it_was_refused(path: str) -> None:
     lines = Lines()
     log = AccessLog("text", lines)
@@ -286,7 +286,7 @@ async def test_the_log_tells_every_request_and_no_body_and_no_key(tmp_path: Path
             await ask(served.port, "/boochat/v1/chat/completions", chat, key | {"x-request-id": "first"})
             await ask(served.port, "/boochat/v1/chat/completions", chat, wrong | {"x-request-id": "second"})
             await ask(served.port, "/v1/models", headers=key | {"x-request-id": "third"})
-            await ask(served.port, "/api/fleet", headers=key | {"x-request-id": "fourth"})
+            await ask(served.port, "/api/models", headers=key | {"x-request-id": "fourth"})
             await ask(served.port, "/nowhere?key=canary-query", headers=key | {"x-request-id": "fifth"})
             await ask(served.port, "/health", headers={"x-request-id": "sixth"})
             served.send(signal.SIGTERM)
