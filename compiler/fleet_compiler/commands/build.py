@@ -111,7 +111,7 @@ def build(
     elif watch:
         watch_inputs(project, mode)
     else:
-        build_and_report(project, mode)
+        _build_and_print(project, mode, frozenset())
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +127,14 @@ def build_and_report(project: Project, mode: LockMode, last: LastBuild | None = 
     """Build, and print what changed; a warning of the `last` build is not repeated. Raises `FleetError`."""
     inputs = input_stamps(project)
     known = last.warned if last is not None else frozenset()
+    prepared, warned = _build_and_print(project, mode, known, is_first=last is None)
+    return LastBuild(_after_own_write(project, inputs, prepared), warned)
+
+
+def _build_and_print(
+    project: Project, mode: LockMode, known: frozenset[str], *, is_first: bool = True
+) -> tuple[Prepared, frozenset[str]]:
+    """Build, print what changed and what is warned of, except what is `known`, and return both."""
     with wait_line("probing providers" if mode == "update" else "building") as line:
         prepared = run_build(
             project,
@@ -145,7 +153,7 @@ def build_and_report(project: Project, mode: LockMode, last: LastBuild | None = 
         say(f"wrote {count(written, 'file')} to {project.generated}/")
     else:
         say(f"{project.generated}/ is up to date")
-    if written and last is None and not prepared.compiled.loaded.fleet.surfaces:
+    if written and is_first and not prepared.compiled.loaded.fleet.surfaces:
         note("no surfaces are configured; clients use /v1, or /providers/<name>/v1 for one provider")
     texts = [f"'{name}' keeps the models of its old url: {_probed(prepared, name, seen)}"
              for name, seen in prepared.unconfirmed.items()]  # fmt: skip
@@ -153,8 +161,7 @@ def build_and_report(project: Project, mode: LockMode, last: LastBuild | None = 
     for text in texts:
         if text not in known:
             warn(text)
-    warned = frozenset((*texts, *map(_key, prepared.compiled.warnings)))
-    return LastBuild(_after_own_write(project, inputs, prepared), warned)
+    return prepared, frozenset((*texts, *map(_key, prepared.compiled.warnings)))
 
 
 def _after_own_write(project: Project, inputs: InputStamps, prepared: Prepared) -> InputStamps:
