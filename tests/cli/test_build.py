@@ -399,7 +399,7 @@ def test_watching_repeats_no_warning_and_builds_only_after_changes(project: Path
         process.terminate()
         process.communicate(timeout=20)
     assert sum("[F302]" in line for line in first) == 1
-    assert second == ["~ desk:\n", "    + new\n", "    - qwen3-4b\n", "wrote 4 files to generated/\n"]
+    assert second == ["~ desk:\n", "    + new\n", "    - qwen3-4b\n", "wrote 7 files to generated/\n"]
 
 
 def test_watching_builds_again_when_the_file_changes(project: Path) -> None:
