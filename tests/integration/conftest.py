@@ -98,3 +98,11 @@ def answered(stack: Stack) -> list[tuple[str, str, str]]:
         for name in (*MACHINES, "deepseek")
         for record in stack.machines.inference(name)
     ]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say at the end which programs were not there: what was skipped for one is not tested."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    reasons = {str(report.longrepr[2]) for report in skipped if isinstance(report.longrepr, tuple)}
+    for reason in sorted(reason for reason in reasons if "installed" in reason):
+        terminalreporter.write_line(f"NOT TESTED: {reason.removeprefix('Skipped: ')}", yellow=True, bold=True)

@@ -9,27 +9,25 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 
 from fleet_runtime.child_process import free_port, running
 from tests.integration.exchanges import Exchange, same
+from tests.integration.llama_cpp_exchanges import EXCHANGES, MODEL
 from tests.integration.processes import answers
 from tests.support.stack import Stack, running_stack
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
-MODEL = "tiny"
 CONTEXT = 512
 SLOTS = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Real:
-    """`native` is llama.cpp's own server, which has more endpoints than its Python sibling."""
+    """`native`: it is llama.cpp's own server, which has more endpoints than its Python sibling."""
 
     url: str
     native: bool
@@ -60,52 +58,31 @@ def _server(model: Path, port: int) -> tuple[list[str], bool]:
     if own is not None:
         options = f"--alias {MODEL} --ctx-size {CONTEXT * SLOTS} --parallel {SLOTS} --port {port}".split()
         return [own, "--model", str(model), "--host", "127.0.0.1", "--embeddings", *options], True
-    if importlib.util.find_spec("llama_cpp") is None or importlib.util.find_spec("sse_starlette") is None:
-        pytest.skip("neither llama-server nor llama-cpp-python[server] is installed")
     options = f"--model_alias {MODEL} --n_ctx {CONTEXT} --host 127.0.0.1 --port {port}".split()
-    served = [sys.executable, "-m", "llama_cpp.server", "--model", str(model), "--embedding", "true"]
+    served = [_python(), "-m", "llama_cpp.server", "--model", str(model), "--embedding", "true"]
     return [*served, *options], False
 
 
-def said(text: str, **more: Any) -> dict[str, Any]:
-    messages = [{"role": "user", "content": text}]
-    return {"messages": messages, "max_tokens": 8, "temperature": 0, "seed": 1, **more}
+def _python() -> str:
+    """The interpreter that has llama-cpp-python[server]: that of $FLEET_LLAMA_PYTHON, else this one."""
+    if named := os.environ.get("FLEET_LLAMA_PYTHON"):
+        return named
+    if importlib.util.find_spec("llama_cpp") is None or importlib.util.find_spec("sse_starlette") is None:
+        pytest.skip("neither llama-server nor llama-cpp-python[server] is installed")
+    return sys.executable
 
 
-EXCHANGES = [
-    Exchange("chat", MODEL, "/v1/chat/completions", said("the ship")),
-    Exchange("chat unicode", MODEL, "/v1/chat/completions", said("grüße 🚢")),
-    Exchange("chat stream", MODEL, "/v1/chat/completions", said("the ship", stream=True)),
-    Exchange("chat too long", MODEL, "/v1/chat/completions", said("xyz " * 400)),
-    Exchange(
-        "completion", MODEL, "/v1/completions", {"prompt": "the ship", "max_tokens": 4, "temperature": 0}
-    ),
-    Exchange(
-        "completion stream",
-        MODEL,
-        "/v1/completions",
-        {"prompt": "the ship", "max_tokens": 4, "seed": 1, "stream": True},
-    ),
-    Exchange("embeddings", MODEL, "/v1/embeddings", {"input": "the ship"}),
-    Exchange("embeddings of many", MODEL, "/v1/embeddings", {"input": ["a", "dawn"]}),
-    Exchange("wrong messages", MODEL, "/v1/chat/completions", {"messages": "hi"}),
-]
-NATIVE = [
-    Exchange("messages", MODEL, "/v1/messages", {**said("the ship"), "max_tokens": 4}),
-    Exchange("messages stream", MODEL, "/v1/messages", said("the ship", stream=True)),
-    Exchange("count tokens", MODEL, "/v1/messages/count_tokens", said("the ship")),
-]
+def test_there_are_enough_of_them() -> None:
+    assert len(EXCHANGES) >= 80
+    assert len({exchange.name for exchange in EXCHANGES}) == len(EXCHANGES)
 
 
-@pytest.mark.parametrize("exchange", [*EXCHANGES, *NATIVE], ids=lambda exchange: exchange.name)
+@pytest.mark.parametrize("exchange", EXCHANGES, ids=lambda exchange: exchange.name)
 def test_an_answer_is_the_same_directly_and_through_the_gateway(real: Real, exchange: Exchange) -> None:
-    if exchange in NATIVE and not real.native:
-        pytest.skip("only llama-server has it")
-    with httpx.Client(timeout=60, trust_env=False) as client:
-        exchange.send(client, real.url, MODEL)  # what it remembers of a prompt changes its answer
-        one = exchange.send(client, real.url, MODEL)
-        through = exchange.send(client, f"{real.stack.url}/boochat", f"box/{MODEL}")
-        other = exchange.send(client, real.url, MODEL)
+    exchange.send(real.url, MODEL)  # what it remembers of a prompt changes its answer
+    one = exchange.send(real.url, MODEL)
+    through = exchange.send(f"{real.stack.url}/boochat", f"box/{MODEL}")
+    other = exchange.send(real.url, MODEL)
     assert same(one, other, through) == []
 
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.integration import tools
@@ -135,12 +134,6 @@ surfaces: {{boochat: }}
             yield box.url, f"{stack.url}/boochat"
 
 
-@pytest.fixture
-def client() -> Iterator[httpx.Client]:
-    with httpx.Client(timeout=60, trust_env=False, headers={"User-Agent": "test", "Accept": "*/*"}) as client:
-        yield client
-
-
 def test_there_are_enough_of_them() -> None:
     assert len(EXCHANGES) >= 40
     assert len({exchange.name for exchange in EXCHANGES}) == len(EXCHANGES)
@@ -148,7 +141,7 @@ def test_there_are_enough_of_them() -> None:
 
 @pytest.mark.parametrize("exchange", EXCHANGES, ids=lambda exchange: exchange.name)
 def test_an_answer_is_the_same_directly_and_through_the_gateway(
-    ways: tuple[str, str], client: httpx.Client, exchange: Exchange
+    ways: tuple[str, str], exchange: Exchange
 ) -> None:
     direct, gateway = ways
     keyed = Exchange(
@@ -159,7 +152,7 @@ def test_an_answer_is_the_same_directly_and_through_the_gateway(
         {**exchange.headers, "Authorization": f"Bearer {KEY}"},
         exchange.files,
     )
-    one = keyed.send(client, direct, exchange.model)
-    through = exchange.send(client, gateway, f"box/{exchange.model}")
-    other = keyed.send(client, direct, exchange.model)
+    one = keyed.send(direct, exchange.model)
+    through = exchange.send(gateway, f"box/{exchange.model}")
+    other = keyed.send(direct, exchange.model)
     assert same(one, other, through) == []

@@ -60,7 +60,11 @@ def opencode() -> Path:
 
 def llama_swap() -> Path:
     path = CACHE / "bin" / f"llama-swap-{LLAMA_SWAP}"
-    return path if path.exists() else _skip(f"llama-swap {LLAMA_SWAP} is not installed")
+    return (
+        path
+        if path.exists()
+        else _skip(f"llama-swap {LLAMA_SWAP} is not installed (the Go proxy may lack it)")
+    )
 
 
 def actionlint() -> Path:
