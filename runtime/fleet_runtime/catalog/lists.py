@@ -62,6 +62,9 @@ class CatalogLists:
 
         Raises LookupError with the id that a page is to begin or end at and that the list does not have.
         """
+        if wanted.page is not None:  # as many as there are models: not kept
+            self.catalog.refresh()
+            return TaggedBody.of(msgspec.json.encode(self._models(table, pinned, wanted)))
         return self._list("/v1", table, (pinned, wanted), lambda: self._models(table, pinned, wanted))
 
     def _list(
