@@ -73,9 +73,14 @@ def require_model(live: LiveSnapshot, base: Base, name: str) -> Resolution:
 def served_name(live: LiveSnapshot, base: Base, name: str) -> str:
     """Return the name to route by: Ollama's clients add ``:latest``, which is dropped if it is not listed."""
     short = name.removesuffix(":latest")
-    if short == name or live.resolve_now(base.table, name, pinned=base.pinned).available:
+    if short == name:
         return name
-    return short if live.resolve_now(base.table, short, pinned=base.pinned).available else name
+    full = live.resolve_now(base.table, name, pinned=base.pinned)
+    if full.listed is not None:
+        return name
+    brief = live.resolve_now(base.table, short, pinned=base.pinned)
+    is_meant = brief.listed is not None or (brief.available and not full.available)
+    return short if is_meant else name
 
 
 def _usable(live: LiveSnapshot, base: Base) -> Iterator[tuple[tuple[str, str], str, RoutedModel]]:
