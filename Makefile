@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help demo tour test slow slow-quick integration integration-quick integration-clients integration-sdks soak types lint format docs vendor new-client new-dialect build serve bench-gateway bench-gateway-quick bench-compiler lock-dependencies clean
+.PHONY: help demo tour test slow slow-quick integration integration-quick integration-clients integration-sdks soak types lint format docs vendor screenshots new-client new-dialect build serve bench-gateway bench-gateway-quick bench-compiler lock-dependencies clean
 
 help: ## what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-18s %s\n", $$1, $$2}'
@@ -72,6 +72,12 @@ lint: $(READY) ## types, style, format and words
 format: $(READY) ## rewrite the sources in house format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+vendor: $(READY) ## the console's libraries from npm, at the versions of docs/generate/vendor_console.py
+	$(BIN)/python -m docs.generate.vendor_console
+
+screenshots: $(READY) ## the console's views in both themes, from simulated providers; needs Debian's chromium
+	$(BIN)/python -m tests.console.screenshots build/screenshots
 
 docs: $(READY) ## the pages and schemas that are made from the code
 	$(BIN)/python -m docs.generate.schemas

@@ -46,7 +46,7 @@ LIBRARIES: Final = (
     Library("htm", "3.1.1", ("dist/htm.mjs",)),
     Library("@preact/signals", "2.11.4", ("dist/signals.module.js",)),
     Library("@preact/signals-core", "1.14.5", ("dist/signals-core.module.js",)),
-    Library("uplot", "1.6.32", ("dist/uPlot.iife.min.js", "dist/uPlot.min.css")),
+    Library("uplot", "1.6.32", ("dist/uPlot.iife.min.js",)),
     Library("markdown-it", "15.0.3", ("dist/browser/markdown-it.esm.min.mjs",)),
     Library("dompurify", "3.4.18", ("dist/purify.min.js",)),
 )

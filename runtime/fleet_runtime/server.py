@@ -18,6 +18,7 @@ from pathlib import Path
 from fleet_runtime.api.app import Api
 from fleet_runtime.artifacts.snapshot import Snapshot
 from fleet_runtime.console.site import ConsoleSite
+from fleet_runtime.doctor.from_inside import diagnose
 from fleet_runtime.edge.connection import ClientConnection
 from fleet_runtime.edge.dispatch import Dispatcher
 from fleet_runtime.edge.interfaces import Edge, OpenConnection
@@ -202,7 +203,7 @@ async def _serve(
         if access_log is not None:
             access_log.finished(record)
 
-    api = Api(service)
+    api = Api(service, diagnose)
     pages = ConsoleSite.load().respond
     dispatcher = Dispatcher(current, finished, api, api.find, pages, OllamaApi().find)
     edge = Edge(

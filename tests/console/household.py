@@ -41,7 +41,7 @@ def specs(chunk_ms: float = 0) -> tuple[ServerSpec, ...]:
     """Return the servers; `chunk_ms` is the pause between two chunks of a response."""
 
     def chat(id: str, context: int = 32768, **more: object) -> SimulatedModel:
-        return SimulatedModel(id, context=context, reply=REPLY, **more)  # type: ignore[arg-type]
+        return SimulatedModel(id, context=context, reply=REPLY, signed=False, **more)  # type: ignore[arg-type]
 
     calm = Behaviour(chunk_ms=chunk_ms)
     return (
@@ -90,7 +90,10 @@ providers:
     label: Workstation
     url: {machines.url("workstation")}
     sidecar: {machines.sidecar_url("workstation")}
-    models: {{gemma-3-27b-it: {{input: [text, image]}}, gpt-oss-20b: {{reasoning: true, tools: true}}}}
+    models:
+      gemma-3-27b-it: {{input: [text, image]}}
+      gpt-oss-20b: {{reasoning: true, tools: true}}
+      nomic-embed-text-v1.5: {{purpose: embedding}}
   mac-studio: {{label: Mac Studio, url: "{machines.url("mac-studio")}"}}
   closet: {{label: Closet server, url: "{machines.url("closet")}"}}
   gpu-box: {{label: GPU box, url: "{machines.url("gpu-box")}"}}
@@ -116,7 +119,12 @@ inventory: {{interval: 0.2, timeout: 1, grace: {GRACE}}}
 
 @contextlib.contextmanager
 def running_household(
-    folder: Path, *, chunk_ms: float = 0, more: str = "", env: dict[str, str] | None = None
+    folder: Path,
+    *,
+    chunk_ms: float = 0,
+    more: str = "",
+    env: dict[str, str] | None = None,
+    host: str = "127.0.0.1",
 ) -> Iterator[Stack]:
     """Run it; the lake house is switched off once it was seen."""
     environment = {CLOUD_KEY: "k", **(env or {})}
@@ -125,5 +133,5 @@ def running_household(
     def fleet_yaml(machines: SimulationThread, listen: str) -> str:
         return household(machines, listen, more)
 
-    with running_stack(folder, servers, fleet_yaml, environment) as stack:
+    with running_stack(folder, servers, fleet_yaml, environment, host=host) as stack:
         yield stack

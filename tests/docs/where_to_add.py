@@ -68,6 +68,13 @@ def exists(pattern: str) -> Knows:
     )
 
 
+def _console_views() -> list[str]:
+    (text,) = _texts("runtime/fleet_runtime/console/static/app/base.js")
+    declared = re.search(r"const VIEWS = (\[.*?\])", text)
+    assert declared is not None
+    return re.findall(r'"(\w+)"', declared[1])
+
+
 def additions() -> list[Addition]:
     return [
         Addition(
@@ -174,6 +181,19 @@ def additions() -> list[Addition]:
                 "schema/fleet.schema.json": mentions('"NAME"', "schema/fleet.schema.json"),
                 "docs/fleet-yaml.md": mentions("`NAME`", "docs/fleet-yaml.md"),
                 "tests/compiler/clients/golden": exists("tests/compiler/clients/golden/NAME*"),
+            },
+        ),
+        Addition(
+            "a console view",
+            "runtime/fleet_runtime/console/static/app/base.js",
+            frozenset(_console_views()),
+            {
+                "runtime/fleet_runtime/console/static/app/shell.js": mentions(
+                    '"NAME"|NAME: ', "runtime/fleet_runtime/console/static/app/shell.js"
+                ),
+                "docs/console.md": mentions("`/#/NAME[/`]", "docs/console.md"),
+                "tests/console/test_views.py": mentions('"NAME["/]', "tests/console/test_views.py"),
+                "tests/console/screenshots.py": mentions('"NAME["/]', "tests/console/screenshots.py"),
             },
         ),
         Addition(

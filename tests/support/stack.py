@@ -72,11 +72,12 @@ def running_stack(
     fleet_yaml: Callable[[SimulationThread, str], str],
     env: Mapping[str, str] | None = None,
     online: Iterable[str] = (),
+    host: str = "127.0.0.1",
 ) -> Iterator[Stack]:
     """Start everything, `fleet_yaml` being told the machines and where to listen; wait for the machines
     `online` to have been seen."""
     with SimulationThread(specs) as machines:
-        listen = f"127.0.0.1:{free_port()}"
+        listen = f"{host}:{free_port()}"
         (folder / "fleet.yaml").write_text(fleet_yaml(machines, listen), encoding="utf-8")
         built = run_fleet("build", cwd=folder, env=env)
         assert built.returncode == 0, built.stderr

@@ -66,10 +66,10 @@ def compiled(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for schema in sorted(SCHEMAS.glob("*.schema.json")):
         tool("json2ts", "--input", str(schema), "--output", f"{schema.stem}.d.ts", cwd=folder)
     code = {match["name"]: match["code"] for match in BLOCK.finditer(PAGE.read_text(encoding="utf-8"))}
-    assert sorted(code) == ["fleet.ts", "picker.ts"]
+    assert sorted(code) == ["chat.ts", "fleet.ts", "picker.ts"]
     for name, text in code.items():
         (folder / name).write_text(text, encoding="utf-8")
-    for name in ("story.ts", "tsconfig.json"):
+    for name in ("story.ts", "chat_story.ts", "tsconfig.json"):
         shutil.copy(HERE / name, folder / name)
     tool("tsc", "--project", ".", "--typeRoots", str(MODULES / "@types"), cwd=folder)
     return folder / "out"
@@ -89,6 +89,29 @@ def tool(name: str, *arguments: str, cwd: Path) -> None:
 
 def test_the_types_and_the_client_compile(compiled: Path) -> None:
     assert {"fleet.js", "picker.js", "story.js"} <= {file.name for file in compiled.iterdir()}
+
+
+def test_the_chat_tells_a_complete_response_from_one_that_was_cut_or_stopped(
+    compiled: Path, stack: Stack
+) -> None:
+    def chat(mode: str = "") -> Any:
+        command = ["node", str(compiled / "chat_story.js"), stack.url, "sam-desktop/qwen3-8b", mode]
+        return json.loads(subprocess.run(command, capture_output=True, check=True, timeout=30).stdout)
+
+    complete = chat()
+    assert (complete["end"], complete["model"]) == ("done", "sam-desktop/qwen3-8b")
+    assert complete["text"].endswith("hello")
+    stack.machines.set("sam-desktop", drop_at_byte=600, scope="inference")
+    cut = chat()
+    stack.machines.set("sam-desktop", drop_at_byte=None, error_status=500)
+    failed = chat()
+    stack.machines.reset("sam-desktop")
+    stack.machines.set("sam-desktop", chunks=200, chunk_ms=20)
+    stopped = chat("stop")
+    stack.machines.until("sam-desktop", lambda server: server.inference[-1].ended is not None)
+    stack.machines.reset("sam-desktop")
+    assert [each["end"] for each in (cut, failed, stopped)] == ["cut", "failed", "stopped"]
+    assert cut["error"]
 
 
 def test_the_client_does_with_a_gateway_what_the_page_says(compiled: Path, stack: Stack) -> None:

@@ -14,8 +14,8 @@ from urllib.parse import parse_qs, unquote_to_bytes
 
 import msgspec
 
-from fleet_runtime.api import clients, favorites, fleet, health, models, provider_pages
-from fleet_runtime.api.call import Call, json_reply
+from fleet_runtime.api import clients, favorites, fleet, health, models, provider_pages, settings
+from fleet_runtime.api.call import Call, Diagnose, json_reply
 from fleet_runtime.api.event_stream import EventStream
 from fleet_runtime.api.openapi import openapi_document
 from fleet_runtime.api.operation import Header, Operation, PathPart, Query, Reply, operation
@@ -55,6 +55,7 @@ OPERATIONS: Final = (
     *favorites.OPERATIONS,
     *fleet.OPERATIONS,
     *provider_pages.OPERATIONS,
+    *settings.OPERATIONS,
     show_access,
     describe_api,
 )
@@ -65,8 +66,9 @@ _log = logging.getLogger("fleet.api")
 class Api:
     """Responds to every request that is not for inference, from what `service` serves at that time."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, diagnose: Diagnose) -> None:
         self._service = service
+        self._diagnose = diagnose
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond to one request; raises `RequestError`. ``scope["fleet.key"]`` is the key it came with."""
@@ -91,7 +93,7 @@ class Api:
                 case PathPart():
                     text = _unquote(parts[parameter.name], parameter.name)
             arguments[parameter.argument] = parameter.read(text)
-        call = Call(self._service, self._service.live, key)
+        call = Call(self._service, self._service.live, key, self._diagnose)
         bodies = [] if operation.body is None else [await _parse(body, operation.body)]
         try:
             result = await operation.handler(call, *bodies, **arguments)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal, TypeAlias
 
 import msgspec
 
 from fleet_runtime.api.operation import Header, Query, Reply
+from fleet_runtime.api.shapes import Finding
 from fleet_runtime.api_shape import ApiShape
 from fleet_runtime.artifacts.contract import RoutingTable
 from fleet_runtime.catalog.etag import TaggedBody, accepts_gzip
@@ -31,6 +33,8 @@ WithFavorites: TypeAlias = Annotated[
     Query("`none`: the same bytes for every reader, whatever their favorites; `favorite` is null", "none"),
 ]
 
+Diagnose: TypeAlias = Callable[[Service, LiveSnapshot], Iterable[Finding]]
+
 SMALL_BODY: Final = 1_000
 LARGE_BODY: Final = 100_000
 """Bytes from which on a body is compressed, and is compressed in a thread."""
@@ -40,12 +44,14 @@ LARGE_BODY: Final = 100_000
 class Call:
     """One request: the running service, and the snapshot that the response is made from.
 
-    `key`: the scope of the key that it came with, None if the gateway has no keys.
+    `key`: the scope of the key that it came with, None if the gateway has no keys. `diagnose` finds what is
+    wrong.
     """
 
     service: Service
     live: LiveSnapshot
-    key: KeyScope | None = None
+    key: KeyScope | None
+    diagnose: Diagnose
 
     @property
     def limited(self) -> bool:

@@ -19,15 +19,19 @@ from fleet_runtime.api.shapes import (
     ErrorBody,
     ErrorDetail,
     FavoriteOrder,
+    Finding,
+    Findings,
     FleetStatus,
     Health,
     History,
     HistoryEntry,
+    KeyInForce,
     OldNameReport,
     OldNames,
     ProviderReport,
     Ready,
     Serving,
+    Settings,
     StoreState,
 )
 from fleet_runtime.api_shape import ApiShape
@@ -198,6 +202,15 @@ _ERROR = ErrorDetail(
     param="model",
 )
 
+_KEY: Final = KeyInForce(name="laptop", surfaces=("boochat",), source="env")
+_FINDING: Final = Finding(
+    severity="warning",
+    area="machines",
+    where="provider 'sam-desktop'",
+    what="lists 'glm-4.6-air', which fleet.lock does not know",
+    remedy="`fleet lock sam-desktop && fleet build`",
+)
+
 EXAMPLES: Final[Mapping[type[ApiShape], ApiShape]] = {
     type(example): example
     for example in (
@@ -233,6 +246,21 @@ EXAMPLES: Final[Mapping[type[ApiShape], ApiShape]] = {
             surfaces=("boochat",),
             operations=("GET /api/access", "GET /api/models", "GET /api/picker"),
         ),
+        _KEY,
+        Settings(
+            version="0.1.0",
+            listen="127.0.0.1:8400",
+            url="http://fleet.local:8400",
+            hosts=("fleet.local",),
+            origins=(),
+            drain=30,
+            limits={"body": 100_000_000, "head": 65_536, "memory": 512_000_000, "stall": 60},
+            inventory={"interval": 10, "timeout": 2, "grace": 30},
+            state="/var/lib/fleet/state.db",
+            keys=(_KEY,),
+        ),
+        _FINDING,
+        Findings(findings=(_FINDING,)),
         Serving(snapshot=SNAPSHOT),
         Ready(snapshot=SNAPSHOT),
         Health(),

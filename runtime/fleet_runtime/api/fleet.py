@@ -81,9 +81,13 @@ async def get_provider_history(
 
 @operation("GET", "/api/old-names", "List the old names that fleet.yaml accepts, and their last use")
 async def list_old_names(call: Call) -> OldNames:
-    names = call.live.old_names
-    await names.save(call.service.store)
-    means = accepted_names(call.live.snapshot.fleet)
+    await call.live.old_names.save(call.service.store)
+    return describe_old_names(call.live)
+
+
+def describe_old_names(live: LiveSnapshot) -> OldNames:
+    """Return the old names that fleet.yaml accepts, with their uses so far."""
+    means = accepted_names(live.snapshot.fleet)
     return OldNames(
         old_names=tuple(
             OldNameReport(
@@ -95,7 +99,7 @@ async def list_old_names(call: Call) -> OldNames:
                 last_at=None if use.last_at is None else rfc3339(use.last_at),
                 surface=use.surface,
             )
-            for name, use in names.uses.items()
+            for name, use in live.old_names.uses.items()
         )
     )
 

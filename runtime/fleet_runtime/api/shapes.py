@@ -125,6 +125,46 @@ class Access(ApiShape, frozen=True, kw_only=True):
     operations: tuple[str, ...]
 
 
+class KeyInForce(ApiShape, frozen=True, kw_only=True):
+    """A key of the gateway by its name: the surfaces it is limited to, and where it is read from."""
+
+    name: str
+    surfaces: tuple[str, ...] | None
+    source: Literal["env", "file"]
+
+
+class Settings(ApiShape, frozen=True, kw_only=True):
+    """The settings of the gateway in force, as in `gateway:` and `inventory:` of fleet.yaml."""
+
+    version: Annotated[str, Meta(description="of fleet")]
+    listen: str
+    url: str
+    hosts: tuple[str, ...]
+    origins: tuple[str, ...]
+    drain: float
+    limits: dict[str, float]
+    inventory: dict[str, float]
+    state: str
+    keys: tuple[KeyInForce, ...]
+
+
+class Finding(ApiShape, frozen=True, kw_only=True):
+    """Something that is wrong: `where` names one thing, `what` follows it in a sentence, `remedy` holds a
+    command in backticks."""
+
+    severity: Literal["error", "warning", "note"]
+    area: str
+    where: str
+    what: str
+    remedy: str
+
+
+class Findings(ApiShape, frozen=True, kw_only=True):
+    """What is wrong, by area."""
+
+    findings: tuple[Finding, ...]
+
+
 class Serving(ApiShape, frozen=True, kw_only=True):
     """The snapshot that serves."""
 

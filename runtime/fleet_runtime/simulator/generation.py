@@ -56,7 +56,9 @@ def generate(
 ) -> Generation:
     """Return the response to a chat, completion, responses or messages request."""
     prompt = last_words(payload)
-    text = f"[{server}] {model.id}: {prompt if model.reply is None else model.reply}"
+    text = prompt if model.reply is None else model.reply
+    if model.signed:
+        text = f"[{server}] {model.id}: {text}"
     pieces = _tokens(text) if chunks is None else _exactly(_tokens(text), chunks)
     limit = next(
         (

@@ -39,7 +39,8 @@ class SimulatedModel:
 
     `context` is what a client may use, `trained` the upper bound its file names. `ttl` is the idle
     seconds after which it unloads (0: never). `reply` replaces the echo of the last message, `thinking`
-    is sent as reasoning before it. `peer` makes it a llama-swap peer's model. `listed` False: served,
+    is sent as reasoning before it; without `signed`, the text does not begin with the names of server and
+    model. `peer` makes it a llama-swap peer's model. `listed` False: served,
     but not on the list.
     """
 
@@ -52,6 +53,7 @@ class SimulatedModel:
     name: str | None = None
     purpose: Purpose = "chat"
     reply: str | None = None
+    signed: bool = True
     thinking: str | None = None
     tools: bool = True
     vision: bool = False

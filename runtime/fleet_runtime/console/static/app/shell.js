@@ -1,22 +1,80 @@
-import { useEffect } from "preact/hooks";
-import { access, key, surface } from "./api.js";
-import { Entry, changeSurface, entry, forgetKey } from "./entry.js";
-import { feedState } from "../feed/feed.js";
-import { age } from "./format.js";
-import { html } from "./html.js";
-import { Icon } from "./icons.js";
-import { Button, Notices, Select } from "./parts.js";
-import { link, route } from "./router.js";
-import { fleet, now } from "./store.js";
-import { nextTheme, setTheme, theme } from "./theme.js";
+import { signal } from "@preact/signals";
+import { render } from "preact";
+import { useEffect, useState } from "preact/hooks";
 import { ActivityView } from "../activity/activity.js";
-import { ArenaView } from "../arena/arena.js";
-import { ChatView } from "../chat/chat.js";
 import { runningAnswers } from "../chat/answers.js";
-import { FleetView } from "../fleet/fleet.js";
-import { MachineView } from "../machine/machine.js";
+import { ArenaView, ChatView } from "../chat/chat.js";
+import { FleetView, MachineView } from "../fleet/fleet.js";
 import { ModelsView } from "../models/models.js";
 import { SetupView } from "../setup/setup.js";
+import { access, age, BASE, html, key, link, nextTheme, now, route, send, setKey, setSurface, setTheme, surface, theme } from "./base.js";
+import { Button, Icon, Notices, Select } from "./parts.js";
+import { feedState, fleet, restart, start } from "./state.js";
+
+/** "starting", "locked" (a key is needed), "open", or "unreachable". */
+export const entry = signal("starting");
+const refused = signal(null);
+
+/** Find out what this key opens, and begin. */
+export async function boot() {
+  try {
+    const response = await send("GET", new URL("api/access", BASE).href);
+    const opened = await response.json();
+    if (opened.surfaces !== null && !opened.surfaces.includes(surface.value)) setSurface(opened.surfaces[0]);
+    access.value = opened;
+    entry.value = "open";
+    refused.value = null;
+    await start();
+  } catch (error) {
+    if (error.status === 401) {
+      refused.value = key.value === null ? null : "The gateway does not know this key.";
+      entry.value = "locked";
+    } else {
+      refused.value = error.message;
+      entry.value = "unreachable";
+      setTimeout(boot, 2000);
+    }
+  }
+}
+
+export function changeSurface(name) {
+  setSurface(name);
+  restart();
+}
+
+export function forgetKey() {
+  setKey(null);
+  location.reload();
+}
+
+/** What is shown until the fleet can be read. */
+export function Entry() {
+  if (entry.value === "locked") return html`<${KeyForm} />`;
+  const text = entry.value === "starting" ? "Connecting…" : `The gateway at ${location.host} does not respond. Trying again…`;
+  return html`<main class="entry"><div class="entry-box" role="status"><${Icon} name="fleet" size=${32} /><p>${text}</p></div></main>`;
+}
+
+function KeyForm() {
+  const [text, setText] = useState("");
+  const [busy, setBusy] = useState(false);
+  async function onSubmit(event) {
+    event.preventDefault();
+    setBusy(true);
+    setKey(text.trim());
+    await boot();
+    setBusy(false);
+  }
+  return html`<main class="entry"><form class="entry-box" onSubmit=${onSubmit}>
+    <${Icon} name="key" size=${28} />
+    <h1>${location.hostname}</h1>
+    <p>This gateway needs a key: one of <code>gateway.keys</code> in fleet.yaml. It stays in this tab and is sent to this gateway only.</p>
+    <label class="field"><span class="label">Key</span>
+      <input type="password" autocomplete="off" autofocus required value=${text} onInput=${(event) => setText(event.currentTarget.value)}
+        aria-invalid=${refused.value ? "true" : undefined} aria-describedby="key-error" /></label>
+    <p id="key-error" class="error-text" role="alert">${refused.value}</p>
+    <${Button} type="submit" kind="primary" busy=${busy}>Open<//>
+  </form></main>`;
+}
 
 const NAVIGATION = [
   ["fleet", "Fleet", FleetView],
@@ -102,3 +160,6 @@ function ThemeButton() {
   const words = { system: "as the system", light: "light", dark: "dark" };
   return html`<${Button} icon=${icons[theme.value]} kind="quiet" label=${`Theme: ${words[theme.value]}; switch to ${words[nextTheme()]}`} onClick=${() => setTheme(nextTheme())} />`;
 }
+
+render(html`<${Shell} />`, document.getElementById("app"));
+boot();

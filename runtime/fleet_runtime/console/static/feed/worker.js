@@ -4,7 +4,7 @@
 const CONNECTIONS = 6;
 const MOST_STREAMS = 4;
 const SILENCE = 40_000;
-const DELAYS = [500, 1000, 2000, 5000];
+const DELAYS = [500, 1000, 2000, 3000];
 
 const feeds = new Map();
 const streams = { running: new Set(), waiting: [] };

@@ -1,5 +1,85 @@
-import { html } from "../app/html.js";
+import { useEffect, useState } from "preact/hooks";
+import { access, act, BASE, bytes, can, command, duration, get, html, surface } from "../app/base.js";
+import { ActionButton, Button, Command, Copy, Icon, Notice, Sentence } from "../app/parts.js";
+import { catalog, fleet, refreshAll } from "../app/state.js";
+import { baseUrl, curlOf, firstModel, ModelChoice } from "../models/models.js";
+
+/** The command that prints a client's ready files, on any computer with fleet. */
+const connect = (kind) => `fleet connect ${kind} --url ${BASE.replace(/\/$/, "")}${surface.value === null ? "" : ` --surface ${surface.value}`}`;
+
+/** How each kind of client is connected: `[name, hint, text, kind of fleet connect]` for a model. */
+function snippets(model, keyed) {
+  const url = baseUrl();
+  const key = keyed ? "YOUR_KEY" : "none";
+  return [
+    ["Environment", "OpenAI's SDKs and most tools read these", `export OPENAI_BASE_URL=${url}\nexport OPENAI_API_KEY=${key}`, "env"],
+    ["Python", "The openai package", `from openai import OpenAI\n\nclient = OpenAI(base_url="${url}", api_key="${key}")\nresponse = client.chat.completions.create(\n    model="${model}",\n    messages=[{"role": "user", "content": "Hello"}],\n)\nprint(response.choices[0].message.content)`],
+    ["JavaScript", "The openai package", `import OpenAI from "openai";\n\nconst client = new OpenAI({ baseURL: "${url}", apiKey: "${key}" });\nconst response = await client.chat.completions.create({\n  model: "${model}",\n  messages: [{ role: "user", content: "Hello" }],\n});\nconsole.log(response.choices[0].message.content);`],
+    ["curl", "Any shell", curlOf(model, "YOUR_KEY", keyed)],
+    ["opencode", "opencode.json", JSON.stringify({ provider: { fleet: { npm: "@ai-sdk/openai-compatible", options: { baseURL: url, ...(keyed ? { apiKey: "{env:FLEET_KEY}" } : {}) }, models: { [model]: {} } } }, model: `fleet/${model}` }, null, 2), "opencode"],
+    ["Claude Code", "Anthropic's API of the same gateway", `export ANTHROPIC_BASE_URL=${url.replace(/\/v1$/, "")}\nexport ANTHROPIC_AUTH_TOKEN=${key}\nexport ANTHROPIC_MODEL=${model}\nclaude`, "claude-code"],
+    ["Open WebUI", "Admin settings, Connections, OpenAI API", `URL: ${url}\nKey: ${key}`, "open-webui"],
+    ["Continue", "config.yaml", `models:\n  - name: ${model}\n    provider: openai\n    model: ${model}\n    apiBase: ${url}\n    apiKey: ${key}`, "continue"],
+    ["aider", "Any shell", `aider --openai-api-base ${url} --openai-api-key ${key} --model openai/${model}`, "aider"],
+    ["Others", "With fleet installed on the client's computer", ["codex", "gptme", "llm", "pi", "qwen-code"].map(connect).join("\n")],
+  ];
+}
 
 export function SetupView() {
-  return html`<div class="page"><h1>setup</h1></div>`;
+  return html`<div class="page"><div class="page-head"><h1>Setup</h1>
+      ${can("POST /api/reload") && html`<${ActionButton} icon="refresh" run=${reload} done="The configuration was read again">Reload the configuration<//>`}</div>
+    <div class="setup-columns"><div class="stack">${catalog.value !== null && html`<${Connect} />`}<${Findings} /></div><div class="stack"><${Settings} /></div></div></div>`;
+}
+
+async function reload() {
+  await act("POST", "/api/reload", {});
+  await refreshAll();
+}
+
+function useRead(operation, path) {
+  const [found, setFound] = useState(null);
+  const [error, setError] = useState(null);
+  const version = fleet.value?.snapshot;
+  const read = () => can(operation) && get(path).then(setFound, setError);
+  useEffect(() => void read(), [version]);
+  return [found, error, read];
+}
+
+function Connect() {
+  const [model, setModel] = useState(firstModel());
+  const [kind, setKind] = useState(0);
+  const all = snippets(model, access.value.key !== null);
+  const [name, hint, text, complete] = all[kind];
+  return html`<section class="panel" aria-labelledby="connect-title"><div class="panel-head"><h2 id="connect-title">Connect a client</h2><${ModelChoice} value=${model} onChange=${setModel} /></div>
+    <div class="tabs" role="group" aria-label="Kind of client">${all.map(([each], place) => html`<button type="button" class="chip" key=${each} aria-pressed=${place === kind ? "true" : "false"} onClick=${() => setKind(place)}>${each}</button>`)}</div>
+    <p class="muted">${hint}</p>
+    <div class="snippet"><pre tabindex="0" aria-label=${name}>${text}</pre><${Copy} text=${text} label=${`Copy for ${name}`} /></div>
+    ${complete && html`<p class="muted">With every model, from a computer with fleet:</p><${Command} text=${connect(complete)} />`}</section>`;
+}
+
+const RANK = { error: 0, warning: 1, note: 2 };
+
+function Findings() {
+  const [found, error, read] = useRead("GET /api/findings", "/api/findings");
+  if (!can("GET /api/findings")) return null;
+  const sorted = [...(found?.findings ?? [])].sort((a, b) => RANK[a.severity] - RANK[b.severity]);
+  return html`<section class="panel" aria-labelledby="doctor-title"><div class="panel-head"><h2 id="doctor-title">What the doctor finds</h2><${Button} icon="refresh" kind="quiet" label="Examine again" onClick=${read} /></div>
+    ${error !== null && html`<${Notice} kind="bad">${error.message}<//>`}
+    ${found !== null && sorted.length === 0 && html`<p class="muted"><${Icon} name="check" size=${15} /> Nothing is wrong. <code>fleet doctor</code> also examines the files of a checkout.</p>`}
+    <div>${sorted.map((each, place) => html`<div class="finding" key=${place}><div class="finding-head"><span class=${`severity ${each.severity}`}>${each.severity}</span><span>${each.where} <${Sentence} text=${each.what} /></span></div>
+      ${command(each.remedy) === null ? html`<p class="muted"><${Sentence} text=${each.remedy} /></p>` : html`<${Command} text=${command(each.remedy)} />`}</div>`)}</div></section>`;
+}
+
+function Settings() {
+  const [found, error] = useRead("GET /api/settings", "/api/settings");
+  const { key, surfaces } = access.value;
+  const facts = found && [
+    ["Version", found.version], ["Listens on", found.listen], ["URL", found.url], ["Host names", found.hosts.join(", ") || "its own"], ["Origins", found.origins.join(", ") || "its own"],
+    ["Largest body", bytes(found.limits.body)], ["Bodies in memory", bytes(found.limits.memory)], ["Drain", duration(found.drain)],
+    ["Probes", `every ${duration(found.inventory.interval)}, at most ${duration(found.inventory.timeout)}`], ["Grace", duration(found.inventory.grace)], ["State", found.state],
+  ];
+  return html`<section class="panel" aria-labelledby="key-title"><h2 id="key-title">This page</h2><dl class="facts"><dt>Key</dt><dd>${key ?? "the gateway has no keys"}</dd><dt>Surfaces</dt><dd>${surfaces === null ? "all" : surfaces.join(", ")}</dd></dl></section>
+    ${error !== null && html`<${Notice} kind="bad">${error.message}<//>`}
+    ${facts && html`<section class="panel" aria-labelledby="settings-title"><h2 id="settings-title">Settings in force</h2><dl class="facts">${facts.map(([word, value]) => html`<dt key=${word}>${word}</dt><dd>${value}</dd>`)}</dl></section>
+    <section class="panel" aria-labelledby="keys-title"><h2 id="keys-title">Keys</h2>${found.keys.length === 0 ? html`<p class="muted">None: everybody who reaches the gateway may use it.</p>` : html`<dl class="facts">${found.keys.map((each) => html`<dt key=${each.name}>${each.name}</dt><dd>${each.surfaces === null ? "opens everything" : `opens ${each.surfaces.join(", ")}`} <small>from ${each.source === "env" ? "the environment" : "a file"}</small></dd>`)}</dl>`}</section>`}`;
 }

@@ -1,0 +1,41 @@
+"""``/api/settings`` and ``/api/findings``: how this gateway is configured, and what is wrong. No secret is in
+either, and no limited key opens them."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from fleet_runtime.api.call import Call
+from fleet_runtime.api.operation import operation
+from fleet_runtime.api.shapes import Findings, KeyInForce, Settings
+from fleet_runtime.artifacts.contract import to_data
+
+
+@operation("GET", "/api/settings", "Show the gateway's settings in force, and its keys by name")
+async def get_settings(call: Call) -> Settings:
+    gateway = call.live.gateway
+    data = to_data(gateway)
+    keys = (
+        KeyInForce(name=name, surfaces=key.surfaces, source="env" if key.env is not None else "file")
+        for name, key in gateway.keys.items()
+    )
+    return Settings(
+        version=version("boofleet"),
+        listen=call.service.started_with.listen,
+        url=gateway.url,
+        hosts=gateway.hosts,
+        origins=gateway.origins,
+        drain=gateway.drain,
+        limits=data["limits"],
+        inventory=data["inventory"],
+        state=str(call.service.store.path),
+        keys=tuple(keys),
+    )
+
+
+@operation("GET", "/api/findings", "List what is wrong in the fleet, and what to do, as `fleet doctor` does")
+async def list_findings(call: Call) -> Findings:
+    return Findings(findings=tuple(call.diagnose(call.service, call.live)))
+
+
+OPERATIONS = (get_settings, list_findings)

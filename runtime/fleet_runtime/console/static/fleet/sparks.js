@@ -1,3 +1,0 @@
-export function Sparks() {
-  return null;
-}

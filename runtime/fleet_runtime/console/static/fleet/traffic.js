@@ -1,3 +1,0 @@
-export function Traffic() {
-  return null;
-}

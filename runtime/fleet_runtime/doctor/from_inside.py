@@ -1,0 +1,51 @@
+"""What `fleet doctor` finds of a gateway, found by the gateway itself: without the files of a checkout, and
+without a clock to compare with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+
+import msgspec
+
+from fleet_runtime.api.fleet import describe_fleet, describe_old_names
+from fleet_runtime.api.shapes import Finding
+from fleet_runtime.catalog.shapes import ModelCatalog
+from fleet_runtime.doctor.gateway_checks import (
+    GatewayReport,
+    favorite_findings,
+    gateway_findings,
+    provider_findings,
+    role_findings,
+)
+from fleet_runtime.doctor.old_names import old_name_findings
+from fleet_runtime.gateway.live_snapshot import LiveSnapshot
+from fleet_runtime.gateway.service import Service
+
+
+def diagnose(service: Service, live: LiveSnapshot) -> Iterator[Finding]:
+    """Yield every finding, those of the gateway first."""
+    tables = {name: live.snapshot.table(name) for name in (None, *live.gateway.surfaces)}
+    own = live.snapshot.fleet
+    roles = {surface: live.catalog.roles(table) for surface, table in tables.items() if table is not None}
+    choices = {id for each in roles.values() for role in each.roles.values() for id in role.candidates}
+    report = GatewayReport(
+        url=live.gateway.url,
+        fleet=describe_fleet(service, live, own),
+        skew=0.0,
+        catalog=msgspec.json.decode(live.lists.by_provider(own).body, type=ModelCatalog),
+        roles=roles,
+        choices={id: live.catalog.resolution(live.resolve_now(own, id)) for id in sorted(choices)},
+        favorites=live.catalog.favorite_list(own),
+        old_names=describe_old_names(live),
+    )
+    checks = (
+        gateway_findings(report, None),
+        provider_findings(report),
+        role_findings(report),
+        favorite_findings(report),
+        old_name_findings(report.old_names, report.fleet.now, {}),
+    )
+    for findings in checks:
+        for finding in findings:
+            yield Finding(**asdict(finding))

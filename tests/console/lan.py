@@ -1,0 +1,88 @@
+"""The console over plain HTTP on an address of a network: run in a network namespace by test_lan.py."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from playwright.sync_api import Page, expect, sync_playwright
+
+from tests.console.conftest import CHROMIUM
+from tests.console.household import running_household
+from tests.support.waiting import eventually
+
+KEYS = ", keys: {everything: {env: KEY_ALL}}"
+LISTS_SECONDS = 1.0
+HELD = ("workstation", "mac-studio", "closet", "gpu-box")
+ARENA = (
+    "workstation/gpt-oss-20b",
+    "mac-studio/gpt-oss-20b",
+    "closet/qwen3-4b-instruct",
+    "gpu-box/mistral-small-3.2-24b",
+)
+
+
+def unlock(page: Page) -> None:
+    page.get_by_label("Key").fill("key-of-everything")
+    page.get_by_role("button", name="Open").click()
+    expect(page.get_by_role("navigation")).to_be_visible()
+
+
+def begin_arena(page: Page) -> None:
+    for place, id in enumerate(ARENA, 1):
+        if place > 2:
+            page.get_by_role("button", name="Add a model").click()
+        page.get_by_role("combobox", name=f"Model {place}").select_option(id)
+    page.get_by_label("Prompt").fill("Which journal?")
+    page.get_by_role("button", name="Compare").click()
+
+
+def check(host: str) -> None:
+    """Raise unless an arena of four and a chat in two tabs leave the lists responsive."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running_household(Path(folder), more=KEYS, env={"KEY_ALL": "key-of-everything"}, host=host) as stack,
+        sync_playwright() as playwright,
+    ):
+        for name in HELD:
+            stack.machines.set(name, hold=True)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        context = browser.new_context()
+        first, second = context.new_page(), context.new_page()
+        first.goto(f"{stack.url}/#/arena")
+        unlock(first)
+        assert first.evaluate("isSecureContext") is False
+        begin_arena(first)
+        eventually(lambda: sum(len(stack.machines.inference(name)) for name in HELD) == len(HELD))
+        second.goto(f"{stack.url}/#/models")
+        unlock(second)
+        second.get_by_role("button", name="Base URL").click()
+        expect(second.get_by_role("button", name="Copied")).to_be_visible()
+        second.goto(f"{stack.url}/#/chat/new:workstation/gpt-oss-20b")
+        second.get_by_label("Message", exact=True).fill("Hello")
+        second.get_by_label("Message", exact=True).press("Enter")
+        expect(second.get_by_text("waits: 4 other responses stream")).to_be_visible()
+        for page in (first, second):
+            began = time.perf_counter()
+            page.goto(f"{stack.url}/#/setup")
+            page.get_by_role("button", name="Examine again").click()
+            status = page.evaluate(
+                "fetch('./api/models', {headers: {'x-api-key': 'key-of-everything'}}).then(got => got.status)"
+            )
+            took = time.perf_counter() - began
+            print(f"the lists responded in {took:.2f} s")
+            assert status == 200
+            assert took < LISTS_SECONDS
+        for name in HELD:
+            stack.machines.set(name, hold=False)
+        expect(second.get_by_text("waits: 4 other")).to_be_hidden()
+        second.goto(f"{stack.url}/#/chat")
+        second.get_by_role("link", name="Hello").click()
+        expect(second.locator(".message.assistant strong")).to_have_text("write-ahead log")
+        browser.close()
+
+
+if __name__ == "__main__":
+    check(sys.argv[1])
