@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib import import_module
+from pathlib import Path
 
 import click
 import pytest
@@ -159,6 +162,48 @@ def test_no_configuration_anywhere_is_a_usage_error_everywhere(fleet: Fleet, arg
     ran = fleet(*arguments)
     assert (ran.code, ran.out) == (2, "")
     assert "error: no fleet.yaml in this folder or one above it: make one with `fleet init`, or " in ran.err
+
+
+NO_RESULT = {"favorites export", "schema", "up", "serve", "run", "env", "completion", "demo"}
+"""Commands without `--json`: they print JSON or a script anyway, or run until they are stopped."""
+
+
+def leaves(command: click.Command = root, path: str = "") -> Iterator[tuple[str, click.Command]]:
+    """Yield every command that does something, by its words after `fleet`."""
+    if not isinstance(command, click.Group):
+        yield path.strip(), command
+        return
+    context = click.Context(command)
+    for name in command.list_commands(context):
+        below = command.get_command(context, name)
+        assert below is not None
+        yield from leaves(below, f"{path} {name}")
+
+
+@pytest.mark.parametrize(("path", "command"), leaves())
+def test_every_command_has_json_and_names_its_exit_codes_from_the_one_table(
+    path: str, command: click.Command
+) -> None:
+    assert ("--json" in options(command)) != (path in NO_RESULT)
+    text = (command.epilog or "").partition("Exit codes:")[2]
+    named = {int(code) for code in re.findall(r"(?:^|[,;(]|\bor)\s*(\d+)\b", text)}
+    assert {0, 2} <= named <= EXIT_CODES.keys()
+    for option in options(command).values():
+        assert not (option.name == "file" and option.opts != ["-f", "--file"]), path
+        for short, long in (("-q", "--quiet"), ("-v", "--verbose"), ("-y", "--yes"), ("-f", "--file")):
+            assert short not in option.opts or long in option.opts, path
+
+
+def test_edits_and_what_they_built_are_json_too(fleet: Fleet, project: Path) -> None:
+    before = (project / "fleet.yaml").read_text()
+    planned = json.loads(fleet("rename", "desk", "loft", "--dry-run", "--json").out)
+    assert (planned["status"], planned["build"]) == ("dry_run", None)
+    assert (project / "fleet.yaml").read_text() == before
+    renamed = json.loads(fleet("rename", "desk", "loft", "--json").out)
+    assert (renamed["status"], renamed["build"]["status"]) == ("written", "written")
+    assert renamed["diff"] == planned["diff"]
+    assert json.loads(fleet("explain", "F010", "--json").out)["code"] == "F010"
+    assert json.loads(fleet("init", "-f", "new.yaml", "--json").out) == {"file": "new.yaml", "providers": []}
 
 
 def test_a_misspelt_command_brings_the_nearest_to_mind(fleet: Fleet) -> None:

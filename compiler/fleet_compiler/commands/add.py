@@ -11,8 +11,8 @@ import click
 from fleet_compiler.commands.apply_edit import (
     EXITS,
     apply_edit,
-    build_after,
     edit_options,
+    finish_edit,
     plan_edit,
     show_edit,
 )
@@ -43,7 +43,14 @@ MODELS_SHOWN = 10
 @edit_options
 @click.option("-y", "--yes", is_flag=True, help="Ask no question.")
 def add(
-    name: str, url: str, file: Path | None, generated: Path | None, dry_run: bool, no_build: bool, yes: bool
+    name: str,
+    url: str,
+    file: Path | None,
+    generated: Path | None,
+    dry_run: bool,
+    no_build: bool,
+    as_json: bool,
+    yes: bool,
 ) -> None:
     """Add a provider to fleet.yaml.
 
@@ -58,14 +65,14 @@ def add(
     edited = plan_edit(config, plan)
     providers = resolve_connections(edited.after.fleet)
     responds = _probe(next(provider for provider in providers if provider.name == name), config.parent)
-    show_edit(edited)
+    if not as_json:
+        show_edit(edited)
     if not yes and not dry_run:
         if not sys.stdin.isatty():
             raise UsageError("there is no terminal to ask on: add --yes")
         click.confirm(f"add it to {config}?", default=responds, abort=True, err=True)
-    apply_edit(config, plan, dry_run=dry_run, show=False)
-    if not (dry_run or no_build):
-        build_after(config, generated)
+    edited = apply_edit(config, plan, dry_run=dry_run, as_json=as_json, show_diff=False)
+    finish_edit(config, generated, edited, dry_run=dry_run, no_build=no_build, as_json=as_json)
 
 
 def _probe(provider: ProviderConfig, root: Path) -> bool:

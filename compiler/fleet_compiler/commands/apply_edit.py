@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
 import click
 
-from fleet_compiler.commands.build import build
-from fleet_compiler.commands.options import file_option, generated_option
-from fleet_compiler.commands.terminal import change, note, say
+from fleet_compiler.commands.build import build_and_report
+from fleet_compiler.commands.build_report import build_data
+from fleet_compiler.commands.options import file_option, generated_option, json_option
+from fleet_compiler.commands.terminal import change, note, say, show_json
 from fleet_compiler.diagnostics.errors import UsageError
 from fleet_compiler.document.read import read_config
 from fleet_compiler.edit.changes import Change
@@ -19,6 +21,7 @@ from fleet_compiler.files import write_files
 from fleet_compiler.load import Loaded
 from fleet_compiler.lock.lockfile import dump_lock, load_lock
 from fleet_compiler.lock.model import Lock
+from fleet_compiler.pipeline import build as run_build
 from fleet_compiler.process_lock import hold_process_lock
 from fleet_compiler.project import locate_project
 
@@ -28,9 +31,9 @@ EXITS = "0 success, 1 invalid configuration or not writable, 2 usage"
 
 
 def edit_options(command: Command) -> Command:
-    """Add ``-f``, ``--dry-run``, ``--no-build`` and ``--generated``; the arguments are `file`, `dry_run`,
-    `no_build` and `generated`."""
-    command = generated_option(command)
+    """Add ``-f``, ``--dry-run``, ``--no-build``, ``--generated`` and ``--json``; the arguments are `file`,
+    `dry_run`, `no_build`, `generated` and `as_json`."""
+    command = json_option(generated_option(command))
     command = click.option("--no-build", is_flag=True, help="Change fleet.yaml only; do not build.")(command)
     command = click.option("--dry-run", is_flag=True, help="Show the change and write nothing.")(command)
     return file_option(command)
@@ -59,29 +62,46 @@ def apply_edit(
     plan: Callable[[Loaded], Iterable[Change]],
     *,
     dry_run: bool,
-    show: bool = True,
+    as_json: bool = False,
+    show_diff: bool = True,
     change_lock: Callable[[Lock], Lock] = lambda lock: lock,
 ) -> Edited:
-    """Change fleet.yaml and fleet.lock together, one process at a time; with `show`, print the diff first."""
+    """Change fleet.yaml and fleet.lock together, one process at a time; print the diff first, and what was
+    written, unless `as_json`."""
     project = locate_project(config)
     with hold_process_lock(
         project.folder, lambda: note(f"waiting for another fleet command in '{project.folder}'")
     ):
         edited = plan_edit(config, plan)
-        if show:
+        if show_diff and not as_json:
             show_edit(edited)
         if dry_run:
             note("nothing was written (--dry-run)")
             return edited
         if edited.is_change:
             _write(project.config.resolve(), edited, project.lock, change_lock)
-    say(f"wrote {config}" if edited.is_change else f"{config} says so already")
+    if not as_json:
+        say(f"wrote {config}" if edited.is_change else f"{config} says so already")
     return edited
 
 
-def build_after(config: Path, generated: Path | None) -> None:
-    """Run ``fleet build``."""
-    click.get_current_context().invoke(build, file=config, generated=generated)
+def finish_edit(
+    config: Path, generated: Path | None, edited: Edited, *, dry_run: bool, no_build: bool, as_json: bool
+) -> None:
+    """Build, unless it is not wanted; with `as_json`, print what was done as one JSON object.
+
+    Its `status` is ``written``, ``unchanged`` or ``dry_run``, and `build` is that of ``fleet build --json``.
+    """
+    builds = not (dry_run or no_build)
+    if not as_json:
+        if builds:
+            build_and_report(locate_project(config, generated), "update")
+        return
+    status = "unchanged" if not edited.is_change else "dry_run" if dry_run else "written"
+    result = {"status": status, "file": str(config), "diff": edited.diff(), "build": None}
+    if builds:
+        result["build"] = build_data(run_build(locate_project(config, generated), environ=os.environ))
+    show_json(result)
 
 
 def _write(config: Path, edited: Edited, lock_path: Path, change_lock: Callable[[Lock], Lock]) -> None:

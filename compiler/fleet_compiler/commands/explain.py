@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import click
 
 from fleet_compiler.commands.fleet_names import complete_code
-from fleet_compiler.commands.options import epilog
-from fleet_compiler.commands.terminal import say
+from fleet_compiler.commands.options import epilog, json_option
+from fleet_compiler.commands.terminal import say, show_json
 from fleet_compiler.diagnostics.codes import codes
 from fleet_compiler.diagnostics.errors import UsageError
 from fleet_compiler.diagnostics.text import nearest
@@ -16,7 +18,8 @@ from fleet_compiler.diagnostics.text import nearest
     epilog=epilog("fleet explain F010", exits="0 success, 2 no such code"),
 )
 @click.argument("code", shell_complete=complete_code)
-def explain(code: str) -> None:
+@json_option
+def explain(code: str, as_json: bool) -> None:
     """Explain the CODE of an error or warning, with a wrong and a right example."""
     registry = codes()
     known = registry.get(code.upper())
@@ -24,6 +27,9 @@ def explain(code: str) -> None:
         near = nearest(code.upper(), registry)
         hint = f"the nearest is '{near}'" if near else f"codes run from {min(registry)} to {max(registry)}"
         raise UsageError(f"no code '{code}'; {hint}")
+    if as_json:
+        show_json({"code": code.upper(), **asdict(known)})
+        return
     say(f"{code.upper()}: {known.title}", bold=True)
     click.echo(f"\n{known.text}")
     for heading, example in (("Wrong", known.wrong), ("Right", known.right)):

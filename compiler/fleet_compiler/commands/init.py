@@ -7,13 +7,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from fleet_compiler.commands.options import epilog
+from fleet_compiler.commands.options import epilog, json_option
 from fleet_compiler.commands.progress import show_models
-from fleet_compiler.commands.terminal import note, say, warn
+from fleet_compiler.commands.terminal import note, say, show_json, warn
 from fleet_compiler.diagnostics.errors import ProviderSilentError, UsageError
 from fleet_compiler.edit.starter import starter_text
 from fleet_compiler.files import write_files
@@ -48,7 +49,10 @@ PORTS = join_words(map(str, USUAL_PORTS))
     type=click.Path(path_type=Path),
     help=f"The file to write; by default ${CONFIG_VARIABLE}, or {FLEET_FILE} in this folder.",
 )
-def init(hosts: tuple[str, ...], scan: bool, tailnet: bool, yes: bool, file: Path | None) -> None:
+@json_option
+def init(
+    hosts: tuple[str, ...], scan: bool, tailnet: bool, yes: bool, file: Path | None, as_json: bool
+) -> None:
     """Write a small fleet.yaml to start from; an existing one is never touched.
 
     With --scan or --tailnet it holds every server that responds: llama-swap and llama-server, Ollama, vLLM,
@@ -70,6 +74,9 @@ def init(hosts: tuple[str, ...], scan: bool, tailnet: bool, yes: bool, file: Pat
     ):
         _require_new(file)
         write_files([(file, starter_text(report.found).encode())])
+    if as_json:
+        show_json({"file": str(file), "providers": [asdict(server) for server in report.found]})
+        return
     say(f"wrote {file}" + (f" with {count(len(report.found), 'provider')}" if report.found else ""))
     note("next: `fleet up`" if chosen else "next: write the address of your server into it, then `fleet up`")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from fleet_compiler.commands.apply_edit import EXITS, apply_edit, build_after, edit_options
+from fleet_compiler.commands.apply_edit import EXITS, apply_edit, edit_options, finish_edit
 from fleet_compiler.commands.fleet_names import complete_provider
 from fleet_compiler.commands.options import epilog, fleet_file
 from fleet_compiler.commands.terminal import warn
@@ -26,7 +26,13 @@ from fleet_runtime.urls import parse_url
 @click.argument("url")
 @edit_options
 def move(
-    name: str, url: str, file: Path | None, generated: Path | None, dry_run: bool, no_build: bool
+    name: str,
+    url: str,
+    file: Path | None,
+    generated: Path | None,
+    dry_run: bool,
+    no_build: bool,
+    as_json: bool,
 ) -> None:
     """Give a provider another address in fleet.yaml.
 
@@ -37,10 +43,10 @@ def move(
         config,
         lambda loaded: move_provider(loaded, name, url),
         dry_run=dry_run,
+        as_json=as_json,
     )
     _warn_of_sidecar(edited, name)
-    if not (dry_run or no_build):
-        build_after(config, generated)
+    finish_edit(config, generated, edited, dry_run=dry_run, no_build=no_build, as_json=as_json)
 
 
 def _warn_of_sidecar(edited: Edited, name: str) -> None:

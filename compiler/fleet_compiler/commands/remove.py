@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from fleet_compiler.commands.apply_edit import EXITS, apply_edit, build_after, edit_options
+from fleet_compiler.commands.apply_edit import EXITS, apply_edit, edit_options, finish_edit
 from fleet_compiler.commands.fleet_names import complete_provider
 from fleet_compiler.commands.options import epilog, fleet_file
 from fleet_compiler.commands.terminal import note
@@ -29,7 +29,13 @@ from fleet_compiler.edit.providers import remove_provider
 )
 @edit_options
 def remove(
-    name: str, fix: bool, file: Path | None, generated: Path | None, dry_run: bool, no_build: bool
+    name: str,
+    fix: bool,
+    file: Path | None,
+    generated: Path | None,
+    dry_run: bool,
+    no_build: bool,
+    as_json: bool,
 ) -> None:
     """Remove a provider from fleet.yaml.
 
@@ -41,13 +47,13 @@ def remove(
         config,
         lambda loaded: remove_provider(loaded, name, fix=fix),
         dry_run=dry_run,
+        as_json=as_json,
     )
     before, after = edited.before.fleet.default_provider, edited.after.fleet.default_provider
     if before != after:
         note(f"bare model ids now belong to '{after}', the default provider instead of '{before}'")
     _note_comment(edited, name)
-    if not (dry_run or no_build):
-        build_after(config, generated)
+    finish_edit(config, generated, edited, dry_run=dry_run, no_build=no_build, as_json=as_json)
 
 
 def _note_comment(edited: Edited, name: str) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from fleet_compiler.commands.apply_edit import EXITS, apply_edit, build_after, edit_options
+from fleet_compiler.commands.apply_edit import EXITS, apply_edit, edit_options, finish_edit
 from fleet_compiler.commands.fleet_names import complete_provider
 from fleet_compiler.commands.options import epilog, fleet_file
 from fleet_compiler.commands.terminal import note
@@ -21,7 +21,13 @@ from fleet_compiler.lock.model import Lock
 @click.argument("new")
 @edit_options
 def rename(
-    old: str, new: str, file: Path | None, generated: Path | None, dry_run: bool, no_build: bool
+    old: str,
+    new: str,
+    file: Path | None,
+    generated: Path | None,
+    dry_run: bool,
+    no_build: bool,
+    as_json: bool,
 ) -> None:
     """Rename a provider in fleet.yaml and fleet.lock.
 
@@ -29,16 +35,16 @@ def rename(
     sessions and requests still find the provider.
     """
     config = fleet_file(file)
-    apply_edit(
+    edited = apply_edit(
         config,
         lambda loaded: rename_provider(loaded, old, new),
         dry_run=dry_run,
+        as_json=as_json,
         change_lock=lambda lock: _rename_entry(lock, old, new),
     )
     if not dry_run:
         note(f"saved ids that begin with '{old}/' still work: '{old}' is a former name of '{new}'")
-    if not (dry_run or no_build):
-        build_after(config, generated)
+    finish_edit(config, generated, edited, dry_run=dry_run, no_build=no_build, as_json=as_json)
 
 
 def _rename_entry(lock: Lock, old: str, new: str) -> Lock:
