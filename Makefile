@@ -12,6 +12,7 @@ help: ## what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-18s %s\n", $$1, $$2}'
 
 $(READY): pyproject.toml uv.lock requirements.lock
+	@if [ -t 2 ]; then printf 'setting up $(VENV), once: less than a minute' >&2; fi
 	@if command -v uv >/dev/null 2>&1; then \
 	  uv sync --quiet --locked --python $(PYTHON); \
 	else \
@@ -20,6 +21,7 @@ $(READY): pyproject.toml uv.lock requirements.lock
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .; \
 	fi
 	@touch $@
+	@if [ -t 2 ]; then printf '\r\033[2K' >&2; fi
 
 demo: $(READY) ## three simulated providers, a gateway, and what to try
 	@$(BIN)/fleet demo

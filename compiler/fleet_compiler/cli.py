@@ -99,7 +99,7 @@ GC_THRESHOLD = 50_000
 
 EXIT_CODES = {
     0: "success",
-    1: "the configuration is invalid, the request failed, or a file cannot be written",
+    1: "the configuration is invalid, or a request or a write failed",
     2: "usage error",
     3: "generated files or fleet.lock are out of date",
     4: "a required provider or the gateway did not respond",

@@ -180,7 +180,7 @@ def leaves(command: click.Command = root, path: str = "") -> Iterator[tuple[str,
         yield from leaves(below, f"{path} {name}")
 
 
-@pytest.mark.parametrize(("path", "command"), leaves())
+@pytest.mark.parametrize(("path", "command"), list(leaves()))
 def test_every_command_has_json_and_names_its_exit_codes_from_the_one_table(
     path: str, command: click.Command
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 
@@ -98,7 +98,7 @@ def finish_edit(
             build_and_report(locate_project(config, generated), "update")
         return
     status = "unchanged" if not edited.is_change else "dry_run" if dry_run else "written"
-    result = {"status": status, "file": str(config), "diff": edited.diff(), "build": None}
+    result: dict[str, Any] = {"status": status, "file": str(config), "diff": edited.diff(), "build": None}
     if builds:
         result["build"] = build_data(run_build(locate_project(config, generated), environ=os.environ))
     show_json(result)

@@ -18,6 +18,9 @@ from fleet_runtime.demo.tour import give_tour
 Example:
   fleet demo
   fleet demo --tour
+
+\b
+Exit codes: 0 success, 1 a part of it did not start or work, 2 usage.
 """
 )
 @click.option("--tour", is_flag=True, help="Show everything by itself, check it, and end.")
