@@ -49,7 +49,7 @@ class GatewayUnreachableError(click.ClickException):
 
     def __init__(self, url: str, reason: str) -> None:
         where = f"the gateway at {quote(url, _SHOWN)}"
-        super().__init__(f"{where} {reason}: start it with `fleet serve`, or name another with --url")
+        super().__init__(f"{where} {reason}: start it with `fleet up`, or name another with --url")
         self.url = url
         self.reason = reason
 

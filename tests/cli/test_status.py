@@ -112,4 +112,4 @@ def test_a_provider_that_refuses_connections_is_failing_in_its_grace_and_in_ever
 def test_no_gateway_is_exit_code_4_with_what_to_do(tmp_path: Path) -> None:
     asked = run_fleet("status", "--url", f"http://127.0.0.1:{free_port()}", cwd=tmp_path)
     assert asked.returncode == 4
-    assert "does not respond (connection refused): start it with `fleet serve`" in asked.stderr
+    assert "does not respond (connection refused): start it with `fleet up`" in asked.stderr

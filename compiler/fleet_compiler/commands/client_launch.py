@@ -226,7 +226,7 @@ def _gateway_problem(url: str, key: str | None) -> str | None:
     try:
         response = httpx.get(models, headers=headers, timeout=CHECK_SECONDS, trust_env=False)
     except (httpx.HTTPError, httpx.InvalidURL):
-        return f"no gateway listens at '{url}': start it with `fleet serve`"
+        return f"no gateway listens at '{url}': start it with `fleet up`"
     match response.status_code:
         case 200:
             return None

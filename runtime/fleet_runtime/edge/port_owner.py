@@ -19,7 +19,9 @@ def port_owner(port: int, proc: Path = PROC) -> str | None:
     with suppress(OSError):
         for process in proc.iterdir():
             if process.name.isdigit() and _holds(process, sockets):
-                return f"'{_read(process / 'comm').strip()}' (process {process.name})"
+                is_gateway = "fleet_compiler" in _read(process / "cmdline")
+                name = "a fleet gateway" if is_gateway else f"'{_read(process / 'comm').strip()}'"
+                return f"{name} (process {process.name})"
     return None
 
 
