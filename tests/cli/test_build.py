@@ -256,7 +256,7 @@ def test_options_that_exclude_each_other_are_a_usage_error(
 ) -> None:
     ran = fleet("build", *pair)
     assert (ran.code, ran.out) == (2, "")
-    assert f"{pair[0]} and {pair[1]} exclude each other" in ran.err
+    assert f"{pair[0]} and {pair[1]} cannot be used together" in ran.err
 
 
 def test_a_locked_build_fails_while_a_polled_provider_has_no_entry(

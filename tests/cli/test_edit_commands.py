@@ -115,7 +115,7 @@ def test_without_a_terminal_add_wants_yes(
         monkeypatch.setattr(sys, "stdin", nothing)
         ran = fleet("add", "attic", "http://127.0.0.1:9")
     assert (ran.code, config.read_text()) == (2, before)
-    assert ran.err.endswith("error: there is no terminal to ask on: add --yes\n")
+    assert ran.err.endswith("error: no terminal to ask on: add --yes\n")
 
 
 def test_a_name_that_is_taken_is_told_with_its_place(
@@ -165,7 +165,7 @@ def test_move_to_where_a_provider_is_changes_nothing(
 ) -> None:
     before = config.stat()
     ran = fleet("move", "box", machines.url("box") + ending, "--no-build")
-    assert (ran.code, ran.out) == (0, "fleet.yaml says so already\n")
+    assert (ran.code, ran.out) == (0, "fleet.yaml is unchanged\n")
     assert config.stat() == before
 
 

@@ -186,7 +186,7 @@ def test_without_a_terminal_a_tailnet_wants_yes(tmp_path: Path, tailscale: Path,
         program, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
     assert (ran.returncode, peer.connections) == (2, 0)
-    assert ran.stderr.endswith("error: there is no terminal to ask on: add --yes\n")
+    assert ran.stderr.endswith("error: no terminal to ask on: add --yes\n")
 
 
 def test_a_missing_tailscale_is_told(fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -104,9 +104,9 @@ def test_a_result_from_an_older_fleet_yaml_has_a_warning(fleet: Fleet, names: Pa
     assert fleet("resolve", "gone").err == ""
     config.write_text(config.read_text() + "inventory: {interval: 77}\n")
     changed = fleet("resolve", "gone")
-    assert "warning: 'fleet.yaml' has changed since the last build, which the result is of" in changed.err
+    assert "warning: 'fleet.yaml' has changed since the last build, which this result is from" in changed.err
     config.write_text("version: 2\n")
-    assert "warning: 'fleet.yaml' is invalid now" in fleet("resolve", "gone").err
+    assert "warning: 'fleet.yaml' is invalid; this result" in fleet("resolve", "gone").err
     assert fleet("resolve", "gone", "--generated", "generated").err == ""
 
 

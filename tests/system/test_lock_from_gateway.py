@@ -115,7 +115,12 @@ def test_a_gateway_that_does_not_know_the_provider_by_its_address_is_not_believe
         (["--from-gateway", "MACHINE"], None, 4, "is not a gateway"),
         (["--from-gateway", "http://127.0.0.1:9"], None, 4, "does not respond (connection refused)"),
         (["--from-gateway", "no url"], None, 2, "cannot probe"),
-        (["desk", "--at", "http://127.0.0.1:9", "--from-gateway", "GATEWAY"], None, 2, "exclude each other"),
+        (
+            ["desk", "--at", "http://127.0.0.1:9", "--from-gateway", "GATEWAY"],
+            None,
+            2,
+            "cannot be used together",
+        ),
     ],
 )
 def test_what_cannot_be_taken_over_is_said(

@@ -90,7 +90,7 @@ def _roles(
             yield Finding(
                 "F305",
                 (*at, "compaction" if "compaction" in roles else "default"),
-                f"role 'compaction' holds {compaction} tokens, role 'default' {default}",
+                f"role 'compaction' has a context of {compaction} tokens, role 'default' one of {default}",
                 "choose a compaction model whose context is at least as large",
                 "warning",
             )

@@ -225,6 +225,6 @@ def _models(fleet: FleetConfig) -> Iterator[Finding]:
             if fault := model_id_problem(id, name):
                 yield _unusable_id(id, fault, at, key=True)
             if facts.context is not None and facts.output is not None and facts.output >= facts.context:
-                message = f"output of {facts.output} tokens leaves nothing of a context of {facts.context}"
+                message = f"output of {facts.output} tokens leaves no room in a context of {facts.context}"
                 remedy = "write an output that is smaller than the context"
                 yield Finding("F208", (*at, "output"), message, remedy)

@@ -81,7 +81,7 @@ def apply_edit(
         if edited.is_change:
             _write(project.config.resolve(), edited, project.lock, change_lock)
     if not as_json:
-        say(f"wrote {config}" if edited.is_change else f"{config} says so already")
+        say(f"wrote {config}" if edited.is_change else f"{config} is unchanged")
     return edited
 
 

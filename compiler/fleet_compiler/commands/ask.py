@@ -168,7 +168,7 @@ def _summary(answer: Answer) -> str:
     parts = [_provider(answer)]
     if answer.first_token_ms is not None:
         parts.append(f"{answer.first_token_ms} ms to the first token")
-    parts.append(f"{answer.total_ms} ms in all")
+    parts.append(f"{answer.total_ms} ms total")
     if answer.tokens is not None:
         parts.append(count(answer.tokens, "token"))
     return ", ".join(parts)

@@ -100,7 +100,7 @@ def build(
         (locked and frozen, "--locked and --frozen"),
     ):
         if both:
-            raise click.UsageError(f"{names} exclude each other")
+            raise click.UsageError(f"{names} cannot be used together")
     project = locate_project(fleet_file(file), generated)
     mode: LockMode = "locked" if locked else "frozen" if frozen or check else "update"
     remedy = build_command(file, generated)

@@ -95,7 +95,7 @@ def _scan(hosts: Sequence[Host]) -> ScanReport:
             "connections from that host only: start it with OLLAMA_HOST=0.0.0.0"
         )
     for host in report.unknown:
-        warn(f"{host.address} has no address: is that its name?")
+        warn(f"no host is called {host.address}: check its name")
     if not report.found:
         raise ProviderSilentError("no server responded, and nothing was written: is one running there?")
     return report
@@ -110,7 +110,7 @@ def _tailnet_hosts(yes: bool) -> Sequence[Host]:
         note(f"  ({count(tailnet.offline, 'host')} more offline)")
     if not yes:
         if not sys.stdin.isatty():
-            raise UsageError("there is no terminal to ask on: add --yes")
+            raise UsageError("no terminal to ask on: add --yes")
         question = f"probe the ports {PORTS} of {count(len(tailnet.hosts), 'host')}?"
         click.confirm(question, default=True, abort=True, err=True)
     return tailnet.hosts
@@ -125,5 +125,5 @@ def _tailscale_status() -> str:
             [program, "status", "--json"], capture_output=True, timeout=TAILSCALE_SECONDS, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
-        raise UsageError("`tailscale status --json` does not end or cannot be run") from None
+        raise UsageError("`tailscale status --json` timed out or cannot be run") from None
     return ran.stdout.decode("utf-8", "replace")

@@ -82,13 +82,13 @@ def lock(
 ) -> None:
     """Probe the providers (all, or those named) for their models, and refresh fleet.lock.
 
-    All are probed at once. No model is loaded, swapped or kept by it. A provider that does not respond keeps
+    All are probed at once. That loads, swaps and keeps no model. A provider that does not respond keeps
     its entry, also if it was moved or renamed in fleet.yaml meanwhile.
     """
     if url is not None:
         raise UsageError("--url is always the gateway's address: write --at URL, or --from-gateway URL")
     if at is not None and gateway is not None:
-        raise UsageError("--at and --from-gateway exclude each other")
+        raise UsageError("--at and --from-gateway cannot be used together")
     project = locate_project(fleet_file(file))
     loaded = load_fleet(project.config)
     providers = resolve_connections(loaded.fleet)

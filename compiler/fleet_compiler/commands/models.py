@@ -66,7 +66,7 @@ def models(file: Path | None, url: str | None, surface: str | None, as_json: boo
     """
     is_named = click.get_current_context().get_parameter_source("url") is ParameterSource.COMMANDLINE
     if file is not None and is_named:
-        raise click.UsageError("-f and --url exclude each other")
+        raise click.UsageError("-f and --url cannot be used together")
     if file is None and (url is not None or _only_gateway()):
         with open_gateway(url) as gateway, wait_line("waiting for the gateway"):
             query = f"?surface={url_quote(surface, safe='')}" if surface is not None else ""

@@ -100,10 +100,10 @@ def _compare(config: Path, folder: Path) -> None:
     try:
         current = model_digest(load_fleet(config).fleet)
     except ConfigError:
-        warn(f"'{config}' is invalid now; the result is of the last build: run `fleet validate`")
+        warn(f"'{config}' is invalid; this result is from the last build: run `fleet validate`")
         return
     if current != built:
-        warn(f"'{config}' has changed since the last build, which the result is of: run `fleet build`")
+        warn(f"'{config}' has changed since the last build, which this result is from: run `fleet build`")
 
 
 def _facts(snapshot: Snapshot, resolution: Resolution) -> RoutedModel:

@@ -24,7 +24,7 @@ Example:
   fleet serve --generated /etc/fleet/generated --listen 127.0.0.1:9000
 
 \b
-Exit codes: 0 stopped by a signal, 1 nothing to serve or the address cannot be had, 2 usage.
+Exit codes: 0 stopped by a signal, 1 nothing to serve, or the address is not available, 2 usage.
 """
 )
 @click.option(

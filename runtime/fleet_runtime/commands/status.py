@@ -52,7 +52,7 @@ Exit codes: 0 success, 1 rejected, 2 usage error, 4 the gateway did not respond.
 def status(url: str | None, watch: bool, as_json: bool) -> None:
     """Show every provider: its status, loaded models, latency and running requests."""
     if watch and as_json:
-        raise click.UsageError("--watch and --json exclude each other")
+        raise click.UsageError("--watch and --json cannot be used together")
     with open_gateway(url) as gateway:
         if as_json:
             from fleet_runtime.commands.json_output import show_document

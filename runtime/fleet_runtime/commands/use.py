@@ -49,7 +49,7 @@ def use(target: str | None, forget: bool, as_json: bool) -> None:
     in force.
     """
     if target is not None and forget:
-        raise click.UsageError("PATH or URL and --forget exclude each other")
+        raise click.UsageError("PATH or URL and --forget cannot be used together")
     if forget:
         write_default(None)
     elif target is not None:

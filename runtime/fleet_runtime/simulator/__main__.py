@@ -97,7 +97,7 @@ def _spec_help() -> str:
     parts = [
         "A specification, for example:",
         textwrap.indent(EXAMPLE, "  "),
-        "Keys of a server, with what they are by default (a port 0 is any free one):",
+        "Keys of a server, with their defaults (port 0 is any free port):",
         _keys(ServerSpec),
         f"Kinds: {', '.join(sorted(PRODUCTS))}",
         "Keys of a model:",

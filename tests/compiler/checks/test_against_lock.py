@@ -68,7 +68,7 @@ def test_a_compaction_role_smaller_than_the_default_one(tmp_path: Path) -> None:
     extra = "roles:\n  default: desk/big\n  compaction: desk/small\n"
     [(code, line, message)] = doubts(tmp_path, extra, desk=lock_of(DESK, known=sized(big=32768, small=8192)))
     assert (code, line) == ("F305", 8)
-    assert message == "role 'compaction' holds 8192 tokens, role 'default' 32768"
+    assert message == "role 'compaction' has a context of 8192 tokens, role 'default' one of 32768"
 
 
 @pytest.mark.parametrize("contexts", [{"big": 8192, "small": 8192}, {"big": 8192, "small": 9000}])
