@@ -153,8 +153,10 @@ def write_fleet(folder: Path, machines: int) -> None:
 
 
 def run(command: Sequence[str], cwd: Path) -> Cost:
-    """What a command costs from start to end, its modules compiled as an installation does; CalledProcessError
-    if it fails."""
+    """What a command costs from start to end, its modules compiled as in an installation.
+
+    CalledProcessError if it fails.
+    """
     env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     started = time.perf_counter()
     process = subprocess.Popen(

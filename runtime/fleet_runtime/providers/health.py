@@ -73,17 +73,19 @@ def after_probe(
     grace: float,
     now: float,
     wall: float,
+    heard: bool = False,
 ) -> ProviderState:
     """Return the state after a probe that took `latency` seconds and ended at `now` (monotonic) and `wall`
     (unix).
 
     A provider that stops responding, or lists nothing any more, keeps its status and list until `grace`
-    seconds have passed since its last good response; the reason shows at once.
+    seconds have passed since its last good response; the reason shows at once. `heard`: it responded to a
+    request while the probe waited for it, so that it is slow and not away.
     """
     known = state.observation
     in_grace = state.good_at is not None and now - state.good_at < grace
     emptied = seen.status == "online" and bool(state.models) and not seen.models and in_grace
-    missed = seen.status == "offline"
+    missed = seen.status == "offline" and not heard
     failed_at = state.failed_at if missed else None
     state = replace(
         state, observation=seen, latency=latency, sidecar=sidecar, missed=missed, failed_at=failed_at
@@ -105,10 +107,10 @@ def after_probe(
         reason = StatusReason("sidecar_unreachable") if down else None
         return _with_status(good, "degraded" if down else "online", reason, wall)
     failed = replace(state, failures=state.failures + 1)
-    if not missed:
+    if seen.status != "offline":
         kept = failed if in_grace else replace(failed, models=None, states={}, good_at=None)
         return _with_status(kept, seen.status, seen.reason, wall)
-    if in_grace:
+    if in_grace or heard:
         return replace(failed, observation=known, reason=seen.reason)
     return _with_status(replace(failed, states={}, good_at=None), "offline", seen.reason, wall)
 

@@ -139,6 +139,7 @@ class Poller:
             grace=self._settings.grace,
             now=self._probed_at,
             wall=time.time(),
+            heard=provider.upstream.heard_at >= started,
         )
         self._publish(after)
         if after.status == "offline" and self._feed is not None:

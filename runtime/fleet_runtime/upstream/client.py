@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections.abc import Sequence
 
 from fleet_runtime.artifacts.contract import Timeouts
@@ -21,7 +23,8 @@ class Upstream:
 
     Idle connections are kept for `idle_seconds`, `max_idle` of them, and the last used is used next. Bytes
     go and come as they are: no proxy, no redirect, no cookie, no decompression. `host_header` and `prefix`
-    (the path of `url`, without a slash at its end) are for callers, who build targets themselves.
+    (the path of `url`, without a slash at its end) are for callers, who build targets themselves. `heard_at`:
+    when it last completed a response (monotonic seconds).
     `resolve` asks for the addresses of a name. A peer that
     vanished is noticed within `dead_after` seconds. ValueError for a `url` that is not ``http[s]://host[:port][/prefix]``.
     """
@@ -50,6 +53,7 @@ class Upstream:
         self._idle: list[Connection] = []
         self._active: set[Connection] = set()
         self._closed = False
+        self.heard_at = -math.inf
 
     def __repr__(self) -> str:
         return f"<Upstream {self.url}: {len(self._active)} active, {len(self._idle)} idle>"
@@ -136,7 +140,9 @@ class Upstream:
         if not reusable:
             if connection in self._idle:
                 self._idle.remove(connection)
-        elif self._closed or len(self._idle) >= self._max_idle:
+            return
+        self.heard_at = time.monotonic()
+        if self._closed or len(self._idle) >= self._max_idle:
             connection.abort()
         else:
             self._idle.append(connection)

@@ -23,9 +23,10 @@ def seen(
     observation: Observation,
     at: float,
     sidecar: Literal["unknown", "up", "down"] = "unknown",
+    heard: bool = False,
 ) -> ProviderState:
     return after_probe(
-        state, observation, sidecar=sidecar, latency=0.01, grace=GRACE, now=at, wall=1000.0 + at
+        state, observation, sidecar=sidecar, latency=0.01, grace=GRACE, now=at, wall=1000.0 + at, heard=heard
     )
 
 
@@ -48,6 +49,17 @@ def test_a_glitch_keeps_status_and_list_and_shows_its_reason() -> None:
 def test_a_machine_is_offline_once_its_grace_is_over_and_its_models_are_remembered() -> None:
     state = seen(seen(seen(NEW, ONLINE, 1), SILENT, 11), SILENT, 31)
     assert (state.status, state.since, state.models, state.states) == ("offline", 1031.0, LIST, {})
+
+
+def test_a_provider_that_serves_requests_is_not_offline_however_slowly_it_lists_its_models() -> None:
+    state = seen(NEW, ONLINE, 1)
+    for at in (11, 31, 51):
+        state = seen(
+            mark_suspect(state, StatusReason("connect_timeout", seconds=1), at), SILENT, at, heard=True
+        )
+    assert (state.status, state.models, state.reachable, state.responsive) == ("online", LIST, True, False)
+    assert state.reason is not None
+    assert seen(state, SILENT, 61).status == "offline"
 
 
 def test_a_machine_that_wakes_is_online_at_its_next_good_look() -> None:

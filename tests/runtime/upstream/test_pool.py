@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import AsyncGenerator
 
 import pytest
@@ -58,6 +59,22 @@ async def test_a_head_that_would_hold_another_line_is_not_sent(
         with pytest.raises(ValueError, match="characters that they cannot"):
             await client(server.url).send(b"GET", target, headers)
         assert server.connections == 0
+
+
+async def test_it_knows_when_it_last_completed_a_response(client: Client) -> None:
+    async def cut(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(PLAIN[:-2])
+
+    async with raw_server(responding(PLAIN)) as server, raw_server(cut) as cutting:
+        upstream, other = client(server.url), client(cutting.url)
+        began = time.monotonic()
+        assert upstream.heard_at < began
+        await post(upstream)
+        assert upstream.heard_at >= began
+        with pytest.raises(UpstreamCutError):
+            await post(other)
+        assert other.heard_at < began
 
 
 async def test_the_last_used_connection_is_used_next(client: Client) -> None:
