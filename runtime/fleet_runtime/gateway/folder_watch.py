@@ -12,7 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-WATCH_SECONDS = 0.05
+WATCH_SECONDS = 0.5
 RETRY_SECONDS = 5.0
 
 log = logging.getLogger("fleet.service")
