@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help demo tour test slow slow-quick integration integration-quick integration-clients integration-sdks soak types lint format docs vendor screenshots new-client new-dialect build serve bench-gateway bench-gateway-quick bench-compiler lock-dependencies clean
+.PHONY: help demo tour test slow slow-quick integration integration-quick integration-clients integration-sdks soak types lint format docs vendor screenshots new-client new-dialect build serve bench-gateway bench-gateway-quick bench-peers bench-compiler lock-dependencies clean
 
 help: ## what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-18s %s\n", $$1, $$2}'
@@ -104,6 +104,9 @@ serve: $(READY) ## run the gateway on generated/
 
 bench-gateway-quick: $(READY) ## the gateway beside nginx in less than a minute: one ratio, and the one recorded last
 	@$(BIN)/python -m bench.quick
+
+bench-peers: $(READY) ## the gateway next to nginx, nginx with Lua, HAProxy and LiteLLM's proxy, one kind of load
+	@$(BIN)/python -m bench.side_by_side
 
 bench-gateway: $(READY) ## the gateway next to nginx and LiteLLM's proxy; needs Debian's nginx and wrk
 	@$(BIN)/python -m bench.gateway

@@ -71,7 +71,7 @@ def nginx(folder: Path, ports: Machines) -> Iterator[Contender]:
     quick = Target(port, f"/quick{CHAT}", MODEL, {})
     paced = Target(port, f"/paced{CHAT}", MODEL, {})
     command = nginx_command(folder / "nginx", proxying(port, ports.ports()))
-    with _started("nginx", command, folder / "nginx.log", quick, paced) as contender:
+    with started("nginx", command, folder / "nginx.log", quick, paced) as contender:
         yield contender
 
 
@@ -118,7 +118,7 @@ def fleet(folder: Path, ports: Machines) -> Iterator[Contender]:
     headers = {"authorization": "Bearer gateway-key"}
     quick = Target(port, f"/boochat{CHAT}", f"quick/{MODEL}", headers)
     paced = Target(port, f"/boochat{CHAT}", f"paced/{MODEL}", headers)
-    with _started("fleet", command, folder / "fleet.log", quick, paced, env, home) as contender:
+    with started("fleet", command, folder / "fleet.log", quick, paced, env, home) as contender:
         yield contender
 
 
@@ -154,12 +154,12 @@ def litellm(folder: Path, ports: Machines, venv: Path) -> Iterator[Contender]:
     command += ["--port", str(port), "--num_workers", "1", "--telemetry", "False"]
     quick = Target(port, CHAT, f"quick/{MODEL}", {})
     paced = Target(port, CHAT, f"paced/{MODEL}", {})
-    with _started("litellm", command, folder / "litellm.log", quick, paced, env) as contender:
+    with started("litellm", command, folder / "litellm.log", quick, paced, env) as contender:
         yield contender
 
 
 @contextlib.contextmanager
-def _started(
+def started(
     name: str,
     command: list[str],
     log: Path,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench.messages import ANSWER, LISTING
 
 FRAME = """
+{modules}
 daemon off;
 worker_processes 1;
 pid {folder}/nginx.pid;
@@ -36,11 +38,12 @@ def nginx_version() -> str:
     return told.strip().rpartition("/")[2]
 
 
-def nginx_command(folder: Path, http: str) -> list[str]:
+def nginx_command(folder: Path, http: str, modules: Sequence[str] = ()) -> list[str]:
     """nginx in the foreground with everything it writes in `folder`, which is made."""
     folder.mkdir()
     file = folder / "nginx.conf"
-    file.write_text(FRAME.format(folder=folder, http=http))
+    loaded = "\n".join(f"load_module {module};" for module in modules)
+    file.write_text(FRAME.format(folder=folder, http=http, modules=loaded))
     return ["nginx", "-p", str(folder), "-e", "stderr", "-c", str(file)]
 
 
@@ -54,14 +57,18 @@ def answering(port: int) -> str:
   }}"""
 
 
-def proxying(port: int, machines: dict[str, int]) -> str:
-    """``proxy_pass`` of ``/<name>/`` to each machine, with connections kept and nothing held back."""
-    upstreams = "".join(
+def upstreams(machines: dict[str, int]) -> str:
+    """One for each machine, its connections kept."""
+    return "".join(
         f"  upstream {name} {{ server 127.0.0.1:{machine}; keepalive 512; keepalive_requests 100000000; }}\n"
         for name, machine in machines.items()
     )
+
+
+def proxying(port: int, machines: dict[str, int]) -> str:
+    """``proxy_pass`` of ``/<name>/`` to each machine, with connections kept and nothing held back."""
     locations = "".join(f"    location /{name}/ {{ proxy_pass http://{name}/; }}\n" for name in machines)
-    return f"""{upstreams}
+    return f"""{upstreams(machines)}
   server {{
     listen 127.0.0.1:{port} backlog=2048;
     proxy_http_version 1.1;
