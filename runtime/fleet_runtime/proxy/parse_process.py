@@ -23,7 +23,7 @@ from fleet_runtime.proxy.json_body import JsonBody
 
 VERY_LONG: Final = 8_000_000
 """Bytes from which a process is worth its start (60 ms); the decoder takes at most 50 ms for fewer."""
-NICENESS: Final = 10
+NICENESS: Final = 5
 """Of the process: other requests come first."""
 
 _key: Final = re.compile(rb'\s*[{,]\s*("[^"\\]*(?:\\.[^"\\]*)*")\s*:\s*', re.DOTALL)
