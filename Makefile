@@ -40,7 +40,7 @@ slow-quick: $(READY) ## those of them that CI runs: the commands of the docs, ne
 
 integration-clients: $(READY) ## the real programs of the kinds of client, which it installs: KIND=… for one
 	$(BIN)/python -m tests.integration.client_programs $(KIND)
-	tests/integration/offline $(BIN)/pytest -q -m integration tests/integration/test_clients.py $(if $(KIND),-k $(KIND))
+	tests/integration/offline $(BIN)/pytest -q -m integration tests/integration/test_clients.py tests/integration/test_open_webui.py $(if $(KIND),-k "$(subst -,_,$(KIND)) or $(KIND)")
 
 soak: $(READY) ## ten minutes of load and hostile clients while a provider fails in every way; not in CI
 	$(BIN)/python -m bench.soak --hostile

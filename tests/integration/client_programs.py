@@ -32,8 +32,8 @@ class ClientProgram:
     `call` is a tool call that a model may script, and `use_tool` the arguments that let the program do it;
     `small` are arguments with which it asks its small model, with the tool call that makes it do so.
     `by_surface`: its model cannot be chosen by an argument, so each model has a surface that begins with it.
-    `outside` are hosts that it may try to reach in spite of its configuration. `dead_seconds`: how long it
-    may go on with a provider that refuses connections.
+    `proxied`: it keeps loopback out of a proxy. `outside` are hosts that it may try to reach in spite of its
+    configuration. `dead_seconds`: how long it may go on with a provider that refuses connections.
     """
 
     kind: str
@@ -48,6 +48,7 @@ class ClientProgram:
     small: tuple[str, ...] = ()
     small_call: ScriptedCall | None = None
     by_surface: bool = False
+    proxied: bool = True
     outside: frozenset[str] = frozenset()
     dead_seconds: float = 30
     before_python: tuple[int, int] | None = None
@@ -91,7 +92,8 @@ class ClientProgram:
 
 
 def _catalog(text: str) -> list[str]:
-    return [model["slug"] for model in json.loads(text[text.index("{") :])["models"]]
+    catalog, _ = json.JSONDecoder().raw_decode(text, text.index("{"))
+    return [model["slug"] for model in catalog["models"]]
 
 
 def _after(mark: str) -> Callable[[str], list[str]]:
@@ -114,7 +116,7 @@ PROGRAMS = {
             "pip",
             ask=("--", "-m", MODEL, "say hi"),
             lists=("models", "list"),
-            listed=lambda text: [id for id in _after("OpenAI Chat: ")(text) if "/" in id],
+            listed=_after("OpenAI Chat: "),
             call=_call("llm_version"),
             use_tool=("--", "-m", MODEL, "-T", "llm_version", "which version?"),
             in_ci=True,
@@ -167,6 +169,7 @@ PROGRAMS = {
             ask=("--", "-m", MODEL, "-p", "say hi"),
             call=_call("read_file", file_path=f"{WORK}/note.txt"),
             use_tool=("--", "-m", MODEL, "-p", "read it"),
+            proxied=False,
             dead_seconds=140,
         ),
         ClientProgram(
@@ -207,13 +210,16 @@ PROGRAMS = {
     )
 }
 
+OPEN_WEBUI = ClientProgram("open-webui", "open-webui", "0.12.4", "pip", ask=(), before_python=(3, 13))
+"""A server, which takes 7 GB: it is installed only if it is named."""
+
 
 def install(kinds: list[str]) -> int:
     """Install the programs of `kinds`; how many could not be."""
     failures = 0
     for kind in kinds:
         try:
-            PROGRAMS[kind].install()
+            {**PROGRAMS, OPEN_WEBUI.kind: OPEN_WEBUI}[kind].install()
         except (tools.CannotInstall, subprocess.TimeoutExpired, OSError) as error:
             failures += 1
             print(f"{kind}: not installed, its tests will be skipped: {error}", file=sys.stderr)

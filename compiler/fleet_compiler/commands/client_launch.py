@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -29,6 +30,7 @@ from fleet_compiler.files import write_files
 from fleet_compiler.project import locate_project
 from fleet_runtime.client import open_gateway, url_option
 from fleet_runtime.files import MAX_KEY, UnreadableFileError, read_text
+from fleet_runtime.targets import find_gateway
 
 CHECK_SECONDS = 2.0
 ASK_SECONDS = 30.0
@@ -49,8 +51,11 @@ class Source:
 
     @property
     def gateway_url(self) -> str | None:
-        """The gateway to ask; None next to a fleet.yaml. What is written out goes before a variable."""
-        return self.url if self.file is None else None
+        """The gateway to ask, None for a fleet.yaml; what the command line says goes first."""
+        if self.file is not None or self.url is not None:
+            return self.url if self.file is None else None
+        target = find_gateway(os.environ)
+        return None if target is None else target.url
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,94 @@
+"""The real Open WebUI as ``fleet run`` starts it: its list, its chats, its titles and its embeddings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from fleet_runtime.child_process import free_port, running
+from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
+from tests.integration.client_programs import OPEN_WEBUI
+from tests.integration.processes import answers
+from tests.support.stack import FLEET, Stack, running_stack
+from tests.support.waiting import eventually
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
+
+TWO = ("alpha", "beta")
+START_SECONDS = 420.0
+
+
+def fleet_yaml(simulated: SimulationThread, listen: str) -> str:
+    vectors = "nomic-embed: {purpose: embedding}"
+    return f"""\
+version: 1
+default_provider: alpha
+providers:
+  alpha: {{url: "{simulated.url("alpha")}", models: {{{vectors}}}}}
+  beta: {{url: "{simulated.url("beta")}", models: {{{vectors}}}}}
+roles: {{default: alpha/qwen3-8b, task: beta/qwen3-4b, embedding: beta/nomic-embed}}
+surfaces: {{chat: {{client: open-webui}}}}
+gateway: {{listen: "{listen}", keys: {{all: {{env: FLEET_KEY}}}}}}
+inventory: {{interval: 1, timeout: 1}}
+"""
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    models = (
+        *(SimulatedModel(id) for id in ("qwen3-8b", "qwen3-4b")),
+        SimulatedModel("nomic-embed", purpose="embedding"),
+    )
+    specs = [ServerSpec(name, models=models) for name in TWO]
+    folder, keys = tmp_path_factory.mktemp("fleet"), {"FLEET_KEY": "key"}
+    with running_stack(folder, specs, fleet_yaml, env=keys) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def webui(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """A client of it, signed in, without accounts."""
+    programs, folder, port = OPEN_WEBUI.require("open-webui"), tmp_path_factory.mktemp("webui"), free_port()
+    environment = {
+        "PATH": f"{programs}:{os.environ['PATH']}",
+        "HOME": str(folder),
+        "DATA_DIR": str(folder / "data"),
+        "FLEET_KEY": "key",
+        "WEBUI_AUTH": "False",
+        "WEBUI_SECRET_KEY": "of-the-tests",
+        "OFFLINE_MODE": "true",
+    }
+    config = str(stack.folder / "fleet.yaml")
+    command = [*FLEET, "run", "-f", config, "open-webui", "--host", "127.0.0.1", "--port", str(port)]
+    url = f"http://127.0.0.1:{port}"
+    with running(command, folder / "log", environment, folder):
+        eventually(lambda: answers(f"{url}/health"), START_SECONDS)
+        signed = httpx.post(f"{url}/api/v1/auths/signin", json={"email": "", "password": ""}, trust_env=False)
+        headers = {"authorization": f"Bearer {signed.json()['token']}"}
+        with httpx.Client(base_url=url, headers=headers, timeout=60, trust_env=False) as client:
+            yield client
+
+
+def test_it_lists_the_models_of_the_surface_and_uses_each_where_it_is(
+    stack: Stack, webui: httpx.Client
+) -> None:
+    listed = {model["id"] for model in webui.get("/api/models").json()["data"]}
+    assert {f"{name}/{id}" for name in TWO for id in ("qwen3-8b", "qwen3-4b")} <= listed
+    hi = {"messages": [{"role": "user", "content": "hi"}]}
+    for name in TWO:
+        body = webui.post("/api/chat/completions", json={"model": f"{name}/qwen3-8b", **hi}).json()
+        assert body["choices"][0]["message"]["content"] == f"[{name}] qwen3-8b: hi"
+    title = webui.post("/api/v1/tasks/title/completions", json={"model": "alpha/qwen3-8b", **hi})
+    assert title.json()["choices"][0]["message"]["content"].startswith("[beta] qwen3-4b:")
+    vectors = webui.post("/api/embeddings", json={"model": "beta/nomic-embed", "input": "hi"})
+    assert vectors.is_success
+    asked = [(name, record.json["model"]) for name in TWO for record in stack.machines.inference(name)]
+    assert sorted(asked) == [
+        ("alpha", "qwen3-8b"),
+        ("beta", "nomic-embed"),
+        ("beta", "qwen3-4b"),
+        ("beta", "qwen3-8b"),
+    ]
