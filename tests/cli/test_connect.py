@@ -120,3 +120,13 @@ def test_a_gateway_that_does_not_respond_is_named(fleet: Fleet, monkeypatch: pyt
     ran = fleet("run", "aider")
     assert (ran.code, ran.out) == (4, "")
     assert "http://127.0.0.1:9" in ran.err
+
+
+def test_the_gateway_that_fleet_use_chose_is_used(
+    fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, remote: Stack
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("FLEET_KEY", KEY)
+    assert fleet("use", remote.url).code == 0
+    shown = json.loads(fleet("connect", "--surface", "code", "--json").out)["surfaces"]
+    assert [each["base_url"] for each in shown] == [f"{remote.url}/code/v1"]

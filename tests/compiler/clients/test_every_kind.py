@@ -3,15 +3,20 @@ in any file."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 
 from fleet_compiler.clients import CLIENTS, Client
-from fleet_runtime.artifacts.contract import ModelFacts
+from fleet_compiler.emit.render import render_client
+from fleet_runtime.artifacts.contract import ModelFacts, RoutedModel
+from tests.support.clients import client_view
 from tests.support.projects import compile_text, lock_of
 
 PLANTED = "sk-planted-1234567890"
@@ -102,3 +107,18 @@ def test_a_model_that_cannot_hold_its_prompt_is_left_out_with_a_warning(
         assert f"at least {client.prompt.tokens + 512} tokens" in (warning.help or "")
     else:
         assert warnings == []
+
+
+IDS = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), min_size=1, max_size=40)
+
+
+@each_client
+@settings(deadline=None, max_examples=40)
+@given(IDS)
+def test_any_id_survives_its_files(client: Client, id: str) -> None:
+    """Every kind names its first model in full, whatever the id looks like."""
+    facts = RoutedModel(context=65536, context_source="running")
+    view = client_view({id: facts}, {"default": (f"desk/{id}",)}, options=client.options())
+    parsed = [file.parse(render_client(file, view).decode()) for file in client.files]
+    wanted = json.dumps(f"desk/{id}")[1:-1]
+    assert any(wanted in json.dumps(each) for each in parsed)
