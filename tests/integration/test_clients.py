@@ -140,7 +140,7 @@ def kinds(having: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(
         "kind",
         [
-            pytest.param(kind, marks=() if program.in_ci else pytest.mark.slow)
+            pytest.param(kind, marks=() if having in program.in_ci else pytest.mark.slow)
             for kind, program in PROGRAMS.items()
             if getattr(program, having)
         ],
