@@ -33,7 +33,7 @@ class ClientProgram:
     `small` are arguments with which it asks its small model, with the tool call that makes it do so.
     `by_surface`: its model cannot be chosen by an argument, so each model has a surface that begins with it.
     `proxied`: it keeps loopback out of a proxy. `outside` are hosts that it may try to reach in spite of its
-    configuration. `dead_seconds`: how long it may go on with a provider that refuses connections. `in_ci` names
+    configuration. `dead_seconds`: how long it may go on with a provider that refuses connections. `in_ci`:
     what CI tries of these.
     """
 
