@@ -52,7 +52,15 @@ SHARED = ("artifacts", "routing", "dialects", "files", "urls", "text")
 """The rooms of the runtime that the compiler may import; its commands may import any."""
 
 PURE = (
-    *("artifacts/contract.py", "artifacts/shapes.py", "routing", "dialects", "urls.py", "text.py"),
+    *(
+        "artifacts/contract.py",
+        "artifacts/provider_access.py",
+        "artifacts/shapes.py",
+        "routing",
+        "dialects",
+        "urls.py",
+        "text.py",
+    ),
     *("providers/health.py", "providers/model_list.py", "providers/lock_drift.py", "catalog/favorites.py"),
     *("edge/api_keys.py", "doctor/gateway_checks.py", "doctor/local_checks.py"),
 )

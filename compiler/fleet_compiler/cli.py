@@ -57,6 +57,16 @@ COMMANDS = {
     ),
     "serve": Entry("fleet_runtime.commands.serve:serve", "Run the gateway."),
     "status": Entry("fleet_runtime.commands.status:status", "Show the providers of a running gateway."),
+    "ps": Entry("fleet_runtime.commands.ps:ps", "Show which models are loaded, and what runs on them."),
+    "activity": Entry(
+        "fleet_runtime.commands.activity:activity", "Show the requests through a running gateway."
+    ),
+    "top": Entry("fleet_runtime.commands.top:top", "Show what the fleet does now, as it changes."),
+    "load": Entry("fleet_runtime.commands.load:load", "Have a provider load a model."),
+    "unload": Entry("fleet_runtime.commands.load:unload", "Have a provider unload a model."),
+    "speed": Entry("fleet_runtime.commands.speed:speed", "Show how fast models are on each provider."),
+    "bench": Entry("fleet_compiler.commands.bench:bench", "Measure models on purpose."),
+    "wake": Entry("fleet_runtime.commands.wake:wake", "Wake a provider that sleeps."),
     "doctor": Entry("fleet_runtime.commands.doctor:doctor", "Find what is wrong in a running fleet."),
     "favorites": Entry(
         "fleet_runtime.commands.favorites:favorites", "Show and change the favorites of a running gateway."
@@ -80,7 +90,6 @@ POINTERS = {
     "list": "`fleet models` lists all models",
     "ls": "`fleet models` lists all models",
     "show": "`fleet models` lists all models",
-    "ps": "`fleet status` shows the providers and their loaded models",
     "pull": "fleet downloads no models: add one on its provider's own server, then run `fleet lock`",
     "chat": "`fleet ask ID TEXT` asks one question, `fleet run opencode` starts a chat client",
     "start": "`fleet up` builds and runs the gateway",

@@ -19,7 +19,7 @@ from pydantic.fields import FieldInfo
 from docs.generate.field_texts import field_descriptions
 from fleet_compiler.clients import CLIENTS, Client
 from fleet_compiler.config.model import ProviderSettings
-from fleet_runtime.artifacts import contract
+from fleet_runtime.artifacts import contract, provider_access
 from fleet_runtime.artifacts.contract import ProviderClass
 from fleet_runtime.artifacts.shapes import Shape, reference
 
@@ -31,6 +31,7 @@ MAPPINGS: dict[str, type[BaseModel]] = {
         for part in (
             *(contract.Sidecar, contract.RoutedModel, contract.Timeouts),
             *(contract.GatewayOptions, contract.KeyReference, contract.PollSettings),
+            provider_access.Wake,
         )
     },
 }

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from fleet_compiler.lock.model import Lock, LockedProvider
+from fleet_runtime.artifacts.artifact import Artifact
 from fleet_runtime.artifacts.contract import (
     FLEET_TABLE,
-    Artifact,
     ClientSettings,
     GatewayConfig,
     KeyReference,
@@ -20,6 +20,7 @@ from fleet_runtime.artifacts.contract import (
     Sidecar,
     Timeouts,
 )
+from fleet_runtime.artifacts.provider_access import Wake
 
 LOCK = Lock(
     format=1,
@@ -95,6 +96,7 @@ GATEWAY = GatewayConfig(
             timeouts=Timeouts(connect=2, first_byte=120, idle=60),
             max_concurrency=4,
             poll=60,
+            wake=Wake(mac="aa:bb:cc:dd:ee:ff", broadcast="192.168.1.255", port=9, timeout=90, roles=False),
         ),
         ProviderConfig(
             name="deepseek",

@@ -20,7 +20,8 @@ from fleet_compiler.assets import SCHEMAS
 from fleet_compiler.lock import model as lock_model
 from fleet_compiler.lock.model import Lock
 from fleet_runtime.artifacts import contract
-from fleet_runtime.artifacts.contract import Artifact, GatewayConfig, Manifest, RoutingTable
+from fleet_runtime.artifacts.artifact import Artifact
+from fleet_runtime.artifacts.contract import GatewayConfig, Manifest, RoutingTable
 
 GENERATED: dict[str, type[Artifact]] = {
     "lock": Lock,

@@ -70,6 +70,13 @@ SECTIONS = (
     ),
     Section("### Timeouts", "Limits of one request in seconds; the total time has none.", "$defs/timeouts"),
     Section(
+        "### Wake",
+        "A provider that sleeps is woken by a request for a model of it: by its id, an alias or a bare id."
+        " The request waits until the provider responds, as for a model that is loaded. Lists, probes and"
+        " token counts never wake anything. Write `mac` for Wake-on-LAN, or `command` for a program.",
+        "$defs/wake",
+    ),
+    Section(
         "## Roles",
         "A role is a name for a model, or for several in order, first choice first. A request says it as"
         ' `"model": "@task"` and gets the first choice whose provider is available. Surfaces may have their'

@@ -117,6 +117,13 @@ class GatewayClient:
         except (ValueError, RecursionError):
             raise GatewayVersionError(self.url) from None
 
+    def post(self, path: str, body: ApiShape) -> bytes:
+        """Have a provider do something, however long it takes; return the JSON of the response."""
+        import msgspec
+
+        with self.stream(path, msgspec.json.encode(body)) as response:
+            return self._read(response)
+
     def send(self, method: str, path: str, body: bytes | None = None, **headers: str) -> bytes:
         """Return the JSON of a response that is not an error."""
         sent = {name.replace("_", "-"): value for name, value in headers.items()}

@@ -40,8 +40,12 @@ ERROR_KINDS: Final = MappingProxyType(
         "method_not_allowed": ErrorKind(405, "invalid_request_error", "invalid_request_error"),
         "snapshot_refused": ErrorKind(409, "invalid_request_error", "invalid_request_error"),
         "model_asleep": ErrorKind(409, "invalid_request_error", "invalid_request_error"),
+        "not_supported": ErrorKind(409, "invalid_request_error", "invalid_request_error"),
+        "requests_running": ErrorKind(409, "invalid_request_error", "invalid_request_error"),
+        "request_cancelled": ErrorKind(409, "invalid_request_error", "invalid_request_error"),
         "version_conflict": ErrorKind(412, "invalid_request_error", "invalid_request_error"),
         "body_too_large": ErrorKind(413, "invalid_request_error", "request_too_large"),
+        "json_required": ErrorKind(415, "invalid_request_error", "invalid_request_error"),
         "too_many_requests": ErrorKind(429, "rate_limit_error", "rate_limit_error"),
         "version_required": ErrorKind(428, "invalid_request_error", "invalid_request_error"),
         "head_too_large": ErrorKind(431, "invalid_request_error", "invalid_request_error"),
@@ -74,6 +78,7 @@ ADVICE: Final = MappingProxyType(
         "surface_not_allowed": NO_RETRY,
         "forbidden_host": NO_RETRY,
         "forbidden_origin": NO_RETRY,
+        "request_cancelled": NO_RETRY,
     }
 )
 

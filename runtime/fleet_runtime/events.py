@@ -8,7 +8,7 @@ from fleet_runtime.api_shape import ApiShape
 from fleet_runtime.artifacts.contract import ModelState, ProviderStatus
 from fleet_runtime.dialects.status_reason import ReasonCode
 
-Topic = Literal["provider", "models", "state", "favorites", "snapshot", "resync"]
+Topic = Literal["provider", "models", "state", "favorites", "snapshot", "activity", "resync"]
 
 
 class ProviderChange(ApiShape, frozen=True, kw_only=True, gc=False):
@@ -63,15 +63,30 @@ class SnapshotChange(ApiShape, frozen=True, kw_only=True, gc=False):
     snapshot: str
 
 
+class ActivityChange(ApiShape, frozen=True, kw_only=True, gc=False):
+    """Requests of a surface are over (null: requests outside of surfaces), the last of them is `newest`:
+    ``GET /api/activity?after=`` has them. Sent only to those who name the topic."""
+
+    topic: ClassVar[Topic] = "activity"
+
+    surface: str | None
+    newest: str
+
+
 class Resync(ApiShape, frozen=True, kw_only=True, gc=False):
     """Events were missed: read everything again."""
 
     topic: ClassVar[Topic] = "resync"
 
 
-EVENTS: Final = (ProviderChange, ModelsChange, StateChange, FavoritesVersion, SnapshotChange, Resync)
+EVENTS: Final = (
+    *(ProviderChange, ModelsChange, StateChange, FavoritesVersion, SnapshotChange, ActivityChange, Resync),
+)
 """Every kind of event."""
 
+FREQUENT: Final = frozenset[Topic](("activity",))
+"""Topics that only those get who name them."""
+
 EventData: TypeAlias = (
-    ProviderChange | ModelsChange | StateChange | FavoritesVersion | SnapshotChange | Resync
+    ProviderChange | ModelsChange | StateChange | FavoritesVersion | SnapshotChange | ActivityChange | Resync
 )

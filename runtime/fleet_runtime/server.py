@@ -178,7 +178,7 @@ class _Server:
             connection.abort()
 
     def _running(self) -> list[OpenConnection]:
-        return [connection for connection in self._edge.connections if connection.is_answering]
+        return [connection for connection in self._edge.connections if connection.handler]
 
     async def _connections_closed(self, seconds: float) -> None:
         """Return when no connection is open, after `seconds`, or when somebody insists."""
@@ -202,6 +202,7 @@ async def _serve(
         service.metrics.finished(record)
         if access_log is not None:
             access_log.finished(record)
+        service.activity.finished(record)
 
     api = Api(service, diagnose)
     pages = ConsoleSite.load().respond
@@ -212,6 +213,7 @@ async def _serve(
         head_limit=partial(attrgetter("live.gateway.limits.head"), service),
         stall_seconds=partial(attrgetter("live.gateway.limits.stall"), service),
     )
+    service.activity.running = edge.exchanges
     gc.freeze()
     gc.set_threshold(*GARBAGE)
     async with asyncio.TaskGroup() as group:

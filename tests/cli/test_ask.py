@@ -43,6 +43,7 @@ def test_the_answer_is_printed_with_its_provider_and_times(stack: Stack, argumen
     assert len(ran.stdout.strip()) > 0
     assert ran.stderr.startswith("desk, ")
     assert " ms to the first token, " in ran.stderr
+    assert ran.stderr.endswith(" tokens/s\n")
 
 
 def test_the_answer_as_json_holds_its_measures(stack: Stack) -> None:

@@ -13,7 +13,8 @@ from jsonschema import Draft202012Validator
 from docs.generate.schema_examples import EXAMPLES
 from docs.generate.schemas import GENERATED, contract_schema
 from fleet_compiler.assets import SCHEMAS
-from fleet_runtime.artifacts.contract import Artifact, to_data
+from fleet_runtime.artifacts.artifact import Artifact
+from fleet_runtime.artifacts.contract import to_data
 
 KEYWORDS = frozenset({
     "$schema", "$defs", "$ref", "title", "description", "examples", "default", "errorMessage",

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from fleet_runtime.artifacts.artifact import Artifact
 from fleet_runtime.artifacts.contract import (
     FLEET_TABLE,
-    Artifact,
     GatewayConfig,
     Manifest,
     PollSettings,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -37,6 +38,7 @@ class StaticFleet:
     def __post_init__(self) -> None:
         self.routes, self.access = Routes(self.tables), HostPolicy(self.gateway)
 
+    waking: dict[str, asyncio.Future[router.ProviderView]] = field(default_factory=dict)
     probes: list[str] = field(default_factory=list)
     fresh: dict[str, router.ProviderView] = field(default_factory=dict)
     plans: Plans = field(default_factory=Plans)
@@ -59,6 +61,10 @@ class StaticFleet:
         return router.resolve_model(
             table, self.view, text, pinned=pinned, falls_back=falls_back, unreachable=unreachable
         )
+
+    async def wake(self, provider: str) -> None:
+        """Wait for what a test says of the provider, which is what the next probe shows, or an error."""
+        self.view[provider] = await self.waking[provider]
 
     async def refresh(self, provider: str) -> None:
         self.probes.append(provider)

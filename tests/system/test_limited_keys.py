@@ -21,6 +21,7 @@ from tests.support.stack import Stack, running_stack
 from tests.support.waiting import eventually
 
 CANARY = "canary"
+FOR_EVERY_KEY = ("/health", "/ready", "/api/access")
 OPEN = {"authorization": "Bearer key-of-everything"}
 LIMITED = {"authorization": "Bearer key-of-chat"}
 SPECS = (
@@ -105,7 +106,7 @@ def test_no_operation_tells_a_limited_key_of_another_provider(
             response = call(stack, method, re.sub(r"\{\w+\}", quote(name, safe=""), path), **query)
             said = response.text.replace(name, "").replace(quote(name, safe=""), "")
             assert CANARY not in said, (method, path, name, response.text)
-            if path in ("/health", "/ready"):
+            if path in FOR_EVERY_KEY:
                 continue
             assert response.status == 403 or "surface" in takes, (method, path)
             if response.status == 200:
@@ -119,6 +120,8 @@ def test_no_operation_tells_a_limited_key_of_another_provider(
         ("GET", "/api/fleet"),
         ("GET", "/api/fleet/history"),
         ("GET", "/api/events"),
+        ("GET", "/api/activity"),
+        ("GET", "/api/speed"),
         ("DELETE", "/api/favorites/{id}"),
     }
 
@@ -141,7 +144,7 @@ def test_without_its_surface_a_limited_key_opens_nothing(
         query = {"model": "x"} if operation["operationId"] == "resolve_name" else {}
         for surface in ({}, {"surface": "canary-surface"}):
             response = call(stack, method, re.sub(r"\{\w+\}", "x", path), **query, **surface)
-            assert response.status == (200 if path in ("/health", "/ready") else 403), (method, path)
+            assert response.status == (200 if path in FOR_EVERY_KEY else 403), (method, path)
 
 
 def test_a_surface_keeps_favorites_of_its_providers_with_its_own_key(stack: Stack) -> None:

@@ -37,6 +37,8 @@ def _paths(fleet: FleetConfig) -> Iterator[tuple[YamlPath, str | None]]:
     for name, provider in fleet.providers.items():
         yield ("providers", name, "api_key_file"), provider.api_key_file
         yield ("providers", name, "ca_file"), provider.ca_file
+        if provider.wake is not None:
+            yield ("providers", name, "wake", "command"), provider.wake.command
     for name, key in fleet.gateway.keys.items():
         yield ("gateway", "keys", name, "file"), key.file
     yield ("gateway", "state"), fleet.gateway.state

@@ -11,7 +11,7 @@ from typing import Any
 from fleet_compiler.clients.view import NO_PROMPT, SMALLEST_OUTPUT, ClientView, OwnPrompt
 from fleet_compiler.config.model import ClientEntry, FleetConfig, SurfaceSettings
 from fleet_compiler.diagnostics.finding import Finding
-from fleet_runtime.artifacts.contract import Artifact
+from fleet_runtime.artifacts.artifact import Artifact
 from fleet_runtime.text import join_words
 
 

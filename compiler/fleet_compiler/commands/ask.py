@@ -20,6 +20,7 @@ from fleet_runtime.commands.wait_line import wait_line
 from fleet_runtime.routing.model_id import PROVIDER_NAME
 from fleet_runtime.text import count, escape, quote, shorten
 
+MAX_SPEED = 1e9
 MAX_MESSAGE = 500
 """Characters of a provider's own message that are shown."""
 
@@ -32,7 +33,8 @@ class AskError(FleetError):
 
 @dataclass(slots=True)
 class Answer:
-    """What came; `first_token_ms` and `total_ms` count from the request on, None if nothing came."""
+    """What came; `first_token_ms` and `total_ms` count from the request on, None if nothing came.
+    `tokens_per_second` is the provider's own figure, else the tokens after the first by their time."""
 
     provider: str | None = None
     content: str = ""
@@ -40,6 +42,7 @@ class Answer:
     first_token_ms: int | None = None
     total_ms: int | None = None
     tokens: int | None = None
+    tokens_per_second: float | None = None
     finish_reason: str | None = None
     is_complete: bool = field(default=False, repr=False)
 
@@ -112,6 +115,10 @@ def read_answer(
         elif data:
             _take(answer, data, elapsed_ms, show)
     answer.total_ms = elapsed_ms()
+    if answer.tokens_per_second is None and answer.tokens is not None and answer.first_token_ms is not None:
+        milliseconds = answer.total_ms - answer.first_token_ms
+        if answer.tokens > 1 and milliseconds > 0:
+            answer.tokens_per_second = round(1000 * (answer.tokens - 1) / milliseconds, 1)
 
 
 def split_lines(chunks: Iterable[bytes]) -> Iterator[str]:
@@ -151,6 +158,9 @@ def _take(answer: Answer, data: str, elapsed_ms: Callable[[], int], show: Callab
     answer.finish_reason = _text(choice.get("finish_reason")) or answer.finish_reason
     tokens = _object(event.get("usage")).get("completion_tokens")
     answer.tokens = tokens if isinstance(tokens, int) else answer.tokens
+    speed = _object(event.get("timings")).get("predicted_per_second")
+    if isinstance(speed, int | float) and 0 < speed < MAX_SPEED:
+        answer.tokens_per_second = round(speed, 1)
     if content:
         show(content)
 
@@ -171,6 +181,8 @@ def _summary(answer: Answer) -> str:
     parts.append(f"{answer.total_ms} ms total")
     if answer.tokens is not None:
         parts.append(count(answer.tokens, "token"))
+    if answer.tokens_per_second is not None:
+        parts.append(f"{answer.tokens_per_second:.1f} tokens/s")
     return ", ".join(parts)
 
 

@@ -16,6 +16,7 @@ from fleet_compiler.document.syntax_errors import space_remedy
 from fleet_runtime.text import quote, shorten
 
 MISSING = {
+    "mac": "add the address of its network card, like `mac: aa:bb:cc:dd:ee:ff`, or `command: FILE`",
     "version": "add 'version: 1'",
     "default_provider": "add it, with the name of the provider that bare model ids belong to",
     "providers": "add it, with at least one 'name: http://host:port'",

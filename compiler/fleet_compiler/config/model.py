@@ -14,8 +14,8 @@ from fleet_compiler.diagnostics.diagnostic import Diagnostic
 from fleet_compiler.diagnostics.errors import ConfigError
 from fleet_compiler.diagnostics.finding import Finding
 from fleet_compiler.document.document import Document
+from fleet_runtime.artifacts.artifact import Artifact
 from fleet_runtime.artifacts.contract import (
-    Artifact,
     GatewayOptions,
     Legacy,
     PollSettings,

@@ -52,7 +52,7 @@ def _take_out(data: dict[str, Any], path: YamlPath) -> None:
             _put(data, path, PLACEHOLDER_URL if written is None else {**written, "url": PLACEHOLDER_URL})
         case ("providers", _, "url") | ("gateway", "url"):
             _put(data, path, PLACEHOLDER_URL)
-        case ("providers", _, "sidecar", *_):
+        case ("providers", _, "sidecar" | "wake", *_):
             _delete(data, path[:3])
         case ("gateway", "keys", _, *_):
             _delete(data, path[:3])

@@ -113,7 +113,7 @@ def _literal_key_remedy(path: YamlPath, key: str) -> str | None:
 def _missing_keys(found: Violation, data: Any) -> _Problems:
     for key in found.expected:
         if key not in found.value:
-            shown = "'env' or 'file'" if key == "env" else f"'{key}'"
+            shown = {"env": "'env' or 'file'", "mac": "'mac' or 'command'"}.get(key, f"'{key}'")
             message = f"missing key {shown} in {subject(found.path)}"
             remedy = remedies.MISSING[key]
             finding = Finding("F102", found.path, message, remedy, key=True)

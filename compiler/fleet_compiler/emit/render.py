@@ -22,7 +22,8 @@ from pydantic import ValidationError
 from fleet_compiler.assets import TEMPLATES
 from fleet_compiler.clients import ClientFile, ClientView
 from fleet_compiler.diagnostics.errors import FleetError
-from fleet_runtime.artifacts.contract import Artifact, ModelFacts, RoutingTable, to_data
+from fleet_runtime.artifacts.artifact import Artifact
+from fleet_runtime.artifacts.contract import ModelFacts, RoutingTable, to_data
 
 ARTIFACT = "artifact.json.j2"
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=to_data)

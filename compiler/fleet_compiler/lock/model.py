@@ -9,7 +9,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from fleet_runtime.artifacts.contract import Artifact, ModelFacts, ProviderKind
+from fleet_runtime.artifacts.artifact import Artifact
+from fleet_runtime.artifacts.contract import ModelFacts, ProviderKind
 
 
 class LockedProvider(Artifact):

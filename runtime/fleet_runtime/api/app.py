@@ -14,11 +14,22 @@ from urllib.parse import parse_qs, unquote_to_bytes
 
 import msgspec
 
-from fleet_runtime.api import clients, favorites, fleet, health, models, provider_pages, settings
+from fleet_runtime.api import (
+    activity,
+    clients,
+    control,
+    favorites,
+    fleet,
+    health,
+    models,
+    provider_pages,
+    series,
+    settings,
+)
 from fleet_runtime.api.call import Call, Diagnose, json_reply
 from fleet_runtime.api.event_stream import EventStream
 from fleet_runtime.api.openapi import openapi_document
-from fleet_runtime.api.operation import Header, Operation, PathPart, Query, Reply, operation
+from fleet_runtime.api.operation import JSON, Header, Operation, PathPart, Query, Reply, operation
 from fleet_runtime.api.path_hints import hint
 from fleet_runtime.api.shapes import Access
 from fleet_runtime.api_shape import ApiShape
@@ -57,6 +68,9 @@ OPERATIONS: Final = (
     *provider_pages.OPERATIONS,
     *settings.OPERATIONS,
     show_access,
+    *activity.OPERATIONS,
+    *control.OPERATIONS,
+    *series.OPERATIONS,
     describe_api,
 )
 
@@ -82,6 +96,8 @@ class Api:
             named = [parts["surface"]] if "surface" in parts else named
             key.require(method, path, named[0] if len(named) == 1 else None)
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        if method == "POST":
+            _require_json(headers)
         arguments: dict[str, Any] = {}
         body: bytes = (await receive())["body"] if method not in ("GET", "HEAD") else b""
         for parameter in operation.parameters:
@@ -125,6 +141,15 @@ class Api:
         message = f"{method} is not for '{path}': use {' or '.join(methods)}"
         allow = (b"allow", ", ".join(allowed).encode())
         raise request_error("method_not_allowed", message, headers=(allow,))
+
+
+def _require_json(headers: Mapping[str, str]) -> None:
+    """Raise `RequestError` for a POST that a page of another site could make a browser send: one with JSON
+    needs a preflight, which other sites are not granted."""
+    browser = "origin" in headers or "sec-fetch-site" in headers
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if browser and kind != JSON:
+        raise request_error("json_required", f"a browser's POST to the API needs `content-type: {JSON}`")
 
 
 async def _parse(body: bytes, shape: type[ApiShape]) -> ApiShape:

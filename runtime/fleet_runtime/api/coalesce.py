@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from msgspec import structs
 
 from fleet_runtime.event_log import Event
-from fleet_runtime.events import FavoritesVersion, ProviderChange, SnapshotChange, StateChange
+from fleet_runtime.events import ActivityChange, FavoritesVersion, ProviderChange, SnapshotChange, StateChange
 
 
 def coalesce(events: Iterable[Event]) -> list[Event]:
@@ -36,5 +36,7 @@ def _subject(event: Event) -> object:
             return ("provider", event.data.provider)
         case FavoritesVersion() | SnapshotChange():
             return event.topic
+        case ActivityChange():
+            return ("activity", event.data.surface)
         case _:
             return event.id

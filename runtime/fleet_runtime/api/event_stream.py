@@ -10,7 +10,15 @@ from typing import Final
 from fleet_runtime.api.coalesce import coalesce
 from fleet_runtime.edge.asgi import Receive, Send
 from fleet_runtime.event_log import Event
-from fleet_runtime.events import EventData, ModelsChange, ProviderChange, StateChange, Topic
+from fleet_runtime.events import (
+    FREQUENT,
+    ActivityChange,
+    EventData,
+    ModelsChange,
+    ProviderChange,
+    StateChange,
+    Topic,
+)
 from fleet_runtime.gateway.service import Service
 
 KEEP_ALIVE_SECONDS = 15.0
@@ -19,7 +27,7 @@ MEDIA_TYPE: Final = "text/event-stream"
 DESCRIPTION: Final = """\
 Each event is three lines, `id`, `event` and `data`; `FleetEvent` describes the last two together.
 After `resync`, read everything again. While nothing happens, a comment is sent now and then. With `topics`,
-of several events about one thing within 0.1 s only the newest is sent.
+of several events about one thing within 0.1 s only the newest is sent; `activity` is sent only if named.
 """
 EXAMPLE: Final = (
     ": connected\n\n"
@@ -83,11 +91,13 @@ class EventStream:
         """Return the events of a batch that this reader gets."""
         events = [event for event in batch if self._concerns_surface(event.data)]
         if self.topics is None:
-            return events
+            return [event for event in events if event.topic not in FREQUENT]
         topics = self.topics | {"resync"}
         return coalesce(event for event in events if event.topic in topics)
 
     def _concerns_surface(self, data: EventData) -> bool:
+        if isinstance(data, ActivityChange) and self.surface is not None:
+            return data.surface == self.surface
         name = _provider(data)
         if name is None or self.surface is None:
             return True

@@ -12,6 +12,7 @@ from fleet_runtime.api.client_shapes import (
     ClientSurfaces,
     ClientTable,
 )
+from fleet_runtime.api.request_examples import REQUEST_EXAMPLES
 from fleet_runtime.api.shapes import (
     Access,
     ContextChange,
@@ -22,12 +23,15 @@ from fleet_runtime.api.shapes import (
     Finding,
     Findings,
     FleetStatus,
+    GpuReport,
     Health,
     History,
     HistoryEntry,
     KeyInForce,
+    LoadedModel,
     OldNameReport,
     OldNames,
+    ProviderMemory,
     ProviderReport,
     Ready,
     Serving,
@@ -77,6 +81,7 @@ _PROVIDER = CatalogProvider(
     status="online",
     since=TIME,
     reason=None,
+    max_loaded=None,
     models=(_MODEL,),
 )
 _RESOLUTION = ModelResolution(
@@ -162,6 +167,23 @@ _REPORT = ProviderReport(
     loading=(),
     in_flight={"qwen3-8b": 1},
     waiting=0,
+    memory=ProviderMemory(
+        models=(
+            LoadedModel(
+                model="qwen3-8b",
+                size=5_600_000_000,
+                vram=5_600_000_000,
+                expires_at=TIME,
+                ttl=None,
+                slots=None,
+            ),
+        ),
+        max_loaded=None,
+        ram_total=64_000_000_000,
+        ram_used=12_000_000_000,
+        gpus=(GpuReport(name="RTX 4090", total=24_000_000_000, used=6_100_000_000, percent=38.0),),
+    ),
+    wake=None,
     warnings=(),
 )
 _DRIFT = DriftReport(
@@ -239,6 +261,7 @@ EXAMPLES: Final[Mapping[type[ApiShape], ApiShape]] = {
         _STATUS,
         _OLD_NAME,
         OldNames(old_names=(_OLD_NAME,)),
+        *REQUEST_EXAMPLES,
         _ENTRY,
         History(changes=(_ENTRY,)),
         Access(

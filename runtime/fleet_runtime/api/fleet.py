@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import asdict
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 from msgspec import Meta, convert
 
@@ -22,12 +22,14 @@ from fleet_runtime.api.shapes import (
     HistoryEntry,
     OldNameReport,
     OldNames,
+    ProviderMemory,
     ProviderReport,
     Serving,
     StoreState,
 )
 from fleet_runtime.artifacts.contract import ProviderStatus, RoutingTable
 from fleet_runtime.catalog.describe import rfc3339
+from fleet_runtime.dialects.server_memory import ServerMemory
 from fleet_runtime.dialects.status_reason import reason_remedy, reason_text
 from fleet_runtime.errors import request_error
 from fleet_runtime.events import EVENTS, Topic
@@ -72,10 +74,10 @@ async def get_provider_history(
 ) -> History:
     table = call.table(surface)
     if surface is not None:
-        _require(table, name)
+        require_provider(table, name)
     changes = await call.service.store.history((name,), limit)
     if not changes:
-        _require(table, name)
+        require_provider(table, name)
     return describe_history(changes)
 
 
@@ -106,7 +108,7 @@ def describe_old_names(live: LiveSnapshot) -> OldNames:
 
 @operation("POST", "/api/fleet/{name}/refresh", "Probe one provider now", "not_found")
 async def refresh_provider(call: Call, name: ProviderName) -> ProviderReport:
-    _require(call.live.snapshot.fleet, name)
+    require_provider(call.live.snapshot.fleet, name)
     await call.live.probe(name)
     return describe_provider(call.live, name)
 
@@ -190,8 +192,19 @@ def describe_provider(live: LiveSnapshot, name: str) -> ProviderReport:
         loading=tuple(sorted(model for model, now in state.states.items() if now == "loading")),
         in_flight=dict(sorted(provider.in_flight.items())),
         waiting=provider.waiting,
+        memory=None if (seen := state.observation) is None else describe_memory(seen.memory),
+        wake=None if config.wake is None else "mac" if config.wake.command is None else "command",
         warnings=state.warnings,
     )
+
+
+def describe_memory(memory: ServerMemory | None) -> ProviderMemory | None:
+    return None if memory is None else convert(_memory_data(memory), ProviderMemory)
+
+
+def _memory_data(memory: ServerMemory) -> dict[str, Any]:
+    models = [{"model": model, **asdict(each)} for model, each in sorted(memory.models.items())]
+    return {**asdict(memory), "models": models}
 
 
 def describe_drift(live: LiveSnapshot) -> dict[str, DriftReport]:
@@ -236,7 +249,8 @@ def _names(table: RoutingTable) -> frozenset[str]:
     return frozenset(provider.name for provider in table.providers)
 
 
-def _require(table: RoutingTable, name: str) -> None:
+def require_provider(table: RoutingTable, name: str) -> None:
+    """Raise `RequestError` (`not_found`) unless the table has a provider of that name."""
     names = [provider.name for provider in table.providers]
     if name not in names:
         message = f"no provider '{name}'; providers: {join_names(names)}"

@@ -8,10 +8,42 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from fleet_runtime.api_shape import ApiShape
-from fleet_runtime.artifacts.contract import ProviderClass, ProviderKind, ProviderStatus
+from fleet_runtime.artifacts.contract import ModelState, ProviderClass, ProviderKind, ProviderStatus
 from fleet_runtime.catalog.favorites import MAX_FAVORITES
 from fleet_runtime.dialects.status_reason import ReasonCode
 from fleet_runtime.routing.old_names import OldNameKind
+from fleet_runtime.telemetry.activity_row import RequestActivity
+
+
+class LoadedModel(ApiShape, frozen=True, kw_only=True):
+    """What the server says of one loaded model: bytes in all and on GPUs, when it unloads or after how many
+    idle seconds, how many requests it takes at a time. Null is "not said"."""
+
+    model: str
+    size: int | None
+    vram: int | None
+    expires_at: str | None
+    ttl: int | None
+    slots: int | None
+
+
+class GpuReport(ApiShape, frozen=True, kw_only=True):
+    """One GPU, in bytes and percent of use."""
+
+    name: str
+    total: int | None
+    used: int | None
+    percent: float | None
+
+
+class ProviderMemory(ApiShape, frozen=True, kw_only=True):
+    """What a server says of its memory, in bytes."""
+
+    models: tuple[LoadedModel, ...]
+    max_loaded: Annotated[int | None, Meta(description="models in memory at a time, if the server says so")]
+    ram_total: int | None
+    ram_used: int | None
+    gpus: tuple[GpuReport, ...]
 
 
 class ProviderReport(ApiShape, frozen=True, kw_only=True):
@@ -38,6 +70,10 @@ class ProviderReport(ApiShape, frozen=True, kw_only=True):
     loading: tuple[str, ...]
     in_flight: dict[str, int]
     waiting: int
+    memory: Annotated[ProviderMemory | None, Meta(description="null: the server did not respond")]
+    wake: Annotated[
+        Literal["mac", "command"] | None, Meta(description="how it can be woken; null: it cannot")
+    ]
     warnings: tuple[str, ...]
 
 
@@ -165,6 +201,30 @@ class Findings(ApiShape, frozen=True, kw_only=True):
     findings: tuple[Finding, ...]
 
 
+class RecentRequests(ApiShape, frozen=True, kw_only=True):
+    """The requests that run now, and the last that are over, both the newest first."""
+
+    running: tuple[RequestActivity, ...]
+    requests: tuple[RequestActivity, ...]
+
+
+class ModelCommand(ApiShape, frozen=True, kw_only=True):
+    """What to load or unload: the provider's own id of the model, or another name of it there. `force`: even
+    if requests that run there are affected."""
+
+    model: str
+    force: bool = False
+
+
+class ModelOutcome(ApiShape, frozen=True, kw_only=True):
+    """The state of the model after the command, by a probe; `running` are the requests that it affected."""
+
+    provider: str
+    model: str
+    state: ModelState
+    running: tuple[RequestActivity, ...]
+
+
 class Serving(ApiShape, frozen=True, kw_only=True):
     """The snapshot that serves."""
 
@@ -193,6 +253,10 @@ class FavoriteOrder(ApiShape, frozen=True, kw_only=True):
     """The favorites in their new order: ids, or items of ``GET /api/favorites``."""
 
     favorites: Annotated[tuple[str | FavoriteId, ...], Meta(max_length=MAX_FAVORITES)]
+
+
+class NoContent(ApiShape, frozen=True, kw_only=True):
+    """An empty object, the body of a POST that says nothing more."""
 
 
 class ErrorDetail(ApiShape, frozen=True, kw_only=True):

@@ -15,8 +15,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from fleet_runtime.artifacts.artifact import Artifact
+from fleet_runtime.artifacts.provider_access import Wake
 from fleet_runtime.artifacts.shapes import (
     KEYS,
     MODELS,
@@ -48,7 +50,7 @@ from fleet_runtime.urls import AddressError, parse_host, parse_url, split_addres
 
 FORMAT = 1
 
-ProviderStatus = Literal["unknown", "online", "degraded", "config_error", "offline", "disabled"]
+ProviderStatus = Literal["unknown", "online", "degraded", "config_error", "offline", "waking", "disabled"]
 ModelState = Literal["loaded", "loading", "unloaded", "unknown"]
 Rule = Literal["role", "alias", "provider", "bare"]
 Via = Literal["direct", "sidecar"]
@@ -63,10 +65,6 @@ _INPUT = {"description": "A kind of input.", "enum": list(get_args(InputKind)), 
 
 FLEET_TABLE = "routing/_fleet.json"
 """The routing table of ``/v1`` and ``/providers/<name>``: every provider, the fleet's own roles."""
-
-
-class Artifact(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True)
 
 
 class ModelFacts(Artifact):
@@ -211,6 +209,8 @@ class ProviderOptions(Artifact):
     poll: PollSeconds | None = Field(None, examples=[60, False])
     """Seconds between probes of this provider, or `false`: never probed, its declared models are its list.
     Default: the interval of `inventory`; 300 for a cloud; never for a cloud with declared models."""
+    wake: Annotated[Wake | None, Shape(reference("wake"))] = Field(None, examples=[{"command": "wake.sh"}])
+    """How to wake this provider when a request needs it and it does not respond. Default: it is not woken."""
     verify: bool = Field(True, examples=[False])
     """Whether the certificate of an https URL is checked."""
     ca_file: FileName | None = Field(None, examples=["certs/home-ca.pem"])
@@ -306,7 +306,7 @@ class ClientSettings(Artifact):
     """Its main file, a path inside the generated folder."""
     key: str | None = None
     """The key of `keys` that it refers to; null if the gateway needs none, or none fits."""
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = Field({})
     """What fleet.yaml sets of the kind."""
 
 
@@ -317,7 +317,7 @@ class GatewayConfig(GatewayOptions, GeneratedConfig):
     """How often providers are probed."""
     surfaces: dict[str, str]
     """Each surface's routing table, a path inside the generated folder."""
-    clients: dict[str, tuple[ClientSettings, ...]] = {}
+    clients: dict[str, tuple[ClientSettings, ...]] = Field({})
     """The clients of each surface that has any."""
     providers: tuple[ProviderConfig, ...]
     """Every provider, in the order of fleet.yaml."""

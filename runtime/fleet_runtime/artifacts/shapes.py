@@ -75,6 +75,18 @@ _LISTEN = {
     "pattern": r"^(?:[A-Za-z0-9][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}$",
     "errorMessage": "write host:port, like 127.0.0.1:8400 or [::1]:8400",
 }
+_MAC = {
+    "title": "MAC address",
+    "type": "string",
+    "pattern": "^[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5}$",
+    "errorMessage": "write six pairs of hexadecimal digits, like aa:bb:cc:dd:ee:ff",
+}
+_IPV4 = {
+    "title": "IPv4 address",
+    "type": "string",
+    "pattern": r"^(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])\.){3}(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])$",
+    "errorMessage": "write an IPv4 address, like 192.168.1.255",
+}
 _SECONDS = {"type": "number", "minimum": SHORTEST, "maximum": YEAR}
 MODELS = {
     "type": ["array", "object"],
@@ -108,6 +120,9 @@ PollSeconds = Annotated[
     ),
 ]
 Concurrency = Annotated[int, Field(gt=0), Shape({"type": "integer", "minimum": 1, "maximum": 100_000})]
+MacAddress = Annotated[str, Field(pattern=_MAC["pattern"]), Shape(_MAC)]
+Ipv4Address = Annotated[str, Shape(_IPV4)]
+Port = Annotated[int, Field(gt=0, le=65535), Shape({"type": "integer", "minimum": 1, "maximum": 65535})]
 Bytes = Annotated[int, Field(gt=0), Shape(reference("size"))]
 Label = Annotated[str, Shape({"type": "string", "minLength": 1, "maxLength": 128})]
 ModelName = Annotated[str, Shape({"type": "string", "minLength": 1, "maxLength": 256})]

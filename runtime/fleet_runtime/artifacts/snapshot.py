@@ -11,9 +11,9 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
+from fleet_runtime.artifacts.artifact import Artifact
 from fleet_runtime.artifacts.contract import (
     FLEET_TABLE,
-    Artifact,
     GatewayConfig,
     Manifest,
     ProviderConfig,

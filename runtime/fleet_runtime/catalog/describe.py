@@ -76,6 +76,7 @@ def describe_model(
 def describe_provider(
     provider: RoutedProvider, state: ProviderState, models: Iterable[CatalogModel]
 ) -> CatalogProvider:
+    memory = None if state.observation is None else state.observation.memory
     return CatalogProvider(
         name=provider.name,
         label=provider.label,
@@ -84,6 +85,7 @@ def describe_provider(
         status=state.status,
         since=rfc3339(state.since),
         reason=None if state.reason is None else reason_text(state.reason),
+        max_loaded=None if memory is None else memory.max_loaded,
         models=tuple(models),
     )
 

@@ -86,6 +86,10 @@ class CatalogProvider(ApiShape, frozen=True, kw_only=True, gc=False):
     status: ProviderStatus
     since: str
     reason: str | None
+    max_loaded: Annotated[
+        int | None,
+        Meta(description="of its models in memory at a time, if the server says so: one more evicts"),
+    ]
     models: tuple[CatalogModel, ...]
 
 

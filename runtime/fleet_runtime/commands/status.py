@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 FAILING = "failing"
 """The status of a provider in its grace: the gateway still lists its models, and requests to it fail now."""
 
-COLORS = {"online": "green", "unknown": "cyan", "degraded": "yellow", "disabled": "bright_black"}
+COLORS = {
+    "online": "green",
+    "unknown": "cyan",
+    "waking": "cyan",
+    "degraded": "yellow",
+    "disabled": "bright_black",
+}
 COLUMNS = (
     Column("provider"),
     Column("status", color=lambda status: COLORS.get(status, "red") if status != "status" else None),

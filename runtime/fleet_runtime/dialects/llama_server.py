@@ -9,10 +9,12 @@ with: a request makes a model the last one to be evicted. The router sends nothi
 
 from __future__ import annotations
 
+import json
 from typing import Any
 from urllib.parse import urlencode
 
 from fleet_runtime.artifacts.contract import ModelFacts, ModelState
+from fleet_runtime.dialects.commands import Commands
 from fleet_runtime.dialects.details import keep_running, known_details, request_details, with_details
 from fleet_runtime.dialects.dialect import Dialect, Reader, Reading
 from fleet_runtime.dialects.feed import Feed
@@ -32,6 +34,7 @@ from fleet_runtime.dialects.llama_props import abilities, properties, running_co
 from fleet_runtime.dialects.messages import ProbeRequest
 from fleet_runtime.dialects.model_list_response import Item, ModelListResponse
 from fleet_runtime.dialects.observation import Observation
+from fleet_runtime.dialects.server_memory import ModelMemory, ServerMemory, size
 
 _ROUTED: dict[str, ModelState] = {
     "loaded": "loaded",
@@ -42,13 +45,20 @@ _ROUTED: dict[str, ModelState] = {
 }
 
 
+_ROUTER_PROPS = ProbeRequest("/props")
+"""Without a model, the router's own: requested once, as long as it responds."""
+
+
 def recognises(listing: ModelListResponse) -> bool:
     return listing.server == "llama.cpp" or any(item.get("owned_by") == "llamacpp" for item in listing.items)
 
 
 def read(listing: ModelListResponse, previous: Observation | None) -> Reader:
-    routed = any(isinstance(item.get("status"), dict) for item in listing.items)
-    return (yield from (_read_router(listing, previous) if routed else _read_single(listing)))
+    return (yield from (_read_router(listing, previous) if _is_router(listing) else _read_single(listing)))
+
+
+def _is_router(listing: ModelListResponse) -> bool:
+    return any(isinstance(item.get("status"), dict) for item in listing.items)
 
 
 def _read_single(listing: ModelListResponse) -> Reader:
@@ -61,6 +71,11 @@ def _read_single(listing: ModelListResponse) -> Reader:
         {model: facts.model_copy(update=said) for model, facts in models.items()},
         dict.fromkeys(models, state),
         tuple(warnings),
+        memory=ServerMemory(
+            dict.fromkeys(models, ModelMemory(slots=size(props.get("total_slots"))))
+            if state == "loaded"
+            else {}
+        ),
     )
 
 
@@ -78,7 +93,9 @@ def _read_router(listing: ModelListResponse, previous: Observation | None) -> Re
         lambda model: ProbeRequest(f"/props?{urlencode({'model': model, 'autoload': 'false'})}"),
         running_facts,
     )
-    return Reading(with_details(known, details), states, tuple(warnings), waiting, details)
+    before = None if previous is None else previous.memory
+    memory = before or ServerMemory(max_loaded=size(properties((yield _ROUTER_PROPS)).get("max_instances")))
+    return Reading(with_details(known, details), states, tuple(warnings), waiting, details, memory)
 
 
 def _models(listing: ModelListResponse) -> tuple[dict[str, ModelFacts], list[str]]:
@@ -131,6 +148,17 @@ def _number(value: object) -> int | None:
     return int(value) if isinstance(value, str) and value.isascii() and value.isdecimal() else None
 
 
+_COMMANDS = Commands(
+    load=lambda model, _purpose: ProbeRequest("/models/load", body=json.dumps({"model": model}).encode()),
+    unload=lambda model: ProbeRequest("/models/unload", body=json.dumps({"model": model}).encode()),
+)
+
+
+def _commands(listing: ModelListResponse) -> Commands | None:
+    """Only a router loads and unloads; it responds at once, whatever becomes of the model."""
+    return _COMMANDS if _is_router(listing) else None
+
+
 DIALECT = Dialect(
     "llama-server",
     title="[llama-server](https://github.com/ggml-org/llama.cpp) of llama.cpp, and its router",
@@ -139,4 +167,5 @@ DIALECT = Dialect(
     read=read,
     marks={"owned_by": "llamacpp"},
     feed=Feed("/models/sse", b'"event"'),
+    commands=_commands,
 )

@@ -10,9 +10,11 @@ and sends logs and more too.
 from __future__ import annotations
 
 from collections.abc import Generator
+from typing import Any
 from urllib.parse import quote
 
 from fleet_runtime.artifacts.contract import ModelFacts, ModelState
+from fleet_runtime.dialects.commands import Commands
 from fleet_runtime.dialects.details import just_loaded, known_details, request_details, with_details
 from fleet_runtime.dialects.dialect import Dialect, Reader, Reading
 from fleet_runtime.dialects.feed import Feed
@@ -34,6 +36,7 @@ from fleet_runtime.dialects.llama_props import running_facts
 from fleet_runtime.dialects.messages import ProbeRequest, ProbeResponse
 from fleet_runtime.dialects.model_list_response import Item, ModelListResponse, decoded
 from fleet_runtime.dialects.observation import Observation
+from fleet_runtime.dialects.server_memory import ModelMemory, ServerMemory, read_gauges, size
 
 _LISTED: dict[str, ModelState] = {"loaded": "loaded", "unloaded": "unloaded"}
 _RUNNING: dict[str, ModelState] = {"starting": "loading", "ready": "loaded", "stopping": "unloaded"}
@@ -46,7 +49,7 @@ def recognises(listing: ModelListResponse) -> bool:
 
 def read(listing: ModelListResponse, previous: Observation | None) -> Reader:
     models, warnings = listing.once(_models)
-    states = yield from _states(listing, models)
+    states, loaded = yield from _states(listing, models)
     ready = just_loaded(states, previous)
     before = previous.waiting if previous is not None and previous.status == "online" else ()
     waiting = [model for model in before if states.get(model) == "loaded" and model not in ready]
@@ -56,7 +59,12 @@ def read(listing: ModelListResponse, previous: Observation | None) -> Reader:
         lambda model: ProbeRequest(f"/upstream/{quote(model)}/props"),
         running_facts,
     )
-    return Reading(with_details(models, details), states, tuple(warnings), waiting_now, details)
+    gauges: dict[str, Any] = {}
+    if previous is None or previous.memory is None or previous.memory.has_gauges:
+        response = yield ProbeRequest("/metrics")
+        gauges = read_gauges(response.body) if response.status == 200 else {}
+    memory = ServerMemory(loaded, **gauges)
+    return Reading(with_details(models, details), states, tuple(warnings), waiting_now, details, memory)
 
 
 def _models(listing: ModelListResponse) -> tuple[dict[str, ModelFacts], list[str]]:
@@ -119,20 +127,23 @@ def _facts(item: Item, model: str) -> ModelFacts:
 
 def _states(
     listing: ModelListResponse, models: dict[str, ModelFacts]
-) -> Generator[ProbeRequest, ProbeResponse, dict[str, ModelState]]:
+) -> Generator[ProbeRequest, ProbeResponse, tuple[dict[str, ModelState], dict[str, ModelMemory]]]:
     """Return states from ``/running`` if it responds, else from the list, which calls a starting model loaded
-    too. Neither knows the state of a peer's models.
+    too. Neither knows the state of a peer's models. ``/running`` also says after how long models unload.
     """
     here = listing.once(_listed_states)
     states: dict[str, ModelState] = dict.fromkeys(models, "unknown")
     states.update(here)
+    loaded: dict[str, ModelMemory] = {}
     running = mapping(decoded((yield ProbeRequest("/running")))).get("running")
     if isinstance(running, list):
         states.update(dict.fromkeys(here, "unloaded"))
         for entry in objects(running):
-            if model_of(entry, "model") in models:
-                states[model_of(entry, "model")] = word(entry.get("state"), _RUNNING) or "unknown"
-    return states
+            model = model_of(entry, "model")
+            if model in models:
+                states[model] = word(entry.get("state"), _RUNNING) or "unknown"
+                loaded[model] = ModelMemory(ttl=size(entry.get("ttl")))
+    return states, loaded
 
 
 def _listed_states(listing: ModelListResponse) -> dict[str, ModelState]:
@@ -145,12 +156,21 @@ def _listed_states(listing: ModelListResponse) -> dict[str, ModelState]:
     }
 
 
+_COMMANDS = Commands(
+    load=lambda model, _purpose: ProbeRequest(f"/upstream/{quote(model)}/health"),
+    unload=lambda model: ProbeRequest(f"/api/models/unload/{quote(model)}", body=b""),
+)
+"""Source: internal/server/server.go at 0bdb3720. Any path below ``/upstream/<model>`` loads it first."""
+
+
 DIALECT = Dialect(
     "llama-swap",
     title="[llama-swap](https://github.com/mostlygeek/llama-swap)",
-    reads="its list, `/running`; `/upstream/<model>/props` once, after a model became ready",
+    reads="its list, `/running`, `/metrics` while it has gauges; `/upstream/<model>/props` once, after a"
+    " model became ready",
     recognises=recognises,
     read=read,
     marks={"owned_by": "llama-swap"},
     feed=Feed("/api/events", b"modelStatus"),
+    commands=lambda _listing: _COMMANDS,
 )

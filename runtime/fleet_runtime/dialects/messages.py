@@ -13,7 +13,8 @@ class ProbeRequest:
     """A GET of `path`, below the server's root, or below its ``api_base`` if `api` is set.
 
     `path` is percent-encoded and may carry a query. With a `body` it is a POST of that JSON instead, only for
-    requests that need one and change nothing. Transports ask for the encoding ``identity``.
+    requests that need one and change nothing, and for `commands`. Transports ask for the encoding
+    ``identity``.
     """
 
     path: str

@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias
 from fleet_runtime.artifacts.contract import ModelFacts, ModelState, ProviderKind
 from fleet_runtime.dialects.messages import ProbeRequest, ProbeResponse
 from fleet_runtime.dialects.model_list_response import ModelListResponse
+from fleet_runtime.dialects.server_memory import ServerMemory
 from fleet_runtime.dialects.status_reason import StatusReason
 
 
@@ -33,6 +34,7 @@ class Observation:
     if `status` is ``online`` (else what an earlier probe found, for the next one's memory); `states` says
     which of them are loaded; `warnings` names what was skipped. `waiting`: models whose details the next
     probe, with this one as its previous, requests. `listing` and `details` are the dialect's own memory.
+    `memory` is what the server said of it, None if it did not respond.
     """
 
     kind: ProviderKind
@@ -45,6 +47,7 @@ class Observation:
     waiting: tuple[str, ...] = ()
     details: Mapping[str, Details] = field(default_factory=dict, compare=False, repr=False)
     listing: ModelListResponse | None = field(default=None, compare=False, repr=False)
+    memory: ServerMemory | None = field(default=None, compare=False, repr=False)
 
     @property
     def remarks(self) -> tuple[str, ...]:

@@ -18,13 +18,15 @@ import json
 import re
 from typing import Any
 
-from fleet_runtime.artifacts.contract import ModelFacts, ModelState
+from fleet_runtime.artifacts.contract import ModelFacts, ModelState, Purpose
+from fleet_runtime.dialects.commands import Commands
 from fleet_runtime.dialects.details import keep_running, known_details, request_details
 from fleet_runtime.dialects.dialect import Dialect, Reader, Reading
 from fleet_runtime.dialects.fields import context, mapping, model_of, names, objects, tokens, words
 from fleet_runtime.dialects.messages import ProbeRequest, ProbeResponse
 from fleet_runtime.dialects.model_list_response import ModelListResponse, decoded
 from fleet_runtime.dialects.observation import Observation
+from fleet_runtime.dialects.server_memory import ModelMemory, ServerMemory, moment, size
 
 _LATEST = ":latest"
 _NUM_CTX = re.compile(r"^num_ctx[ \t]+(\d{1,16}(?:\.\d{1,16})?(?:e\+\d{2})?)[ \t]*$", re.MULTILINE | re.ASCII)
@@ -62,14 +64,20 @@ def read(listing: ModelListResponse, previous: Observation | None) -> Reader:
     states: dict[str, ModelState] = dict.fromkeys(
         models, "unloaded" if isinstance(loaded, list) else "unknown"
     )
+    memory: dict[str, ModelMemory] = {}
     for entry in objects(loaded):
         name = model_of(entry, "model") or model_of(entry, "name")
         if name in models:
             states[name] = "loaded"
+            memory[name] = ModelMemory(
+                size=size(entry.get("size")),
+                vram=size(entry.get("size_vram")),
+                expires_at=moment(entry.get("expires_at")),
+            )
             running = context("running", tokens(entry.get("context_length")))
             models[name] = models[name].model_copy(update=running)
     waiting = tuple(model for model in rest if model not in details)
-    return Reading(models, states, tuple(warnings), waiting, details)
+    return Reading(models, states, tuple(warnings), waiting, details, ServerMemory(memory))
 
 
 def _changed(listing: ModelListResponse) -> dict[str, int]:
@@ -99,6 +107,21 @@ def _num_ctx(parameters: object) -> int | None:
     return tokens(float(found[1])) if found else None
 
 
+def _load(model: str, purpose: Purpose) -> ProbeRequest:
+    """A request without a prompt only loads; a model for embeddings has another path (server/routes.go)."""
+    path = "/api/embed" if purpose == "embedding" else "/api/generate"
+    body = {"model": model, "input": []} if purpose == "embedding" else {"model": model}
+    return ProbeRequest(path, body=json.dumps(body).encode())
+
+
+_COMMANDS = Commands(
+    load=_load,
+    unload=lambda model: ProbeRequest(
+        "/api/generate", body=json.dumps({"model": model, "keep_alive": 0}).encode()
+    ),
+)
+
+
 DIALECT = Dialect(
     "ollama",
     title="[Ollama](https://ollama.com)",
@@ -108,4 +131,5 @@ DIALECT = Dialect(
     marks={"owned_by": "library"},
     other_names=other_names,
     dated=True,
+    commands=lambda _listing: _COMMANDS,
 )

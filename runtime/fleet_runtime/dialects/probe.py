@@ -56,6 +56,7 @@ def probe_provider(kind: ProviderKind, previous: Observation | None = None) -> P
         waiting=seen.waiting,
         details=seen.details,
         listing=listing,
+        memory=seen.memory,
     )
 
 

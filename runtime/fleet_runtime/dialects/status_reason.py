@@ -45,6 +45,8 @@ ReasonCode = Literal[
     "too_many_models",
     "emptied",
     "sidecar_unreachable",
+    "wake_failed",
+    "wake_impossible",
 ]
 
 UNSENT: frozenset[ReasonCode] = frozenset(
@@ -84,6 +86,8 @@ _TEXTS: Mapping[ReasonCode, str] = {
     "too_many_models": "'{path}' returned {count} models, and at most {limit} are read",
     "emptied": "its model list is empty at the moment; the models listed before are kept",
     "sidecar_unreachable": "the sidecar does not respond",
+    "wake_failed": "it was woken and did not respond within {seconds:g} s",
+    "wake_impossible": "it could not be woken: {detail}",
 }
 
 _REMEDIES: Mapping[ReasonCode, str] = {

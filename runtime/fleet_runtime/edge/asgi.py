@@ -13,6 +13,7 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from fleet_runtime.errors import ErrorResponse, RequestError
+from fleet_runtime.proxy.failures import FAILED, STOPPING
 from fleet_runtime.proxy.memory_budget import body_too_large, gateway_busy
 from fleet_runtime.proxy.request_context import RequestContext
 from fleet_runtime.proxy.request_head import header_block
@@ -26,8 +27,6 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-_FAILED: Final = ErrorResponse("internal_error", "the gateway failed; its log says why")
-_STOPPING: Final = ErrorResponse("gateway_stopping", "the gateway stops")
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +93,7 @@ class ApiRequest:
         if self._task is not None:
             self._task.cancel()
         else:
-            self._reject(_STOPPING)
+            self._reject(STOPPING)
 
     # The application's side
 
@@ -123,7 +122,7 @@ class ApiRequest:
             self._finish("refused")
         elif not complete:
             self._context.sink.close_after()
-            self._reject(_FAILED)
+            self._reject(FAILED)
 
     def _scope(self) -> Scope:
         head = self._context.head

@@ -86,9 +86,9 @@ class ClientConnection(asyncio.Protocol):
         self._stall: StallWatch
 
     @property
-    def is_answering(self) -> bool:
-        """Whether a request waits for its response."""
-        return self._handler is not None
+    def handler(self) -> RequestHandler | None:
+        """The handler of the request that waits for its response."""
+        return self._handler
 
     # asyncio.Protocol
 

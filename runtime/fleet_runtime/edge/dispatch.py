@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import Final, Protocol
+from typing import Protocol
 from urllib.parse import unquote_to_bytes
 
 from fleet_runtime.artifacts.contract import RoutingTable
@@ -16,10 +16,11 @@ from fleet_runtime.edge.head_memo import HeadMemo, head_key
 from fleet_runtime.edge.host_policy import HostPolicy, preflight
 from fleet_runtime.edge.interfaces import Arrival, PageResponse, RequestHandler
 from fleet_runtime.edge.model_lookup import ModelLookup, list_request, send_tagged
-from fleet_runtime.errors import ErrorResponse, RequestError, request_error
+from fleet_runtime.errors import RequestError, request_error
 from fleet_runtime.header_lines import HeaderLines
 from fleet_runtime.proxy.endpoints import Routes
 from fleet_runtime.proxy.exchange import Exchange
+from fleet_runtime.proxy.failures import FAILED
 from fleet_runtime.proxy.memory_budget import MemoryBudget
 from fleet_runtime.proxy.request_context import ModelResolver, RecordSink, RequestContext, ResponseSink
 from fleet_runtime.proxy.request_head import RequestHead, header_block, interpret_field, request_ids
@@ -27,8 +28,6 @@ from fleet_runtime.proxy.request_plan import Plans
 from fleet_runtime.proxy.request_record import RequestRecord
 from fleet_runtime.proxy.response_head import Field
 from fleet_runtime.upstream.receiver import Header
-
-_FAILED: Final = ErrorResponse("internal_error", "the gateway failed; its log says why")
 
 log = logging.getLogger(__name__)
 
@@ -132,7 +131,7 @@ class Dispatcher:
             context.reject(error.answer)
         except Exception:
             log.exception("request %s failed", record.request_id)
-            context.reject(_FAILED)
+            context.reject(FAILED)
         return None
 
     def _admit(

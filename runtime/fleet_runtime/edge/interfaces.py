@@ -9,6 +9,7 @@ from typing import Protocol
 from fleet_runtime.edge.head_memo import Admission
 from fleet_runtime.edge.response_writer import ResponseWriter
 from fleet_runtime.errors import ErrorResponse
+from fleet_runtime.proxy.exchange import Exchange
 from fleet_runtime.proxy.request_head import RequestHead
 
 
@@ -59,8 +60,8 @@ class OpenConnection(Protocol):
     """A client's connection, as the server sees it."""
 
     @property
-    def is_answering(self) -> bool:
-        """Whether a request waits for its response."""
+    def handler(self) -> RequestHandler | None:
+        """The handler of the request that waits for its response."""
 
     def stop_accepting(self) -> None:
         """Close as soon as no request runs here."""
@@ -97,3 +98,9 @@ class Edge:
     stall_seconds: Callable[[], float]
     limits: TimeLimits = field(default_factory=TimeLimits)
     connections: set[OpenConnection] = field(default_factory=set)
+
+    def exchanges(self) -> list[Exchange]:
+        """Return the inference requests that run now; a handler that translates has its own in `exchange`."""
+        handlers = [connection.handler for connection in self.connections]
+        running = [getattr(handler, "exchange", handler) for handler in handlers]
+        return [exchange for exchange in running if isinstance(exchange, Exchange)]

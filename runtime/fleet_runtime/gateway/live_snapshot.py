@@ -26,6 +26,7 @@ from fleet_runtime.files import MAX_KEY, read_text, resolve_path
 from fleet_runtime.providers.inventory import Inventory
 from fleet_runtime.providers.limiter import ConcurrencyLimiter, LimiterPool
 from fleet_runtime.providers.provider import Provider
+from fleet_runtime.providers.waker import Waker
 from fleet_runtime.proxy.endpoints import Routes
 from fleet_runtime.proxy.request_plan import Plans
 from fleet_runtime.routing import resolver as router
@@ -79,6 +80,10 @@ class LiveSnapshot:
         """Wait for a fresh probe of a provider, for as long as a request may."""
         await self.inventory.probe(provider, self.gateway.inventory.timeout)
 
+    async def wake(self, provider: str) -> None:
+        """Wake a provider; raises `RequestError` with the outcome if it does not respond then."""
+        await self.inventory.wake(provider)
+
     def mark_suspect(self, provider: str, reason: StatusReason) -> None:
         """Note that a request could not reach a provider."""
         self.inventory.mark_suspect(provider, reason)
@@ -125,7 +130,10 @@ class LiveSnapshot:
         kept = set() if keep is None else {id(provider) for provider in keep.providers.values()}
         retired = [provider for provider in self.providers.values() if id(provider) not in kept]
         servers = [server for provider in retired for server in (provider.upstream, provider.sidecar)]
-        await asyncio.gather(*(server.close() for server in servers if server is not None))
+        await asyncio.gather(
+            *(server.close() for server in servers if server is not None),
+            *(provider.waker.close() for provider in retired if provider.waker is not None),
+        )
 
 
 def build_live_snapshot(
@@ -187,4 +195,5 @@ def _provider(
         return Upstream(url, timeouts=config.timeouts, verify=config.verify, ca_file=ca_file)
 
     sidecar = None if config.sidecar is None else upstream(config.sidecar.url)
-    return Provider(config, upstream(config.url), sidecar, key, limiter)
+    waker = None if config.wake is None else Waker(config.name, config.wake, snapshot.root)
+    return Provider(config, upstream(config.url), sidecar, key, limiter, waker)

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from weakref import WeakSet
@@ -25,7 +25,11 @@ from fleet_runtime.gateway.live_snapshot import LiveSnapshot, build_live_snapsho
 from fleet_runtime.providers.provider import Provider
 from fleet_runtime.store.location import claim_state
 from fleet_runtime.store.store import Store, StoreUnavailableError, keep_history
+from fleet_runtime.telemetry.activity import Activity
+from fleet_runtime.telemetry.activity_keeper import ActivityKeeper
 from fleet_runtime.telemetry.metrics import Metrics
+from fleet_runtime.telemetry.series import Gauges, SeriesBook, keep_time
+from fleet_runtime.telemetry.series_keeper import SeriesKeeper
 
 REFUSALS = (ArtifactError, CannotServeError, MissingKeyError)
 NEEDS_RESTART = ("listen", "state")
@@ -54,6 +58,8 @@ class Service:
     started_at: float = field(default_factory=time.time)
     providers: WeakSet[Provider] = field(default_factory=WeakSet)
     metrics: Metrics = field(init=False)
+    activity: Activity = field(init=False)
+    series: SeriesBook = field(init=False)
     _inventories: set[asyncio.Task[None]] = field(default_factory=set)
     _closing: set[asyncio.Task[None]] = field(default_factory=set)
     _reloading: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -62,6 +68,9 @@ class Service:
         self.providers.update(self.live.providers.values())
         self.metrics = Metrics(self)
         self.live.old_names.follow(self.live.snapshot.fleet)
+        self.activity = Activity(self.events)
+        self.series = SeriesBook()
+        self.activity.observers += (self.series.count, self.metrics.count_tokens)
 
     @classmethod
     def load(
@@ -102,6 +111,14 @@ class Service:
     async def run(self) -> None:
         """Poll the providers, record their history and watch the folder, until cancelled."""
         history = asyncio.create_task(keep_history(self.store, self.events.follow(), time.time))
+        keepers = [
+            asyncio.create_task(keeper)
+            for keeper in (
+                ActivityKeeper(self.activity, self.store).run(),
+                SeriesKeeper(self.series, self.store).run(),
+                keep_time(self.series, self._gauges),
+            )
+        ]
         watching = asyncio.create_task(self.store.watch())
         keeping = asyncio.create_task(self.live.old_names.keep(self.store))
         self._poll(self.live)
@@ -113,11 +130,21 @@ class Service:
                 task.cancel()
             await asyncio.gather(*self._inventories, return_exceptions=True)
             history.cancel()
+            for keeper in keepers:
+                keeper.cancel()
+            await asyncio.gather(*keepers, return_exceptions=True)
             watching.cancel()
             keeping.cancel()
             await self.live.old_names.save(self.store)
             await self.live.close()
             await self.store.close()
+
+    def _gauges(self) -> Iterator[Gauges]:
+        for name, provider in self.live.providers.items():
+            state = self.live.inventory.states[name]
+            latency = None if state.missed else state.latency
+            in_flight = sum(provider.in_flight.values())
+            yield Gauges(name, state.status, in_flight, provider.waiting, latency)
 
     async def reload(self) -> str | None:
         """Read the folder and the key files again; return why its content is rejected, None if it is live.

@@ -35,6 +35,7 @@ from fleet_runtime.ollama.responses import Answer, Shape, loaded
 from fleet_runtime.ollama.sink import JSON, TranslatingSink
 from fleet_runtime.proxy.endpoints import ENDPOINTS, Base, Route
 from fleet_runtime.proxy.exchange import Exchange
+from fleet_runtime.proxy.failures import FAILED, STOPPING
 from fleet_runtime.proxy.memory_budget import body_too_large, gateway_busy
 from fleet_runtime.proxy.request_context import RequestContext
 from fleet_runtime.proxy.request_head import RequestHead, interpret_field
@@ -45,8 +46,6 @@ RUNNING: Final = b"Ollama is running"
 MAX_BODY: Final = 32_000_000
 """Bytes of a request's body: it is parsed within a turn of the loop, which takes 30 ms at most."""
 
-_FAILED: Final = ErrorResponse("internal_error", "the gateway failed; its log says why")
-_STOPPING: Final = ErrorResponse("gateway_stopping", "the gateway stops")
 _ENDPOINTS: Final = {endpoint.path: endpoint for endpoint in ENDPOINTS}
 _TRANSLATIONS: Final[dict[str, tuple[Shape, Callable[[Json], Translated]]]] = {
     "chat": ("chat", translate_chat),
@@ -86,7 +85,7 @@ class OllamaRequest:
         self._held = 0
         self._slow = False
         self._done = False
-        self._exchange: Exchange | None = None
+        self.exchange: Exchange | None = None
         context.record.surface = base.table.surface
         context.record.inference = operation in _TRANSLATIONS
 
@@ -115,14 +114,14 @@ class OllamaRequest:
             self._reject(error.answer)
         except Exception:
             log.exception("request %s failed", self._context.record.request_id)
-            self._reject(_FAILED)
+            self._reject(FAILED)
 
     def on_invalid(self, error: ErrorResponse) -> None:
         self._reject(error)
 
     def on_gone(self) -> None:
-        if self._exchange is not None:
-            self._exchange.on_gone()
+        if self.exchange is not None:
+            self.exchange.on_gone()
         elif not self._done:
             self._done = True
             self._give_back()
@@ -131,20 +130,20 @@ class OllamaRequest:
 
     def on_slow(self) -> None:
         self._slow = True
-        if self._exchange is not None:
-            self._exchange.on_slow()
+        if self.exchange is not None:
+            self.exchange.on_slow()
 
     def on_ready(self) -> None:
         self._slow = False
-        if self._exchange is not None:
-            self._exchange.on_ready()
+        if self.exchange is not None:
+            self.exchange.on_ready()
 
     def stop(self) -> None:
-        if self._exchange is not None:
-            self._exchange.stop()
+        if self.exchange is not None:
+            self.exchange.stop()
         else:
             self._context.sink.close_after()
-            self._reject(_STOPPING)
+            self._reject(STOPPING)
 
     def _read(self, raw: bytes) -> None:
         """Respond from the catalog."""
@@ -181,7 +180,7 @@ class OllamaRequest:
         context = replace(self._context, head=head, route=route, content_length=len(body))
         exchange = Exchange(context, self._live.plans, self._known_headers)
         self._done = True
-        self._exchange = exchange
+        self.exchange = exchange
         if self._slow:
             exchange.on_slow()
         exchange.on_body(body)
@@ -211,9 +210,9 @@ class OllamaRequest:
 
     def _stop_exchange(self) -> None:
         """Nothing more can be sent: end the exchange after the call that it is in."""
-        if self._exchange is not None:
+        if self.exchange is not None:
             self._context.record.code = "upstream_error"
-            asyncio.get_running_loop().call_soon(self._exchange.on_gone)
+            asyncio.get_running_loop().call_soon(self.exchange.on_gone)
 
 
 class OllamaApi:

@@ -54,6 +54,7 @@ def _shown(state: ProviderState) -> tuple[object, ...]:
         state.states,
         state.sidecar,
         state.warnings,
+        state.waking,
     )
 
 

@@ -34,7 +34,7 @@ class ProviderState:
     `observation`: the last probe's, for the dialect's next one. `latency`: seconds the last probe took.
     `failures`: failed probes in a row. `missed`: the last probe got no response. `failed_at`: when a request
     last could not reach it (monotonic), None since the last response. `churn`: how many probes in a row found
-    another list.
+    another list. `waking`: it is being woken.
     """
 
     status: ProviderStatus
@@ -52,6 +52,7 @@ class ProviderState:
     churn: int = 0
     latency: float | None = None
     sidecar: SidecarState = "unknown"
+    waking: bool = False
 
     @property
     def responsive(self) -> bool:
@@ -112,7 +113,22 @@ def after_probe(
         return _with_status(kept, seen.status, seen.reason, wall)
     if in_grace or heard:
         return replace(failed, observation=known, reason=seen.reason)
-    return _with_status(replace(failed, states={}, good_at=None), "offline", seen.reason, wall)
+    status: ProviderStatus = "waking" if state.waking else "offline"
+    return _with_status(replace(failed, states={}, good_at=None), status, seen.reason, wall)
+
+
+def begin_wake(state: ProviderState, wall: float) -> ProviderState:
+    """Return the state while the provider is woken; within its grace it keeps its status."""
+    waking = replace(state, waking=True)
+    return _with_status(waking, "waking", state.reason, wall) if state.status == "offline" else waking
+
+
+def end_wake(state: ProviderState, outcome: StatusReason | None, wall: float) -> ProviderState:
+    """Return the state after an attempt to wake it; `outcome` is why that failed."""
+    ended = replace(state, waking=False)
+    return (
+        _with_status(ended, "offline", outcome or state.reason, wall) if state.status == "waking" else ended
+    )
 
 
 def mark_suspect(state: ProviderState, reason: StatusReason, now: float) -> ProviderState:

@@ -14,6 +14,7 @@ from fleet_runtime.artifacts.contract import ProviderStatus, RoutedProvider
 from fleet_runtime.artifacts.polling import poll_interval
 from fleet_runtime.artifacts.snapshot import Snapshot
 from fleet_runtime.dialects.status_reason import StatusReason, reason_text
+from fleet_runtime.errors import request_error
 from fleet_runtime.event_log import EventLog
 from fleet_runtime.providers.changes import describe_change, is_visible
 from fleet_runtime.providers.health import ProviderState, mark_suspect
@@ -57,7 +58,9 @@ class Inventory:
             interval = self.interval(name)
             if interval is not None:
                 read, publish = partial(self.states.__getitem__, name), partial(self.publish, name)
-                self._pollers[name] = Poller(provider, interval, settings, read, publish)
+                poller = self._pollers[name] = Poller(provider, interval, settings, read, publish)
+                if provider.waker is not None:
+                    provider.waker.attach(poller.probe, read, publish)
 
     def take_over(self, previous: Inventory) -> None:
         """Go on with what `previous` knows of the providers that are the same here."""
@@ -85,6 +88,14 @@ class Inventory:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(patience):
                     await self._pollers[name].refresh()
+
+    async def wake(self, name: str, *, insist: bool = False) -> None:
+        """Wake `name` and return once it responds; raises `RequestError` with the outcome."""
+        waker = self.providers[name].waker
+        if waker is None or name not in self._pollers:
+            message = f"provider '{name}' cannot be woken: it has no `wake` in fleet.yaml, or is not probed"
+            raise request_error("not_supported", message)
+        await waker.wake(insist=insist)
 
     def mark_suspect(self, name: str, reason: StatusReason) -> None:
         """Note that a request could not reach the provider: roles pass over it at once, and it is probed."""

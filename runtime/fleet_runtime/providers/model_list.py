@@ -46,6 +46,8 @@ def merge_model_list(config: ProviderConfig, locked: RoutedProvider, state: Prov
         include=config.include,
         responsive=state.responsive,
         reachable=state.reachable,
+        can_wake=config.wake is not None,
+        wakes_for_roles=config.wake is not None and config.wake.roles,
         reason="" if state.reason is None else reason_text(state.reason),
         exclude=config.exclude + tuple(escape(name) for name in sorted(refused_names - names.keys())),
     )

@@ -72,6 +72,12 @@ class Poller:
         if self._probe is not None or time.monotonic() - self._probed_at >= self._spacing():
             await self._join()
 
+    async def probe(self) -> None:
+        """Probe from now on: the result of a probe that runs already may be out of date."""
+        if self._probe is not None:
+            await self._join()
+        await self._join()
+
     async def _poll(self, share: float) -> None:
         while True:
             self._hurry.clear()

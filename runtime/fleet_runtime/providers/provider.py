@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from fleet_runtime.artifacts.contract import ProviderConfig, Via
 from fleet_runtime.providers.limiter import ConcurrencyLimiter
+from fleet_runtime.providers.waker import Waker
 from fleet_runtime.upstream import Upstream
 from fleet_runtime.urls import parse_url
 
 
 class Provider:
     """`in_flight` counts the running requests by model; `key` is the provider's own API key; `limiter` bounds
-    how many requests it has at a time, None for no limit."""
+    how many requests it has at a time, None for no limit; `waker` wakes it, None if it is not to be woken."""
 
     def __init__(
         self,
@@ -19,12 +20,14 @@ class Provider:
         sidecar: Upstream | None,
         key: str | None,
         limiter: ConcurrencyLimiter | None = None,
+        waker: Waker | None = None,
     ) -> None:
         self.config = config
         self.upstream = upstream
         self.sidecar = sidecar
         self.key = key
         self.limiter = limiter
+        self.waker = waker
         self.in_flight: dict[str, int] = {}
         self._api = parse_url(config.api_base).path
         self._root = parse_url(config.url).path

@@ -15,12 +15,13 @@ class Endpoint:
     """One path below a base, as clients and providers name it.
 
     `falls_back`: an old bare id may become the surface's default role here. `anthropic`: errors of the
-    gateway have Anthropic's shape.
+    gateway have Anthropic's shape. `wakes`: a request may wake a provider.
     """
 
     path: str
     falls_back: bool = False
     anthropic: bool = False
+    wakes: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +44,15 @@ ENDPOINTS: Final = (
     Endpoint("/v1/completions", falls_back=True),
     Endpoint("/v1/responses", falls_back=True),
     Endpoint("/v1/messages", falls_back=True, anthropic=True),
-    Endpoint("/v1/messages/count_tokens", falls_back=True, anthropic=True),
+    Endpoint("/v1/messages/count_tokens", falls_back=True, anthropic=True, wakes=False),
     Endpoint("/v1/embeddings"),
     Endpoint("/v1/rerank"),
     Endpoint("/v1/reranking"),
     Endpoint("/infill"),
     Endpoint("/completion"),
-    Endpoint("/tokenize"),
-    Endpoint("/detokenize"),
-    Endpoint("/apply-template"),
+    Endpoint("/tokenize", wakes=False),
+    Endpoint("/detokenize", wakes=False),
+    Endpoint("/apply-template", wakes=False),
     Endpoint("/rerank"),
 )
 """Those with a fixed path; ``/v1/audio/*`` and ``/v1/images/*`` are proxied too."""

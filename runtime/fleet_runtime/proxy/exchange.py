@@ -5,12 +5,13 @@ Theory of operation. An exchange has no task and waits for nothing. The client's
 `on_data`, `on_error`), the server may end it (`stop`). Each event is a transition from one `ExchangeState` to
 another, made within the call that brings the event; docs/architecture.md has the table of states and events.
 
-    RECEIVING -> (PREPARING | RESOLVING | QUEUED | CONNECTING)* -> SENT -> (HEAD_HELD) -> RELAYING -> DONE
+    RECEIVING -> (PREPARING | RESOLVING | WAKING | QUEUED | CONNECTING)*
+              -> SENT -> (HEAD_HELD) -> RELAYING -> DONE
 
-In the states in brackets something must be waited for: the parsing of a very long body, a fresh probe, a slot
-at the provider, a connection. A small task does that, `_task`, and comes back with the result; most requests
-pass through none of them. HEAD_HELD is a response whose first bytes are not here yet: until then it can still
-become an error of the gateway's own.
+In the states in brackets something must be waited for: the parsing of a very long body, a fresh probe, a
+provider that wakes, a slot there, a connection. A small task does that, `_task`, and comes back with the
+result; most requests pass through none of them. HEAD_HELD is a response whose first bytes are not here yet:
+until then it can still become an error of the gateway's own.
 
 What must hold: the provider's slot, the bytes of the body and the connection are given back on every way out
 (`_release`); the record is reported exactly once; a request is sent again only if a *reused* connection ended
@@ -24,23 +25,22 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from fleet_runtime.errors import ErrorResponse, RequestError
 from fleet_runtime.proxy.exchange_state import ExchangeState
-from fleet_runtime.proxy.failures import upstream_failure
+from fleet_runtime.proxy.failures import FAILED, STOPPING, upstream_failure
 from fleet_runtime.proxy.hand_over import hand_over
 from fleet_runtime.proxy.incoming_body import IncomingBody, RequestBody
 from fleet_runtime.proxy.relay import Relay
 from fleet_runtime.proxy.request_context import RequestContext
-from fleet_runtime.proxy.request_plan import Plan, Plans
+from fleet_runtime.proxy.request_plan import Plan, Plans, try_to_wake, wakes_unreached
+from fleet_runtime.proxy.request_record import RequestRecord
 from fleet_runtime.proxy.response_head import Field
 from fleet_runtime.upstream import ConnectError, Connection, ResponseHead, UpstreamCutError, UpstreamError
 from fleet_runtime.upstream.receiver import Header
 
-_STOPPING: Final = ErrorResponse("gateway_stopping", "the gateway stops")
-_FAILED: Final = ErrorResponse("internal_error", "the gateway failed; its log says why")
-RECEIVING, PREPARING, RESOLVING, QUEUED, CONNECTING, SENT, HEAD_HELD, RELAYING, DONE = ExchangeState
+RECEIVING, PREPARING, RESOLVING, WAKING, QUEUED, CONNECTING, SENT, HEAD_HELD, RELAYING, DONE = ExchangeState
 Result = TypeVar("Result")
 log = logging.getLogger(__name__)
 
@@ -52,19 +52,8 @@ class Exchange:
     """
 
     __slots__ = (
-        "_body",
-        "_connection",
-        "_context",
-        "_incoming",
-        "_known_headers",
-        "_plan",
-        "_plans",
-        "_relay",
-        "_reused",
-        "_slow",
-        "_task",
-        "_unreachable",
-        "state",
+        *("_body", "_connection", "_context", "_incoming", "_known_headers", "_plan", "_plans", "_relay"),
+        *("_reused", "_slow", "_task", "_unreachable", "state"),
     )
 
     def __init__(self, context: RequestContext, plans: Plans, known_headers: dict[Header, Field]) -> None:
@@ -82,6 +71,10 @@ class Exchange:
         self._relay: Relay | None = None
         self._slow = False
         self._task: asyncio.Task[None] | None = None
+
+    @property
+    def record(self) -> RequestRecord:
+        return self._context.record
 
     # Events of the client's connection
 
@@ -132,9 +125,18 @@ class Exchange:
         if self._connection is not None:
             self._connection.resume_reading()
 
-    def stop(self) -> None:
-        """The gateway waits no longer: a response that has begun is cut, not ended."""
-        self._give_up(_STOPPING)
+    def stop(self, error: ErrorResponse = STOPPING) -> None:
+        """Nobody waits any longer: a response that has begun is cut, not ended; else it is `error`."""
+        if self.state is DONE:
+            return
+        record = self._context.record
+        record.end_reason = "cancelled" if error.code == "request_cancelled" else "refused"
+        record.code = error.code
+        if self.state is RELAYING:
+            self._context.sink.cut()
+            self._finish()
+        else:
+            self._reject(error)
 
     # Body -> plan -> slot -> connection -> request
 
@@ -147,15 +149,27 @@ class Exchange:
         plan = self._plans.choose(context, body, unreachable)
         if isinstance(plan, Plan):
             self._enter(plan)
+        elif plan.asleep:
+            self._wake(plan.provider or "", body, is_role=plan.rule == "role")
         else:
             refresh = partial(context.fleet.refresh, plan.provider or "")
             settle = partial(self._plans.settle, context, body, unreachable)
             self._wait(RESOLVING, refresh, lambda _: self._enter(settle()))
 
+    def _wake(self, provider: str, body: RequestBody, *, is_role: bool) -> None:
+        """Wake the provider, then go on as after the body's end; a role may go on without it."""
+
+        def proceed(unreachable: frozenset[str]) -> None:
+            self._unreachable |= unreachable
+            self._route(body)
+
+        wake = partial(try_to_wake, self._context.fleet, provider, is_role=is_role)
+        self._wait(WAKING, wake, proceed)
+
     def _enter(self, plan: Plan) -> None:
         """Take a slot at the provider."""
         record = self._context.record
-        record.provider, record.via = plan.name, plan.via
+        record.provider, record.via, record.state = plan.name, plan.via, plan.state
         record.model = plan.resolution.model or None
         record.fallback = plan.resolution.fallback
         record.sent_at = time.perf_counter()
@@ -183,21 +197,22 @@ class Exchange:
         connection.start(lines, payload, self, plan.upstream.timeouts)
 
     def _unreached(self, error: Exception) -> None:
-        """No connection: a role's next choice, or the end."""
+        """No connection: a role's next choice, or the end, unless the provider can be woken."""
         if not isinstance(error, ConnectError):
             raise error
         plan, body = self._plan, self._body
         assert plan is not None
         assert body is not None
-        answer = self._failure(error)
+        answer = upstream_failure(self.record, error)
         self._context.fleet.mark_suspect(plan.name, error.cause)
-        if plan.resolution.rule != "role" or plan.name in self._unreachable:
+        is_role = plan.resolution.rule == "role"
+        if plan.name in self._unreachable or not (is_role or wakes_unreached(self._context, plan)):
             self._reject(answer)
             return
         self._leave()
         self._unreachable |= {plan.name}
         self._context.record.end_reason = "ok"
-        self._route(body)
+        self._route(body) if is_role else self._wake(plan.name, body, is_role=False)
 
     # Events of the provider's connection
 
@@ -252,7 +267,7 @@ class Exchange:
                 self._relay.cut(error)
                 self._finish()
             else:
-                self._reject(self._failure(error))
+                self._reject(upstream_failure(self.record, error))
         except Exception:
             self._crash()
 
@@ -281,18 +296,7 @@ class Exchange:
     def _crash(self) -> None:
         """Respond to a bug of the gateway with an error that shows nothing of its inside."""
         log.exception("request %s failed", self._context.record.request_id)
-        self._give_up(_FAILED)
-
-    def _give_up(self, error: ErrorResponse) -> None:
-        if self.state is DONE:
-            return
-        record = self._context.record
-        record.end_reason, record.code = "refused", error.code
-        if self.state is RELAYING:
-            self._context.sink.cut()
-            self._finish()
-        else:
-            self._reject(error)
+        self.stop(FAILED)
 
     def _release(self) -> None:
         """Give back everything that the exchange holds."""
@@ -314,10 +318,6 @@ class Exchange:
     def _drop_body(self) -> None:
         self._incoming.give_back()
         self._body = None
-
-    def _failure(self, error: UpstreamError) -> ErrorResponse:
-        self._context.record.end_reason = error.reason
-        return upstream_failure(self._context.record, error)
 
     # What must be waited for
 

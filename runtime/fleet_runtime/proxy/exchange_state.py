@@ -14,6 +14,8 @@ class ExchangeState(Enum):
     """A very long body is parsed in a thread."""
     RESOLVING = "resolving"
     """A fresh probe may find the model."""
+    WAKING = "waking"
+    """The provider is being woken."""
     QUEUED = "queued"
     """The provider has all the requests that it may have."""
     CONNECTING = "connecting"

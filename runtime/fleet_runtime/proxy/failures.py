@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from fleet_runtime.errors import ErrorResponse, request_error
 from fleet_runtime.proxy.request_record import RequestRecord
 from fleet_runtime.upstream import ConnectError, FirstByteTimeoutError, IdleTimeoutError, UpstreamError
 
+STOPPING: Final = ErrorResponse("gateway_stopping", "the gateway stops")
+FAILED: Final = ErrorResponse("internal_error", "the gateway failed; its log says why")
+
 
 def upstream_failure(record: RequestRecord, error: UpstreamError) -> ErrorResponse:
-    """Return the error for a response that did not come, or not to its end."""
+    """Note why a response did not come, or not to its end, and return the error for that."""
+    record.end_reason = error.reason
     whom = _provider(record)
     if isinstance(error, ConnectError):
         return request_error("provider_unreachable", f"{whom} cannot be reached: {error}").answer

@@ -58,9 +58,11 @@ class Relay:
             extra = _LOADING_RETRY
         record.status = head.status
         record.start_response()
+        record.streamed = forwarded.is_stream
         if data:
             record.first_byte_at = record.response_started_at
             record.bytes_out = len(data)
+            self._keep(data)
         block = b"%b%b%bx-request-id: %b\r\n%bserver-timing: %b\r\n" % (
             forwarded.block if head.shape is None else forwarded.with_length(head.content_length or 0),
             extra,
@@ -78,12 +80,18 @@ class Relay:
             record.bytes_out += len(data)
             if record.first_byte_at is None:
                 record.first_byte_at = time.perf_counter()
+            self._keep(data)
         self._context.sink.write(data, ended)
+
+    def _keep(self, data: bytes) -> None:
+        """Keep what token counts are read from when the request is over."""
+        record = self._context.record
+        if not self._forwarded.is_encoded:
+            record.keep_chunk(data)
 
     def cut(self, error: UpstreamError) -> None:
         """End a response that the provider did not: on a plain event stream with an event that says so."""
         context = self._context
-        context.record.end_reason = error.reason
         answer = upstream_failure(context.record, error)
         context.record.code = answer.code
         if self.is_stream and not self._forwarded.is_encoded and self._head.content_length is None:

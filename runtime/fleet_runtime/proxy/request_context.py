@@ -49,6 +49,9 @@ class ModelResolver(Protocol):
     async def refresh(self, provider: str) -> None:
         """Wait for a fresh probe of a provider, for as long as a request may."""
 
+    async def wake(self, provider: str) -> None:
+        """Wake a provider and wait until it responds; raises `RequestError` with the outcome."""
+
     def mark_suspect(self, provider: str, reason: StatusReason) -> None: ...
 
     def state(self, provider: str, model: str) -> ModelState: ...

@@ -7,11 +7,11 @@ provider changes, and belong to one snapshot.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from fleet_runtime.artifacts.contract import Via
-from fleet_runtime.errors import request_error, suggest
+from fleet_runtime.artifacts.contract import ModelState, Via
+from fleet_runtime.errors import RequestError, request_error, suggest
 from fleet_runtime.providers.limiter import QueueFullError
 from fleet_runtime.providers.provider import Provider
 from fleet_runtime.proxy.endpoints import Route
@@ -33,7 +33,7 @@ class Plan:
 
     `counted` is the model under which it is counted. `head` begins the provider's request: its line and
     Host; `credentials` are the lines of the provider's own key. `named` are the ``x-fleet-*`` lines of the
-    response. `old_names` count the requests.
+    response, `state` is the model's by the last probe. `old_names` count the requests.
     """
 
     resolution: Resolution
@@ -46,6 +46,7 @@ class Plan:
     head: bytes
     credentials: bytes
     named: bytes
+    state: ModelState
     old_names: tuple[OldNameUse, ...] = ()
 
     async def wait_for_slot(self) -> Plan:
@@ -93,7 +94,8 @@ class Plans:
     def choose(
         self, context: RequestContext, body: RequestBody, unreachable: frozenset[str]
     ) -> Plan | Resolution:
-        """Return the plan for a body; a resolution if only a fresh probe of its provider can tell.
+        """Return the plan for a body; a resolution if only a fresh probe of its provider can tell, or if the
+        provider is asleep.
 
         Raises `RequestError` as `settle` does, and `model_required`.
         """
@@ -107,7 +109,11 @@ class Plans:
         if not text and route.base.pinned is None:
             raise request_error("model_required", "the request does not name a 'model'", "model")
         resolution = _resolve(context, body, unreachable)
-        if resolution.may_be_stale and resolution.provider is not None:
+        if resolution.provider is not None and resolution.may_be_stale:
+            return resolution
+        if wakes(context, resolution):
+            context.record.provider, context.record.model = resolution.provider, resolution.model
+            context.named = _provider_block(resolution)
             return resolution
         return self.settle(context, body, unreachable, resolution)
 
@@ -151,7 +157,7 @@ class Plans:
         provider = fleet.providers[resolution.provider]
         via, upstream, target = provider.target(route.endpoint.path)
         counted = resolution.listed or resolution.model
-        state = fleet.state(resolution.provider, counted).encode()
+        state = fleet.state(resolution.provider, counted)
         plan = Plan(
             resolution=resolution,
             name=resolution.provider,
@@ -163,7 +169,8 @@ class Plans:
             head=_first_lines(upstream, target),
             credentials=header_block(provider.credentials(route.endpoint.anthropic)),
             named=_provider_block(resolution)
-            + b"x-fleet-via: %b\r\nx-fleet-state: %b\r\n" % (via.encode(), state),
+            + b"x-fleet-via: %b\r\nx-fleet-state: %b\r\n" % (via.encode(), state.encode()),
+            state=state,
             old_names=old_names,
         )
         if keep:
@@ -171,6 +178,30 @@ class Plans:
                 self._known.clear()
             self._known[route.base.path, route.endpoint.path, resolution.requested] = plan
         return plan
+
+
+def wakes(context: RequestContext, resolution: Resolution) -> bool:
+    """Return whether a request may wake the provider of its model, which is asleep: fallbacks never do."""
+    assert context.route is not None
+    is_fallback = resolution.fallback and resolution.rule != "role"
+    return resolution.asleep and context.route.endpoint.wakes and not is_fallback
+
+
+def wakes_unreached(context: RequestContext, plan: Plan) -> bool:
+    """Return whether a request that could not reach its provider may wake it."""
+    asleep = replace(plan.resolution, asleep=plan.provider.waker is not None)
+    return plan.resolution.rule != "role" and wakes(context, asleep)
+
+
+async def try_to_wake(fleet: ModelResolver, provider: str, *, is_role: bool) -> frozenset[str]:
+    """Wake a provider; return what cannot be reached after that. Raises `RequestError` except for a role."""
+    try:
+        await fleet.wake(provider)
+    except RequestError:
+        if is_role:
+            return frozenset((provider,))
+        raise
+    return frozenset()
 
 
 def _provider_block(resolution: Resolution) -> bytes:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
-from fleet_runtime.artifacts.contract import Via
+from fleet_runtime.artifacts.contract import ModelState, Via
 
 EndReason = Literal[
     "ok",
@@ -17,7 +18,14 @@ EndReason = Literal[
     "first_byte_timeout",
     "idle_timeout",
     "refused",
+    "cancelled",
 ]
+
+KEPT_BYTES: Final = 16_384
+KEPT_CHUNKS: Final = 8
+FIRST_BYTES: Final = 1_024
+"""How much of a response a record keeps to read token counts from: its first chunks, until they have
+`FIRST_BYTES`, and the last `KEPT_CHUNKS` after that, of each at most `KEPT_BYTES`."""
 
 
 @dataclass(slots=True)
@@ -34,6 +42,10 @@ class RequestRecord:
     `first_byte_at` when the first byte of the body was, `finished_at` at the end. `gateway_seconds` and
     `upstream_seconds` are seconds until the response headers were forwarded: those of the gateway, and those
     of the provider (None: nothing was sent to it). The client's upload of the body is in neither.
+
+    `state` is that of the model when the request was sent. `first_chunk` and `last_chunks` are the beginning
+    and the end of the response's body until its token counts are read; of an encoded one, nothing is kept.
+    `number` is given to a request when it is first listed.
     """
 
     request_id: str
@@ -60,6 +72,11 @@ class RequestRecord:
     finished_at: float | None = None
     gateway_seconds: float | None = None
     upstream_seconds: float | None = None
+    state: ModelState | None = None
+    streamed: bool = False
+    first_chunk: bytes = b""
+    last_chunks: deque[bytes] | None = None
+    number: int = 0
 
     def reject(self, status: int, code: str) -> None:
         """Note an error of the gateway; an end reason that is already known stays."""
@@ -67,6 +84,27 @@ class RequestRecord:
         self.code = code
         if self.end_reason == "ok":
             self.end_reason = "refused"
+
+    def keep_chunk(self, data: bytes) -> None:
+        """Keep the next bytes of the response, as far as the limits allow."""
+        if self.last_chunks is not None:
+            self.last_chunks.append(data if len(data) <= KEPT_BYTES else data[-KEPT_BYTES:])
+        elif not self.first_chunk and len(data) <= KEPT_BYTES:
+            self.first_chunk = data
+        elif len(self.first_chunk) < FIRST_BYTES:
+            self.first_chunk += data[:KEPT_BYTES]
+            if len(data) > KEPT_BYTES:
+                self.last_chunks = deque((data[KEPT_BYTES:][-KEPT_BYTES:],), KEPT_CHUNKS)
+        else:
+            self.last_chunks = deque((data[-KEPT_BYTES:],), KEPT_CHUNKS)
+
+    @property
+    def kept_bytes(self) -> int:
+        return len(self.first_chunk) + sum(map(len, self.last_chunks or ()))
+
+    def drop_chunks(self) -> None:
+        self.first_chunk = b""
+        self.last_chunks = None
 
     def start_response(self) -> None:
         """Note that the response headers are forwarded now, which fixes both shares of the time."""

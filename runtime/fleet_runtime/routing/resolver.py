@@ -34,7 +34,8 @@ class ProviderView:
     and `exclude` are the globs of fleet.yaml. `responsive`: it responded when it was last probed; one that
     did not is available until its grace is over, but a role passes it over. `reachable`: False once a request
     and a probe have both failed to reach it; requests are rejected at once, while lists keep its models.
-    `reason`: why it does not respond, for people.
+    `reason`: why it does not respond, for people. `can_wake`: a request may wake it while it does not
+    respond, one to a role only if `wakes_for_roles`.
     """
 
     status: ProviderStatus
@@ -45,10 +46,12 @@ class ProviderView:
     responsive: bool = True
     reachable: bool = True
     reason: str = ""
+    can_wake: bool = False
+    wakes_for_roles: bool = False
 
     @property
     def available(self) -> bool:
-        return self.status not in ("offline", "disabled")
+        return self.status not in ("offline", "waking", "disabled")
 
     def listed(self, model: str) -> str | None:
         return self.names.get(model)
@@ -80,7 +83,7 @@ class Refusal:
 class Resolution:
     """What `requested` means. `model` is the name to send to the provider; `listed` the id under which the
     provider lists it, if it does. `refusal` says why a request would not be sent. `may_be_stale`: that may be
-    out of date, and another probe of `provider` could lift it."""
+    out of date, and another probe of `provider` could lift it. `asleep`: waking the provider could too."""
 
     requested: str
     provider: str | None
@@ -90,6 +93,7 @@ class Resolution:
     listed: str | None = None
     refusal: Refusal | None = None
     may_be_stale: bool = False
+    asleep: bool = False
 
     @property
     def id(self) -> str | None:
@@ -161,13 +165,22 @@ def _resolve_role(table: RoutingTable, view: View, text: str, unreachable: froze
         refusal = Refusal("model_not_found", f"unknown role '{text}'; roles here: {known}")
         return Resolution(text, None, text, "role", refusal=refusal)
     choices = [_resolve_candidate(table, view, text, candidate) for candidate in candidates]
-    available = [choice for choice in choices if choice.available]
-    responsive = [choice for choice in available if view[choice.provider or ""].responsive]
+    choices = [_passed_over(choice, view, unreachable) for choice in choices]
+    available = [choice for choice in choices if choice.available or choice.asleep]
+    responsive = [each for each in available if each.asleep or view[each.provider or ""].responsive]
     reached = [choice for choice in responsive or available if choice.provider not in unreachable]
     chosen = next(iter(reached or available), None)
     if chosen is None:
         return replace(choices[0], may_be_stale=False)
     return chosen if chosen is choices[0] else replace(chosen, fallback=True)
+
+
+def _passed_over(choice: Resolution, view: View, unreachable: frozenset[str]) -> Resolution:
+    """Return a choice of a role, which is not asleep unless the role may wake it now."""
+    name = choice.provider or ""
+    if not choice.asleep or (name not in unreachable and view[name].wakes_for_roles):
+        return choice
+    return replace(choice, asleep=False)
 
 
 def _resolve_candidate(table: RoutingTable, view: View, text: str, composite: str) -> Resolution:
@@ -210,7 +223,9 @@ def _resolve_on_provider(
     if not (seen.available and seen.reachable):
         why = f": {seen.reason}" if seen.reason else ""
         message = f"provider '{provider}' of model '{model}' does not respond{why}"
-        return replace(resolution, listed=listed, refusal=Refusal("provider_unreachable", message))
+        asleep = seen.can_wake and (listed is not None or not seen.names)
+        refusal = Refusal("provider_unreachable", message)
+        return replace(resolution, listed=listed, refusal=refusal, asleep=asleep)
     if listed is not None:
         return replace(resolution, listed=listed)
     excluded = not seen.admits(model)

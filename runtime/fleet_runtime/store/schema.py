@@ -58,6 +58,23 @@ ADDITIONS = (
             "uses INTEGER NOT NULL, last_at REAL, surface TEXT, PRIMARY KEY (kind, name))",
         ),
     ),
+    Addition(
+        "activity",
+        (
+            "CREATE TABLE activity (number INTEGER PRIMARY KEY, gateway TEXT NOT NULL, "
+            "request BLOB NOT NULL)",
+            "CREATE INDEX activity_of_gateway ON activity (gateway, number)",
+        ),
+    ),
+    Addition(
+        "series",
+        (
+            "CREATE TABLE series_name (id INTEGER PRIMARY KEY, gateway TEXT NOT NULL, series TEXT NOT NULL, "
+            "span TEXT NOT NULL, UNIQUE (gateway, series, span))",
+            "CREATE TABLE series_step (id INTEGER NOT NULL, step INTEGER NOT NULL, cell BLOB NOT NULL, "
+            "PRIMARY KEY (id, step)) WITHOUT ROWID",
+        ),
+    ),
 )
 """A new table of the state goes here, at the end; `Store.read` and `Store.write` reach it."""
 

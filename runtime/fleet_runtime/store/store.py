@@ -57,6 +57,11 @@ class Store:
         return self._database.path
 
     @property
+    def gateway(self) -> str:
+        """The name under which this gateway writes what other gateways may write too."""
+        return self._gateway or ""
+
+    @property
     def favorites(self) -> Favorites:
         return self._database.favorites
 

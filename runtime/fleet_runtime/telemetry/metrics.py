@@ -22,12 +22,15 @@ from prometheus_client.metrics_core import (
 
 from fleet_runtime.artifacts.contract import ProviderStatus
 from fleet_runtime.providers.provider import Provider
+from fleet_runtime.providers.waker import WakeResult
 from fleet_runtime.proxy.request_record import RequestRecord
+from fleet_runtime.telemetry.token_counts import Tokens
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 ReloadResult = Literal["loaded", "unchanged", "refused"]
 
+TOKENS: Final = ("in", "out", "cached")
 NONE: Final = "none"
 """The label of a request without the path of a surface, or without the name of a provider."""
 
@@ -137,6 +140,7 @@ class Metrics:
         self._pending: list[RequestRecord] = []
         self._requests: dict[tuple[str | None, str | None, str], int] = {}
         self._traffic: dict[str | None, Traffic] = {}
+        self._tokens: dict[str | None, list[int]] = {}
         self._reloads: Counter[ReloadResult] = Counter()
         self._registry = CollectorRegistry()
         self._registry.register(self)
@@ -159,6 +163,16 @@ class Metrics:
             if traffic is None:
                 traffic = self._traffic[record.provider] = Traffic()
             traffic.add(record)
+
+    def count_tokens(self, record: RequestRecord, tokens: Tokens | None) -> None:
+        """Add the tokens that a provider stated for a request that is over."""
+        if tokens is not None:
+            counts = self._tokens.get(record.provider)
+            if counts is None:
+                counts = self._tokens[record.provider] = [0] * len(TOKENS)
+            counts[0] += tokens.prompt or 0
+            counts[1] += tokens.response or 0
+            counts[2] += tokens.cached or 0
 
     def reloaded(self, result: ReloadResult) -> None:
         self._reloads[result] += 1
@@ -203,6 +217,15 @@ class Metrics:
             for provider, traffic in by_name:
                 family.add_metric((provider,), getattr(traffic, attribute))
             yield family
+        tokens = CounterMetricFamily(
+            "fleet_tokens",
+            "tokens that providers stated in their responses",
+            labels=("provider", "direction"),
+        )
+        for stated_by, counts in self._tokens.items():
+            for direction, count in zip(TOKENS, counts, strict=True):
+                tokens.add_metric((stated_by or NONE, direction), count)
+        yield tokens
         histograms = (
             (
                 "fleet_first_byte_seconds",
@@ -236,6 +259,14 @@ class Metrics:
             for status in get_args(ProviderStatus):
                 statuses.add_metric((name, status), float(status == now))
         yield statuses
+        wakes = CounterMetricFamily(
+            "fleet_wakes", "attempts to wake a provider that are over", labels=("provider", "result")
+        )
+        for provider in self._source.providers:
+            if provider.waker is not None:
+                for result in get_args(WakeResult):
+                    wakes.add_metric((provider.config.name, result), provider.waker.results[result])
+        yield wakes
         refused = self._source.refused is not None
         yield GaugeMetricFamily(
             "fleet_snapshot_refused", "1 while the generated folder holds a rejected configuration", refused

@@ -72,14 +72,14 @@ def test_fault_13_a_refused_key_is_an_error_of_configuration() -> None:
 
 def test_a_router_lists_unloaded_models_and_asks_them_nothing() -> None:
     run = probe({"/models": replay("llama-server-router/models-initial")})
-    assert run.paths == ["/models"]
+    assert run.paths == ["/models", "/props"]
     assert set(run.seen.states.values()) == {"unloaded"}
     assert run.seen.models["preset-chat"].aliases == ("preset-alias",)
 
 
 def test_a_routers_loaded_model_brings_its_context_in_the_list() -> None:
     run = probe({"/models": replay("llama-server-router/models-loaded")})
-    assert run.paths == ["/models"]
+    assert run.paths == ["/models", "/props"]
     assert run.seen.states["tiny-chat-2k"] == "loaded"
     facts = run.seen.models["tiny-chat-2k"]
     assert (facts.context, facts.context_source) == (2048, "running")
@@ -93,7 +93,7 @@ def test_a_router_is_asked_for_a_context_only_of_a_loaded_model_never_loading_an
     path = "/props?model=a+b&autoload=false"
     answers = {"/models": answer({"data": items}), path: replay("llama-server-router/props-loaded")}
     first = probe(answers)
-    assert first.paths == ["/models", path]
+    assert first.paths == ["/models", path, "/props"]
     assert first.seen.models["a b"].context == 2048
     assert probe(answers, previous=first.seen).paths == ["/models"]
     assert dict(first.seen.states) == {"a b": "loaded", "c": "loading"}

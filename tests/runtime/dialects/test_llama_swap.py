@@ -124,7 +124,7 @@ def test_states_come_from_the_list_where_running_does_not_answer() -> None:
 
 
 def test_the_first_look_asks_no_model_anything() -> None:
-    assert probe_swap(item("m"), now=running(m="ready")).paths == ["/models", "/running"]
+    assert probe_swap(item("m"), now=running(m="ready")).paths == ["/models", "/running", "/metrics"]
 
 
 def test_a_model_is_asked_once_after_it_was_seen_to_become_ready() -> None:
@@ -150,7 +150,8 @@ def test_a_model_that_appears_ready_is_not_asked() -> None:
 def test_a_machine_that_comes_back_with_a_model_ready_is_not_asked_for_it() -> None:
     before = probe_swap(item("m"), now=running()).seen
     away = Observation("llama-swap", "offline", StatusReason("connection_refused"), states=before.states)
-    assert probe_swap(item("m"), now=running(m="ready"), previous=away).paths == ["/models", "/running"]
+    back = probe_swap(item("m"), now=running(m="ready"), previous=away)
+    assert back.paths == ["/models", "/running", "/metrics"]
 
 
 def test_a_running_context_outlives_the_model() -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from fleet_runtime.artifacts.contract import Timeouts
 from fleet_runtime.dialects.status_reason import StatusReason
-from fleet_runtime.errors import malformed_head
+from fleet_runtime.errors import malformed_head, request_error
 from fleet_runtime.providers.limiter import ConcurrencyLimiter
 from fleet_runtime.providers.provider import Provider
 from fleet_runtime.proxy.endpoints import Routes
@@ -152,6 +153,12 @@ class Stage:
     async def resolving(self) -> None:
         self.receive(BODY.replace(b"a/m", b"a/new"))
 
+    async def waking(self) -> None:
+        self.fleet.waking["a"] = asyncio.get_running_loop().create_future()
+        self.fleet.view["a"] = replace(self.fleet.view["a"], status="offline", can_wake=True)
+        self.receive()
+        await turn()
+
     async def queued(self) -> None:
         assert self.provider.try_enter("m")
         self.receive()
@@ -180,6 +187,14 @@ def head(status: int = 200, kind: bytes = b"application/json") -> ResponseHead:
 
 async def probed(stage: Stage) -> None:
     await turn()
+
+
+def responds(stage: Stage) -> None:
+    stage.fleet.waking["a"].set_result(router.ProviderView("online", {"m": "m"}))
+
+
+def stays_away(stage: Stage) -> None:
+    stage.fleet.waking["a"].set_exception(request_error("provider_unreachable", "a"))
 
 
 async def slot_free(stage: Stage) -> None:
@@ -216,6 +231,8 @@ WALK: dict[tuple[str, str], list[tuple[Event, str, list[str]]]] = {
             [],
         ),
     ],
+    ("WAKING", "the provider responds"): [(responds, "SENT", [])],
+    ("WAKING", "the provider does not respond"): [(stays_away, "DONE", ["503"])],
     ("QUEUED", "a slot is free"): [(slot_free, "SENT", [])],
     ("QUEUED", "the queue is full"): [],
     ("CONNECTING", "connected"): [(connected, "SENT", [])],
@@ -343,6 +360,23 @@ async def test_a_role_whose_provider_cannot_be_reached_goes_to_its_next_choice()
     assert stage.provider.in_flight == {}
     stage.exchange.on_head(head(), b"x", True)
     assert (stage.records[0].provider, stage.records[0].fallback) == ("b", True)
+
+
+@pytest.mark.parametrize("wakes", [True, False])
+async def test_a_role_passes_over_a_sleeping_provider_that_it_may_not_wake_or_that_does_not_wake(
+    wakes: bool,
+) -> None:
+    stage = Stage()
+    stage.fleet.waking["a"] = asyncio.get_running_loop().create_future()
+    view = stage.fleet.view["a"]
+    stage.fleet.view["a"] = replace(view, status="offline", can_wake=True, wakes_for_roles=wakes)
+    stage.receive(b'{"model":"@r"}')
+    if wakes:
+        await stage.becomes("WAKING")
+        stays_away(stage)
+    await stage.becomes("SENT")
+    stage.exchange.on_head(head(), b"x", True)
+    assert stage.records[0].provider == "b"
 
 
 async def test_a_retry_happens_once() -> None:

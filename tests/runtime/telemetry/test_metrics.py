@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -18,6 +18,7 @@ from fleet_runtime.gateway.live_snapshot import LiveSnapshot, build_live_snapsho
 from fleet_runtime.providers.provider import Provider
 from fleet_runtime.proxy.request_record import RequestRecord
 from fleet_runtime.telemetry.metrics import OVERHEAD_SECONDS, SECONDS, Histogram, Metrics
+from fleet_runtime.telemetry.token_counts import Tokens
 from tests.support.artifacts import connection, gateway, write_generated
 from tests.support.paths import DOCS
 from tests.support.process import gateway_process
@@ -34,7 +35,9 @@ class Fleet:
     """Two machines at rest."""
 
     def __init__(self, folder: Path) -> None:
-        write_generated(folder, gateway(connection("a"), connection("b", poll=False)))
+        write_generated(
+            folder, gateway(connection("a", wake={"mac": "02:00:00:00:00:01"}), connection("b", poll=False))
+        )
         self.live: LiveSnapshot = build_live_snapshot(load_snapshot(folder), {}, EventLog())
         self.refused: str | None = None
         self.log_lines_dropped: Callable[[], int] = lambda: 0
@@ -135,7 +138,7 @@ def test_nothing_that_a_client_wrote_becomes_a_label(metrics: Metrics) -> None:
 def test_every_machine_has_exactly_one_status(metrics: Metrics) -> None:
     found = samples(metrics.exposition())
     statuses = [(labels, value) for (name, labels), value in found.items() if name == "fleet_provider_status"]
-    assert len(statuses) == 12
+    assert len(statuses) == 2 * len(get_args(ProviderStatus))
     assert sum(value for _, value in statuses) == 2
     assert found["fleet_provider_status", (("provider", "a"), ("status", "unknown"))] == 1
 
@@ -160,6 +163,10 @@ def test_reloads_are_counted_by_their_result(metrics: Metrics) -> None:
 def test_a_rejected_configuration_and_dropped_log_lines_show(tmp_path: Path) -> None:
     fleet = Fleet(tmp_path)
     metrics = Metrics(fleet)
+    metrics.count_tokens(record(), Tokens(7, 5, None))
+    assert value(metrics, "fleet_tokens_total", provider="a", direction="out") == 5
+    assert value(metrics, "fleet_tokens_total", provider="a", direction="cached") == 0
+    assert value(metrics, "fleet_wakes_total", provider="a", result="failed") == 0
     assert value(metrics, "fleet_snapshot_refused") == value(metrics, "fleet_log_lines_dropped_total") == 0
     fleet.refused, fleet.log_lines_dropped = "a file is missing", lambda: 7
     assert value(metrics, "fleet_snapshot_refused") == 1
@@ -168,6 +175,7 @@ def test_a_rejected_configuration_and_dropped_log_lines_show(tmp_path: Path) -> 
 
 def test_docs_list_exactly_the_metrics_there_are(metrics: Metrics) -> None:
     metrics.finished(record())
+    metrics.count_tokens(record(), Tokens(7, 5, None))
     families = text_string_to_metric_families(metrics.exposition().decode())
     ours = {
         (f"{family.name}_total" if family.type == "counter" else family.name, tuple(_labels(family.samples)))

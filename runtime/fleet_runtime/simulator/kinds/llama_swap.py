@@ -87,6 +87,15 @@ async def respond(engine: Engine, active: ActiveRequest) -> Reply:
         case "GET" | "POST", "/unload":
             engine.memory.clear()
             return Reply(200, b"OK", "text/plain; charset=utf-8")
+        case "POST", "/api/models/unload":
+            engine.memory.clear()
+            return json_reply({"msg": "ok"})
+        case "POST", path if path.startswith("/api/models/unload/"):
+            model = engine.by_name.get(path.removeprefix("/api/models/unload/"))
+            if model is None:
+                return refusal(engine, 404, "model not found")
+            engine.memory.unload(model.id)
+            return Reply(200, b"OK", "text/plain; charset=utf-8")
         case "GET", "/props":
             model = engine.by_name.get(request.query.get("model", ""))
             if model is None:

@@ -42,6 +42,8 @@ async def respond(engine: Engine, active: ActiveRequest) -> Reply:
             if model is None:
                 return json_reply({"error": f"model '{name}' not found"}, 404)
             return json_reply(_show(model))
+        case "POST", "/api/generate" | "/api/embed":
+            return await _load(engine, active)
         case "GET", "/v1/models":
             items = [_item(model) for model in engine.listed]
             return json_reply({"object": "list", "data": items or None})
@@ -64,6 +66,25 @@ async def respond(engine: Engine, active: ActiveRequest) -> Reply:
         return await engine.respond(active, endpoint, model, payload, llama_cpp=False)
     except TooLongError as long:
         return error(400, str(long))
+
+
+async def _load(engine: Engine, active: ActiveRequest) -> Reply:
+    """A request without a prompt: it loads the model, or with a ``keep_alive`` of 0 unloads it."""
+    payload = decoded(active.request) or {}
+    model = _named(engine, payload.get("model"))
+    if model is None:
+        return json_reply({"error": f"model '{payload.get('model')}' not found"}, 404)
+    done = {"model": model.id, "created_at": _MODIFIED.isoformat(), "response": "", "done": True}
+    if payload.get("keep_alive") == 0:
+        engine.memory.unload(model.id)
+        return json_reply({**done, "done_reason": "unload"})
+    if active.request.path == "/api/generate" and model.purpose == "embedding":
+        return json_reply({"error": f'"{model.id}" does not support generate'}, 400)
+    try:
+        await engine.memory.load(model)
+    except LoadFailedError:
+        return json_reply({"error": "llama runner process has terminated: exit status 1"}, 500)
+    return json_reply({**done, "done_reason": "load"})
 
 
 def _named(engine: Engine, name: object) -> SimulatedModel | None:

@@ -1,0 +1,191 @@
+"""``fleet bench``: measure models on purpose, one provider after another."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Final
+from uuid import uuid4
+
+import click
+
+from fleet_compiler.commands.ask import Answer, AskError, read_answer, split_lines
+from fleet_compiler.commands.fleet_names import complete_model, complete_surface
+from fleet_compiler.commands.options import epilog, json_option
+from fleet_compiler.commands.terminal import note, show_json
+from fleet_compiler.diagnostics.errors import FleetError
+from fleet_runtime.client import GatewayClient, GatewayResponseError, open_gateway, url_option
+from fleet_runtime.commands.table import Column, layout, output_width
+from fleet_runtime.commands.wait_line import wait_line
+from fleet_runtime.text import count, join_names, quote
+
+if TYPE_CHECKING:
+    from fleet_runtime.catalog.shapes import CatalogModel, ModelCatalog
+
+RESPONSE_TOKENS: Final = 128
+WORDS: Final = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+COLUMNS: Final = (
+    Column("model"),
+    Column("cold"),
+    Column("warm"),
+    Column("tokens/s"),
+    Column("runs"),
+)
+
+
+class BenchError(FleetError):
+    """There is nothing to measure, or nothing could be measured."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """Medians over `runs` requests to a loaded model; `cold_ms` is the one that loaded it, None if it was
+    loaded before. `error`: why it was not measured further."""
+
+    id: str
+    cold_ms: int | None
+    warm_ms: int | None
+    tokens_per_second: float | None
+    runs: int
+    error: str | None
+
+
+@click.command(
+    epilog=epilog(
+        "fleet bench qwen3-8b",
+        "fleet bench sam-desktop/qwen3-8b embedding/qwen3-8b --runs 5",
+        "fleet bench qwen3-8b --prompt-tokens 4000 --json | jq '.[].warm_ms'",
+        exits="0 success, 1 a model could not be measured, 2 usage, 4 no gateway responds",
+    ),
+)
+@click.argument("models", metavar="MODEL...", nargs=-1, required=True, shell_complete=complete_model)
+@click.option(
+    "--prompt-tokens",
+    type=click.IntRange(1, 1_000_000),
+    default=256,
+    show_default=True,
+    help="About how long the prompt is.",
+)
+@click.option(
+    "--runs", type=click.IntRange(1, 100), default=3, show_default=True, help="Requests to each loaded model."
+)
+@click.option("--surface", help="Ask as a client of this surface.", shell_complete=complete_surface)
+@url_option
+@json_option
+def bench(
+    models: tuple[str, ...],
+    prompt_tokens: int,
+    runs: int,
+    surface: str | None,
+    url: str | None,
+    as_json: bool,
+) -> None:
+    """Measure each MODEL through the gateway: time to the first token, and tokens per second.
+
+    A model without a provider is measured on every local provider that has it, one after another. What is not
+    loaded yet is loaded by the first request, which is measured apart; that may unload another model there.
+    """
+    from fleet_runtime.catalog.shapes import ModelCatalog
+
+    with open_gateway(url) as gateway:
+        query = "" if surface is None else f"?surface={surface}"
+        chosen = choose_models(models, gateway.get(f"/api/models{query}", ModelCatalog))
+        cold = [model.id for model in chosen if model.state != "loaded"]
+        if cold:
+            note(f"will be loaded first: {join_names(cold)}")
+        path = f"/{surface}/v1/chat/completions" if surface is not None else "/v1/chat/completions"
+        measured = []
+        for model in chosen:
+            with wait_line(f"measuring {model.id}, {count(runs, 'run')}"):
+                measured.append(_measure(gateway, path, model, prompt_tokens, runs))
+    if as_json:
+        show_json([asdict(each) for each in measured])
+    else:
+        click.echo("\n".join(layout(COLUMNS, [_row(each) for each in measured], output_width())))
+    failed = [each for each in measured if each.error is not None]
+    for each in failed:
+        note(f"{each.id}: {each.error}")
+    if failed:
+        raise BenchError("not every model could be measured")
+
+
+def choose_models(names: Sequence[str], catalog: ModelCatalog) -> list[CatalogModel]:
+    """Return the models that `names` mean, in their order: an id, or a model of every local provider.
+
+    Raises `BenchError` for a name that no provider has.
+    """
+    listed = [model for provider in catalog.providers for model in provider.models]
+    chosen: dict[str, CatalogModel] = {}
+    for name in names:
+        found = [model for model in listed if model.id == name] or [
+            model for model in listed if name in (model.model, *model.aliases) and model.class_ == "local"
+        ]
+        if not found:
+            raise BenchError(f"no provider has a model {quote(name)}: `fleet models` lists all")
+        chosen |= {model.id: model for model in found}
+    return list(chosen.values())
+
+
+def _measure(
+    gateway: GatewayClient, path: str, model: CatalogModel, prompt_tokens: int, runs: int
+) -> Measurement:
+    cold: int | None = None
+    answers: list[Answer] = []
+    error: str | None = None
+    try:
+        if model.state != "loaded":
+            cold = _ask(gateway, path, model.id, prompt_tokens).first_token_ms
+        answers += (_ask(gateway, path, model.id, prompt_tokens) for _ in range(runs))
+    except (AskError, GatewayResponseError) as failure:
+        error = str(failure)
+    first = [answer.first_token_ms for answer in answers if answer.first_token_ms is not None]
+    speeds = [answer.tokens_per_second for answer in answers if answer.tokens_per_second is not None]
+    return Measurement(
+        id=model.id,
+        cold_ms=cold,
+        warm_ms=round(statistics.median(first)) if first else None,
+        tokens_per_second=round(statistics.median(speeds), 1) if speeds else None,
+        runs=len(answers),
+        error=error,
+    )
+
+
+def _ask(gateway: GatewayClient, path: str, id: str, prompt_tokens: int) -> Answer:
+    """Send one request with a prompt that no cache can know."""
+    import httpx
+
+    words = " ".join(itertools.islice(itertools.cycle(WORDS), prompt_tokens))
+    body = {
+        "model": id,
+        "messages": [{"role": "user", "content": f"{uuid4()} Go on counting: {words}"}],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        "max_tokens": RESPONSE_TOKENS,
+    }
+    answer = Answer()
+    started = time.monotonic()
+    with gateway.stream(path, json.dumps(body).encode()) as response:
+        try:
+            lines = split_lines(response.iter_raw())
+            read_answer(answer, lines, lambda: round(1000 * (time.monotonic() - started)), lambda _: None)
+        except httpx.TransportError:
+            raise AskError("the response was cut before its end") from None
+    if not answer.is_complete:
+        raise AskError("the response was cut before its end")
+    return answer
+
+
+def _row(measured: Measurement) -> tuple[str, ...]:
+    return (
+        measured.id,
+        "" if measured.cold_ms is None else f"{measured.cold_ms} ms",
+        "" if measured.warm_ms is None else f"{measured.warm_ms} ms",
+        "" if measured.tokens_per_second is None else f"{measured.tokens_per_second:.1f}",
+        str(measured.runs),
+    )

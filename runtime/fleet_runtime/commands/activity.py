@@ -1,0 +1,145 @@
+"""``fleet activity``: the requests through a running gateway."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, get_args
+from urllib.parse import urlencode
+
+import click
+
+from fleet_runtime.client import GatewayClient, open_gateway, url_option
+from fleet_runtime.commands.table import Column, layout, output_width
+from fleet_runtime.commands.wait_line import wait_line
+from fleet_runtime.proxy.request_record import EndReason
+from fleet_runtime.text import escape_json
+
+if TYPE_CHECKING:
+    from fleet_runtime.api.shapes import RecentRequests
+    from fleet_runtime.telemetry.activity_row import RequestActivity
+
+FOLLOW_SECONDS = 0.5
+COLORS = {"ok": "green", "client_gone": "yellow", "cancelled": "yellow"}
+RUNNING = ("receiving", "queued", "waiting", "responding")
+COLUMNS = (
+    Column("time"),
+    Column("end", color=lambda end: _color(end)),
+    Column("surface", is_optional=True),
+    Column("model"),
+    Column("state", is_optional=True),
+    Column("first byte", is_optional=True),
+    Column("total"),
+    Column("in"),
+    Column("out"),
+    Column("tok/s"),
+)
+
+
+@click.command(
+    epilog="""
+\b
+Example:
+  fleet activity
+  fleet activity -f --surface boochat
+  fleet activity --end-reason upstream_cut --json | jq '.requests[].model'
+
+\b
+Exit codes: 0 success, 1 rejected, 2 usage error, 4 the gateway did not respond.
+"""
+)
+@url_option
+@click.option("--surface", help="Only requests to this surface; a key limited to surfaces needs it.")
+@click.option("--provider", help="Only requests for this provider.")
+@click.option("--model", help="Only requests for this model: `provider/model`, or a provider's own id.")
+@click.option("--end-reason", type=click.Choice(get_args(EndReason)), help="Only requests that ended so.")
+@click.option("--limit", type=click.IntRange(0, 1000), default=20, show_default=True, help="How many.")
+@click.option("-f", "--follow", is_flag=True, help="Go on with each request that ends, until Ctrl-C.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print the JSON of `GET /api/activity`; with -f, a line each.",
+)
+def activity(
+    url: str | None,
+    surface: str | None,
+    provider: str | None,
+    model: str | None,
+    end_reason: str | None,
+    limit: int,
+    follow: bool,
+    as_json: bool,
+) -> None:
+    """Show the requests that run and the last that are over, with times and tokens.
+
+    Tokens are what the provider stated in its response; `-` is "not known". `state` is the model's before the
+    request: what is not loaded is a cold start. Of a text of a request, nothing is kept.
+    """
+    chosen = {"surface": surface, "provider": provider, "model": model, "end_reason": end_reason}
+    query = {name: value for name, value in chosen.items() if value is not None}
+    with open_gateway(url) as gateway:
+        if follow:
+            _follow(gateway, query, limit, as_json=as_json)
+        elif as_json:
+            from fleet_runtime.commands.json_output import show_document
+
+            show_document(gateway.send("GET", activity_path(query | {"limit": str(limit)})))
+        else:
+            with wait_line("waiting for the gateway"):
+                recent = read_activity(gateway, query | {"limit": str(limit)})
+            rows = [*recent.running, *recent.requests]
+            click.echo("\n".join(request_table(rows)) if rows else "no requests yet")
+
+
+def activity_path(query: dict[str, str]) -> str:
+    return f"/api/activity?{urlencode(query)}"
+
+
+def read_activity(gateway: GatewayClient, query: dict[str, str]) -> RecentRequests:
+    from fleet_runtime.api.shapes import RecentRequests
+
+    return gateway.get(activity_path(query), RecentRequests)
+
+
+def request_table(rows: Sequence[RequestActivity], *, has_header: bool = True) -> list[str]:
+    """Return the lines of a table with a request in each row."""
+    return layout(COLUMNS, [_row(row) for row in rows], output_width(), has_header=has_header)
+
+
+def _row(row: RequestActivity) -> tuple[str, ...]:
+    failed = row.end_reason == "ok" and row.status is not None and row.status >= 400
+    end = str(row.status) if failed else row.end_reason or row.phase
+    return (
+        row.started_at[11:19],
+        end if row.code is None else f"{end} ({row.code})",
+        row.surface or "",
+        f"{row.provider}/{row.model}" if row.provider and row.model else row.requested or "",
+        row.state or "",
+        "" if row.first_byte is None else f"{row.first_byte:.2f} s",
+        f"{row.total:.2f} s",
+        "" if row.tokens_in is None else str(row.tokens_in),
+        "" if row.tokens_out is None else str(row.tokens_out),
+        "" if row.tokens_per_second is None else f"{row.tokens_per_second:.1f}",
+    )
+
+
+def _color(end: str) -> str | None:
+    if end in RUNNING:
+        return "cyan"
+    return None if end == "end" else COLORS.get(end, "red")
+
+
+def _follow(gateway: GatewayClient, query: dict[str, str], limit: int, *, as_json: bool) -> None:
+    import msgspec
+
+    last: str | None = None
+    while True:
+        since = {"limit": str(limit)} if last is None else {"limit": "1000", "after": last}
+        requests = read_activity(gateway, query | since).requests
+        for row in reversed(requests) if as_json else ():
+            click.echo(escape_json(msgspec.json.encode(row).decode()))
+        if requests and not as_json:
+            click.echo("\n".join(request_table(requests[::-1], has_header=last is None)))
+        last = requests[0].id if requests else last
+        time.sleep(FOLLOW_SECONDS)

@@ -1,0 +1,86 @@
+"""``fleet load`` and ``fleet unload``: have a provider load or unload a model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+import click
+
+from fleet_runtime.client import GatewayClient, open_gateway, url_option
+from fleet_runtime.commands.json_output import show_document
+from fleet_runtime.commands.wait_line import wait_line
+from fleet_runtime.text import count, escape
+
+_EPILOG = """
+\b
+Example:
+  fleet {command} sam-desktop/qwen3-8b
+  fleet {command} @default --force
+
+\b
+Exit codes: 0 success, 1 rejected, 2 usage error, 4 the gateway did not respond.
+"""
+
+
+def _options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="Print the JSON of the gateway's response."),
+        url_option,
+        click.option("--force", is_flag=True, help="Also if requests that run there are affected."),
+        click.argument("id"),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command(epilog=_EPILOG.format(command="load"))
+@_options
+def load(id: str, force: bool, url: str | None, as_json: bool) -> None:
+    """Have the provider of model ID load it, and wait until it is loaded.
+
+    ID is anything that `fleet resolve` knows. llama-swap, llama.cpp's router and Ollama take this command.
+    """
+    _act("load", id, url, force=force, as_json=as_json)
+
+
+@click.command(epilog=_EPILOG.format(command="unload"))
+@_options
+def unload(id: str, force: bool, url: str | None, as_json: bool) -> None:
+    """Have the provider of model ID unload it.
+
+    ID is anything that `fleet resolve` knows. Rejected while requests through this gateway use the model: it
+    knows only its own.
+    """
+    _act("unload", id, url, force=force, as_json=as_json)
+
+
+def _act(command: str, id: str, url: str | None, *, force: bool, as_json: bool) -> None:
+    from fleet_runtime.api.shapes import ModelCommand, ModelOutcome
+
+    with open_gateway(url) as gateway:
+        provider, model = resolve(gateway, id)
+        started = time.monotonic()
+        path = f"/api/fleet/{quote(provider, safe='')}/{command}"
+        with wait_line(f"waiting for {provider} to {command} {model}"):
+            content = gateway.post(path, ModelCommand(model=model, force=force))
+        if as_json:
+            show_document(content)
+            return
+        outcome = gateway.parse(content, ModelOutcome)
+    said = f"{outcome.provider}/{outcome.model} is {outcome.state} ({time.monotonic() - started:.1f} s)"
+    if outcome.running:
+        said += f"; affected {count(len(outcome.running), 'request')} that ran there"
+    click.echo(escape(said))
+
+
+def resolve(gateway: GatewayClient, id: str) -> tuple[str, str]:
+    """Return the provider and its model that a name means to the gateway, available or not."""
+    from fleet_runtime.catalog.shapes import ModelResolution
+
+    found = gateway.get(f"/api/resolve?model={quote(id, safe='')}", ModelResolution)
+    if found.provider is None or found.model is None:
+        raise click.ClickException(f"'{escape(id)}' means no model: `fleet models` lists all")
+    return found.provider, found.model

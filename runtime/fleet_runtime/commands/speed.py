@@ -1,0 +1,83 @@
+"""``fleet speed``: how fast the same models are on different providers, from real requests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+import click
+
+from fleet_runtime.client import open_gateway, url_option
+from fleet_runtime.commands.json_output import show_document
+from fleet_runtime.commands.table import Column, layout, output_width
+from fleet_runtime.commands.wait_line import wait_line
+
+if TYPE_CHECKING:
+    from fleet_runtime.api.series_shapes import ProviderSpeed, Speeds
+
+COLUMNS = (
+    Column("model"),
+    Column("provider"),
+    Column("warm"),
+    Column("cold"),
+    Column("tokens/s"),
+    Column("context", is_optional=True),
+    Column("requests", is_optional=True),
+)
+
+
+@click.command(
+    epilog="""
+\b
+Example:
+  fleet speed
+  fleet speed qwen3-8b
+  fleet speed --json | jq '.models[].providers[] | {id, tokens_per_second}'
+
+\b
+Exit codes: 0 success, 1 rejected, 2 usage error, 4 the gateway did not respond.
+"""
+)
+@click.argument("model", required=False)
+@click.option("--surface", help="Only providers of this surface; a key limited to surfaces needs it.")
+@url_option
+@click.option("--json", "as_json", is_flag=True, help="Print the JSON of `GET /api/speed`.")
+def speed(model: str | None, surface: str | None, url: str | None, as_json: bool) -> None:
+    """Show how fast the models that were used are on each provider, or MODEL, a provider's own id.
+
+    Medians of the requests of the last 30 days: until the first byte of a stream with the model loaded (warm)
+    and not loaded before (cold), and tokens per second. `fleet bench` measures them on purpose.
+    """
+    from fleet_runtime.api.series_shapes import Speeds
+
+    chosen = {"model": model, "surface": surface}
+    query = urlencode({name: value for name, value in chosen.items() if value is not None})
+    with open_gateway(url) as gateway:
+        with wait_line("waiting for the gateway"):
+            content = gateway.send("GET", f"/api/speed?{query}")
+        if as_json:
+            show_document(content)
+            return
+        speeds = gateway.parse(content, Speeds)
+    click.echo("\n".join(speed_table(speeds)))
+
+
+def speed_table(speeds: Speeds) -> list[str]:
+    """Return a line for each model on each provider."""
+    rows = [_row(each.model, provider) for each in speeds.models for provider in each.providers]
+    if not rows:
+        return ["no requests yet: `fleet bench MODEL` makes some"]
+    return layout(COLUMNS, rows, output_width())
+
+
+def _row(model: str, provider: ProviderSpeed) -> tuple[str, ...]:
+    rate = provider.tokens_per_second
+    return (
+        model,
+        provider.provider,
+        "" if provider.warm_ms is None else f"{provider.warm_ms} ms",
+        "" if provider.cold_ms is None else f"{provider.cold_ms} ms",
+        "" if rate is None else f"{rate:.1f}",
+        "" if provider.context is None else str(provider.context),
+        str(provider.requests),
+    )

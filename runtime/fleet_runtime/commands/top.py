@@ -1,0 +1,49 @@
+"""``fleet top``: what the fleet does now, as it changes."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+import click
+
+from fleet_runtime.client import GatewayClient, open_gateway, url_option
+from fleet_runtime.commands.activity import read_activity, request_table
+from fleet_runtime.commands.status import CLEAR, overview
+from fleet_runtime.commands.table import output_width
+
+LATEST = 15
+
+
+@click.command(
+    epilog="""
+\b
+Example:
+  fleet top
+  fleet top --surface boochat
+
+\b
+Exit codes: 1 rejected, 2 usage error, 4 the gateway did not respond, 130 Ctrl-C.
+"""
+)
+@url_option
+@click.option("--surface", help="Only this surface; a key limited to surfaces needs it.")
+def top(url: str | None, surface: str | None) -> None:
+    """Show providers, running requests and the last that are over, again every second, until Ctrl-C."""
+    with open_gateway(url) as gateway:
+        while True:
+            click.echo(f"{CLEAR}{picture(gateway, surface)}\n\nCtrl-C stops")
+            time.sleep(1)
+
+
+def picture(gateway: GatewayClient, surface: str | None) -> str:
+    """Return what is shown: providers, then the requests that run, then those that are over."""
+    from fleet_runtime.api.shapes import FleetStatus
+
+    query = {} if surface is None else {"surface": surface}
+    path = "/api/fleet" if surface is None else f"/api/fleet?surface={surface}"
+    fleet = gateway.get(path, FleetStatus)
+    recent = read_activity(gateway, query | {"limit": str(LATEST)})
+    rows = (*recent.running, *recent.requests)
+    requests = "\n".join(request_table(rows)) if rows else "no requests yet"
+    return f"{overview(fleet, datetime.now(UTC), output_width())}\n\n{requests}"

@@ -1,0 +1,45 @@
+"""``fleet wake``: wake a provider, and wait until it responds."""
+
+from __future__ import annotations
+
+import time
+from urllib.parse import quote
+
+import click
+
+from fleet_runtime.client import open_gateway, url_option
+from fleet_runtime.commands.json_output import show_document
+from fleet_runtime.commands.wait_line import wait_line
+from fleet_runtime.text import escape
+
+
+@click.command(
+    epilog="""
+\b
+Example:
+  fleet wake nas
+  fleet wake nas --json | jq .status
+
+\b
+Exit codes: 0 it responds, 1 it does not, or cannot be woken, 2 usage error, 4 the gateway did not respond.
+"""
+)
+@click.argument("name")
+@url_option
+@click.option("--json", "as_json", is_flag=True, help="Print the JSON of the gateway's response.")
+def wake(name: str, url: str | None, as_json: bool) -> None:
+    """Wake the provider NAME as `wake` in fleet.yaml says, and wait until it responds.
+
+    Requests for its models do that by themselves.
+    """
+    from fleet_runtime.api.shapes import NoContent, ProviderReport
+
+    with open_gateway(url) as gateway:
+        started = time.monotonic()
+        with wait_line(f"waiting for {name} to respond"):
+            content = gateway.post(f"/api/fleet/{quote(name, safe='')}/wake", NoContent())
+        if as_json:
+            show_document(content)
+            return
+        provider = gateway.parse(content, ProviderReport)
+    click.echo(escape(f"{provider.name} is {provider.status} ({time.monotonic() - started:.1f} s)"))

@@ -1,0 +1,1 @@
+"""Acting on a provider: loading and unloading a model."""

@@ -1,0 +1,21 @@
+"""How a kind of server is made to load or unload a model. Pure: the caller sends the requests.
+
+These are the only requests of this room that change anything; no probe sends them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fleet_runtime.artifacts.contract import Purpose
+from fleet_runtime.dialects.messages import ProbeRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Commands:
+    """The requests that load and unload a model by the provider's own id of it. A server may respond
+    before it is done: its next probes show the model's state."""
+
+    load: Callable[[str, Purpose], ProbeRequest]
+    unload: Callable[[str], ProbeRequest]

@@ -1,0 +1,129 @@
+"""Waking one provider: one attempt at a time, which everybody who needs the provider joins.
+
+An attempt sends the signal and probes until the provider responds or the time is over. After a failure the
+next attempt must wait, longer each time, except one that a person asks for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Final, Literal
+
+from fleet_runtime.artifacts.provider_access import Wake
+from fleet_runtime.dialects.status_reason import StatusReason, reason_text
+from fleet_runtime.errors import RequestError, request_error
+from fleet_runtime.providers.health import ProviderState, begin_wake, end_wake
+from fleet_runtime.providers.wake_signal import SignalError, send_signal
+
+PROBE_SECONDS: Final = 0.25
+PAUSE_SECONDS: Final = 30.0
+LONGEST_PAUSE: Final = 600.0
+"""Seconds between two probes of a waking provider, and until the next attempt after a failed one."""
+
+WakeResult = Literal["responded", "failed"]
+
+log = logging.getLogger("fleet.inventory")
+
+
+class Waker:
+    """`results` counts the attempts that are over."""
+
+    def __init__(self, name: str, config: Wake, root: Path) -> None:
+        self.config = config
+        self.results: Counter[WakeResult] = Counter()
+        self._name = name
+        self._root = root
+        self._probe: Callable[[], Awaitable[None]]
+        self._read_state: Callable[[], ProviderState]
+        self._publish: Callable[[ProviderState], None]
+        self._attempt: asyncio.Task[None] | None = None
+        self._failures = 0
+        self._failed_at = float("-inf")
+        self._outcome = StatusReason("wake_failed")
+
+    def attach(
+        self,
+        probe: Callable[[], Awaitable[None]],
+        read_state: Callable[[], ProviderState],
+        publish: Callable[[ProviderState], None],
+    ) -> None:
+        """Act on this inventory from now on: a reload makes a new one."""
+        self._probe, self._read_state, self._publish = probe, read_state, publish
+
+    async def wake(self, *, insist: bool = False) -> None:
+        """Return once the provider responds; raises `RequestError` (`provider_unreachable`) with the outcome.
+
+        A caller that is cancelled does not end the attempt. `insist`: also soon after a failure.
+        """
+        if self._attempt is None:
+            left = self._failed_at + self._pause() - time.monotonic()
+            if left > 0 and not insist:
+                raise self._error(f"; it is woken again in {left:.0f} s at the earliest")
+            self._attempt = asyncio.create_task(self._run(), name=f"wake {self._name}")
+            self._attempt.add_done_callback(self._ended)
+        with contextlib.suppress(SignalError, TimeoutError):
+            await asyncio.shield(self._attempt)
+            return
+        raise self._error()
+
+    async def close(self) -> None:
+        """End an attempt; nothing of it is left."""
+        if self._attempt is not None:
+            self._attempt.cancel()
+            await asyncio.gather(self._attempt, return_exceptions=True)
+
+    def _pause(self) -> float:
+        return min(PAUSE_SECONDS * 2.0 ** (self._failures - 1), LONGEST_PAUSE) if self._failures else 0.0
+
+    def _error(self, more: str = "") -> RequestError:
+        message = f"provider '{self._name}' does not respond: {reason_text(self._outcome)}{more}"
+        return request_error("provider_unreachable", message)
+
+    def _ended(self, attempt: asyncio.Task[None]) -> None:
+        self._attempt = None
+        if not attempt.cancelled():
+            attempt.exception()
+
+    async def _run(self) -> None:
+        log.info("waking provider '%s'", self._name)
+        self._publish(begin_wake(self._read_state(), time.time()))
+        signalling = asyncio.create_task(send_signal(self.config, self._name, self._root))
+        outcome: StatusReason | None = None
+        try:
+            async with asyncio.timeout(self.config.timeout):
+                await self._until_it_responds(signalling)
+            self._failures = 0
+            self.results["responded"] += 1
+        except (SignalError, TimeoutError) as error:
+            timed_out = isinstance(error, TimeoutError)
+            outcome = self._outcome = (
+                StatusReason("wake_failed", seconds=self.config.timeout)
+                if timed_out
+                else StatusReason("wake_impossible", detail=str(error))
+            )
+            self._failures += 1
+            self._failed_at = time.monotonic()
+            self.results["failed"] += 1
+            log.warning("provider '%s' was not woken: %s", self._name, reason_text(outcome))
+            raise
+        finally:
+            signalling.cancel()
+            await asyncio.gather(signalling, return_exceptions=True)
+            self._publish(end_wake(self._read_state(), outcome, time.time()))
+
+    async def _until_it_responds(self, signalling: asyncio.Task[None]) -> None:
+        """Probe until there is a response; a signal that failed ends that."""
+        while True:
+            await self._probe()
+            if not self._read_state().missed:
+                return
+            await asyncio.wait({signalling}, timeout=PROBE_SECONDS)
+            if signalling.done():
+                signalling.result()
+                await asyncio.sleep(PROBE_SECONDS)

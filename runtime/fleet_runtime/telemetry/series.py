@@ -1,0 +1,122 @@
+"""The series of every provider, and of the models that were used last.
+
+Theory of operation. A request that is over is counted in one cell, that of its model. Once a second the
+providers' states and requests in flight are noted in theirs. Every `FOLD_SECONDS` these cells are merged into
+the rings, those of models into their provider's too, and begin again at zero.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from fleet_runtime.artifacts.contract import ProviderStatus
+from fleet_runtime.proxy.request_record import RequestRecord
+from fleet_runtime.telemetry.series_cell import (
+    IN_FLIGHT,
+    LATENCY,
+    MODEL_COLUMNS,
+    PROBES,
+    PROVIDER_COLUMNS,
+    STATUS,
+    STATUSES,
+    WAITING,
+    count_request,
+    merged,
+)
+from fleet_runtime.telemetry.series_ring import Series
+from fleet_runtime.telemetry.token_counts import Tokens
+
+MODELS: Final = 64
+SAMPLE_SECONDS: Final = 1.0
+FOLD_SECONDS: Final = 10
+
+Name = tuple[str, str | None]
+"""A provider, or a provider's model."""
+
+_STATUS_AT: Final = {status: STATUS + place for place, status in enumerate(STATUSES)}
+_REST: Final = [0] * (PROVIDER_COLUMNS - MODEL_COLUMNS)
+
+
+@dataclass(frozen=True, slots=True)
+class Gauges:
+    """A provider now; `latency` of its last probe in seconds, None if it is not probed."""
+
+    name: str
+    status: ProviderStatus
+    in_flight: int
+    waiting: int
+    latency: float | None
+
+
+class SeriesBook:
+    """`series` has the providers and at most `MODELS` models, the last used at the end."""
+
+    def __init__(self) -> None:
+        self.series: OrderedDict[Name, Series] = OrderedDict()
+        self._requests: dict[tuple[str, str], list[int]] = {}
+        self._gauges: dict[str, list[int]] = {}
+
+    def count(self, record: RequestRecord, tokens: Tokens | None) -> None:
+        """Count a request that is over; one without a provider is in no series, one that was not sent in no
+        model's, because its name may be anything."""
+        if record.provider is None:
+            return
+        key = (record.provider, (record.model or "") if record.sent_at is not None else "")
+        cell = self._requests.get(key)
+        if cell is None:
+            cell = self._requests[key] = [0] * MODEL_COLUMNS
+        count_request(cell, record, tokens)
+
+    def sample(self, providers: Iterable[Gauges], seconds: int) -> None:
+        """Note how the providers are now, for the last `seconds`."""
+        for provider in providers:
+            cell = self._gauges.get(provider.name)
+            if cell is None:
+                cell = self._gauges[provider.name] = [0] * PROVIDER_COLUMNS
+            cell[IN_FLIGHT] = max(cell[IN_FLIGHT], provider.in_flight)
+            cell[WAITING] = max(cell[WAITING], provider.waiting)
+            cell[_STATUS_AT[provider.status]] += seconds
+            if provider.latency is not None:
+                cell[PROBES] += 1
+                cell[LATENCY] += round(provider.latency * 1000)
+
+    def fold(self, now: float) -> None:
+        """Merge what was counted since the last call into the steps of `now` (unix seconds)."""
+        requests, self._requests = self._requests, {}
+        totals, self._gauges = self._gauges, {}
+        for (provider, model), cell in requests.items():
+            before = totals.get(provider, [0] * PROVIDER_COLUMNS)
+            totals[provider] = merged(before, [*cell, *_REST])
+            if model:
+                self.open((provider, model)).add(now, cell)
+        for provider, cell in totals.items():
+            self.open((provider, None)).add(now, cell)
+
+    def open(self, name: Name) -> Series:
+        """Return a series, a new one if need be, which may take the place of the model used longest ago."""
+        series = self.series.get(name)
+        if series is None:
+            series = self.series[name] = Series(PROVIDER_COLUMNS if name[1] is None else MODEL_COLUMNS)
+            models = [each for each in self.series if each[1] is not None]
+            for oldest in models[: max(0, len(models) - MODELS)]:
+                del self.series[oldest]
+        self.series.move_to_end(name)
+        return series
+
+
+async def keep_time(book: SeriesBook, gauges: Callable[[], Iterable[Gauges]]) -> None:
+    """Sample and fold until cancelled; time that the computer slept is in no step."""
+    folded = sampled = time.monotonic()
+    while True:
+        await asyncio.sleep(SAMPLE_SECONDS)
+        now = time.monotonic()
+        book.sample(gauges(), min(round(now - sampled), 2))
+        sampled = now
+        if now - folded >= FOLD_SECONDS:
+            folded = now
+            book.fold(time.time())

@@ -1,0 +1,109 @@
+"""Keeping the series in the state file: what changed is written once a minute, and read at the start."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+import zlib
+from array import array
+from sqlite3 import Connection
+from typing import Final
+
+from fleet_runtime.store.series_table import Step, drop_series, drop_steps, read_steps, write_steps
+from fleet_runtime.store.store import Store, StoreUnavailableError
+from fleet_runtime.telemetry.series import Name, SeriesBook
+from fleet_runtime.telemetry.series_cell import MODEL_COLUMNS, PROVIDER_COLUMNS
+from fleet_runtime.telemetry.series_ring import RANGES, SPANS, Range
+
+SAVE_SECONDS: Final = 60.0
+_SEPARATOR: Final = "/"
+
+
+class SeriesKeeper:
+    """Without a usable state file, series are in memory only."""
+
+    def __init__(self, book: SeriesBook, store: Store) -> None:
+        self._book = book
+        self._store = store
+
+    async def run(self) -> None:
+        """Merge the series of former runs with this one's, and write what changes, until cancelled."""
+        try:
+            await self._load()
+            while True:
+                await asyncio.sleep(SAVE_SECONDS)
+                await self._save()
+        finally:
+            self._book.fold(time.time())
+            await self._save()
+
+    async def _load(self) -> None:
+        gateway, now = self._store.gateway, time.time()
+        with contextlib.suppress(StoreUnavailableError):
+            steps = await self._store.read(lambda connection: list(read_steps(connection, gateway)))
+            for step in steps:
+                self._take(step, now)
+
+    def _take(self, found: Step, now: float) -> None:
+        """Merge a stored step into its series, if it is of the past span."""
+        span = next((name for name in RANGES if name == found.span), None)
+        cell = _unpacked(found.cell)
+        provider, _, model = found.series.partition(_SEPARATOR)
+        columns = MODEL_COLUMNS if model else PROVIDER_COLUMNS
+        if span is None or cell is None or len(cell) != columns:
+            return
+        last = int(now) // SPANS[span].width
+        if last - SPANS[span].steps < found.step <= last:
+            ring = self._book.open((provider, model or None)).rings[span]
+            is_written = ring.cell(found.step) is None
+            ring.add(found.step, cell)
+            if is_written:
+                ring.changed.discard(found.step)
+
+    async def _save(self) -> None:
+        """Write the steps that changed since the last call; a caller that is cancelled does not stop that."""
+        gateway, now = self._store.gateway, time.time()
+        cells: list[tuple[str, Range, int, array[int]]] = []
+        for name, series in self._book.series.items():
+            for span, ring in series.rings.items():
+                changed, ring.changed = ring.changed, set()
+                found = ((step, ring.cell(step)) for step in sorted(changed))
+                cells += [(_text(name), span, step, cell) for step, cell in found if cell is not None]
+        kept = [_text(name) for name in self._book.series]
+
+        def write(connection: Connection) -> None:
+            write_steps(
+                connection,
+                gateway,
+                (Step(name, span, step, _packed(cell)) for name, span, step, cell in cells),
+            )
+            for name, span in SPANS.items():
+                last = int(now) // span.width
+                drop_steps(connection, gateway, name, last - span.steps + 1, last)
+            drop_series(connection, gateway, kept)
+
+        if cells:
+            with contextlib.suppress(StoreUnavailableError):
+                await asyncio.shield(self._store.write(write))
+
+
+def _text(name: Name) -> str:
+    provider, model = name
+    return provider if model is None else f"{provider}{_SEPARATOR}{model}"
+
+
+def _packed(cell: array[int]) -> bytes:
+    return zlib.compress(cell.tobytes(), 1)
+
+
+def _unpacked(data: bytes) -> array[int] | None:
+    """Return a cell of any number of columns; None if it is not one."""
+    cell = array("I")
+    reader = zlib.decompressobj()
+    try:
+        content = reader.decompress(data, PROVIDER_COLUMNS * cell.itemsize + 1)
+        cell.frombytes(content)
+    except (zlib.error, ValueError):
+        return None
+    return cell

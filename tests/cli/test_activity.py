@@ -1,0 +1,108 @@
+"""``fleet activity``, ``top``, ``ps``, ``load`` and ``unload`` at a running gateway."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+
+import click
+import pytest
+
+from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
+from tests.support.stack import FLEET, Stack, running_stack
+from tests.support.waiting import eventually
+
+MODELS = (SimulatedModel("qwen3-8b"),)
+SPECS = (
+    ServerSpec("desk", kind="ollama", models=MODELS),
+    ServerSpec("single", kind="llama-server", models=MODELS),
+)
+
+
+def fleet_yaml(machines: SimulationThread, listen: str) -> str:
+    return f"""\
+version: 1
+default_provider: desk
+providers: {{desk: "{machines.url("desk")}", single: "{machines.url("single")}"}}
+roles: {{default: desk/qwen3-8b}}
+surfaces: {{chat: }}
+gateway: {{listen: "{listen}"}}
+inventory: {{interval: 0.2, timeout: 1, grace: 0.5}}
+"""
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("activity")
+    with running_stack(folder, SPECS, fleet_yaml, online=("desk", "single")) as stack:
+        yield stack
+
+
+def words(output: str) -> list[list[str]]:
+    return [line.split() for line in click.unstyle(output).splitlines()]
+
+
+def test_a_model_is_loaded_shown_and_unloaded(stack: Stack) -> None:
+    ran = stack.fleet("load", "@default")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.startswith("desk/qwen3-8b is loaded (")
+    assert ["qwen3-8b", "loaded", "desk", "-"] in words(stack.fleet("ps").stdout)
+    assert json.loads(stack.fleet("unload", "--json", "desk/qwen3-8b").stdout)["state"] == "unloaded"
+    assert ["qwen3-8b", "loaded", "single", "-"] in words(stack.fleet("ps").stdout)
+    single = stack.fleet("unload", "single/qwen3-8b")
+    assert (single.returncode, single.stdout) == (1, "")
+    assert "by itself" in single.stderr
+    assert stack.fleet("load", "desk/nothing").returncode == 1
+
+
+def test_requests_are_listed_with_their_tokens(stack: Stack) -> None:
+    stack.chat("single/qwen3-8b", "chat").raise_for_status()
+    stack.chat("desk/nothing", "chat")
+    head, failed, done = words(stack.fleet("activity", "--surface", "chat", "--limit", "2").stdout)
+    assert head[:4] == ["time", "end", "surface", "model"]
+    assert failed[1:5] == ["refused", "(model_not_found)", "chat", "desk/nothing"]
+    assert done[1:5] == ["ok", "chat", "single/qwen3-8b", "loaded"]
+    rows = json.loads(stack.fleet("activity", "--json", "--provider", "single").stdout)["requests"]
+    assert int(done[-2]) == rows[0]["tokens_out"] > 0
+    assert stack.fleet("activity", "--model", "never").stdout == "no requests yet\n"
+    assert stack.fleet("activity", "--end-reason", "fine").returncode == 2
+
+
+@pytest.mark.parametrize(
+    "command", [["activity", "-f", "--json"], ["top", "--surface", "chat"]], ids=" ".join
+)
+def test_what_follows_goes_on_until_it_is_interrupted(stack: Stack, command: list[str]) -> None:
+    environ = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen(
+        [*FLEET, *command], cwd=stack.folder, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    before = stack.client.get("/api/activity").json()["requests"]
+    stack.chat("single/qwen3-8b", "chat").raise_for_status()
+    eventually(lambda: len(stack.client.get("/api/activity").json()["requests"]) > len(before))
+    seen = b""
+    while b"single/qwen3-8b" not in seen:
+        seen += process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=10)
+    assert (process.returncode, errors.count(b"Traceback")) == (130, 0)
+
+
+def test_speed_is_measured_on_purpose_and_shown(stack: Stack) -> None:
+    stack.fleet("unload", "desk/qwen3-8b")
+    ran = stack.fleet("bench", "qwen3-8b", "--runs", "1", "--prompt-tokens", "8")
+    assert (ran.returncode, ran.stderr) == (0, "will be loaded first: 'desk/qwen3-8b'\n")
+    head, desk, single = words(ran.stdout)
+    assert head == ["model", "cold", "warm", "tokens/s", "runs"]
+    assert (desk[0], desk[2], single[0], single[1]) == ("desk/qwen3-8b", "ms", "single/qwen3-8b", "-")
+    measured = json.loads(stack.fleet("bench", "--json", "single/qwen3-8b", "--runs", "1").stdout)
+    assert (measured[0]["runs"], measured[0]["error"]) == (1, None)
+    assert measured[0]["tokens_per_second"] > 0
+    shown = words(stack.fleet("speed", "qwen3-8b").stdout)
+    assert [row[:2] for row in shown] == [["model", "provider"], ["qwen3-8b", "desk"], ["qwen3-8b", "single"]]
+    nothing = stack.fleet("bench", "never")
+    assert (nothing.returncode, nothing.stdout) == (1, "")
+    assert "no provider has a model 'never'" in nothing.stderr
