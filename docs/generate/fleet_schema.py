@@ -29,9 +29,11 @@ MAPPINGS: dict[str, type[BaseModel]] = {
     **{
         part.__name__: part
         for part in (
-            *(contract.Sidecar, contract.RoutedModel, contract.Timeouts),
+            *(provider_access.Sidecar, contract.RoutedModel, contract.Timeouts),
             *(contract.GatewayOptions, contract.KeyReference, contract.PollSettings),
             provider_access.Wake,
+            provider_access.SecretReference,
+            provider_access.BasicAuth,
         )
     },
 }

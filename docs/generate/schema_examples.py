@@ -17,10 +17,9 @@ from fleet_runtime.artifacts.contract import (
     RoutedModel,
     RoutedProvider,
     RoutingTable,
-    Sidecar,
     Timeouts,
 )
-from fleet_runtime.artifacts.provider_access import Wake
+from fleet_runtime.artifacts.provider_access import BasicAuth, SecretReference, Sidecar, Wake
 
 LOCK = Lock(
     format=1,
@@ -96,6 +95,8 @@ GATEWAY = GatewayConfig(
             timeouts=Timeouts(connect=2, first_byte=120, idle=60),
             max_concurrency=4,
             poll=60,
+            headers={"CF-Access-Client-Secret": SecretReference(env="CF_ACCESS_SECRET", file=None)},
+            basic_auth=BasicAuth(user="fleet", password=SecretReference(file="secrets/nas-password")),
             wake=Wake(mac="aa:bb:cc:dd:ee:ff", broadcast="192.168.1.255", port=9, timeout=90, roles=False),
         ),
         ProviderConfig(

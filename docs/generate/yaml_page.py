@@ -70,6 +70,17 @@ SECTIONS = (
     ),
     Section("### Timeouts", "Limits of one request in seconds; the total time has none.", "$defs/timeouts"),
     Section(
+        "### Secrets",
+        "The value of a header or a password is never written here: fleet.yaml names the variable or the file"
+        " from which the gateway reads it. It is sent to that provider only, and is in no log.",
+        "$defs/secret",
+    ),
+    Section(
+        "### Basic authentication",
+        "For a provider behind a proxy that wants a user and a password. It takes the place of an API key.",
+        "$defs/basicAuth",
+    ),
+    Section(
         "### Wake",
         "A provider that sleeps is woken by a request for a model of it: by its id, an alias or a bare id."
         " The request waits until the provider responds, as for a model that is loaded. Lists, probes and"

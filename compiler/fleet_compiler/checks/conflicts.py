@@ -10,7 +10,6 @@ from fleet_compiler.clients import CLIENTS
 from fleet_compiler.config.model import FleetConfig, ProviderSettings, SurfaceSettings
 from fleet_compiler.diagnostics.finding import Finding, RelatedPart, YamlPath
 from fleet_compiler.files import comparable_path, path_problem
-from fleet_runtime.artifacts.provider_access import Wake
 from fleet_runtime.routing.resolver import admits
 from fleet_runtime.text import join_names, quote
 
@@ -29,8 +28,6 @@ def check(fleet: FleetConfig) -> Iterator[Finding]:
     yield from _same_addresses(fleet)
     for name, provider in fleet.providers.items():
         yield from _offers(name, provider)
-        if provider.wake is not None:
-            yield from _wake(name, provider, provider.wake)
 
 
 def _outputs(fleet: FleetConfig) -> Iterator[Finding]:
@@ -181,20 +178,6 @@ def _same_addresses(fleet: FleetConfig) -> Iterator[Finding]:
 
 def _reads_same_key(one: ProviderSettings, other: ProviderSettings) -> bool:
     return (one.api_key_env, one.api_key_file) == (other.api_key_env, other.api_key_file)
-
-
-def _wake(name: str, provider: ProviderSettings, wake: Wake) -> Iterator[Finding]:
-    at: YamlPath = ("providers", name, "wake")
-    if provider.class_ == "cloud":
-        message = f"provider '{name}' is a cloud, and only a local provider can be woken"
-        yield Finding("F220", at, message, "delete 'wake'", key=True)
-    elif provider.poll is False:
-        message = f"provider '{name}' is never probed, so nobody would notice that it woke"
-        yield Finding("F220", at, message, "delete 'poll: false', or 'wake'", key=True)
-    for key in ("broadcast", "port"):
-        if wake.command is not None and key in wake.model_fields_set:
-            message = f"'{key}' does nothing: provider '{name}' is woken by a command"
-            yield Finding("F255", (*at, key), message, f"delete '{key}'", "warning", key=True)
 
 
 def _offers(name: str, provider: ProviderSettings) -> Iterator[Finding]:

@@ -37,6 +37,10 @@ def _paths(fleet: FleetConfig) -> Iterator[tuple[YamlPath, str | None]]:
     for name, provider in fleet.providers.items():
         yield ("providers", name, "api_key_file"), provider.api_key_file
         yield ("providers", name, "ca_file"), provider.ca_file
+        for header, secret in provider.headers.items():
+            yield ("providers", name, "headers", header, "file"), secret.file
+        if provider.basic_auth is not None:
+            yield ("providers", name, "basic_auth", "password", "file"), provider.basic_auth.password.file
         if provider.wake is not None:
             yield ("providers", name, "wake", "command"), provider.wake.command
     for name, key in fleet.gateway.keys.items():

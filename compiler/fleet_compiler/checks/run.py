@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fleet_compiler.checks import addresses, conflicts, paths, references
+from fleet_compiler.checks import access, addresses, conflicts, paths, references
 from fleet_compiler.config.model import FleetConfig
 from fleet_compiler.diagnostics.finding import Finding
 
@@ -20,5 +20,6 @@ def check_fleet(fleet: FleetConfig, written: Mapping[str, Any]) -> list[Finding]
         *references.check(fleet, written),
         *addresses.check(fleet, written),
         *paths.check(fleet),
+        *access.check(fleet),
         *conflicts.check(fleet),
     ]

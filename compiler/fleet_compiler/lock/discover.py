@@ -18,7 +18,7 @@ from typing import TypeAlias
 import httpx
 
 from fleet_runtime.artifacts.contract import ProviderConfig
-from fleet_runtime.dialects.credentials import MissingKeyError, find_key
+from fleet_runtime.dialects.credentials import MissingKeyError, find_credentials
 from fleet_runtime.dialects.messages import ProbeRequest, ProbeResponse
 from fleet_runtime.dialects.observation import Observation, drive
 from fleet_runtime.dialects.probe import probe_provider
@@ -90,12 +90,13 @@ async def _probe(
         return read_text(resolve_path(root, file), MAX_KEY)
 
     try:
-        key = find_key(provider.api_key_env, provider.api_key_file, environ, read)
+        secrets = find_credentials(provider, environ, read)
     except MissingKeyError as missing:
         return Observation(provider.kind, "offline", missing.reason)
     headers = {"accept": "application/json", "accept-encoding": "identity"}
-    if key is not None:
-        headers["authorization"] = f"Bearer {key}"
+    headers |= {name.decode(): value.decode() for name, value in secrets.headers}
+    if secrets.key is not None:
+        headers["authorization"] = f"Bearer {secrets.key}"
 
     async def send(request: ProbeRequest) -> ProbeResponse:
         prefix = connectable_url(provider.api_base if request.api else provider.url)

@@ -18,8 +18,9 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import Field, model_validator
 
 from fleet_runtime.artifacts.artifact import Artifact
-from fleet_runtime.artifacts.provider_access import Wake
+from fleet_runtime.artifacts.provider_access import BasicAuth, SecretReference, Sidecar, Wake
 from fleet_runtime.artifacts.shapes import (
+    HEADERS,
     KEYS,
     MODELS,
     NOT_EMPTY,
@@ -42,7 +43,6 @@ from fleet_runtime.artifacts.shapes import (
     SurfaceReference,
     Tokens,
     Url,
-    UrlPath,
     Variable,
     reference,
 )
@@ -152,17 +152,6 @@ class Timeouts(Artifact):
     """Seconds between two chunks of a response."""
 
 
-class Sidecar(Artifact):
-    """A second server in front of a provider, on the same host."""
-
-    url: Url
-    """The root URL of the sidecar."""
-    paths: Annotated[tuple[UrlPath, ...], NOT_EMPTY] = Field(
-        ("/v1/chat/completions", "/v1/completions"), examples=[["/v1/chat/completions", "/v1/responses"]]
-    )
-    """Paths, below the sidecar's root, that go through it."""
-
-
 class Named(Artifact):
     name: str
     """The provider's name."""
@@ -189,6 +178,14 @@ class ProviderOptions(Artifact):
     is disabled."""
     api_key_file: FileName | None = Field(None, examples=["secrets/deepseek.key"])
     """File from which the gateway reads this provider's key, relative to fleet.yaml."""
+    headers: Annotated[dict[str, SecretReference], Shape(HEADERS)] = Field(
+        {}, examples=[{"CF-Access-Client-Secret": {"env": "CF_ACCESS_SECRET"}}]
+    )
+    """Headers that the provider gets with every request, by name: where each value is read from."""
+    basic_auth: Annotated[BasicAuth | None, Shape(reference("basicAuth"))] = Field(
+        None, examples=[{"user": "fleet", "password": {"file": "secrets/nas-password"}}]
+    )
+    """User and password for HTTP Basic, instead of an API key."""
     sidecar: Annotated[Sidecar | None, Shape(SIDECAR)] = Field(None, examples=["http://100.101.41.16:8402"])
     """A second server on the same host that chat and completions go through: its URL, or `{url, paths}`."""
     declared: Annotated[dict[str, RoutedModel], Shape(MODELS)] = Field(

@@ -2,10 +2,54 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
 from fleet_runtime.artifacts.artifact import Artifact
-from fleet_runtime.artifacts.shapes import FileName, Ipv4Address, MacAddress, Port, Seconds
+from fleet_runtime.artifacts.shapes import (
+    NOT_EMPTY,
+    SECRET,
+    FileName,
+    Ipv4Address,
+    MacAddress,
+    Port,
+    Seconds,
+    Shape,
+    Url,
+    UrlPath,
+    UserName,
+    Variable,
+)
+
+
+class Sidecar(Artifact):
+    """A second server in front of a provider, on the same host."""
+
+    url: Url
+    """The root URL of the sidecar."""
+    paths: Annotated[tuple[UrlPath, ...], NOT_EMPTY] = Field(
+        ("/v1/chat/completions", "/v1/completions"), examples=[["/v1/chat/completions", "/v1/responses"]]
+    )
+    """Paths, below the sidecar's root, that go through it."""
+
+
+class SecretReference(Artifact):
+    """Where a secret is read from; it is never written in fleet.yaml."""
+
+    env: Variable | None = Field(None, examples=["CF_ACCESS_SECRET"])
+    """Environment variable that holds it. While it is not set, the provider is disabled."""
+    file: FileName | None = Field(None, examples=["secrets/cf-access"])
+    """File that holds it, relative to fleet.yaml."""
+
+
+class BasicAuth(Artifact):
+    """A user and a password, for a provider behind a proxy that wants them (RFC 7617)."""
+
+    user: UserName = Field(examples=["fleet"])
+    """The user's name."""
+    password: Annotated[SecretReference, Shape(SECRET)] = Field(examples=[{"file": "secrets/nas-password"}])
+    """Where the password is read from."""
 
 
 class Wake(Artifact):

@@ -95,6 +95,13 @@ MODELS = {
     "propertyNames": reference("modelId"),
     "additionalProperties": reference("model"),
 }
+SECRET = reference("secret")
+HEADERS = {
+    "type": "object",
+    "default": {},
+    "propertyNames": reference("headerName"),
+    "additionalProperties": SECRET,
+}
 KEYS = {
     "type": "object",
     "default": {},
@@ -120,6 +127,9 @@ PollSeconds = Annotated[
     ),
 ]
 Concurrency = Annotated[int, Field(gt=0), Shape({"type": "integer", "minimum": 1, "maximum": 100_000})]
+UserName = Annotated[
+    str, Shape({"type": "string", "minLength": 1, "maxLength": 128, "pattern": r"^[^:\x00-\x1f\x7f]+$"})
+]
 MacAddress = Annotated[str, Field(pattern=_MAC["pattern"]), Shape(_MAC)]
 Ipv4Address = Annotated[str, Shape(_IPV4)]
 Port = Annotated[int, Field(gt=0, le=65535), Shape({"type": "integer", "minimum": 1, "maximum": 65535})]

@@ -1,11 +1,22 @@
-"""The API key of a server, found where fleet.yaml says; how a file is read is passed in."""
+"""The secrets that a server is sent, found where fleet.yaml says; how a file is read is passed in."""
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
+from fleet_runtime.artifacts.contract import ProviderOptions
 from fleet_runtime.dialects.status_reason import ReasonCode, StatusReason, reason_text
 from fleet_runtime.files import unreadable_reason
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a provider gets with every request: its API key, and further headers."""
+
+    key: str | None = None
+    headers: tuple[tuple[bytes, bytes], ...] = field(default=(), repr=False)
 
 
 class MissingKeyError(Exception):
@@ -14,6 +25,23 @@ class MissingKeyError(Exception):
     def __init__(self, reason: StatusReason) -> None:
         super().__init__(reason_text(reason))
         self.reason = reason
+
+
+def find_credentials(
+    config: ProviderOptions, environ: Mapping[str, str], read: Callable[[str], str]
+) -> Credentials:
+    """Return what fleet.yaml names for a provider, read as `find_key` reads a key; raises as that does."""
+    headers = [
+        (name.lower().encode(), (find_key(secret.env, secret.file, environ, read) or "").encode())
+        for name, secret in config.headers.items()
+    ]
+    if config.basic_auth is not None:
+        secret = config.basic_auth.password
+        password = find_key(secret.env, secret.file, environ, read) or ""
+        pair = b64encode(f"{config.basic_auth.user}:{password}".encode())
+        headers.append((b"authorization", b"Basic " + pair))
+    key = find_key(config.api_key_env, config.api_key_file, environ, read)
+    return Credentials(key, tuple(headers))
 
 
 def find_key(

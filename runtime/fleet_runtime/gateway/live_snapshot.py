@@ -15,7 +15,7 @@ from fleet_runtime.catalog.etag import TaggedBody
 from fleet_runtime.catalog.favorites import Favorites
 from fleet_runtime.catalog.list_request import ListRequest
 from fleet_runtime.catalog.lists import CatalogLists
-from fleet_runtime.dialects.credentials import MissingKeyError, find_key
+from fleet_runtime.dialects.credentials import Credentials, MissingKeyError, find_credentials
 from fleet_runtime.dialects.status_reason import StatusReason
 from fleet_runtime.edge.api_keys import ApiKeys, read_keys
 from fleet_runtime.edge.head_memo import HeadMemo
@@ -161,16 +161,18 @@ def build_live_snapshot(
     providers: dict[str, Provider] = {}
     disabled: dict[str, StatusReason] = {}
     for name, config in snapshot.connections.items():
-        key = None
+        credentials = Credentials()
         try:
-            key = find_key(config.api_key_env, config.api_key_file, environ, read)
+            credentials = find_credentials(config, environ, read)
         except MissingKeyError as unset:
             disabled[name] = unset.reason
         if not config.enabled:
             disabled[name] = StatusReason("disabled")
         before = None if previous is None else previous.providers.get(name)
-        same = before is not None and before.config == config and before.key == key
-        providers[name] = before if same and before else _provider(snapshot, config, key, limiters.get(name))
+        same = before is not None and before.config == config and before.secrets == credentials
+        providers[name] = (
+            before if same and before else _provider(snapshot, config, credentials, limiters.get(name))
+        )
     if previous is not None and _same(previous, snapshot, providers, keys):
         return previous
     inventory = Inventory(snapshot, providers, disabled, events)
@@ -187,7 +189,7 @@ def _same(live: LiveSnapshot, snapshot: Snapshot, providers: Mapping[str, Provid
 
 
 def _provider(
-    snapshot: Snapshot, config: ProviderConfig, key: str | None, limiter: ConcurrencyLimiter | None
+    snapshot: Snapshot, config: ProviderConfig, secrets: Credentials, limiter: ConcurrencyLimiter | None
 ) -> Provider:
     ca_file = None if config.ca_file is None else str(resolve_path(snapshot.root, config.ca_file))
 
@@ -196,4 +198,4 @@ def _provider(
 
     sidecar = None if config.sidecar is None else upstream(config.sidecar.url)
     waker = None if config.wake is None else Waker(config.name, config.wake, snapshot.root)
-    return Provider(config, upstream(config.url), sidecar, key, limiter, waker)
+    return Provider(config, upstream(config.url), sidecar, secrets.key, limiter, waker, secrets.headers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fleet_runtime.artifacts.contract import ProviderConfig, Via
+from fleet_runtime.dialects.credentials import Credentials
 from fleet_runtime.providers.limiter import ConcurrencyLimiter
 from fleet_runtime.providers.waker import Waker
 from fleet_runtime.upstream import Upstream
@@ -11,7 +12,8 @@ from fleet_runtime.urls import parse_url
 
 class Provider:
     """`in_flight` counts the running requests by model; `key` is the provider's own API key; `limiter` bounds
-    how many requests it has at a time, None for no limit; `waker` wakes it, None if it is not to be woken."""
+    how many requests it has at a time, None for no limit; `waker` wakes it, None if it is not to be woken.
+    `headers` are those of fleet.yaml that every request to it has."""
 
     def __init__(
         self,
@@ -21,6 +23,7 @@ class Provider:
         key: str | None,
         limiter: ConcurrencyLimiter | None = None,
         waker: Waker | None = None,
+        headers: tuple[tuple[bytes, bytes], ...] = (),
     ) -> None:
         self.config = config
         self.upstream = upstream
@@ -28,6 +31,7 @@ class Provider:
         self.key = key
         self.limiter = limiter
         self.waker = waker
+        self.headers = headers
         self.in_flight: dict[str, int] = {}
         self._api = parse_url(config.api_base).path
         self._root = parse_url(config.url).path
@@ -40,6 +44,10 @@ class Provider:
     def __repr__(self) -> str:
         running = sum(self.in_flight.values())
         return f"<Provider {self.config.name}: {running} in flight, {self.waiting} waiting>"
+
+    @property
+    def secrets(self) -> Credentials:
+        return Credentials(self.key, self.headers)
 
     @property
     def waiting(self) -> int:
@@ -80,9 +88,9 @@ class Provider:
             self.limiter.leave()
 
     def credentials(self, anthropic: bool) -> list[tuple[bytes, bytes]]:
-        """Return the provider's own key as headers; the Messages API has a separate header for it."""
+        """Return the provider's own headers and key; the Messages API has a separate header for the key."""
         if self.key is None:
-            return []
+            return [*self.headers]
         key = self.key.encode()
         bearer = (b"authorization", b"Bearer " + key)
-        return [bearer, (b"x-api-key", key)] if anthropic else [bearer]
+        return [*self.headers, bearer, (b"x-api-key", key)] if anthropic else [*self.headers, bearer]

@@ -30,7 +30,7 @@ async def send_probe_request(provider: Provider, request: ProbeRequest, timeout:
     """Send one request of a probe; whatever goes wrong within `timeout` seconds becomes a `ProbeResponse`."""
     config, path = provider.config, request.path
     target = (parse_url(config.api_base if request.api else config.url).path + path).encode()
-    headers = _headers(b"application/json", provider.key)
+    headers = _headers(b"application/json", provider)
     method, body = (b"GET", b"") if request.body is None else (b"POST", request.body)
     if request.body is not None:
         headers.append((b"content-type", b"application/json"))
@@ -65,7 +65,7 @@ async def follow_feed(provider: Provider, feed: Feed, news: Callable[[], None]) 
     upstream, connect = provider.upstream, provider.config.timeouts.connect
     limits = Timeouts(connect=connect, first_byte=FEED_HEAD_SECONDS, idle=FEED_IDLE_SECONDS)
     target = (upstream.prefix + feed.path).encode()
-    headers = _headers(b"text/event-stream", provider.key)
+    headers = _headers(b"text/event-stream", provider)
     reader = FeedReader(feed)
     try:
         response = await upstream.send(b"GET", target, headers, timeouts=limits)
@@ -114,8 +114,6 @@ def _failure(error: UpstreamError, path: str, timeout: float) -> StatusReason:
     return StatusReason("invalid_http", path)
 
 
-def _headers(accept: bytes, key: str | None) -> list[tuple[bytes, bytes]]:
+def _headers(accept: bytes, provider: Provider) -> list[tuple[bytes, bytes]]:
     headers = [(b"accept", accept), (b"accept-encoding", b"identity"), (b"user-agent", b"fleet")]
-    if key is not None:
-        headers.append((b"authorization", b"Bearer " + key.encode()))
-    return headers
+    return headers + provider.credentials(anthropic=False)

@@ -20,7 +20,7 @@ from fleet_compiler.config.schema_check import find_schema_problems
 from fleet_compiler.diagnostics.errors import ConfigError
 from fleet_compiler.document.parse import load_document
 from fleet_compiler.document.read import decode
-from fleet_runtime.artifacts import contract
+from fleet_runtime.artifacts import contract, provider_access
 from tests.support.paths import CASES, ROOT
 
 DEFINITIONS = schema()["$defs"]
@@ -28,12 +28,15 @@ DEFINITIONS = schema()["$defs"]
 PAIRS: list[tuple[dict[str, Any], type[BaseModel], set[str]]] = [
     (schema(), FleetConfig, set()),
     (DEFINITIONS["providerMapping"], ProviderSettings, set()),
-    (DEFINITIONS["sidecarMapping"], contract.Sidecar, set()),
+    (DEFINITIONS["sidecarMapping"], provider_access.Sidecar, set()),
     (DEFINITIONS["model"], contract.RoutedModel, {"aliases", "context_source"}),
     (DEFINITIONS["timeouts"], contract.Timeouts, set()),
     (DEFINITIONS["surface"], SurfaceSettings, set()),
     (DEFINITIONS["gateway"], contract.GatewayOptions, set()),
     (DEFINITIONS["gateway"]["properties"]["limits"], contract.Limits, set()),
+    (DEFINITIONS["wake"], provider_access.Wake, set()),
+    (DEFINITIONS["secret"], provider_access.SecretReference, set()),
+    (DEFINITIONS["basicAuth"], provider_access.BasicAuth, set()),
     (DEFINITIONS["key"], contract.KeyReference, set()),
     (DEFINITIONS["inventory"], contract.PollSettings, set()),
 ]
@@ -108,8 +111,10 @@ def bare_instance(model: type[BaseModel], settings: dict[str, Any] | None = None
         return FleetConfig.model_validate({**HEAD, "gateway": given}).gateway
     if model is contract.Limits:
         return FleetConfig.model_validate({**HEAD, "gateway": {"limits": given}}).gateway.limits
-    if model is contract.Sidecar:
+    if model is provider_access.Sidecar:
         given = {"url": "http://b:1", **given}
+    if model is provider_access.BasicAuth:
+        given = {"user": "a", "password": {"env": "A"}, **given}
     return model.model_validate(given)
 
 

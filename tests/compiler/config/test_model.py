@@ -7,7 +7,8 @@ import pytest
 from fleet_compiler.config.model import FleetConfig, ProviderSettings
 from fleet_compiler.diagnostics.source import Source
 from fleet_compiler.load import load_source
-from fleet_runtime.artifacts.contract import KeyReference, Limits, RoutedModel, Sidecar, Timeouts
+from fleet_runtime.artifacts.contract import KeyReference, Limits, RoutedModel, Timeouts
+from fleet_runtime.artifacts.provider_access import Sidecar
 
 HEAD = "version: 1\ndefault_provider: box\n"
 
