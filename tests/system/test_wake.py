@@ -132,7 +132,7 @@ def test_only_inference_for_a_named_model_wakes_and_all_requests_join_one_wake(
     lines: list[str] = []
     with (
         ThreadPoolExecutor(51) as threads,
-        stack.client.stream("GET", "/api/events?topics=provider", timeout=20) as events,
+        stack.client.stream("GET", "/api/events", timeout=20) as events,
     ):
         ids = ("nas/qwen3-8b", "old", "qwen3-8b")
         asking = [threads.submit(chat, stack, ids[number % 3]) for number in range(50)]
@@ -140,13 +140,13 @@ def test_only_inference_for_a_named_model_wakes_and_all_requests_join_one_wake(
         first = time.monotonic() - network.started_at
         for line in events.iter_lines():
             lines.append(line)
-            if '"status":"online"' in line:
+            if '"provider":"nas","status":"online"' in line:
                 break
     assert {answer.status_code for answer in answers} == {200}
     assert {answer.headers["x-fleet-provider"] for answer in answers} == {"nas"}
     assert network.packets["nas"] > before["nas"]
     assert first < 10  # for all fifty, on a busy computer
-    assert sum('"status":"waking"' in line for line in lines) == 1
+    assert sum('"provider":"nas","status":"waking"' in line for line in lines) == 1
     assert 'fleet_wakes_total{provider="nas",result="responded"} 1.0' in stack.client.get("/metrics").text
 
 
