@@ -19,7 +19,7 @@ from pydantic.fields import FieldInfo
 from docs.generate.field_texts import field_descriptions
 from fleet_compiler.clients import CLIENTS, Client
 from fleet_compiler.config.model import ProviderSettings
-from fleet_runtime.artifacts import contract, provider_access
+from fleet_runtime.artifacts import contract, gateway_parts, provider_access
 from fleet_runtime.artifacts.contract import ProviderClass
 from fleet_runtime.artifacts.shapes import Shape, reference
 
@@ -34,6 +34,7 @@ MAPPINGS: dict[str, type[BaseModel]] = {
             provider_access.Wake,
             provider_access.SecretReference,
             provider_access.BasicAuth,
+            *(gateway_parts.DatabaseState, gateway_parts.DatabaseReference),
         )
     },
 }

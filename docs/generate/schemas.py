@@ -19,7 +19,7 @@ from docs.generate.schema_examples import EXAMPLES
 from fleet_compiler.assets import SCHEMAS
 from fleet_compiler.lock import model as lock_model
 from fleet_compiler.lock.model import Lock
-from fleet_runtime.artifacts import contract
+from fleet_runtime.artifacts import contract, gateway_parts
 from fleet_runtime.artifacts.artifact import Artifact
 from fleet_runtime.artifacts.contract import GatewayConfig, Manifest, RoutingTable
 
@@ -32,7 +32,7 @@ GENERATED: dict[str, type[Artifact]] = {
 
 MODELS: dict[str, type[Artifact]] = {
     name: model
-    for source in (contract, lock_model)
+    for source in (contract, gateway_parts, lock_model)
     for name, model in vars(source).items()
     if isinstance(model, type) and issubclass(model, Artifact)
 }

@@ -135,6 +135,18 @@ SECTIONS = (
         "$defs/key",
     ),
     Section(
+        "### State",
+        "Favorites and the history of the providers. Several gateways share them in a PostgreSQL database,"
+        " whose URL holds a password and is therefore in a variable or a file; the driver comes with"
+        " `pip install 'boofleet[postgres]'` ([scale.md](scale.md)).",
+        "$defs/stateDatabase",
+    ),
+    Section(
+        "### Database URL",
+        "Where the URL is read from; again for every new connection, so a new password needs no restart.",
+        "$defs/databaseReference",
+    ),
+    Section(
         "### Limits", "Sizes of what a client may send; more is rejected.", "$defs/gateway/properties/limits"
     ),
     Section(

@@ -128,9 +128,16 @@ class _Server:
             ]
             on_serving()
             await self._stopping.wait()
+            await self._announce()
             for server in servers:
                 server.close()
             await self._shut_down()
+
+    async def _announce(self) -> None:
+        """Go on as before for the `not_ready` seconds, except that ``/ready`` says 503."""
+        self._service.is_stopping = True
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._insisted.wait(), self._service.live.gateway.not_ready)
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:

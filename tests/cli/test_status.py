@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
+import httpx
 import pytest
 from msgspec import structs
 
 from fleet_runtime.api.examples import EXAMPLES
 from fleet_runtime.api.shapes import FleetStatus, ProviderReport, StoreState
-from fleet_runtime.child_process import free_port
+from fleet_runtime.child_process import free_port, running
 from fleet_runtime.commands.status import overview
 from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
-from tests.support.stack import Stack, run_fleet, running_stack
+from tests.support.stack import FLEET, Stack, run_fleet, running_stack
+from tests.support.waiting import eventually, listens
 
 NOW = datetime(2026, 11, 21, 20, 0, 0, tzinfo=UTC)
 
@@ -58,7 +61,7 @@ def test_each_provider_is_one_line() -> None:
 
 
 def test_what_else_is_wrong_is_below() -> None:
-    store = StoreState(path="x", fault="the disk is full")
+    store = StoreState(state="down", since="2026-11-21T20:00:00Z", where="x", reason="the disk is full")
     text = "\n".join(shown(fleet(refused="bad hash", needs_restart=("listen",), store=store)))
     for part in ("bad hash", "restart: listen", "the disk is full"):
         assert part in text
@@ -97,6 +100,32 @@ def test_the_gateway_of_the_nearest_fleet_yaml_is_asked(stack: Stack) -> None:
     assert "box" in table.stdout
     told = json.loads(stack.fleet("status", "--json").stdout)
     assert [item["status"] for item in told["providers"]] == ["online"]
+
+
+def test_of_several_gateways_the_snapshots_are_compared(stack: Stack, tmp_path: Path) -> None:
+    same = stack.fleet("status", "--url", stack.url, "--url", f"{stack.url}/")
+    assert same.returncode == 0, same.stderr
+    assert same.stdout.count("1 of 1 online") == 2
+    newer = stack.folder / "fleet.yaml"
+    (tmp_path / "fleet.yaml").write_text(newer.read_text().replace("surfaces: {boochat: }", "roles: {}"))
+    (tmp_path / "state").mkdir()
+    assert run_fleet("build", cwd=tmp_path).returncode == 0
+    listen = f"127.0.0.1:{free_port()}"
+    command = [*FLEET, "serve", "--listen", listen]
+    with running(command, tmp_path / "log", {**os.environ, "STATE_DIRECTORY": str(tmp_path)}, tmp_path):
+        eventually(lambda: listens(int(listen.partition(":")[2])), 30)
+        urls = ("--url", stack.url, "--url", f"http://{listen}")
+        different = stack.fleet("status", *urls)
+        assert different.returncode == 1
+        assert "different snapshots" in different.stdout
+        told = json.loads(stack.fleet("status", "--json", *urls).stdout)
+        assert (told["same"], len({each["snapshot"] for each in told["gateways"]})) == (False, 2)
+        unknown = httpx.get(f"http://{listen}/api/resolve?model=newer/m").json()
+        assert told["gateways"][1]["snapshot"] in json.dumps(unknown)
+        path = httpx.get(f"http://{listen}/providers/newer/v1/models")
+        assert (path.status_code, told["gateways"][1]["snapshot"] in path.text) == (404, True)
+    gone = stack.fleet("status", *urls)
+    assert (gone.returncode, "does not respond" in gone.stdout) == (4, True)
 
 
 def test_a_provider_that_refuses_connections_is_failing_in_its_grace_and_in_every_width(stack: Stack) -> None:

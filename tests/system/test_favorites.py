@@ -150,7 +150,7 @@ def test_fault_30_a_gateway_without_a_usable_state_file_serves_and_says_so(own_s
         refused = broken.client.put("/api/favorites/embedding/qwen3-8b")
         assert (refused.status_code, refused.json()["error"]["code"]) == (503, "store_unavailable")
         assert broken.client.get("/api/favorites").json()["favorites"] == []
-        assert "state.db" in broken.client.get("/api/fleet").json()["store"]["fault"]
+        assert "state.db" in broken.client.get("/api/fleet").json()["store"]["reason"]
         (folder / "state.db").rmdir()
         assert broken.client.put("/api/favorites/embedding/qwen3-8b").status_code == 200
-        assert broken.client.get("/api/fleet").json()["store"]["fault"] is None
+        assert broken.client.get("/api/fleet").json()["store"]["reason"] is None

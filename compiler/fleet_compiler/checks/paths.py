@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from fleet_compiler.config.model import FleetConfig
 from fleet_compiler.diagnostics.finding import Finding, YamlPath
+from fleet_runtime.artifacts.gateway_parts import DatabaseState
 from fleet_runtime.text import quote, shorten
 
 _VARIABLE = re.compile(r"\$|%[A-Za-z_]+%|\{env:|\{\{")
@@ -45,4 +46,8 @@ def _paths(fleet: FleetConfig) -> Iterator[tuple[YamlPath, str | None]]:
             yield ("providers", name, "wake", "command"), provider.wake.command
     for name, key in fleet.gateway.keys.items():
         yield ("gateway", "keys", name, "file"), key.file
-    yield ("gateway", "state"), fleet.gateway.state
+    state = fleet.gateway.state
+    if isinstance(state, DatabaseState):
+        yield ("gateway", "state", "postgres", "file"), state.postgres.file
+    else:
+        yield ("gateway", "state"), state

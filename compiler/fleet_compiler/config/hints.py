@@ -23,6 +23,7 @@ MISSING = {
     "url": "add 'url: http://host:port'",
     "kind": "add 'kind' with a kind of client, like 'kind: opencode'",
     "env": "add 'env' with the name of an environment variable, or 'file' with a path",
+    "postgres": "write 'state: {postgres: {env: FLEET_STATE_URL}}', or the path of a file",
 }
 """What to do about a required key that is missing."""
 

@@ -40,6 +40,8 @@ def is_secret(path: YamlPath, value: Any, data: Any) -> bool:
     match path, _keys_of(path, value, data):
         case _, []:
             return False
+        case ("gateway", "state", *_), _ if isinstance(value, str) and "://" in value:
+            return True
         case ("surfaces", _, "key"), _:
             keys = _mapping(_mapping(data, "gateway"), "keys")
             return not (isinstance(value, str) and value in keys)

@@ -1,4 +1,4 @@
-"""Probe the providers for ``fleet lock`` and ``fleet build``: all at once, each within its limits.
+"""Probe the providers for ``fleet lock`` and ``fleet build``: many at once, each within its limits.
 
 The transport below the dialects' probes over httpx; the gateway has its own, over its own client
 (providers/probe.py). Both say why a probe failed in the words of `StatusReason`.
@@ -10,7 +10,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AsyncExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -27,6 +27,9 @@ from fleet_runtime.files import MAX_KEY, read_ca, read_text, resolve_path
 from fleet_runtime.urls import join_address, parse_url
 
 MAX_BODY = 10_000_000
+AT_ONCE = 64
+"""Providers that are probed at one time. If it were a thousand, each would wait for the others' turns until
+its own time is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +67,30 @@ async def _discover(
     limits: ProbeLimits,
     progress: Progress,
 ) -> dict[str, Observation]:
-    async with AsyncExitStack() as stack:
-        clients = await _open_clients(providers, root, stack)
+    contexts = _contexts(providers, root)
+    places = asyncio.Semaphore(AT_ONCE)
 
-        async def probe_one(provider: ProviderConfig) -> tuple[str, Observation]:
-            client = clients[_trust(provider)]
-            if isinstance(client, StatusReason):
-                seen = Observation(provider.kind, "offline", client)
-            else:
+    async def probe_one(provider: ProviderConfig) -> tuple[str, Observation]:
+        context = contexts[_trust(provider)]
+        if isinstance(context, StatusReason):
+            seen = Observation(provider.kind, "offline", context)
+        else:
+            async with places, _client(context) as client:
                 seen = await _probe(provider, client, root, environ, limits)
-            progress(provider, seen)
-            return provider.name, seen
+        progress(provider, seen)
+        return provider.name, seen
 
-        return dict(await asyncio.gather(*map(probe_one, providers)))
+    return dict(await asyncio.gather(*map(probe_one, providers)))
+
+
+def _client(context: ssl.SSLContext) -> httpx.AsyncClient:
+    """Return a client for one provider: a pool takes longer for each request the more connections it has."""
+    return httpx.AsyncClient(
+        verify=context,
+        trust_env=False,
+        follow_redirects=False,
+        timeout=None,  # noqa: S113 - bounded by asyncio.timeout around each response
+    )
 
 
 async def _probe(
@@ -182,32 +196,25 @@ def connect_failure(error: httpx.ConnectError) -> StatusReason:
 
 
 def _trust(provider: ProviderConfig) -> tuple[bool, str | None]:
-    """Return what decides which certificates are accepted; providers that agree on it share a client."""
+    """Return what decides which certificates are accepted; providers that agree on it share a context."""
     return provider.verify, provider.ca_file
 
 
-async def _open_clients(
-    providers: list[ProviderConfig], root: Path, stack: AsyncExitStack
-) -> dict[tuple[bool, str | None], httpx.AsyncClient | StatusReason]:
-    """Return a client for each kind of trust, or the reason if its CA file cannot be used."""
-    clients: dict[tuple[bool, str | None], httpx.AsyncClient | StatusReason] = {}
+def _contexts(
+    providers: list[ProviderConfig], root: Path
+) -> dict[tuple[bool, str | None], ssl.SSLContext | StatusReason]:
+    """Return what each kind of trust means for TLS, or the reason if its CA file cannot be used."""
+    contexts: dict[tuple[bool, str | None], ssl.SSLContext | StatusReason] = {}
     for trust in {_trust(provider) for provider in providers}:
         verify, ca_file = trust
         try:
             authorities = read_ca(resolve_path(root, ca_file)) if ca_file else None
             context = ssl.create_default_context(cadata=authorities)
         except (OSError, ssl.SSLError):
-            clients[trust] = StatusReason("ca_file_unusable", file=ca_file)
+            contexts[trust] = StatusReason("ca_file_unusable", file=ca_file)
             continue
         if not verify:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
-        client = httpx.AsyncClient(
-            verify=context,
-            trust_env=False,
-            follow_redirects=False,
-            timeout=None,  # noqa: S113 - bounded by asyncio.timeout around each response
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
-        )
-        clients[trust] = await stack.enter_async_context(client)
-    return clients
+        contexts[trust] = context
+    return contexts

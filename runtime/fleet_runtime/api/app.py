@@ -129,6 +129,8 @@ class Api:
         matching = [(each, parts) for each in OPERATIONS if (parts := each.match(path)) is not None]
         if not matching:
             message = f"there is nothing at '{path}'{hint(path, self._service.live.routes, OPERATIONS)}"
+            if path.startswith("/providers/"):
+                message += f"; the snapshot is {self._service.live.snapshot.id}"
             raise request_error("not_found", message)
         wanted = "GET" if method == "HEAD" else method
         for found, parts in matching:

@@ -196,7 +196,7 @@ _STATUS = FleetStatus(
     refused=None,
     refused_remedy=None,
     needs_restart=(),
-    store=StoreState(path="/srv/fleet/.fleet/state.db", fault=None),
+    store=StoreState(state="up", since=TIME, where="/var/lib/fleet/state.db", reason=None),
     started_at=TIME,
     now=TIME,
     listen="127.0.0.1:8400",

@@ -5,16 +5,18 @@ With a surface, they tell only of the providers that it may use.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Annotated, Any, cast
 
+import msgspec
 from msgspec import Meta, convert
 
 from fleet_runtime.api.call import Call, Surface
 from fleet_runtime.api.event_stream import EventStream
-from fleet_runtime.api.operation import Header, PathPart, Query, operation
+from fleet_runtime.api.operation import Header, PathPart, Query, Reply, operation
 from fleet_runtime.api.shapes import (
     DriftReport,
     FleetStatus,
@@ -34,6 +36,7 @@ from fleet_runtime.dialects.status_reason import reason_remedy, reason_text
 from fleet_runtime.errors import request_error
 from fleet_runtime.events import EVENTS, Topic
 from fleet_runtime.gateway.live_snapshot import LiveSnapshot
+from fleet_runtime.gateway.second_cache import LARGE_FLEET
 from fleet_runtime.gateway.service import Service
 from fleet_runtime.providers.lock_drift import find_drift
 from fleet_runtime.routing.old_names import accepted_names
@@ -50,8 +53,16 @@ LastEventId = Annotated[str | None, Header("the `id` of the last event that the 
 
 
 @operation("GET", "/api/fleet", "Show every provider: status, loaded models, running requests", "not_found")
-async def get_fleet(call: Call, surface: Surface = None) -> FleetStatus:
-    return describe_fleet(call.service, call.live, call.table(surface))
+async def get_fleet(call: Call, surface: Surface = None) -> Annotated[Reply, FleetStatus]:
+    table = call.table(surface)
+
+    def make() -> bytes:  # in a thread, if it is long: it reads and changes nothing
+        return msgspec.json.encode(describe_fleet(call.service, call.live, table))
+
+    if len(table.providers) < LARGE_FLEET:
+        return Reply(make())
+    key = ("fleet", surface, call.live.snapshot.id)
+    return Reply(await call.service.large_responses.get(key, lambda: asyncio.to_thread(make)))
 
 
 @operation(
@@ -151,13 +162,18 @@ def describe_fleet(service: Service, live: LiveSnapshot, table: RoutingTable) ->
     the state file, and why a build was rejected."""
     names, whole = _names(table), table.surface is None
     default = live.snapshot.fleet.default_provider
-    store = service.store
+    store = service.store.status
     return FleetStatus(
         snapshot=live.snapshot.id,
         refused=service.refused if whole else None,
         refused_remedy=service.refused_remedy if whole else None,
         needs_restart=service.needs_restart,
-        store=StoreState(path=str(store.path) if whole else None, fault=store.fault if whole else None),
+        store=StoreState(
+            state="up" if store.up else "down",
+            since=rfc3339(store.since),
+            where=store.where if whole else None,
+            reason=store.reason if whole else None,
+        ),
         started_at=rfc3339(service.started_at),
         now=rfc3339(time.time()),
         listen=service.started_with.listen,

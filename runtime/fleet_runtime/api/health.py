@@ -5,6 +5,8 @@ from __future__ import annotations
 from fleet_runtime.api.call import Call
 from fleet_runtime.api.operation import Reply, operation
 from fleet_runtime.api.shapes import Health, Ready
+from fleet_runtime.errors import request_error
+from fleet_runtime.gateway.second_cache import LARGE_FLEET
 from fleet_runtime.telemetry.metrics import CONTENT_TYPE
 
 
@@ -13,14 +15,20 @@ async def health(call: Call) -> Health:
     return Health()
 
 
-@operation("GET", "/ready", "Show that a snapshot is loaded; the state of providers does not matter")
+@operation("GET", "/ready", "Show that a snapshot is loaded; providers do not matter", "gateway_stopping")
 async def ready(call: Call) -> Ready:
+    if call.service.is_stopping:
+        raise request_error("gateway_stopping", "the gateway stops soon")
     return Ready(snapshot=call.live.snapshot.id)
 
 
 @operation("GET", "/metrics", "Show Prometheus metrics", described=False)
 async def metrics(call: Call) -> Reply:
-    return Reply(call.service.metrics.exposition(), media_type=CONTENT_TYPE)
+    metrics = call.service.metrics
+    if len(call.live.providers) < LARGE_FLEET:
+        return Reply(metrics.exposition(), media_type=CONTENT_TYPE)
+    body = await call.service.large_responses.get("metrics", metrics.exposition_of_many)
+    return Reply(body, media_type=CONTENT_TYPE)
 
 
 OPERATIONS = (health, ready, metrics)

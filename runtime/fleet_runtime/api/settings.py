@@ -28,7 +28,7 @@ async def get_settings(call: Call) -> Settings:
         drain=gateway.drain,
         limits=data["limits"],
         inventory=data["inventory"],
-        state=str(call.service.store.path),
+        state=call.service.store.status.where,
         keys=tuple(keys),
     )
 

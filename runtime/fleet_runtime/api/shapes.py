@@ -78,10 +78,13 @@ class ProviderReport(ApiShape, frozen=True, kw_only=True):
 
 
 class StoreState(ApiShape, frozen=True, kw_only=True):
-    """The state file; `fault` says why nothing can be saved. Both are null in the report of a surface."""
+    """Whether favorites and history can be saved, since when, and `where`; `reason` is why not, or what else
+    is wrong. The last two are null in the report of a surface."""
 
-    path: str | None
-    fault: str | None
+    state: Literal["up", "down"]
+    since: str
+    where: str | None
+    reason: str | None
 
 
 class ContextChange(ApiShape, frozen=True, kw_only=True):

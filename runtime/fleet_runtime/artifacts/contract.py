@@ -18,6 +18,8 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import Field, model_validator
 
 from fleet_runtime.artifacts.artifact import Artifact
+from fleet_runtime.artifacts.gateway_parts import DatabaseState
+from fleet_runtime.artifacts.gateway_parts import Limits as Limits
 from fleet_runtime.artifacts.provider_access import BasicAuth, SecretReference, Sidecar, Wake
 from fleet_runtime.artifacts.shapes import (
     HEADERS,
@@ -25,7 +27,7 @@ from fleet_runtime.artifacts.shapes import (
     MODELS,
     NOT_EMPTY,
     SIDECAR,
-    Bytes,
+    STATE,
     Concurrency,
     Drain,
     FileName,
@@ -40,6 +42,7 @@ from fleet_runtime.artifacts.shapes import (
     PollSeconds,
     Seconds,
     Shape,
+    StatePath,
     SurfaceReference,
     Tokens,
     Url,
@@ -239,19 +242,6 @@ class KeyReference(Artifact):
     """The only surfaces that the key opens. Default: all."""
 
 
-class Limits(Artifact):
-    """Bounds on what a client may send, and on how long it may read nothing."""
-
-    body: Bytes = Field(100_000_000, examples=["20MB"])
-    """The largest body of a request."""
-    head: Bytes = Field(65_536, examples=["32KiB"])
-    """The largest request line and headers of a request."""
-    memory: Bytes = Field(512_000_000, examples=["2GB"])
-    """The bytes of request bodies that are held at one time, over all clients."""
-    stall: Seconds = Field(60, examples=[20])
-    """Seconds that a client may read nothing of its response before its connection is closed."""
-
-
 class PollSettings(Artifact):
     """How often providers are probed, in seconds."""
 
@@ -289,9 +279,13 @@ class GatewayOptions(Artifact):
     """Sizes of what a client may send."""
     drain: Drain = Field(30, examples=[10])
     """Seconds that requests get to finish when the gateway stops."""
-    state: FileName | None = Field(None, examples=["/var/lib/fleet/state.db"])
-    """The SQLite file with favorites and history, relative to fleet.yaml. Default:
-    `$STATE_DIRECTORY/state.db`, or a file in the user's state folder."""
+    not_ready: Drain = Field(0, examples=[5])
+    """Seconds that `/ready` says 503 before the gateway stops listening: a balancer chooses another one."""
+    state: Annotated[StatePath | DatabaseState | None, Shape(STATE)] = Field(
+        None, examples=["/var/lib/fleet/state.db", {"postgres": {"env": "FLEET_STATE_URL"}}]
+    )
+    """Where favorites and history are: a SQLite file, relative to fleet.yaml, or a PostgreSQL database that
+    several gateways share. Default: `$STATE_DIRECTORY/state.db`, or a file in the user's state folder."""
 
 
 class ClientSettings(Artifact):

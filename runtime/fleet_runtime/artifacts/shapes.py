@@ -115,6 +115,13 @@ SIDECAR = {
     "else": reference("sidecarMapping"),
 }
 
+STATE = {
+    "type": ["string", "object"],
+    "if": {"type": "string"},
+    "then": reference("statePath"),
+    "else": reference("stateDatabase"),
+}
+
 Tokens = Annotated[int, Field(gt=0, le=LARGEST), Shape(reference("tokens"))]
 Seconds = Annotated[float, Field(ge=SHORTEST), Shape(_SECONDS)]
 Grace = Annotated[float, Field(ge=0), Shape({"type": "number", "minimum": 0, "maximum": YEAR})]
@@ -139,6 +146,7 @@ ModelName = Annotated[str, Shape({"type": "string", "minLength": 1, "maxLength":
 Url = Annotated[str, Shape(reference("url"))]
 Variable = Annotated[str, Shape(_VARIABLE)]
 FileName = Annotated[str, Shape(_FILE)]
+StatePath = Annotated[str, Shape(reference("statePath"))]
 Listen = Annotated[str, Shape(_LISTEN)]
 Glob = Annotated[str, Shape(reference("glob"))]
 FormerName = Annotated[str, Shape(reference("formerName"))]

@@ -157,7 +157,9 @@ class Catalog:
             for status in self._statuses
             if status.provider in allowed or not allowed_only
         ]
-        return FavoriteList(version=self._known.version, etag=self._known.etag, favorites=tuple(favorites))
+        known = self._known
+        version = known.version if known.run else None
+        return FavoriteList(version=version, etag=known.etag, favorites=tuple(favorites))
 
     def favorite_models(self, table: RoutingTable) -> Iterator[CatalogModel]:
         """Yield the favorites that the surface can use now, in their order."""

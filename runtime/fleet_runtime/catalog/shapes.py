@@ -156,9 +156,10 @@ class FavoriteModel(ApiShape, frozen=True, kw_only=True, gc=False):
 
 
 class FavoriteList(ApiShape, frozen=True, kw_only=True, gc=False):
-    """All favorites in their order; `version` grows by one with every change, `etag` is for ``If-Match``."""
+    """All favorites in their order; `version` grows by one with every change and is null if the state was
+    never read; `etag` is for ``If-Match``."""
 
-    version: int
+    version: int | None
     etag: str
     favorites: tuple[FavoriteModel, ...]
 

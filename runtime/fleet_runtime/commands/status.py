@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fleet_runtime.client import GatewayClient, GatewayVersionError, open_gateway, url_option
+from fleet_runtime.client import GatewayClient, GatewayVersionError, open_gateway
 from fleet_runtime.commands.table import Column, layout, output_width
 from fleet_runtime.commands.wait_line import wait_line
+from fleet_runtime.targets import URL_VARIABLE
 from fleet_runtime.text import escape
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ COLUMNS = (
     Column("in flight", is_detail=True),
     Column("last error", is_detail=True),
 )
+STORE = {"down": "favorites are not being saved", "up": "the state was damaged"}
 WAITING = "waiting for the gateway"
 CLEAR = "\x1b[2J\x1b[H"
 
@@ -46,20 +48,39 @@ CLEAR = "\x1b[2J\x1b[H"
 Example:
   fleet status
   fleet status --watch
+  fleet status --url http://one.lab:8400 --url http://two.lab:8400
   fleet status --json | jq '.providers[] | select(.status != "online")'
 
 \b
-Exit codes: 0 success, 1 rejected, 2 usage error, 4 the gateway did not respond.
+Exit codes: 0 success, 1 rejected, or several gateways serve different snapshots, 2 usage error,
+4 a gateway did not respond.
 """
 )
-@url_option
+@click.option(
+    "--url",
+    metavar="URL",
+    envvar=URL_VARIABLE,
+    multiple=True,
+    help=f"The gateway, or several; by default ${URL_VARIABLE}, the one of the nearest fleet.yaml, or that"
+    " of `fleet use`.",
+)
 @click.option("--watch", is_flag=True, help="Refresh it every second, until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="Print the JSON of `GET /api/fleet`.")
-def status(url: str | None, watch: bool, as_json: bool) -> None:
-    """Show every provider: its status, loaded models, latency and running requests."""
+def status(url: tuple[str, ...], watch: bool, as_json: bool) -> None:
+    """Show every provider: its status, loaded models, latency and running requests.
+
+    With several --url, show which snapshot each gateway serves; exit with 1 while they differ.
+    """
     if watch and as_json:
         raise click.UsageError("--watch and --json cannot be used together")
-    with open_gateway(url) as gateway:
+    if len(url) > 1:
+        from fleet_runtime.commands.status_of_many import show_gateways
+
+        if watch:
+            raise click.UsageError("--watch takes one --url")
+        show_gateways(url, as_json)
+        return
+    with open_gateway(url[0] if url else None) as gateway:
         if as_json:
             from fleet_runtime.commands.json_output import show_document
 
@@ -82,8 +103,8 @@ def overview(fleet: FleetStatus, now: datetime, width: int | None = None) -> str
         lines += ["", f"{rejected}: {escape(fleet.refused)}"]
     if fleet.needs_restart:
         lines += ["", f"changed, and waiting for a restart: {escape(', '.join(fleet.needs_restart))}"]
-    if fleet.store.fault:
-        lines += ["", f"favorites are not being saved: {escape(fleet.store.fault)}"]
+    if fleet.store.reason:
+        lines += ["", f"{STORE[fleet.store.state]}: {escape(fleet.store.reason)}"]
     return "\n".join(lines)
 
 

@@ -77,9 +77,13 @@ def gateway_findings(report: GatewayReport, snapshot: str | None) -> Iterator[Do
         keys = join_names(f"gateway.{key}" for key in fleet.needs_restart)
         what = f"applies the change of {keys} only after a restart"
         yield DoctorFinding("warning", "gateway", where, what, RESTART)
-    if fleet.store.fault is not None:
-        what = f"cannot save favorites and history: {fleet.store.fault}"
-        remedy = f"`ls -l {fleet.store.path}`: free space, or let the gateway write there"
+    if fleet.store.reason is not None:
+        what = f"cannot save favorites and history: {fleet.store.reason}"
+        if fleet.store.state == "up":
+            what = f"has saved what it could of a damaged state: {fleet.store.reason}"
+        remedy = f"`ls -l {fleet.store.where}`: free space, or let the gateway write there"
+        if "://" in (fleet.store.where or ""):
+            remedy = f"`pg_isready --dbname={fleet.store.where}` where the gateway runs; it goes on by itself"
         yield DoctorFinding("error", "gateway", where, what, remedy)
     if abs(report.skew) > MAX_SKEW_SECONDS:
         way = "ahead of" if report.skew > 0 else "behind"

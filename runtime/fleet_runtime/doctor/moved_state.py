@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 from shlex import quote as shell_quote
 
+from fleet_runtime.artifacts.gateway_parts import DatabaseState
 from fleet_runtime.artifacts.snapshot import ArtifactError, load_snapshot
 from fleet_runtime.doctor.gateway_checks import DoctorFinding, GatewayReport, Severity
 from fleet_runtime.store.location import abandoned_states, given_path, state_path, user_folder
@@ -28,7 +29,7 @@ def moved_state_finding(
     """
     root = generated.parent
     own = user_folder(root, environ)
-    state = _state_here(generated, environ) if report is None else report.fleet.store.path
+    state = _state_here(generated, environ) if report is None else report.fleet.store.where
     if state is None or Path(state).parent != own:
         return None
     if report.favorites.favorites if report is not None else _favorites(Path(state)):
@@ -50,7 +51,9 @@ def moved_state_finding(
 
 def _state_here(generated: Path, environ: Mapping[str, str]) -> Path | None:
     with contextlib.suppress(ArtifactError, OSError):
-        return state_path(load_snapshot(generated).gateway.state, generated.parent, environ)
+        state = load_snapshot(generated).gateway.state
+        if not isinstance(state, DatabaseState):
+            return state_path(state, generated.parent, environ)
     return None
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -22,8 +21,9 @@ from fleet_runtime.event_log import EventLog
 from fleet_runtime.events import FavoritesVersion, SnapshotChange
 from fleet_runtime.gateway.folder_watch import watch_folder
 from fleet_runtime.gateway.live_snapshot import LiveSnapshot, build_live_snapshot
+from fleet_runtime.gateway.open_store import make_store
+from fleet_runtime.gateway.second_cache import SecondCache
 from fleet_runtime.providers.provider import Provider
-from fleet_runtime.store.location import claim_state
 from fleet_runtime.store.store import Store, StoreUnavailableError, keep_history
 from fleet_runtime.telemetry.activity import Activity
 from fleet_runtime.telemetry.activity_keeper import ActivityKeeper
@@ -43,6 +43,7 @@ class Service:
 
     `refused` says why the folder's present content is not served, None if it is. `providers` are those that
     may still have requests: of the live snapshot, and of former ones as long as anything holds them.
+    `is_stopping` is what ``/ready`` says before the gateway stops listening.
     """
 
     folder: Path
@@ -53,9 +54,11 @@ class Service:
     events: EventLog
     store: Store
     log_lines_dropped: Callable[[], int] = lambda: 0
+    is_stopping: bool = False
     refused: str | None = None
     refused_remedy: str | None = None
     started_at: float = field(default_factory=time.time)
+    large_responses: SecondCache = field(default_factory=SecondCache)
     providers: WeakSet[Provider] = field(default_factory=WeakSet)
     metrics: Metrics = field(init=False)
     activity: Activity = field(init=False)
@@ -86,11 +89,8 @@ class Service:
         """
         events = EventLog()
         snapshot = load_snapshot(folder)
-        path = claim_state(snapshot.gateway.state, snapshot.root, environ)
-        store = Store(
-            path,
-            lambda version: events.publish(FavoritesVersion(version=version)),
-            gateway=f"{platform.node()}:{(listen or snapshot.gateway.listen).rpartition(':')[2]}",
+        store = make_store(
+            snapshot, listen, environ, lambda version: events.publish(FavoritesVersion(version=version))
         )
         live = _start(snapshot, listen, environ, events, store)
         store.open()
@@ -101,6 +101,10 @@ class Service:
         """Return the status of each provider of the live snapshot."""
         states = self.live.inventory.states
         return {name: states[name].status for name in self.live.providers}
+
+    @property
+    def is_store_up(self) -> bool:
+        return self.store.status.up
 
     @property
     def needs_restart(self) -> tuple[str, ...]:

@@ -72,6 +72,8 @@ class Refusal:
     code: RefusalCode
     message: str
     suggest: Callable[[], tuple[str, ...]] = field(default=tuple, compare=False, repr=False)
+    is_unknown_provider: bool = False
+    """The id begins with the name of a provider that this table does not have; another snapshot may."""
 
     @property
     def suggestions(self) -> tuple[str, ...]:
@@ -197,7 +199,8 @@ def _resolve_bare(
     head, slash, _ = model.partition("/")
     if slash:
         message = f"no provider is called '{head}', and {resolution.refusal.message}"
-        return replace(resolution, refusal=replace(resolution.refusal, message=message))
+        refusal = replace(resolution.refusal, message=message, is_unknown_provider=True)
+        return replace(resolution, refusal=refusal)
     if not falls_back or not model or table.legacy != "fallback" or "default" not in table.roles:
         return resolution
     default = _resolve_role(table, view, "@default", unreachable)

@@ -12,11 +12,13 @@ import json
 import logging
 import sqlite3
 import stat
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from fleet_runtime.catalog.favorites import Favorites, FavoritesChange
+from fleet_runtime.store.backend import StoreStatus, StoreUnavailableError
 from fleet_runtime.store.previous_tables import read_previous_version, settle, write_previous
 from fleet_runtime.store.rescue import RescuedState, rescue_state
 from fleet_runtime.store.rows import StatusChange
@@ -43,10 +45,6 @@ Result = TypeVar("Result")
 log = logging.getLogger("fleet.store")
 
 
-class StoreUnavailableError(Exception):
-    """The state cannot be written now; the message says why."""
-
-
 class Database:
     """`favorites` is what was last committed or read; `fault` says what is wrong with the file, if anything.
 
@@ -61,6 +59,7 @@ class Database:
         self._rescued: RescuedState | None = None
         self._data_version: int | None = None
         self._unavailable: str | None = None
+        self._since = time.time()
         self._damage: str | None = None
 
     @property
@@ -68,9 +67,8 @@ class Database:
         return self._unavailable or self._damage
 
     @property
-    def available(self) -> bool:
-        """Return whether the last attempt to use the file succeeded."""
-        return self._unavailable is None
+    def status(self) -> StoreStatus:
+        return StoreStatus(self._unavailable is None, self._since, str(self.path), self.fault)
 
     def open(self) -> None:
         """Load the state, and try to write; if that fails, load what can be read."""
@@ -95,7 +93,7 @@ class Database:
 
     def catch_up(self) -> None:
         """Read what another process has committed since the last call; try again to use an unusable file."""
-        if not self.available:
+        if self._unavailable is not None:
             self.open()
             return
 
@@ -172,7 +170,7 @@ class Database:
             unavailable = f"the state file '{self.path}' cannot be used: {error}"
             if unavailable != self._unavailable:
                 log.error("%s", unavailable)
-            self._unavailable = unavailable
+            self._set_unavailable(unavailable)
             raise StoreUnavailableError(unavailable) from error
 
     def _connected(self) -> sqlite3.Connection:
@@ -204,7 +202,12 @@ class Database:
         """A transaction that writes; its success shows that the file can be written."""
         with transaction(connection):
             yield connection
-        self._unavailable = None
+        self._set_unavailable(None)
+
+    def _set_unavailable(self, reason: str | None) -> None:
+        if (reason is None) != (self._unavailable is None):
+            self._since = time.time()
+        self._unavailable = reason
 
     def _edit(
         self, connection: sqlite3.Connection, edits: Sequence[FavoritesChange]
@@ -223,7 +226,7 @@ class Database:
             if now is not before:
                 self._save(connection, now)
         if now is not before:
-            self._unavailable = None
+            self._set_unavailable(None)
         self.favorites = now
         return outcomes
 

@@ -1,16 +1,14 @@
 """What the gateway keeps between runs: favorites and the providers' history, for the event loop.
 
-Readers never wait for the disk. Writes go to one thread, which commits together what arrived together; each
-is acknowledged when it is on the disk.
+Readers never wait for the disk or a database. What arrives together is committed together, and acknowledged
+when it is kept.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 from collections.abc import AsyncIterator, Callable, Collection
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from sqlite3 import Connection
 from typing import TypeVar
@@ -18,43 +16,41 @@ from typing import TypeVar
 from fleet_runtime.catalog.favorites import Favorites, FavoritesChange
 from fleet_runtime.event_log import Event
 from fleet_runtime.events import ProviderChange
+from fleet_runtime.store.backend import Backend, StoreStatus, StoreUnavailableError
+from fleet_runtime.store.local_state import LocalState
 from fleet_runtime.store.rows import StatusChange
-from fleet_runtime.store.sqlite import Database, StoreUnavailableError
 
 __all__ = ["StatusChange", "Store", "StoreUnavailableError", "keep_history"]
-
-WATCH_SECONDS = 1.0
-RETRY_ROUNDS = 5
-"""Rounds between two attempts to use a file that could not be used."""
 
 Result = TypeVar("Result")
 
 
 class Store:
-    """Favorites and history; without a usable file, the favorites are those last known, `edit` raises
-    `StoreUnavailableError`, and `fault` says why.
+    """Favorites and history, in the state file at `path` or in the `shared` database; what else a gateway
+    keeps is in the file. If they cannot be used, the favorites are those last known, `edit` raises
+    `StoreUnavailableError`, and `status` says why.
 
     `on_change` is called on the event loop with the version, after each change of the favorites, by this
     process or by another one. `gateway`: the name of this one in the history.
     """
 
     def __init__(
-        self, path: Path, on_change: Callable[[int], None] = lambda version: None, gateway: str | None = None
+        self,
+        path: Path,
+        on_change: Callable[[int], None] = lambda version: None,
+        gateway: str | None = None,
+        shared: Backend | None = None,
     ) -> None:
-        self._database = Database(path)
+        self._local = LocalState(path)
+        self._backend: Backend = shared or self._local
         self._on_change = on_change
         self._gateway = gateway
         self._told = ""
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="fleet-store")
         self._waiting: list[tuple[FavoritesChange, asyncio.Future[Favorites]]] = []
         self._writing: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
-        return f"<Store {self._database.path}: {self.fault or f'version {self.favorites.version}'}>"
-
-    @property
-    def path(self) -> Path:
-        return self._database.path
+        return f"<Store {self.status.where}: {self.fault or f'version {self.favorites.version}'}>"
 
     @property
     def gateway(self) -> str:
@@ -63,29 +59,28 @@ class Store:
 
     @property
     def favorites(self) -> Favorites:
-        return self._database.favorites
+        return self._backend.favorites
+
+    @property
+    def status(self) -> StoreStatus:
+        return self._backend.status
 
     @property
     def fault(self) -> str | None:
-        return self._database.fault
+        """Return what is wrong with the state, None if nothing is."""
+        return self.status.reason
 
     def open(self) -> None:
         """Load the state file, blocking; to be called before anything else."""
-        self._thread.submit(self._database.open).result()
+        self._local.open()
         self._told = self.favorites.tag
 
     async def watch(self) -> None:
-        """Read once a second what another process has written to the file, until cancelled."""
-        for number in itertools.count():
-            await asyncio.sleep(WATCH_SECONDS)
-            if not self._database.available and number % RETRY_ROUNDS:
-                continue
-            with contextlib.suppress(StoreUnavailableError):
-                await self._in_thread(self._database.catch_up)
-            self._tell()
+        """Follow what other gateways write, until cancelled."""
+        await self._backend.watch(self._tell)
 
     async def edit(self, change: FavoritesChange) -> Favorites:
-        """The favorites after `change`, which is on the disk by then.
+        """The favorites after `change`, which is kept by then.
 
         Raises what `FavoritesChange.apply` raises, and `StoreUnavailableError` if nothing can be
         written. A caller that goes away does not undo its change.
@@ -97,41 +92,41 @@ class Store:
         return await done
 
     async def record_status(self, provider: str, status: str, reason: str | None, at: float) -> None:
-        """Append to the history; if nothing can be written, the entry is lost, and `fault` says so."""
-        entry = StatusChange(provider, status, reason, at, self._gateway)
+        """Append to the history; an entry that the state file cannot take is lost, and `fault` says so."""
         with contextlib.suppress(StoreUnavailableError):
-            await self._in_thread(lambda: self._database.record(entry))
+            await self._backend.record(StatusChange(provider, status, reason, at, self._gateway))
 
     async def history(
         self, providers: Collection[str] | None = None, limit: int = 100
     ) -> tuple[StatusChange, ...]:
-        """Return the newest changes of status, newest first, of these providers or of all; none if the file
+        """Return the newest changes of status, newest first, of these providers or of all; none if the state
         cannot be used."""
         try:
-            return await self._in_thread(lambda: self._database.history(providers, limit))
+            return await self._backend.history(providers, limit)
         except StoreUnavailableError:
             return ()
 
     async def read(self, work: Callable[[Connection], Result]) -> Result:
-        """Return what `work` reads of a table of `schema.ADDITIONS`, on the store's thread.
+        """Return what `work` reads of a table of `schema.ADDITIONS`, on the thread of the state file.
 
         It may be called twice. Raises `StoreUnavailableError`.
         """
-        return await self._in_thread(lambda: self._database.read(work))
+        return await self._local.read(work)
 
     async def write(self, work: Callable[[Connection], Result]) -> Result:
-        """Commit what `work` writes to a table of `schema.ADDITIONS`, on the store's thread.
+        """Commit what `work` writes to a table of `schema.ADDITIONS`, on the thread of the state file.
 
         It may be called twice, and counts once. Raises `StoreUnavailableError`.
         """
-        return await self._in_thread(lambda: self._database.write(work))
+        return await self._local.write(work)
 
     async def close(self) -> None:
-        """Finish the pending writes, and close the file."""
+        """Finish the pending writes, and close file and database."""
         while self._writing is not None:
             await self._writing
-        await self._in_thread(self._database.close)
-        self._thread.shutdown()
+        await self._backend.close()
+        if self._backend is not self._local:
+            await self._local.close()
 
     async def _write(self) -> None:
         """Commit the waiting changes, and those that arrive meanwhile, until none is left."""
@@ -145,7 +140,7 @@ class Store:
     async def _commit(self, batch: list[tuple[FavoritesChange, asyncio.Future[Favorites]]]) -> None:
         outcomes: list[Favorites | Exception]
         try:
-            outcomes = await self._in_thread(lambda: self._database.edit([edit for edit, _ in batch]))
+            outcomes = await self._backend.edit([edit for edit, _ in batch])
         except Exception as error:
             outcomes = [error] * len(batch)
         for (_, done), outcome in zip(batch, outcomes, strict=True):
@@ -161,9 +156,6 @@ class Store:
         if self.favorites.tag != self._told:
             self._told = self.favorites.tag
             self._on_change(self.favorites.version)
-
-    async def _in_thread(self, work: Callable[[], Result]) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
 
 async def keep_history(store: Store, events: AsyncIterator[Event], clock: Callable[[], float]) -> None:

@@ -7,9 +7,11 @@ and labels are part of the gateway's interface: docs/gateway.md lists them all.
 
 from __future__ import annotations
 
+import asyncio
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Final, Literal, Protocol, get_args
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
@@ -75,7 +77,38 @@ class MetricsSource(Protocol):
     def refused(self) -> str | None: ...
 
     @property
+    def is_store_up(self) -> bool: ...
+
+    @property
     def log_lines_dropped(self) -> Callable[[], int]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Scraped:
+    """The source as it is when it is scraped."""
+
+    in_flight: Mapping[str, int]
+    statuses: Mapping[str, ProviderStatus]
+    refused: bool
+    is_store_up: bool
+    log_lines_dropped: int
+    wakes: tuple[tuple[tuple[str, str], int], ...]
+    """How often each provider was woken, by its name and the result."""
+
+    @classmethod
+    def of(cls, source: MetricsSource) -> _Scraped:
+        in_flight = Counter(dict.fromkeys(source.statuses, 0))
+        for provider in source.providers:
+            in_flight[provider.config.name] += sum(provider.in_flight.values())
+        wakes = tuple(
+            ((provider.config.name, result), provider.waker.results[result])
+            for provider in source.providers
+            if provider.waker is not None
+            for result in get_args(WakeResult)
+        )
+        refused = source.refused is not None
+        dropped = source.log_lines_dropped()
+        return cls(in_flight, source.statuses, refused, source.is_store_up, dropped, wakes)
 
 
 class Histogram:
@@ -137,6 +170,8 @@ class Metrics:
 
     def __init__(self, source: MetricsSource) -> None:
         self._source = source
+        self._scraped = _Scraped.of(source)
+        self._is_read = False
         self._pending: list[RequestRecord] = []
         self._requests: dict[tuple[str | None, str | None, str], int] = {}
         self._traffic: dict[str | None, Traffic] = {}
@@ -151,7 +186,7 @@ class Metrics:
         if record.inference:
             pending = self._pending
             pending.append(record)
-            if len(pending) >= PENDING:
+            if len(pending) >= PENDING and not self._is_read:
                 self._count()
 
     def _count(self) -> None:
@@ -180,7 +215,17 @@ class Metrics:
     def exposition(self) -> bytes:
         """Return the body of ``/metrics``, in Prometheus' text format."""
         self._count()
+        self._scraped = _Scraped.of(self._source)
         return generate_latest(self._registry)
+
+    async def exposition_of_many(self) -> bytes:
+        """As `exposition`, with the text made in a thread; meanwhile nothing is counted. One at a time."""
+        self._count()
+        self._scraped, self._is_read = _Scraped.of(self._source), True
+        try:
+            return await asyncio.to_thread(generate_latest, self._registry)
+        finally:
+            self._is_read = False
 
     def describe(self) -> Iterable[Metric]:
         return ()
@@ -201,7 +246,7 @@ class Metrics:
             reloads.add_metric((result,), self._reloads[result])
         yield reloads
         yield CounterMetricFamily(
-            "fleet_log_lines_dropped", "log lines that were not written", self._source.log_lines_dropped()
+            "fleet_log_lines_dropped", "log lines that were not written", self._scraped.log_lines_dropped
         )
 
     def _traffic_families(self) -> Iterator[Metric]:
@@ -243,12 +288,9 @@ class Metrics:
             yield observed
 
     def _fleet_families(self) -> Iterator[Metric]:
-        current = self._source.statuses
-        in_flight = Counter(dict.fromkeys(current, 0))
-        for provider in self._source.providers:
-            in_flight[provider.config.name] += sum(provider.in_flight.values())
+        scraped, current = self._scraped, self._scraped.statuses
         gauge = GaugeMetricFamily("fleet_in_flight", "requests that a provider has now", labels=("provider",))
-        for name, count in in_flight.items():
+        for name, count in scraped.in_flight.items():
             if count or name in current:
                 gauge.add_metric((name,), count)
         yield gauge
@@ -262,12 +304,14 @@ class Metrics:
         wakes = CounterMetricFamily(
             "fleet_wakes", "attempts to wake a provider that are over", labels=("provider", "result")
         )
-        for provider in self._source.providers:
-            if provider.waker is not None:
-                for result in get_args(WakeResult):
-                    wakes.add_metric((provider.config.name, result), provider.waker.results[result])
+        for labels, count in scraped.wakes:
+            wakes.add_metric(labels, count)
         yield wakes
-        refused = self._source.refused is not None
         yield GaugeMetricFamily(
-            "fleet_snapshot_refused", "1 while the generated folder holds a rejected configuration", refused
+            "fleet_snapshot_refused",
+            "1 while the generated folder holds a rejected configuration",
+            scraped.refused,
+        )
+        yield GaugeMetricFamily(
+            "fleet_store_up", "1 while favorites and history can be saved", scraped.is_store_up
         )

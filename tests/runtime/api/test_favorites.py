@@ -299,7 +299,8 @@ async def test_fifty_writers_fifty_readers_and_twenty_listeners(stack: Stack) ->
 
 def test_the_fleet_tells_where_its_state_is_kept_and_the_machines_history_is_there(stack: Stack) -> None:
     store = stack.client.get("/api/fleet").json()["store"]
-    assert store == {"path": str(stack.folder / "state" / "state.db"), "fault": None}
-    with contextlib.closing(sqlite3.connect(store["path"])) as connection:
+    assert (store["state"], store["reason"]) == ("up", None)
+    assert store["where"] == str(stack.folder / "state" / "state.db")
+    with contextlib.closing(sqlite3.connect(store["where"])) as connection:
         seen = connection.execute("SELECT provider, status FROM status_history").fetchall()
     assert {("sam-desktop", "online"), ("embedding", "online"), ("nas", "online")} <= set(seen)

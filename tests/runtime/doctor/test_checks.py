@@ -54,7 +54,7 @@ def told(*machines: ProviderReport, skew: float = 0.0, url: str = URL, **fleet: 
         "refused": None,
         "refused_remedy": None,
         "needs_restart": [],
-        "store": {"path": "/srv/state.db", "fault": None},
+        "store": {"state": "up", "since": "2026-11-21T20:00:00Z", "where": "/srv/state.db", "reason": None},
         "started_at": "2026-11-21T20:00:00Z",
         "now": "2026-11-21T20:00:00Z",
         "listen": "127.0.0.1:8400",
@@ -94,7 +94,18 @@ def test_nothing_is_concluded_from_a_fleet_without_faults() -> None:
         ({"refused": "bad hash"}, "error", "rejected the newest build"),
         ({"snapshot": "sha256:2"}, "warning", "serves another build"),
         ({"needs_restart": ["listen", "state"]}, "warning", "'gateway.listen' and 'gateway.state'"),
-        ({"store": {"path": "/srv/s.db", "fault": "the disk is full"}}, "error", "the disk is full"),
+        (
+            {
+                "store": {
+                    "state": "down",
+                    "since": "2026-11-21T20:00:00Z",
+                    "where": "/srv/s.db",
+                    "reason": "the disk is full",
+                }
+            },
+            "error",
+            "the disk is full",
+        ),
         ({"skew": 7.2}, "warning", "7 s ahead of"),
         ({"skew": -61.0}, "warning", "61 s behind"),
         ({"listen": "0.0.0.0:8400"}, "note", "without TLS"),

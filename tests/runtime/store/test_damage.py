@@ -14,9 +14,10 @@ import pytest
 
 from fleet_runtime.catalog.favorites import AddFavorite, FavoritesChange
 from fleet_runtime.store import sqlite
+from fleet_runtime.store.backend import StoreUnavailableError
 from fleet_runtime.store.rows import StatusChange, parse_favorite, parse_status_change
 from fleet_runtime.store.schema import DamagedStateError, bounded
-from fleet_runtime.store.sqlite import HISTORY_ROWS, TRIMMED_ROWS, Database, StoreUnavailableError
+from fleet_runtime.store.sqlite import HISTORY_ROWS, TRIMMED_ROWS, Database
 
 HISTORY = [StatusChange("a", "online", None, 1.0), StatusChange("a", "offline", "it is off", 2.0)]
 IDS = ["a/1", "a/2", "a/3"]

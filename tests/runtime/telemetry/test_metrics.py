@@ -40,6 +40,7 @@ class Fleet:
         )
         self.live: LiveSnapshot = build_live_snapshot(load_snapshot(folder), {}, EventLog())
         self.refused: str | None = None
+        self.is_store_up = True
         self.log_lines_dropped: Callable[[], int] = lambda: 0
         self.providers: Iterable[Provider] = self.live.providers.values()
 
@@ -168,7 +169,10 @@ def test_a_rejected_configuration_and_dropped_log_lines_show(tmp_path: Path) -> 
     assert value(metrics, "fleet_tokens_total", provider="a", direction="cached") == 0
     assert value(metrics, "fleet_wakes_total", provider="a", result="failed") == 0
     assert value(metrics, "fleet_snapshot_refused") == value(metrics, "fleet_log_lines_dropped_total") == 0
+    assert value(metrics, "fleet_store_up") == 1
+    fleet.is_store_up = False
     fleet.refused, fleet.log_lines_dropped = "a file is missing", lambda: 7
+    assert value(metrics, "fleet_store_up") == 0
     assert value(metrics, "fleet_snapshot_refused") == 1
     assert value(metrics, "fleet_log_lines_dropped_total") == 7
 

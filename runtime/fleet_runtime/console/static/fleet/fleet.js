@@ -217,7 +217,7 @@ function Rejected({ report }) {
   return html`${report.refused !== null && html`<${Notice} kind="bad"><b>The newest build was rejected</b>; the previous one is still serving. ${report.refused}
       ${command(remedy) !== null && html`<${Command} text=${command(remedy)} />`}<//>`}
     ${report.needs_restart.length > 0 && html`<${Notice} kind="warn">Applied only after a restart of the gateway: ${report.needs_restart.map((each) => `gateway.${each}`).join(", ")}.<//>`}
-    ${report.store.fault !== null && html`<${Notice} kind="bad"><b>Favorites and history cannot be saved</b>: ${report.store.fault}<//>`}`;
+    ${report.store.state === "down" && html`<${Notice} kind="bad"><b>Favorites and history cannot be saved</b>: ${report.store.reason}<//>`}`;
 }
 
 /** What the charts of a provider show, from its series: `[{title, times, lines, unit}]`. */

@@ -1,0 +1,41 @@
+"""Parts of ``gateway:``: where the state is, and what bounds a client."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from fleet_runtime.artifacts.artifact import Artifact
+from fleet_runtime.artifacts.shapes import Bytes, Seconds, Shape, StatePath, Variable, reference
+
+
+class DatabaseReference(Artifact):
+    """Where the URL of a database is read from, because it holds a password."""
+
+    env: Variable | None = Field(None, examples=["FLEET_STATE_URL"])
+    """Environment variable with the URL, `postgresql://user:password@host/database`."""
+    file: StatePath | None = Field(None, examples=["secrets/state.url"])
+    """File with the URL, relative to fleet.yaml."""
+
+
+class DatabaseState(Artifact):
+    """A database for the state, which several gateways share."""
+
+    postgres: Annotated[DatabaseReference, Shape(reference("databaseReference"))] = Field(
+        examples=[{"env": "FLEET_STATE_URL"}]
+    )
+    """The PostgreSQL database."""
+
+
+class Limits(Artifact):
+    """Bounds on what a client may send, and on how long it may read nothing."""
+
+    body: Bytes = Field(100_000_000, examples=["20MB"])
+    """The largest body of a request."""
+    head: Bytes = Field(65_536, examples=["32KiB"])
+    """The largest request line and headers of a request."""
+    memory: Bytes = Field(512_000_000, examples=["2GB"])
+    """The bytes of request bodies that are held at one time, over all clients."""
+    stall: Seconds = Field(60, examples=[20])
+    """Seconds that a client may read nothing of its response before its connection is closed."""

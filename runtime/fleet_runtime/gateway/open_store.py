@@ -1,0 +1,33 @@
+"""The store that fleet.yaml names: a file, or a database and a file for what only one gateway needs."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+
+from fleet_runtime.artifacts.gateway_parts import DatabaseState
+from fleet_runtime.artifacts.snapshot import Snapshot
+from fleet_runtime.edge.listen_address import CannotServeError
+from fleet_runtime.store.location import claim_state
+from fleet_runtime.store.postgres import PostgresState
+from fleet_runtime.store.postgres_url import source, url_reader
+from fleet_runtime.store.store import Store
+
+
+def make_store(
+    snapshot: Snapshot, listen: str | None, environ: Mapping[str, str], on_change: Callable[[int], None]
+) -> Store:
+    """Return the store, not opened yet; raises `CannotServeError` if its driver is not installed."""
+    state = snapshot.gateway.state
+    name = f"{platform.node()}:{(listen or snapshot.gateway.listen).rpartition(':')[2]}"
+    if not isinstance(state, DatabaseState):
+        return Store(claim_state(state, snapshot.root, environ), on_change, name)
+    if find_spec("asyncpg") is None:
+        raise CannotServeError(
+            "gateway.state is a PostgreSQL database, and its driver is not installed:"
+            " `pip install 'boofleet[postgres]'`"
+        )
+    url = url_reader(state.postgres, snapshot.root, environ)
+    database = PostgresState(url, f"the database of {source(state.postgres)}", f"fleet {name}")
+    return Store(claim_state(None, snapshot.root, environ), on_change, name, database)

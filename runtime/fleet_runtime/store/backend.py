@@ -1,0 +1,61 @@
+"""What the store needs of a place for favorites and history: a SQLite file or a PostgreSQL database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from fleet_runtime.catalog.favorites import Favorites, FavoritesChange
+from fleet_runtime.store.rows import StatusChange
+
+
+class StoreUnavailableError(Exception):
+    """The state cannot be written now; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreStatus:
+    """Whether the state can be written, since when (unix seconds), and where it is, without secrets.
+
+    `reason`: why it cannot be, or what else is wrong with it.
+    """
+
+    up: bool
+    since: float
+    where: str
+    reason: str | None = None
+
+
+class Backend(Protocol):
+    """`favorites` is what was last read or committed, without a `run` if nothing ever was."""
+
+    @property
+    def favorites(self) -> Favorites: ...
+
+    @property
+    def status(self) -> StoreStatus: ...
+
+    def open(self) -> None:
+        """Load what can be loaded at once, blocking; to be called before anything else."""
+
+    async def watch(self, on_read: Callable[[], None]) -> None:
+        """Follow what others write, calling `on_read` after each reading, until cancelled."""
+
+    async def edit(self, changes: Sequence[FavoritesChange]) -> list[Favorites | Exception]:
+        """Apply the changes in order and commit them together; return the outcome of each.
+
+        Raises `StoreUnavailableError`.
+        """
+
+    async def record(self, entry: StatusChange) -> None:
+        """Append to the history; raises `StoreUnavailableError`."""
+
+    async def history(self, providers: Collection[str] | None, limit: int) -> tuple[StatusChange, ...]:
+        """Return the newest `limit` entries, newest first, of these providers or of all.
+
+        Raises `StoreUnavailableError`.
+        """
+
+    async def close(self) -> None:
+        """End what is open."""

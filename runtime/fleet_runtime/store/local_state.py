@@ -1,0 +1,80 @@
+"""The state file for the event loop: one thread does everything that reads or writes it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from sqlite3 import Connection
+from typing import TypeVar
+
+from fleet_runtime.catalog.favorites import Favorites, FavoritesChange
+from fleet_runtime.store.backend import StoreStatus, StoreUnavailableError
+from fleet_runtime.store.rows import StatusChange
+from fleet_runtime.store.sqlite import Database
+
+WATCH_SECONDS = 1.0
+RETRY_ROUNDS = 5
+"""Rounds between two attempts to use a file that could not be used."""
+
+Result = TypeVar("Result")
+
+
+class LocalState:
+    """A `Backend` on a SQLite file, with the tables that a gateway shares with nobody on another computer."""
+
+    def __init__(self, path: Path) -> None:
+        self._database = Database(path)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="fleet-store")
+
+    @property
+    def path(self) -> Path:
+        return self._database.path
+
+    @property
+    def favorites(self) -> Favorites:
+        return self._database.favorites
+
+    @property
+    def status(self) -> StoreStatus:
+        return self._database.status
+
+    def open(self) -> None:
+        self._thread.submit(self._database.open).result()
+
+    async def watch(self, on_read: Callable[[], None]) -> None:
+        """Read once a second what another process has written to the file."""
+        for number in itertools.count():
+            await asyncio.sleep(WATCH_SECONDS)
+            if not self.status.up and number % RETRY_ROUNDS:
+                continue
+            with contextlib.suppress(StoreUnavailableError):
+                await self._in_thread(self._database.catch_up)
+            on_read()
+
+    async def edit(self, changes: Sequence[FavoritesChange]) -> list[Favorites | Exception]:
+        return await self._in_thread(lambda: self._database.edit(changes))
+
+    async def record(self, entry: StatusChange) -> None:
+        await self._in_thread(lambda: self._database.record(entry))
+
+    async def history(self, providers: Collection[str] | None, limit: int) -> tuple[StatusChange, ...]:
+        return await self._in_thread(lambda: self._database.history(providers, limit))
+
+    async def read(self, work: Callable[[Connection], Result]) -> Result:
+        """Return what `work` reads of a table of `schema.ADDITIONS`; raises `StoreUnavailableError`."""
+        return await self._in_thread(lambda: self._database.read(work))
+
+    async def write(self, work: Callable[[Connection], Result]) -> Result:
+        """Commit what `work` writes to a table of `schema.ADDITIONS`; raises `StoreUnavailableError`."""
+        return await self._in_thread(lambda: self._database.write(work))
+
+    async def close(self) -> None:
+        await self._in_thread(self._database.close)
+        self._thread.shutdown()
+
+    async def _in_thread(self, work: Callable[[], Result]) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)

@@ -1,0 +1,73 @@
+"""The shipped balancers before two gateways, as they are but for addresses and ports."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from fleet_runtime.child_process import free_port, running
+from tests.support.paths import ROOT
+from tests.support.postgres import require
+from tests.support.waiting import eventually, listens
+
+DEPLOY = ROOT / "deploy"
+HOST = "fleet.lab"
+START_SECONDS = 20
+
+
+def replaced(text: str, *changes: tuple[str, str]) -> str:
+    for old, new in changes:
+        assert text.count(old) == 1, f"'{old}' is not there once"
+        text = text.replace(old, new)
+    return text
+
+
+@contextlib.contextmanager
+def haproxy(folder: Path, gateways: Sequence[int], more: str = "") -> Iterator[int]:
+    """deploy/haproxy.cfg with `more` at its end; yields its port."""
+    program, port = require("haproxy", "haproxy"), free_port()
+    text = replaced(
+        (DEPLOY / "haproxy.cfg").read_text(),
+        ("    maxconn 20000", "    maxconn 2000"),
+        ("bind :8400", f"bind 127.0.0.1:{port}"),
+        ("10.0.0.11:8400", f"127.0.0.1:{gateways[0]}"),
+        ("10.0.0.12:8400", f"127.0.0.1:{gateways[1]}"),
+    )
+    config = folder / "haproxy.cfg"
+    config.write_text(text + more.replace("PORT", str(port)))
+    with running([program, "-db", "-f", str(config)], folder / "haproxy.log") as process:
+        eventually(lambda: listens(port) or process.poll() is not None, START_SECONDS)
+        assert process.poll() is None, (folder / "haproxy.log").read_text()
+        yield port
+
+
+@contextlib.contextmanager
+def nginx(folder: Path, gateways: Sequence[int]) -> Iterator[int]:
+    """deploy/nginx-upstream.conf; yields its port."""
+    program, port = require("nginx", "nginx-light"), free_port()
+    server = replaced(
+        (DEPLOY / "nginx-upstream.conf").read_text(),
+        ("listen 8400;", f"listen 127.0.0.1:{port};"),
+        ("10.0.0.11:8400", f"127.0.0.1:{gateways[0]}"),
+        ("10.0.0.12:8400", f"127.0.0.1:{gateways[1]}"),
+    )
+    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    temporary = "".join(f"{kind}_temp_path {folder}/{kind};\n" for kind in kinds)
+    user = "user root;\n" if os.geteuid() == 0 else ""
+    whole = f"{user}daemon off;\nworker_processes 1;\npid {folder}/pid;\nerror_log stderr;\nevents {{}}\n"
+    (folder / "nginx.conf").write_text(f"{whole}http {{\naccess_log off;\n{temporary}{server}\n}}\n")
+    command = [program, "-p", str(folder), "-e", "stderr", "-c", str(folder / "nginx.conf")]
+    with running(command, folder / "nginx.log") as process:
+        eventually(lambda: listens(port) or process.poll() is not None, START_SECONDS)
+        assert process.poll() is None, (folder / "nginx.log").read_text()
+        yield port
+
+
+def documented(page: str, language: str, first: str) -> str:
+    """The block of a page of docs/ in `language` that begins with `first`."""
+    blocks = re.findall(rf"```{language}\n(.*?)```", (ROOT / "docs" / page).read_text(), re.DOTALL)
+    (found,) = (block for block in blocks if block.startswith(first))
+    return str(found)
