@@ -164,7 +164,7 @@ def test_no_configuration_anywhere_is_a_usage_error_everywhere(fleet: Fleet, arg
     assert "error: no fleet.yaml in this folder or one above it: make one with `fleet init`, or " in ran.err
 
 
-NO_RESULT = {"favorites export", "schema", "up", "serve", "run", "env", "completion", "demo"}
+NO_RESULT = {"favorites export", "schema", "up", "serve", "run", "env", "completion", "demo", "top"}
 """Commands without `--json`: they print JSON or a script anyway, or run until they are stopped."""
 
 
@@ -191,7 +191,7 @@ def test_every_command_has_json_and_names_its_exit_codes_from_the_one_table(
     for option in options(command).values():
         assert not (option.name == "file" and option.opts != ["-f", "--file"]), path
         for short, long in (("-q", "--quiet"), ("-v", "--verbose"), ("-y", "--yes"), ("-f", "--file")):
-            assert short not in option.opts or long in option.opts, path
+            assert short not in option.opts or long in option.opts or option.name == "follow", path
 
 
 def test_edits_and_what_they_built_are_json_too(fleet: Fleet, project: Path) -> None:

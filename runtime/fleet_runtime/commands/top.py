@@ -23,7 +23,7 @@ Example:
   fleet top --surface boochat
 
 \b
-Exit codes: 1 rejected, 2 usage error, 4 the gateway did not respond, 130 Ctrl-C.
+Exit codes: 0 success, 1 rejected, 2 usage error, 4 the gateway did not respond, 130 Ctrl-C.
 """
 )
 @url_option

@@ -69,7 +69,7 @@ def test_what_does_not_pass_within_a_clients_patience_is_not_retried() -> None:
     final = {code for code, headers in advice.items() if headers.get(b"x-should-retry") == b"false"}
     access = {"unauthorized", "surface_not_allowed", "forbidden_host", "forbidden_origin"}
     offline = {"provider_unreachable", "provider_disabled"}
-    assert final == access | offline
+    assert final == access | offline | {"request_cancelled"}
     assert {code for code, headers in advice.items() if b"retry-after-ms" in headers} == offline
     assert {ERROR_KINDS[code].anthropic for code in offline} == {"api_error"}
 
