@@ -30,13 +30,14 @@ tour: $(READY) ## the same, shown by itself from start to end
 	@$(BIN)/fleet demo --tour
 
 test: $(READY) ## the test suite
-	$(BIN)/pytest -q -n auto -m "not slow and not integration"
+	$(BIN)/pytest -q -n auto --dist worksteal -m "not slow and not integration"
 
-slow: $(READY) ## the tests that take longer
+slow: $(READY) ## the tests that take longer, and four times the examples of the properties
 	$(BIN)/pytest -q -m "slow and not integration"
+	FLEET_EXAMPLES=thorough $(BIN)/pytest -q -n auto --dist worksteal -m "hypothesis and not slow and not integration"
 
 slow-quick: $(READY) ## those of them that CI runs: the commands of the docs, new kinds, killed commands, a fleet's year
-	$(BIN)/pytest -q -n auto -m "slow and not integration" tests/docs tests/cli tests/system/test_a_year.py
+	$(BIN)/pytest -q -n auto --dist worksteal -m "slow and not integration" tests/docs tests/cli tests/system/test_a_year.py
 
 integration-clients: $(READY) ## the real programs of the kinds of client, which it installs: KIND=… for one
 	$(BIN)/python -m tests.integration.client_programs $(KIND)

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-settings.register_profile("fleet", deadline=None)  # how long an example takes says how busy the machine is
-settings.load_profile("fleet")
+# no deadline: how long an example takes says how busy the computer is; `make slow` uses the thorough one
+settings.register_profile("quick", deadline=None, max_examples=50)
+settings.register_profile("thorough", deadline=None, max_examples=200)
+settings.load_profile(os.environ.get("FLEET_EXAMPLES", "quick"))
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background job, and inherited
     signal.signal(signal.SIGINT, signal.default_int_handler)
