@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from functools import cache
+from itertools import combinations
 from typing import Any, TypeAlias
 
 from fleet_compiler.config.schema import schema
@@ -26,6 +27,10 @@ _TYPES: Mapping[str, Callable[[Any], bool]] = {
     "object": lambda value: isinstance(value, dict),
     "string": lambda value: isinstance(value, str),
 }
+
+
+FEW = 20
+"""So many items that are not all texts are compared here."""
 
 
 class _UndecidedError(Exception):
@@ -88,9 +93,12 @@ def _additional(value: Any, rules: Mapping[str, Any]) -> bool:
 def _unique(value: Any, _: Mapping[str, Any]) -> bool:
     if not isinstance(value, list):
         return True
-    if not all(isinstance(item, str) for item in value):
-        raise _UndecidedError
-    return len(set(value)) == len(value)
+    if all(isinstance(item, str) for item in value):
+        return len(set(value)) == len(value)
+    few = len(value) <= FEW
+    if few and all(first != second for first, second in combinations(value, 2)):
+        return True
+    raise _UndecidedError  # equal here may be different in JSON: True and 1
 
 
 def _condition(value: Any, rules: Mapping[str, Any]) -> bool:
