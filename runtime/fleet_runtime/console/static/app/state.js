@@ -351,5 +351,7 @@ export function evicts(id) {
   const wanted = models.value.get(id);
   if (wanted === undefined || stateOf(id).value === "loaded" || stateOf(id).value === "loading") return [];
   const report = reportOf(wanted.provider).value;
+  const most = report?.memory?.max_loaded ?? 1;
+  if ((report?.loaded.length ?? 0) < most) return [];
   return (report?.loaded ?? []).map((name) => models.value.get(`${wanted.provider}/${name}`)).filter((each) => each && shareSlot(wanted, each));
 }

@@ -1,5 +1,5 @@
 import { useEffect, useState } from "preact/hooks";
-import { act, age, can, capital, command, context, count, date, duration, get, html, link, now, plural, rate, shortTime, snapshot } from "../app/base.js";
+import { act, age, bytes, can, capital, command, context, count, date, duration, get, html, link, now, plural, rate, shortTime, snapshot } from "../app/base.js";
 import { ActionButton, Chart, Command, Copy, Empty, Icon, Notice, Segmented, Sentence, Spark, StateBadge, StatusBadge, statusWord, Tag } from "../app/parts.js";
 import { fleet, history, lately, loadError, providers, refreshCatalog, refreshFleet, refreshSpeeds, reportOf, requests, running, speeds, stateOf, traffic } from "../app/state.js";
 
@@ -111,6 +111,7 @@ export function Card({ name, changes, drift }) {
       <div><dt>Available</dt><dd>${count(report.models)}</dd></div>
       <div><dt>Probe</dt><dd>${report.latency === null ? "–" : html`${Math.max(1, Math.round(report.latency * 1000))}<small> ms</small>`}</dd></div>
     </dl>
+    <${Memory} report=${report} />
     ${can("GET /api/activity") && html`<${Sparks} name=${name} />`}
     <${Strip} name=${name} changes=${changes} />
     <${Extras} report=${report} drift=${drift} />
@@ -131,15 +132,22 @@ export function Reason({ report }) {
     ${text !== null && html`<${Command} text=${text} />`}</div>`;
 }
 
+/** What the server says of its memory: a gauge for each GPU and for its RAM, as far as it says. */
+function Memory({ report: { memory } }) {
+  const gauges = [...(memory?.gpus ?? []).map(({ name, used, total }) => [name, used, total]), ["RAM", memory?.ram_used, memory?.ram_total]].filter(([, used, total]) => used !== null && total);
+  return gauges.length > 0 && html`<ul class="memory">${gauges.map(([name, used, total], place) => html`<li key=${place}><span>${name}</span><meter max=${total} value=${used} aria-label=${name}></meter><span class="num">${bytes(used)}<small> of ${bytes(total)}</small></span></li>`)}</ul>`;
+}
+
 function LoadedModels({ report }) {
   const { loaded, loading } = report;
   if (loaded.length + loading.length === 0) {
     if (report.status === "offline" || report.status === "disabled" || report.status === "config_error") return null;
     return html`<p class="in-memory none">${report.models > 0 ? "Nothing loaded" : "No model listed"}</p>`;
   }
+  const size = (model) => report.memory?.models.find((each) => each.model === model)?.size;
   const all = [...loading.map((each) => [each, "loading"]), ...loaded.map((each) => [each, "loaded"])];
   return html`<ul class="in-memory">${all.slice(0, SHOWN).map(
-    ([model, state]) => html`<li key=${model} class=${state}><span class="dot" aria-hidden="true"></span><span class="loaded-name">${model}</span>${state === "loading" && html`<small>loading</small>`}${(report.in_flight[model] ?? 0) > 0 && html`<small>${plural(report.in_flight[model], "request")}</small>`}</li>`,
+    ([model, state]) => html`<li key=${model} class=${state}><span class="dot" aria-hidden="true"></span><span class="loaded-name">${model}</span>${state === "loading" ? html`<small>loading</small>` : size(model) && html`<small>${bytes(size(model))}</small>`}${(report.in_flight[model] ?? 0) > 0 && html`<small>${plural(report.in_flight[model], "request")}</small>`}</li>`,
   )}${all.length > SHOWN && html`<li class="more">and ${all.length - SHOWN} more</li>`}</ul>`;
 }
 
@@ -306,6 +314,7 @@ function Facts({ report }) {
     ...(report.formerly.length > 0 ? [["Formerly", report.formerly.join(", ")]] : []),
   ];
   return html`<section class="panel" aria-label="About this provider"><h2>About</h2><dl class="facts">${facts.map(([word, value]) => html`<dt key=${word}>${word}</dt><dd>${value}</dd>`)}</dl>
+    <${Memory} report=${report} />
     ${report.warnings.map((each) => html`<p class="warning-text" key=${each}><${Icon} name="warning" size=${14} />${each}</p>`)}</section>`;
 }
 
