@@ -198,6 +198,7 @@ _STATUS = FleetStatus(
     needs_restart=(),
     store=StoreState(state="up", since=TIME, where="/var/lib/fleet/state.db", reason=None),
     started_at=TIME,
+    serving_since=TIME,
     now=TIME,
     listen="127.0.0.1:8400",
     default_provider="sam-desktop",

@@ -175,6 +175,7 @@ def describe_fleet(service: Service, live: LiveSnapshot, table: RoutingTable) ->
             reason=store.reason if whole else None,
         ),
         started_at=rfc3339(service.started_at),
+        serving_since=rfc3339(service.serving_since),
         now=rfc3339(time.time()),
         listen=service.started_with.listen,
         default_provider=default if default in names else None,

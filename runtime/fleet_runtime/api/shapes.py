@@ -112,6 +112,7 @@ class FleetStatus(ApiShape, frozen=True, kw_only=True):
     needs_restart: tuple[str, ...]
     store: StoreState
     started_at: str
+    serving_since: Annotated[str, Meta(description="when the snapshot began to serve")]
     now: Annotated[str, Meta(description="the gateway's clock")]
     listen: Annotated[str, Meta(description="the address since the start")]
     default_provider: Annotated[str | None, Meta(description="null if the surface may not use it")]

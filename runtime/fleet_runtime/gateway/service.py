@@ -59,6 +59,7 @@ class Service:
     refused_remedy: str | None = None
     started_at: float = field(default_factory=time.time)
     large_responses: SecondCache = field(default_factory=SecondCache)
+    serving_since: float = field(default_factory=time.time)
     providers: WeakSet[Provider] = field(default_factory=WeakSet)
     metrics: Metrics = field(init=False)
     activity: Activity = field(init=False)
@@ -178,7 +179,7 @@ class Service:
 
     def _swap(self, new: LiveSnapshot) -> None:
         old, retired = self.live, set(self._inventories)
-        self.live = new
+        self.live, self.serving_since = new, time.time()
         new.old_names.follow(new.snapshot.fleet)
         self.providers.update(new.providers.values())
         for key in self.needs_restart:

@@ -56,6 +56,7 @@ def told(*machines: ProviderReport, skew: float = 0.0, url: str = URL, **fleet: 
         "needs_restart": [],
         "store": {"state": "up", "since": "2026-11-21T20:00:00Z", "where": "/srv/state.db", "reason": None},
         "started_at": "2026-11-21T20:00:00Z",
+        "serving_since": "2026-11-21T20:00:00Z",
         "now": "2026-11-21T20:00:00Z",
         "listen": "127.0.0.1:8400",
         "default_provider": "desk",

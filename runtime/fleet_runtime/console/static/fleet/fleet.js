@@ -210,7 +210,7 @@ function Summary() {
     <div><dt>In flight</dt><dd>${running}${waiting > 0 && html`<small> + ${waiting} waiting</small>`}</dd></div>
     ${can("GET /api/activity") && html`<${Traffic} />`}
     <div><dt>Snapshot</dt><dd class="mono">${snapshot(report.snapshot)}<${Copy} text=${report.snapshot} label="Copy the snapshot's id" />
-      <small>${age(report.serving_since ?? report.started_at, now.value)} old</small></dd></div>
+      <small>${age(report.serving_since, now.value)} old</small></dd></div>
   </dl>`;
 }
 
