@@ -15,9 +15,7 @@ from tests.support.paths import ROOT
 ADDRESS = "192.168.77.1"
 NETWORK = f"""
 ip link set lo up
-ip link add lan type dummy
-ip address add {ADDRESS}/24 dev lan
-ip link set lan up
+ip address add {ADDRESS}/32 dev lo
 exec "$0" -m tests.console.lan {ADDRESS}
 """
 
