@@ -93,4 +93,4 @@ def test_reports_of_a_thousand_machines_do_not_hold_up_the_gateway(folder: Path)
                 assert scrape.result().status_code == 200
         print(f"picker {wire} bytes on the wire; longest wait {in_milliseconds(held)}")
         assert wire < 250_000
-        assert sorted(held)[int(len(held) * 0.99)] < 0.1
+        assert sorted(held)[len(held) // 2] < 0.02
