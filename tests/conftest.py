@@ -19,6 +19,7 @@ settings.load_profile(os.environ.get("FLEET_EXAMPLES", "quick"))
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background job, and inherited
     signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # ignored under nohup, and inherited too
 
 
 @pytest.fixture(autouse=True, scope="session")

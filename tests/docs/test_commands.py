@@ -29,6 +29,7 @@ GENERATED = ("cli.md", "diagnostics.md")
 OWN_TESTS = {
     "changing.md": "tests/docs/test_changing_page.py",
     "ci.md": "tests/integration/test_ci_page.py",
+    "scale.md": "tests/docs/test_scale_page.py",
 }
 """Pages whose commands need more around them than an empty home, and the test that runs them."""
 

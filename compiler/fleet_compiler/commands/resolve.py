@@ -21,7 +21,7 @@ from fleet_runtime.catalog.describe import describe_resolution
 from fleet_runtime.catalog.shapes import ModelResolution
 from fleet_runtime.providers.health import ProviderState
 from fleet_runtime.providers.model_list import merge_model_list
-from fleet_runtime.routing.resolver import Resolution, View, resolve_model
+from fleet_runtime.routing.resolver import Resolution, View, name_snapshot, resolve_model
 from fleet_runtime.text import escape, join_names, quote
 
 RULES = {
@@ -64,7 +64,7 @@ def resolve(id: str, file: Path | None, generated: Path | None, surface: str | N
         raise UsageError(f"no surface {quote(surface or '')} in '{folder}'; there is {names}")
     if config is not None:
         _compare(config, folder)
-    resolution = resolve_model(table, locked_view(snapshot), id, falls_back=True)
+    resolution = name_snapshot(resolve_model(table, locked_view(snapshot), id, falls_back=True), snapshot.id)
     described = describe_resolution(
         resolution, snapshot.connections.get(resolution.provider or ""), _facts(snapshot, resolution)
     )

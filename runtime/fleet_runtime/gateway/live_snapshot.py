@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -97,18 +97,11 @@ class LiveSnapshot:
         falls_back: bool = False,
         unreachable: frozenset[str] = frozenset(),
     ) -> router.Resolution:
-        """Return what the resolver says by what is known now.
-
-        For an unknown provider, the message names the snapshot: another gateway may serve another one.
-        """
+        """Return what the resolver says by what is known now."""
         resolution = router.resolve_model(
             table, self.view, text, pinned=pinned, falls_back=falls_back, unreachable=unreachable
         )
-        refusal = resolution.refusal
-        if refusal is None or not refusal.is_unknown_provider:
-            return resolution
-        message = f"{refusal.message} (snapshot {self.snapshot.id})"
-        return replace(resolution, refusal=replace(refusal, message=message))
+        return router.name_snapshot(resolution, self.snapshot.id)
 
     async def resolve(self, table: RoutingTable, text: str, *, falls_back: bool = False) -> router.Resolution:
         """Return what the resolver says, after a fresh probe of the provider if one could change it."""

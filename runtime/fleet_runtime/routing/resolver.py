@@ -106,6 +106,16 @@ class Resolution:
         return self.refusal is None
 
 
+def name_snapshot(resolution: Resolution, snapshot: str) -> Resolution:
+    """Return `resolution` with the id of the snapshot in the message that a provider is unknown: another
+    gateway may serve another snapshot."""
+    refusal = resolution.refusal
+    if refusal is None or not refusal.is_unknown_provider:
+        return resolution
+    message = f"{refusal.message} (snapshot {snapshot})"
+    return replace(resolution, refusal=replace(refusal, message=message))
+
+
 def resolve_model(
     table: RoutingTable,
     view: View,
