@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, expect, sync_playwright
 
 from tests.console.household import running_household
 from tests.support.stack import Stack
 
 CHROMIUM = Path("/usr/bin/chromium")
+PATIENCE_MS = 10_000
 
 REPORTS = """
 window.policyReports = [];
@@ -33,6 +34,11 @@ class Watched:
         if said.type == "error":
             self.errors.append(said.text)
 
+    def dismiss(self, dialog: Dialog) -> None:
+        """Note a dialog and close it: a page with an open one answers nothing, not even `check`."""
+        self.errors.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
     def check(self) -> None:
         """Raise unless nothing went wrong."""
         reports = self.page.evaluate("window.policyReports")
@@ -46,6 +52,7 @@ Open = Callable[..., Watched]
 def browser() -> Iterator[Browser]:
     if not CHROMIUM.exists():
         pytest.skip(f"the console's tests need {CHROMIUM}: apt install chromium")
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield chromium
@@ -72,14 +79,14 @@ def open_page(browser: Browser) -> Iterator[Open]:
                 viewport={"width": width, "height": 900},
                 color_scheme=theme,  # type: ignore[arg-type]
             )
-            context.set_default_timeout(10_000)
+            context.set_default_timeout(PATIENCE_MS)
         else:
             context = tab_of.context
         page = context.new_page()
         watched = Watched(page)
         page.add_init_script(REPORTS)
         page.on("pageerror", lambda error: watched.errors.append(str(error)))
-        page.on("dialog", lambda dialog: watched.errors.append(f"dialog: {dialog.message}"))
+        page.on("dialog", watched.dismiss)
         page.on("console", watched.hear)
         page.goto(url)
         opened.append(watched)

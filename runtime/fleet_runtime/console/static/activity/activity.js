@@ -15,7 +15,7 @@ const WORDS = {
   refused: "Rejected",
   cancelled: "Cancelled",
 };
-const PHASES = { receiving: "Receiving", queued: "Queued", waiting: "Waiting", responding: "Responding", over: "Over" };
+const PHASES = { receiving: "Receiving", queued: "Queued", waiting: "Waiting", waking: "Waking", responding: "Responding", over: "Over" };
 const PAGE = 100;
 
 const filter = signal({ provider: "", end: "", text: "", failed: false });
