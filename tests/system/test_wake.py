@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,8 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from fleet_runtime.providers.wake_signal import magic_packet
 from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
+from tests.support.network_cards import NetworkCards
 from tests.support.stack import Stack, run_fleet, running_stack
 from tests.support.waiting import eventually
 
@@ -29,47 +27,19 @@ exec sleep 600
 """
 
 
-class Network:
-    """The machines' network cards: `packets` counts those for each, which start all but `dead`."""
-
-    def __init__(self) -> None:
-        self.machines: SimulationThread
-        self.packets = dict.fromkeys(MACS, 0)
-        self.started_at = 0.0
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind(("127.0.0.1", 0))
-        self.port = self._socket.getsockname()[1]
-        self._thread = threading.Thread(target=self._listen, daemon=True)
-        self._thread.start()
-
-    def _listen(self) -> None:
-        while packet := self._socket.recv(2048):
-            for name, mac in MACS.items():
-                if packet == magic_packet(mac):
-                    self.packets[name] += 1
-                    if name != "dead":
-                        self.started_at = time.monotonic()
-                        self.machines.set(name, offline=False)
-
-    def close(self) -> None:
-        self._socket.sendto(b"", ("127.0.0.1", self.port))
-        self._thread.join()
-        self._socket.close()
-
-
 @pytest.fixture(scope="module")
-def network() -> Iterator[Network]:
-    network = Network()
+def network() -> Iterator[NetworkCards]:
+    network = NetworkCards(MACS, dead=["dead"])
     yield network
     network.close()
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory, network: Network) -> Iterator[Stack]:
+def stack(tmp_path_factory: pytest.TempPathFactory, network: NetworkCards) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("wake")
     (folder / "wake.sh").write_text(SCRIPT, encoding="utf-8")
     (folder / "wake.sh").chmod(0o755)
-    cards = {name: f'mac: "{mac}", broadcast: 127.0.0.1, port: {network.port}' for name, mac in MACS.items()}
+    cards = {name: network.wake(name) for name in MACS}
 
     def fleet_yaml(machines: SimulationThread, listen: str) -> str:
         network.machines = machines
@@ -114,7 +84,7 @@ def error(response: httpx.Response) -> tuple[int, str, str]:
 
 
 def test_only_inference_for_a_named_model_wakes_and_all_requests_join_one_wake(
-    stack: Stack, network: Network
+    stack: Stack, network: NetworkCards
 ) -> None:
     fall_asleep(stack, "nas")
     before = dict(network.packets)
@@ -150,7 +120,7 @@ def test_only_inference_for_a_named_model_wakes_and_all_requests_join_one_wake(
     assert 'fleet_wakes_total{provider="nas",result="responded"} 1.0' in stack.client.get("/metrics").text
 
 
-def test_a_provider_that_cannot_be_reached_in_its_grace_is_woken(stack: Stack, network: Network) -> None:
+def test_a_provider_that_cannot_be_reached_in_its_grace_is_woken(stack: Stack, network: NetworkCards) -> None:
     packets = network.packets["attic"]
     stack.machines.set("attic", offline=True)
     answer = chat(stack, "attic/qwen3-8b")
@@ -160,7 +130,7 @@ def test_a_provider_that_cannot_be_reached_in_its_grace_is_woken(stack: Stack, n
 
 
 def test_a_role_wakes_only_where_it_may_and_a_limited_key_only_within_its_surface(
-    stack: Stack, network: Network
+    stack: Stack, network: NetworkCards
 ) -> None:
     fall_asleep(stack, "nas", "attic")
     before = dict(network.packets)
@@ -178,7 +148,7 @@ def test_a_role_wakes_only_where_it_may_and_a_limited_key_only_within_its_surfac
     assert (ran.returncode, ran.stdout[:15]) == (0, "nas is online (")
 
 
-def test_a_failed_wake_says_so_and_the_next_waits(stack: Stack, network: Network) -> None:
+def test_a_failed_wake_says_so_and_the_next_waits(stack: Stack, network: NetworkCards) -> None:
     fall_asleep(stack, "dead")
     started = time.monotonic()
     status, code, message = error(chat(stack, "dead/qwen3-8b"))
