@@ -28,7 +28,7 @@ OfRange = Annotated[
 OfModel = Annotated[
     str | None, Query("a model, by the provider's own id; without one, all of the provider", "qwen3-8b")
 ]
-Named = Annotated[str | None, Query("only this model, by a provider's own id", "qwen3-8b")]
+Named = Annotated[str | None, Query("only this model: a provider's own id, or `provider/model`", "qwen3-8b")]
 
 
 @operation(
@@ -71,7 +71,7 @@ async def get_speed(call: Call, model: Named = None, surface: Surface = None) ->
     allowed = {provider.name for provider in table.providers}
     found: dict[str, list[ProviderSpeed]] = {}
     for (provider, name), series in _current(call, now).items():
-        if name is not None and provider in allowed and model in (None, name):
+        if name is not None and provider in allowed and model in (None, name, f"{provider}/{name}"):
             found.setdefault(name, []).append(_speed(call, provider, name, series, now))
     return Speeds(
         models=tuple(

@@ -21,16 +21,27 @@ def first_request(snapshot: Snapshot, url: str) -> list[str]:
     also = f" (and {join_words(surfaces)})" if surfaces else ""
     model = _example(snapshot.fleet)
     if model is None:
-        return [f"base URL  {url}/v1{also}", "no provider lists a model yet: run `fleet lock`"]
+        return [
+            f"base URL  {url}/v1{also}",
+            *_elsewhere(snapshot.gateway, url),
+            "no provider lists a model yet: run `fleet lock`",
+        ]
     body = {"model": str(model), "messages": [{"role": "user", "content": "hi"}]}
     command = ["curl", "-s", f"{url}/v1/chat/completions"]
     key = f' -H "authorization: Bearer ${KEY_VARIABLE}"' if snapshot.gateway.keys else ""
     data = shlex.join(["--json", json.dumps(body, ensure_ascii=False)])
     return [
         f"base URL  {url}/v1{also}",
+        *_elsewhere(snapshot.gateway, url),
         f"try it    {shlex.join(command)}{key} {data}",
         *_clients(snapshot.gateway),
     ]
+
+
+def _elsewhere(gateway: GatewayConfig, url: str) -> Iterator[str]:
+    """Yield how other commands find a gateway that does not listen where fleet.yaml says."""
+    if url != gateway.url:
+        yield f"commands  `export FLEET_URL={url}` in other terminals: fleet.yaml says {gateway.url}"
 
 
 def _clients(gateway: GatewayConfig) -> Iterator[str]:

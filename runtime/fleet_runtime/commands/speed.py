@@ -11,6 +11,7 @@ from fleet_runtime.client import open_gateway, url_option
 from fleet_runtime.commands.json_output import show_document
 from fleet_runtime.commands.table import Column, layout, output_width
 from fleet_runtime.commands.wait_line import wait_line
+from fleet_runtime.text import quote
 
 if TYPE_CHECKING:
     from fleet_runtime.api.series_shapes import ProviderSpeed, Speeds
@@ -43,10 +44,11 @@ Exit codes: 0 success, 1 rejected, 2 usage error, 4 the gateway did not respond.
 @url_option
 @click.option("--json", "as_json", is_flag=True, help="Print the JSON of `GET /api/speed`.")
 def speed(model: str | None, surface: str | None, url: str | None, as_json: bool) -> None:
-    """Show how fast the models that were used are on each provider, or MODEL, a provider's own id.
+    """Show how fast the models that were used are on each provider, or MODEL.
 
-    Medians of the requests of the last 30 days: until the first byte of a stream with the model loaded (warm)
-    and not loaded before (cold), and tokens per second. `fleet bench` measures them on purpose.
+    MODEL is a provider's own id, or `provider/model`. Medians, estimated from histograms, of the requests of
+    the last 30 days: until the first byte of a stream with the model loaded (warm) and not loaded before
+    (cold), and tokens per second. `fleet bench` measures them on purpose.
     """
     from fleet_runtime.api.series_shapes import Speeds
 
@@ -59,14 +61,15 @@ def speed(model: str | None, surface: str | None, url: str | None, as_json: bool
             show_document(content)
             return
         speeds = gateway.parse(content, Speeds)
-    click.echo("\n".join(speed_table(speeds)))
+    click.echo("\n".join(speed_table(speeds, model)))
 
 
-def speed_table(speeds: Speeds) -> list[str]:
-    """Return a line for each model on each provider."""
+def speed_table(speeds: Speeds, model: str | None = None) -> list[str]:
+    """Return a line for each model on each provider; `model` is the only one, if there is one."""
     rows = [_row(each.model, provider) for each in speeds.models for provider in each.providers]
     if not rows:
-        return ["no requests yet: `fleet bench MODEL` makes some"]
+        of = "" if model is None else f" for {quote(model)}"
+        return [f"no requests{of} yet: `fleet bench MODEL` makes some"]
     return layout(COLUMNS, rows, output_width())
 
 
@@ -75,9 +78,9 @@ def _row(model: str, provider: ProviderSpeed) -> tuple[str, ...]:
     return (
         model,
         provider.provider,
-        "" if provider.warm_ms is None else f"{provider.warm_ms} ms",
-        "" if provider.cold_ms is None else f"{provider.cold_ms} ms",
-        "" if rate is None else f"{rate:.1f}",
+        "" if provider.warm_ms is None else f"~{provider.warm_ms} ms",
+        "" if provider.cold_ms is None else f"~{provider.cold_ms} ms",
+        "" if rate is None else f"~{rate:.0f}",
         "" if provider.context is None else str(provider.context),
         str(provider.requests),
     )

@@ -106,13 +106,17 @@ class Resolution:
         return self.refusal is None
 
 
+SHOWN = len("sha256:") + 12
+"""Characters of a snapshot's id in a message."""
+
+
 def name_snapshot(resolution: Resolution, snapshot: str) -> Resolution:
-    """Return `resolution` with the id of the snapshot in the message that a provider is unknown: another
-    gateway may serve another snapshot."""
+    """Return `resolution` with the beginning of the snapshot's id in the message that a provider is unknown:
+    another gateway may serve another snapshot."""
     refusal = resolution.refusal
     if refusal is None or not refusal.is_unknown_provider:
         return resolution
-    message = f"{refusal.message} (snapshot {snapshot})"
+    message = f"{refusal.message} (snapshot {snapshot[:SHOWN]})"
     return replace(resolution, refusal=replace(refusal, message=message))
 
 
