@@ -71,7 +71,7 @@ def test_requests_are_listed_with_their_tokens(stack: Stack) -> None:
     assert done[1:5] == ["ok", "chat", "single/qwen3-8b", "loaded"]
     rows = json.loads(stack.fleet("activity", "--json", "--provider", "single").stdout)["requests"]
     assert int(done[-2]) == rows[0]["tokens_out"] > 0
-    assert stack.fleet("activity", "--model", "never").stdout == "no requests yet\n"
+    assert stack.fleet("activity", "--model", "never").stdout == "no requests match\n"
     assert stack.fleet("activity", "--end-reason", "fine").returncode == 2
 
 

@@ -89,13 +89,8 @@ def activity(
             with wait_line("waiting for the gateway"):
                 recent = read_activity(gateway, query | {"limit": str(limit)})
             rows = [*recent.running, *recent.requests]
-            click.echo(
-                "\n".join(request_table(rows))
-                if rows
-                else "no requests match"
-                if query
-                else "no requests yet"
-            )
+            none = "no requests yet" if query.keys() <= {"surface"} else "no requests match"
+            click.echo("\n".join(request_table(rows)) if rows else none)
 
 
 def activity_path(query: dict[str, str]) -> str:
