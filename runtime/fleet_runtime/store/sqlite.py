@@ -32,6 +32,7 @@ from fleet_runtime.store.schema import (
     transaction,
 )
 from fleet_runtime.store.tables import append_history, read_history, read_tag, write_favorites
+from fleet_runtime.text import count
 
 BUSY_SECONDS = 5.0
 HISTORY_ROWS = 10_000
@@ -252,8 +253,9 @@ class Database:
             with contextlib.suppress(FileNotFoundError):
                 Path(f"{self.path}{suffix}").rename(f"{aside}{suffix}")
         self._rescued = rescued
-        saved = f"{len(rescued.favorites.items)} favorites and {len(rescued.history)} entries of the history"
-        self._damage = f"the state file was damaged and is now '{aside}': rescued {saved}"
+        favorites = count(len(rescued.favorites.items), "favorite")
+        history = count(len(rescued.history), "history entry", "history entries")
+        self._damage = f"the state file was damaged and is now '{aside}': rescued {favorites} and {history}"
         log.error("%s", self._damage)
 
 

@@ -18,6 +18,7 @@ from fleet_runtime.store.backend import StoreUnavailableError
 from fleet_runtime.store.rows import StatusChange, parse_favorite, parse_status_change
 from fleet_runtime.store.schema import DamagedStateError, bounded
 from fleet_runtime.store.sqlite import HISTORY_ROWS, TRIMMED_ROWS, Database
+from fleet_runtime.text import count
 
 HISTORY = [StatusChange("a", "online", None, 1.0), StatusChange("a", "offline", "it is off", 2.0)]
 IDS = ["a/1", "a/2", "a/3"]
@@ -107,7 +108,7 @@ def check_rescue(path: Path, kept: list[str]) -> None:
     with opened(path) as database:
         assert ids(database) == kept
         assert database.fault is not None
-        assert f"rescued {len(kept)} favorites" in database.fault
+        assert f"rescued {count(len(kept), 'favorite')} and" in database.fault
         assert path.with_name("state.db.damaged-1").exists()
         assert database.favorites.version >= 3
         add(database, "b/1")
