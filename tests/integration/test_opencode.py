@@ -169,7 +169,7 @@ def test_fleet_run_starts_opencode_and_leaves_the_users_own_files_alone(
         **{name: value for name, value in opencode.environment().items() if name != "OPENCODE_CONFIG"},
         "PATH": f"{opencode.binary.parent}{os.pathsep}/usr/bin:/bin",
     }
-    command = [*FLEET, "run", "opencode", "models"]
+    command = [*FLEET, "run", "--surface", "opencode", "opencode", "models"]
     done = finished(command, stack.folder, environment, 120)
     assert done.returncode == 0, done.stderr
     assert sorted(done.stdout.split()) == sorted(ids())
@@ -179,5 +179,5 @@ def test_fleet_run_starts_opencode_and_leaves_the_users_own_files_alone(
 
 
 def test_fleet_env_prints_what_opencode_needs(stack: Stack) -> None:
-    printed = stack.fleet("env", "opencode").stdout
+    printed = stack.fleet("env", "--surface", "opencode", "opencode").stdout
     assert f"export OPENCODE_CONFIG={stack.folder}/generated/opencode.json\n" in printed

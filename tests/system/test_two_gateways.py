@@ -144,29 +144,26 @@ class Load:
     async def _repeat(self, pause: float, *, stream: bool = False) -> None:
         client: Client | None = None
         body = {"model": "box/m", "stream": stream}
-        while True:
-            began = time.monotonic()
-            try:
-                if client is None:
-                    client = Client(*await asyncio.open_connection("127.0.0.1", self.port))
-                await client.send(request(CHAT, body, {"host": HOST}))
-                answer = await client.answer()
-                if (
-                    answer.status != 200
-                    or not answer.ended
-                    or (stream and not answer.body.endswith(b"[DONE]\n\n"))
-                ):
-                    raise ConnectionError(f"{answer.status} {answer.body[-60:]!r}")
-                self.done += 1
-                self.streams += stream
-            except (OSError, EOFError, ValueError) as error:
-                self.failed.append((began, repr(error)))
-                await closed(client)
-                client = None
-            except asyncio.CancelledError:
-                await closed(client)
-                raise
-            await pace(max(0.0, pause - (time.monotonic() - began)))
+        try:
+            while True:
+                began = time.monotonic()
+                try:
+                    if client is None:
+                        client = Client(*await asyncio.open_connection("127.0.0.1", self.port))
+                    await client.send(request(CHAT, body, {"host": HOST}))
+                    answer = await client.answer()
+                    whole = answer.status == 200 and answer.ended
+                    if not whole or (stream and not answer.body.endswith(b"[DONE]\n\n")):
+                        raise ConnectionError(f"{answer.status} {answer.body[-60:]!r}")
+                    self.done += 1
+                    self.streams += stream
+                except (OSError, EOFError, ValueError) as error:
+                    self.failed.append((began, repr(error)))
+                    await closed(client)
+                    client = None
+                await pace(max(0.0, pause - (time.monotonic() - began)))
+        finally:
+            await closed(client)
 
 
 STATS = """
