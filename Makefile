@@ -88,9 +88,6 @@ docs: $(READY) ## the pages and schemas that are made from the code
 	$(BIN)/python -m docs.generate.cli_page
 	UPDATE_DOCS=1 $(BIN)/pytest -q tests/docs/test_diagnostics_page.py tests/docs/test_architecture_page.py
 
-vendor: $(READY) ## the console's libraries from npm, at the versions of docs/generate/vendor_console.py
-	$(BIN)/python -m docs.generate.vendor_console
-
 new-dialect: $(READY) ## a new kind of server that is recognised and probed: NAME=…
 	@$(BIN)/python -m docs.generate.new_dialect "$(NAME)"
 
