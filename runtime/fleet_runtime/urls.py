@@ -86,7 +86,8 @@ def parse_url(url: str) -> ServerUrl:
     """
     match = _URL.match(url)
     if match is None or _UNWRITABLE.search(url):
-        raise AddressError("not the http or https URL of a server", "write it like http://192.168.1.20:8080")
+        example = f"http://{url}" if without_scheme(url) else "it like http://192.168.1.20:8080"
+        raise AddressError("not the http or https URL of a server", f"write {example}")
     if match["rest"]:
         raise AddressError("URL has a query or a fragment", "write the URL without what follows '?' or '#'")
     scheme = match["scheme"].lower()
@@ -95,6 +96,17 @@ def parse_url(url: str) -> ServerUrl:
         raise AddressError("port 0 cannot be reached", _PORTS)
     path = (match["path"] or "").rstrip("/")
     return ServerUrl(scheme, parse_host(match["host"]), port, path, match["credentials"] is not None)
+
+
+def without_scheme(text: str) -> bool:
+    """Return whether a text is the URL of a server without its ``http://``: HOST:PORT or HOST/PATH."""
+    if "://" in text or "@" in text or not re.search(r"[.:]", text):
+        return False
+    try:
+        parse_url(f"http://{text}")
+    except AddressError:
+        return False
+    return True
 
 
 def parse_origin(text: str) -> str:

@@ -71,6 +71,12 @@ def test_a_stream_that_is_cut_is_an_error(stack: Stack) -> None:
     assert ran.stderr.splitlines()[-1].startswith("error: the response ")
 
 
+@pytest.mark.parametrize("question", ["", " \n"])
+def test_an_empty_question_is_not_sent(stack: Stack, question: str) -> None:
+    ran = stack.fleet("ask", "desk/m", question)
+    assert (ran.returncode, ran.stderr.splitlines()[-1]) == (2, "error: the question is empty")
+
+
 def take(*events: str) -> tuple[Answer, str]:
     answer = Answer()
     shown: list[str] = []

@@ -135,7 +135,6 @@ def test_a_name_that_is_taken_is_told_with_its_place(
         (("add", "Attic!", "http://127.0.0.1:9"), "fleet.yaml:6:3"),
         (("add", "attic", "127.0.0.1:9"), "fleet.yaml:6:10"),
         (("move", "box", "ftp://127.0.0.1"), "fleet.yaml:5:8"),
-        (("rename", "box", "a/b"), "fleet.yaml:5:3"),
     ],
 )
 def test_a_change_that_would_make_the_file_invalid_is_not_made(
@@ -225,6 +224,16 @@ def test_a_provider_that_is_off_keeps_its_models_when_it_is_renamed(
     machines.set("box", offline=False)
     assert ran.code == 0
     assert fleet("resolve", "box/qwen3-8b").out.startswith("desk/qwen3-8b\n")
+
+
+@pytest.mark.parametrize("name", ["Box", "a/b"])
+def test_a_name_that_no_provider_can_have_is_one_error(fleet: Fleet, config: Path, name: str) -> None:
+    before = config.read_text()
+    ran = fleet("rename", "box", name)
+    assert (ran.code, config.read_text()) == (2, before)
+    assert ran.err.startswith(
+        f"error: '{name}' is not a valid provider name; use up to 63 lower-case letters"
+    )
 
 
 def test_remove_says_what_refers_to_a_provider_and_changes_nothing(

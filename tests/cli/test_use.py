@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from fleet_runtime.child_process import free_port
 from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
 from fleet_runtime.targets import default_file
 from tests.cli.conftest import Fleet
@@ -89,9 +90,22 @@ def test_nothing_and_a_forgotten_choice_look_alike(fleet: Fleet, project: Path, 
     assert fleet("use", "--forget").code == 0
 
 
+def test_a_gateway_that_does_not_respond_is_chosen_with_a_warning(fleet: Fleet) -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    ran = fleet("use", url)
+    assert (ran.code, ran.err) == (0, f"warning: '{url}' does not respond (connection refused)\n")
+
+
+def test_a_server_that_is_not_a_gateway_is_chosen_with_a_warning(running: Stack, fleet: Fleet) -> None:
+    assert "is not a" in fleet("use", running.machines.url("box")).err
+
+
 def test_what_cannot_be_used_is_one_line(fleet: Fleet, tmp_path: Path) -> None:
     missing = "error: no 'gone': name a fleet.yaml, its folder, or the URL of a gateway\n"
     assert fleet("use", "gone").err.endswith(missing)
+    assert fleet("use", "attic.lan:8400").err.endswith(
+        "error: no 'attic.lan:8400': write http://attic.lan:8400\n"
+    )
     assert "is not the URL of a gateway" in fleet("use", "ftp://x").err
     assert fleet("use", "x", "--forget").code == 2
     kept = tmp_path / "fleet.yaml"

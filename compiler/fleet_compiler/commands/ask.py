@@ -70,6 +70,8 @@ def ask(id: str, text: str, surface: str | None, url: str | None, as_json: bool)
     if surface is not None and not PROVIDER_NAME.match(surface):
         raise click.BadParameter(f"{quote(surface)} is not the name of a surface", param_hint="'--surface'")
     prompt = sys.stdin.read() if text == "-" else text
+    if not prompt.strip():
+        raise click.UsageError("the question is empty")
     base = f"/{surface}" if surface is not None else ""
     body = {
         "model": id,

@@ -42,6 +42,8 @@ def is_secret(path: YamlPath, value: Any, data: Any) -> bool:
             return False
         case ("gateway", "state", *_), _ if isinstance(value, str) and "://" in value:
             return True
+        case ("providers", _) | ("providers", _, "url" | "api_base"), _ if _is_login(value):
+            return True
         case ("surfaces", _, "key"), _:
             keys = _mapping(_mapping(data, "gateway"), "keys")
             return not (isinstance(value, str) and value in keys)
@@ -60,6 +62,11 @@ def is_secret(path: YamlPath, value: Any, data: Any) -> bool:
             hidden_by = any(is_key_like(key) for key in (*above, last))
             return hidden_by or "keys" in collections or not ENVIRONMENTS.isdisjoint(collections)
     return False
+
+
+def _is_login(value: Any) -> bool:
+    """Return whether a value may be user:password@host, the part of a URL after a scheme that is missing."""
+    return isinstance(value, str) and "@" in value and "://" not in value
 
 
 def _keys_of(path: YamlPath, value: Any, data: Any) -> list[str]:

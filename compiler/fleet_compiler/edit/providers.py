@@ -12,8 +12,11 @@ from fleet_compiler.diagnostics.text import nearest
 from fleet_compiler.edit.changes import AddEntry, AddItem, Change, Delete, RenameKey, SetValue
 from fleet_compiler.edit.references import Reference, references_to, with_provider
 from fleet_compiler.load import Loaded
+from fleet_runtime.routing.model_id import PROVIDER_NAME
 from fleet_runtime.text import join_names, quote
 from fleet_runtime.urls import server_root
+
+NAME_FORM = "use up to 63 lower-case letters, digits, '.', '_' and '-', beginning with a letter or digit"
 
 
 def add_provider(loaded: Loaded, name: str, url: str) -> list[Change]:
@@ -46,8 +49,10 @@ def rename_provider(loaded: Loaded, old: str, new: str) -> list[Change]:
     The old name becomes a former one, by which saved ids, favorites and fleet.lock find the provider.
     """
     require_provider(loaded, old)
+    if not PROVIDER_NAME.match(new):
+        raise UsageError(f"{quote(new)} is not a valid provider name; {NAME_FORM}")
     if new in loaded.fleet.providers:
-        raise UsageError(f"{_place(loaded, new)}: there is a provider {quote(new)}: choose another name")
+        raise UsageError(f"{_place(loaded, new)}: provider {quote(new)} exists: choose another name")
     changes: list[Change] = []
     for reference in references_to(loaded, {old}):
         if reference.kind in ("default_provider", "surface"):

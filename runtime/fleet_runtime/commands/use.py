@@ -9,7 +9,14 @@ from typing import Any
 
 import click
 
-from fleet_runtime.client import gateway_url, open_gateway
+from fleet_runtime.client import (
+    GatewayClient,
+    GatewayResponseError,
+    GatewayUnreachableError,
+    GatewayVersionError,
+    gateway_url,
+    open_gateway,
+)
 from fleet_runtime.targets import (
     FLEET_FILE,
     Target,
@@ -19,8 +26,8 @@ from fleet_runtime.targets import (
     read_default,
     write_default,
 )
-from fleet_runtime.text import escape, escape_json
-from fleet_runtime.urls import mask_url
+from fleet_runtime.text import escape, escape_json, quote
+from fleet_runtime.urls import mask_url, without_scheme
 
 
 @click.command(
@@ -63,13 +70,27 @@ def use(target: str | None, forget: bool, as_json: bool) -> None:
 def _chosen(target: str) -> Target:
     """Return the default that `target` names: a URL, a fleet.yaml, or the folder of one."""
     if "://" in target:
-        with open_gateway(target):  # rejects what cannot be the URL of a gateway
-            return Target("fleet use", url=target.rstrip("/"))
+        with open_gateway(target) as gateway:  # rejects what cannot be the URL of a gateway
+            _warn_if_silent(gateway)
+        return Target("fleet use", url=target.rstrip("/"))
     path = Path(target).expanduser()
     config = path / FLEET_FILE if path.is_dir() else path
     if not config.is_file():
-        raise click.UsageError(f"no '{config}': name a fleet.yaml, its folder, or the URL of a gateway")
+        meant = f"write http://{target}" if not path.exists() and without_scheme(target) else None
+        remedy = meant or "name a fleet.yaml, its folder, or the URL of a gateway"
+        raise click.UsageError(f"no '{config}': {remedy}")
     return Target("fleet use", config=config.absolute())
+
+
+def _warn_if_silent(gateway: GatewayClient) -> None:
+    """Warn if no gateway responds at that URL now; it is chosen all the same, since it may only be off."""
+    from fleet_runtime.api.shapes import Health
+
+    try:
+        gateway.get("/health", Health)
+    except (GatewayUnreachableError, GatewayVersionError, GatewayResponseError) as error:
+        reason = error.reason if isinstance(error, GatewayUnreachableError) else "is not a fleet gateway"
+        click.echo(f"warning: {quote(gateway.url)} {escape(reason)}", err=True)
 
 
 def _in_force() -> dict[str, Any]:

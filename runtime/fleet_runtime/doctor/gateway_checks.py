@@ -239,7 +239,10 @@ def favorite_findings(report: GatewayReport) -> Iterator[DoctorFinding]:
         )
         if favorite.orphan:
             what = f"belongs to '{favorite.provider}', which is no longer in fleet.yaml"
-            remedy = f"{remove}, or list that name under `formerly:` of its present provider"
+            remedy = (
+                f"if that provider has another name now, list '{favorite.provider}' under its `formerly:`; "
+                f"otherwise {remove}"
+            )
             yield DoctorFinding("warning", "favorites", where, what, remedy)
         elif favorite.reason == "model_not_found":
             yield DoctorFinding("warning", "favorites", where, "is no longer listed by its provider", remove)
