@@ -169,7 +169,10 @@ def test_a_library_of_the_compiler_is_imported_in_one_room(library: str, only: s
     assert users == {only}
 
 
-@pytest.mark.parametrize("file", modules(COMPILER) + modules(RUNTIME), ids=shown)
+CONSOLE = sorted(file for file in (RUNTIME / "console/static").rglob("*.js") if "vendor" not in file.parts)
+
+
+@pytest.mark.parametrize("file", modules(COMPILER) + modules(RUNTIME) + CONSOLE, ids=shown)
 def test_a_module_holds_one_idea_on_at_most_350_lines(file: Path) -> None:
     assert len(file.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
 

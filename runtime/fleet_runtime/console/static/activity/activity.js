@@ -2,7 +2,8 @@ import { signal } from "@preact/signals";
 import { useEffect, useState } from "preact/hooks";
 import { act, BASE, bytes, can, count, date, duration, html, now, rate, send, time } from "../app/base.js";
 import { ActionButton, Button, Copy, Dialog, download, Empty, Icon, Notice, Select, Toggle } from "../app/parts.js";
-import { providers, refreshActivity, requests, running } from "../app/state.js";
+import { providers } from "../app/state.js";
+import { refreshActivity, requests, running } from "../app/traffic.js";
 
 const WORDS = {
   ok: "OK",

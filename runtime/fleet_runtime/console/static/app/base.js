@@ -28,7 +28,7 @@ function over(area) {
 }
 
 export const local = over(() => localStorage);
-export const session = over(() => sessionStorage);
+const session = over(() => sessionStorage);
 
 /** Where the gateway is: the page's own folder, also below the base path of a proxy. */
 export const BASE = new URL("./", document.baseURI).href;
@@ -131,7 +131,7 @@ setInterval(() => {
   if (!document.hidden) now.value = Date.now();
 }, 1000);
 
-export const UNKNOWN = "–";
+const UNKNOWN = "–";
 const known = (value) => value !== null && value !== undefined && !Number.isNaN(value);
 
 export const count = (value) => (known(value) ? plain.format(value) : UNKNOWN);
@@ -191,10 +191,10 @@ export const command = (remedy) => [...(remedy ?? "").matchAll(/`([^`]+)`/g)].ma
 /** A sentence as parts, those in backticks as `{code}`. */
 export const parts = (text) => (text ?? "").split("`").map((part, place) => (place % 2 ? { code: part } : part)).filter((part) => part !== "");
 export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
-export const provider = (id) => id.slice(0, id.indexOf("/"));
+const provider = (id) => id.slice(0, id.indexOf("/"));
 export const modelOf = (id) => id.slice(id.indexOf("/") + 1);
 
-export const VIEWS = ["fleet", "machine", "models", "chat", "arena", "activity", "setup"];
+const VIEWS = ["fleet", "machine", "models", "chat", "arena", "activity", "setup"];
 
 /** Where the page is: `#/machine/nas` is the view "machine" with "nas". */
 export const route = signal(read());

@@ -2,21 +2,24 @@ import { signal } from "@preact/signals";
 import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { ActivityView } from "../activity/activity.js";
+import { ArenaView } from "../arena/arena.js";
 import { runningAnswers } from "../chat/answers.js";
-import { ArenaView, ChatView } from "../chat/chat.js";
-import { FleetView, MachineView } from "../fleet/fleet.js";
+import { ChatView } from "../chat/chat.js";
+import { FleetView } from "../fleet/fleet.js";
+import { MachineView } from "../fleet/machine.js";
 import { ModelsView } from "../models/models.js";
 import { SetupView } from "../setup/setup.js";
 import { access, age, BASE, html, key, link, nextTheme, now, route, send, setKey, setSurface, setTheme, surface, theme } from "./base.js";
+import { feedState } from "./feed.js";
 import { Button, Icon, Notices, Select } from "./parts.js";
-import { feedState, fleet, restart, start } from "./state.js";
+import { fleet, restart, start } from "./state.js";
 
 /** "starting", "locked" (a key is needed), "open", or "unreachable". */
-export const entry = signal("starting");
+const entry = signal("starting");
 const refused = signal(null);
 
 /** Find out what this key opens, and begin. */
-export async function boot() {
+async function boot() {
   try {
     const response = await send("GET", new URL("api/access", BASE).href);
     const opened = await response.json();
@@ -37,18 +40,18 @@ export async function boot() {
   }
 }
 
-export function changeSurface(name) {
+function changeSurface(name) {
   setSurface(name);
   restart();
 }
 
-export function forgetKey() {
+function forgetKey() {
   setKey(null);
   location.reload();
 }
 
 /** What is shown until the fleet can be read. */
-export function Entry() {
+function Entry() {
   if (entry.value === "locked") return html`<${KeyForm} />`;
   const text = entry.value === "starting" ? "Connecting…" : `The gateway at ${location.host} does not respond. Trying again…`;
   return html`<main class="entry"><div class="entry-box" role="status"><${Icon} name="fleet" size=${32} /><p>${text}</p></div></main>`;
@@ -86,7 +89,7 @@ const NAVIGATION = [
 ];
 const VIEWS = { ...Object.fromEntries(NAVIGATION.map(([view, , component]) => [view, component])), machine: MachineView };
 
-export function Shell() {
+function Shell() {
   if (entry.value !== "open") return html`<${Entry} />`;
   return html`<div class="shell">
     <a class="skip" href="#content" onClick=${skip}>Skip to content</a>

@@ -1,13 +1,13 @@
 import { computed, signal } from "@preact/signals";
 import { BASE, errorOf, headers, modelOf, noteUse, surface } from "../app/base.js";
-import { acquireStream } from "../app/state.js";
+import { acquireStream } from "../app/feed.js";
 
 /**
  * Send a chat and report its parts as they arrive: `on.waiting(running)`, `on.headers(info)`, `on.delta(delta)`,
  * `on.end(end)`. Returns how it ended: "done", "stopped", "cut", or "failed". Only a response with a
  * `finish_reason` or `[DONE]` is complete: one that ends otherwise was cut.
  */
-export async function streamChat(body, on, abort) {
+async function streamChat(body, on, abort) {
   let release = null;
   const state = { finish: null, done: false, error: null, began: false };
   try {
@@ -212,7 +212,7 @@ export const loaded = (async () => {
 const revive = (message) => (message.role === "assistant" ? { role: "assistant", answer: new Answer(message) } : message);
 const sortedByTime = (all) => all.sort((a, b) => b.updated - a.updated);
 
-export function newId() {
+function newId() {
   return [...crypto.getRandomValues(new Uint8Array(8))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 

@@ -1,68 +1,30 @@
 import { computed, signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { age, BASE, context, count, duration, get, go, html, now, plural, rate, surface, usage } from "../app/base.js";
-import { ActionButton, Button, Copy, copyText, Empty, Icon, Notice, notify, Segmented, Select, StateBadge, StatusBadge, Tag, Toggle } from "../app/parts.js";
-import { catalog, favoriteIds, favorites, fleet, mayReorder, models, moveFavorite, providers, refreshSpeeds, setFavorite, speeds, stateOf, usableFavorites } from "../app/state.js";
-import { load, mayLoad, mayUnload, unload } from "../fleet/fleet.js";
+import { age, context, count, duration, go, html, now, plural, rate, usage } from "../app/base.js";
+import { ActionButton, Button, Copy, copyText, Empty, Icon, notify, Segmented, Select, StateBadge, StatusBadge, Tag, Toggle } from "../app/parts.js";
+import { catalog, favoriteIds, favorites, mayReorder, moveFavorite, providers, setFavorite, stateOf, usableFavorites } from "../app/state.js";
+import { refreshSpeeds, speeds } from "../app/traffic.js";
+import { load, mayLoad, mayUnload, unload } from "../fleet/provider.js";
+import { baseUrl, curlOf } from "./choice.js";
+import { ResolveBox } from "./resolve_box.js";
 
-/** The roles of the surface that is shown: `{name: resolution}`. */
-export const roles = signal({});
-let rolesOf;
+const query = signal("");
+const chosen = signal(new Set());
+const purpose = signal("");
+const order = signal("order");
+const grouping = signal("provider");
 
-export async function readRoles() {
-  const wanted = `${surface.value} ${catalog.value?.snapshot}`;
-  if (rolesOf === wanted) return;
-  rolesOf = wanted;
-  try {
-    roles.value = (await get("/api/roles")).roles;
-  } catch {
-    rolesOf = undefined;
-  }
-}
-
-export const chatModels = () => providers.value.flatMap((each) => each.models).filter((each) => each.purpose === "chat" && each.available);
-
-/** What to begin with: a favorite, a loaded model, any. */
-export const firstModel = () => usableFavorites.value.find((each) => each.purpose === "chat")?.id ?? chatModels().find((each) => each.state === "loaded")?.id ?? chatModels()[0]?.id ?? "";
-
-/** The model that a choice means now. */
-export const meant = (choice) => models.value.get(choice) ?? models.value.get(roles.value[choice?.slice(1)]?.id ?? "") ?? null;
-
-export function ModelChoice({ value, onChange, label = "Model", withRoles = true }) {
-  readRoles();
-  const known = models.value.get(value)?.available || value.startsWith("@");
-  const options = (list) => list.map((each) => html`<option key=${each.id} value=${each.id} selected=${each.id === value}>${each.name}</option>`);
-  const favorites = usableFavorites.value.filter((each) => each.purpose === "chat");
-  const names = Object.keys(roles.value);
-  return html`<label class="select model-choice"><span class="visually-hidden">${label}</span>
-    <select value=${value} onChange=${(event) => onChange(event.currentTarget.value)}>
-      ${!known && html`<option value=${value} selected>${value === "" ? "Choose a model" : `${value} (not available)`}</option>`}
-      ${favorites.length > 0 && html`<optgroup label="★ Favorites">${options(favorites)}</optgroup>`}
-      ${withRoles && names.length > 0 && html`<optgroup label="Roles">${names.map((name) => html`<option key=${name} value=${`@${name}`} selected=${value === `@${name}`}>@${name}${roles.value[name].id ? ` → ${roles.value[name].id}` : ""}</option>`)}</optgroup>`}
-      ${providers.value.map((provider) => {
-        const list = provider.models.filter((each) => each.purpose === "chat" && each.available);
-        return list.length > 0 && html`<optgroup key=${provider.name} label=${provider.label}>${options(list)}</optgroup>`;
-      })}
-    </select></label>`;
-}
-
-export const query = signal("");
-export const chosen = signal(new Set());
-export const purpose = signal("");
-export const order = signal("order");
-export const grouping = signal("provider");
-
-export const FILTERS = [
+const FILTERS = [
   ["local", "Local", null, (model) => model.class === "local"],
   ["cloud", "Cloud", "cloud", (model) => model.class === "cloud"],
   ["loaded", "Loaded", null, (model) => stateOf(model.id).value === "loaded"],
   ["vision", "Vision", "eye", (model) => model.input.includes("image")],
   ["tools", "Tools", "tools", (model) => model.tools === true],
 ];
-export const ORDERS = [["order", "As in fleet.yaml"], ["most", "Most used"], ["last", "Last used"], ["name", "By name"]];
-export const PURPOSES = [["", "Any purpose"], ["chat", "Chat"], ["embedding", "Embedding"], ["rerank", "Rerank"], ["transcription", "Transcription"], ["speech", "Speech"], ["image", "Image"]];
+const ORDERS = [["order", "As in fleet.yaml"], ["most", "Most used"], ["last", "Last used"], ["name", "By name"]];
+const PURPOSES = [["", "Any purpose"], ["chat", "Chat"], ["embedding", "Embedding"], ["rerank", "Rerank"], ["transcription", "Transcription"], ["speech", "Speech"], ["image", "Image"]];
 
-export function toggle(name) {
+function toggle(name) {
   const next = new Set(chosen.value);
   if (!next.delete(name)) next.add(name);
   if (name === "local") next.delete("cloud");
@@ -70,9 +32,9 @@ export function toggle(name) {
   chosen.value = next;
 }
 
-export const filtering = computed(() => query.value.trim() !== "" || chosen.value.size > 0 || purpose.value !== "");
+const filtering = computed(() => query.value.trim() !== "" || chosen.value.size > 0 || purpose.value !== "");
 
-export function matches(model, text = query.value) {
+function matches(model, text = query.value) {
   const words = text.trim().toLowerCase().split(/\s+/).filter(Boolean);
   const searched = `${model.id} ${model.name} ${model.aliases.join(" ")}`.toLowerCase();
   return words.every((word) => searched.includes(word))
@@ -80,7 +42,7 @@ export function matches(model, text = query.value) {
     && FILTERS.every(([name, , , test]) => !chosen.value.has(name) || test(model));
 }
 
-export function sorted(models) {
+function sorted(models) {
   const used = usage.value;
   const rank = {
     most: (model) => -(speeds.value[model.id]?.requests ?? used[model.id]?.count ?? 0),
@@ -91,7 +53,7 @@ export function sorted(models) {
 }
 
 /** Groups for the list: `{key, title, provider, models, others}`; `others` are not for chats. */
-export const groups = computed(() => {
+const groups = computed(() => {
   if (grouping.value === "model") {
     const byModel = new Map();
     for (const provider of providers.value) {
@@ -111,16 +73,8 @@ export const groups = computed(() => {
   }));
 });
 
-export const baseUrl = () => `${BASE}${surface.value === null ? "" : `${surface.value}/`}v1`;
-
-export function curlOf(id, key = "$FLEET_KEY", keyed = true) {
-  const body = JSON.stringify({ model: id, messages: [{ role: "user", content: "Hello" }] });
-  const auth = keyed ? ` \\\n  -H "authorization: Bearer ${key}"` : "";
-  return `curl ${baseUrl()}/chat/completions${auth} \\\n  -H "content-type: application/json" \\\n  -d '${body}'`;
-}
-
 /** One model; `move` has the buttons of a favorite's place. */
-export function ModelRow({ model, move, title }) {
+function ModelRow({ model, move, title }) {
   const usable = model.available;
   return html`<li class=${`model${usable ? "" : " gone"}`} onKeyDown=${move && ((event) => onKey(event, move))}>
     <${Star} model=${model} />
@@ -201,55 +155,6 @@ function Menu({ model }) {
       ${mayLoad() && state !== "loaded" && model.available && html`<${ActionButton} icon="download" run=${() => load(model.provider, model.model)} done=${`${model.model} is loading`}>Load<//>`}
       ${mayUnload() && state === "loaded" && html`<${ActionButton} icon="eject" run=${() => unload(model.provider, model.model)} done=${`${model.model} is unloaded`}>Unload<//>`}
     </div>`}</div>`;
-}
-
-const RULES = {
-  role: "It is a role: the first of its models that can be used now.",
-  alias: "It is an alias of fleet.yaml.",
-  provider: "It names its provider, and is never sent to another.",
-  bare: "It names no provider, so it belongs to the default provider.",
-};
-
-/** What a name means, and by which rule. */
-export function ResolveBox() {
-  const [name, setName] = useState("");
-  const [found, setFound] = useState(null);
-  const [error, setError] = useState(null);
-  useEffect(() => {
-    const text = name.trim();
-    if (text === "") {
-      setFound(null);
-      setError(null);
-      return undefined;
-    }
-    const timer = setTimeout(async () => {
-      try {
-        setFound(await get("/api/resolve", { model: text }));
-        setError(null);
-      } catch (problem) {
-        setFound(null);
-        setError(problem.message);
-      }
-    }, 180);
-    return () => clearTimeout(timer);
-  }, [name]);
-  return html`<section class="panel resolve" aria-labelledby="resolve-title">
-    <h2 id="resolve-title">What does a name mean?</h2>
-    <label class="field"><span class="visually-hidden">A model's name</span>
-      <input type="text" placeholder="an id, an alias, or @role" value=${name} spellcheck="false" autocapitalize="off" onInput=${(event) => setName(event.currentTarget.value)} /></label>
-    <div class="resolve-result" aria-live="polite">
-      ${error !== null && html`<${Notice} kind="bad">${error}<//>`}
-      ${found === null ? error === null && html`<p class="muted">A bare id belongs to ${fleet.value?.default_provider ?? "the default provider"}. Type what a client sends, and see where it goes.</p>` : html`<${Result} found=${found} onPick=${setName} />`}
-    </div></section>`;
-}
-
-function Result({ found, onPick }) {
-  return html`${found.id !== null && html`<p class="resolve-target">${found.id} <${Copy} text=${found.id} label="Copy the id" /></p>`}
-    <p>${found.fallback ? "A later choice, because the first cannot be used now. " : ""}${RULES[found.rule]}</p>
-    ${found.available
-      ? html`<p class="filters"><${Tag}>${found.class}<//><${Tag}>${found.via}<//><${Tag}>${context(found.context)} context<//> <${StateBadge} state=${stateOf(found.id).value} /></p>`
-      : html`<${Notice} kind="warn">${found.message}<//>`}
-    ${(found.suggestions ?? []).length > 0 && html`<div class="suggestions">${found.suggestions.map((each) => html`<button type="button" class="chip" key=${each} onClick=${() => onPick(each)}>${each}</button>`)}</div>`}`;
 }
 
 export function ModelsView() {

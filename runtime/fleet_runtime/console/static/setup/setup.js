@@ -2,7 +2,7 @@ import { useEffect, useState } from "preact/hooks";
 import { access, act, BASE, bytes, can, command, duration, get, html, surface } from "../app/base.js";
 import { ActionButton, Button, Command, Copy, Icon, Notice, Sentence } from "../app/parts.js";
 import { catalog, fleet, refreshAll } from "../app/state.js";
-import { baseUrl, curlOf, firstModel, ModelChoice } from "../models/models.js";
+import { baseUrl, curlOf, firstModel, ModelChoice } from "../models/choice.js";
 
 /** The command that prints a client's ready files, on any computer with fleet. */
 const connect = (kind) => `fleet connect ${kind} --url ${BASE.replace(/\/$/, "")}${surface.value === null ? "" : ` --surface ${surface.value}`}`;

@@ -1,0 +1,52 @@
+import { signal } from "@preact/signals";
+import { BASE, get, html, surface } from "../app/base.js";
+import { catalog, models, providers, usableFavorites } from "../app/state.js";
+
+/** The roles of the surface that is shown: `{name: resolution}`. */
+const roles = signal({});
+let rolesOf;
+
+async function readRoles() {
+  const wanted = `${surface.value} ${catalog.value?.snapshot}`;
+  if (rolesOf === wanted) return;
+  rolesOf = wanted;
+  try {
+    roles.value = (await get("/api/roles")).roles;
+  } catch {
+    rolesOf = undefined;
+  }
+}
+
+export const chatModels = () => providers.value.flatMap((each) => each.models).filter((each) => each.purpose === "chat" && each.available);
+
+/** What to begin with: a favorite, a loaded model, any. */
+export const firstModel = () => usableFavorites.value.find((each) => each.purpose === "chat")?.id ?? chatModels().find((each) => each.state === "loaded")?.id ?? chatModels()[0]?.id ?? "";
+
+/** The model that a choice means now. */
+export const meant = (choice) => models.value.get(choice) ?? models.value.get(roles.value[choice?.slice(1)]?.id ?? "") ?? null;
+
+export function ModelChoice({ value, onChange, label = "Model", withRoles = true }) {
+  readRoles();
+  const known = models.value.get(value)?.available || value.startsWith("@");
+  const options = (list) => list.map((each) => html`<option key=${each.id} value=${each.id} selected=${each.id === value}>${each.name}</option>`);
+  const favorites = usableFavorites.value.filter((each) => each.purpose === "chat");
+  const names = Object.keys(roles.value);
+  return html`<label class="select model-choice"><span class="visually-hidden">${label}</span>
+    <select value=${value} onChange=${(event) => onChange(event.currentTarget.value)}>
+      ${!known && html`<option value=${value} selected>${value === "" ? "Choose a model" : `${value} (not available)`}</option>`}
+      ${favorites.length > 0 && html`<optgroup label="★ Favorites">${options(favorites)}</optgroup>`}
+      ${withRoles && names.length > 0 && html`<optgroup label="Roles">${names.map((name) => html`<option key=${name} value=${`@${name}`} selected=${value === `@${name}`}>@${name}${roles.value[name].id ? ` → ${roles.value[name].id}` : ""}</option>`)}</optgroup>`}
+      ${providers.value.map((provider) => {
+        const list = provider.models.filter((each) => each.purpose === "chat" && each.available);
+        return list.length > 0 && html`<optgroup key=${provider.name} label=${provider.label}>${options(list)}</optgroup>`;
+      })}
+    </select></label>`;
+}
+
+export const baseUrl = () => `${BASE}${surface.value === null ? "" : `${surface.value}/`}v1`;
+
+export function curlOf(id, key = "$FLEET_KEY", keyed = true) {
+  const body = JSON.stringify({ model: id, messages: [{ role: "user", content: "Hello" }] });
+  const auth = keyed ? ` \\\n  -H "authorization: Bearer ${key}"` : "";
+  return `curl ${baseUrl()}/chat/completions${auth} \\\n  -H "content-type: application/json" \\\n  -d '${body}'`;
+}
