@@ -68,9 +68,11 @@ COMPLETIONS: dict[str, dict[str, Any]] = {
     "too long": {"prompt": "xyz " * 400, **ONE},
     "no prompt": {**ONE},
 }
-RESPONSES = {
-    "text": {"input": "the ship"},
-    "messages": {"input": said("the ship")["messages"]},
+ONE_RESPONSE = {"temperature": 0, "seed": 1, "max_output_tokens": 8}
+RESPONSES: dict[str, dict[str, Any]] = {
+    "text": {"input": "the ship", **ONE_RESPONSE},
+    "messages": {"input": said("the ship")["messages"], **ONE_RESPONSE},
+    "instructions": {"instructions": "be brief", "input": "the ship", **ONE_RESPONSE},
     "nothing": {},
 }
 EMBEDDINGS: dict[str, dict[str, Any]] = {
@@ -83,7 +85,13 @@ EMBEDDINGS: dict[str, dict[str, Any]] = {
 }
 NATIVE: dict[str, dict[str, Any]] = {
     "/completion": {"prompt": "the ship", "n_predict": 4, "temperature": 0, "seed": 1},
-    "/infill": {"input_prefix": "the", "input_suffix": "dawn", "n_predict": 4},
+    "/infill": {
+        "input_prefix": "the",
+        "input_suffix": "dawn",
+        "n_predict": 4,
+        "temperature": 0,
+        "seed": 1,
+    },
     "/tokenize": {"content": "the ship"},
     "/detokenize": {"tokens": [3, 4, 5]},
     "/apply-template": said("the ship"),

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from fleet_runtime.child_process import free_port, running
-from tests.integration.exchanges import Exchange, same
+from tests.integration.exchanges import Exchange, differences
 from tests.integration.llama_cpp_exchanges import EXCHANGES, MODEL
 from tests.integration.processes import answers
 from tests.support.stack import Stack, running_stack
@@ -23,6 +23,10 @@ pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 CONTEXT = 512
 SLOTS = 2
+NO_SERVER = (
+    "llama.cpp's server is not installed: put llama-server on PATH, or name in FLEET_LLAMA_PYTHON "
+    "the Python of an environment that has llama-cpp-python[server]"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,8 @@ def _server(model: Path, port: int) -> tuple[list[str], bool]:
     own = shutil.which("llama-server")
     if own is not None:
         options = f"--alias {MODEL} --ctx-size {CONTEXT * SLOTS} --parallel {SLOTS} --port {port}".split()
-        return [own, "--model", str(model), "--host", "127.0.0.1", "--embeddings", *options], True
+        embeds = ["--embeddings", "--pooling", "mean"]
+        return [own, "--model", str(model), "--host", "127.0.0.1", *embeds, *options], True
     options = f"--model_alias {MODEL} --n_ctx {CONTEXT} --host 127.0.0.1 --port {port}".split()
     served = [_python(), "-m", "llama_cpp.server", "--model", str(model), "--embedding", "true"]
     return [*served, *options], False
@@ -68,7 +73,7 @@ def _python() -> str:
     if named := os.environ.get("FLEET_LLAMA_PYTHON"):
         return named
     if importlib.util.find_spec("llama_cpp") is None or importlib.util.find_spec("sse_starlette") is None:
-        pytest.skip("neither llama-server nor llama-cpp-python[server] is installed")
+        pytest.skip(NO_SERVER)
     return sys.executable
 
 
@@ -83,7 +88,7 @@ def test_an_answer_is_the_same_directly_and_through_the_gateway(real: Real, exch
     one = exchange.send(real.url, MODEL)
     through = exchange.send(f"{real.stack.url}/boochat", f"box/{MODEL}")
     other = exchange.send(real.url, MODEL)
-    assert same(one, other, through) == []
+    assert differences(one, other, through) == []
 
 
 def test_an_overflow_of_the_context_is_the_servers_own_error(real: Real) -> None:

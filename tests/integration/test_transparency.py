@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.integration import tools
-from tests.integration.exchanges import Exchange, same
+from tests.integration.exchanges import Exchange, differences
 from tests.integration.llama_swap import Swapped, llama_swap
 from tests.support.stack import running_stack
 
@@ -155,4 +155,4 @@ def test_an_answer_is_the_same_directly_and_through_the_gateway(
     one = keyed.send(direct, exchange.model)
     through = exchange.send(gateway, f"box/{exchange.model}")
     other = keyed.send(direct, exchange.model)
-    assert same(one, other, through) == []
+    assert differences(one, other, through) == []
