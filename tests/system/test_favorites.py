@@ -125,6 +125,29 @@ def test_fault_31_favorites_follow_a_machine_that_is_renamed(own_stack: Stack) -
     assert stack.client.delete("/api/favorites/attic/llama3").json()["favorites"][-1]["id"] == FAVORITES[1]
 
 
+def test_favorites_follow_a_rename_that_is_undone(own_stack: Stack) -> None:
+    stack = own_stack
+    favor(stack)
+    before = (stack.folder / "fleet.yaml").read_text()
+    url = stack.machines.url("nas")
+    edit(stack, f'nas: {{url: "{url}"}}', f'attic: {{url: "{url}", formerly: [nas]}}')
+    eventually(both_pick(stack, [*FAVORITES[:2], "attic/llama3:latest"]))
+    edit(stack, (stack.folder / "fleet.yaml").read_text(), before)
+    eventually(both_pick(stack, FAVORITES))
+    assert list(kept(stack)) == FAVORITES
+
+
+def test_a_favorite_does_not_move_to_another_machine_that_gets_a_former_name(own_stack: Stack) -> None:
+    stack = own_stack
+    favor(stack)
+    url, other = stack.machines.url("nas"), stack.machines.url("embedding")
+    edit(stack, f'nas: {{url: "{url}"}}', f'attic: {{url: "{url}", formerly: [nas]}}')
+    eventually(both_pick(stack, [*FAVORITES[:2], "attic/llama3:latest"]))
+    edit(stack, f'attic: {{url: "{url}", formerly: [nas]}}', f'nas: {{url: "{other}"}}')
+    eventually(both_pick(stack, FAVORITES[:2]))
+    assert kept(stack)["attic/llama3:latest"]["orphan"]
+
+
 def test_fault_31_a_sidecar_that_is_silent_hides_what_must_pass_it(own_stack: Stack) -> None:
     favor(own_stack)
     own_stack.machines.set("sam-desktop", sidecar_offline=True)

@@ -48,6 +48,19 @@ class Snapshot:
         """The table of ``/v1``, which knows every provider."""
         return self.tables[""]
 
+    def names_after(self, previous: Snapshot) -> Mapping[str, str]:
+        """Return the present name of every name and former name of a provider, and of those that providers
+        had in `previous` if this one undoes their renames: same URL, and a former name is its name again."""
+        names = self.fleet.names
+        undone = {
+            name: former
+            for name, connection in previous.connections.items()
+            if name not in names
+            for former in connection.formerly
+            if former in self.connections and self.connections[former].url == connection.url
+        }
+        return undone | names
+
     def table(self, surface: str | None) -> RoutingTable | None:
         return self.tables.get(f"/{surface}" if surface else "")
 

@@ -127,7 +127,7 @@ class Service:
         watching = asyncio.create_task(self.store.watch())
         keeping = asyncio.create_task(self.live.old_names.keep(self.store))
         self._poll(self.live)
-        self._rename_favorites()
+        self._rename_favorites(self.live.snapshot.fleet.names)
         try:
             await watch_folder(self.folder, lambda: self.refused is not None, self.reload)
         finally:
@@ -187,7 +187,7 @@ class Service:
         self._poll(new)
         for task in retired:
             task.cancel()
-        self._rename_favorites()
+        self._rename_favorites(new.snapshot.names_after(old.snapshot))
         self._keep(self._closing, asyncio.create_task(old.close(keep=new)))
         self.events.publish(SnapshotChange(snapshot=new.snapshot.id))
         log.info("now serving snapshot %s", new.snapshot.id)
@@ -195,12 +195,12 @@ class Service:
     def _poll(self, live: LiveSnapshot) -> None:
         self._keep(self._inventories, asyncio.create_task(live.inventory.run(), name="inventory"))
 
-    def _rename_favorites(self) -> None:
-        """Store the present names of providers while fleet.yaml still has their former ones."""
+    def _rename_favorites(self, names: Mapping[str, str]) -> None:
+        """Store the present names of providers while fleet.yaml, or the snapshot before, has the others."""
 
         async def rename() -> None:
             with contextlib.suppress(StoreUnavailableError):
-                await self.store.edit(FavoritesChange(self.live.snapshot.fleet.names))
+                await self.store.edit(FavoritesChange(names))
 
         self._keep(self._closing, asyncio.create_task(rename(), name="rename favorites"))
 
