@@ -11,10 +11,8 @@ import pytest
 from fleet_compiler.lock.lockfile import load_lock, save_lock
 from fleet_compiler.lock.model import Lock
 from tests.cli.conftest import Fleet, write
-from tests.support.paths import ROOT
+from tests.support.paths import KILL_COMMANDS
 from tests.support.projects import lock_of
-
-KILL_COMMANDS = ROOT / "tests" / "support" / "kill_commands.py"
 
 BOX, ATTIC = "http://127.0.0.1:9", "http://127.0.0.2:9"
 """Nothing listens there: what is known of the two is in fleet.lock alone."""

@@ -7,10 +7,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
 from fleet_compiler.clients import CLIENTS
+from fleet_runtime.child_process import free_port
 from tests.cli.conftest import ONE_MACHINE, Fleet, write
 from tests.support.paths import ROOT
 
@@ -29,13 +31,15 @@ def install_client(folder: Path) -> dict[str, str]:
 def test_a_client_is_started_with_its_configuration_and_arguments(
     fleet: Fleet, project: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
+    listen = f"127.0.0.1:{free_port()}"
+    write(project, f'{dedent(ONE_MACHINE)}gateway: {{listen: "{listen}"}}\n')
     fleet("build")
     environment = install_client(tmp_path_factory.mktemp("bin"))
     command = [sys.executable, "-m", "fleet_compiler", "run", "opencode", "--help", "-m", "x"]
     ran = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
     assert ran.returncode == 0
     assert ran.stdout == f"{project}/generated/opencode.json ['--help', '-m', 'x']\n"
-    assert ran.stderr.startswith("warning: no gateway listens at 'http://127.0.0.1:8400/code/v1'")
+    assert ran.stderr.startswith(f"warning: no gateway listens at 'http://{listen}/code/v1'")
 
 
 @pytest.mark.parametrize("name", CLIENTS)

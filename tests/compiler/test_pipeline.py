@@ -21,8 +21,8 @@ from fleet_compiler.pipeline import Prepared, build, prepare
 from fleet_compiler.project import locate_project
 from fleet_runtime.artifacts.snapshot import ArtifactError, load_snapshot
 from tests.support.golden import FLEETS, NAMES
+from tests.support.paths import KILL_COMMANDS
 
-HERE = Path(__file__).parent
 Folder = tuple[Path, Callable[[], None]]
 
 
@@ -94,7 +94,7 @@ def test_fault_33_a_build_killed_at_any_step_is_never_served_mixed_and_mended_by
     built(clean)
     copies = tmp_path / "copies"
     copies.mkdir()
-    command = [sys.executable, str(HERE / "kill_builds.py"), str(project), str(copies)]
+    command = [sys.executable, str(KILL_COMMANDS), str(project), str(copies), "build", "--frozen"]
     killed = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     assert killed >= 15
     whole = {old, load_snapshot(clean / "generated").id}

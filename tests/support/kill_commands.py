@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import fleet_compiler.commands.add
+import fleet_compiler.commands.build
 import fleet_compiler.commands.move
 import fleet_compiler.commands.remove
 import fleet_compiler.commands.rename  # noqa: F401 - loaded once, before the forks

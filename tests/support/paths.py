@@ -8,3 +8,4 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 CASES = ROOT / "tests" / "cases"
 RECORDINGS = ROOT / "tests" / "recordings"
+KILL_COMMANDS = ROOT / "tests" / "support" / "kill_commands.py"

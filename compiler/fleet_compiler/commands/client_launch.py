@@ -18,6 +18,7 @@ from fleet_compiler.clients.view import KEY_VARIABLE
 from fleet_compiler.commands.client_source import (
     ClientConfig,
     LaunchError,
+    built_config,
     choose_surface,
     fetched_config,
     fetched_surfaces,
@@ -89,7 +90,7 @@ def source_options(command: Command) -> Command:
 def find_config(client: str, source: Source) -> ClientConfig:
     """Return a client's configuration; raises `LaunchError`, `UsageError` and what `open_gateway` does."""
     if source.config is not None:
-        return _named_config(client, source.config)
+        return built_config(client, "", source.config.parent, source.config.name)
     if source.gateway_url is not None:
         return _remote_config(client, source.gateway_url, source.surface)
     project = locate_project(fleet_file(source.file))
@@ -103,19 +104,6 @@ def find_config(client: str, source: Source) -> ClientConfig:
         )
     found = generated_config(project, gateway, client, surface)
     return found if found is not None else _remote_config(client, gateway.url, surface)
-
-
-def _named_config(client: str, main: Path) -> ClientConfig:
-    kind, files = CLIENTS[client], {}
-    for name in kind.outputs(main.name):
-        path = main.parent / name
-        try:
-            files[path] = path.read_bytes()
-        except FileNotFoundError:
-            raise LaunchError(f"'{path}' does not exist: run `fleet build`") from None
-        except OSError as error:
-            raise LaunchError(f"cannot read '{path}': {(error.strerror or '').lower()}") from None
-    return ClientConfig(kind, "", files, on_disk=True)
 
 
 def _remote_config(client: str, url: str, wanted: str | None) -> ClientConfig:

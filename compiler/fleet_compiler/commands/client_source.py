@@ -104,17 +104,26 @@ def generated_config(
     settings = next((each for each in gateway.clients.get(surface, ()) if each.kind == client), None)
     if settings is None:
         return None
+    reference = gateway.keys.get(settings.key or "")
+    return built_config(
+        client, surface, project.generated, settings.file, _key_file(project, gateway, reference)
+    )
+
+
+def built_config(
+    client: str, surface: str, folder: Path, main: str, key_file: Path | None = None
+) -> ClientConfig:
+    """Return the files that `fleet build` wrote below `folder` for a client; raises `LaunchError`."""
     kind, files = CLIENTS[client], {}
-    for name in kind.outputs(settings.file):
-        path = project.generated / name
+    for name in kind.outputs(main):
+        path = folder / name
         try:
             files[path] = path.read_bytes()
         except FileNotFoundError:
             raise LaunchError(f"'{path}' does not exist: run `fleet build`") from None
         except OSError as error:
             raise LaunchError(f"cannot read '{path}': {(error.strerror or '').lower()}") from None
-    reference = gateway.keys.get(settings.key or "")
-    return ClientConfig(kind, surface, files, on_disk=True, key_file=_key_file(project, gateway, reference))
+    return ClientConfig(kind, surface, files, on_disk=True, key_file=key_file)
 
 
 def fetched_config(gateway: GatewayClient, url: str, client: str, surface: str, folder: Path) -> ClientConfig:
