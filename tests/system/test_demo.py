@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 from pathlib import Path
@@ -18,7 +19,7 @@ def test_the_tour_shows_everything_and_ends_well(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_demo_runs_until_ctrl_c_and_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_the_demo_responds_until_ctrl_c_and_leaves_nothing_behind(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [*FLEET, "demo"],
         cwd=tmp_path,
@@ -33,6 +34,11 @@ def test_the_demo_runs_until_ctrl_c_and_leaves_nothing_behind(tmp_path: Path) ->
         line = process.stdout.readline()
         assert line, process.communicate()[1]
         shown += line
+    gateway = re.search(r"Gateway:\n  (\S+)", shown)
+    assert gateway
+    asked = run_fleet("ask", "--url", gateway[1], "sam-desktop/qwen3-8b", "say hi", cwd=tmp_path)
+    assert asked.returncode == 0
+    assert "say hi" in asked.stdout
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=30)
     assert (process.returncode, said) == (0, "\nstopped\n")
