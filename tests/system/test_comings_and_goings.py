@@ -75,6 +75,24 @@ def test_a_machine_that_sleeps_leaves_the_lists_and_comes_back_and_its_id_is_nev
     assert stack.chat("@task").headers["x-fleet-provider"] == "embedding"
 
 
+def test_a_renamed_machine_keeps_its_series_and_the_changes_of_its_status(stack: Stack) -> None:
+    assert stack.chat("embedding/qwen3-8b").status_code == 200
+
+    def shown(provider: str) -> tuple[int, list[str]]:
+        series = stack.client.get(f"/api/fleet/{provider}/series", params={"model": "qwen3-8b"}).json()
+        history = stack.client.get(f"/api/fleet/{provider}/history").json()["changes"]
+        return sum(point["requests"] for point in series["points"]), [
+            change["provider"] for change in history
+        ]
+
+    assert shown("embedding")[0] == 1
+    assert stack.fleet("rename", "embedding", "loft").returncode == 0
+    eventually(lambda: "loft" in {p["name"] for p in stack.client.get("/api/fleet").json()["providers"]})
+    requests, changes = shown("loft")
+    assert requests == 1
+    assert "embedding" in changes
+
+
 def test_a_role_does_not_wait_for_the_grace_of_a_machine_that_just_died(stack: Stack) -> None:
     assert stack.chat("@task").headers["x-fleet-provider"] == "embedding"
     stack.machines.set("embedding", offline=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import asdict
 from typing import Annotated, Any, cast
 
@@ -69,7 +69,7 @@ async def get_fleet(call: Call, surface: Surface = None) -> Annotated[Reply, Fle
     "GET", "/api/fleet/history", "List the changes of every provider's status", "invalid_request", "not_found"
 )
 async def get_history(call: Call, surface: Surface = None, limit: Limit = 100) -> History:
-    names = None if surface is None else _names(call.table(surface))
+    names = None if surface is None else _with_former(call, _names(call.table(surface)))
     return describe_history(await call.service.store.history(names, limit))
 
 
@@ -86,7 +86,7 @@ async def get_provider_history(
     table = call.table(surface)
     if surface is not None:
         require_provider(table, name)
-    changes = await call.service.store.history((name,), limit)
+    changes = await call.service.store.history(_with_former(call, {name}), limit)
     if not changes:
         require_provider(table, name)
     return describe_history(changes)
@@ -264,6 +264,12 @@ def _topics(text: str | None) -> frozenset[Topic] | None:
 
 def _names(table: RoutingTable) -> frozenset[str]:
     return frozenset(provider.name for provider in table.providers)
+
+
+def _with_former(call: Call, names: Set[str]) -> frozenset[str]:
+    """Return these names of providers with their former names, under which older changes are kept."""
+    present = call.live.snapshot.fleet.names
+    return frozenset(names).union(former for former, name in present.items() if name in names)
 
 
 def require_provider(table: RoutingTable, name: str) -> None:

@@ -120,7 +120,7 @@ class Service:
             asyncio.create_task(keeper)
             for keeper in (
                 ActivityKeeper(self.activity, self.store).run(),
-                SeriesKeeper(self.series, self.store).run(),
+                SeriesKeeper(self.series, self.store, lambda: self.live.snapshot.fleet.names).run(),
                 keep_time(self.series, self._gauges),
             )
         ]
@@ -187,7 +187,9 @@ class Service:
         self._poll(new)
         for task in retired:
             task.cancel()
-        self._rename_favorites(new.snapshot.names_after(old.snapshot))
+        names = new.snapshot.names_after(old.snapshot)
+        self._rename_favorites(names)
+        self.series.rename_providers(names, time.time())
         self._keep(self._closing, asyncio.create_task(old.close(keep=new)))
         self.events.publish(SnapshotChange(snapshot=new.snapshot.id))
         log.info("now serving snapshot %s", new.snapshot.id)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -96,6 +96,14 @@ class SeriesBook:
                 self.open((provider, model)).add(now, cell)
         for provider, cell in totals.items():
             self.open((provider, None)).add(now, cell)
+
+    def rename_providers(self, names: Mapping[str, str], now: float) -> None:
+        """Give series of former names to the present ones, merged with what these have."""
+        self.fold(now)
+        for name in list(self.series):
+            provider, model = name
+            if (present := names.get(provider, provider)) != provider:
+                self.open((present, model)).merge(self.series.pop(name), now)
 
     def open(self, name: Name) -> Series:
         """Return a series, a new one if need be, which may take the place of the model used longest ago."""

@@ -7,6 +7,7 @@ import contextlib
 import time
 import zlib
 from array import array
+from collections.abc import Callable, Mapping
 from sqlite3 import Connection
 from typing import Final
 
@@ -21,11 +22,13 @@ _SEPARATOR: Final = "/"
 
 
 class SeriesKeeper:
-    """Without a usable state file, series are in memory only."""
+    """Without a usable state file, series are in memory only. `names` returns the present name of every name
+    and former name of a provider."""
 
-    def __init__(self, book: SeriesBook, store: Store) -> None:
+    def __init__(self, book: SeriesBook, store: Store, names: Callable[[], Mapping[str, str]]) -> None:
         self._book = book
         self._store = store
+        self._names = names
 
     async def run(self) -> None:
         """Merge the series of former runs with this one's, and write what changes, until cancelled."""
@@ -44,6 +47,7 @@ class SeriesKeeper:
             steps = await self._store.read(lambda connection: list(read_steps(connection, gateway)))
             for step in steps:
                 self._take(step, now)
+            self._book.rename_providers(self._names(), now)
 
     def _take(self, found: Step, now: float) -> None:
         """Merge a stored step into its series, if it is of the past span."""

@@ -77,3 +77,9 @@ class Series:
         """Merge `cell` into the present step of each range."""
         for ring in self.rings.values():
             ring.add(int(now) // ring.span.width, cell)
+
+    def merge(self, other: Series, now: float) -> None:
+        """Merge what `other` has of the past spans."""
+        for name, ring in self.rings.items():
+            for step, cell in other.rings[name].past(now):
+                ring.add(step, cell)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 import tracemalloc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -108,10 +109,12 @@ def test_a_clock_that_jumps_loses_at_most_what_it_covers(times: list[int]) -> No
 
 
 @asynccontextmanager
-async def kept(path: Path, *, is_known: bool = False) -> AsyncIterator[tuple[SeriesBook, Store]]:
+async def kept(
+    path: Path, *, is_known: bool = False, names: Mapping[str, str] = MappingProxyType({})
+) -> AsyncIterator[tuple[SeriesBook, Store]]:
     store, book = Store(path, gateway="box:1"), SeriesBook()
     store.open()
-    task = asyncio.create_task(SeriesKeeper(book, store).run())
+    task = asyncio.create_task(SeriesKeeper(book, store, lambda: names).run())
     await turn()
     if is_known:
         await until(lambda: bool(book.series))
@@ -148,6 +151,35 @@ async def test_a_restart_goes_on_with_every_step(tmp_path: Path, monkeypatch: py
         assert cell[at.REQUESTS] == 2
         rows = await store.read(lambda c: c.execute("SELECT count(*) FROM series_step").fetchone()[0])
         assert rows <= 2 * (720 + 24 + 2)
+
+
+def test_a_renamed_provider_keeps_its_series() -> None:
+    book = SeriesBook()
+    book.count(record(), Tokens(1, 2))
+    book.sample([gauges()], 1)
+    book.fold(NOW)
+    book.count(record(), None)
+    book.rename_providers({"a": "loft", "loft": "loft"}, NOW)
+    assert set(book.series) == {("loft", None), ("loft", "m")}
+    for series in book.series.values():
+        ((_, cell),) = series.rings["day"].past(NOW)
+        assert cell[at.REQUESTS] == 2
+
+
+@pytest.mark.anyio
+async def test_series_are_kept_when_a_provider_is_renamed_while_the_gateway_is_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "time", lambda: NOW)
+    path = tmp_path / "state.db"
+    async with kept(path) as (book, _):
+        book.count(record(), None)
+    async with kept(path, is_known=True, names={"a": "loft"}):
+        pass
+    async with kept(path, is_known=True) as (book, _):
+        assert set(book.series) == {("loft", None), ("loft", "m")}
+        ((_, cell),) = book.series["loft", "m"].rings["month"].past(NOW)
+        assert cell[at.REQUESTS] == 1
 
 
 @pytest.mark.anyio
