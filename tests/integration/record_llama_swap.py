@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from tests.integration import tools
 from tests.integration.llama_swap import LlamaSwap, Swapped, llama_swap
+from tests.support.waiting import eventually
 
 CAPABLE = {"in": ["text", "image"], "out": ["text"], "tools": True, "context": 32768}
 MODELS = [
@@ -26,6 +27,13 @@ MODELS = [
     Swapped("hidden", settings={"unlisted": True}),
     Swapped("broken", settings={"cmd": "false", "proxy": "http://127.0.0.1:1"}),
 ]
+OTHER_NAMES = {
+    "performance": {"every": "5s"},
+    "peers": {"closet": {"proxy": "http://127.0.0.1:1", "models": ["qwen3-4b"]}},
+    "selectors": {"warmest": {"strategy": "warm", "targets": ["qwen3-8b", "slow"], "name": "Warmest"}},
+    "profiles": {"work": {"description": "at work", "pins": {"pinned": "qwen3-8b"}}},
+}
+"""What llama-swap has since 2026-07-25; an older one ignores it."""
 
 
 def ask(
@@ -134,6 +142,17 @@ def record(swap: LlamaSwap, folder: Path) -> None:
         (folder / passing).unlink()
 
 
+def record_other_names(swap: LlamaSwap, folder: Path) -> None:
+    """Aliases, a peer, a selector and a profile, which are no models here, and what is measured of memory."""
+    _write(folder, "metrics-before-the-first-sample", ask(swap, "GET", "/metrics"))
+    _write(folder, "profile", ask(swap, "PUT", "/api/profiles/active", b'{"name": "work"}'))
+    _write(folder, "models-of-all-types", ask(swap, "GET", "/v1/models"))
+    _write(folder, "upstream-selector", ask(swap, "GET", "/upstream/warmest/health"))
+    _write(folder, "unload-selector", ask(swap, "POST", "/api/models/unload/warmest"))
+    eventually(lambda: bool(swap.ask("GET", "/metrics").text), 20)
+    _write(folder, "metrics", ask(swap, "GET", "/metrics"))
+
+
 def _write(folder: Path, name: str, exchange: tuple[bytes, bytes]) -> None:
     request, answer = exchange
     (folder / f"{name}.req").write_bytes(request)
@@ -187,6 +206,10 @@ def main(folder: Path) -> None:
                 request, answer = ask(swap, method, path, body, headers)
                 (folder / f"{name}.req").write_bytes(request)
                 (folder / f"{name}.http").write_bytes(answer)
+        with llama_swap(
+            binary, Path(scratch, "three"), "sam-desktop", MODELS, includeAliasesInList=True, **OTHER_NAMES
+        ) as swap:
+            record_other_names(swap, folder)
 
 
 if __name__ == "__main__":

@@ -59,11 +59,12 @@ def opencode() -> Path:
 
 
 def llama_swap() -> Path:
+    """The one on PATH, else the pinned version that the Go proxy may lack."""
+    if (own := shutil.which("llama-swap")) is not None:
+        return Path(own)
     path = CACHE / "bin" / f"llama-swap-{LLAMA_SWAP}"
     return (
-        path
-        if path.exists()
-        else _skip(f"llama-swap {LLAMA_SWAP} is not installed (the Go proxy may lack it)")
+        path if path.exists() else _skip(f"llama-swap is not installed: put it on PATH, or for {LLAMA_SWAP}")
     )
 
 

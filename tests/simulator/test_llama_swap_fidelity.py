@@ -1,4 +1,4 @@
-"""A simulated llama-swap writes what the recorded one (commit fdda55e4, 2026-07) wrote."""
+"""A simulated llama-swap writes what the recorded ones of 2026-07 (fdda55e4) and 2026-08 (0bdb3720) wrote."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from fleet_runtime.dialects.server_memory import Gpu, read_gauges
 from fleet_runtime.simulator import SimulatedModel
 from tests.simulator.servers import client, machine
 from tests.support.recorded import recorded
@@ -20,6 +21,8 @@ MODELS = (
     SimulatedModel("hidden", listed=False),
     SimulatedModel("broken", loadable=False),
 )
+RECORDINGS = {"2026-07": "llama-swap", "v2": "llama-swap-2026-08"}
+"""Which recordings each simulated version comes from."""
 SAME = [
     "models-without-v1",
     "running-none",
@@ -53,28 +56,42 @@ FIXED = {
 }
 
 
+versions = pytest.mark.parametrize("version", RECORDINGS)
+
+
+@versions
 @pytest.mark.parametrize("name", SAME)
-async def test_the_same_request_gets_an_answer_of_the_same_shape(name: str) -> None:
-    real = recorded(f"llama-swap/{name}")
+async def test_the_same_request_gets_an_answer_of_the_same_shape(name: str, version: str) -> None:
+    real = recorded(f"{RECORDINGS[version]}/{name}")
     key = "k1" if name in ("unauthorized", "health-without-key") else None
-    async with machine("llama-swap", *MODELS, api_key=key, list_version="2026-07") as box:
-        head, body = await _asked(box.url, real.method, real.path, real.request_body, _sent(name))
+    async with machine("llama-swap", *MODELS, api_key=key, list_version=version) as box:
+        sent = [f"{key}: {value}" for key, value in real.request_headers.items()]
+        head, body = await _asked(box.url, real.method, real.path, real.request_body, sent)
     assert int(head[0].split()[1]) == real.status
     assert _shown([line.partition(": ")[::2] for line in head[1:]]) == _shown(list(real.headers))
-    if name in FIXED:
+    if name in FIXED - ({"models-without-v1"} if version == "v2" else set()):
         assert body == real.body
     elif real.body.startswith(b"{") and name != "unauthorized":
         assert list(json.loads(body)) == list(real.json)
 
 
-async def test_the_list_has_the_keys_of_the_recorded_one() -> None:
-    real = recorded("llama-swap/models").json
-    async with machine("llama-swap", *MODELS, list_version="2026-07") as box, client(box) as http:
+@versions
+async def test_the_list_has_the_keys_of_the_recorded_one(version: str) -> None:
+    real = recorded(f"{RECORDINGS[version]}/models").json
+    async with machine("llama-swap", *MODELS, list_version=version) as box, client(box) as http:
         made = (await http.get("/v1/models")).json()
     assert list(made) == list(real)
     (rich,) = (item for item in real["data"] if item["id"] == "hf/qwen3:Q4")
     (ours,) = (item for item in made["data"] if item["id"] == "hf/qwen3:Q4")
-    del rich["meta"]  # what the user wrote about the model
+    wrote = rich["meta"]["llamaswap"]
+    del wrote["mine"], wrote["n_ctx"]  # what the user wrote about the model
+    if version == "v2":
+        assert [list(item["meta"]) for item in (ours, rich)] == [["llamaswap", "n_ctx"]] * 2
+        assert ours["meta"]["llamaswap"] == wrote
+        named = [next(item for item in each["data"] if item["id"] == "qwen3-8b") for each in (made, real)]
+        assert named[0]["meta"]["llamaswap"] == named[1]["meta"]["llamaswap"]
+    else:
+        del rich["meta"]
     assert list(ours) == list(rich)
     assert ours["architecture"] == rich["architecture"]
     assert (ours["capabilities"], ours["status"]) == (rich["capabilities"], rich["status"])
@@ -87,30 +104,41 @@ async def test_what_runs_has_the_keys_of_the_recorded_one() -> None:
     assert list(made) == list(real)
 
 
-async def test_events_have_the_form_of_the_recorded_ones() -> None:
-    real = [_event(part) for part in recorded("llama-swap/events-raw").body.split(b"event:message")[1:]]
-    async with machine("llama-swap", MODELS[0]) as box, client(box) as http:
+@versions
+async def test_events_have_the_form_of_the_recorded_ones(version: str) -> None:
+    text = recorded(f"{RECORDINGS[version]}/events-raw").body
+    real = [_event(part) for part in text.split(b"event:message")[1:]]
+    first = 6 if version == "v2" else 4
+    async with machine("llama-swap", MODELS[1], list_version=version) as box, client(box) as http:
         made: list[Any] = []
         async with http.stream("GET", "/api/events") as answer:
             async for piece in answer.aiter_raw():
                 made.append(_event(piece.partition(b"event:message")[2]))
-                if len(made) == 4:
+                if len(made) == first:
                     break
-    assert [kind for kind, _ in made] == [kind for kind, _ in real[:4]]
-    (ours,) = next(data for kind, data in made if kind == "modelStatus")
-    theirs = next(data for kind, data in real if kind == "modelStatus")
-    assert set(ours) >= set(theirs[0])
+    assert [kind for kind, _ in made] == [kind for kind, _ in real[:first]]
+    ours, theirs = dict(made), dict(reversed(real))
+    assert list(ours["modelStatus"][0]) == list(theirs["modelStatus"][1])
+    assert list(ours["inflight"]) == list(theirs["inflight"])
+    assert {kind: ours[kind] for kind in ours if kind in ("uiConfig", "profileChanged")} == {
+        kind: theirs[kind] for kind in theirs if kind in ("uiConfig", "profileChanged")
+    }
+
+
+async def test_its_gauges_are_read_as_those_of_the_recorded_one() -> None:
+    real = read_gauges(recorded("llama-swap-2026-08/metrics").body)
+    async with (
+        machine("llama-swap", SimulatedModel("m", loaded=True), vram=2**34) as box,
+        client(box) as http,
+    ):
+        made = read_gauges((await http.get("/metrics")).content)
+    assert (real["ram_total"], real["ram_used"], real["gpus"]) == (25_275_924_480, 1_145_044_992, ())
+    assert (made["ram_total"], made["gpus"]) == (2**36, (Gpu("Simulated GPU", 2**34, 2**32),))
 
 
 def _event(part: bytes) -> tuple[str, Any]:
     told = json.loads(part.partition(b"data:")[2].partition(b"\n")[0])
     return told["type"], json.loads(told["data"])
-
-
-def _sent(name: str) -> list[str]:
-    """The recorded request's header lines, as its file keeps them."""
-    real = recorded(f"llama-swap/{name}")
-    return [f"{key}: {value}" for key, value in real.request_headers.items()]
 
 
 async def _asked(

@@ -17,7 +17,7 @@ from tests.support.waiting import eventually
 MODELS = (SimulatedModel("qwen3-8b", aliases=("qwen",)), SimulatedModel("broken", loadable=False))
 EMBEDDING = SimulatedModel("nomic-embed:latest", purpose="embedding")
 SPECS = (
-    ServerSpec("swap", models=(*MODELS, SimulatedModel("qwen3-4b"))),
+    ServerSpec("swap", models=(*MODELS, SimulatedModel("qwen3-4b"), SimulatedModel("far", peer="box"))),
     ServerSpec("router", kind="llama-server-router", models=MODELS),
     ServerSpec("ollama", kind="ollama", models=(*MODELS, EMBEDDING)),
     ServerSpec("single", kind="llama-server", models=MODELS[:1]),
@@ -82,6 +82,8 @@ def test_a_failed_load_says_what_the_server_said(stack: Stack, provider: str) ->
 
 def test_what_cannot_be_done_says_why(stack: Stack) -> None:
     assert code(act(stack, "load", "single", "qwen3-8b")) == (409, "not_supported")
+    for command in ("load", "unload"):
+        assert code(act(stack, command, "swap", "far")) == (409, "not_supported")
     assert code(act(stack, "load", "swap", "nothing")) == (404, "model_not_found")
     assert code(act(stack, "load", "nobody", "qwen3-8b")) == (404, "not_found")
     assert code(stack.client.post("/api/fleet/swap/load", json={"name": "x"})) == (400, "invalid_request")

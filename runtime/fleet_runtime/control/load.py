@@ -43,7 +43,7 @@ async def load_model(live: LiveSnapshot, provider: str, model: str) -> ModelStat
 
     Raises `RequestError` (`not_supported`, `upstream_error`, `upstream_timeout`, `provider_unreachable`).
     """
-    commands = _commands(live, provider)
+    commands = _commands(live, provider, model)
     if live.state(provider, model) == "loaded":
         return "loaded"
     listed = live.inventory.listings[provider].models.get(model)
@@ -58,14 +58,14 @@ async def load_model(live: LiveSnapshot, provider: str, model: str) -> ModelStat
 
 async def unload_model(live: LiveSnapshot, provider: str, model: str) -> ModelState:
     """Unload `model` and return once a probe shows that; raises as `load_model`."""
-    commands = _commands(live, provider)
+    commands = _commands(live, provider, model)
     if live.state(provider, model) == "unloaded":
         return "unloaded"
     await _send(live, provider, commands.unload(model), UNLOAD_SECONDS)
     return await _until(live, provider, model, "unloaded", UNLOAD_SECONDS)
 
 
-def _commands(live: LiveSnapshot, provider: str) -> Commands:
+def _commands(live: LiveSnapshot, provider: str, model: str) -> Commands:
     state = live.inventory.states[provider]
     if state.status in ("offline", "disabled"):
         code = "provider_disabled" if state.status == "disabled" else "provider_unreachable"
@@ -77,6 +77,11 @@ def _commands(live: LiveSnapshot, provider: str) -> Commands:
     if commands is None:
         able = "llama-swap, llama.cpp's router and Ollama take commands"
         message = f"provider '{provider}' ({state.kind}) loads and unloads by itself: only {able}"
+        raise request_error("not_supported", message)
+    if model in commands.forwarded:
+        message = (
+            f"provider '{provider}' forwards {quote(model)} to another model or server: load or unload that"
+        )
         raise request_error("not_supported", message)
     return commands
 

@@ -5,7 +5,7 @@ These are the only requests of this room that change anything; no probe sends th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 
 from fleet_runtime.artifacts.contract import Purpose
@@ -15,7 +15,9 @@ from fleet_runtime.dialects.messages import ProbeRequest
 @dataclass(frozen=True, slots=True)
 class Commands:
     """The requests that load and unload a model by the provider's own id of it. A server may respond
-    before it is done: its next probes show the model's state."""
+    before it is done: its next probes show the model's state. `forwarded`: listed names that the server
+    itself forwards, to one of its models or to another server; it takes no commands for them."""
 
     load: Callable[[str, Purpose], ProbeRequest]
     unload: Callable[[str], ProbeRequest]
+    forwarded: Set[str] = frozenset()

@@ -10,7 +10,6 @@ and sends logs and more too.
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any
 from urllib.parse import quote
 
 from fleet_runtime.artifacts.contract import ModelFacts, ModelState
@@ -59,12 +58,21 @@ def read(listing: ModelListResponse, previous: Observation | None) -> Reader:
         lambda model: ProbeRequest(f"/upstream/{quote(model)}/props"),
         running_facts,
     )
-    gauges: dict[str, Any] = {}
-    if previous is None or previous.memory is None or previous.memory.has_gauges:
-        response = yield ProbeRequest("/metrics")
-        gauges = read_gauges(response.body) if response.status == 200 else {}
-    memory = ServerMemory(loaded, **gauges)
+    memory = yield from _memory(loaded, previous)
     return Reading(with_details(models, details), states, tuple(warnings), waiting_now, details, memory)
+
+
+def _memory(
+    loaded: dict[str, ModelMemory], previous: Observation | None
+) -> Generator[ProbeRequest, ProbeResponse, ServerMemory]:
+    """Return the gauges of ``/metrics`` too, until it responds with an error: it is empty for the first
+    seconds, until llama-swap has measured something (`performance.every`, at least 5)."""
+    if previous is not None and previous.memory is not None and previous.memory.no_gauges:
+        return ServerMemory(loaded, no_gauges=True)
+    response = yield ProbeRequest("/metrics")
+    if response.status != 200:
+        return ServerMemory(loaded, no_gauges=response.status >= 400)
+    return ServerMemory(loaded, **read_gauges(response.body))
 
 
 def _models(listing: ModelListResponse) -> tuple[dict[str, ModelFacts], list[str]]:
@@ -156,21 +164,23 @@ def _listed_states(listing: ModelListResponse) -> dict[str, ModelState]:
     }
 
 
-_COMMANDS = Commands(
-    load=lambda model, _purpose: ProbeRequest(f"/upstream/{quote(model)}/health"),
-    unload=lambda model: ProbeRequest(f"/api/models/unload/{quote(model)}", body=b""),
-)
-"""Source: internal/server/server.go at 0bdb3720. Any path below ``/upstream/<model>`` loads it first."""
+def _commands(listing: ModelListResponse) -> Commands:
+    """Any path below ``/upstream/<model>`` loads a model first (internal/server/server.go at 0bdb3720)."""
+    return Commands(
+        load=lambda model, _purpose: ProbeRequest(f"/upstream/{quote(model)}/health"),
+        unload=lambda model: ProbeRequest(f"/api/models/unload/{quote(model)}", body=b""),
+        forwarded={model_of(item) for item in listing.items if _own_word(item, "type") in _ELSEWHERE},
+    )
 
 
 DIALECT = Dialect(
     "llama-swap",
     title="[llama-swap](https://github.com/mostlygeek/llama-swap)",
-    reads="its list, `/running`, `/metrics` while it has gauges; `/upstream/<model>/props` once, after a"
+    reads="its list, `/running`, `/metrics` if it has gauges; `/upstream/<model>/props` once, after a"
     " model became ready",
     recognises=recognises,
     read=read,
     marks={"owned_by": "llama-swap"},
     feed=Feed("/api/events", b"modelStatus"),
-    commands=lambda _listing: _COMMANDS,
+    commands=_commands,
 )

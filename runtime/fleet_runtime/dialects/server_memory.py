@@ -44,17 +44,15 @@ class Gpu:
 
 @dataclass(frozen=True, slots=True)
 class ServerMemory:
-    """`max_loaded`: how many models the server has in memory at a time, by its own word."""
+    """`max_loaded`: how many models the server has in memory at a time, by its own word. `no_gauges`: it says
+    nothing of its RAM and GPUs, and need not be requested for them again."""
 
     models: Mapping[str, ModelMemory] = field(default_factory=dict)
     max_loaded: int | None = None
     ram_total: int | None = None
     ram_used: int | None = None
     gpus: tuple[Gpu, ...] = ()
-
-    @property
-    def has_gauges(self) -> bool:
-        return self.ram_total is not None or bool(self.gpus)
+    no_gauges: bool = False
 
 
 def size(value: Any) -> int | None:

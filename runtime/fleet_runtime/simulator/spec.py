@@ -130,7 +130,8 @@ class Behaviour:
 class ServerSpec:
     """A server to simulate; `port` 0 takes a free one and keeps it.
 
-    `max_loaded` is how many models fit at once (None: the kind's own habit).
+    `max_loaded` is how many models fit at once (None: the kind's own habit). `vram` are the bytes of the GPU
+    that a llama-swap measures (0: it measures nothing).
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -145,6 +146,7 @@ class ServerSpec:
     sidecar_port: int = 0
     control_port: int = 0
     max_loaded: int | None = None
+    vram: int = 0
     behaviour: Behaviour = field(default_factory=Behaviour)
 
 

@@ -8,8 +8,9 @@ from fleet_runtime.artifacts.contract import ModelFacts
 from fleet_runtime.dialects.details import MAX_DETAILS
 from fleet_runtime.dialects.messages import ProbeResponse
 from fleet_runtime.dialects.observation import Observation
+from fleet_runtime.dialects.registry import KINDS
 from fleet_runtime.dialects.status_reason import StatusReason
-from tests.runtime.dialects.probing import ProbeRun, answer, listing, probe
+from tests.runtime.dialects.probing import ProbeRun, answer, listing, probe, replay
 
 PROPS = answer({"default_generation_settings": {"n_ctx": 16384}, "total_slots": 1})
 
@@ -108,6 +109,26 @@ def test_peers_selectors_and_profiles_are_listed_models_of_unknown_state() -> No
     ]
     seen = probe_swap(*others, now=running()).seen
     assert dict(seen.states) == {"peer": "unknown", "selector": "unknown", "profile": "unknown"}
+
+
+def test_each_type_of_a_recorded_list_is_read() -> None:
+    run = probe(
+        {
+            "/models": replay("llama-swap-2026-08/models-of-all-types"),
+            "/running": replay("llama-swap-2026-08/running"),
+        }
+    )
+    assert run.seen.warnings == ()
+    assert {model: facts.aliases for model, facts in run.seen.models.items() if facts.aliases} == {
+        "qwen3-8b": ("q8",)
+    }
+    elsewhere = {model for model, state in run.seen.states.items() if state == "unknown"}
+    assert elsewhere == {"closet/qwen3-4b", "warmest", "pinned"}
+    assert run.seen.models["hf/qwen3:Q4"].context == 32768
+    assert run.seen.listing is not None
+    commands = KINDS["llama-swap"].commands(run.seen.listing)
+    assert commands is not None
+    assert commands.forwarded == elsewhere
 
 
 def test_states_come_from_running_where_it_answers() -> None:

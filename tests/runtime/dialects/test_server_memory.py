@@ -40,7 +40,7 @@ def test_ollama_says_how_large_a_loaded_model_is_and_until_when_it_stays() -> No
     }
 
 
-def test_llama_swap_says_its_ram_and_gpus_and_is_asked_again_only_if_it_did() -> None:
+def test_llama_swap_says_its_ram_and_gpus_and_is_asked_again_unless_it_has_none() -> None:
     answers = {
         "/models": listing(SWAP),
         "/running": answer({"running": [{"model": "m", "state": "ready", "ttl": 300}]}),
@@ -56,8 +56,21 @@ def test_llama_swap_says_its_ram_and_gpus_and_is_asked_again_only_if_it_did() ->
     )
     assert probe(answers, previous=first.seen).paths == ["/models", "/running", "/metrics"]
     without = probe({**answers, "/metrics": ProbeResponse(503, body=METRICS)})
-    assert without.seen.memory == ServerMemory({"m": ModelMemory(ttl=300)})
+    assert without.seen.memory == ServerMemory({"m": ModelMemory(ttl=300)}, no_gauges=True)
     assert probe(answers, previous=without.seen).paths == ["/models", "/running"]
+
+
+@pytest.mark.parametrize("response", ["before the first sample", "none"])
+def test_a_llama_swap_that_has_measured_nothing_yet_is_asked_again(response: str) -> None:
+    """For as long as its monitor's interval, the real one responds with 200 and an empty body."""
+    empty = replay("llama-swap-2026-08/metrics-before-the-first-sample")
+    now = empty if response != "none" else ProbeResponse(0)
+    answers = {"/models": listing(SWAP), "/running": answer({"running": []}), "/metrics": now}
+    first = probe(answers).seen
+    assert first.memory == ServerMemory()
+    measured = probe({**answers, "/metrics": replay("llama-swap-2026-08/metrics")}, previous=first).seen
+    assert measured.memory is not None
+    assert measured.memory.ram_total == 25_275_924_480
 
 
 def test_a_router_says_how_many_models_it_holds_and_is_asked_once() -> None:

@@ -1,8 +1,9 @@
-"""llama-swap, as recorded from its commit fdda55e4 (2026-07), with four generations of its list and errors.
+"""llama-swap, as recorded from its commits fdda55e4 (2026-07) and 0bdb3720 (2026-08), with four generations
+of its list and errors.
 
-v1 has neither states nor `meta.llamaswap.type`, 2026-07 is the recorded one, v2 is of commit 0bdb3720
-(2026-08, read in its sources), v3 adds `context_window`. Errors have a mere text before v2. Behind it stands
-a llama-server for each model, whose responses keep their headers.
+v1 has neither states nor `meta.llamaswap.type`, 2026-07 and v2 are the recorded ones, v3 adds
+`context_window`. Errors have a mere text before v2. Behind it stands a llama-server for each model, whose
+responses keep their headers. It measures memory only if its spec has `vram`, as with `performance.disabled`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from urllib.parse import quote
 
 from fleet_runtime.simulator.engine import LLAMA_CPP_PATHS, OPENAI_PATHS, ActiveRequest, Engine, decoded, form
 from fleet_runtime.simulator.kinds import llama_server
-from fleet_runtime.simulator.kinds.llama_swap_models import events, listed, running, version_of
+from fleet_runtime.simulator.kinds.llama_swap_models import events, gauges, listed, running, version_of
 from fleet_runtime.simulator.kinds.product import Product
 from fleet_runtime.simulator.memory import LoadFailedError, Unloaded
 from fleet_runtime.simulator.reply import EVENTS, Reply, compact, go, json_reply, llama_cpp
@@ -101,6 +102,8 @@ async def respond(engine: Engine, active: ActiveRequest) -> Reply:
             if model is None:
                 return refusal(engine, 404, "no model id could be identified")
             return await _behind(engine, active, model, "GET", "/props")
+        case "GET", "/metrics" if engine.spec.vram:
+            return Reply(200, gauges(engine, engine.spec.vram), "text/plain; version=0.0.4; charset=utf-8")
         case "GET", "/metrics":
             return Reply(503, b"# performance monitor not available\n", "text/plain; version=0.0.4")
     endpoint = (OPENAI_PATHS | LLAMA_CPP_PATHS).get(request.path)

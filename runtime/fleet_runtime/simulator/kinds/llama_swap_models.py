@@ -5,13 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from fleet_runtime.simulator.engine import Engine
 from fleet_runtime.simulator.reply import compact
 from fleet_runtime.simulator.spec import ListVersion, SimulatedModel
 
 _STATES = {"loading": "starting", "loaded": "ready"}
+_MODEL_BYTES: Final = 4 * 1024**3
+"""What each loaded model takes of the simulated GPU."""
 
 
 def listed(engine: Engine) -> dict[str, Any]:
@@ -46,16 +48,8 @@ def _item(engine: Engine, model: SimulatedModel, version: str) -> dict[str, Any]
         "modality": f"{'+'.join(inputs)}->{'+'.join(outputs)}",
         "output_modalities": outputs,
     }
-    capabilities = {
-        "audio_speech": model.purpose == "speech",
-        "audio_transcriptions": model.purpose == "transcription",
-        "function_calling": model.tools and model.purpose == "chat",
-        "image_generation": model.purpose == "image",
-        "reranker": model.purpose == "rerank",
-        "vision": model.vision,
-    }
-    item["capabilities"] = {name: True for name, able in capabilities.items() if able}
-    if capabilities["function_calling"]:
+    item["capabilities"] = _capabilities(model)
+    if "function_calling" in item["capabilities"]:
         item["supported_parameters"] = ["tools", "tool_choice"]
     item["context_length"] = model.context
     if version == "2026-07":
@@ -69,6 +63,18 @@ def _item(engine: Engine, model: SimulatedModel, version: str) -> dict[str, Any]
     item["meta"] = {"llamaswap": kind, "n_ctx": model.context}
     item["status"] = _status(engine, model)
     return item
+
+
+def _capabilities(model: SimulatedModel) -> dict[str, bool]:
+    able = {
+        "audio_speech": model.purpose == "speech",
+        "audio_transcriptions": model.purpose == "transcription",
+        "function_calling": model.tools and model.purpose == "chat",
+        "image_generation": model.purpose == "image",
+        "reranker": model.purpose == "rerank",
+        "vision": model.vision,
+    }
+    return {name: True for name, has in able.items() if has}
 
 
 def _status(engine: Engine, model: SimulatedModel) -> dict[str, str]:
@@ -99,19 +105,24 @@ async def events(engine: Engine) -> AsyncGenerator[bytes, None]:
         inner = compact(data).decode()
         return b"event:message\ndata:" + compact({"type": kind, "data": inner}) + b"\n\n"
 
+    recent = version_of(engine) in ("v2", "v3")
+
+    def state(model: SimulatedModel) -> dict[str, Any]:
+        told: dict[str, Any] = {
+            "id": model.id,
+            "name": model.name or "",
+            "description": "",
+            "state": _STATES.get(engine.memory.state(model.id), "stopped"),
+            "unlisted": not model.listed,
+            "peerID": model.peer or "",
+        }
+        known: dict[str, Any] = {"aliases": list(model.aliases), "capabilities": _capabilities(model)}
+        if recent:
+            known["context_length"] = model.context
+        return told | {key: value for key, value in known.items() if value}
+
     def states() -> list[dict[str, Any]]:
-        return [
-            {
-                "id": model.id,
-                "name": model.name or "",
-                "description": "",
-                "state": _STATES.get(engine.memory.state(model.id), "stopped"),
-                "unlisted": not model.listed,
-                "peerID": model.peer or "",
-                "aliases": list(model.aliases),
-            }
-            for model in engine.spec.models
-        ]
+        return [state(model) for model in engine.spec.models]
 
     def differ(before: list[dict[str, Any]]) -> bool:
         return states() != before
@@ -120,8 +131,28 @@ async def events(engine: Engine) -> AsyncGenerator[bytes, None]:
     yield event("logData", {"source": "upstream", "data": ""})
     told = states()
     yield event("modelStatus", told)
-    yield event("inflight", {"operation": "snapshot", "requests": []})
+    if recent:
+        yield event("uiConfig", {"activity": {"session_id": ["X-Session-ID", "X-Litellm-Session-Id"]}})
+        yield event("profileChanged", {"active": None})
+    yield event("inflight", {"operation": "snapshot", "requests": []} if recent else {"requests": []})
     while True:
         await engine.changes.until(partial(differ, told))
         told = states()
         yield event("modelStatus", told)
+
+
+def gauges(engine: Engine, vram: int) -> bytes:
+    """RAM, and a GPU with `vram` bytes of which each loaded model takes the same part."""
+    used = min(vram, _MODEL_BYTES * len(engine.memory.occupied))
+    gpu = '{id="0",name="Simulated GPU",uuid="GPU-0"}'
+    samples = {
+        "memory_total_bytes": ("Total memory in bytes", "", 64 * 1024**3),
+        "memory_used_bytes": ("Used memory in bytes", "", 12 * 1024**3),
+        "gpu_memory_used_bytes": ("GPU memory used in bytes", gpu, used),
+        "gpu_memory_total_bytes": ("GPU memory total in bytes", gpu, vram),
+    }
+    lines: list[str] = []
+    for name, (meaning, labels, value) in samples.items():
+        metric = f"llamaswap_{name}"
+        lines += [f"# HELP {metric} {meaning}", f"# TYPE {metric} gauge", f"{metric}{labels} {value}"]
+    return "".join(f"{line}\n" for line in lines).encode()
