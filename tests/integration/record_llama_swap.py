@@ -13,6 +13,7 @@ import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from tests.integration import tools
@@ -27,7 +28,7 @@ MODELS = [
     Swapped("hidden", settings={"unlisted": True}),
     Swapped("broken", settings={"cmd": "false", "proxy": "http://127.0.0.1:1"}),
 ]
-OTHER_NAMES = {
+OTHER_NAMES: dict[str, Any] = {
     "performance": {"every": "5s"},
     "peers": {"closet": {"proxy": "http://127.0.0.1:1", "models": ["qwen3-4b"]}},
     "selectors": {"warmest": {"strategy": "warm", "targets": ["qwen3-8b", "slow"], "name": "Warmest"}},
