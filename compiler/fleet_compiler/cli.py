@@ -28,63 +28,63 @@ class Entry:
 
 
 COMMANDS = {
-    "init": Entry("fleet_compiler.commands.init:init", "Write a small fleet.yaml to start from.", True),
+    "init": Entry("fleet_compiler.commands.init:init", "Write a first fleet.yaml.", True),
     "validate": Entry("fleet_compiler.commands.validate:validate", "Check fleet.yaml."),
     "build": Entry(
         "fleet_compiler.commands.build:build", "Write generated/ from fleet.yaml and fleet.lock.", True
     ),
-    "lock": Entry("fleet_compiler.commands.lock:lock", "Probe the providers and refresh fleet.lock.", True),
+    "lock": Entry("fleet_compiler.commands.lock:lock", "Probe the providers and update fleet.lock.", True),
     "models": Entry("fleet_compiler.commands.models:models", "List all models by provider."),
     "add": Entry("fleet_compiler.commands.add:add", "Add a provider to fleet.yaml.", True),
     "move": Entry(
-        "fleet_compiler.commands.move:move", "Give a provider another address in fleet.yaml.", True
+        "fleet_compiler.commands.move:move", "Change the address of a provider in fleet.yaml.", True
     ),
     "rename": Entry(
         "fleet_compiler.commands.rename:rename", "Rename a provider in fleet.yaml and fleet.lock.", True
     ),
     "remove": Entry("fleet_compiler.commands.remove:remove", "Remove a provider from fleet.yaml.", True),
-    "config": Entry(
-        "fleet_compiler.commands.config:config", "Print every setting in effect, and where it comes from."
-    ),
+    "config": Entry("fleet_compiler.commands.config:config", "Print every setting in effect and its source."),
     "diff": Entry("fleet_compiler.commands.diff:diff", "Show what a build would change."),
     "resolve": Entry(
         "fleet_compiler.commands.resolve:resolve", "Show which provider a model name resolves to."
     ),
     "explain": Entry("fleet_compiler.commands.explain:explain", "Explain the code of an error or warning."),
     "schema": Entry("fleet_compiler.commands.schema:schema", "Print a JSON Schema."),
-    "up": Entry(
-        "fleet_compiler.commands.up:up", "Build, run the gateway, and build again after changes.", True
-    ),
+    "up": Entry("fleet_compiler.commands.up:up", "Build, run the gateway, and rebuild after changes.", True),
     "serve": Entry("fleet_runtime.commands.serve:serve", "Run the gateway."),
-    "status": Entry("fleet_runtime.commands.status:status", "Show the providers of a running gateway."),
-    "ps": Entry("fleet_runtime.commands.ps:ps", "Show which models are loaded, and what runs on them."),
-    "activity": Entry(
-        "fleet_runtime.commands.activity:activity", "Show the requests through a running gateway."
+    "status": Entry("fleet_runtime.commands.status:status", "Show the status of every provider."),
+    "ps": Entry("fleet_runtime.commands.ps:ps", "Show loaded models and their running requests."),
+    "activity": Entry("fleet_runtime.commands.activity:activity", "Show running and finished requests."),
+    "top": Entry("fleet_runtime.commands.top:top", "Show providers and requests live."),
+    "load": Entry("fleet_runtime.commands.load:load", "Load a model on its provider."),
+    "unload": Entry("fleet_runtime.commands.load:unload", "Unload a model on its provider."),
+    "speed": Entry(
+        "fleet_runtime.commands.speed:speed", "Compare the speed of models on different providers."
     ),
-    "top": Entry("fleet_runtime.commands.top:top", "Show what the fleet does now, as it changes."),
-    "load": Entry("fleet_runtime.commands.load:load", "Have a provider load a model."),
-    "unload": Entry("fleet_runtime.commands.load:unload", "Have a provider unload a model."),
-    "speed": Entry("fleet_runtime.commands.speed:speed", "Show how fast models are on each provider."),
-    "bench": Entry("fleet_compiler.commands.bench:bench", "Measure models on purpose."),
-    "wake": Entry("fleet_runtime.commands.wake:wake", "Wake a provider that sleeps."),
-    "doctor": Entry("fleet_runtime.commands.doctor:doctor", "Find what is wrong in a running fleet."),
-    "favorites": Entry(
-        "fleet_runtime.commands.favorites:favorites", "Show and change the favorites of a running gateway."
-    ),
-    "use": Entry(
-        "fleet_runtime.commands.use:use", "Choose the fleet or gateway that commands use everywhere."
-    ),
+    "bench": Entry("fleet_compiler.commands.bench:bench", "Measure the speed of models with test requests."),
+    "wake": Entry("fleet_runtime.commands.wake:wake", "Wake a sleeping provider."),
+    "doctor": Entry("fleet_runtime.commands.doctor:doctor", "Find problems in a running fleet."),
+    "favorites": Entry("fleet_runtime.commands.favorites:favorites", "Show and change the favorites."),
+    "use": Entry("fleet_runtime.commands.use:use", "Set the default fleet.yaml or gateway for all commands."),
     "ask": Entry("fleet_compiler.commands.ask:ask", "Ask a model one question through the gateway."),
     "run": Entry("fleet_compiler.commands.run:run", "Start a client with its generated configuration."),
-    "env": Entry("fleet_compiler.commands.env:env", "Print the environment that configures a client."),
+    "env": Entry("fleet_compiler.commands.env:env", "Print the shell commands that configure a client."),
     "connect": Entry(
-        "fleet_compiler.commands.connect:connect", "Print what to enter in a client: URL, key, models."
+        "fleet_compiler.commands.connect:connect", "Print the URL, key and models to enter in a client."
     ),
-    "completion": Entry(
-        "fleet_compiler.commands.completion:completion", "Print what completes commands in a shell."
-    ),
+    "completion": Entry("fleet_compiler.commands.completion:completion", "Print a shell completion script."),
     "demo": Entry("fleet_runtime.commands.demo:demo", "Try fleet with simulated providers."),
 }
+
+SECTIONS = {
+    "Configure": ("init", "validate", "build", "lock", "diff", "config", "add", "move", "rename", "remove"),
+    "Run": ("up", "serve", "demo"),
+    "Observe": ("status", "top", "ps", "activity", "speed", "bench", "doctor"),
+    "Operate": ("load", "unload", "wake"),
+    "Use models": ("models", "resolve", "ask", "favorites", "run", "env", "connect"),
+    "More": ("explain", "schema", "use", "completion"),
+}
+"""The commands by what they are for, in the order in which help lists them."""
 
 POINTERS = {
     "list": "`fleet models` lists all models",
@@ -108,7 +108,7 @@ GC_THRESHOLD = 50_000
 
 EXIT_CODES = {
     0: "success",
-    1: "the configuration is invalid, or a request or a write failed",
+    1: "the configuration is invalid, or a request or write failed",
     2: "usage error",
     3: "generated files or fleet.lock are out of date",
     4: "a required provider or the gateway did not respond",
@@ -121,7 +121,7 @@ class LazyGroup(click.Group):
     """A group whose commands are imported when they are called or their help is shown."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return [name for names in SECTIONS.values() for name in names]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         entry = COMMANDS.get(cmd_name)
@@ -154,8 +154,14 @@ class LazyGroup(click.Group):
         ]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        width = max(map(len, COMMANDS))
         with formatter.section("Commands"):
-            formatter.write_dl([(name, entry.summary) for name, entry in COMMANDS.items()])
+            for number, (heading, names) in enumerate(SECTIONS.items()):
+                if number:
+                    formatter.write_paragraph()
+                formatter.write_text(heading)
+                with formatter.indentation():
+                    formatter.write_dl([(name.ljust(width), COMMANDS[name].summary) for name in names])
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Examples"):
@@ -195,7 +201,7 @@ def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     help="Print the version.",
 )
 def fleet() -> None:
-    """Compile one fleet.yaml into a gateway, and reach every local model by one id from every client."""
+    """One gateway for all your language model servers, described by one fleet.yaml."""
 
 
 def main() -> NoReturn:

@@ -1,7 +1,4 @@
-"""docs/cli.md, made from the commands themselves.
-
-``python -m docs.generate.cli_page``, in a checkout, writes it.
-"""
+"""Generate docs/cli.md from the commands: ``python -m docs.generate.cli_page``, in a checkout."""
 
 from __future__ import annotations
 
@@ -12,26 +9,36 @@ from pathlib import Path
 
 import click
 
-from fleet_compiler.cli import COMMANDS, EXIT_CODES, fleet
+from fleet_compiler.cli import COMMANDS, EXIT_CODES, SECTIONS, fleet
 
 HEAD = """\
 # The command line
 
-Results go to standard output; diagnostics, progress and warnings go to standard error, coloured on a terminal
-(`NO_COLOR` turns colours off, `FORCE_COLOR` on, for both streams). `fleet COMMAND --help` shows the same.
+`fleet COMMAND --help` shows what is on this page. Results are written to standard output; diagnostics,
+progress and warnings to standard error. Both are coloured on a terminal; `NO_COLOR` turns colours off,
+`FORCE_COLOR` turns them on.
 
-<!-- made from the commands; python -m docs.generate.cli_page writes it again -->
+<!-- generated from the commands: python -m docs.generate.cli_page -->
 """
 
 EXAMPLES = re.compile(r"Examples?:\n(?P<lines>(?:  .*\n?)+)")
-EXITS = re.compile(r"Exit codes:\s+(?P<line>.*)")
+EXITS = re.compile(r"(?m)^  (?P<code>\d+)  (?P<meaning>.*)$")
 
 
 def cli_page() -> str:
-    """The page: every command in the order of `fleet --help`, a group's own below it."""
-    index = (f"- [`fleet {name}`](#fleet-{name}): {entry.summary}" for name, entry in COMMANDS.items())
+    """Return the page: every command in the order of `fleet --help`, a group before its subcommands."""
+    index = [
+        line
+        for heading, names in SECTIONS.items()
+        for line in (
+            f"**{heading}**",
+            "",
+            *(f"- [`fleet {name}`](#fleet-{name}): {COMMANDS[name].summary}" for name in names),
+            "",
+        )
+    ]
     sections = _sections(fleet, click.Context(fleet, info_name="fleet"), "##")
-    return "\n".join([HEAD, *index, "", _exit_codes(), *sections])
+    return "\n".join([HEAD, *index, _exit_codes(), *sections])
 
 
 def _sections(group: click.Group, context: click.Context, level: str) -> Iterator[str]:
@@ -52,14 +59,17 @@ def _exit_codes() -> str:
 def _section(command: click.Command, context: click.Context) -> str:
     usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
     lines = ["```", usage, "```", "", inspect.cleandoc(command.help or ""), ""]
-    options = [_row(option) for option in command.params if isinstance(option, click.Option)]
+    options = [
+        _row(option) for option in command.params if isinstance(option, click.Option) and not option.hidden
+    ]
     if options:
         lines += ["| option | |", "|---|---|", *options, ""]
     epilog = command.epilog or ""
     if examples := EXAMPLES.search(epilog):
         lines += ["```", inspect.cleandoc(examples["lines"]).strip(), "```", ""]
-    if exits := EXITS.search(epilog):
-        lines += [f"Exit codes: {exits['line'].rstrip('.')}.", ""]
+    exits = EXITS.findall(epilog.partition("Exit codes:")[2])
+    if exits:
+        lines += [f"Exit codes: {'; '.join(f'{code} {meaning}' for code, meaning in exits)}.", ""]
     return "\n".join(lines)
 
 
@@ -73,7 +83,7 @@ def _row(option: click.Option) -> str:
 def _metavar(option: click.Option) -> str:
     if isinstance(option.type, click.Choice):
         return "\\|".join(option.type.choices)
-    return option.metavar or option.type.name.upper().partition(" ")[0]
+    return (option.metavar or option.type.name.upper().partition(" ")[0]).replace("|", "\\|")
 
 
 if __name__ == "__main__":

@@ -78,8 +78,8 @@ def url_option(command: Command) -> Command:
         "--url",
         metavar="URL",
         envvar=URL_VARIABLE,
-        help=f"The gateway; by default ${URL_VARIABLE}, the one of the nearest fleet.yaml, or that of "
-        "`fleet use`.",
+        help=f"The gateway. Default: ${URL_VARIABLE}, the gateway of the nearest fleet.yaml, or the one set "
+        "by `fleet use`.",
     )
     return option(command)
 

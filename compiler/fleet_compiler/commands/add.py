@@ -9,14 +9,14 @@ from pathlib import Path
 import click
 
 from fleet_compiler.commands.apply_edit import (
-    EXITS,
+    EDIT_EXITS,
     apply_edit,
     edit_options,
     finish_edit,
     plan_edit,
     show_edit,
 )
-from fleet_compiler.commands.options import epilog, fleet_file
+from fleet_compiler.commands.options import fleet_file
 from fleet_compiler.commands.progress import located_text, show_models
 from fleet_compiler.commands.terminal import note, warn
 from fleet_compiler.diagnostics.errors import UsageError
@@ -26,6 +26,7 @@ from fleet_compiler.emit.tables import resolve_connections
 from fleet_compiler.load import Loaded
 from fleet_compiler.lock.discover import discover
 from fleet_runtime.artifacts.contract import ProviderConfig
+from fleet_runtime.commands.help_epilog import epilog
 from fleet_runtime.commands.wait_line import wait_line
 
 MODELS_SHOWN = 10
@@ -34,14 +35,14 @@ MODELS_SHOWN = 10
 @click.command(
     epilog=epilog(
         "fleet add attic http://192.168.1.21:8080",
-        "fleet add attic http://192.168.1.21:8080 --yes    in a script",
-        exits=f"{EXITS}, 130 not added",
+        "fleet add attic http://192.168.1.21:8080 --yes   # in a script",
+        exits={**EDIT_EXITS, 130: "you declined, or pressed Ctrl-C"},
     ),
 )
 @click.argument("name")
 @click.argument("url")
 @edit_options
-@click.option("-y", "--yes", is_flag=True, help="Ask no question.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask before adding.")
 def add(
     name: str,
     url: str,
@@ -54,8 +55,8 @@ def add(
 ) -> None:
     """Add a provider to fleet.yaml.
 
-    Probes it and shows its models first. One that does not respond can be added too: the next build probes
-    it again.
+    Probes the provider and shows its models before asking. A provider that does not respond can be added too;
+    the next build probes it again.
     """
     config = fleet_file(file)
 

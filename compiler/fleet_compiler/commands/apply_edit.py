@@ -27,15 +27,19 @@ from fleet_compiler.project import locate_project
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
-EXITS = "0 success, 1 invalid configuration or not writable, 2 usage"
+EDIT_EXITS = {
+    0: "success",
+    1: "the configuration is invalid, or a file cannot be written",
+    2: "usage error",
+}
 
 
 def edit_options(command: Command) -> Command:
     """Add ``-f``, ``--dry-run``, ``--no-build``, ``--generated`` and ``--json``; the arguments are `file`,
     `dry_run`, `no_build`, `generated` and `as_json`."""
     command = json_option(generated_option(command))
-    command = click.option("--no-build", is_flag=True, help="Change fleet.yaml only; do not build.")(command)
-    command = click.option("--dry-run", is_flag=True, help="Show the change and write nothing.")(command)
+    command = click.option("--no-build", is_flag=True, help="Only change fleet.yaml; do not build.")(command)
+    command = click.option("--dry-run", is_flag=True, help="Show the change without writing it.")(command)
     return file_option(command)
 
 

@@ -12,10 +12,11 @@ from typing import Any
 import click
 
 from fleet_compiler.commands.fleet_names import complete_model, complete_surface
-from fleet_compiler.commands.options import epilog, json_option
+from fleet_compiler.commands.options import json_option
 from fleet_compiler.commands.terminal import note, show_json
 from fleet_compiler.diagnostics.errors import FleetError
 from fleet_runtime.client import MAX_RESPONSE, open_gateway, url_option
+from fleet_runtime.commands.help_epilog import epilog
 from fleet_runtime.commands.wait_line import wait_line
 from fleet_runtime.routing.model_id import PROVIDER_NAME
 from fleet_runtime.text import count, escape, quote, shorten
@@ -52,18 +53,24 @@ class Answer:
         'fleet ask sam-desktop/qwen3-8b "why is the sky blue?"',
         "fleet ask @task - < question.txt",
         "fleet ask --json embedding/qwen3-8b hi | jq .first_token_ms",
-        exits="0 success, 1 the request failed, 2 usage, 4 no gateway responds",
+        exits={
+            0: "success",
+            1: "the request failed",
+            2: "usage error",
+            4: "the gateway did not respond",
+        },
     ),
 )
 @click.argument("id", shell_complete=complete_model)
 @click.argument("text", metavar="TEXT|-")
-@click.option("--surface", help="Ask as a client of this surface.", shell_complete=complete_surface)
+@click.option("--surface", help="Send the request to this surface.", shell_complete=complete_surface)
 @url_option
 @json_option
 def ask(id: str, text: str, surface: str | None, url: str | None, as_json: bool) -> None:
-    """Ask the model ID through the gateway, and print its answer as it comes.
+    """Send TEXT to the model ID through the gateway, and print the answer as it arrives.
 
-    At the end comes the provider that answered, and how long the first token and the complete answer took.
+    At the end, print the provider, the time to the first token and the total time. TEXT `-` reads standard
+    input.
     """
     import httpx
 

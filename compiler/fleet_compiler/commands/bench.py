@@ -15,10 +15,11 @@ import click
 
 from fleet_compiler.commands.ask import Answer, AskError, read_answer, split_lines
 from fleet_compiler.commands.fleet_names import complete_model, complete_surface
-from fleet_compiler.commands.options import epilog, json_option
+from fleet_compiler.commands.options import json_option
 from fleet_compiler.commands.terminal import note, show_json
 from fleet_compiler.diagnostics.errors import FleetError
 from fleet_runtime.client import GatewayClient, GatewayResponseError, open_gateway, url_option
+from fleet_runtime.commands.help_epilog import epilog
 from fleet_runtime.commands.table import Column, layout, output_width
 from fleet_runtime.commands.wait_line import wait_line
 from fleet_runtime.text import count, join_names, quote
@@ -61,7 +62,12 @@ class Measurement:
         "fleet bench qwen3-8b",
         "fleet bench sam-desktop/qwen3-8b embedding/qwen3-8b --runs 5",
         "fleet bench qwen3-8b --prompt-tokens 4000 --json | jq '.[].warm_ms'",
-        exits="0 success, 1 a model could not be measured, 2 usage, 4 no gateway responds",
+        exits={
+            0: "success",
+            1: "a model could not be measured",
+            2: "usage error",
+            4: "the gateway did not respond",
+        },
     ),
 )
 @click.argument("models", metavar="MODEL...", nargs=-1, required=True, shell_complete=complete_model)
@@ -70,12 +76,16 @@ class Measurement:
     type=click.IntRange(1, 1_000_000),
     default=256,
     show_default=True,
-    help="About how long the prompt is.",
+    help="The approximate length of the prompt.",
 )
 @click.option(
-    "--runs", type=click.IntRange(1, 100), default=3, show_default=True, help="Requests to each loaded model."
+    "--runs",
+    type=click.IntRange(1, 100),
+    default=3,
+    show_default=True,
+    help="The number of requests to each loaded model.",
 )
-@click.option("--surface", help="Ask as a client of this surface.", shell_complete=complete_surface)
+@click.option("--surface", help="Send the requests to this surface.", shell_complete=complete_surface)
 @url_option
 @json_option
 def bench(
@@ -88,8 +98,8 @@ def bench(
 ) -> None:
     """Measure each MODEL through the gateway: time to the first token, and tokens per second.
 
-    A model without a provider is measured on every local provider that has it, one after another. What is not
-    loaded yet is loaded by the first request, which is measured apart; that may unload another model there.
+    A MODEL without a provider is measured on every local provider that lists it, one after another. The first
+    request loads a model that is not loaded, which may unload another one; it is reported separately (cold).
     """
     from fleet_runtime.catalog.shapes import ModelCatalog
 

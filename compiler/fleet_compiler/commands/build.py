@@ -19,7 +19,6 @@ from fleet_compiler.commands.build_report import (
     stale_text,
 )
 from fleet_compiler.commands.options import (
-    epilog,
     file_option,
     fleet_file,
     format_option,
@@ -44,6 +43,7 @@ from fleet_compiler.load import load_fleet
 from fleet_compiler.pipeline import LockMode, Prepared, prepare
 from fleet_compiler.pipeline import build as run_build
 from fleet_compiler.project import Project, locate_project
+from fleet_runtime.commands.help_epilog import epilog
 from fleet_runtime.commands.wait_line import wait_line
 from fleet_runtime.dialects.observation import Observation
 from fleet_runtime.text import count
@@ -57,23 +57,29 @@ InputStamps: TypeAlias = dict[Path, Stamp]
 @click.command(
     epilog=epilog(
         "fleet build",
-        "fleet build --check           in CI: are the committed files current?",
-        "fleet build --check --json    the same for programs: what is stale, and why",
-        "fleet build --locked          in CI: fail if fleet.lock misses a provider",
+        "fleet build --check          # in CI: are the committed files current?",
+        "fleet build --check --json   # which files are stale, and why",
+        "fleet build --locked         # in CI: fail if fleet.lock lacks a provider",
         "fleet build --generated /srv/fleet/generated",
-        exits="0 success, 1 invalid configuration or not writable, 2 usage, 3 out of date (--check) "
-        "or fleet.lock is incomplete (--locked)",
+        exits={
+            0: "success",
+            1: "the configuration is invalid, or a file cannot be written",
+            2: "usage error",
+            3: "files are out of date (--check), or fleet.lock is incomplete (--locked)",
+        },
     ),
 )
 @file_option
 @generated_option
-@click.option("--check", is_flag=True, help="Write nothing, probe nobody; exit 3 if files are out of date.")
+@click.option(
+    "--check", is_flag=True, help="Write nothing and probe no provider; exit 3 if files are out of date."
+)
 @click.option(
     "--locked",
     is_flag=True,
-    help="Probe nobody; exit 3 unless fleet.lock has an entry of every polled provider.",
+    help="Probe no provider; exit 3 unless fleet.lock has an entry for every polled provider.",
 )
-@click.option("--frozen", is_flag=True, help="Probe nobody: build from fleet.lock as it is.")
+@click.option("--frozen", is_flag=True, help="Probe no provider; build from fleet.lock as it is.")
 @click.option(
     "--watch", is_flag=True, help="Build again whenever fleet.yaml, fleet.lock or a template changes."
 )
@@ -91,7 +97,7 @@ def build(
 ) -> None:
     """Write generated/ from fleet.yaml and fleet.lock.
 
-    Works without a network, except that a provider which fleet.lock does not know yet is probed once.
+    Only providers without an entry in fleet.lock are probed; otherwise no network is needed.
     """
     as_json = as_json or form == "json"
     for both, names in (

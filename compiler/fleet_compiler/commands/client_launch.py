@@ -71,7 +71,7 @@ def surface_option(command: Command) -> Command:
     """Add ``--surface``."""
     return click.option(
         "--surface",
-        help="The surface; needed if several have the client.",
+        help="The surface. Required if several surfaces have the client.",
         shell_complete=complete_surface,
     )(command)
 
@@ -81,7 +81,7 @@ def source_options(command: Command) -> Command:
     config = click.option(
         "--config",
         type=click.Path(path_type=Path, dir_okay=False),
-        help="The client's generated configuration; by default the one of the surface in generated/ next to "
+        help="The client's generated configuration. Default: the one of the surface in generated/ next to "
         "fleet.yaml.",
     )
     return config(surface_option(url_option(command)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
-from fleet_compiler.commands.options import epilog
+from fleet_runtime.commands.help_epilog import epilog
 
 SHELLS = ("bash", "zsh", "fish")
 VARIABLE = "_FLEET_COMPLETE"
@@ -15,17 +15,18 @@ VARIABLE = "_FLEET_COMPLETE"
 @click.command(
     epilog=epilog(
         "fleet completion bash > ~/.local/share/bash-completion/completions/fleet",
-        "fleet completion zsh > ~/.zfunc/_fleet     with ~/.zfunc in fpath",
+        "fleet completion zsh > ~/.zfunc/_fleet   # with ~/.zfunc in fpath",
         "fleet completion fish > ~/.config/fish/completions/fleet.fish",
-        exits="0 success, 2 usage",
+        exits={0: "success", 2: "usage error"},
     ),
 )
 @click.argument("shell", type=click.Choice(SHELLS))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
-    """Print the script that makes SHELL complete commands, options and names.
+    """Print the completion script for SHELL.
 
-    Names are the providers, model ids, roles and surfaces of the last build, and the codes of diagnostics.
+    It completes commands, options and diagnostic codes, and the providers, model ids, roles and surfaces of
+    the latest build.
     """
     kind = get_completion_class(shell)
     assert kind is not None

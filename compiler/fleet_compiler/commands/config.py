@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from fleet_compiler.commands.options import epilog, file_option, fleet_file, json_option
+from fleet_compiler.commands.options import file_option, fleet_file, json_option
 from fleet_compiler.commands.terminal import say, show_json
 from fleet_compiler.config.effective import Setting, effective_settings
 from fleet_compiler.diagnostics.errors import UsageError
@@ -20,6 +20,7 @@ from fleet_compiler.diagnostics.text import nearest
 from fleet_compiler.emit.tables import resolve_connections
 from fleet_compiler.load import Loaded, load_fleet
 from fleet_runtime.artifacts.polling import poll_interval
+from fleet_runtime.commands.help_epilog import epilog
 from fleet_runtime.text import quote
 
 WIDEST = 48
@@ -36,17 +37,17 @@ _WORDS = ("true", "True", "TRUE", "false", "False", "FALSE", "null", "Null", "NU
         "fleet config gateway",
         "fleet config providers.attic.timeouts",
         "fleet config --json",
-        exits="0 success, 1 invalid configuration, 2 usage",
+        exits={0: "success", 1: "the configuration is invalid", 2: "usage error"},
     ),
 )
 @click.argument("key", required=False)
 @file_option
 @json_option
 def config(key: str | None, file: Path | None, as_json: bool) -> None:
-    """Print every setting in effect, and where it comes from.
+    """Print every setting in effect and its source.
 
-    That is a place in fleet.yaml, a default, or another setting that it follows from. With KEY, only that
-    setting or those below it.
+    The source is a line of fleet.yaml, a default, or another setting. With KEY, print only that setting or
+    the ones below it.
     """
     loaded = load_fleet(fleet_file(file))
     settings = _chosen(list(_settings(loaded)), key)

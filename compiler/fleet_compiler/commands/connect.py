@@ -31,11 +31,12 @@ from fleet_compiler.commands.client_source import (
     local_facts,
     read_gateway,
 )
-from fleet_compiler.commands.options import epilog, file_option, fleet_file, json_option
+from fleet_compiler.commands.options import file_option, fleet_file, json_option
 from fleet_compiler.commands.terminal import note, say, show_json, warn
 from fleet_compiler.diagnostics.errors import UsageError
 from fleet_compiler.project import locate_project
 from fleet_runtime.client import open_gateway, url_option
+from fleet_runtime.commands.help_epilog import epilog
 from fleet_runtime.files import MAX_KEY, UnreadableFileError, read_text
 from fleet_runtime.text import escape, join_names
 from fleet_runtime.urls import is_loopback
@@ -47,15 +48,20 @@ from fleet_runtime.urls import is_loopback
         "fleet connect --surface boochat --qr",
         "fleet connect codex",
         "fleet connect --json | jq -r '.surfaces[].base_url'",
-        exits="0 success, 1 nothing is built, 2 usage, 4 no gateway responds",
+        exits={
+            0: "success",
+            1: "there are no generated files yet",
+            2: "usage error",
+            4: "the gateway did not respond",
+        },
     ),
 )
 @click.argument("client", required=False, type=click.Choice(tuple(CLIENTS)))
 @surface_option
 @url_option
 @file_option
-@click.option("--qr", is_flag=True, help="Print the base URL as a QR code, for a phone.")
-@click.option("--with-key", is_flag=True, help="Put the key into the QR code too.")
+@click.option("--qr", is_flag=True, help="Print the base URL as a QR code.")
+@click.option("--with-key", is_flag=True, help="Include the key in the QR code.")
 @json_option
 def connect(
     client: str | None,
@@ -66,9 +72,9 @@ def connect(
     with_key: bool,
     as_json: bool,
 ) -> None:
-    """Print base URL, key and model ids of a surface, or the ready files of CLIENT.
+    """Print the base URL, key reference and model ids of a surface, or the generated files of CLIENT.
 
-    No key is printed, only where it is read from.
+    The key itself is not printed, only the variable or file that holds it.
     """
     if with_key and not qr:
         raise UsageError("--with-key belongs to --qr: keys are not printed")

@@ -9,7 +9,6 @@ import click
 
 from fleet_compiler.commands.build_report import build_command, check_data, diagnostics_data
 from fleet_compiler.commands.options import (
-    epilog,
     file_option,
     fleet_file,
     format_option,
@@ -22,6 +21,7 @@ from fleet_compiler.emit.plan import diff as diff_lines
 from fleet_compiler.emit.plan import line_counts
 from fleet_compiler.pipeline import Prepared, prepare
 from fleet_compiler.project import locate_project
+from fleet_runtime.commands.help_epilog import epilog
 
 CHANGED = StaleArtifactsError.exit_code
 
@@ -30,12 +30,17 @@ CHANGED = StaleArtifactsError.exit_code
     epilog=epilog(
         "fleet diff",
         "fleet diff --stat",
-        "fleet diff --against origin/main                      what a pull request changes",
-        "fleet diff --against origin/main --format markdown    as a comment on it",
-        "fleet diff --against http://127.0.0.1:8400            what a running gateway would change",
+        "fleet diff --against origin/main                     # what a pull request changes",
+        "fleet diff --against origin/main --format markdown   # as a comment on it",
+        "fleet diff --against http://127.0.0.1:8400           # compared with a running gateway",
         "fleet diff --json | jq -r '.changes[]'",
-        exits="0 success, with or without changes, 1 invalid configuration, 2 usage or no such revision, "
-        "3 changes (--exit-code), 4 the gateway does not respond",
+        exits={
+            0: "success, with or without changes",
+            1: "the configuration is invalid",
+            2: "usage error, or the revision does not exist",
+            3: "there are changes (--exit-code)",
+            4: "the gateway did not respond",
+        },
     ),
 )
 @file_option
@@ -43,10 +48,10 @@ CHANGED = StaleArtifactsError.exit_code
 @click.option(
     "--against",
     metavar="REF|URL",
-    help="Compare with a revision in git, or with what the gateway at a URL serves.",
+    help="Compare with a git revision, or with the gateway at a URL.",
 )
-@click.option("--stat", is_flag=True, help="Only list the files, with the lines that each gains and loses.")
-@click.option("--exit-code", is_flag=True, help=f"Exit {CHANGED} if anything changes.")
+@click.option("--stat", is_flag=True, help="List only the files, with the number of added and removed lines.")
+@click.option("--exit-code", is_flag=True, help=f"Exit with {CHANGED} if there are changes.")
 @format_option("text", "markdown", "json")
 @json_option
 def diff(
@@ -58,10 +63,10 @@ def diff(
     form: Literal["text", "markdown", "json"],
     as_json: bool,
 ) -> None:
-    """Show what `fleet build --frozen` would change in generated/, and write nothing.
+    """Show what `fleet build --frozen` would change in generated/, without writing it.
 
-    With --against, show what changes for clients: which ids are new, gone or now go elsewhere, which contexts
-    shrank and which roles changed. No provider is probed.
+    With --against, show what changes for clients: ids that are new, removed or resolve to another model,
+    smaller contexts, and changed roles. No provider is probed.
     """
     form = "json" if as_json else form
     if stat and (against is not None or form != "text"):

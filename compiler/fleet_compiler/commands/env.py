@@ -17,23 +17,29 @@ from fleet_compiler.commands.client_launch import (
     prepare_start,
     source_options,
 )
-from fleet_compiler.commands.options import epilog, file_option
+from fleet_compiler.commands.options import file_option
+from fleet_runtime.commands.help_epilog import epilog
 
 
 @click.command(
     epilog=epilog(
         "fleet env opencode",
         'eval "$(fleet env opencode)"',
-        exits="0 success, 1 the client has no generated configuration, 2 usage, 4 no gateway responds",
+        exits={
+            0: "success",
+            1: "the client has no generated configuration",
+            2: "usage error",
+            4: "the gateway did not respond",
+        },
     ),
 )
 @source_options
 @file_option
 @client_argument
 def env(config: Path | None, surface: str | None, url: str | None, file: Path | None, client: str) -> None:
-    """Print the exports that make CLIENT use its generated configuration, for a POSIX shell.
+    """Print the shell commands that make CLIENT use its generated configuration, for a POSIX shell.
 
-    A client that takes its configuration by flags gets a function of its name.
+    They export variables. For a client that is configured by flags, they define a function with its name.
     """
     start = prepare_start(
         find_config(client, Source(config, file, surface, url)), shutil.which(CLIENTS[client].program)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from fleet_compiler.commands.options import epilog, json_option
+from fleet_compiler.commands.options import json_option
 from fleet_compiler.commands.progress import show_models
 from fleet_compiler.commands.terminal import note, say, show_json, warn
 from fleet_compiler.diagnostics.errors import ProviderSilentError, UsageError
@@ -21,6 +21,7 @@ from fleet_compiler.files import write_files
 from fleet_compiler.process_lock import hold_process_lock
 from fleet_compiler.scan.hosts import Host, parse_hosts, parse_tailnet
 from fleet_compiler.scan.servers import USUAL_PORTS, ScanReport, scan_hosts
+from fleet_runtime.commands.help_epilog import epilog
 from fleet_runtime.commands.wait_line import wait_line
 from fleet_runtime.targets import CONFIG_VARIABLE, FLEET_FILE
 from fleet_runtime.text import count, join_words
@@ -34,29 +35,35 @@ PORTS = join_words(map(str, USUAL_PORTS))
     epilog=epilog(
         "fleet init",
         "fleet init --scan 127.0.0.1 sam-desktop 192.168.1.21",
-        "fleet init --scan http://sam-desktop:9001    this port only",
+        "fleet init --scan http://sam-desktop:9001   # only this port",
         "fleet init --tailnet",
-        exits="0 success, 1 not writable, 2 usage or fleet.yaml exists, 4 no server responded, 130 declined",
+        exits={
+            0: "success",
+            1: "the file cannot be written",
+            2: "usage error, or fleet.yaml already exists",
+            4: "no server responded",
+            130: "you declined, or pressed Ctrl-C",
+        },
     ),
 )
 @click.argument("hosts", nargs=-1, metavar="[HOST]...")
-@click.option("--scan", is_flag=True, help=f"Look for servers on each HOST, at the ports {PORTS}.")
-@click.option("--tailnet", is_flag=True, help="Look for servers on the hosts of your tailnet, too.")
-@click.option("-y", "--yes", is_flag=True, help="Ask no question before the hosts of --tailnet are probed.")
+@click.option("--scan", is_flag=True, help=f"Look for servers on each HOST, on the ports {PORTS}.")
+@click.option("--tailnet", is_flag=True, help="Also look for servers on the hosts of your tailnet.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask before probing the hosts of --tailnet.")
 @click.option(
     "-f",
     "--file",
     type=click.Path(path_type=Path),
-    help=f"The file to write; by default ${CONFIG_VARIABLE}, or {FLEET_FILE} in this folder.",
+    help=f"The file to write. Default: ${CONFIG_VARIABLE}, or {FLEET_FILE} in this folder.",
 )
 @json_option
 def init(
     hosts: tuple[str, ...], scan: bool, tailnet: bool, yes: bool, file: Path | None, as_json: bool
 ) -> None:
-    """Write a small fleet.yaml to start from; an existing one is never touched.
+    """Write a first fleet.yaml. An existing file is never changed.
 
-    With --scan or --tailnet it holds every server that responds: llama-swap and llama-server, Ollama, vLLM,
-    LM Studio. Nothing but the hosts that you name, or that are shown to you, is contacted, and no model is
+    With --scan or --tailnet, the file lists every server that responds: llama-swap, llama-server, Ollama,
+    vLLM and LM Studio. Only the hosts that you name, or that --tailnet shows you, are contacted. No model is
     loaded.
     """
     if bool(hosts) != scan:

@@ -13,7 +13,7 @@ import click
 from fleet_compiler.checks.lock_entries import rename_warnings
 from fleet_compiler.commands.fleet_names import complete_provider
 from fleet_compiler.commands.gateway_contexts import fetch_contexts
-from fleet_compiler.commands.options import epilog, file_option, fleet_file, json_option
+from fleet_compiler.commands.options import file_option, fleet_file, json_option
 from fleet_compiler.commands.progress import probe_data, probe_text, responded_text, show_probe
 from fleet_compiler.commands.terminal import change, note, say, show_diagnostics, show_json
 from fleet_compiler.diagnostics.errors import ProviderSilentError, StaleArtifactsError, UsageError
@@ -30,6 +30,7 @@ from fleet_compiler.process_lock import hold_process_lock
 from fleet_compiler.project import Project, locate_project
 from fleet_runtime.artifacts.contract import ProviderConfig
 from fleet_runtime.artifacts.polling import is_polled
+from fleet_runtime.commands.help_epilog import epilog
 from fleet_runtime.commands.wait_line import wait_line
 from fleet_runtime.dialects.observation import Observation
 from fleet_runtime.text import count, join_names, quote
@@ -50,25 +51,32 @@ class LockUpdate:
     epilog=epilog(
         "fleet lock",
         "fleet lock embedding",
-        "fleet lock --check                                  would anything change?",
-        "fleet lock embedding --at http://127.0.0.1:9001     probe it at another address, this once",
-        "fleet lock --from-gateway http://127.0.0.1:8400     take over the contexts that it saw running",
-        exits="0 success, 1 invalid configuration, 2 usage, 3 out of date (--check), "
-        "4 a NAME, the gateway, or no provider at all responded",
+        "fleet lock --check                                # would anything change?",
+        "fleet lock embedding --at http://127.0.0.1:9001   # probe another address once",
+        "fleet lock --from-gateway http://127.0.0.1:8400   # contexts of models it has seen loaded",
+        exits={
+            0: "success",
+            1: "the configuration is invalid",
+            2: "usage error",
+            3: "fleet.lock is out of date (--check)",
+            4: "a NAME or the gateway did not respond, or no provider did",
+        },
     ),
 )
 @click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete_provider)
 @file_option
 @click.option("--check", is_flag=True, help="Write nothing; exit 3 if fleet.lock is out of date.")
 @click.option(
-    "--at", metavar="URL", help="Probe the one NAME at this address instead of its configured one, this once."
+    "--at",
+    metavar="URL",
+    help="Probe NAME at this address instead of its configured one. Takes exactly one NAME.",
 )
-@click.option("--url", hidden=True, help="Rejected: in every command, the gateway's address.")
+@click.option("--url", hidden=True, help="Rejected: --url is the gateway's address in all other commands.")
 @click.option(
     "--from-gateway",
     "gateway",
     metavar="URL",
-    help="Ask a running gateway instead, for the contexts that it saw running; its key is $FLEET_KEY.",
+    help="Probe nothing; read the contexts of loaded models from a running gateway. Its key is $FLEET_KEY.",
 )
 @json_option
 def lock(
@@ -80,10 +88,10 @@ def lock(
     gateway: str | None,
     as_json: bool,
 ) -> None:
-    """Probe the providers (all, or those named) for their models, and refresh fleet.lock.
+    """Probe all providers, or each NAME, and update fleet.lock with their models.
 
-    All are probed at once. That loads, swaps and keeps no model. A provider that does not respond keeps
-    its entry, also if it was moved or renamed in fleet.yaml meanwhile.
+    Providers are probed in parallel. A probe never loads or unloads a model. A provider that does not respond
+    keeps its entry, even if it was moved or renamed in fleet.yaml.
     """
     if url is not None:
         raise UsageError("--url is always the gateway's address: write --at URL, or --from-gateway URL")

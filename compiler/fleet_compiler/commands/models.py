@@ -13,7 +13,7 @@ import msgspec
 from click.core import ParameterSource
 
 from fleet_compiler.commands.fleet_names import complete_surface
-from fleet_compiler.commands.options import epilog, file_option, fleet_file, json_option
+from fleet_compiler.commands.options import file_option, fleet_file, json_option
 from fleet_compiler.commands.terminal import say
 from fleet_compiler.config.model import FleetConfig
 from fleet_compiler.diagnostics.errors import UsageError
@@ -33,6 +33,7 @@ from fleet_runtime.catalog.shapes import (
     ModelCatalog,
 )
 from fleet_runtime.client import open_gateway, url_option
+from fleet_runtime.commands.help_epilog import epilog
 from fleet_runtime.commands.json_output import show_document
 from fleet_runtime.commands.table import Column, layout, output_width
 from fleet_runtime.commands.wait_line import wait_line
@@ -50,19 +51,26 @@ Listed: TypeAlias = Sequence[ListedProvider | CatalogProvider]
         "fleet models --surface boochat",
         "fleet models --url http://100.101.41.16:8400",
         "fleet models --json | jq '.providers[].models[].id'",
-        exits="0 success, 1 invalid configuration, 2 usage error, 4 the gateway did not respond",
+        exits={
+            0: "success",
+            1: "the configuration is invalid, or the gateway rejected the request",
+            2: "usage error",
+            4: "the gateway did not respond",
+        },
     ),
 )
 @file_option
 @url_option
-@click.option("--surface", help="Only what this surface may use.", shell_complete=complete_surface)
+@click.option(
+    "--surface", help="List only models that this surface may use.", shell_complete=complete_surface
+)
 @json_option
 def models(file: Path | None, url: str | None, surface: str | None, as_json: bool) -> None:
-    """List all models by provider, under the ids that requests use.
+    """List all models by provider, with the ids that requests use.
 
-    They are those of fleet.yaml and fleet.lock; with --url, or if only a gateway is known, those that the
-    gateway sees now. Hidden models, which requests reach and lists leave out, are not shown. A context that
-    is `trained` is the model's own; `/v1/models` leaves it out, because its server may run it with less.
+    The models come from fleet.yaml and fleet.lock; with --url, or without a fleet.yaml, from the gateway's
+    latest probes. Hidden models are left out. The source of each context is shown; a `trained` context is
+    only an upper bound, because the server may run the model with less.
     """
     is_named = click.get_current_context().get_parameter_source("url") is ParameterSource.COMMANDLINE
     if file is not None and is_named:

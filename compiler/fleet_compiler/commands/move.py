@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
-from fleet_compiler.commands.apply_edit import EXITS, apply_edit, edit_options, finish_edit
+from fleet_compiler.commands.apply_edit import EDIT_EXITS, apply_edit, edit_options, finish_edit
 from fleet_compiler.commands.fleet_names import complete_provider
-from fleet_compiler.commands.options import epilog, fleet_file
+from fleet_compiler.commands.options import fleet_file
 from fleet_compiler.commands.terminal import warn
 from fleet_compiler.edit.edit import Edited
 from fleet_compiler.edit.providers import move_provider
+from fleet_runtime.commands.help_epilog import epilog
 from fleet_runtime.urls import parse_url
 
 
@@ -19,7 +20,7 @@ from fleet_runtime.urls import parse_url
     epilog=epilog(
         "fleet move attic http://192.168.1.22:8080",
         "fleet move attic http://192.168.1.22:8080 --dry-run",
-        exits=EXITS,
+        exits=EDIT_EXITS,
     ),
 )
 @click.argument("name", shell_complete=complete_provider)
@@ -34,9 +35,9 @@ def move(
     no_build: bool,
     as_json: bool,
 ) -> None:
-    """Give a provider another address in fleet.yaml.
+    """Change the address of a provider in fleet.yaml.
 
-    Its name stays, and with it every model id, favorite and role.
+    Its name does not change, so all model ids, favorites and roles stay valid.
     """
     config = fleet_file(file)
     edited = apply_edit(

@@ -23,8 +23,8 @@ def file_option(command: Command) -> Command:
         "-f",
         "--file",
         type=click.Path(path_type=Path),
-        help=f"The configuration; by default ${CONFIG_VARIABLE}, {FLEET_FILE} in this folder or the nearest "
-        "one above, or that of `fleet use`.",
+        help=f"The configuration file. Default: ${CONFIG_VARIABLE}, the nearest {FLEET_FILE} in this folder "
+        "or above it, or the one set by `fleet use`.",
     )(command)
 
 
@@ -34,13 +34,13 @@ def generated_option(command: Command) -> Command:
         "--generated",
         type=click.Path(path_type=Path),
         metavar="DIR",
-        help="The folder of generated files; by default generated/ next to fleet.yaml.",
+        help="The folder of generated files. Default: generated/ next to fleet.yaml.",
     )(command)
 
 
 def json_option(command: Command) -> Command:
     """Add ``--json``, passed as `as_json`."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")(command)
+    return click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(command)
 
 
 def format_option(*formats: str) -> Callable[[Command], Command]:
@@ -53,7 +53,7 @@ def format_option(*formats: str) -> Callable[[Command], Command]:
             type=click.Choice(formats),
             default=formats[0],
             show_default=True,
-            help=f"The format of the result; every format except {formats[0]} goes to stdout.",
+            help=f"The output format. All formats except {formats[0]} are written to stdout.",
         )(command)
 
     return add
@@ -80,9 +80,3 @@ def fleet_file(given: Path | None) -> Path:
     raise UsageError(
         f"no {FLEET_FILE} in this folder or one above it: make one with `fleet init`, or name it with -f FILE"
     )
-
-
-def epilog(*examples: str, exits: str) -> str:
-    """Return the end of a command's help: examples, and its exit codes."""
-    lines = "\n".join(f"  {example}" for example in examples)
-    return f"\b\nExamples:\n{lines}\n\n\b\nExit codes:\n  {exits}"

@@ -6,26 +6,30 @@ from pathlib import Path
 
 import click
 
-from fleet_compiler.commands.apply_edit import EXITS, apply_edit, edit_options, finish_edit
+from fleet_compiler.commands.apply_edit import EDIT_EXITS, apply_edit, edit_options, finish_edit
 from fleet_compiler.commands.fleet_names import complete_provider
-from fleet_compiler.commands.options import epilog, fleet_file
+from fleet_compiler.commands.options import fleet_file
 from fleet_compiler.commands.terminal import note
 from fleet_compiler.edit.edit import Edited
 from fleet_compiler.edit.providers import remove_provider
+from fleet_runtime.commands.help_epilog import epilog
 
 
 @click.command(
     epilog=epilog(
         "fleet remove attic",
-        "fleet remove attic --fix --dry-run    what would go with it?",
-        exits=f"{EXITS}; 1 also if something refers to it",
+        "fleet remove attic --fix --dry-run   # what else would be removed?",
+        exits={
+            **EDIT_EXITS,
+            1: "the provider is still in use, the configuration is invalid, or a file cannot be written",
+        },
     ),
 )
 @click.argument("name", shell_complete=complete_provider)
 @click.option(
     "--fix",
     is_flag=True,
-    help="Also remove what refers to it; a default provider is replaced by the first local one that is left.",
+    help="Also remove all references to it. A default provider is replaced by the first remaining local one.",
 )
 @edit_options
 def remove(
@@ -39,8 +43,8 @@ def remove(
 ) -> None:
     """Remove a provider from fleet.yaml.
 
-    Without --fix, a provider that a default, alias, role or surface refers to stays, and every such place is
-    shown.
+    Without --fix, a provider that is the default, or that an alias, role or surface refers to, is not
+    removed; every reference is shown.
     """
     config = fleet_file(file)
     edited = apply_edit(

@@ -6,16 +6,17 @@ from pathlib import Path
 
 import click
 
-from fleet_compiler.commands.apply_edit import EXITS, apply_edit, edit_options, finish_edit
+from fleet_compiler.commands.apply_edit import EDIT_EXITS, apply_edit, edit_options, finish_edit
 from fleet_compiler.commands.fleet_names import complete_provider
-from fleet_compiler.commands.options import epilog, fleet_file
+from fleet_compiler.commands.options import fleet_file
 from fleet_compiler.commands.terminal import note
 from fleet_compiler.edit.providers import rename_provider
 from fleet_compiler.lock.model import Lock
+from fleet_runtime.commands.help_epilog import epilog
 
 
 @click.command(
-    epilog=epilog("fleet rename attic loft", "fleet rename attic loft --dry-run", exits=EXITS),
+    epilog=epilog("fleet rename attic loft", "fleet rename attic loft --dry-run", exits=EDIT_EXITS),
 )
 @click.argument("old", shell_complete=complete_provider)
 @click.argument("new")
@@ -31,8 +32,8 @@ def rename(
 ) -> None:
     """Rename a provider in fleet.yaml and fleet.lock.
 
-    Aliases, roles and surfaces follow. OLD becomes a former name (`formerly`), by which favorites, saved
-    sessions and requests still find the provider.
+    Aliases, roles and surfaces are updated. OLD is kept as a former name (`formerly`), so that favorites,
+    saved sessions and requests with it still reach the provider.
     """
     config = fleet_file(file)
     edited = apply_edit(

@@ -8,7 +8,7 @@ import click
 from msgspec import to_builtins
 
 from fleet_compiler.commands.fleet_names import complete_model, complete_surface
-from fleet_compiler.commands.options import epilog, file_option, fleet_file, generated_option, json_option
+from fleet_compiler.commands.options import file_option, fleet_file, generated_option, json_option
 from fleet_compiler.commands.terminal import say, show_json, warn
 from fleet_compiler.diagnostics.errors import ConfigError, StaleArtifactsError, UsageError
 from fleet_compiler.emit.plan import MANIFEST
@@ -19,6 +19,7 @@ from fleet_runtime.artifacts.contract import Manifest, RoutedModel, RoutingTable
 from fleet_runtime.artifacts.snapshot import ArtifactError, Snapshot, load_snapshot
 from fleet_runtime.catalog.describe import describe_resolution
 from fleet_runtime.catalog.shapes import ModelResolution
+from fleet_runtime.commands.help_epilog import epilog
 from fleet_runtime.providers.health import ProviderState
 from fleet_runtime.providers.model_list import merge_model_list
 from fleet_runtime.routing.resolver import Resolution, View, name_snapshot, resolve_model
@@ -37,20 +38,26 @@ RULES = {
         "fleet resolve embedding/qwen3-8b",
         "fleet resolve qwen3-8b --surface boochat",
         "fleet resolve @task --json",
-        exits="0 success, 1 no such model (or invalid files), 2 usage error, 3 generated files are missing "
-        "or damaged",
+        exits={
+            0: "success",
+            1: "the model does not exist, or files are invalid",
+            2: "usage error",
+            3: "generated files are missing or damaged",
+        },
     ),
 )
 @click.argument("id", shell_complete=complete_model)
 @file_option
 @generated_option
-@click.option("--surface", help="Resolve it as a request on this surface.", shell_complete=complete_surface)
+@click.option(
+    "--surface", help="Resolve the id as in a request to this surface.", shell_complete=complete_surface
+)
 @json_option
 def resolve(id: str, file: Path | None, generated: Path | None, surface: str | None, as_json: bool) -> None:
-    """Show which provider and model ID resolves to in a chat request, and by which rule.
+    """Show which provider and model an ID resolves to in a chat request, and by which rule.
 
-    Reads generated/ only and decides as the gateway does, for providers that list what fleet.lock says; no
-    provider is probed. With --json it prints what `GET /api/resolve` returns.
+    Reads only generated/, and applies the gateway's rules to the models in fleet.lock. No provider is probed.
+    With --json, print what `GET /api/resolve` returns.
     """
     config = fleet_file(file) if generated is None or file is not None else None
     folder = generated if generated is not None else locate_project(config or fleet_file(file)).generated

@@ -19,8 +19,9 @@ from fleet_compiler.commands.client_launch import (
     start_environment,
 )
 from fleet_compiler.commands.client_source import LaunchError
-from fleet_compiler.commands.options import epilog, file_option
+from fleet_compiler.commands.options import file_option
 from fleet_compiler.commands.terminal import warn
+from fleet_runtime.commands.help_epilog import epilog
 
 
 @click.command(
@@ -31,7 +32,12 @@ from fleet_compiler.commands.terminal import warn
         "fleet run --surface boocoder codex",
         "FLEET_URL=http://fleet.local:8400 fleet run claude-code -- --help",
         "fleet run env python app.py",
-        exits="0 or another code of the client's own, 1 it cannot be started, 2 usage, 4 no gateway responds",
+        exits={
+            0: "success; otherwise the exit code of the client",
+            1: "the client cannot be started",
+            2: "usage error",
+            4: "the gateway did not respond",
+        },
     ),
 )
 @source_options
@@ -46,10 +52,10 @@ def run(
     client: str,
     arguments: tuple[str, ...],
 ) -> None:
-    """Start CLIENT with its generated configuration; ARGUMENTS are passed to it.
+    """Start CLIENT with its generated configuration and pass ARGUMENTS to it.
 
-    Your own files of it are not changed; they still apply except for what is generated. With $FLEET_URL, no
-    fleet.yaml is needed: the configuration is made from what that gateway says of a surface.
+    Your own configuration of the client is not changed, and still applies to everything that is not
+    generated. With $FLEET_URL, no fleet.yaml is needed: the gateway provides the data for the configuration.
     """
     found = find_config(client, Source(config, file, surface, url))
     name = CLIENTS[client].program

@@ -61,8 +61,8 @@ def verbosity_options() -> list[click.Parameter]:
         return click.Option([flag, f"--{name}"], is_flag=True, expose_value=False, callback=keep, help=text)
 
     return [
-        option("-q", QUIET, "Show no progress, only results, warnings and errors."),
-        option("-v", _VERBOSE, "Show also each model that a probe found, and each file that is written."),
+        option("-q", QUIET, "Show only results, warnings and errors."),
+        option("-v", _VERBOSE, "Also show each model found by a probe, and each file written."),
     ]
 
 

@@ -14,9 +14,10 @@ from types import FrameType
 import click
 
 from fleet_compiler.commands.build import build_and_report, watch_inputs
-from fleet_compiler.commands.options import epilog, file_option, fleet_file, generated_option
+from fleet_compiler.commands.options import file_option, fleet_file, generated_option
 from fleet_compiler.diagnostics.errors import FleetError
 from fleet_compiler.project import locate_project
+from fleet_runtime.commands.help_epilog import epilog
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Each is SIGTERM to the gateway, which is deaf to no SIGTERM, however early, and reloads at SIGHUP."""
@@ -33,24 +34,30 @@ class GatewayEndedError(FleetError):
     epilog=epilog(
         "fleet up",
         "fleet up --listen 127.0.0.1:9000",
-        exits="0 stopped by a signal, 1 invalid configuration or the gateway cannot serve, 2 usage",
+        exits={
+            0: "stopped by a signal",
+            1: "the configuration is invalid, or the gateway cannot start",
+            2: "usage error",
+        },
     ),
 )
 @file_option
 @generated_option
-@click.option("--listen", metavar="HOST:PORT", help="Listen here, not at the address in fleet.yaml.")
+@click.option(
+    "--listen", metavar="HOST:PORT", help="Listen on this address instead of the one in fleet.yaml."
+)
 @click.option(
     "--log-format",
     type=click.Choice(["text", "json"]),
     default="text",
     show_default=True,
-    help="The format of the gateway's log on standard error.",
+    help="The log format on standard error.",
 )
 def up(file: Path | None, generated: Path | None, listen: str | None, log_format: str) -> None:
     """Build, run the gateway, and build again whenever fleet.yaml changes.
 
-    The gateway applies each new build without losing a request; after a change that does not build, it
-    keeps serving the previous one. Ctrl-C, SIGTERM and the end of the terminal stop both.
+    The gateway loads each new build without dropping a request. If a change does not build, it keeps serving
+    the previous build. Ctrl-C, SIGTERM or closing the terminal stops it.
     """
     config = fleet_file(file)
     project = locate_project(config, generated)

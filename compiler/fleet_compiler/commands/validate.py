@@ -11,7 +11,7 @@ import click
 
 from fleet_compiler.checks.against_lock import lock_warnings, unmatched_globs
 from fleet_compiler.checks.lock_entries import rename_warnings, stale_warnings
-from fleet_compiler.commands.options import epilog, file_option, fleet_file, format_option, json_option
+from fleet_compiler.commands.options import file_option, fleet_file, format_option, json_option
 from fleet_compiler.commands.progress import responded_text
 from fleet_compiler.commands.terminal import say, show_diagnostics
 from fleet_compiler.diagnostics.diagnostic import Diagnostic, sort_diagnostics
@@ -23,6 +23,7 @@ from fleet_compiler.load import Loaded, load_fleet
 from fleet_compiler.lock.entries import current_entries
 from fleet_compiler.lock.lockfile import load_lock
 from fleet_compiler.lock.model import Lock
+from fleet_runtime.commands.help_epilog import epilog
 from fleet_runtime.commands.wait_line import wait_line
 from fleet_runtime.text import count
 
@@ -33,11 +34,15 @@ if TYPE_CHECKING:
 @click.command(
     epilog=epilog(
         "fleet validate",
-        "fleet validate --strict --format github     in CI",
+        "fleet validate --strict --format github   # in CI",
         "fleet validate - < fleet.yaml",
-        "fleet validate --live                       are the providers online, and as fleet.lock says?",
-        exits="0 valid, 1 invalid (or warnings with --strict), 2 usage, "
-        "4 a provider did not respond (--live)",
+        "fleet validate --live                     # also probe the providers",
+        exits={
+            0: "valid",
+            1: "invalid, or warnings with --strict",
+            2: "usage error",
+            4: "a provider did not respond (--live)",
+        },
     ),
 )
 @click.argument(
@@ -47,11 +52,11 @@ if TYPE_CHECKING:
 @format_option(*get_args(Format))
 @json_option
 @click.option("--strict", is_flag=True, help="Treat warnings as errors.")
-@click.option("--live", is_flag=True, help="Also probe the providers, and compare them with fleet.lock.")
+@click.option("--live", is_flag=True, help="Also probe the providers and compare them with fleet.lock.")
 def validate(
     config: Path | None, file: Path | None, form: Format, as_json: bool, strict: bool, live: bool
 ) -> None:
-    """Check a fleet.yaml, and the fleet.lock next to it, without a network."""
+    """Check fleet.yaml and the fleet.lock next to it. Without --live, this needs no network."""
     form = "json" if as_json else form
     if config is not None and file is not None:
         raise click.UsageError("name the file once: FILE or -f FILE")

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 import click
 
 from fleet_runtime.client import GatewayClient, open_gateway, url_option
+from fleet_runtime.commands.help_epilog import GATEWAY_EXITS, epilog
 from fleet_runtime.commands.table import Column, layout, output_width
 from fleet_runtime.commands.wait_line import wait_line
 from fleet_runtime.proxy.request_record import EndReason
@@ -37,29 +38,39 @@ COLUMNS = (
 
 
 @click.command(
-    epilog="""
-\b
-Example:
-  fleet activity
-  fleet activity -f --surface boochat
-  fleet activity --end-reason upstream_cut --json | jq '.requests[].model'
-
-\b
-Exit codes: 0 success, 1 rejected, 2 usage error, 4 the gateway did not respond.
-"""
+    epilog=epilog(
+        "fleet activity",
+        "fleet activity -f --surface boochat",
+        "fleet activity --end-reason upstream_cut --json | jq '.requests[].model'",
+        exits=GATEWAY_EXITS,
+    )
 )
 @url_option
-@click.option("--surface", help="Only requests to this surface; a key limited to surfaces needs it.")
-@click.option("--provider", help="Only requests for this provider.")
-@click.option("--model", help="Only requests for this model: `provider/model`, or a provider's own id.")
-@click.option("--end-reason", type=click.Choice(get_args(EndReason)), help="Only requests that ended so.")
-@click.option("--limit", type=click.IntRange(0, 1000), default=20, show_default=True, help="How many.")
-@click.option("-f", "--follow", is_flag=True, help="Go on with each request that ends, until Ctrl-C.")
+@click.option(
+    "--surface", help="Show only requests to this surface. Required with a key that is limited to surfaces."
+)
+@click.option("--provider", help="Show only requests to this provider.")
+@click.option(
+    "--model", help="Show only requests for this model: `provider/model`, or the provider's own id."
+)
+@click.option(
+    "--end-reason",
+    type=click.Choice(get_args(EndReason)),
+    help="Show only requests that ended for this reason.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(0, 1000),
+    default=20,
+    show_default=True,
+    help="The number of finished requests to show.",
+)
+@click.option("-f", "--follow", is_flag=True, help="Show each further request when it ends, until Ctrl-C.")
 @click.option(
     "--json",
     "as_json",
     is_flag=True,
-    help="Print the JSON of `GET /api/activity`; with -f, a line each.",
+    help="Print the JSON of `GET /api/activity`; with -f, one line per request.",
 )
 def activity(
     url: str | None,
@@ -71,10 +82,10 @@ def activity(
     follow: bool,
     as_json: bool,
 ) -> None:
-    """Show the requests that run and the last that are over, with times and tokens.
+    """Show running and recently finished requests, with times and tokens.
 
-    Tokens are what the provider stated in its response; `-` is "not known". `state` is the model's before the
-    request: what is not loaded is a cold start. Of a text of a request, nothing is kept.
+    Token counts come from the provider's response; `-` means unknown. `state` is the state of the model when
+    the request was sent; any state except `loaded` is a cold start. The text of requests is not stored.
     """
     chosen = {"surface": surface, "provider": provider, "model": model, "end_reason": end_reason}
     query = {name: value for name, value in chosen.items() if value is not None}

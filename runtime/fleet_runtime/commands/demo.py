@@ -6,6 +6,7 @@ import signal
 
 import click
 
+from fleet_runtime.commands.help_epilog import epilog
 from fleet_runtime.commands.wait_line import wait_line
 from fleet_runtime.demo.fleet import NEWCOMER, SERVERS
 from fleet_runtime.demo.stage import DemoError, Stage, set_stage
@@ -13,22 +14,18 @@ from fleet_runtime.demo.tour import give_tour
 
 
 @click.command(
-    epilog="""
-\b
-Example:
-  fleet demo
-  fleet demo --tour
-
-\b
-Exit codes: 0 success, 1 a part of it did not start or work, 2 usage.
-"""
+    epilog=epilog(
+        "fleet demo",
+        "fleet demo --tour",
+        exits={0: "success", 1: "a part of the demo did not start or work", 2: "usage error"},
+    )
 )
-@click.option("--tour", is_flag=True, help="Show everything by itself, check it, and end.")
+@click.option("--tour", is_flag=True, help="Run all steps automatically, check their results, and exit.")
 def demo(tour: bool) -> None:
-    """Try fleet without any provider.
+    """Try fleet without a server.
 
-    Starts three simulated providers that serve models of the same names, writes a fleet.yaml for them in a
-    temporary folder, builds it and runs the gateway. Ctrl-C ends everything and leaves nothing behind.
+    Start three simulated providers with models of the same names, write a fleet.yaml for them to a temporary
+    folder, build it and run the gateway. Ctrl-C stops everything and deletes the folder.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

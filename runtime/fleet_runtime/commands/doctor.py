@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fleet_runtime.client import nearest_generated, url_option
+from fleet_runtime.commands.help_epilog import GATEWAY_EXITS, epilog
 from fleet_runtime.commands.wait_line import wait_line
 from fleet_runtime.text import count, escape
 
@@ -30,24 +31,20 @@ UNREACHABLE = 4
 
 
 @click.command(
-    epilog="""
-\b
-Example:
-  fleet doctor
-  fleet doctor --url http://100.101.41.16:8400
-  fleet doctor --json | jq -r '.findings[] | "\\(.severity) \\(.where)"'
-
-\b
-Exit codes: 0 nothing or only notes, 1 errors or warnings, 2 usage error, 4 the gateway did not respond.
-""",
+    epilog=epilog(
+        "fleet doctor",
+        "fleet doctor --url http://100.101.41.16:8400",
+        r"""fleet doctor --json | jq -r '.findings[] | "\(.severity) \(.where)"'""",
+        exits={**GATEWAY_EXITS, 0: "no findings, or only notes", 1: "errors or warnings"},
+    ),
 )
 @url_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def doctor(url: str | None, as_json: bool) -> None:
-    """Find what is wrong in a running fleet, and say what to do about each finding.
+    """Find problems in a running fleet, with a remedy for each.
 
-    Asks the gateway, compares fleet.yaml, fleet.lock and generated/ of the nearest folder, and reads
-    opencode's configuration. Changes nothing and loads no model.
+    Checks the state of the gateway, compares the nearest fleet.yaml with its fleet.lock and generated/, and
+    reads opencode's configuration. Changes nothing and loads no model.
     """
     from fleet_runtime.doctor.collect import collect_findings
 

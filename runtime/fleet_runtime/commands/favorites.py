@@ -13,6 +13,7 @@ from urllib.parse import quote as url_quote
 import click
 
 from fleet_runtime.client import GatewayClient, GatewayResponseError, open_gateway, url_option
+from fleet_runtime.commands.help_epilog import GATEWAY_EXITS, epilog
 from fleet_runtime.commands.opencode_favorites import (
     favorite_ids,
     read_model_file,
@@ -46,8 +47,7 @@ file_argument = click.argument("file", required=False, type=click.Path(path_type
 
 
 def example(*lines: str) -> str:
-    exits = "Exit codes: 0 success, 1 rejected, 2 usage error, 4 the gateway did not respond."
-    return "\n".join(["\b", "Example:", *(f"  {line}" for line in lines), "", "\b", exits])
+    return epilog(*lines, exits=GATEWAY_EXITS)
 
 
 @contextmanager
@@ -59,10 +59,9 @@ def waiting_gateway(url: str | None) -> Iterator[GatewayClient]:
 
 @click.group()
 def favorites() -> None:
-    """Show and change the favorites that all surfaces share.
+    """Show and change the favorites, which all surfaces share.
 
-    A favorite whose provider is offline is kept, and can be used again when the provider is back. If the
-    gateway needs a key, it is read from FLEET_KEY.
+    A favorite is kept while its provider is offline. If the gateway needs a key, it is read from $FLEET_KEY.
     """
 
 
@@ -70,7 +69,7 @@ def favorites() -> None:
 @url_option
 @json_option
 def list_favorites(url: str | None, as_json: bool) -> None:
-    """Show all favorites in their order, and why one cannot be used."""
+    """List the favorites in order, with the reason if one cannot be used."""
     with waiting_gateway(url) as gateway:
         document = gateway.send("GET", PATH)
     _show(gateway, document, as_json)
@@ -81,7 +80,7 @@ def list_favorites(url: str | None, as_json: bool) -> None:
 @url_option
 @json_option
 def add(id: str, url: str | None, as_json: bool) -> None:
-    """Add a model at the end, by any name that resolves to it."""
+    """Append a model to the favorites. ID is any name that resolves to it."""
     with waiting_gateway(url) as gateway:
         document = gateway.send("PUT", _path(id))
         warning = _unlisted_warning(gateway, id)
@@ -95,7 +94,7 @@ def add(id: str, url: str | None, as_json: bool) -> None:
 @url_option
 @json_option
 def remove(id: str, url: str | None, as_json: bool) -> None:
-    """Remove a model, if it is a favorite."""
+    """Remove a model from the favorites."""
     with waiting_gateway(url) as gateway:
         document = gateway.send("DELETE", _path(id))
     _show(gateway, document, as_json)
@@ -103,11 +102,11 @@ def remove(id: str, url: str | None, as_json: bool) -> None:
 
 @favorites.command(epilog=example("fleet favorites move embedding/qwen3-8b --to 1"))
 @click.argument("id")
-@click.option("--to", type=click.IntRange(min=1), required=True, help="The new place, 1 being the first.")
+@click.option("--to", type=click.IntRange(min=1), required=True, help="The new position, from 1.")
 @url_option
 @json_option
 def move(id: str, to: int, url: str | None, as_json: bool) -> None:
-    """Move a favorite to another place."""
+    """Move a favorite to another position."""
 
     def moved(ids: list[str]) -> list[str]:
         if id not in ids:
@@ -124,13 +123,13 @@ def move(id: str, to: int, url: str | None, as_json: bool) -> None:
     epilog=example("fleet favorites export > favorites.json", "fleet favorites export --to-opencode")
 )
 @file_argument
-@click.option("--to-opencode", is_flag=True, help="Add them to opencode's own favorites.")
+@click.option("--to-opencode", is_flag=True, help="Add the favorites to opencode's own.")
 @url_option
 def export(file: Path | None, to_opencode: bool, url: str | None) -> None:
-    """Write the favorites to FILE, by default to standard output.
+    """Write the favorites to FILE, or to standard output.
 
-    With --to-opencode they are added to opencode's own (FILE, by default its model.json), which stay as they
-    are; favorites of providers that are not in fleet.yaml are left out.
+    With --to-opencode, add them to opencode's favorites (FILE, or its model.json), which are kept. Favorites
+    of providers that are no longer in fleet.yaml are skipped.
     """
     with waiting_gateway(url) as gateway:
         found = _list(gateway).favorites
@@ -150,14 +149,14 @@ def export(file: Path | None, to_opencode: bool, url: str | None) -> None:
     epilog=example("fleet favorites import favorites.json", "fleet favorites import --from-opencode"),
 )
 @file_argument
-@click.option("--from-opencode", is_flag=True, help="Import opencode's own favorites.")
+@click.option("--from-opencode", is_flag=True, help="Import opencode's favorites.")
 @url_option
 @json_option
 def import_favorites(file: Path | None, from_opencode: bool, url: str | None, as_json: bool) -> None:
-    """Add the favorites of FILE (- for standard input) after the present ones.
+    """Append the favorites in FILE (`-` is standard input).
 
-    With --from-opencode, FILE is by default opencode's model.json, and favorites of providers that are not in
-    this fleet are skipped.
+    With --from-opencode, FILE defaults to opencode's model.json, and favorites of other providers are
+    skipped.
     """
     if from_opencode:
         ids = favorite_ids(_read_opencode(file or model_file(os.environ)))

@@ -10,49 +10,45 @@ from urllib.parse import quote
 import click
 
 from fleet_runtime.client import GatewayClient, open_gateway, url_option
+from fleet_runtime.commands.help_epilog import GATEWAY_EXITS, epilog
 from fleet_runtime.commands.json_output import show_document
 from fleet_runtime.commands.wait_line import wait_line
 from fleet_runtime.text import count, escape
 
-_EPILOG = """
-\b
-Example:
-  fleet {command} sam-desktop/qwen3-8b
-  fleet {command} @default --force
 
-\b
-Exit codes: 0 success, 1 rejected, 2 usage error, 4 the gateway did not respond.
-"""
+def _epilog(command: str) -> str:
+    examples = (f"fleet {command} sam-desktop/qwen3-8b", f"fleet {command} @default --force")
+    return epilog(*examples, exits=GATEWAY_EXITS)
 
 
 def _options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option("--json", "as_json", is_flag=True, help="Print the JSON of the gateway's response."),
         url_option,
-        click.option("--force", is_flag=True, help="Also if requests that run there are affected."),
+        click.option("--force", is_flag=True, help="Do it even if running requests are affected."),
         click.argument("id"),
     ):
         command = option(command)
     return command
 
 
-@click.command(epilog=_EPILOG.format(command="load"))
+@click.command(epilog=_epilog("load"))
 @_options
 def load(id: str, force: bool, url: str | None, as_json: bool) -> None:
-    """Have the provider of model ID load it, and wait until it is loaded.
+    """Load the model ID on its provider, and wait until it is loaded.
 
-    ID is anything that `fleet resolve` knows. llama-swap, llama.cpp's router and Ollama take this command.
+    ID is any name that resolves to a model. Works with llama-swap, llama.cpp's router and Ollama.
     """
     _act("load", id, url, force=force, as_json=as_json)
 
 
-@click.command(epilog=_EPILOG.format(command="unload"))
+@click.command(epilog=_epilog("unload"))
 @_options
 def unload(id: str, force: bool, url: str | None, as_json: bool) -> None:
-    """Have the provider of model ID unload it.
+    """Unload the model ID on its provider.
 
-    ID is anything that `fleet resolve` knows. Rejected while requests through this gateway use the model: it
-    knows only its own.
+    ID is any name that resolves to a model. Without --force, this is rejected while requests through this
+    gateway use the model. The gateway does not see other requests to the provider.
     """
     _act("unload", id, url, force=force, as_json=as_json)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fleet_runtime.client import open_gateway, url_option
+from fleet_runtime.commands.help_epilog import GATEWAY_EXITS, epilog
 from fleet_runtime.commands.json_output import show_document
 from fleet_runtime.commands.table import Column, layout, output_width
 from fleet_runtime.commands.wait_line import wait_line
@@ -28,22 +29,18 @@ COLUMNS = (
 
 
 @click.command(
-    epilog="""
-\b
-Example:
-  fleet ps
-  fleet ps --json | jq '.providers[] | {name, loaded}'
-
-\b
-Exit codes: 0 success, 1 rejected, 2 usage error, 4 the gateway did not respond.
-"""
+    epilog=epilog(
+        "fleet ps",
+        "fleet ps --json | jq '.providers[] | {name, loaded}'",
+        exits=GATEWAY_EXITS,
+    )
 )
 @url_option
 @click.option("--json", "as_json", is_flag=True, help="Print the JSON of `GET /api/fleet`.")
 def ps(url: str | None, as_json: bool) -> None:
-    """Show the models that are loaded or loading, and the requests that run on them.
+    """Show the models that are loaded or loading, and their running requests.
 
-    Requests are those through this gateway: it does not see others.
+    Only requests through this gateway are counted; it does not see others.
     """
     from fleet_runtime.api.shapes import FleetStatus
 

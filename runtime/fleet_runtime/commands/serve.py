@@ -11,40 +11,44 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fleet_runtime.commands.help_epilog import epilog
+
 if TYPE_CHECKING:
     from fleet_runtime.artifacts.snapshot import Snapshot
     from fleet_runtime.telemetry.access_log import LogFormat
 
 
 @click.command(
-    epilog="""
-\b
-Example:
-  fleet build && fleet serve
-  fleet serve --generated /etc/fleet/generated --listen 127.0.0.1:9000
-
-\b
-Exit codes: 0 stopped by a signal, 1 nothing to serve, or the address is not available, 2 usage.
-"""
+    epilog=epilog(
+        "fleet build && fleet serve",
+        "fleet serve --generated /etc/fleet/generated --listen 127.0.0.1:9000",
+        exits={
+            0: "stopped by a signal",
+            1: "there is nothing to serve, or the address is not available",
+            2: "usage error",
+        },
+    )
 )
 @click.option(
     "--generated",
     type=click.Path(path_type=Path, file_okay=False),
-    help="The folder that `fleet build` wrote; by default generated/ next to the nearest fleet.yaml.",
+    help="The folder that `fleet build` wrote. Default: generated/ next to the nearest fleet.yaml.",
 )
-@click.option("--listen", metavar="HOST:PORT", help="Listen here instead of where fleet.yaml says.")
+@click.option(
+    "--listen", metavar="HOST:PORT", help="Listen on this address instead of `listen` in fleet.yaml."
+)
 @click.option(
     "--log-format",
     type=click.Choice(["text", "json"]),
     default="text",
     show_default=True,
-    help="How to write the log on standard error.",
+    help="The log format on standard error.",
 )
 @click.option(
     "--access-log",
     metavar="off|text|json|FILE",
-    help="The line of each request: off, on standard error in a form other than the log's, or at the end of"
-    " FILE, which SIGHUP opens again.",
+    help="Where to log requests: `off`, standard error as `text` or `json`, or appended to FILE, which "
+    "SIGHUP reopens.",
 )
 @click.option(
     "--access-log-sample",
@@ -52,7 +56,7 @@ Exit codes: 0 stopped by a signal, 1 nothing to serve, or the address is not ava
     metavar="N",
     default=1,
     show_default=True,
-    help="Of the requests that ended well, write the line of one in N.",
+    help="Log only one in N successful requests; failed requests are always logged.",
 )
 def serve(
     generated: Path | None,
@@ -63,8 +67,8 @@ def serve(
 ) -> None:
     """Run the gateway.
 
-    It routes every `provider/model` to exactly that provider and takes a new snapshot as soon as
-    `fleet build` has written one. SIGHUP reloads, SIGTERM and Ctrl-C stop.
+    Serves generated/, and loads each new build without a restart. SIGHUP reloads; SIGTERM and Ctrl-C stop the
+    gateway.
     """
     from fleet_runtime.client import require_generated
     from fleet_runtime.gateway.service import REFUSALS

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 import click
 
 from fleet_runtime.client import open_gateway, url_option
+from fleet_runtime.commands.help_epilog import GATEWAY_EXITS, epilog
 from fleet_runtime.commands.json_output import show_document
 from fleet_runtime.commands.table import Column, layout, output_width
 from fleet_runtime.commands.wait_line import wait_line
@@ -28,27 +29,25 @@ COLUMNS = (
 
 
 @click.command(
-    epilog="""
-\b
-Example:
-  fleet speed
-  fleet speed qwen3-8b
-  fleet speed --json | jq '.models[].providers[] | {id, tokens_per_second}'
-
-\b
-Exit codes: 0 success, 1 rejected, 2 usage error, 4 the gateway did not respond.
-"""
+    epilog=epilog(
+        "fleet speed",
+        "fleet speed qwen3-8b",
+        "fleet speed --json | jq '.models[].providers[] | {id, tokens_per_second}'",
+        exits=GATEWAY_EXITS,
+    )
 )
 @click.argument("model", required=False)
-@click.option("--surface", help="Only providers of this surface; a key limited to surfaces needs it.")
+@click.option(
+    "--surface", help="Show only providers of this surface. Required with a key that is limited to surfaces."
+)
 @url_option
 @click.option("--json", "as_json", is_flag=True, help="Print the JSON of `GET /api/speed`.")
 def speed(model: str | None, surface: str | None, url: str | None, as_json: bool) -> None:
-    """Show how fast the models that were used are on each provider, or MODEL.
+    """Compare the speed of models on different providers, from the requests of the last 30 days.
 
-    MODEL is a provider's own id, or `provider/model`. Medians, estimated from histograms, of the requests of
-    the last 30 days: until the first byte of a stream with the model loaded (warm) and not loaded before
-    (cold), and tokens per second. `fleet bench` measures them on purpose.
+    Shows medians, estimated from histograms: the time to the first byte of a stream with the model loaded
+    (warm) and not loaded (cold), and tokens per second. MODEL limits the list to one model: `provider/model`,
+    or the provider's own id. To measure with test requests, use `fleet bench`.
     """
     from fleet_runtime.api.series_shapes import Speeds
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fleet_runtime.client import GatewayClient, GatewayVersionError, open_gateway
+from fleet_runtime.commands.help_epilog import GATEWAY_EXITS, epilog
 from fleet_runtime.commands.table import Column, layout, output_width
 from fleet_runtime.commands.wait_line import wait_line
 from fleet_runtime.targets import URL_VARIABLE
@@ -43,33 +44,31 @@ CLEAR = "\x1b[2J\x1b[H"
 
 
 @click.command(
-    epilog="""
-\b
-Example:
-  fleet status
-  fleet status --watch
-  fleet status --url http://one.lab:8400 --url http://two.lab:8400
-  fleet status --json | jq '.providers[] | select(.status != "online")'
-
-\b
-Exit codes: 0 success, 1 rejected, or several gateways serve different snapshots, 2 usage error,
-4 a gateway did not respond.
-"""
+    epilog=epilog(
+        "fleet status",
+        "fleet status --watch",
+        "fleet status --url http://one.lab:8400 --url http://two.lab:8400",
+        """fleet status --json | jq '.providers[] | select(.status != "online")'""",
+        exits={
+            **GATEWAY_EXITS,
+            1: "the gateway rejected the request, or several gateways serve different snapshots",
+        },
+    )
 )
 @click.option(
     "--url",
     metavar="URL",
     envvar=URL_VARIABLE,
     multiple=True,
-    help=f"The gateway, or several; by default ${URL_VARIABLE}, the one of the nearest fleet.yaml, or that"
-    " of `fleet use`.",
+    help=f"The gateway; repeat for several. Default: ${URL_VARIABLE}, the gateway of the nearest fleet.yaml, "
+    "or the one set by `fleet use`.",
 )
-@click.option("--watch", is_flag=True, help="Refresh it every second, until Ctrl-C.")
+@click.option("--watch", is_flag=True, help="Refresh every second, until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="Print the JSON of `GET /api/fleet`.")
 def status(url: tuple[str, ...], watch: bool, as_json: bool) -> None:
-    """Show every provider: its status, loaded models, latency and running requests.
+    """Show the status, loaded models, latency and running requests of every provider.
 
-    With several --url, show which snapshot each gateway serves; exit with 1 while they differ.
+    With several --url, show which snapshot each gateway serves.
     """
     if watch and as_json:
         raise click.UsageError("--watch and --json cannot be used together")

@@ -9,6 +9,7 @@ import click
 
 from fleet_runtime.client import GatewayClient, open_gateway, url_option
 from fleet_runtime.commands.activity import read_activity, request_table
+from fleet_runtime.commands.help_epilog import GATEWAY_EXITS, epilog
 from fleet_runtime.commands.status import CLEAR, overview
 from fleet_runtime.commands.table import output_width
 
@@ -16,20 +17,16 @@ LATEST = 15
 
 
 @click.command(
-    epilog="""
-\b
-Example:
-  fleet top
-  fleet top --surface boochat
-
-\b
-Exit codes: 0 success, 1 rejected, 2 usage error, 4 the gateway did not respond, 130 Ctrl-C.
-"""
+    epilog=epilog(
+        "fleet top",
+        "fleet top --surface boochat",
+        exits={**GATEWAY_EXITS, 130: "stopped with Ctrl-C"},
+    )
 )
 @url_option
-@click.option("--surface", help="Only this surface; a key limited to surfaces needs it.")
+@click.option("--surface", help="Show only this surface. Required with a key that is limited to surfaces.")
 def top(url: str | None, surface: str | None) -> None:
-    """Show providers, running requests and the last that are over, again every second, until Ctrl-C."""
+    """Show providers, running and finished requests, refreshed every second, until Ctrl-C."""
     with open_gateway(url) as gateway:
         while True:
             click.echo(f"{CLEAR}{picture(gateway, surface)}\n\nCtrl-C stops")

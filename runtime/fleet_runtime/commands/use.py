@@ -17,6 +17,7 @@ from fleet_runtime.client import (
     gateway_url,
     open_gateway,
 )
+from fleet_runtime.commands.help_epilog import epilog
 from fleet_runtime.targets import (
     FLEET_FILE,
     Target,
@@ -31,29 +32,24 @@ from fleet_runtime.urls import mask_url, without_scheme
 
 
 @click.command(
-    epilog="""
-\b
-Examples:
-  fleet use ~/fleet
-  fleet use http://100.101.41.16:8400
-  fleet use                 what is in force in this folder, and why?
-  fleet use --forget
-
-\b
-Exit codes:
-  0 success, 2 usage or nothing there
-"""
+    epilog=epilog(
+        "fleet use ~/fleet",
+        "fleet use http://100.101.41.16:8400",
+        "fleet use                 # show what is used in this folder, and why",
+        "fleet use --forget",
+        exits={0: "success", 2: "usage error, or the fleet.yaml or gateway does not exist"},
+    )
 )
 @click.argument("target", required=False, metavar="[PATH|URL]")
-@click.option("--forget", is_flag=True, help="Drop the default.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+@click.option("--forget", is_flag=True, help="Remove the default.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def use(target: str | None, forget: bool, as_json: bool) -> None:
-    """Choose the fleet.yaml or gateway that commands use where nothing nearer names one.
+    """Set the default fleet.yaml or gateway for all commands.
 
-    The first of these decides: an option (-f, --url), a variable ($FLEET_URL for the gateway, $FLEET_CONFIG),
-    the fleet.yaml in this folder or the nearest one above, and last this default. With a URL, `status`,
-    `doctor`, `favorites`, `models` and `ask` work without any fleet.yaml. Without an argument, show what is
-    in force.
+    The default is the last of these to be used: an option (-f, --url), a variable ($FLEET_CONFIG, or
+    $FLEET_URL for the gateway), and the nearest fleet.yaml in this folder or above it. With a URL, the
+    commands that only need a gateway work without a fleet.yaml. Without an argument, show what is used in
+    this folder.
     """
     if target is not None and forget:
         raise click.UsageError("PATH or URL and --forget cannot be used together")

@@ -8,29 +8,30 @@ from urllib.parse import quote
 import click
 
 from fleet_runtime.client import open_gateway, url_option
+from fleet_runtime.commands.help_epilog import GATEWAY_EXITS, epilog
 from fleet_runtime.commands.json_output import show_document
 from fleet_runtime.commands.wait_line import wait_line
 from fleet_runtime.text import escape
 
 
 @click.command(
-    epilog="""
-\b
-Example:
-  fleet wake nas
-  fleet wake nas --json | jq .status
-
-\b
-Exit codes: 0 it responds, 1 it does not, or cannot be woken, 2 usage error, 4 the gateway did not respond.
-"""
+    epilog=epilog(
+        "fleet wake nas",
+        "fleet wake nas --json | jq .status",
+        exits={
+            **GATEWAY_EXITS,
+            0: "the provider responds",
+            1: "the provider does not respond, or cannot be woken",
+        },
+    )
 )
 @click.argument("name")
 @url_option
 @click.option("--json", "as_json", is_flag=True, help="Print the JSON of the gateway's response.")
 def wake(name: str, url: str | None, as_json: bool) -> None:
-    """Wake the provider NAME as `wake` in fleet.yaml says, and wait until it responds.
+    """Wake the provider NAME, and wait until it responds.
 
-    Requests for its models do that by themselves.
+    `wake` in fleet.yaml says how. An inference request for one of its models wakes it too.
     """
     from fleet_runtime.api.shapes import NoContent, ProviderReport
 
