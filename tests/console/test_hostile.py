@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Iterator
 
@@ -11,6 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
 from tests.console.conftest import Open
+from tests.console.tracing import longest_task
 from tests.support.stack import Stack, running_stack
 
 HOSTILE = """
@@ -41,7 +41,6 @@ LARGE = {
     "lists": "\n\n" + "".join(f"{' ' * (n % 6 * 2)}- item {n} with *some* text\n" for n in range(6_000)),
 }
 LONGEST_TASK_MS = 100
-RUN_TASK = ("RunTask", "ThreadControllerImpl::RunTask")
 
 
 @pytest.fixture(scope="module")
@@ -106,11 +105,3 @@ def test_a_response_of_200_kb_never_holds_the_page_up(
         page.goto("about:blank")
     print(f"{kind}: longest tasks {sorted(round(each) for each in longest)} ms of CPU")
     assert statistics.median(longest) < LONGEST_TASK_MS
-
-
-def longest_task(trace: bytes) -> float:
-    """Return the milliseconds of CPU of the longest task of the page's main thread."""
-    events = json.loads(trace)["traceEvents"]
-    main = {(e["pid"], e["tid"]) for e in events if e.get("args", {}).get("name") == "CrRendererMain"}
-    tasks = [e for e in events if e["name"] in RUN_TASK and (e["pid"], e["tid"]) in main and "tdur" in e]
-    return max(float(task["tdur"]) for task in tasks) / 1000

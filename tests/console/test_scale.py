@@ -3,20 +3,41 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, Page, expect
 
 from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
 from tests.console.conftest import Open
+from tests.console.tracing import longest_task
 from tests.support.stack import Stack, running_stack
 from tests.support.waiting import eventually
 
 PROVIDERS, MODELS, REQUESTS = 50, 40, 1000
 FIRST_VIEW_SECONDS = 1.0
 UPDATES_A_SECOND, SECONDS, LARGEST_SHARE = 60, 6, 0.20
+
+LONGEST_TASK_MS = 100
+OBSERVED_REQUESTS = 120
+
+SCROLL = """
+() => new Promise((done) => {
+  const page = document.getElementById("content");
+  let empty = 0;
+  const step = () => {
+    const { height } = page.getBoundingClientRect();
+    const middle = document.elementFromPoint(innerWidth / 2, height / 2);
+    if (middle.closest("tr[aria-hidden]")) empty += 1;
+    const before = page.scrollTop;
+    page.scrollTop += 400;
+    if (page.scrollTop === before) done(empty); else requestAnimationFrame(() => requestAnimationFrame(step));
+  };
+  step();
+})
+"""
+"""Scroll through the page, half of it in two frames; return how often its middle was empty."""
 
 UPDATES = """
 ([perSecond, seconds]) => new Promise(async (done) => {
@@ -70,13 +91,7 @@ def test_a_large_fleet_is_shown_within_a_second_and_updated_cheaply(
     )
     first_view = time.perf_counter() - started
     expect(page.locator(rows)).to_have_count(expected)
-    session = page.context.new_cdp_session(page)
-    session.send("Performance.enable")
-
-    def busy() -> float:
-        metrics = session.send("Performance.getMetrics")["metrics"]
-        return float(next(each["value"] for each in metrics if each["name"] == "ThreadTime"))
-
+    busy = thread_seconds(page)
     page.wait_for_timeout(1500)
     before, since = busy(), time.perf_counter()
     page.evaluate(UPDATES, [UPDATES_A_SECOND, SECONDS])
@@ -84,3 +99,47 @@ def test_a_large_fleet_is_shown_within_a_second_and_updated_cheaply(
     print(f"{view}: first view {first_view:.2f} s; {UPDATES_A_SECOND} updates/s take {share:.1%} of a core")
     assert view != "fleet" or first_view < FIRST_VIEW_SECONDS
     assert share < LARGEST_SHARE
+
+
+def test_a_thousand_requests_open_within_a_second_and_scroll_while_new_ones_end(
+    large: Stack, browser: Browser, open_page: Open
+) -> None:
+    page = open_page("about:blank").page
+    table = page.get_by_role("table")
+    started = time.perf_counter()
+    page.goto(f"{large.url}/#/activity", wait_until="commit")
+    expect(table).to_have_attribute("aria-rowcount", str(REQUESTS + 1))
+    first_view = time.perf_counter() - started
+    busy = thread_seconds(page)
+    page.wait_for_timeout(1500)
+    before, since = busy(), time.perf_counter()
+    with ThreadPoolExecutor(4) as pool:
+        sent = pool.map(lambda n: ask(large, n), range(OBSERVED_REQUESTS))
+        while time.perf_counter() - since < SECONDS:
+            page.wait_for_timeout(200)
+    assert set(sent) == {200}
+    share = (busy() - before) / (time.perf_counter() - since)
+    newest = large.client.get("/api/activity").json()["requests"][0]["provider"]
+    expect(table.get_by_role("row").nth(1)).to_contain_text(f"{newest}/model-00")
+    browser.start_tracing(page=page, categories=["toplevel"])
+    empty = page.evaluate(SCROLL)
+    longest = longest_task(browser.stop_tracing())
+    print(f"activity: first view {first_view:.2f} s; updates take {share:.1%} of a core; ", end="")
+    print(f"the longest task of a scroll {longest:.0f} ms; {empty} times empty")
+    expect(page.locator(f'tr[aria-rowindex="{REQUESTS + 1}"]')).to_be_in_viewport()
+    assert first_view < FIRST_VIEW_SECONDS
+    assert share < LARGEST_SHARE
+    assert longest < LONGEST_TASK_MS
+    assert empty == 0
+
+
+def thread_seconds(page: Page) -> Callable[[], float]:
+    """Return what measures the CPU time of the page's main thread until now."""
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable")
+
+    def busy() -> float:
+        metrics = session.send("Performance.getMetrics")["metrics"]
+        return float(next(each["value"] for each in metrics if each["name"] == "ThreadTime"))
+
+    return busy

@@ -2,7 +2,7 @@ import { batch, computed, signal } from "@preact/signals";
 import { access, act, apiUrl, can, encodeId, get, send, surface } from "./base.js";
 import { follow, onEvents } from "./feed.js";
 import { reader } from "./reader.js";
-import { refreshActivity } from "./traffic.js";
+import { forgetActivity, refreshActivity } from "./traffic.js";
 
 // What is known of the fleet, kept true by the event feed. Lists come in one request each.
 
@@ -145,6 +145,7 @@ export function restart() {
     catalog.value = null;
     history.value = [];
     favorites.value = { version: 0, favorites: [] };
+    forgetActivity();
   });
   tag = null;
   return start();

@@ -9,23 +9,28 @@ const RECENT = 60;
 export const running = signal([]);
 export const requests = signal([]);
 
-let reading = null;
+let complete = false;
 
-/** Read what is new; `from` the beginning after events were missed. */
-export function refreshActivity(from = false) {
-  if (!can("GET /api/activity")) return Promise.resolve();
-  reading ??= read(from).finally(() => {
-    reading = null;
-  });
-  return reading;
-}
-
-async function read(from) {
-  const held = from ? [] : requests.value;
+const readNew = reader(async () => {
+  const all = complete;
+  const held = all ? [] : requests.value;
   const list = await get("/api/activity", { after: held[0]?.id, limit: KEPT });
   running.value = list.running;
   const known = new Set(list.requests.map((each) => each.id));
-  if (from || list.requests.length > 0) requests.value = [...list.requests, ...held.filter((each) => !known.has(each.id))].slice(0, KEPT);
+  if (all || list.requests.length > 0) requests.value = [...list.requests, ...held.filter((each) => !known.has(each.id))].slice(0, KEPT);
+  if (all) complete = false;
+}, 250);
+
+/** Read what is new; `all` from the beginning, after events were missed. */
+export function refreshActivity(all = false) {
+  complete ||= all;
+  return can("GET /api/activity") ? readNew() : Promise.resolve();
+}
+
+/** Nothing of the former surface stays. */
+export function forgetActivity() {
+  running.value = [];
+  requests.value = [];
 }
 
 const ended = (row) => Date.parse(row.started_at) + row.total * 1000;
