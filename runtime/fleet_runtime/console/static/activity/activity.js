@@ -74,7 +74,7 @@ function useWindow(body, total) {
   return [Math.min(first, total), Math.min(first + Math.ceil(innerHeight / ROW / STEP) * STEP + 3 * STEP, total)];
 }
 
-const COLUMNS = [["Time", "time"], ["Model", ""], ["Surface", "surface"], ["End", "ended"], ["First token", "num"], ["Total", "num"], ["In", "num"], ["Out", "num"], ["Tokens/s", "num"]];
+const COLUMNS = [["Time", "time"], ["Model", ""], ["Surface", "surface"], ["End", "ended"], ["First token", "num first"], ["Total", "num"], ["Prompt", "num"], ["Output", "num"], ["Tokens/s", "num"]];
 
 /** Requests as rows, each of which opens in full. */
 function Table({ rows }) {
@@ -90,15 +90,16 @@ function Table({ rows }) {
 function Row({ row, index, onOpen }) {
   const over = row.end_reason !== null;
   const total = over ? row.total : Math.max(row.total, (now.value - Date.parse(row.started_at)) / 1000);
+  const name = row.model === null ? row.requested ?? row.endpoint : `${row.provider}/${row.model}`;
   const cold = row.state !== null && row.state !== "loaded" && row.state !== "unknown";
   return html`<tr class=${`opens${over ? "" : " running"}`} aria-rowindex=${index} onClick=${(event) => !event.target.closest("button") && onOpen(row)}>
     <td class="muted">${time(row.started_at)}</td>
-    <td><button type="button" class="row-open" onClick=${() => onOpen(row)}>${row.model === null ? row.requested ?? row.endpoint : `${row.provider}/${row.model}`}</button></td>
+    <td><button type="button" class="row-open" title=${name} onClick=${() => onOpen(row)}>${row.model === null ? name : html`<span>${row.provider}/</span><span>${row.model}</span>`}</button></td>
     <td class="muted">${row.surface ?? "–"}</td>
     <td><${End} row=${row} /></td>
     <td class="num">${cold && html`<small>cold</small> `}${duration(row.first_byte)}</td><td class="num">${duration(total)}</td>
     <td class="num">${count(row.tokens_in)}</td><td class="num">${count(row.tokens_out)}</td><td class="num">${rate(row.tokens_per_second)}</td>
-    <td>${!over && can("DELETE /api/activity/{id}") && html`<${ActionButton} icon="stop" kind="quiet" label=${`Cancel the request to ${row.provider}/${row.model}`} run=${() => act("DELETE", `/api/activity/${row.id}`).then(() => refreshActivity())} />`}</td></tr>`;
+    <td>${!over && can("DELETE /api/activity/{id}") && html`<${ActionButton} icon="stop" kind="quiet" label=${`Cancel the request to ${name}`} run=${() => act("DELETE", `/api/activity/${row.id}`).then(() => refreshActivity())} />`}</td></tr>`;
 }
 
 function End({ row }) {

@@ -167,7 +167,7 @@ export function duration(seconds) {
   return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} days`;
 }
 
-export const rate = (perSecond) => (known(perSecond) ? `${perSecond < 10 ? one.format(perSecond) : plain.format(perSecond)}` : UNKNOWN);
+export const rate = (perSecond) => (known(perSecond) ? `${perSecond > 0 && perSecond < 10 ? one.format(perSecond) : plain.format(perSecond)}` : UNKNOWN);
 
 /** How long ago, in one unit: "12 s", "5 min", "3 h", "4 d". */
 export function age(iso, now = Date.now()) {

@@ -1,6 +1,6 @@
 import { signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { color, dark, date, day, html, parts, shortTime } from "./base.js";
+import { capital, color, command, dark, date, day, html, parts, shortTime } from "./base.js";
 
 // One set: strokes of 1.75 on a grid of 24.
 const PATHS = {
@@ -35,7 +35,7 @@ const PATHS = {
   sun: "M12 8a4 4 0 1 0 0 8 4 4 0 0 0 0-8zM12 2v2M12 20v2M2 12h2M20 12h2M5 5l1.4 1.4M17.6 17.6L19 19M19 5l-1.4 1.4M6.4 17.6L5 19",
   moon: "M19 14.5A8 8 0 0 1 9.5 5a7.5 7.5 0 1 0 9.5 9.5z",
   auto: "M12 4a8 8 0 1 0 0 16zM12 4a8 8 0 0 1 0 16",
-  menu: "M4 7h16M4 12h16M4 17h16",
+  more: "M4 12a1 1 0 1 0 2 0 1 1 0 1 0-2 0M11 12a1 1 0 1 0 2 0 1 1 0 1 0-2 0M18 12a1 1 0 1 0 2 0 1 1 0 1 0-2 0",
   download: "M12 4v11M7 10l5 5 5-5M5 20h14",
   external: "M10 6H5v13h13v-5M14 4h6v6M20 4l-9 9",
   edit: "M5 19l1-4L16 5l3 3L9 18zM14 7l3 3",
@@ -59,8 +59,9 @@ const WORDS = {
   waking: "Waking",
 };
 
-export function StatusBadge({ status }) {
-  return html`<span class=${`status ${status}`}><span class="dot" aria-hidden="true"></span>${WORDS[status] ?? status}</span>`;
+/** The status of a provider; one that is never probed has none. */
+export function StatusBadge({ report: { status, polled } }) {
+  return html`<span class=${`status ${status}`}><span class="dot" aria-hidden="true"></span>${polled === false ? "Never probed" : statusWord(status)}</span>`;
 }
 
 export const statusWord = (status) => WORDS[status] ?? status;
@@ -144,6 +145,13 @@ export function Sentence({ text }) {
 
 export function Command({ text }) {
   return html`<span class="command"><code tabindex="0">${text}</code><${Copy} text=${text} label="Copy the command" /></span>`;
+}
+
+/** What to do: a sentence, and the command that it names to copy. */
+export function Remedy({ text }) {
+  const named = command(text);
+  const advice = (text ?? "").replace(`\`${named}\``, "").replace(/[\s,;:]+$/, "");
+  return html`${advice !== "" && html`<p class="muted"><${Sentence} text=${capital(advice)} /></p>`}${named !== null && html`<${Command} text=${named} />`}`;
 }
 
 export function Empty({ icon, title, children }) {
@@ -251,7 +259,7 @@ export function useFollowEnd(reset) {
 
 /** A small line of values, the last of them in words. */
 export function Spark({ label, values, text }) {
-  return html`<div class="spark"><p class="spark-head">${label}<b>${text}</b></p><svg viewBox="0 0 100 30" preserveAspectRatio="none" aria-hidden="true">${values.length > 1 && html`<path class="area" d=${`${line(values)}L100,30L0,30Z`} /><path class="line" d=${line(values)} />`}</svg></div>`;
+  return html`<div class="spark"><p class="spark-head">${label}<b>${text}</b></p><svg viewBox="0 0 100 30" preserveAspectRatio="none" aria-hidden="true">${values.length < 2 ? html`<path class="line none" d="M0,29.5H100" />` : html`<path class="area" d=${`${line(values)}L100,30L0,30Z`} /><path class="line" d=${line(values)} />`}</svg></div>`;
 }
 
 function line(values) {
@@ -267,15 +275,19 @@ export function Chart({ title, times, lines, unit = "" }) {
   useEffect(() => {
     const box = ref.current;
     const axis = { stroke: color("muted"), grid: { stroke: color("line"), width: 1 }, ticks: { show: false }, font: "11px system-ui" };
+    const last = Math.max(...lines.map(({ values }) => values.findLastIndex((each) => each !== null)));
+    const showLast = (plot) => plot.setLegend({ idx: last < 0 ? null : last });
     const options = {
       width: box.clientWidth || 400,
       height: 190,
+      hooks: { ready: [showLast] },
       cursor: { drag: { x: false, y: false }, points: { size: 6 } },
       scales: { y: { range: (_, low, high) => [0, high > 0 ? high * 1.1 : 1] } },
       axes: [{ ...axis, size: 32, values: (_, ticks) => ticks.map((each) => (times.at(-1) - times[0] > 2 * 86400 ? day : shortTime)(each * 1000)) }, { ...axis, size: 52, values: (_, ticks) => ticks.map((each) => `${each}${unit}`) }],
-      series: [{ label: "Time", value: (_, each) => (each === null ? "–" : date(each * 1000)) }, ...lines.map(({ label, hue, show }) => ({ label, stroke: color(hue), width: 1.75, fill: color(hue, 12), spanGaps: true, points: { show: false }, value: (_, value) => (value === null || value === undefined ? "–" : show ? show(value) : value) }))],
+      series: [{ label: "Time", value: (_, each) => (each === null ? "–" : date(each * 1000)) }, ...lines.map(({ label, values, hue, show }) => ({ label, stroke: color(hue), width: 1.75, fill: color(hue, 12), spanGaps: true, points: { show: values.filter((each) => each !== null).length < 30, size: 4 }, value: (_, value) => (value === null || value === undefined ? "–" : show ? show(value) : value) }))],
     };
     const plot = new uPlot(options, [times, ...lines.map((each) => each.values)], box);
+    plot.over.addEventListener("mouseleave", () => showLast(plot));
     const observer = new ResizeObserver(() => plot.setSize({ width: box.clientWidth, height: 190 }));
     observer.observe(box);
     return () => {

@@ -69,8 +69,8 @@ function Conversation({ conversation }) {
       ${surface.value !== null && html`<span class="tag strong">${surface.value}</span>`}
       <span class="grow"></span>
       <${Button} icon="setup" kind="quiet" label="System prompt and parameters" aria-pressed=${settings ? "true" : "false"} onClick=${() => setSettings(!settings)} />
-      <${Button} icon="download" kind="quiet" label="Export as Markdown" onClick=${() => download(`${conversation.title}.md`, asMarkdown(conversation), "text/markdown")} />
-      <${Button} icon="copy" kind="quiet" label="Export as JSON" onClick=${() => download(`${conversation.title}.json`, JSON.stringify(plain(conversation), null, 2), "application/json")} />
+      <${Button} icon="download" kind="quiet" label="Export as Markdown" onClick=${() => download(`${conversation.title}.md`, asMarkdown(conversation), "text/markdown")}>.md<//>
+      <${Button} icon="download" kind="quiet" label="Export as JSON" onClick=${() => download(`${conversation.title}.json`, JSON.stringify(plain(conversation), null, 2), "application/json")}>.json<//>
       <${Button} icon="trash" kind="quiet" label="Delete this conversation" onClick=${() => { if (confirm("Delete this conversation?")) { remove(conversation); go("chat"); } }} /></header>
     ${settings && html`<${ChatSettings} conversation=${conversation} onChange=${(fields) => update(conversation, fields)} />`}
     <div class="messages" ref=${box} tabindex="0" role="log" aria-label="Messages"><div class="messages-inner" ref=${inner}>

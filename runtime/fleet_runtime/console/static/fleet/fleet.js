@@ -1,5 +1,5 @@
-import { age, bytes, can, command, count, duration, html, link, now, plural, rate, snapshot } from "../app/base.js";
-import { Command, Copy, Empty, Icon, Notice, Spark, StatusBadge, Tag } from "../app/parts.js";
+import { age, bytes, can, count, date, duration, html, link, now, plural, rate, snapshot } from "../app/base.js";
+import { Command, Copy, Empty, Icon, Notice, Remedy, Spark, StatusBadge, Tag } from "../app/parts.js";
 import { loadError } from "../app/reader.js";
 import { fleet, history, reportOf } from "../app/state.js";
 import { lately, traffic } from "../app/traffic.js";
@@ -14,12 +14,13 @@ function Card({ name, changes, drift }) {
   return html`<li class=${`card ${report.status}`}>
     <div class="card-head">
       <div class="card-title"><h2><a href=${link("machine", name)}>${report.label}</a></h2>
-        <p class="card-kind">${report.class === "cloud" && html`<${Icon} name="cloud" size=${14} />`}<${Kind} report=${report} /></p></div>
+        <p class="card-kind">${report.class === "cloud" && html`<${Icon} name="cloud" size=${14} />`}<${Kind} report=${report} />${report.sidecar !== null && html`<span class=${report.sidecar} title="chat and completions go through it">· sidecar ${report.sidecar}</span>`}</p></div>
       <${ProviderActions} report=${report} />
     </div>
-    <p class="card-status"><${StatusBadge} status=${report.status} /><span class="muted" title=${report.since}>${age(report.since, now.value)}</span></p>
+    <p class="card-status"><${StatusBadge} report=${report} />${report.polled && html`<span class="muted" title=${date(report.since)}>for ${age(report.since, now.value)}</span>`}</p>
     <${Reason} report=${report} />
     <${LoadedModels} report=${report} />
+    <${Extras} report=${report} drift=${drift} />
     <dl class="card-figures">
       <div><dt>In flight</dt><dd>${count(inFlight)}</dd></div>
       <div><dt>Waiting</dt><dd>${count(report.waiting)}</dd></div>
@@ -28,15 +29,14 @@ function Card({ name, changes, drift }) {
     </dl>
     <${Memory} report=${report} />
     ${can("GET /api/activity") && html`<${Sparks} name=${name} />`}
-    <${Strip} name=${name} changes=${changes} />
-    <${Extras} report=${report} drift=${drift} />
+    ${report.polled ? html`<${Strip} name=${name} changes=${changes} />` : html`<p class="muted strip-box">Its models are those that fleet.yaml declares.</p>`}
   </li>`;
 }
 
 function LoadedModels({ report }) {
   const { loaded, loading } = report;
   if (loaded.length + loading.length === 0) {
-    if (report.status === "offline" || report.status === "disabled" || report.status === "config_error") return null;
+    if (report.class === "cloud" || ["offline", "disabled", "config_error"].includes(report.status)) return null;
     return html`<p class="in-memory none">${report.models > 0 ? "Nothing loaded" : "No model listed"}</p>`;
   }
   const size = (model) => report.memory?.models.find((each) => each.model === model)?.size;
@@ -53,9 +53,8 @@ function Sparks({ name }) {
 
 function Extras({ report, drift }) {
   const changes = drift ? driftText(drift) : null;
-  if (report.sidecar === null && changes === null && report.warnings.length === 0) return null;
+  if (changes === null && report.warnings.length === 0) return null;
   return html`<div class="card-foot">
-    ${report.sidecar !== null && html`<${Tag} icon="link" title="chat and completions go through it">sidecar ${report.sidecar}<//>`}
     ${changes !== null && html`<${Tag} icon="info" title="compared with fleet.lock; accept it with: fleet lock">${changes}<//>`}
     ${report.warnings.map((each) => html`<p key=${each} class="warning-text"><${Icon} name="warning" size=${14} />${each}</p>`)}
   </div>`;
@@ -108,9 +107,8 @@ function Traffic() {
 
 function Rejected({ report }) {
   if (report === null) return null;
-  const remedy = report.refused_remedy;
   return html`${report.refused !== null && html`<${Notice} kind="bad"><b>The newest build was rejected</b>; the previous one is still serving. ${report.refused}
-      ${command(remedy) !== null && html`<${Command} text=${command(remedy)} />`}<//>`}
+      <${Remedy} text=${report.refused_remedy} /><//>`}
     ${report.needs_restart.length > 0 && html`<${Notice} kind="warn">Applied only after a restart of the gateway: ${report.needs_restart.map((each) => `gateway.${each}`).join(", ")}.<//>`}
     ${report.store.state === "down" && html`<${Notice} kind="bad"><b>Favorites and history cannot be saved</b>: ${report.store.reason}<//>`}`;
 }

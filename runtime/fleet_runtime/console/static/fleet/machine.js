@@ -38,9 +38,9 @@ export function MachineView({ part: name }) {
   const report = reportOf(name).value;
   useEffect(() => void refreshSpeeds(), []);
   if (fleet.value === null) return html`<div class="page"></div>`;
-  if (report === null) return html`<div class="page"><${Empty} icon="machine" title=${`There is no provider “${name}”`}><a href=${link("fleet")}>Back to the fleet</a><//></div>`;
+  if (report === null) return html`<div class="page"><${Empty} icon="machine" title=${`“${name}” is not a provider of this fleet`}><a href=${link("fleet")}>Back to the fleet</a><//></div>`;
   return html`<div class="page"><a class="back" href=${link("fleet")}><${Icon} name="left" size=${16} />Fleet</a>
-    <div class="page-head"><div class="machine-title"><h1>${report.label}</h1><${StatusBadge} status=${report.status} /><span class="muted">for ${age(report.since, now.value)}</span></div><${ProviderActions} report=${report} words=${true} /></div>
+    <div class="page-head"><div class="machine-title"><h1>${report.label}</h1><${StatusBadge} report=${report} />${report.polled && html`<span class="muted" title=${date(report.since)}>for ${age(report.since, now.value)}</span>`}</div><${ProviderActions} report=${report} words=${true} /></div>
     <${Reason} report=${report} />
     ${can("GET /api/fleet/{name}/series") && html`<${Charts} name=${name} />`}
     <div class="columns"><div class="stack"><${Models} name=${name} /><${Activity} name=${name} /></div>

@@ -1,5 +1,5 @@
-import { act, bytes, can, capital, command, date, duration, html, now, plural, shortTime } from "../app/base.js";
-import { ActionButton, Command, Sentence, statusWord } from "../app/parts.js";
+import { act, bytes, can, capital, date, duration, html, now, plural, shortTime } from "../app/base.js";
+import { ActionButton, Remedy, statusWord } from "../app/parts.js";
 import { refreshCatalog, refreshFleet } from "../app/state.js";
 
 const path = (name, action) => `/api/fleet/${encodeURIComponent(name)}/${action}`;
@@ -77,7 +77,7 @@ export function Strip({ name, changes }) {
       })}</svg>
       <div class="strip-tip" aria-hidden="true">${outages.length === 0 ? "No outage in the last 24 hours" : outages.slice(-6).reverse().map((each) => html`<div key=${each.from}>${describe(each)}</div>`)}</div>
     </div>
-    <div class="strip-scale"><span>24 h</span><span>${share === null ? "" : percent(share)}</span><span>now</span></div></div>`;
+    <div class="strip-scale"><span>24 h ago</span><span>${share === null ? "" : percent(share)}</span><span>now</span></div></div>`;
 }
 
 const sum = (parts) => parts.reduce((total, each) => total + each.to - each.from, 0);
@@ -90,17 +90,12 @@ function describe({ from, to, status, reason }) {
 }
 
 export function Kind({ report }) {
-  const version = report.version ? ` ${report.version}` : "";
-  return html`<span>${report.kind === "auto" ? "not recognised yet" : report.kind}${version}</span>`;
+  return html`<span>${report.kind !== "auto" ? report.kind : report.polled ? "not recognised yet" : report.class}</span>`;
 }
 
 export function Reason({ report }) {
   if (report.reason === null) return null;
-  const text = command(report.remedy);
-  const advice = (report.remedy ?? "").replace(text === null ? "" : `\`${text}\``, "").replace(/[\s,;:]+$/, "");
-  return html`<div class="reason"><p><b>${capital(report.reason)}</b></p>
-    ${advice !== "" && html`<p class="muted"><${Sentence} text=${capital(advice)} /></p>`}
-    ${text !== null && html`<${Command} text=${text} />`}</div>`;
+  return html`<div class="reason"><p><b>${capital(report.reason)}</b></p><${Remedy} text=${report.remedy} /></div>`;
 }
 
 /** What the server says of its memory: a gauge for each GPU and for its RAM, as far as it says. */

@@ -146,7 +146,7 @@ function Menu({ model }) {
     notify((await copyText(text)) ? `${what} copied` : "this browser does not let a page copy", "good");
   };
   const state = stateOf(model.id).value;
-  return html`<div class="menu" ref=${ref}><${Button} icon="menu" kind="quiet" label=${`More for ${model.id}`} aria-expanded=${open ? "true" : "false"} onClick=${() => setOpen(!open)} />
+  return html`<div class="menu" ref=${ref}><${Button} icon="more" kind="quiet" label=${`More for ${model.id}`} aria-expanded=${open ? "true" : "false"} onClick=${() => setOpen(!open)} />
     ${open && html`<div class="menu-list">
       ${model.purpose === "chat" && html`<${Button} icon="chat" onClick=${() => go("chat", `new:${model.id}`)}>Chat with it<//>`}
       <${Button} icon="copy" onClick=${() => copy(model.id, "Id")}>Copy the id<//>
@@ -247,7 +247,7 @@ function Group({ group: { title, provider, models } }) {
   const rows = html`<ul>${models.map((model) => html`<${ModelRow} key=${model.id} model=${model} title=${provider === null ? model.provider : undefined} />`)}</ul>`;
   const serving = provider === null || provider.status === "online" || provider.status === "degraded" || provider.status === "unknown";
   if (!serving) {
-    return html`<details class="group-box offline group"><summary><h2>${title}</h2><${StatusBadge} status=${provider.status} />
+    return html`<details class="group-box offline group"><summary><h2>${title}</h2><${StatusBadge} report=${provider} />
       <span class="muted">${provider.reason ?? ""} · ${age(provider.since, now.value)} · ${plural(models.length, "model")}</span></summary>${rows}</details>`;
   }
   return html`<section class="group-box group" aria-label=${title}><div class="group-head"><h2>${title}</h2>

@@ -1,6 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
-import { access, act, BASE, bytes, can, command, duration, get, html, surface } from "../app/base.js";
-import { ActionButton, Button, Command, Copy, Icon, Notice, Sentence } from "../app/parts.js";
+import { access, act, BASE, bytes, can, duration, get, html, surface } from "../app/base.js";
+import { ActionButton, Button, Command, Copy, Icon, Notice, Remedy, Sentence } from "../app/parts.js";
 import { catalog, fleet, refreshAll } from "../app/state.js";
 import { baseUrl, curlOf, firstModel, ModelChoice } from "../models/choice.js";
 
@@ -67,7 +67,7 @@ function Findings() {
     ${error !== null && html`<${Notice} kind="bad">${error.message}<//>`}
     ${found !== null && sorted.length === 0 && html`<p class="muted"><${Icon} name="check" size=${15} /> Nothing is wrong. <code>fleet doctor</code> also examines the files of a checkout.</p>`}
     <div>${sorted.map((each, place) => html`<div class="finding" key=${place}><div class="finding-head"><span class=${`severity ${each.severity}`}>${each.severity}</span><span>${each.where} <${Sentence} text=${each.what} /></span></div>
-      ${command(each.remedy) === null ? html`<p class="muted"><${Sentence} text=${each.remedy} /></p>` : html`<${Command} text=${command(each.remedy)} />`}</div>`)}</div></section>`;
+      <${Remedy} text=${each.remedy} /></div>`)}</div></section>`;
 }
 
 function Settings() {
