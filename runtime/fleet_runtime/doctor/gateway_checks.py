@@ -169,14 +169,19 @@ def _drift(drift: DriftReport, name: str, where: str) -> Iterator[DoctorFinding]
         what = f"no longer lists {join_names(drift.vanished, limit=SHOWN)}, which fleet.lock has"
         yield DoctorFinding("warning", "machines", where, what, lock)
     smaller = [c for c in drift.contexts if c.locked is not None and c.now < c.locked]
-    larger = [c for c in drift.contexts if c not in smaller]
+    larger = [c for c in drift.contexts if c.locked is not None and c.now > c.locked]
+    learned = [c for c in drift.contexts if c.locked is None]
     if smaller:
         models = [f"{quote(c.model)} ({c.now} tokens instead of {c.locked})" for c in smaller]
         what = f"has less context than fleet.lock says: {join_words(models, limit=SHOWN)}"
         yield DoctorFinding("warning", "machines", where, f"{what}; clients may send too much", lock)
     if larger:
-        models = [f"{quote(c.model)} ({c.now} tokens, before {c.locked or 'unknown'})" for c in larger]
+        models = [f"{quote(c.model)} ({c.now} tokens instead of {c.locked})" for c in larger]
         what = f"has more context than fleet.lock says: {join_words(models, limit=SHOWN)}"
+        yield DoctorFinding("note", "machines", where, what, lock)
+    if learned:
+        models = [f"{quote(c.model)} ({c.now} tokens)" for c in learned]
+        what = f"reports context that fleet.lock does not have: {join_words(models, limit=SHOWN)}"
         yield DoctorFinding("note", "machines", where, what, lock)
 
 
@@ -225,7 +230,7 @@ def _role(
     for id in role.candidates:
         if choices[id].reason == "model_not_found":
             near = choices[id].suggestions or ()
-            what = f"refers to {quote(id)}, which no provider lists any more"
+            what = f"refers to {quote(id)}, which no provider lists"
             nearest = f"{remedy}; nearest: {join_names(near, limit=SHOWN)}" if near else remedy
             yield DoctorFinding("warning", "roles", where, what, nearest)
 
@@ -245,4 +250,4 @@ def favorite_findings(report: GatewayReport) -> Iterator[DoctorFinding]:
             )
             yield DoctorFinding("warning", "favorites", where, what, remedy)
         elif favorite.reason == "model_not_found":
-            yield DoctorFinding("warning", "favorites", where, "is no longer listed by its provider", remove)
+            yield DoctorFinding("warning", "favorites", where, "is not listed by its provider", remove)

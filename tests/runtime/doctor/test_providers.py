@@ -17,7 +17,14 @@ SPECS = (
     ServerSpec("guarded", models=(SimulatedModel("m"),), api_key="canary-key"),
     ServerSpec("broken", models=(SimulatedModel("m"),)),
     ServerSpec("strange", kind="vllm", models=(SimulatedModel("m"),)),
-    ServerSpec("drifting", kind="vllm", models=tuple(SimulatedModel(id) for id in ("one", "two", "three"))),
+    ServerSpec(
+        "drifting",
+        kind="vllm",
+        models=(
+            *(SimulatedModel(id) for id in ("one", "two", "three")),
+            SimulatedModel("five", context=0),
+        ),
+    ),
 )
 GONE = "  ghost: {url: http://127.0.0.1:9, poll: false, models: [spirit]}\n"
 
@@ -69,7 +76,8 @@ def _fall_ill(stack: Stack) -> None:
     machines.set("broken", list_status=500)
     machines.set("strange", list_body=listing({"id": "m", "max_model_len": 8192}, {"id": "a\u0007b"}))
     two, three = {"id": "two", "max_model_len": 4096}, {"id": "three", "max_model_len": 16384}
-    machines.set("drifting", list_body=listing(two, three, {"id": "four"}))
+    four, five = {"id": "four"}, {"id": "five", "max_model_len": 2048}
+    machines.set("drifting", list_body=listing(two, three, four, five))
     config = stack.folder / "fleet.yaml"
     config.write_text(config.read_text().replace(GONE, ""))
     assert stack.fleet("build", "--frozen").returncode == 0
@@ -97,7 +105,8 @@ PREPARED = [
     ("warning", "provider 'drifting'", "lists 'four', which fleet.lock does not know"),
     ("warning", "provider 'drifting'", "no longer lists 'one', which fleet.lock has"),
     ("warning", "provider 'drifting'", "'two' (4096 tokens instead of 8192)"),
-    ("note", "provider 'drifting'", "'three' (16384 tokens, before 8192)"),
+    ("note", "provider 'drifting'", "'three' (16384 tokens instead of 8192)"),
+    ("note", "provider 'drifting'", "reports context that fleet.lock does not have: 'five' (2048 tokens)"),
     ("error", "provider 'keyless'", "environment variable 'FLEET_TEST_UNSET_KEY' is not set"),
     ("error", "provider 'keyfile'", "file 'no.key' does not exist"),
     ("note", "provider 'asleep'", "is disabled in fleet.yaml"),
@@ -107,9 +116,9 @@ PREPARED = [
         "'nas/llama3': its provider does not respond; 'drifting/one': no provider lists it",
     ),
     ("note", "role 'second'", "uses 'strange/m', a later choice than 'nas/llama3'"),
-    ("warning", "role 'stale'", "refers to 'drifting/one', which no provider lists any more"),
+    ("warning", "role 'stale'", "refers to 'drifting/one', which no provider lists"),
     ("error", "role 'default' of surface 'arena'", "'nas/llama3': its provider does not respond"),
-    ("warning", "favorite 'drifting/one'", "is no longer listed by its provider"),
+    ("warning", "favorite 'drifting/one'", "is not listed by its provider"),
     ("warning", "favorite 'ghost/spirit'", "'ghost', which is no longer in fleet.yaml"),
 ]
 
