@@ -27,7 +27,6 @@ from fleet_runtime.edge.port_owner import port_owner
 from fleet_runtime.gateway.live_snapshot import LiveSnapshot
 from fleet_runtime.gateway.service import Service
 from fleet_runtime.ollama.handler import OllamaApi
-from fleet_runtime.proxy.request_record import RequestRecord
 from fleet_runtime.telemetry.access_log import AccessLog
 from fleet_runtime.urls import is_wildcard, join_address
 
@@ -205,15 +204,11 @@ async def _serve(
     def current() -> LiveSnapshot:
         return service.live
 
-    def finished(record: RequestRecord) -> None:
-        service.metrics.finished(record)
-        if access_log is not None:
-            access_log.finished(record)
-        service.activity.finished(record)
-
+    if access_log is not None:
+        service.finished.sinks.append(access_log.add)
     api = Api(service, diagnose)
     pages = ConsoleSite.load().respond
-    dispatcher = Dispatcher(current, finished, api, api.find, pages, OllamaApi().find)
+    dispatcher = Dispatcher(current, service.finished.add, api, api.find, pages, OllamaApi().find)
     edge = Edge(
         dispatcher.read,
         dispatcher.begin,
@@ -236,8 +231,7 @@ async def _serve(
         )
         await _Server(service, edge, on_hangup).run(listener, on_serving)
         background.cancel()
-    if access_log is not None:
-        access_log.flush()
+    service.finished.flush()
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

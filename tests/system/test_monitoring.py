@@ -44,7 +44,7 @@ def shown(tmp_path: Path) -> dict[str, set[str]]:
     metrics = Metrics(Fleet(tmp_path / "generated"))
     record = RequestRecord("1", "chat", "/v1/chat/completions", provider="a")
     record.headers_at = record.first_byte_at = record.finished_at = record.gateway_seconds = 1.0
-    metrics.finished(record)
+    metrics.add([record])
     found: dict[str, set[str]] = {}
     for family in text_string_to_metric_families(metrics.exposition().decode()):
         for sample in family.samples:

@@ -25,6 +25,7 @@ async def ready(call: Call) -> Ready:
 @operation("GET", "/metrics", "Show Prometheus metrics", described=False)
 async def metrics(call: Call) -> Reply:
     metrics = call.service.metrics
+    call.service.finished.flush()
     if len(call.live.providers) < LARGE_FLEET:
         return Reply(metrics.exposition(), media_type=CONTENT_TYPE)
     body = await call.service.large_responses.get("metrics", metrics.exposition_of_many)

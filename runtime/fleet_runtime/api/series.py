@@ -86,7 +86,7 @@ OPERATIONS = (get_series, get_speed)
 
 def _current(call: Call, now: float) -> Mapping[Name, Series]:
     """Return the series with all that has happened."""
-    call.service.activity.flush()
+    call.service.finished.flush()
     call.service.series.fold(now)
     return call.service.series.series
 

@@ -101,9 +101,7 @@ class ClientConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         state = self._state
-        if state is WAITING:
-            self._keep(data)
-        elif state is HEAD or state is BODY or state is DRAINING:
+        if state is not LINGERING and state is not CLOSED:
             self._advance(data)
 
     def eof_received(self) -> None:
@@ -139,10 +137,11 @@ class ClientConnection(asyncio.Protocol):
         """Take in what came until it is used up, or a response is to be waited for."""
         try:
             while data:
-                if self._state is HEAD and not self._slow:
-                    data = self._take_head(data)
-                elif self._state is BODY or self._state is DRAINING:
+                state = self._state
+                if state is BODY or state is DRAINING:
                     data = self._take_body(data)
+                elif state is HEAD and not self._slow:
+                    data = self._take_head(data)
                 else:
                     self._keep(data)
                     return
@@ -199,15 +198,16 @@ class ClientConnection(asyncio.Protocol):
 
     def _take_body(self, data: bytes) -> bytes:
         """Forward what belongs to the body; return what follows it."""
-        rest = b""
-        if self._chunked is not None:
-            data, rest = self._chunked.feed(data)
-            ended = self._chunked.done
+        rest, chunked = b"", self._chunked
+        if chunked is not None:
+            data, rest = chunked.feed(data)
+            ended = chunked.done
         else:
-            if len(data) > self._left:
-                data, rest = data[: self._left], data[self._left :]
-            self._left -= len(data)
-            ended = not self._left
+            left = self._left - len(data)
+            if left < 0:
+                data, rest, left = data[:left], data[left:], 0
+            self._left = left
+            ended = not left
         handler = self._handler
         if handler is not None and data:
             handler.on_body(data)
@@ -267,7 +267,7 @@ class ClientConnection(asyncio.Protocol):
         handler, writer = self._handler, self._writer
         if self._state is HEAD:
             self._state = BODY
-            writer.expect(None)
+            writer.expect_last()
             writer.respond(error.status, b"content-type: application/json\r\n", error.body())
         elif handler is not None:
             writer.close_after()

@@ -26,8 +26,6 @@ from fleet_runtime.proxy.request_context import ModelResolver, RecordSink, Reque
 from fleet_runtime.proxy.request_head import RequestHead, header_block, interpret_field, request_ids
 from fleet_runtime.proxy.request_plan import Plans
 from fleet_runtime.proxy.request_record import RequestRecord
-from fleet_runtime.proxy.response_head import Field
-from fleet_runtime.upstream.receiver import Header
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +81,6 @@ class Dispatcher:
         self.memory = MemoryBudget()
         self._lines = HeaderLines(interpret_field)
         self._new_ids = request_ids()
-        self._known_headers: dict[Header, Field] = {}
 
     def read(self, raw: bytes) -> Arrival:
         """Read a complete head, which lacks its empty line; raises `InvalidHeadError`."""
@@ -92,7 +89,7 @@ class Dispatcher:
             head = RequestHead(raw, self._lines)
             return Arrival(head, head.content_length, None, None)
         key, length = found
-        admission = self._current().heads.find(key)
+        admission = self._current().heads.known.get(key)
         if admission is not None:
             return Arrival(admission.head, length, key, admission)
         head = RequestHead(raw, self._lines)
@@ -102,15 +99,15 @@ class Dispatcher:
         """Return the handler of a request, or respond at once and return None."""
         fleet = self._current()
         head, admission = arrival.head, arrival.admission
-        path = head.path
         request_id = head.request_id or next(self._new_ids)
-        route = fleet.routes.proxied(path) if admission is None else admission.route
-        if route is None:
-            endpoint, surface = path.decode("latin-1"), None
+        if admission is None:
+            route, cors = fleet.routes.proxied(head.path), b""
         else:
-            endpoint, surface = route.endpoint.path, route.base.table.surface
-        record = RequestRecord(request_id.decode(), surface, endpoint, inference=route is not None)
-        cors = b"" if admission is None else admission.cors
+            route, cors = admission.route, admission.cors
+        if route is None:
+            record = RequestRecord(request_id.decode(), None, head.path.decode("latin-1"), inference=False)
+        else:
+            record = RequestRecord(request_id.decode(), route.base.table.surface, route.endpoint.path)
         context = RequestContext(
             fleet,
             head,
@@ -126,7 +123,7 @@ class Dispatcher:
         try:
             if admission is None:
                 return self._admit(fleet, context, arrival.key)
-            return Exchange(context, fleet.plans, self._known_headers)
+            return Exchange(context, fleet.plans)
         except RequestError as error:
             context.reject(error.answer)
         except Exception:
@@ -155,7 +152,7 @@ class Dispatcher:
             _require_method(head, ("POST",))
             if memo_key is not None:
                 fleet.heads.keep(memo_key, head, route, context.cors)
-            return Exchange(context, fleet.plans, self._known_headers)
+            return Exchange(context, fleet.plans)
         if (base := fleet.routes.lists.get(path)) is not None:
             _require_method(head, ("GET", "HEAD"))
             send_tagged(context, fleet.models(base.table.base, base.pinned, list_request(head)))

@@ -37,19 +37,16 @@ class Admission:
 
 
 class HeadMemo:
-    """The admissions of one snapshot, dropped with it.
+    """The admissions of one snapshot, dropped with it; `known` has them by `head_key`.
 
     A head is remembered when it comes for the second time: most of those with a trace id never do.
     """
 
-    __slots__ = ("_known", "_seen")
+    __slots__ = ("_seen", "known")
 
     def __init__(self) -> None:
-        self._known: dict[bytes, Admission] = {}
+        self.known: dict[bytes, Admission] = {}
         self._seen: set[bytes] = set()
-
-    def find(self, key: bytes) -> Admission | None:
-        return self._known.get(key)
 
     def keep(self, key: bytes, head: RequestHead, route: Route, cors: bytes) -> None:
         """Note that a head came, which from then on keeps no key of the client if it is remembered."""
@@ -58,10 +55,10 @@ class HeadMemo:
                 self._seen.clear()
             self._seen.add(key)
             return
-        if len(self._known) >= MAX_HEADS:
-            self._known.clear()
+        if len(self.known) >= MAX_HEADS:
+            self.known.clear()
         head.forget_client()
-        self._known[key] = Admission(head, route, cors)
+        self.known[key] = Admission(head, route, cors)
 
 
 def head_key(raw: bytes) -> tuple[bytes, int] | None:
@@ -73,4 +70,4 @@ def head_key(raw: bytes) -> tuple[bytes, int] | None:
     begin, end = length.span(1)
     digest = _KEYED.copy()
     digest.update(raw[:begin] + raw[end:])
-    return digest.digest(), int(raw[begin:end])
+    return digest.digest(), int(length[1])

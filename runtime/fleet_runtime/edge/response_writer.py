@@ -34,13 +34,16 @@ class ResponseWriter:
         self.keep_alive = True
         self.started = False
 
-    def expect(self, head: RequestHead | None) -> None:
-        """Expect the response to this request; None: to one that could not be read, which is the last."""
-        self._chunked = False
-        self.started = False
-        self._http11 = head is None or head.http11
-        self._head_only = head is not None and head.method == "HEAD"
-        self.keep_alive = head is not None and head.keep_alive
+    def expect(self, head: RequestHead) -> None:
+        """Expect the response to this request."""
+        self._chunked = self.started = False
+        self._http11 = head.http11
+        self._head_only = head.method == "HEAD"
+        self.keep_alive = head.keep_alive
+
+    def expect_last(self) -> None:
+        """Expect the response to a request that could not be read."""
+        self._chunked = self.started = self._head_only = self.keep_alive = False
 
     def respond(self, status: int, block: bytes, body: bytes) -> None:
         """Send a complete response of the gateway's own; the `content-length` is added."""
@@ -53,29 +56,34 @@ class ResponseWriter:
     ) -> None:
         """Send a head with the first bytes of its body, all of it if `ended`. `length` is that of the body if
         the block declares it; `closes`: the end of the connection is to be the end of the body."""
-        bodiless = self._head_only or status in _BODILESS
-        unframed = length is None and not bodiless
-        if closes or (unframed and not self._http11):
-            self.keep_alive = False
-        chunked = self._chunked = unframed and self._http11 and not closes
-        head = b"%b%b%b%b\r\n" % (
-            _STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status,
-            block,
-            b"" if self.keep_alive else b"connection: close\r\n",
-            b"transfer-encoding: chunked\r\n" if chunked else b"",
-        )
-        self.started = True
-        if bodiless:
+        framing = b"\r\n"
+        if self._head_only or status in _BODILESS:
             data = b""
-        if chunked and (data or ended):
-            self._write_chunk(head, data, ended)
+        elif length is None:
+            framing = self._frame(closes)
+        if closes:
+            self.keep_alive = False
+        if not self.keep_alive:
+            framing = b"connection: close\r\n" + framing
+        self.started = True
+        status_line = _STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
+        if self._chunked and (data or ended):
+            self._write_chunk(b"".join((status_line, block, framing)), data, ended)
             return
         if len(data) <= COPIED:
-            self._transport.write(head + data)
+            self._transport.write(b"".join((status_line, block, framing, data)))
         else:
-            self._transport.writelines((head, data))
+            self._transport.writelines((status_line, block, framing, data))
         if ended:
             self._end()
+
+    def _frame(self, closes: bool) -> bytes:
+        """Return the end of the head of a response with a body of unknown length."""
+        if self._http11 and not closes:
+            self._chunked = True
+            return b"transfer-encoding: chunked\r\n\r\n"
+        self.keep_alive = False
+        return b"\r\n"
 
     def write(self, data: bytes, ended: bool) -> None:
         """Send the next bytes of the body."""

@@ -27,6 +27,7 @@ from fleet_runtime.providers.provider import Provider
 from fleet_runtime.store.store import Store, StoreUnavailableError, keep_history
 from fleet_runtime.telemetry.activity import Activity
 from fleet_runtime.telemetry.activity_keeper import ActivityKeeper
+from fleet_runtime.telemetry.finished_requests import FinishedRequests
 from fleet_runtime.telemetry.metrics import Metrics
 from fleet_runtime.telemetry.series import Gauges, SeriesBook, keep_time
 from fleet_runtime.telemetry.series_keeper import SeriesKeeper
@@ -61,6 +62,7 @@ class Service:
     large_responses: SecondCache = field(default_factory=SecondCache)
     serving_since: float = field(default_factory=time.time)
     providers: WeakSet[Provider] = field(default_factory=WeakSet)
+    finished: FinishedRequests = field(default_factory=FinishedRequests)
     metrics: Metrics = field(init=False)
     activity: Activity = field(init=False)
     series: SeriesBook = field(init=False)
@@ -75,6 +77,9 @@ class Service:
         self.activity = Activity(self.events)
         self.series = SeriesBook()
         self.activity.observers += (self.series.count, self.metrics.count_tokens)
+        self.activity.collect = self.finished.flush
+        self.finished.sinks += (self.metrics.add, self.activity.add)
+        self.finished.on_pause = self.activity.announce
 
     @classmethod
     def load(

@@ -39,8 +39,6 @@ from fleet_runtime.proxy.failures import FAILED, STOPPING
 from fleet_runtime.proxy.memory_budget import body_too_large, gateway_busy
 from fleet_runtime.proxy.request_context import RequestContext
 from fleet_runtime.proxy.request_head import RequestHead, interpret_field
-from fleet_runtime.proxy.response_head import Field
-from fleet_runtime.upstream.receiver import Header
 
 RUNNING: Final = b"Ollama is running"
 MAX_BODY: Final = 32_000_000
@@ -63,23 +61,15 @@ log = logging.getLogger(__name__)
 
 class OllamaRequest:
     """One request for an `operation`: what follows ``<base>/ollama/api/``, or empty for the page that says
-    that the server runs. `known_headers` is remembered from one exchange to the next."""
+    that the server runs."""
 
-    def __init__(
-        self,
-        context: RequestContext,
-        live: LiveSnapshot,
-        base: Base,
-        operation: str,
-        known_headers: dict[Header, Field],
-    ) -> None:
+    def __init__(self, context: RequestContext, live: LiveSnapshot, base: Base, operation: str) -> None:
         self._sink = TranslatingSink(context.sink, self._stop_exchange)
         self._context = replace(context, sink=self._sink)
         self._client = context.sink
         self._live = live
         self._base = base
         self._operation = operation
-        self._known_headers = known_headers
         self._limit = min(MAX_BODY, live.gateway.limits.body)
         self._parts: list[bytes] = []
         self._held = 0
@@ -178,7 +168,7 @@ class OllamaRequest:
         route = Route(self._base, _ENDPOINTS[wanted.path])
         head = _translated_head(self._base.path + wanted.path, len(body))
         context = replace(self._context, head=head, route=route, content_length=len(body))
-        exchange = Exchange(context, self._live.plans, self._known_headers)
+        exchange = Exchange(context, self._live.plans)
         self._done = True
         self.exchange = exchange
         if self._slow:
@@ -218,9 +208,6 @@ class OllamaRequest:
 class OllamaApi:
     """Finds the handler of a request below ``<base>/ollama``."""
 
-    def __init__(self) -> None:
-        self._known_headers: dict[Header, Field] = {}
-
     def find(self, context: RequestContext, key: KeyScope | None) -> OllamaRequest | None:
         """Return the handler of a request, None if its path is another; raises `RequestError`.
 
@@ -237,7 +224,7 @@ class OllamaApi:
             raise request_error("surface_not_allowed", f"this key does not open '{shown}'")
         operation = (match[2] or b"").decode("latin-1")
         _require_known(context.head.method, shown, operation)
-        return OllamaRequest(context, live, base, operation, self._known_headers)
+        return OllamaRequest(context, live, base, operation)
 
 
 def _require_known(method: str, path: str, operation: str) -> None:

@@ -36,9 +36,7 @@ from fleet_runtime.proxy.relay import Relay
 from fleet_runtime.proxy.request_context import RequestContext
 from fleet_runtime.proxy.request_plan import Plan, Plans, try_to_wake, wakes_unreached
 from fleet_runtime.proxy.request_record import RequestRecord
-from fleet_runtime.proxy.response_head import Field
 from fleet_runtime.upstream import ConnectError, Connection, ResponseHead, UpstreamCutError, UpstreamError
-from fleet_runtime.upstream.receiver import Header
 
 RECEIVING, PREPARING, RESOLVING, WAKING, QUEUED, CONNECTING, SENT, HEAD_HELD, RELAYING, DONE = ExchangeState
 Result = TypeVar("Result")
@@ -46,23 +44,19 @@ log = logging.getLogger(__name__)
 
 
 class Exchange:
-    """Begins when the request's headers are here and its route is an inference route.
-
-    `plans` and `known_headers` are remembered from one exchange to the next.
-    """
+    """Begins when the request's headers are here and its route is an inference route."""
 
     __slots__ = (
-        *("_body", "_connection", "_context", "_incoming", "_known_headers", "_plan", "_plans", "_relay"),
+        *("_body", "_connection", "_context", "_incoming", "_plan", "_plans", "_relay"),
         *("_reused", "_slow", "_task", "_unreachable", "state"),
     )
 
-    def __init__(self, context: RequestContext, plans: Plans, known_headers: dict[Header, Field]) -> None:
+    def __init__(self, context: RequestContext, plans: Plans) -> None:
         """Raises `RequestError` for a body that cannot be routed; it is not read then."""
         self._incoming = IncomingBody(context)
         self.state = RECEIVING
         self._context = context
         self._plans = plans
-        self._known_headers = known_headers
         self._body: RequestBody | None = None
         self._plan: Plan | None = None
         self._connection: Connection | None = None
@@ -220,7 +214,7 @@ class Exchange:
         """The head of the response, with what came with it."""
         try:
             self._context.record.headers_at = time.perf_counter()
-            relay = self._relay = Relay(self._context, head, self._known_headers)
+            relay = self._relay = Relay(self._context, head, self._plans.headers)
             self._drop_body()
             if ended:
                 self._connection = None
@@ -272,8 +266,7 @@ class Exchange:
             self._crash()
 
     def _start(self, relay: Relay, data: bytes, ended: bool) -> None:
-        empty = relay.empty_error(data, ended)
-        if empty is not None:
+        if ended and not data and (empty := relay.empty_error()) is not None:
             self._reject(empty, relay.status)
             return
         self.state = RELAYING
@@ -307,7 +300,8 @@ class Exchange:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.abort()
-        self._drop_body()
+        if self._relay is None:  # else it is dropped already
+            self._drop_body()
         self._leave()
 
     def _leave(self) -> None:

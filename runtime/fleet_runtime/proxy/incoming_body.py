@@ -26,14 +26,14 @@ class IncomingBody:
     `give_back` must be called when the bytes are no longer needed, and may be called more than once.
     """
 
-    __slots__ = ("_form", "_held", "_limits", "_memory", "_pieces", "_size")
+    __slots__ = ("_form", "_limits", "_memory", "_pieces", "_size")
 
     def __init__(self, context: RequestContext) -> None:
         head = context.head
         limits = self._limits = context.fleet.gateway.limits
         if context.content_length > limits.body:
             raise body_too_large(limits.body)
-        if head.content_encoding and head.content_encoding.lower() != b"identity":
+        if head.is_encoded:
             encoding = head.content_encoding.decode("latin-1")
             raise request_error(
                 "invalid_json", f"a body compressed with '{encoding}' cannot be routed: send it plain"
@@ -41,23 +41,19 @@ class IncomingBody:
         self._memory = context.memory
         self._pieces: list[bytes] = []
         self._size = 0
-        self._held = 0
-        self._form: MultipartBody | None = None
-        if head.content_type[:19].lower() == b"multipart/form-data":
-            self._form = MultipartBody(multipart_boundary(head.content_type))
+        self._form = MultipartBody(multipart_boundary(head.content_type)) if head.is_form else None
 
     def feed(self, piece: bytes) -> None:
-        limits, size = self._limits, len(piece)
-        self._size += size
-        if self._size > limits.body:
+        limits, size = self._limits, self._size + len(piece)
+        if size > limits.body:
             raise body_too_large(limits.body)
         if self._form is not None:
             self._form.feed(piece)
-            return
-        if not self._memory.take(size, limits.memory):
+        elif self._memory.take(len(piece), limits.memory):
+            self._pieces.append(piece)
+        else:
             raise gateway_busy()
-        self._held += size
-        self._pieces.append(piece)
+        self._size = size
 
     @property
     def is_long(self) -> bool:
@@ -84,9 +80,9 @@ class IncomingBody:
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def give_back(self) -> None:
-        if self._held:
-            self._memory.give_back(self._held)
-            self._held = 0
-            self._pieces = []
         if self._form is not None:
             self._form.close()
+            return
+        self._memory.give_back(self._size)
+        self._size = 0
+        self._pieces = []

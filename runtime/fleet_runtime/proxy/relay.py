@@ -17,37 +17,27 @@ _LOADING_RETRY: Final = b"retry-after: 5\r\n"
 
 
 class Relay:
-    """One response: `refusal` and `is_stream` are known from its head."""
+    """One response: `status`, `is_stream` and `refusal` (why it is not forwarded) are known from its head."""
 
-    __slots__ = ("_context", "_forwarded", "_head")
+    __slots__ = ("_context", "_forwarded", "_head", "is_stream", "refusal", "status")
 
     def __init__(self, context: RequestContext, head: ResponseHead, known: dict[Header, Field]) -> None:
         self._context = context
         self._head = head
-        self._forwarded = forwarded_head(head, known)
+        forwarded = self._forwarded = forwarded_head(head, known)
+        self.status = head.status
+        self.is_stream = forwarded.is_stream
+        self.refusal: ErrorResponse | None = None
+        if head.status in _REDIRECTS:
+            context.record.end_reason = "upstream_error"
+            self.refusal = redirection(context.record, head.status, forwarded.location)
 
-    @property
-    def status(self) -> int:
-        return self._head.status
-
-    @property
-    def is_stream(self) -> bool:
-        return self._forwarded.is_stream
-
-    @property
-    def refusal(self) -> ErrorResponse | None:
-        """Why the response is not forwarded."""
-        if self._head.status not in _REDIRECTS:
+    def empty_error(self) -> ErrorResponse | None:
+        """Return the error for a response without a body, if it is a failure that says nothing of itself."""
+        if self.status < 500:
             return None
         self._context.record.end_reason = "upstream_error"
-        return redirection(self._context.record, self._head.status, self._forwarded.location)
-
-    def empty_error(self, data: bytes, ended: bool) -> ErrorResponse | None:
-        """Return the error for a failure that the provider says nothing of."""
-        if self._head.status < 500 or data or not ended:
-            return None
-        self._context.record.end_reason = "upstream_error"
-        return silent_error(self._context.record, self._head.status)
+        return silent_error(self._context.record, self.status)
 
     def start(self, data: bytes, ended: bool) -> None:
         """Forward the head, with the gateway's headers, and the first bytes of the body."""
@@ -57,19 +47,20 @@ class Relay:
         if head.status == 503 and b"Loading model" in data and forwarded.retry_after is None:
             extra = _LOADING_RETRY
         record.status = head.status
-        record.start_response()
+        timing = record.start_response()
         record.streamed = forwarded.is_stream
         if data:
             record.first_byte_at = record.response_started_at
             record.bytes_out = len(data)
-            self._keep(data)
+            if not forwarded.is_encoded:
+                record.keep_chunk(data)
         block = b"%b%b%bx-request-id: %b\r\n%bserver-timing: %b\r\n" % (
             forwarded.block if head.shape is None else forwarded.with_length(head.content_length or 0),
             extra,
             context.cors,
             context.request_id,
             context.named,
-            record.server_timing(),
+            timing,
         )
         context.sink.start(head.status, block, head.content_length, data, ended, closes=head.until_close)
 
@@ -80,14 +71,9 @@ class Relay:
             record.bytes_out += len(data)
             if record.first_byte_at is None:
                 record.first_byte_at = time.perf_counter()
-            self._keep(data)
+            if not self._forwarded.is_encoded:
+                record.keep_chunk(data)
         self._context.sink.write(data, ended)
-
-    def _keep(self, data: bytes) -> None:
-        """Keep what token counts are read from when the request is over."""
-        record = self._context.record
-        if not self._forwarded.is_encoded:
-            record.keep_chunk(data)
 
     def cut(self, error: UpstreamError) -> None:
         """End a response that the provider did not: on a plain event stream with an event that says so."""

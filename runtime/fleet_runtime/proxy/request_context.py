@@ -120,8 +120,7 @@ class RequestContext:
             self.named,
         )
         if self.route is not None:
-            self.record.start_response()
-            block += b"server-timing: %b\r\n" % self.record.server_timing()
+            block += b"server-timing: %b\r\n" % self.record.start_response()
         body = error.body(anthropic)
         self.record.bytes_out += len(body)
         self.sink.respond(status, block, body)

@@ -101,7 +101,7 @@ class RequestHead:
     header lines that goes on to a provider, names in lower case: it lacks all that is between the client and
     the gateway (hop-by-hop headers and those that `Connection` names, credentials, cookies, claims about who
     the client is) and those that describe the body, except its type. `request_id` is the client's own, if it
-    has a valid one.
+    has a valid one. `is_form`: the body is a multipart form; `is_encoded`: it is compressed.
     """
 
     __slots__ = (
@@ -115,6 +115,8 @@ class RequestHead:
         "host",
         "http11",
         "if_none_match",
+        "is_encoded",
+        "is_form",
         "keep_alive",
         "key",
         "method",
@@ -151,7 +153,9 @@ class RequestHead:
         self.host = host
         self.origin = get(b"origin")
         self.content_type = get(b"content-type", b"")
+        self.is_form = self.content_type[:19].lower() == b"multipart/form-data"
         self.content_encoding = get(b"content-encoding", b"")
+        self.is_encoded = self.content_encoding.lower() not in (b"", b"identity")
         self.if_none_match = get(b"if-none-match")
         self._read_framing(get(b"content-length"), get(b"transfer-encoding"))
         self.expects_continue = b"expect" in read and read[b"expect"].lower() == b"100-continue"

@@ -17,7 +17,8 @@ from fleet_runtime.providers.provider import Provider
 from fleet_runtime.proxy.endpoints import Route
 from fleet_runtime.proxy.incoming_body import RequestBody
 from fleet_runtime.proxy.request_context import ModelResolver, RequestContext
-from fleet_runtime.proxy.request_head import header_block, percent_encoded, without_model
+from fleet_runtime.proxy.request_head import Header, header_block, percent_encoded, without_model
+from fleet_runtime.proxy.response_head import Field
 from fleet_runtime.routing.resolver import Resolution
 from fleet_runtime.store.old_names import OldNameUse
 from fleet_runtime.upstream import Upstream
@@ -76,11 +77,13 @@ class Plan:
 
 
 class Plans:
-    """The plans of one snapshot; forgotten whenever `version` is another."""
+    """The plans of one snapshot; forgotten whenever `version` is another. `headers`: what those of responses
+    mean."""
 
-    __slots__ = ("_known", "_version")
+    __slots__ = ("_known", "_version", "headers")
 
     def __init__(self) -> None:
+        self.headers: dict[Header, Field] = {}
         self._known: dict[tuple[str, str, str], Plan] = {}
         self._version = -1
 

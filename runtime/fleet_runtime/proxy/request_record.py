@@ -106,20 +106,15 @@ class RequestRecord:
         self.first_chunk = b""
         self.last_chunks = None
 
-    def start_response(self) -> None:
-        """Note that the response headers are forwarded now, which fixes both shares of the time."""
+    def start_response(self) -> bytes:
+        """Note that the response headers are forwarded now, which fixes both shares of the time; return them
+        as the value of ``server-timing`` (W3C), in milliseconds."""
         response_started_at = self.response_started_at = time.perf_counter()
         body_received_at = self.body_received_at or self.started_at
         if self.sent_at is None:
-            self.gateway_seconds = response_started_at - body_received_at
-        else:
-            headers_at = self.headers_at or response_started_at
-            self.gateway_seconds = self.sent_at - body_received_at + response_started_at - headers_at
-            self.upstream_seconds = headers_at - self.sent_at
-
-    def server_timing(self) -> bytes:
-        """The value of ``server-timing`` (W3C): `gateway_seconds` and `upstream_seconds` in milliseconds."""
-        own = (self.gateway_seconds or 0.0) * 1000
-        if self.upstream_seconds is None:
-            return b"gateway;dur=%.3f" % own
-        return b"gateway;dur=%.3f, machine;dur=%.3f" % (own, self.upstream_seconds * 1000)
+            own = self.gateway_seconds = response_started_at - body_received_at
+            return b"gateway;dur=%.3f" % (own * 1000)
+        headers_at = self.headers_at or response_started_at
+        own = self.gateway_seconds = self.sent_at - body_received_at + response_started_at - headers_at
+        theirs = self.upstream_seconds = headers_at - self.sent_at
+        return b"gateway;dur=%.3f, machine;dur=%.3f" % (own * 1000, theirs * 1000)

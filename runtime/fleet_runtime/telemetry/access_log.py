@@ -1,12 +1,9 @@
-"""The access log: one line for each request when it is over, and never a body or a key.
-
-Records are collected, and their lines written together, off the requests' way.
-"""
+"""The access log: one line for each request when it is over, and never a body or a key."""
 
 from __future__ import annotations
 
-import asyncio
 import time
+from collections.abc import Sequence
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii
 from typing import Final, Literal, Protocol
@@ -23,10 +20,6 @@ logged."""
 
 MAX_TEXT: Final = 256
 """Characters of a client's own text (a model's name, a path) that are logged."""
-GATHER_SECONDS: Final = 0.05
-"""How long the first of the collected records waits for others."""
-MOST: Final = 64
-"""Records that are collected before their lines are written: a third of a millisecond of work."""
 
 
 class LineSink(Protocol):
@@ -46,33 +39,18 @@ class AccessLog:
         self._write = write
         self._sample = sample
         self._skipped = 0
-        self._records: list[RequestRecord] = []
-        self._timer: asyncio.TimerHandle | None = None
 
-    def finished(self, record: RequestRecord) -> None:
-        """Collect the record of a request that is over."""
-        records = self._records
-        records.append(record)
-        if len(records) >= MOST:
-            self.flush()
-        elif self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(GATHER_SECONDS, self._gathered)
-
-    def flush(self) -> None:
-        """Write the lines of what was collected."""
-        records, self._records = self._records, []
+    def add(self, records: Sequence[RequestRecord]) -> None:
+        """Write the lines of requests that are over."""
         since_epoch = time.time() - time.perf_counter()
+        line = self._line
         lines = [
-            self._line(record, since_epoch + (record.finished_at or record.started_at))
+            line(record, since_epoch + (record.finished_at or record.started_at))
             for record in records
             if self._is_logged(record)
         ]
         if lines:
             self._write(b"".join(lines), len(lines))
-
-    def _gathered(self) -> None:
-        self._timer = None
-        self.flush()
 
     def _is_logged(self, record: RequestRecord) -> bool:
         if record.endpoint in QUIET:

@@ -1,20 +1,19 @@
 """The requests of late: the last thousand that are over, and those that run.
 
-Theory of operation. A request that is over costs one append; everything else happens ten times a second, for
-all that ended since: its token counts are read from what its record kept of the response, observers called,
-and one event for each surface says that there is news. A row is made only when somebody reads it. Above
-`COUNTED` requests in that time, and above `COUNTED_BYTES` of kept responses, token counts of the rest are not
-read; the requests themselves are all there.
+Theory of operation. The records of requests that are over come many at a time. Their token counts are read
+from what they kept of the responses, and observers called; ten times a second, one event for each surface
+says that there is news. A row is made only when somebody reads it. Above `COUNTED` requests in that time, and
+above `COUNTED_BYTES` of kept responses, token counts of the rest are not read; the requests themselves are
+all there.
 """
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from typing import Final, NamedTuple, Protocol
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final, Protocol
 
 from fleet_runtime.errors import ErrorResponse, request_error
 from fleet_runtime.event_log import EventLog
@@ -25,8 +24,6 @@ from fleet_runtime.telemetry.activity_row import RequestActivity, describe_reque
 from fleet_runtime.telemetry.token_counts import Tokens, read_tokens
 
 ROWS: Final = 1_000
-BATCH_SECONDS: Final = 0.1
-BATCH: Final = 256
 COUNTED: Final = 50
 COUNTED_BYTES: Final = 1_000_000
 
@@ -45,66 +42,53 @@ class RunningRequest(Protocol):
     def stop(self, error: ErrorResponse, /) -> None: ...
 
 
-class Finished(NamedTuple):
-    """A request that is over; `started_at` in unix seconds."""
-
-    record: RequestRecord
-    tokens: Tokens | None
-    started_at: float
+Finished = tuple[RequestRecord, Tokens | None, float]
+"""A request that is over, its token counts, and when it began in unix seconds."""
 
 
-Observer = Callable[[RequestRecord, Tokens | None], object]
+Observer = Callable[[Sequence[Finished]], object]
 
 
 class Activity:
-    """`running` gives the exchanges of now, `earlier` the requests of former runs, the newest first.
-    `observers` get each request that is over, with its tokens, within `BATCH_SECONDS`."""
+    """`running` gives the exchanges of now, `earlier` the requests of former runs, newest first. `collect` is
+    called before something is read, to add all that is over. `observers` get what was added."""
 
     def __init__(self, events: EventLog) -> None:
         self.running: Callable[[], Iterable[RunningRequest]] = tuple
+        self.collect: Callable[[], object] = lambda: None
         self.earlier: tuple[RequestActivity, ...] = ()
         self.observers: list[Observer] = []
         self._events = events
-        self._pending: list[RequestRecord] = []
         self._finished: deque[Finished] = deque(maxlen=ROWS)
         self._news: dict[str | None, RequestRecord] = {}
         self._left, self._left_bytes = COUNTED, COUNTED_BYTES
         self._numbers = itertools.count(1)
-        self._timer: asyncio.TimerHandle | None = None
 
-    def finished(self, record: RequestRecord) -> None:
-        """Take the record of a request that is over."""
-        if not record.inference:
-            return
-        pending = self._pending
-        if len(pending) >= self._left:
-            record.drop_chunks()
-        pending.append(record)
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(BATCH_SECONDS, self._due)
-        elif len(pending) >= BATCH:
-            self.flush()
-
-    def flush(self) -> None:
-        """Take up now what is over."""
-        pending, self._pending = self._pending, []
+    def add(self, records: Sequence[RequestRecord]) -> None:
+        """Take up requests that are over; only those for inference count."""
         offset = time.time() - time.perf_counter()
-        for record in pending:
-            tokens = None
-            if record.first_chunk and self._left > 0 and self._left_bytes > 0:
-                self._left -= 1
-                self._left_bytes -= record.kept_bytes
-                tokens = read_tokens(record.first_chunk, record.last_chunks, streamed=record.streamed)
-            record.drop_chunks()
-            self._finished.append(Finished(record, tokens, record.started_at + offset))
-            self._news[record.surface] = record
-            for observe in self.observers:
-                observe(record, tokens)
+        finished: list[Finished] = []
+        for record in records:
+            if record.inference:
+                tokens = self._read_tokens(record) if record.first_chunk else None
+                finished.append((record, tokens, record.started_at + offset))
+                self._news[record.surface] = record
+        self._finished.extend(finished)
+        for observe in self.observers:
+            observe(finished)
 
-    def _due(self) -> None:
-        """Take up what is over, announce it, and allow for as many counts again."""
-        self._timer = None
-        self.flush()
+    def _read_tokens(self, record: RequestRecord) -> Tokens | None:
+        """Return what a response says of its tokens, unless it is one too many, and drop what was kept."""
+        tokens = None
+        if self._left > 0 and self._left_bytes > 0:
+            self._left -= 1
+            self._left_bytes -= record.kept_bytes
+            tokens = read_tokens(record.first_chunk, record.last_chunks, streamed=record.streamed)
+        record.drop_chunks()
+        return tokens
+
+    def announce(self) -> None:
+        """Tell that there is news, and allow for as many counts again."""
         news, self._news = self._news, {}
         for surface, record in news.items():
             self._events.publish(ActivityChange(surface=surface, newest=self._id(record)))
@@ -112,7 +96,7 @@ class Activity:
 
     def rows(self) -> Iterator[RequestActivity]:
         """Yield the requests that are over, the newest first."""
-        self.flush()
+        self.collect()
         for finished in reversed(self._finished):
             yield self.row(finished)
         yield from self.earlier[: ROWS - len(self._finished)]
@@ -125,7 +109,7 @@ class Activity:
 
     def since(self, last: Finished | None) -> list[Finished]:
         """Return the requests that ended after `last`, the oldest first, as far as they are here."""
-        self.flush()
+        self.collect()
         new = list(itertools.takewhile(lambda each: each is not last, reversed(self._finished)))
         return new[::-1]
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_left
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Final, Literal, Protocol, get_args
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
@@ -26,7 +27,7 @@ from fleet_runtime.artifacts.contract import ProviderStatus
 from fleet_runtime.providers.provider import Provider
 from fleet_runtime.providers.waker import WakeResult
 from fleet_runtime.proxy.request_record import RequestRecord
-from fleet_runtime.telemetry.token_counts import Tokens
+from fleet_runtime.telemetry.activity import Finished
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -54,9 +55,7 @@ SECONDS: Final = (
     300.0,
     600.0,
 )
-PENDING: Final = 64
-"""Records that wait for being counted together."""
-
+_LABELS: Final = attrgetter("surface", "provider", "end_reason")
 OVERHEAD_SECONDS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 
 
@@ -121,9 +120,11 @@ class Histogram:
         self.counts = [0] * (len(bounds) + 1)
         self.sum = 0.0
 
-    def observe(self, value: float) -> None:
-        self.counts[bisect_left(self.bounds, value)] += 1
-        self.sum += value
+    def observe(self, values: Sequence[float]) -> None:
+        bounds, counts = self.bounds, self.counts
+        for value in values:
+            counts[bisect_left(bounds, value)] += 1
+        self.sum += sum(values)
 
     def buckets(self) -> list[tuple[str, float]]:
         """Return cumulative counts by upper bound, as Prometheus expects them."""
@@ -149,65 +150,63 @@ class Traffic:
         self.total = Histogram(SECONDS)
         self.overhead = Histogram(OVERHEAD_SECONDS)
 
-    def add(self, record: RequestRecord) -> None:
-        self.bytes_in += record.bytes_in
-        self.bytes_out += record.bytes_out
-        if record.retried:
-            self.retries += 1
-        if record.fallback:
-            self.fallbacks += 1
-        started_at = record.started_at
-        if record.sent_at is not None and record.finished_at is not None:
-            self.total.observe(record.finished_at - started_at)
-            if record.gateway_seconds is not None:
-                self.overhead.observe(record.gateway_seconds)
-            if record.headers_at is not None and record.first_byte_at is not None:
-                self.first_byte.observe(record.first_byte_at - started_at)
+    def add(self, records: Sequence[RequestRecord]) -> None:
+        self.bytes_in += sum([record.bytes_in for record in records])
+        self.bytes_out += sum([record.bytes_out for record in records])
+        self.retries += sum([record.retried for record in records])
+        self.fallbacks += sum([record.fallback for record in records])
+        total, first_byte, overhead = [], [], []
+        for record in records:
+            if record.sent_at is not None and record.finished_at is not None:
+                total.append(record.finished_at - record.started_at)
+                if record.gateway_seconds is not None:
+                    overhead.append(record.gateway_seconds)
+                if record.headers_at is not None and record.first_byte_at is not None:
+                    first_byte.append(record.first_byte_at - record.started_at)
+        self.total.observe(total)
+        self.overhead.observe(overhead)
+        self.first_byte.observe(first_byte)
 
 
 class Metrics:
-    """The tallies of one gateway, for as long as its process runs; `finished` and `reloaded` add to them."""
+    """The tallies of one gateway, for as long as its process runs; `add` and `reloaded` add to them."""
 
     def __init__(self, source: MetricsSource) -> None:
         self._source = source
         self._scraped = _Scraped.of(source)
         self._is_read = False
         self._pending: list[RequestRecord] = []
-        self._requests: dict[tuple[str | None, str | None, str], int] = {}
-        self._traffic: dict[str | None, Traffic] = {}
-        self._tokens: dict[str | None, list[int]] = {}
+        self._requests: Counter[tuple[str | None, str | None, str]] = Counter()
+        self._traffic: defaultdict[str | None, Traffic] = defaultdict(Traffic)
+        self._tokens: defaultdict[str | None, list[int]] = defaultdict(lambda: [0] * len(TOKENS))
         self._reloads: Counter[ReloadResult] = Counter()
         self._registry = CollectorRegistry()
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
 
-    def finished(self, record: RequestRecord) -> None:
-        """Count a request that is over, however it ended; only those for inference count."""
-        if record.inference:
-            pending = self._pending
-            pending.append(record)
-            if len(pending) >= PENDING and not self._is_read:
-                self._count()
+    def add(self, records: Sequence[RequestRecord]) -> None:
+        """Count requests that are over, however they ended; only those for inference count."""
+        self._pending += [record for record in records if record.inference]
+        if not self._is_read:
+            self._count()
 
     def _count(self) -> None:
         pending, self._pending = self._pending, []
+        self._requests.update(map(_LABELS, pending))
+        by_provider: defaultdict[str | None, list[RequestRecord]] = defaultdict(list)
         for record in pending:
-            key = (record.surface, record.provider, record.end_reason)
-            self._requests[key] = self._requests.get(key, 0) + 1
-            traffic = self._traffic.get(record.provider)
-            if traffic is None:
-                traffic = self._traffic[record.provider] = Traffic()
-            traffic.add(record)
+            by_provider[record.provider].append(record)
+        for provider, records in by_provider.items():
+            self._traffic[provider].add(records)
 
-    def count_tokens(self, record: RequestRecord, tokens: Tokens | None) -> None:
-        """Add the tokens that a provider stated for a request that is over."""
-        if tokens is not None:
-            counts = self._tokens.get(record.provider)
-            if counts is None:
-                counts = self._tokens[record.provider] = [0] * len(TOKENS)
-            counts[0] += tokens.prompt or 0
-            counts[1] += tokens.response or 0
-            counts[2] += tokens.cached or 0
+    def count_tokens(self, finished: Iterable[Finished]) -> None:
+        """Add the tokens that providers stated for requests that are over."""
+        for record, tokens, _ in finished:
+            if tokens is not None:
+                counts = self._tokens[record.provider]
+                counts[0] += tokens.prompt or 0
+                counts[1] += tokens.response or 0
+                counts[2] += tokens.cached or 0
 
     def reloaded(self, result: ReloadResult) -> None:
         self._reloads[result] += 1

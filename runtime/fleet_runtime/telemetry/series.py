@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from fleet_runtime.artifacts.contract import ProviderStatus
-from fleet_runtime.proxy.request_record import RequestRecord
+from fleet_runtime.telemetry.activity import Finished
 from fleet_runtime.telemetry.series_cell import (
     IN_FLIGHT,
     LATENCY,
@@ -29,7 +29,6 @@ from fleet_runtime.telemetry.series_cell import (
     merged,
 )
 from fleet_runtime.telemetry.series_ring import Series
-from fleet_runtime.telemetry.token_counts import Tokens
 
 MODELS: Final = 64
 SAMPLE_SECONDS: Final = 1.0
@@ -61,16 +60,17 @@ class SeriesBook:
         self._requests: dict[tuple[str, str], list[int]] = {}
         self._gauges: dict[str, list[int]] = {}
 
-    def count(self, record: RequestRecord, tokens: Tokens | None) -> None:
-        """Count a request that is over; one without a provider is in no series, one that was not sent in no
+    def count(self, finished: Sequence[Finished]) -> None:
+        """Count requests that are over; one without a provider is in no series, one that was not sent in no
         model's, because its name may be anything."""
-        if record.provider is None:
-            return
-        key = (record.provider, (record.model or "") if record.sent_at is not None else "")
-        cell = self._requests.get(key)
-        if cell is None:
-            cell = self._requests[key] = [0] * MODEL_COLUMNS
-        count_request(cell, record, tokens)
+        for record, tokens, _ in finished:
+            if record.provider is None:
+                continue
+            key = (record.provider, (record.model or "") if record.sent_at is not None else "")
+            cell = self._requests.get(key)
+            if cell is None:
+                cell = self._requests[key] = [0] * MODEL_COLUMNS
+            count_request(cell, record, tokens)
 
     def sample(self, providers: Iterable[Gauges], seconds: int) -> None:
         """Note how the providers are now, for the last `seconds`."""

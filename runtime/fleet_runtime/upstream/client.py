@@ -51,12 +51,13 @@ class Upstream:
         self._max_idle = max_idle
         self._idle_seconds = idle_seconds
         self._idle: list[Connection] = []
-        self._active: set[Connection] = set()
+        self._open: set[Connection] = set()
         self._closed = False
         self.heard_at = -math.inf
 
     def __repr__(self) -> str:
-        return f"<Upstream {self.url}: {len(self._active)} active, {len(self._idle)} idle>"
+        idle = len(self._idle)
+        return f"<Upstream {self.url}: {len(self._open) - idle} active, {idle} idle>"
 
     async def send(
         self,
@@ -98,11 +99,7 @@ class Upstream:
     def idle_connection(self) -> Connection | None:
         """Return the connection that was used last, None if none is idle. The caller starts a request on it
         in the same turn of the loop."""
-        if not self._idle:
-            return None
-        connection = self._idle.pop()
-        self._active.add(connection)
-        return connection
+        return self._idle.pop() if self._idle else None
 
     async def new_connection(self, seconds: float | None = None) -> Connection:
         """Connect within `seconds` (else the limit for it), and return the connection as `idle_connection`
@@ -110,7 +107,7 @@ class Upstream:
         seconds = self.timeouts.connect if seconds is None else seconds
         connection = await self._address.connect(self._connection, seconds)
         if not connection.closed:
-            self._active.add(connection)
+            self._open.add(connection)
         return connection
 
     async def close(self) -> None:
@@ -136,8 +133,8 @@ class Upstream:
         return Connection(self._address.text, self._settle, self._lines)
 
     def _settle(self, connection: Connection, reusable: bool) -> None:
-        self._active.discard(connection)
         if not reusable:
+            self._open.discard(connection)
             if connection in self._idle:
                 self._idle.remove(connection)
             return

@@ -137,7 +137,8 @@ class Connection(asyncio.Protocol):
     def _finish(self, reusable: bool) -> None:
         """The response is complete; the caller tells its receiver."""
         self._receiver = None
-        self.resume_reading()
+        if not self._reading:
+            self.resume_reading()
         if reusable and self._upload is None:
             self._state = IDLE
             self._settled(self, True)

@@ -70,25 +70,22 @@ class ResponseParser:
 
     def feed(self, data: bytes) -> bytes:
         """Take what came and return the bytes of the body in it."""
-        if self._left is not None:
-            return self._count(data)
         if not self.received:
             self.received = True
             if not self._bodiless and (end := data.find(b"\r\n\r\n", 0, HEAD_LIMIT)) > 0:
-                self.head = self._lines.read(data[:end])
-                if self.head is not None:
-                    self._left = self.head.content_length
-                    return self._count(data[end + 4 :])
-        return self._parse(data)
-
-    def _count(self, data: bytes) -> bytes:
-        assert self._left is not None
-        self._left -= len(data)
-        if self._left <= 0:
+                head = self._lines.read(data[:end])
+                if head is not None:
+                    self.head = head
+                    self._left = head.content_length
+                    data = data[end + 4 :]
+        if self._left is None:
+            return self._parse(data)
+        left = self._left = self._left - len(data)
+        if left <= 0:
             self.ended = True
-            if self._left:
+            if left:
                 self._surplus = True
-                return data[: self._left]
+                return data[:left]
         return data
 
     # httptools; an exception in a callback would be lost, hence `refusal`

@@ -123,7 +123,7 @@ class Stage:
             *(self.fleet, head, b"id", 0, Routes({"": table}).proxied(path), b""),
             *(RequestRecord("id", None, path.decode()), self.sink, record, self.memory),
         )
-        self.exchange = Exchange(context, Plans(), {})
+        self.exchange = Exchange(context, Plans())
         self.connection = self.upstream.idle
         assert self.connection is not None
 

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet_runtime.proxy.request_record import RequestRecord
-from fleet_runtime.telemetry.access_log import MOST, AccessLog, Line, LogFormat, json_line, text_line
+from fleet_runtime.telemetry.access_log import AccessLog, Line, LogFormat, json_line, text_line
 from fleet_runtime.telemetry.logging_setup import JsonFormatter, TextFormatter
 from tests.support.artifacts import connection, gateway, write_generated
 from tests.support.process import gateway_process
@@ -143,63 +143,38 @@ class Lines:
 
     def __init__(self) -> None:
         self.writes: list[tuple[bytes, int]] = []
-        self.news = asyncio.Event()
 
     def __call__(self, lines: bytes, count: int, /) -> None:
         assert lines.count(b"\n") == count
         self.writes.append((lines, count))
-        self.news.set()
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("path", ["/health", "/ready", "/metrics", "/api/fleet"])
-async def test_what_machinery_asks_all_day_is_told_only_where_it_was_refused(path: str) -> None:
+def test_what_machinery_asks_all_day_is_told_only_where_it_was_refused(path: str) -> None:
     lines = Lines()
     log = AccessLog("text", lines)
-    log.finished(record(endpoint=path, inference=False, status=200))
-    log.flush()
+    log.add([record(endpoint=path, inference=False, status=200)])
     assert lines.writes == []
-    log.finished(record(endpoint=path, inference=False, status=401, end_reason="refused"))
-    log.flush()
+    log.add([record(endpoint=path, inference=False, status=401, end_reason="refused")])
     assert len(lines.writes) == 1
 
 
-@pytest.mark.anyio
-async def test_lines_are_written_together_soon_after_the_first_and_each_once() -> None:
-    lines = Lines()
-    log = AccessLog("text", lines)
-    for number in range(MOST + 3):
-        log.finished(record(bytes_in=number))
-    assert [count for _, count in lines.writes] == [MOST]
-    lines.news.clear()
-    await asyncio.wait_for(lines.news.wait(), 5)
-    assert [count for _, count in lines.writes] == [MOST, 3]
-    sizes = re.findall(rb"bytes_in=(\d+)", b"".join(text for text, _ in lines.writes))
-    assert sizes == [b"%d" % number for number in range(MOST + 3)]
-
-
-@pytest.mark.anyio
-async def test_a_sample_leaves_out_only_requests_that_ended_well() -> None:
+def test_a_sample_leaves_out_only_requests_that_ended_well() -> None:
     lines = Lines()
     log = AccessLog("json", lines, sample=5)
-    for number in range(20):
-        log.finished(record(status=200, bytes_in=number))
+    log.add([record(status=200, bytes_in=number) for number in range(20)])
     for status, reason in ((404, "refused"), (200, "upstream_cut"), (500, "ok"), (200, "client_gone")):
-        log.finished(record(status=status, end_reason=reason))
-    log.flush()
+        log.add([record(status=status, end_reason=reason)])
     told = [json.loads(line) for text, _ in lines.writes for line in text.splitlines()]
     assert [line["bytes_in"] for line in told[:4]] == [4, 9, 14, 19]
     assert [line["status"] for line in told[4:]] == [404, 200, 500, 200]
 
 
-@pytest.mark.anyio
-async def test_the_moment_of_a_line_is_the_end_of_its_request() -> None:
+def test_the_moment_of_a_line_is_the_end_of_its_request() -> None:
     lines = Lines()
     log = AccessLog("json", lines)
     now = time.perf_counter()
-    for age in (3600.0, 0.0):
-        log.finished(record(started_at=now - age - 1, finished_at=now - age))
-    log.flush()
+    log.add([record(started_at=now - age - 1, finished_at=now - age) for age in (3600.0, 0.0)])
     first, second = (
         datetime.fromisoformat(json.loads(line)["time"]) for line in lines.writes[0][0].splitlines()
     )

@@ -52,12 +52,12 @@ def test_cells_merge_in_any_order(one: list[int], two: list[int], three: list[in
 
 def test_what_happened_is_in_the_steps_of_every_range() -> None:
     book = SeriesBook()
-    book.count(record(), Tokens(10, 31))
-    book.count(record(end_reason="upstream_cut"), None)
-    book.count(record(status=500, streamed=False), None)
-    book.count(record("other", state="unloaded"), None)
-    book.count(record(provider=None), None)
-    book.count(record("anything", sent_at=None, end_reason="refused", streamed=False), None)
+    book.count([(record(), Tokens(10, 31), 0.0)])
+    book.count([(record(end_reason="upstream_cut"), None, 0.0)])
+    book.count([(record(status=500, streamed=False), None, 0.0)])
+    book.count([(record("other", state="unloaded"), None, 0.0)])
+    book.count([(record(provider=None), None, 0.0)])
+    book.count([(record("anything", sent_at=None, end_reason="refused", streamed=False), None, 0.0)])
     book.sample([gauges(in_flight=3, waiting=1)], 1)
     book.sample([gauges(in_flight=1, status="offline", latency=None)], 1)
     book.fold(NOW)
@@ -79,7 +79,7 @@ def test_what_happened_is_in_the_steps_of_every_range() -> None:
 def test_only_the_models_used_last_have_a_series() -> None:
     book = SeriesBook()
     for number in range(MODELS + 10):
-        book.count(record(f"m{number}"), None)
+        book.count([(record(f"m{number}"), None, 0.0)])
         book.fold(NOW)
     models = [model for _, model in book.series if model is not None]
     assert models == [f"m{number}" for number in range(10, MODELS + 10)]
@@ -135,7 +135,7 @@ async def test_a_restart_goes_on_with_every_step(tmp_path: Path, monkeypatch: py
     async with kept(path) as (book, _):
         for hour in range(800):
             now = NOW + hour * 3600
-            book.count(record(), Tokens(1, 2))
+            book.count([(record(), Tokens(1, 2), 0.0)])
             book.sample([gauges()], 10)
             book.fold(now)
         ring = book.series["a", None].rings["month"]
@@ -144,7 +144,7 @@ async def test_a_restart_goes_on_with_every_step(tmp_path: Path, monkeypatch: py
     async with kept(path, is_known=True) as (book, _):
         ring = book.series["a", None].rings["month"]
         assert [(step, list(cell)) for step, cell in ring.past(now)] == before
-        book.count(record(), None)
+        book.count([(record(), None, 0.0)])
         book.fold(now)
     async with kept(path, is_known=True) as (book, store):
         ((_, cell),) = list(book.series["a", "m"].rings["hour"].past(now))
