@@ -155,10 +155,10 @@ async def test_a_restart_goes_on_with_every_step(tmp_path: Path, monkeypatch: py
 
 def test_a_renamed_provider_keeps_its_series() -> None:
     book = SeriesBook()
-    book.count(record(), Tokens(1, 2))
+    book.count([(record(), Tokens(1, 2), 0.0)])
     book.sample([gauges()], 1)
     book.fold(NOW)
-    book.count(record(), None)
+    book.count([(record(), None, 0.0)])
     book.rename_providers({"a": "loft", "loft": "loft"}, NOW)
     assert set(book.series) == {("loft", None), ("loft", "m")}
     for series in book.series.values():
@@ -173,7 +173,7 @@ async def test_series_are_kept_when_a_provider_is_renamed_while_the_gateway_is_o
     monkeypatch.setattr(time, "time", lambda: NOW)
     path = tmp_path / "state.db"
     async with kept(path) as (book, _):
-        book.count(record(), None)
+        book.count([(record(), None, 0.0)])
     async with kept(path, is_known=True, names={"a": "loft"}):
         pass
     async with kept(path, is_known=True) as (book, _):
