@@ -37,7 +37,7 @@ class FinishedRequests:
             self.flush()
 
     def flush(self) -> None:
-        """Pass on what is collected, before somebody reads what the sinks have."""
+        """Give the sinks what is collected, before somebody reads what they have."""
         records, self._records = self._records, []
         if records:
             for sink in self.sinks:

@@ -1,4 +1,4 @@
-"""Records of requests that are over are passed on together, soon after the first, and each once."""
+"""Records of requests that are over reach the sinks together, soon after the first, and each once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def record(number: int) -> RequestRecord:
     return RequestRecord(str(number), None, "/v1/chat/completions")
 
 
-async def test_records_are_passed_on_together_soon_after_the_first_and_each_once() -> None:
+async def test_records_reach_the_sinks_together_soon_after_the_first_and_each_once() -> None:
     requests, batches, paused = FinishedRequests(), list[Sequence[RequestRecord]](), asyncio.Event()
     requests.sinks.append(batches.append)
     requests.on_pause = paused.set
