@@ -34,7 +34,7 @@ MAPPINGS: dict[str, type[BaseModel]] = {
             provider_access.Wake,
             provider_access.SecretReference,
             provider_access.BasicAuth,
-            *(gateway_parts.DatabaseState, gateway_parts.DatabaseReference),
+            *(gateway_parts.DatabaseState, gateway_parts.DatabaseReference, gateway_parts.CaptureSettings),
         )
     },
 }
@@ -48,7 +48,7 @@ FIRST = {
 }
 """What people read first; all other keys follow as they are declared."""
 NEVER_WRITTEN = {"RoutedModel": ("context_source", "aliases")}
-_UNITS = (("GB", 1000**3), ("MB", 1000**2), ("GiB", 1024**3), ("MiB", 1024**2), ("KiB", 1024))
+_UNITS = (("GB", 1000**3), ("MB", 1000**2), ("GiB", 1024**3), ("MiB", 1024**2), ("KiB", 1024), ("KB", 1000))
 
 
 def fleet_schema() -> str:

@@ -19,6 +19,7 @@ from fleet_runtime.artifacts.contract import (
     RoutingTable,
     Timeouts,
 )
+from fleet_runtime.artifacts.gateway_parts import CaptureSettings
 from fleet_runtime.artifacts.provider_access import BasicAuth, SecretReference, Sidecar, Wake
 
 LOCK = Lock(
@@ -72,6 +73,7 @@ GATEWAY = GatewayConfig(
     limits=Limits(body=20_000_000, head=32_768, memory=2_000_000_000, stall=20),
     drain=10,
     state="/var/lib/fleet/state.db",
+    captures=CaptureSettings(keep=200, body=1_000_000),
     inventory=PollSettings(interval=5, timeout=1, grace=60),
     surfaces={"boochat": "routing/boochat.json", "opencode": "routing/opencode.json"},
     clients={

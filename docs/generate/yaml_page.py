@@ -150,6 +150,14 @@ SECTIONS = (
         "### Limits", "Sizes of what a client may send; more is rejected.", "$defs/gateway/properties/limits"
     ),
     Section(
+        "### Captures",
+        "The last requests and responses in full, to see what a client really sends and gets:"
+        " `fleet activity --capture ID`. They are kept in memory only, are lost with a restart, and are read"
+        " only with a key that has no `surfaces`. Credentials are masked; prompts and responses"
+        " are not. [gateway.md](gateway.md#captures) has the details.",
+        "$defs/captures",
+    ),
+    Section(
         "## Inventory",
         "How often providers are probed. A probe never loads a model.",
         "$defs/inventory",

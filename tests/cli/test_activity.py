@@ -29,7 +29,7 @@ default_provider: desk
 providers: {{desk: "{machines.url("desk")}", single: "{machines.url("single")}"}}
 roles: {{default: desk/qwen3-8b}}
 surfaces: {{chat: }}
-gateway: {{listen: "{listen}"}}
+gateway: {{listen: "{listen}", captures: {{body: 200}}}}
 inventory: {{interval: 0.2, timeout: 1, grace: 0.5}}
 """
 
@@ -70,9 +70,38 @@ def test_requests_are_listed_with_their_tokens(stack: Stack) -> None:
     assert failed[1:5] == ["refused", "(model_not_found)", "chat", "desk/nothing"]
     assert done[1:5] == ["ok", "chat", "single/qwen3-8b", "loaded"]
     rows = json.loads(stack.fleet("activity", "--json", "--provider", "single").stdout)["requests"]
-    assert int(done[-2]) == rows[0]["tokens_out"] > 0
+    assert (int(done[-3]), done[-1]) == (rows[0]["tokens_out"], rows[0]["id"])
+    assert rows[0]["tokens_out"] > 0
     assert stack.fleet("activity", "--model", "never").stdout == "no requests match\n"
     assert stack.fleet("activity", "--end-reason", "fine").returncode == 2
+
+
+def test_a_captured_request_is_shown_in_full_and_as_a_command(stack: Stack) -> None:
+    assert "captures are on: the last 50 requests are kept in memory, prompts included" in (
+        stack.fleet("status").stdout
+    )
+    id = stack.chat("single/qwen3-8b", "chat").headers["x-request-id"]
+    lines = stack.fleet("activity", "--capture", id).stdout.splitlines()
+    titles = [line for line in lines if line.startswith("--- ")]
+    assert titles == [
+        f"--- {way}" for way in ("from the client", "to the provider", "from the provider", "to the client")
+    ]
+    assert lines[1] == "POST /chat/v1/chat/completions HTTP/1.1"
+    assert '{"model":"single/qwen3-8b","messages":[{"role":"user","content":"hi"}]}' in lines
+    assert lines[-1].startswith("(the beginning of ")
+    capture = json.loads(stack.fleet("activity", "--capture", id, "--json").stdout)
+    command = stack.fleet("activity", "--curl", capture["id"]).stdout
+    assert command == capture["curl"] + "\n"
+    assert json.loads(subprocess.run(["sh", "-c", command], capture_output=True, check=True).stdout)[
+        "choices"
+    ]
+    long = stack.chat("single/qwen3-8b", "chat", user="x" * 200).headers["x-request-id"]
+    none = stack.fleet("activity", "--curl", long)
+    assert (none.returncode, none.stdout) == (1, "")
+    assert "raise `gateway.captures.body`" in none.stderr
+    unknown = stack.fleet("activity", "--capture", "never")
+    assert unknown.returncode == 1
+    assert "no capture of a request 'never'" in unknown.stderr
 
 
 @pytest.mark.parametrize(

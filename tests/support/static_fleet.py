@@ -15,6 +15,7 @@ from fleet_runtime.edge.api_keys import ApiKeys
 from fleet_runtime.edge.head_memo import HeadMemo
 from fleet_runtime.edge.host_policy import HostPolicy
 from fleet_runtime.providers.provider import Provider
+from fleet_runtime.proxy.capture import Captures
 from fleet_runtime.proxy.endpoints import Routes
 from fleet_runtime.proxy.request_plan import Plans
 from fleet_runtime.routing import resolver as router
@@ -43,6 +44,7 @@ class StaticFleet:
     fresh: dict[str, router.ProviderView] = field(default_factory=dict)
     plans: Plans = field(default_factory=Plans)
     heads: HeadMemo = field(default_factory=HeadMemo)
+    captures: Captures | None = None
     old_names: OldNameUses = field(default_factory=OldNameUses)
 
     @property

@@ -109,8 +109,9 @@ def _gateway(gateway: object) -> object:
     if not isinstance(gateway, dict):
         return gateway
     data = dict(gateway)
-    if isinstance(data.get("limits"), dict):
-        data["limits"] = {key: _size(size) for key, size in data["limits"].items()}
+    for key in ("limits", "captures"):
+        if isinstance(data.get(key), dict):
+            data[key] = {name: _size(size) for name, size in data[key].items()}
     listen = data.get("listen", DEFAULT_LISTEN)
     if "url" in data:
         data["url"] = _root(data["url"])

@@ -16,6 +16,7 @@ import msgspec
 
 from fleet_runtime.api import (
     activity,
+    captures,
     clients,
     control,
     favorites,
@@ -69,6 +70,7 @@ OPERATIONS: Final = (
     *settings.OPERATIONS,
     show_access,
     *activity.OPERATIONS,
+    *captures.OPERATIONS,
     *control.OPERATIONS,
     *series.OPERATIONS,
     describe_api,

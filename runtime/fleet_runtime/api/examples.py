@@ -281,6 +281,7 @@ EXAMPLES: Final[Mapping[type[ApiShape], ApiShape]] = {
             limits={"body": 100_000_000, "head": 65_536, "memory": 512_000_000, "stall": 60},
             inventory={"interval": 10, "timeout": 2, "grace": 30},
             state="/var/lib/fleet/state.db",
+            captures=None,
             keys=(_KEY,),
         ),
         _FINDING,

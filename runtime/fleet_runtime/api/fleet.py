@@ -18,6 +18,7 @@ from fleet_runtime.api.call import Call, Surface
 from fleet_runtime.api.event_stream import EventStream
 from fleet_runtime.api.operation import Header, PathPart, Query, Reply, operation
 from fleet_runtime.api.shapes import (
+    CaptureState,
     DriftReport,
     FleetStatus,
     History,
@@ -182,7 +183,14 @@ def describe_fleet(service: Service, live: LiveSnapshot, table: RoutingTable) ->
         surfaces=tuple(sorted(live.gateway.surfaces)) if table.surface is None else (table.surface,),
         drift={name: drift for name, drift in describe_drift(live).items() if name in names},
         providers=tuple(describe_provider(live, name) for name in live.providers if name in names),
+        captures=describe_captures(live),
     )
+
+
+def describe_captures(live: LiveSnapshot) -> CaptureState | None:
+    """Return what is kept of requests, None if that is nothing."""
+    settings = live.gateway.captures
+    return None if settings is None else CaptureState(keep=settings.keep, body=settings.body)
 
 
 def describe_provider(live: LiveSnapshot, name: str) -> ProviderReport:

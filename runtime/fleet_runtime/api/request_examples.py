@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from fleet_runtime.api.capture_shapes import Message, MessageHead, RequestCapture
 from fleet_runtime.api.series_shapes import ModelSpeed, ProviderSpeed, SeriesPoint, SeriesReport, Speeds
-from fleet_runtime.api.shapes import ModelCommand, ModelOutcome, RecentRequests
+from fleet_runtime.api.shapes import CaptureState, ModelCommand, ModelOutcome, RecentRequests
 from fleet_runtime.api_shape import ApiShape
 from fleet_runtime.telemetry.activity_row import RequestActivity
 from fleet_runtime.telemetry.series_cell import COLD_BOUNDS, FIRST_BYTE_BOUNDS, SPEED_BOUNDS
@@ -39,6 +40,17 @@ _REQUEST = RequestActivity(
     bytes_in=5423,
     bytes_out=98220,
 )
+_HEADERS = (("content-type", "application/json"), ("authorization", "Bearer ***"))
+_CAPTURED = Message(
+    start="POST /boochat/v1/chat/completions HTTP/1.1",
+    headers=_HEADERS,
+    omitted=0,
+    size=64,
+    body='{"model":"@default","messages":[{"role":"user","content":"hi"}]}',
+    body_base64=None,
+    truncated=False,
+)
+_SENT = MessageHead(start="POST /v1/chat/completions HTTP/1.1", headers=_HEADERS, omitted=0, size=64)
 _POINT = SeriesPoint(
     at=TIME,
     requests=12,
@@ -70,6 +82,18 @@ _MODEL_SPEED = ModelSpeed(model="qwen3-8b", providers=(_SPEED,))
 
 REQUEST_EXAMPLES: Final[tuple[ApiShape, ...]] = (
     _REQUEST,
+    CaptureState(keep=50, body=64_000),
+    _CAPTURED,
+    _SENT,
+    RequestCapture(
+        id="1f0c9a3e-41",
+        request_id="4f2c8a",
+        request=_CAPTURED,
+        sent=_SENT,
+        received=None,
+        response=None,
+        curl=None,
+    ),
     _POINT,
     SeriesReport(
         provider="sam-desktop",

@@ -6,6 +6,7 @@ from __future__ import annotations
 from importlib.metadata import version
 
 from fleet_runtime.api.call import Call
+from fleet_runtime.api.fleet import describe_captures
 from fleet_runtime.api.operation import operation
 from fleet_runtime.api.shapes import Findings, KeyInForce, Settings
 from fleet_runtime.artifacts.contract import to_data
@@ -29,6 +30,7 @@ async def get_settings(call: Call) -> Settings:
         limits=data["limits"],
         inventory=data["inventory"],
         state=call.service.store.status.where,
+        captures=describe_captures(call.live),
         keys=tuple(keys),
     )
 

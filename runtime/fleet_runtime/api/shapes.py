@@ -103,6 +103,13 @@ class DriftReport(ApiShape, frozen=True, kw_only=True):
     contexts: tuple[ContextChange, ...]
 
 
+class CaptureState(ApiShape, frozen=True, kw_only=True):
+    """How many requests are kept in full, prompts included, and how many bytes of each body."""
+
+    keep: int
+    body: int
+
+
 class FleetStatus(ApiShape, frozen=True, kw_only=True):
     """`refused` says why the newest build was rejected; `needs_restart` which settings wait for a restart."""
 
@@ -119,6 +126,7 @@ class FleetStatus(ApiShape, frozen=True, kw_only=True):
     surfaces: tuple[str, ...]
     drift: Annotated[dict[str, DriftReport], Meta(description="the providers that differ from fleet.lock")]
     providers: tuple[ProviderReport, ...]
+    captures: Annotated[CaptureState | None, Meta(description="null: no request is kept")] = None
 
 
 class OldNameReport(ApiShape, frozen=True, kw_only=True):
@@ -185,6 +193,7 @@ class Settings(ApiShape, frozen=True, kw_only=True):
     limits: dict[str, float]
     inventory: dict[str, float]
     state: str
+    captures: CaptureState | None
     keys: tuple[KeyInForce, ...]
 
 

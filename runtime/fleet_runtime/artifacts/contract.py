@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import Field, model_validator
 
 from fleet_runtime.artifacts.artifact import Artifact
-from fleet_runtime.artifacts.gateway_parts import DatabaseState
+from fleet_runtime.artifacts.gateway_parts import CaptureSettings, DatabaseState
 from fleet_runtime.artifacts.gateway_parts import Limits as Limits
 from fleet_runtime.artifacts.provider_access import BasicAuth, SecretReference, Sidecar, Wake
 from fleet_runtime.artifacts.shapes import (
@@ -286,6 +286,10 @@ class GatewayOptions(Artifact):
     )
     """Where favorites and history are: a SQLite file, relative to fleet.yaml, or a PostgreSQL database that
     several gateways share. Default: `$STATE_DIRECTORY/state.db`, or a file in the user's state folder."""
+    captures: Annotated[CaptureSettings | None, Shape(reference("captures"))] = Field(
+        None, examples=[{"keep": 50}]
+    )
+    """Keep the last requests and responses in memory, prompts included. Default: nothing is kept."""
 
 
 class ClientSettings(Artifact):

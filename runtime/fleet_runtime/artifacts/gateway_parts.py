@@ -1,4 +1,4 @@
-"""Parts of ``gateway:``: where the state is, and what bounds a client."""
+"""Parts of ``gateway:``: where the state is, what bounds a client, and what is captured."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from fleet_runtime.artifacts.artifact import Artifact
-from fleet_runtime.artifacts.shapes import Bytes, Seconds, Shape, StatePath, Variable, reference
+from fleet_runtime.artifacts.shapes import Bytes, Captured, Seconds, Shape, StatePath, Variable, reference
 
 
 class DatabaseReference(Artifact):
@@ -39,3 +39,12 @@ class Limits(Artifact):
     """The bytes of request bodies that are held at one time, over all clients."""
     stall: Seconds = Field(60, examples=[20])
     """Seconds that a client may read nothing of its response before its connection is closed."""
+
+
+class CaptureSettings(Artifact):
+    """Which requests are kept in full, and how much of each."""
+
+    keep: Captured = Field(50, examples=[200])
+    """How many requests are kept: the last ones."""
+    body: Bytes = Field(64_000, examples=["1MB"])
+    """The bytes of a request's body, and of its response's, that are kept; the rest is counted."""

@@ -134,6 +134,7 @@ PollSeconds = Annotated[
     ),
 ]
 Concurrency = Annotated[int, Field(gt=0), Shape({"type": "integer", "minimum": 1, "maximum": 100_000})]
+Captured = Annotated[int, Field(gt=0, le=1000), Shape({"type": "integer", "minimum": 1, "maximum": 1000})]
 UserName = Annotated[
     str, Shape({"type": "string", "minLength": 1, "maxLength": 128, "pattern": r"^[^:\x00-\x1f\x7f]+$"})
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, get_args
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import click
 
@@ -34,6 +34,7 @@ COLUMNS = (
     Column("in"),
     Column("out"),
     Column("tok/s"),
+    Column("id", is_optional=True),
 )
 
 
@@ -42,6 +43,8 @@ COLUMNS = (
         "fleet activity",
         "fleet activity -f --surface boochat",
         "fleet activity --end-reason upstream_cut --json | jq '.requests[].model'",
+        "fleet activity --capture 1f0c9a3e-41",
+        "fleet activity --curl 1f0c9a3e-41 | sh",
         exits=GATEWAY_EXITS,
     )
 )
@@ -67,10 +70,14 @@ COLUMNS = (
 )
 @click.option("-f", "--follow", is_flag=True, help="Show each further request when it ends, until Ctrl-C.")
 @click.option(
+    "--capture", metavar="ID", help="Show one request and its response in full, if `gateway.captures` is set."
+)
+@click.option("--curl", metavar="ID", help="Print a captured request as a curl command that repeats it.")
+@click.option(
     "--json",
     "as_json",
     is_flag=True,
-    help="Print the JSON of `GET /api/activity`; with -f, one line per request.",
+    help="Print the JSON of `GET /api/activity`, or of the capture; with -f, one line per request.",
 )
 def activity(
     url: str | None,
@@ -80,17 +87,22 @@ def activity(
     end_reason: str | None,
     limit: int,
     follow: bool,
+    capture: str | None,
+    curl: str | None,
     as_json: bool,
 ) -> None:
     """Show running and recently finished requests, with times and tokens.
 
     Token counts come from the provider's response; `-` means unknown. `state` is the state of the model when
-    the request was sent; any state except `loaded` is a cold start. The text of requests is not stored.
+    the request was sent; any state except `loaded` is a cold start. The text of requests is not stored,
+    except with `gateway.captures` in fleet.yaml, and then in memory only.
     """
     chosen = {"surface": surface, "provider": provider, "model": model, "end_reason": end_reason}
     query = {name: value for name, value in chosen.items() if value is not None}
     with open_gateway(url) as gateway:
-        if follow:
+        if capture is not None or curl is not None:
+            _show_capture(gateway, capture, curl, as_json=as_json)
+        elif follow:
             _follow(gateway, query, limit, as_json=as_json)
         elif as_json:
             from fleet_runtime.commands.json_output import show_document
@@ -133,6 +145,7 @@ def _row(row: RequestActivity) -> tuple[str, ...]:
         "" if row.tokens_in is None else str(row.tokens_in),
         "" if row.tokens_out is None else str(row.tokens_out),
         "" if row.tokens_per_second is None else f"{row.tokens_per_second:.1f}",
+        row.id,
     )
 
 
@@ -140,6 +153,29 @@ def _color(end: str) -> str | None:
     if end in RUNNING:
         return "cyan"
     return None if end == "end" else COLORS.get(end, "red")
+
+
+def _show_capture(gateway: GatewayClient, capture: str | None, curl: str | None, *, as_json: bool) -> None:
+    """Print one request in full, or the command that repeats it."""
+    from fleet_runtime.api.capture_shapes import RequestCapture
+    from fleet_runtime.commands.capture_lines import capture_lines
+
+    path = f"/api/activity/{quote(capture or curl or '', safe='')}/capture"
+    if as_json:
+        from fleet_runtime.commands.json_output import show_document
+
+        show_document(gateway.send("GET", path))
+        return
+    found = gateway.get(path, RequestCapture)
+    if curl is None:
+        click.echo("\n".join(capture_lines(found)))
+    elif found.curl is None:
+        raise click.ClickException(
+            "this request cannot be repeated: its body is not complete in the capture; raise"
+            " `gateway.captures.body`"
+        )
+    else:
+        click.echo(found.curl)
 
 
 def _follow(gateway: GatewayClient, query: dict[str, str], limit: int, *, as_json: bool) -> None:

@@ -13,7 +13,7 @@ from fleet_runtime.commands.help_epilog import GATEWAY_EXITS, epilog
 from fleet_runtime.commands.table import Column, layout, output_width
 from fleet_runtime.commands.wait_line import wait_line
 from fleet_runtime.targets import URL_VARIABLE
-from fleet_runtime.text import escape
+from fleet_runtime.text import count, escape
 
 if TYPE_CHECKING:
     from fleet_runtime.api.shapes import FleetStatus, ProviderReport
@@ -102,6 +102,9 @@ def overview(fleet: FleetStatus, now: datetime, width: int | None = None) -> str
         lines += ["", f"{rejected}: {escape(fleet.refused)}"]
     if fleet.needs_restart:
         lines += ["", f"changed, and waiting for a restart: {escape(', '.join(fleet.needs_restart))}"]
+    if fleet.captures is not None:
+        kept = count(fleet.captures.keep, "request")
+        lines += ["", f"captures are on: the last {kept} are kept in memory, prompts included"]
     if fleet.store.reason:
         lines += ["", f"{STORE[fleet.store.state]}: {escape(fleet.store.reason)}"]
     return "\n".join(lines)

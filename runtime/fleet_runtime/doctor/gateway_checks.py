@@ -15,7 +15,7 @@ from typing import Literal
 from fleet_runtime.api.shapes import DriftReport, FleetStatus, OldNames, ProviderReport
 from fleet_runtime.catalog.shapes import FavoriteList, ModelCatalog, ModelResolution, RoleResolution, Roles
 from fleet_runtime.dialects.observation import describe_other_kind
-from fleet_runtime.text import join_names, join_words, quote
+from fleet_runtime.text import count, join_names, join_words, quote
 from fleet_runtime.urls import is_loopback, split_address
 
 Severity = Literal["error", "warning", "note"]
@@ -77,6 +77,10 @@ def gateway_findings(report: GatewayReport, snapshot: str | None) -> Iterator[Do
         keys = join_names(f"gateway.{key}" for key in fleet.needs_restart)
         what = f"applies the change of {keys} only after a restart"
         yield DoctorFinding("warning", "gateway", where, what, RESTART)
+    if fleet.captures is not None:
+        what = f"keeps the last {count(fleet.captures.keep, 'request')} in memory, prompts included"
+        remedy = "delete `captures` below `gateway:` in fleet.yaml, then `fleet build`"
+        yield DoctorFinding("note", "gateway", where, what, remedy)
     if fleet.store.reason is not None:
         what = f"cannot save favorites and history: {fleet.store.reason}"
         if fleet.store.state == "up":

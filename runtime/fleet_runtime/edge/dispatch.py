@@ -18,6 +18,8 @@ from fleet_runtime.edge.interfaces import Arrival, PageResponse, RequestHandler
 from fleet_runtime.edge.model_lookup import ModelLookup, list_request, send_tagged
 from fleet_runtime.errors import RequestError, request_error
 from fleet_runtime.header_lines import HeaderLines
+from fleet_runtime.proxy.capture import Captures
+from fleet_runtime.proxy.captured_exchange import CapturedExchange, begin_capture
 from fleet_runtime.proxy.endpoints import Routes
 from fleet_runtime.proxy.exchange import Exchange
 from fleet_runtime.proxy.failures import FAILED
@@ -50,6 +52,10 @@ class RequestBackend(ModelResolver, Protocol):
 
     @property
     def heads(self) -> HeadMemo: ...
+
+    @property
+    def captures(self) -> Captures | None:
+        """What keeps the requests and responses of late, None without; `heads` then remembers nothing."""
 
     def models(self, base: str, pinned: str | None, wanted: ListRequest) -> TaggedBody: ...
 
@@ -152,6 +158,9 @@ class Dispatcher:
             _require_method(head, ("POST",))
             if memo_key is not None:
                 fleet.heads.keep(memo_key, head, route, context.cors)
+            if fleet.captures is not None:
+                capture = begin_capture(fleet.captures, context)
+                return CapturedExchange(context, fleet.plans, capture)
             return Exchange(context, fleet.plans)
         if (base := fleet.routes.lists.get(path)) is not None:
             _require_method(head, ("GET", "HEAD"))

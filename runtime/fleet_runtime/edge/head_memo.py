@@ -39,17 +39,21 @@ class Admission:
 class HeadMemo:
     """The admissions of one snapshot, dropped with it; `known` has them by `head_key`.
 
-    A head is remembered when it comes for the second time: most of those with a trace id never do.
+    A head is remembered when it comes for the second time: most of those with a trace id never do. With
+    `remembers` false none is, so that every request has its own head.
     """
 
-    __slots__ = ("_seen", "known")
+    __slots__ = ("_remembers", "_seen", "known")
 
-    def __init__(self) -> None:
+    def __init__(self, *, remembers: bool = True) -> None:
+        self._remembers = remembers
         self.known: dict[bytes, Admission] = {}
         self._seen: set[bytes] = set()
 
     def keep(self, key: bytes, head: RequestHead, route: Route, cors: bytes) -> None:
         """Note that a head came, which from then on keeps no key of the client if it is remembered."""
+        if not self._remembers:
+            return
         if key not in self._seen:
             if len(self._seen) >= MAX_HEADS:
                 self._seen.clear()

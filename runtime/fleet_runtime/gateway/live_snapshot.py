@@ -27,6 +27,7 @@ from fleet_runtime.providers.inventory import Inventory
 from fleet_runtime.providers.limiter import ConcurrencyLimiter, LimiterPool
 from fleet_runtime.providers.provider import Provider
 from fleet_runtime.providers.waker import Waker
+from fleet_runtime.proxy.capture import Captures
 from fleet_runtime.proxy.endpoints import Routes
 from fleet_runtime.proxy.request_plan import Plans
 from fleet_runtime.routing import resolver as router
@@ -48,8 +49,12 @@ class LiveSnapshot:
     lists: CatalogLists
     pool: LimiterPool
     old_names: OldNameUses
+    captures: Captures | None = None
     plans: Plans = field(default_factory=Plans)
-    heads: HeadMemo = field(default_factory=HeadMemo)
+    heads: HeadMemo = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.heads = HeadMemo(remembers=self.captures is None)
 
     @property
     def gateway(self) -> GatewayConfig:
@@ -181,8 +186,19 @@ def build_live_snapshot(
         inventory.take_over(previous.inventory)
     catalog = Catalog(inventory, favorites)
     return LiveSnapshot(
-        snapshot, providers, keys, routes, access, inventory, catalog, CatalogLists(catalog), pool, old_names
+        *(snapshot, providers, keys, routes, access, inventory, catalog, CatalogLists(catalog)),
+        *(pool, old_names, _captures(snapshot.gateway, previous)),
     )
+
+
+def _captures(gateway: GatewayConfig, previous: LiveSnapshot | None) -> Captures | None:
+    """Return what captures requests, None if that is off; what was captured stays unless the setting is
+    another."""
+    before = None if previous is None else previous.captures
+    if gateway.captures is None:
+        return None
+    same = before is not None and before.settings == gateway.captures
+    return before if same else Captures(gateway.captures)
 
 
 def _same(live: LiveSnapshot, snapshot: Snapshot, providers: Mapping[str, Provider], keys: ApiKeys) -> bool:

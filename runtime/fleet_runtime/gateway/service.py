@@ -31,6 +31,7 @@ from fleet_runtime.telemetry.finished_requests import FinishedRequests
 from fleet_runtime.telemetry.metrics import Metrics
 from fleet_runtime.telemetry.series import Gauges, SeriesBook, keep_time
 from fleet_runtime.telemetry.series_keeper import SeriesKeeper
+from fleet_runtime.text import count
 
 REFUSALS = (ArtifactError, CannotServeError, MissingKeyError)
 NEEDS_RESTART = ("listen", "state")
@@ -133,6 +134,7 @@ class Service:
         keeping = asyncio.create_task(self.live.old_names.keep(self.store))
         self._poll(self.live)
         self._rename_favorites(self.live.snapshot.fleet.names)
+        self._warn_of_captures()
         try:
             await watch_folder(self.folder, lambda: self.refused is not None, self.reload)
         finally:
@@ -184,6 +186,8 @@ class Service:
 
     def _swap(self, new: LiveSnapshot) -> None:
         old, retired = self.live, set(self._inventories)
+        if old.captures is not None and old.captures is not new.captures:
+            old.captures.close()
         self.live, self.serving_since = new, time.time()
         new.old_names.follow(new.snapshot.fleet)
         self.providers.update(new.providers.values())
@@ -198,6 +202,17 @@ class Service:
         self._keep(self._closing, asyncio.create_task(old.close(keep=new)))
         self.events.publish(SnapshotChange(snapshot=new.snapshot.id))
         log.info("now serving snapshot %s", new.snapshot.id)
+        self._warn_of_captures()
+
+    def _warn_of_captures(self) -> None:
+        """Say in the log that requests are kept, as long as they are."""
+        if (captures := self.live.captures) is not None:
+            settings = captures.settings
+            log.warning(
+                "captures are on: the last %s, prompts included, are in memory, up to %d bytes of each body",
+                count(settings.keep, "request"),
+                settings.body,
+            )
 
     def _poll(self, live: LiveSnapshot) -> None:
         self._keep(self._inventories, asyncio.create_task(live.inventory.run(), name="inventory"))

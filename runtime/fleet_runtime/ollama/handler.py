@@ -33,6 +33,7 @@ from fleet_runtime.ollama.requests import (
 )
 from fleet_runtime.ollama.responses import Answer, Shape, loaded
 from fleet_runtime.ollama.sink import JSON, TranslatingSink
+from fleet_runtime.proxy.captured_exchange import CapturedExchange, begin_capture
 from fleet_runtime.proxy.endpoints import ENDPOINTS, Base, Route
 from fleet_runtime.proxy.exchange import Exchange
 from fleet_runtime.proxy.failures import FAILED, STOPPING
@@ -64,6 +65,10 @@ class OllamaRequest:
     that the server runs."""
 
     def __init__(self, context: RequestContext, live: LiveSnapshot, base: Base, operation: str) -> None:
+        context.record.surface = base.table.surface
+        context.record.inference = operation in _TRANSLATIONS
+        captures = live.captures if context.record.inference else None
+        self._capture = None if captures is None else begin_capture(captures, context)
         self._sink = TranslatingSink(context.sink, self._stop_exchange)
         self._context = replace(context, sink=self._sink)
         self._client = context.sink
@@ -76,12 +81,12 @@ class OllamaRequest:
         self._slow = False
         self._done = False
         self.exchange: Exchange | None = None
-        context.record.surface = base.table.surface
-        context.record.inference = operation in _TRANSLATIONS
 
     def on_body(self, piece: bytes) -> None:
         if self._done:
             return
+        if self._capture is not None:
+            self._capture.request.add(piece)
         if max(self._held + len(piece), self._context.content_length) > self._limit:
             self._reject(body_too_large(self._limit).answer)
         elif self._context.memory.take(len(piece), self._live.gateway.limits.memory):
@@ -168,13 +173,18 @@ class OllamaRequest:
         route = Route(self._base, _ENDPOINTS[wanted.path])
         head = _translated_head(self._base.path + wanted.path, len(body))
         context = replace(self._context, head=head, route=route, content_length=len(body))
-        exchange = Exchange(context, self._live.plans)
+        exchange = self._new_exchange(context)
         self._done = True
         self.exchange = exchange
         if self._slow:
             exchange.on_slow()
         exchange.on_body(body)
         exchange.on_body_end()
+
+    def _new_exchange(self, context: RequestContext) -> Exchange:
+        if self._capture is None:
+            return Exchange(context, self._live.plans)
+        return CapturedExchange(context, self._live.plans, self._capture, takes_body=False)
 
     def _respond(self, data: dict[str, Any]) -> None:
         self._done = True

@@ -91,7 +91,7 @@ class Activity:
         """Tell that there is news, and allow for as many counts again."""
         news, self._news = self._news, {}
         for surface, record in news.items():
-            self._events.publish(ActivityChange(surface=surface, newest=self._id(record)))
+            self._events.publish(ActivityChange(surface=surface, newest=self.id_of(record)))
         self._left, self._left_bytes = COUNTED, COUNTED_BYTES
 
     def rows(self) -> Iterator[RequestActivity]:
@@ -105,7 +105,7 @@ class Activity:
         """Return one of `since`; may be called in any thread."""
         record, tokens, started_at = finished
         state, now = ExchangeState.DONE, record.started_at
-        return describe_request(self._id(record), record, tokens, started_at, state, now)
+        return describe_request(self.id_of(record), record, tokens, started_at, state, now)
 
     def since(self, last: Finished | None) -> list[Finished]:
         """Return the requests that ended after `last`, the oldest first, as far as they are here."""
@@ -120,7 +120,7 @@ class Activity:
         running = sorted(self.running(), key=lambda exchange: exchange.record.started_at, reverse=True)
         return [
             describe_request(
-                self._id(each.record), each.record, None, each.record.started_at + offset, each.state, now
+                self.id_of(each.record), each.record, None, each.record.started_at + offset, each.state, now
             )
             for each in running
         ]
@@ -129,12 +129,13 @@ class Activity:
         """End a request that runs, and return it; None if none has that id."""
         for exchange in self.running():
             record = exchange.record
-            if self._id(record) == id:
+            if self.id_of(record) == id:
                 exchange.stop(_CANCELLED)
                 return next((row for row in self.rows() if row.id == id), None)
         return None
 
-    def _id(self, record: RequestRecord) -> str:
+    def id_of(self, record: RequestRecord) -> str:
+        """Return the id under which a request is listed."""
         if not record.number:
             record.number = next(self._numbers)
         return f"{self._events.run}-{record.number}"

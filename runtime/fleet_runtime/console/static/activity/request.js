@@ -1,6 +1,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { BASE, bytes, can, count, date, duration, html, rate, send } from "../app/base.js";
 import { Copy, Dialog, Notice } from "../app/parts.js";
+import { fleet } from "../app/state.js";
 
 /** How a request can end. */
 export const WORDS = {
@@ -24,7 +25,7 @@ export function Request({ row, onClose }) {
   const [capture, setCapture] = useState(null);
   const path = "GET /api/activity/{id}/capture";
   useEffect(() => {
-    if (!can(path)) return;
+    if (!can(path) || !fleet.value?.captures) return;
     send("GET", new URL(`api/activity/${row.id}/capture`, BASE).href).then((response) => response.json()).then(setCapture, () => {});
   }, [row.id]);
   const facts = [
@@ -39,8 +40,19 @@ export function Request({ row, onClose }) {
     <${Notice}><span>Neither the prompt nor the response is kept${capture === null ? "" : " outside of this capture, which is lost with a restart"}. <${Copy} text=${() => JSON.stringify(row, null, 2)} label="Copy as JSON">Copy as JSON<//></span><//><//>`;
 }
 
+const MESSAGES = [["request", "From the client"], ["sent", "To the provider"], ["received", "From the provider"], ["response", "To the client"]];
+
+/** A message as text: its first line, its headers and what is known of its body. */
+function messageText({ start, headers, omitted, size, body, body_base64: encoded, truncated }) {
+  const lines = [start, ...headers.map(([name, value]) => `${name}: ${value}`)];
+  if (omitted > 0) lines.push(`(${count(omitted)} more headers)`);
+  if (body === undefined) return lines.join("\n");
+  lines.push("", body ?? `(${bytes(size)} that are not text, in base64)\n${encoded}`);
+  if (truncated) lines.push(`(the beginning of ${bytes(size)})`);
+  return lines.join("\n");
+}
+
 function Capture({ capture }) {
-  const show = (value) => (typeof value === "string" ? value : JSON.stringify(value, null, 2));
   return html`${capture.curl && html`<h3>As curl <${Copy} text=${capture.curl} label="Copy as curl" /></h3>`}
-    ${["request", "response"].map((part) => capture[part] && html`<h3 key=${part}>${part === "request" ? "Request" : "Response"} as ${part === "request" ? "received" : "sent"}</h3><pre class="capture" tabindex="0">${show(capture[part])}</pre>`)}`;
+    ${MESSAGES.map(([part, title]) => capture[part] && html`<h3 key=${part}>${title}</h3><pre class="capture" tabindex="0" aria-label=${title}>${messageText(capture[part])}</pre>`)}`;
 }

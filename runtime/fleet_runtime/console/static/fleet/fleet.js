@@ -110,5 +110,6 @@ function Rejected({ report }) {
   return html`${report.refused !== null && html`<${Notice} kind="bad"><b>The newest build was rejected</b>; the previous one is still serving. ${report.refused}
       <${Remedy} text=${report.refused_remedy} /><//>`}
     ${report.needs_restart.length > 0 && html`<${Notice} kind="warn">Applied only after a restart of the gateway: ${report.needs_restart.map((each) => `gateway.${each}`).join(", ")}.<//>`}
+    ${report.captures && html`<${Notice} kind="warn"><b>Captures are on</b>: the last ${count(report.captures.keep)} requests are kept in memory, prompts and responses included.<//>`}
     ${report.store.state === "down" && html`<${Notice} kind="bad"><b>Favorites and history cannot be saved</b>: ${report.store.reason}<//>`}`;
 }

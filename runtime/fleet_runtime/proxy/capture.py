@@ -1,0 +1,175 @@
+"""Requests and responses as they were sent and received, for the person who runs the gateway.
+
+Theory of operation. With `gateway.captures`, each inference request that may pass gets a `Capture`, which a
+`CapturingSink` and a `CapturedExchange` fill while the bytes go on unchanged. Heads are masked before they
+are kept, bodies when they are shown and for good when the request is over. `Captures` holds the last ones,
+the running among them, and what falls out of it keeps no body: memory is bounded by the configuration.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+
+from fleet_runtime.artifacts.gateway_parts import CaptureSettings
+from fleet_runtime.proxy.capture_masking import Masking
+from fleet_runtime.proxy.request_head import RequestHead
+from fleet_runtime.proxy.request_record import RequestRecord
+from fleet_runtime.upstream.receiver import Header
+
+HEAD_LIMIT: Final = 8_192
+"""Bytes of a head that are kept."""
+
+_PHRASES: Final = {status.value: status.phrase.encode() for status in HTTPStatus}
+
+
+@dataclass(frozen=True, slots=True)
+class CapturedHead:
+    """The first line of a message and its header lines; `omitted` is how many more there were."""
+
+    start: bytes
+    headers: tuple[Header, ...]
+    omitted: int = 0
+
+
+class CapturedBody:
+    """The first bytes of a body, and its `size`."""
+
+    __slots__ = ("_kept", "_limit", "size")
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._kept = bytearray()
+        self.size = 0
+
+    @property
+    def is_cut(self) -> bool:
+        return self.size > self._limit
+
+    def add(self, data: bytes) -> None:
+        room = self._limit - self.size
+        self.size += len(data)
+        if room > 0:
+            self._kept += data[:room]
+
+    def shown(self, masking: Masking) -> bytes:
+        return masking.body(bytes(self._kept), is_cut=self.is_cut)
+
+    def mask(self, masking: Masking) -> None:
+        self._kept = bytearray(self.shown(masking))
+
+    def drop(self) -> None:
+        self._limit = 0
+        self._kept = bytearray()
+
+
+class Capture:
+    """One request with its response, as far as they are here. `sent` and `received` are the heads between the
+    gateway and the provider, of the last attempt; `sent_bytes` is the size of the body sent there."""
+
+    def __init__(self, head: RequestHead, record: RequestRecord, limit: int) -> None:
+        version = "1.1" if head.http11 else "1.0"
+        target = head.path + b"?" + head.query if head.query else head.path
+        start = b"%b %b HTTP/%b" % (head.method.encode(), target, version.encode())
+        self.record = record
+        self._masking = Masking()
+        self.request_head = self._head(start, head.headers())
+        self.request = CapturedBody(limit)
+        self.sent: CapturedHead | None = None
+        self.sent_bytes = 0
+        self.received: CapturedHead | None = None
+        self.response_head: CapturedHead | None = None
+        self.response = CapturedBody(limit)
+
+    def send(self, lines: bytes, size: int, secrets: Iterable[Header]) -> None:
+        """Take the head of the provider's request, which holds `secrets`, and the size of its body."""
+        self._masking.know(secrets)
+        start, *rest = lines.split(b"\r\n")
+        self.sent = self._head(start, _fields(rest))
+        self.sent_bytes = size
+        self.received = None
+        self.request_head = self._again(self.request_head)
+
+    def receive(self, status: int, headers: Iterable[Header]) -> None:
+        """Take the head of the provider's response."""
+        self.received = self._head(_status_line(status), headers)
+
+    def respond(self, status: int, block: bytes) -> None:
+        """Take the head of the response to the client, its lines in a block."""
+        self.response_head = self._head(_status_line(status), _fields(block.split(b"\r\n")))
+
+    def shown(self, body: CapturedBody) -> bytes:
+        """Return what is kept of a body, without credentials."""
+        return body.shown(self._masking)
+
+    def finish(self) -> None:
+        """The request is over: mask everything by all that is known, and keep no secret any longer."""
+        self.request_head = self._again(self.request_head)
+        self.sent, self.received, self.response_head = (
+            None if head is None else self._again(head)
+            for head in (self.sent, self.received, self.response_head)
+        )
+        self.request.mask(self._masking)
+        self.response.mask(self._masking)
+        self._masking = Masking()
+
+    def drop(self) -> None:
+        """Keep no byte of a body from now on."""
+        self.request.drop()
+        self.response.drop()
+
+    def _head(self, start: bytes, headers: Iterable[Header]) -> CapturedHead:
+        kept: list[Header] = []
+        omitted, left = 0, HEAD_LIMIT
+        masked = [(name.lower(), self._masking.header(name, value)) for name, value in headers]
+        for name, value in masked:
+            left -= len(name) + len(value)
+            if left > 0:
+                kept.append((name, value))
+            else:
+                omitted += 1
+        return self._again(CapturedHead(start[:HEAD_LIMIT], tuple(kept), omitted))
+
+    def _again(self, head: CapturedHead) -> CapturedHead:
+        """Return a head without the secrets that are known now."""
+        text = self._masking.text
+        headers = tuple((name, text(value)) for name, value in head.headers)
+        return CapturedHead(text(head.start), headers, head.omitted)
+
+
+class Captures:
+    """The captures of the last requests; iterated, the newest first."""
+
+    def __init__(self, settings: CaptureSettings) -> None:
+        self.settings = settings
+        self._kept: deque[Capture] = deque()
+
+    def __iter__(self) -> Iterator[Capture]:
+        return reversed(self._kept)
+
+    def begin(self, head: RequestHead, record: RequestRecord) -> Capture:
+        """Return the capture of a request that begins; the oldest makes room for it."""
+        capture = Capture(head, record, self.settings.body)
+        if len(self._kept) >= self.settings.keep:
+            self._kept.popleft().drop()
+        self._kept.append(capture)
+        return capture
+
+    def close(self) -> None:
+        """Drop everything."""
+        while self._kept:
+            self._kept.popleft().drop()
+
+
+def _fields(lines: Iterable[bytes]) -> Iterator[Header]:
+    """Yield name and value of each line, whatever they hold."""
+    for line in filter(None, lines):
+        name, _, value = line.partition(b":")
+        yield name, value.strip()
+
+
+def _status_line(status: int) -> bytes:
+    return b"HTTP/1.1 %d %b" % (status, _PHRASES.get(status, b""))

@@ -1,0 +1,111 @@
+"""What a capture shows in the place of a credential. Pure.
+
+A header is masked if its name is that of a credential, or one under which a provider gets a secret. Of every
+other value, credentials in URLs are. A secret that was found this way is masked wherever else it is, also in
+a body that repeats it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable
+from typing import Final
+from urllib.parse import unquote_to_bytes
+
+MASK: Final = b"***"
+SHORTEST: Final = 8
+"""Bytes from which a secret is masked in other values and in bodies; a shorter one is in many words."""
+
+_CREDENTIAL: Final = re.compile(
+    rb"auth|cookie|token|secret|key|passw|passp|credential|session|signature|jwt|assertion|cert|cf-access",
+    re.IGNORECASE,
+)
+_SHORT_NAMES: Final = frozenset((b"sig", b"code", b"pass", b"pwd", b"access"))
+_COUNT: Final = re.compile(rb"rate-?limit", re.IGNORECASE)
+_SCHEME: Final = re.compile(rb"(Bearer|Basic|Digest|Negotiate|Token|ApiKey) +(.+)", re.IGNORECASE | re.DOTALL)
+_PARAMETER: Final = re.compile(rb"([?&;])([^=&;#\s\"']+)=([^&;#\s\"']*)")
+_USER: Final = re.compile(rb"//([^/@\s?#]+)@")
+
+
+class Masking:
+    """Masks the messages of one exchange, whose secrets it gathers."""
+
+    __slots__ = ("_names", "_secrets")
+
+    def __init__(self) -> None:
+        self._names: set[bytes] = set()
+        self._secrets: set[bytes] = set()
+
+    def know(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        """Take these headers' values for secrets, and every header of these names for a credential."""
+        for name, value in headers:
+            self._names.add(name.lower())
+            self._hide(name, value)
+
+    def header(self, name: bytes, value: bytes) -> bytes:
+        """Return the value of a header as it is shown."""
+        known = name.lower() in self._names
+        if value and (known or (_CREDENTIAL.search(name) and not _COUNT.search(name))):
+            return self._hide(name, value)
+        return self.text(value)
+
+    def text(self, value: bytes) -> bytes:
+        """Return a value that is not a credential, or the first line of a request: credentials in its URLs
+        are masked."""
+        if b"=" in value:
+            value = _PARAMETER.sub(self._parameter, value)
+        if b"@" in value:
+            value = _USER.sub(self._user, value)
+        return self._without_secrets(value)
+
+    def body(self, body: bytes, *, is_cut: bool) -> bytes:
+        """Return a body without the secrets of its headers. `is_cut`: it goes on, perhaps within a secret."""
+        body = self._without_secrets(body)
+        if is_cut:
+            length = max((_overlap(body, secret) for secret in self._secrets), default=0)
+            body = body[:-length] + MASK if length else body
+        return body
+
+    def _hide(self, name: bytes, value: bytes) -> bytes:
+        """Keep a secret in mind; return what is shown of it, which is at most its scheme."""
+        scheme = _SCHEME.fullmatch(value)
+        secret = value if scheme is None else scheme[2]
+        found = {value, secret, unquote_to_bytes(secret)}
+        if scheme is not None and scheme[1].lower() == b"basic":
+            found |= _user_and_password(secret)
+        if name.lower() in (b"cookie", b"set-cookie"):
+            found |= {each.partition(b"=")[2].strip() for each in value.split(b";")}
+        self._secrets |= {each for each in found if len(each) >= SHORTEST}
+        return MASK if scheme is None else scheme[1] + b" " + MASK
+
+    def _parameter(self, match: re.Match[bytes]) -> bytes:
+        name = unquote_to_bytes(match[2]).lower()
+        if not match[3] or not (_CREDENTIAL.search(name) or name in _SHORT_NAMES):
+            return match[0]
+        return b"%b%b=%b" % (match[1], match[2], self._hide(name, match[3]))
+
+    def _user(self, match: re.Match[bytes]) -> bytes:
+        self._hide(b"", match[1].partition(b":")[2] or match[1])
+        return b"//%b@" % MASK
+
+    def _without_secrets(self, value: bytes) -> bytes:
+        for secret in sorted(self._secrets, key=len, reverse=True):
+            value = value.replace(secret, MASK)
+        return value
+
+
+def _overlap(body: bytes, secret: bytes) -> int:
+    """Return how many bytes at the end of `body` are the beginning of `secret`; 0 if too few to tell."""
+    lengths = range(min(len(secret) - 1, len(body)), SHORTEST // 2 - 1, -1)
+    return next((length for length in lengths if body.endswith(secret[:length])), 0)
+
+
+def _user_and_password(encoded: bytes) -> set[bytes]:
+    """Return what Basic authentication encodes (RFC 7617)."""
+    try:
+        pair = base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
+        return set()
+    return {pair, pair.partition(b":")[2]}

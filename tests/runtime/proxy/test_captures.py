@@ -1,0 +1,85 @@
+"""What is kept of captured requests is bounded, and holds no credential."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fleet_runtime.artifacts.gateway_parts import CaptureSettings
+from fleet_runtime.proxy.capture import HEAD_LIMIT, Capture, Captures
+from fleet_runtime.proxy.capture_masking import Masking
+from fleet_runtime.proxy.request_record import RequestRecord
+from tests.support.heads import read_head
+
+LINE = b"POST /v1/chat/completions HTTP/1.1\r\nhost: a"
+
+
+def begun(captures: Captures, head: bytes = LINE) -> Capture:
+    return captures.begin(read_head(head), RequestRecord("id", None, "/v1/chat/completions"))
+
+
+def test_a_running_request_that_falls_out_keeps_nothing_any_longer() -> None:
+    captures = Captures(CaptureSettings(keep=2, body=10))
+    first, second, third = (begun(captures) for _ in range(3))
+    for capture in (first, second, third):
+        capture.request.add(b"hello")
+        capture.response.add(b"x" * 20)
+    assert list(captures) == [third, second]
+    assert (first.shown(first.request), first.request.size) == (b"", 5)
+    assert (third.shown(third.request), third.shown(third.response)) == (b"hello", b"x" * 10)
+    captures.close()
+    third.request.add(b"more")
+    assert (list(captures), third.shown(third.request), third.shown(third.response)) == ([], b"", b"")
+
+
+def test_of_a_head_eight_kilobytes_are_kept() -> None:
+    lines = b"".join(b"\r\nx-%d: %s" % (number, b"v" * 1000) for number in range(20))
+    head = begun(Captures(CaptureSettings()), LINE + lines).request_head
+    kept = sum(len(name) + len(value) for name, value in head.headers)
+    assert HEAD_LIMIT - 1100 < kept <= HEAD_LIMIT
+    assert head.omitted == 21 - len(head.headers)
+
+
+def test_a_secret_that_is_known_late_is_masked_in_what_came_before() -> None:
+    captures = Captures(CaptureSettings())
+    capture = begun(captures, LINE + b"\r\nx-note: the key is provider-key-1")
+    capture.request.add(b"provider-key-1")
+    capture.send(b"POST / HTTP/1.1\r\nx-any: provider-key-1\r\n\r\n", 0, [(b"x-any", b"provider-key-1")])
+    assert capture.shown(capture.request) == b"***"
+    assert capture.sent is not None
+    assert capture.sent.headers == ((b"x-any", b"***"),)
+    assert capture.request_head.headers[1] == (b"x-note", b"the key is ***")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        (b"authorization", b"Bearer abc", b"Bearer ***"),
+        (b"Authorization", b"abc def", b"***"),
+        (b"x-ratelimit-remaining-tokens", b"100", b"100"),
+        (b"location", b"https://me:pass@host/?sig=abc&x=1", b"https://***@host/?sig=***&x=1"),
+        (b"content-type", b"multipart/form-data; boundary=key", b"multipart/form-data; boundary=key"),
+        (b"x-empty-token", b"", b""),
+    ],
+)
+def test_the_value_of_a_header_is_shown_as(name: bytes, value: bytes, shown: bytes) -> None:
+    assert Masking().header(name, value) == shown
+
+
+@given(
+    secret=st.text("abcdef0123456789-", min_size=8, max_size=40),
+    before=st.binary(max_size=30),
+    after=st.binary(max_size=30),
+    cut=st.integers(0, 80),
+)
+def test_no_part_of_a_secret_that_tells_it_is_left_in_a_body_wherever_it_is_cut(
+    secret: str, before: bytes, after: bytes, cut: int
+) -> None:
+    masking, hidden = Masking(), secret.encode()
+    masking.header(b"x-api-key", hidden)
+    body = before + hidden + after
+    shown = masking.body(body[:cut], is_cut=cut < len(body))
+    assert hidden not in shown
+    if len(before) + 4 <= cut < len(before) + len(hidden):
+        assert not shown.endswith(hidden[: cut - len(before)])
