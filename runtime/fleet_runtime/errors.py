@@ -1,7 +1,7 @@
-"""What the gateway itself has to say when a request fails: one table of codes, two shapes of body.
+"""What the gateway itself has to say when a request fails: one table of codes, three shapes of body.
 
-The body is OpenAI's ``{"error": {"message", "type", "code", "param"}}``, and on the Messages API
-Anthropic's ``{"type": "error", "error": {"type", "message", "code"}}``.
+The body is OpenAI's ``{"error": {"message", "type", "code", "param"}}``, on the Messages API Anthropic's
+``{"type": "error", "error": {"type", "message", "code"}}``, and on Ollama's API ``{"error": message}``.
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
 Headers = list[tuple[bytes, bytes]]
+ErrorShape: TypeAlias = Literal["openai", "anthropic", "ollama"]
+"""Whose clients are to understand the body of an error."""
 
 
 class ErrorKind(NamedTuple):
@@ -96,15 +98,17 @@ class ErrorResponse:
     def status(self) -> int:
         return ERROR_KINDS[self.code].status
 
-    def body(self, anthropic: bool = False) -> bytes:
-        shape = anthropic_body if anthropic else error_body
-        return msgspec.json.encode(shape(self.code, self.message, self.param))
+    def body(self, shape: ErrorShape = "openai") -> bytes:
+        if shape == "ollama":
+            return msgspec.json.encode({"error": self.message})
+        made = anthropic_body if shape == "anthropic" else error_body
+        return msgspec.json.encode(made(self.code, self.message, self.param))
 
-    def event(self, anthropic: bool = False) -> bytes:
+    def event(self, shape: ErrorShape = "openai") -> bytes:
         """Return the server-sent event of this error in a response that has begun, after a blank line that
         ends an incomplete event."""
-        name = b"event: error\n" if anthropic else b""
-        return b"\n\n" + name + b"data: " + self.body(anthropic) + b"\n\n"
+        name = b"event: error\n" if shape == "anthropic" else b""
+        return b"\n\n" + name + b"data: " + self.body(shape) + b"\n\n"
 
 
 def malformed_head(message: str) -> ErrorResponse:

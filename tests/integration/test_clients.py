@@ -83,16 +83,26 @@ class Bench:
     def work(self) -> Path:
         return self.folder / "work"
 
+    @property
+    def home(self) -> Path:
+        return self.folder / "home"
+
     def run(self, *arguments: str, model: str = "alpha/qwen3-8b") -> subprocess.CompletedProcess[str]:
+        """Start it by ``fleet run``."""
         kind = self.program.kind
-        programs = self.program.require(CLIENTS[kind].program)
-        home = self.folder / "home"
-        for folder in (home, self.work):
-            folder.mkdir(exist_ok=True)
         filled = [each.replace(MODEL, model).replace(WORK, str(self.work)) for each in arguments]
+        surface = model.partition("/")[0] if self.program.by_surface else "code"
+        config = str(self.stack.folder / "fleet.yaml")
+        return self.start(*FLEET, "run", "-f", config, "--surface", surface, kind, *filled)
+
+    def start(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run `command`, which finds the program on its PATH."""
+        programs = self.program.require(CLIENTS[self.program.kind].program)
+        for folder in (self.home, self.work):
+            folder.mkdir(exist_ok=True)
         environment = {
             "PATH": f"{programs}:/usr/local/bin:/usr/bin:/bin",
-            "HOME": str(home),
+            "HOME": str(self.home),
             "FLEET_KEY": KEY,
             "TERM": "dumb",
         }
@@ -102,9 +112,6 @@ class Bench:
                 "HTTPS_PROXY": self.proxy,
                 "NO_PROXY": "127.0.0.1,localhost",
             }
-        surface = model.partition("/")[0] if self.program.by_surface else "code"
-        config = str(self.stack.folder / "fleet.yaml")
-        command = [*FLEET, "run", "-f", config, "--surface", surface, kind, *filled]
         return finished(command, self.work, environment, RUN_SECONDS)
 
     def asked(self) -> list[tuple[str, str]]:
@@ -191,6 +198,24 @@ def test_it_asks_its_small_model(bench: Bench) -> None:
     done = bench.run(*program.small, model="alpha/editor")
     assert done.returncode == 0, done.stderr
     assert {("alpha", "editor"), ("beta", "qwen3-4b")} <= set(bench.asked()), done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("kind", ["codex"])
+def test_codex_accepts_every_key_of_the_profile_in_its_strict_mode(bench: Bench) -> None:
+    """In a file, that is an error; of flags, it says which are ignored."""
+    written = (bench.stack.folder / "generated" / "code" / "codex" / "codex.toml").read_text(encoding="utf-8")
+    own = bench.home / ".codex"
+    own.mkdir(parents=True)
+    (own / "ours.config.toml").write_text(written, encoding="utf-8")
+    (own / "wrong.config.toml").write_text(f"nonsense = 1\n{written}", encoding="utf-8")
+    strict = ("exec", "--strict-config", "--skip-git-repo-check")
+    wrong = bench.start("codex", *strict, "-p", "wrong", "say hi")
+    assert "unknown configuration field `nonsense`" in wrong.stderr
+    assert bench.asked() == []
+    for done in (bench.start("codex", *strict, "-p", "ours", "say hi"), bench.run(*strict, "say hi")):
+        assert done.returncode == 0, done.stderr
+        assert "is ignored" not in done.stderr
+    assert set(bench.asked()) == {("alpha", "editor")}
 
 
 @pytest.mark.slow

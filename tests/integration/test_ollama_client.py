@@ -93,6 +93,12 @@ def test_errors_and_cuts_are_errors_of_the_client(client: Any, stack: Stack) -> 
     assert (missing.value.status_code, "embedding" in missing.value.error) == (404, True)
     with pytest.raises(ollama.ResponseError):
         client.pull("embedding/qwen3-8b")
+    with (
+        ollama.Client(host=f"{stack.url}/arena/ollama", headers={"Origin": "http://elsewhere"}) as foreign,
+        pytest.raises(ollama.ResponseError) as rejected,
+    ):
+        foreign.list()
+    assert (rejected.value.status_code, rejected.value.error[:1].isalpha()) == (403, True)
     stack.machines.set("embedding", scope="inference", chunks=50, drop_at_byte=2500)
     seen = []
     with pytest.raises(ollama.ResponseError):

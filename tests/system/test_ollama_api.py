@@ -190,6 +190,39 @@ def test_a_limited_key_opens_its_surface_only(stack: Stack) -> None:
     assert (wrong.status_code, wrong.headers["x-should-retry"]) == (401, "false")
 
 
+@pytest.mark.parametrize("base", ["", "/chat", "/providers/nas"])
+def test_errors_before_an_operation_is_known_have_ollamas_shape_too(stack: Stack, base: str) -> None:
+    api = f"{base}/ollama/api"
+    no_key = {"authorization": "Bearer x"}
+    for status, response in (
+        (401, stack.client.post(f"{api}/chat", json={}, headers=no_key)),
+        (401, stack.client.get(f"{base}/ollama", headers=no_key)),
+        (403, stack.client.get(f"{api}/tags", headers={"authorization": "Bearer narrow-secret"})),
+        (403, stack.client.get(f"{api}/tags", headers={"origin": "http://elsewhere.example"})),
+        (403, stack.client.get(f"{api}/tags", headers={"host": "elsewhere.example"})),
+        (404, stack.client.get(f"{api}/nothing")),
+        (404, stack.client.get(f"{base}/ollama/v1/nothing")),
+        (405, stack.client.get(f"{api}/chat")),
+        (501, stack.client.post(f"{api}/pull", json={"model": "m"})),
+    ):
+        assert response.status_code == status
+        assert list(response.json()) == ["error"]
+        assert isinstance(response.json()["error"], str)
+
+
+def test_openais_api_below_it_is_a_404_that_says_where_that_is(stack: Stack) -> None:
+    missing = stack.client.post("/chat/ollama/v1/chat/completions", json={})
+    assert (missing.status_code, "'/chat/v1'" in missing.json()["error"]) == (404, True)
+
+
+def test_the_same_errors_keep_openais_and_anthropics_shape_elsewhere(stack: Stack) -> None:
+    wrong = {"authorization": "Bearer x"}
+    openai = stack.client.post("/chat/v1/chat/completions", json={}, headers=wrong).json()
+    assert openai["error"]["code"] == "unauthorized"
+    anthropic = stack.client.post("/chat/v1/messages", json={}, headers=wrong).json()
+    assert (anthropic["type"], anthropic["error"]["type"]) == ("error", "authentication_error")
+
+
 def test_its_requests_are_counted_and_logged_once(stack: Stack) -> None:
     post(stack, "chat", model="nas/qwen", messages=HI, stream=False)
     metrics = stack.client.get("/metrics").text

@@ -131,10 +131,12 @@ class Dispatcher:
                 return self._admit(fleet, context, arrival.key)
             return Exchange(context, fleet.plans)
         except RequestError as error:
-            context.reject(error.answer)
+            rejection = error.answer
         except Exception:
             log.exception("request %s failed", record.request_id)
-            context.reject(FAILED)
+            rejection = FAILED
+        context.speaks_ollama = fleet.routes.ollama(head.path) is not None
+        context.reject(rejection)
         return None
 
     def _admit(

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final, cast
@@ -54,8 +53,6 @@ _TRANSLATIONS: Final[dict[str, tuple[Shape, Callable[[Json], Translated]]]] = {
 }
 READS: Final = ("tags", "ps", "version")
 MANAGES_MODELS: Final = ("pull", "push", "create", "copy", "delete", "blobs")
-
-_PATH: Final = re.compile(rb"(.*)/ollama/?(?:(?<=/)api/(.*))?", re.DOTALL)
 
 log = logging.getLogger(__name__)
 
@@ -224,15 +221,18 @@ class OllamaApi:
         A key that opens surfaces only does not open the path without one.
         """
         path = context.head.path
-        match = _PATH.fullmatch(path)
         live = cast("LiveSnapshot", context.fleet)
-        base = None if match is None else live.routes.bases.get(match[1])
-        if match is None or base is None:
+        found = live.routes.ollama(path)
+        if found is None:
             return None
+        base, rest = found
         shown = path.decode("latin-1")
         if key is not None and key.surfaces is not None and not base.path:
             raise request_error("surface_not_allowed", f"this key does not open '{shown}'")
-        operation = (match[2] or b"").decode("latin-1")
+        operation = rest.removeprefix(b"api/").decode("latin-1")
+        if rest and not rest.startswith(b"api/"):
+            hint = f"; OpenAI's API is at '{base.path}/v1'" if rest.startswith(b"v1") else ""
+            raise request_error("not_found", f"there is nothing at '{shown}'{hint}")
         _require_known(context.head.method, shown, operation)
         return OllamaRequest(context, live, base, operation)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from fleet_runtime.artifacts.contract import RoutingTable
+from fleet_runtime.errors import ErrorShape
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,10 @@ class Route:
     base: Base
     endpoint: Endpoint
 
+    @property
+    def error_shape(self) -> ErrorShape:
+        return "anthropic" if self.endpoint.anthropic else "openai"
+
 
 ENDPOINTS: Final = (
     Endpoint("/v1/chat/completions", falls_back=True),
@@ -57,6 +62,7 @@ ENDPOINTS: Final = (
 )
 """Those with a fixed path; ``/v1/audio/*`` and ``/v1/images/*`` are proxied too."""
 
+_OLLAMA: Final = re.compile(rb"((?:/providers)?(?:/[^/]+)?)/ollama(?:/(.*))?", re.DOTALL)
 _FAMILY: Final = re.compile(rb"(.*)(/v1/(?:audio|images)/[a-z0-9_-]{1,64})", re.DOTALL)
 
 
@@ -85,6 +91,17 @@ class Routes:
         head, mark, id = path.partition(b"/v1/models/")
         base = self.bases.get(head) if mark and id else None
         return None if base is None else (base, id)
+
+    def ollama(self, path: bytes) -> tuple[Base, bytes] | None:
+        """For ``<base>/ollama`` and the paths below it: the base, and what follows the next slash."""
+        match = _OLLAMA.fullmatch(path)
+        base = self.bases.get(match[1]) if match else None
+        if match is None or base is None:
+            return None
+        rest = match[2] or b""
+        if rest and not rest.startswith(b"api/") and match[1] + b"/ollama" in self.bases:
+            return None  # a surface of that name
+        return base, rest
 
     def _family(self, path: bytes) -> Route | None:
         match = _FAMILY.fullmatch(path)

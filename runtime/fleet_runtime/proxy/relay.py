@@ -82,7 +82,7 @@ class Relay:
         context.record.code = answer.code
         if self.is_stream and not self._forwarded.is_encoded and self._head.content_length is None:
             assert context.route is not None
-            event = answer.event(context.route.endpoint.anthropic)
+            event = answer.event(context.error_shape)
             context.record.bytes_out += len(event)
             context.sink.write(event, False)
         context.sink.cut()

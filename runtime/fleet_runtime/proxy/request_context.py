@@ -9,7 +9,7 @@ from typing import Protocol
 
 from fleet_runtime.artifacts.contract import GatewayConfig, ModelState, RoutingTable
 from fleet_runtime.dialects.status_reason import StatusReason
-from fleet_runtime.errors import ErrorResponse
+from fleet_runtime.errors import ErrorResponse, ErrorShape
 from fleet_runtime.providers.provider import Provider
 from fleet_runtime.proxy.endpoints import Route
 from fleet_runtime.proxy.memory_budget import MemoryBudget
@@ -89,7 +89,8 @@ class RecordSink(Protocol):
 class RequestContext:
     """`head` may be shared with other requests; `request_id` and `content_length` are this one's. `cors` is
     the block of CORS headers that every response gets, `named` that of the provider and model once they are
-    known; `route` is None for all that is not inference.
+    known; `route` is None for all that is not inference. `speaks_ollama`: the client expects the
+    errors of Ollama's API.
     """
 
     fleet: ModelResolver
@@ -103,6 +104,13 @@ class RequestContext:
     finished: RecordSink
     memory: MemoryBudget
     named: bytes = b""
+    speaks_ollama: bool = False
+
+    @property
+    def error_shape(self) -> ErrorShape:
+        if self.route is not None:
+            return self.route.error_shape
+        return "ollama" if self.speaks_ollama else "openai"
 
     @property
     def common_block(self) -> bytes:
@@ -113,7 +121,6 @@ class RequestContext:
         """Send an error of the gateway's own, and finish."""
         status = status or error.status
         self.record.reject(status, error.code)
-        anthropic = self.route is not None and self.route.endpoint.anthropic
         block = b"content-type: application/json\r\n%b%b%b" % (
             header_block(error.headers),
             self.common_block,
@@ -121,7 +128,7 @@ class RequestContext:
         )
         if self.route is not None:
             block += b"server-timing: %b\r\n" % self.record.start_response()
-        body = error.body(anthropic)
+        body = error.body(self.error_shape)
         self.record.bytes_out += len(body)
         self.sink.respond(status, block, body)
         self.finish()

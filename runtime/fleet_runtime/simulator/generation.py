@@ -130,7 +130,7 @@ def _exactly(pieces: tuple[str, ...], count: int) -> tuple[str, ...]:
 def _tool_call(payload: Mapping[str, Any], call: ScriptedCall | None) -> ToolCall | None:
     """The scripted call, else one of the first tool where the request demands one."""
     offered = {described["name"]: described for described in _offered(payload.get("tools"))}
-    if call is not None and call.name in offered and not _ends_with_result(payload):
+    if call is not None and call.name in offered and not _holds_result(payload):
         return ToolCall(call.name, json.dumps(call.arguments))
     choice = payload.get("tool_choice")
     if offered and (choice == "required" or isinstance(choice, dict)):
@@ -147,17 +147,20 @@ def _offered(tools: object) -> Iterator[dict[str, Any]]:
             yield described
 
 
-def _ends_with_result(payload: Mapping[str, Any]) -> bool:
+def _holds_result(payload: Mapping[str, Any]) -> bool:
     """In OpenAI's chat, Anthropic's messages or OpenAI's responses."""
     messages = payload.get("messages", payload.get("input"))
-    last = messages[-1] if isinstance(messages, list) and messages else None
-    if not isinstance(last, dict):
+    return any(map(_is_result, messages)) if isinstance(messages, list) else False
+
+
+def _is_result(message: Any) -> bool:
+    if not isinstance(message, dict):
         return False
-    content = last.get("content")
+    content = message.get("content")
     parts = content if isinstance(content, list) else ()
     return (
-        last.get("role") == "tool"
-        or last.get("type") == "function_call_output"
+        message.get("role") == "tool"
+        or message.get("type") == "function_call_output"
         or any(isinstance(part, dict) and part.get("type") == "tool_result" for part in parts)
     )
 

@@ -84,7 +84,7 @@ class Behaviour:
     connection then ends. `hold` keeps every chunk of a response's body until it is released (the headers go
     out with the first chunk), `hold_loading` keeps a model loading until then. `chunks` is the number of
     content chunks of a stream. `loading`: a llama-server says on every path that it is loading its model.
-    `call` is the response of models to a request that offers that tool and does not end with a tool's result.
+    `call` is the response of models to a request that offers that tool and holds no tool's result yet.
     `list_*` replace the list of models.
     """
 

@@ -38,7 +38,7 @@ def test_every_documented_code_has_its_status() -> None:
 
 
 @pytest.mark.parametrize("code", ERROR_KINDS)
-def test_every_code_is_told_in_both_shapes(code: str) -> None:
+def test_every_code_is_told_in_three_shapes(code: str) -> None:
     answer = ErrorResponse(code, "what 'x' did", "model")
     error = json.loads(answer.body())["error"]
     assert error == {
@@ -47,11 +47,12 @@ def test_every_code_is_told_in_both_shapes(code: str) -> None:
         "code": code,
         "param": "model",
     }
-    anthropic = json.loads(answer.body(anthropic=True))
+    anthropic = json.loads(answer.body("anthropic"))
     assert anthropic["type"] == "error"
     assert anthropic["error"] == error | {"type": ERROR_KINDS[code].anthropic}
+    assert json.loads(answer.body("ollama")) == {"error": "what 'x' did"}
     assert answer.event().startswith(b"\n\ndata: {")
-    assert answer.event(anthropic=True).startswith(b"\n\nevent: error\ndata: {")
+    assert answer.event("anthropic").startswith(b"\n\nevent: error\ndata: {")
     assert answer.event().count(b"\n") == 4
 
 
