@@ -81,7 +81,6 @@ class Relay:
         answer = upstream_failure(context.record, error)
         context.record.code = answer.code
         if self.is_stream and not self._forwarded.is_encoded and self._head.content_length is None:
-            assert context.route is not None
             event = answer.event(context.error_shape)
             context.record.bytes_out += len(event)
             context.sink.write(event, False)
