@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import NoReturn
 
-GC_THRESHOLD = 50_000
+GC_THRESHOLD = 200_000
 """Allocations between two collections: importing makes many objects and drops none of them."""
 
 

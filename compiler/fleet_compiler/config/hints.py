@@ -23,6 +23,10 @@ MISSING = {
     "url": "add 'url: http://host:port'",
     "kind": "add 'kind' with a kind of client, like 'kind: opencode'",
     "env": "add 'env' with the name of an environment variable, or 'file' with a path",
+    "user": "add 'user' with the name that the server knows",
+    "password": "add 'password' with 'env', the name of an environment variable, or 'file', a path",
+    "template": "add 'template' with the path of a template, relative to fleet.yaml",
+    "path": "add 'path' with the place of the file in the generated folder",
     "postgres": "write 'state: {postgres: {env: FLEET_STATE_URL}}', or the path of a file",
 }
 """What to do about a required key that is missing."""

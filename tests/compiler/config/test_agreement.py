@@ -9,6 +9,7 @@ from jsonschema import Draft202012Validator
 from pydantic import BaseModel, ValidationError
 
 from fleet_compiler.clients import CLIENTS
+from fleet_compiler.config.hints import MISSING
 from fleet_compiler.config.model import (
     FleetConfig,
     ProviderSettings,
@@ -229,3 +230,19 @@ def test_schema_file_is_tidy() -> None:
     text = path.read_text(encoding="utf-8")
     is_tidy = text == json.dumps(json.loads(text), indent=2, ensure_ascii=False) + "\n"
     assert is_tidy
+
+
+def required_keys(part: Any) -> Iterator[str]:
+    """Yield the keys without which a value is invalid; those of conditions are not."""
+    if isinstance(part, dict):
+        yield from part.get("required", ()) if isinstance(part.get("required"), list) else ()
+        for name, below in part.items():
+            if name not in ("if", "not"):
+                yield from required_keys(below)
+    elif isinstance(part, list):
+        for below in part:
+            yield from required_keys(below)
+
+
+def test_every_key_that_may_be_missing_has_a_remedy() -> None:
+    assert set(required_keys(schema())) - MISSING.keys() == set()
