@@ -168,7 +168,7 @@ def printed(fleet: Fleet, folder: Path, yaml: str) -> list[str]:
 
 def model_of(lines: list[str]) -> str:
     """The model of the printed request."""
-    body: Mapping[str, str] = json.loads(lines[1].partition("--json '")[2].removesuffix("'"))
+    body: Mapping[str, str] = json.loads(lines[2].partition("--json '")[2].removesuffix("'"))
     return body["model"]
 
 
@@ -179,6 +179,7 @@ def test_the_printed_lines_name_every_base_url_and_the_model_of_the_role_default
         fleet, tmp_path, ONE_MACHINE.replace("default: desk/qwen3-8b", "default: desk/qwen3-4b")
     ) == [
         f"base URL  {URL}/v1 (and /chat/v1 and /code/v1)",
+        f"console   {URL}/",
         f"try it    curl -s {URL}/v1/chat/completions --json "
         """'{"model": "desk/qwen3-4b", "messages": [{"role": "user", "content": "hi"}]}'""",
         "clients   `fleet run opencode`",
@@ -202,6 +203,7 @@ def test_without_a_role_the_model_is_a_chat_model_of_the_default_provider(
 def test_without_a_model_the_remedy_is_printed(fleet: Fleet, tmp_path: Path) -> None:
     assert printed(fleet, tmp_path, one("http://127.0.0.1:9")) == [
         f"base URL  {URL}/v1",
+        f"console   {URL}/",
         "no provider lists a model yet: run `fleet lock`",
     ]
 
@@ -209,7 +211,7 @@ def test_without_a_model_the_remedy_is_printed(fleet: Fleet, tmp_path: Path) -> 
 def test_with_keys_the_request_has_a_place_for_one(fleet: Fleet, tmp_path: Path) -> None:
     yaml = ONE_MACHINE + "gateway: {keys: {laptop: {env: LAPTOP_KEY}}}\n"
     lines = printed(fleet, tmp_path, yaml)
-    assert f'{URL}/v1/chat/completions -H "authorization: Bearer $FLEET_KEY" --json ' in lines[1]
+    assert f'{URL}/v1/chat/completions -H "authorization: Bearer $FLEET_KEY" --json ' in lines[2]
 
 
 def test_a_gateway_whose_output_and_log_are_full_ends_well(fleet: Fleet, project: Path) -> None:

@@ -53,7 +53,7 @@ def introduction(stage: Stage) -> str:
 Providers (simulated, each one serves a qwen3-8b):
 {chr(10).join(rows)}
 Gateway:
-  {stage.url}    configured by {stage.fleet_yaml}
+  {stage.url}    open it in a browser; configured by {stage.fleet_yaml}
 
 Which models are where:
   curl -s {stage.url}/v1/models

@@ -1,5 +1,5 @@
-"""What a person can paste as soon as a gateway serves: its base URL, one request with curl, and how clients
-start. Pure."""
+"""What a person can paste as soon as a gateway serves: its base URL, the console's, one request with curl,
+and how clients start. Pure."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ def first_request(snapshot: Snapshot, url: str) -> list[str]:
     """Return the lines; `url` is the gateway's, without a trailing slash."""
     surfaces = [f"{base}/v1" for base in snapshot.tables if base]
     also = f" (and {join_words(surfaces)})" if surfaces else ""
+    addresses = (f"base URL  {url}/v1{also}", f"console   {url}/")
     model = _example(snapshot.fleet)
     if model is None:
         return [
-            f"base URL  {url}/v1{also}",
+            *addresses,
             *_elsewhere(snapshot.gateway, url),
             "no provider lists a model yet: run `fleet lock`",
         ]
@@ -31,7 +32,7 @@ def first_request(snapshot: Snapshot, url: str) -> list[str]:
     key = f' -H "authorization: Bearer ${KEY_VARIABLE}"' if snapshot.gateway.keys else ""
     data = shlex.join(["--json", json.dumps(body, ensure_ascii=False)])
     return [
-        f"base URL  {url}/v1{also}",
+        *addresses,
         *_elsewhere(snapshot.gateway, url),
         f"try it    {shlex.join(command)}{key} {data}",
         *_clients(snapshot.gateway),

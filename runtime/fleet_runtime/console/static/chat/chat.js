@@ -2,7 +2,7 @@ import { useEffect, useState } from "preact/hooks";
 import { go, html, link, surface } from "../app/base.js";
 import { Button, download, Empty, Icon, Notice, useFollowEnd } from "../app/parts.js";
 import { catalog, evicts, reportOf } from "../app/state.js";
-import { firstModel, meant, ModelChoice } from "../models/choice.js";
+import { firstModel, meant, ModelChoice, readRoles } from "../models/choice.js";
 import { Answer, asMarkdown, asRequest, conversations, create, loaded, plain, remove, save, update } from "./answers.js";
 import { ChatSettings, Composer } from "./composer.js";
 import { AnswerMessage, UserMessage } from "./message.js";
@@ -32,15 +32,17 @@ function Conversations({ all, current }) {
 }
 
 function Start() {
-  const model = firstModel();
+  readRoles();
+  const [picked, setPicked] = useState(null);
+  const model = picked ?? firstModel();
   const onSend = (message) => {
     const conversation = create(model);
     ask(conversation, message);
     go("chat", conversation.id);
   };
   return html`<section class="conversation"><div class="messages"><${Empty} icon="chat" title="Ask a model of the fleet">
-      ${model === "" ? "No chat model can be used now." : html`<p>It goes to <b>${model}</b> unless you choose another.</p>`}<//></div>
-    <${Composer} onSend=${onSend} disabled=${model === ""} placeholder="Message" /></section>`;
+      ${model === "" ? "No chat model can be used now." : html`<${ModelChoice} value=${model} onChange=${setPicked} />`}<//></div>
+    <${Composer} onSend=${onSend} vision=${meant(model)?.input.includes("image")} disabled=${model === ""} placeholder="Message" /></section>`;
 }
 
 function Conversation({ conversation }) {

@@ -5,6 +5,7 @@ import MarkdownIt from "markdown-it";
 
 const STEP = 4096;
 const LARGEST = 8192;
+const MOST_TOKENS = 1600;
 const FENCE = /^ {0,3}(`{3,}|~{3,})/;
 
 const parser = new MarkdownIt({ html: false, linkify: true, breaks: false });
@@ -90,7 +91,7 @@ export class MarkdownStream {
       this.prefix = "";
     }
     const tail = source.slice(offset);
-    if (tail.length > LARGEST) this.split(tail, last);
+    if (tail.length > LARGEST || last.tokens.length > MOST_TOKENS) this.split(tail, last);
     else this.show(last.tokens);
   }
 
@@ -111,15 +112,17 @@ export class MarkdownStream {
   /** A block that is too large to be rendered again and again: code goes on as text, all else is cut at a line. */
   split(tail, last) {
     const fence = FENCE.exec(tail);
-    if (fence !== null && last.tokens[0].type === "fence") {
-      const whole = tail.lastIndexOf("\n") + 1;
+    const whole = tail.lastIndexOf("\n") + 1;
+    if (fence !== null && last.tokens[0].type === "fence" && whole > 0) {
       this.show(parser.parse(tail.slice(0, whole), this.env));
       this.code = { element: this.last.querySelector("code"), fence: fence[1] };
       this.begin += whole;
       this.continueCode();
       return;
     }
-    const end = tail.lastIndexOf("\n", LARGEST) > LARGEST / 2 ? tail.lastIndexOf("\n", LARGEST) + 1 : LARGEST;
+    const most = Math.min(LARGEST, Math.floor((tail.length * MOST_TOKENS) / last.tokens.length));
+    const line = tail.lastIndexOf("\n", most) + 1;
+    const end = line > most / 2 ? line : most;
     const head = tail.slice(0, end);
     this.freeze(parser.parse(head, this.env));
     this.begin += end - this.prefix.length;

@@ -88,11 +88,12 @@ function Summary() {
   const report = fleet.value;
   if (report === null) return null;
   const reports = report.providers.map(({ name }) => reportOf(name).value).filter((each) => each !== null);
-  const online = reports.filter((each) => each.status === "online" || each.status === "degraded").length;
+  const probed = reports.filter((each) => each.polled && each.status !== "disabled");
+  const online = probed.filter((each) => each.status === "online" || each.status === "degraded").length;
   const running = reports.reduce((sum, each) => sum + Object.values(each.in_flight).reduce((a, b) => a + b, 0), 0);
   const waiting = reports.reduce((sum, each) => sum + each.waiting, 0);
   return html`<dl class="figures">
-    <div><dt>Online</dt><dd>${online}<small> of ${reports.length}</small></dd></div>
+    <div><dt>Online</dt><dd>${online}<small> of ${probed.length}</small></dd></div>
     <div><dt>In flight</dt><dd>${running}${waiting > 0 && html`<small> + ${waiting} waiting</small>`}</dd></div>
     ${can("GET /api/activity") && html`<${Traffic} />`}
     <div><dt>Snapshot</dt><dd class="mono">${snapshot(report.snapshot)}<${Copy} text=${report.snapshot} label="Copy the snapshot's id" />

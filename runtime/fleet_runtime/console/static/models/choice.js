@@ -6,10 +6,10 @@ import { catalog, models, providers, usableFavorites } from "../app/state.js";
 const roles = signal({});
 let rolesOf;
 
-async function readRoles() {
-  const wanted = `${surface.value} ${catalog.value?.snapshot}`;
-  if (rolesOf === wanted) return;
-  rolesOf = wanted;
+/** Read them, after every change of what can be used. */
+export async function readRoles() {
+  if (rolesOf === catalog.value) return;
+  rolesOf = catalog.value;
   try {
     roles.value = (await get("/api/roles")).roles;
   } catch {
@@ -19,8 +19,8 @@ async function readRoles() {
 
 export const chatModels = () => providers.value.flatMap((each) => each.models).filter((each) => each.purpose === "chat" && each.available);
 
-/** What to begin with: a favorite, a loaded model, any. */
-export const firstModel = () => usableFavorites.value.find((each) => each.purpose === "chat")?.id ?? chatModels().find((each) => each.state === "loaded")?.id ?? chatModels()[0]?.id ?? "";
+/** What to begin with: a favorite, the default role, a loaded model, any. */
+export const firstModel = () => usableFavorites.value.find((each) => each.purpose === "chat")?.id ?? (roles.value.default?.available ? "@default" : undefined) ?? chatModels().find((each) => each.state === "loaded")?.id ?? chatModels()[0]?.id ?? "";
 
 /** The model that a choice means now. */
 export const meant = (choice) => models.value.get(choice) ?? models.value.get(roles.value[choice?.slice(1)]?.id ?? "") ?? null;

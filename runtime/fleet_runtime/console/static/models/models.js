@@ -128,6 +128,7 @@ function Menu({ model }) {
   const ref = useRef(null);
   useEffect(() => {
     if (!open) return undefined;
+    ref.current.lastElementChild.scrollIntoView({ block: "nearest" });
     const close = (event) => {
       if (event.key === "Escape" || (event.type === "pointerdown" && !ref.current?.contains(event.target))) {
         setOpen(false);
