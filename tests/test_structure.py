@@ -29,7 +29,7 @@ RUNTIME_ROOMS = (
         "errors",
         "header_lines",
     ),
-    *("child_process", "files", "urls", "text"),
+    *("tasks", "turns", "child_process", "files", "urls", "text"),
 )
 COMPILER_ROOMS = (
     *(

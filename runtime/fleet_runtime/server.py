@@ -38,8 +38,10 @@ MAX_PORT = 65_535
 POLL_SECONDS = 0.05
 FLUSH_SECONDS = 1.0
 """For the last bytes of aborted responses to leave."""
-GARBAGE = (50_000, 20, 20)
-"""Objects made, and rounds, between two looks for cyclic garbage: a request leaves none, unless it failed."""
+GARBAGE = (10_000, 50, 20)
+"""Objects made, and rounds, between two collections of cyclic garbage: neither a request, unless it failed,
+nor a probe leaves any. One of the first generation holds up the loop for some milliseconds; what providers
+list, which the others would go through, is left out of them by the service."""
 
 log = logging.getLogger("fleet")
 

@@ -79,7 +79,7 @@ class StaticFleet:
         self.suspects.append(provider)
 
     def models(self, base: str, pinned: str | None, wanted: ListRequest) -> TaggedBody:
-        return TaggedBody.of(json.dumps({"object": "list", "base": base, "pinned": pinned}).encode())
+        return TaggedBody(json.dumps({"object": "list", "base": base, "pinned": pinned}).encode())
 
     def model(self, base: str, pinned: str | None, id: str) -> bytes | None:
         answer = router.resolve_model(self.tables[base], self.view, id, pinned=pinned)

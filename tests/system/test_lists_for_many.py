@@ -93,6 +93,6 @@ def test_which_clients_take_gzip(header: str | None, accepts: bool) -> None:
 
 
 def test_a_body_is_compressed_once() -> None:
-    tagged = TaggedBody.of(b"a" * 5000)
+    tagged = TaggedBody(b"a" * 5000)
     assert tagged.compressed() is tagged.compressed()
     assert gzip.decompress(tagged.compressed().body) == tagged.body

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal, TypeAlias
 
@@ -33,11 +33,11 @@ WithFavorites: TypeAlias = Annotated[
     Query("`none`: the same bytes for every reader, whatever their favorites; `favorite` is null", "none"),
 ]
 
-Diagnose: TypeAlias = Callable[[Service, LiveSnapshot], Iterable[Finding]]
+Diagnose: TypeAlias = Callable[[Service, LiveSnapshot], Awaitable[Sequence[Finding]]]
 
 SMALL_BODY: Final = 1_000
 LARGE_BODY: Final = 100_000
-"""Bytes from which on a body is compressed, and is compressed in a thread."""
+"""Bytes from which on a body is compressed, and is compressed and tagged in a thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +77,11 @@ async def tagged_reply(
 ) -> Reply:
     """Return the body with its tag, compressed if the client takes that, or 304 if it has it already."""
     headers = [(b"cache-control", b"no-cache"), (b"vary", b"accept-encoding")]
-    if len(tagged.body) > SMALL_BODY and accepts_gzip(accept_encoding):
-        large = len(tagged.body) > LARGE_BODY
-        tagged = await asyncio.to_thread(tagged.compressed) if large else tagged.compressed()
+    compressed = len(tagged.body) > SMALL_BODY and accepts_gzip(accept_encoding)
+    if len(tagged.body) > LARGE_BODY and not tagged.is_ready(compressed=compressed):
+        await asyncio.to_thread(tagged.make_ready, compressed=compressed)
+    if compressed:
+        tagged = tagged.compressed()
         headers.append((b"content-encoding", b"gzip"))
     headers.append((b"etag", tagged.tag.encode()))
     if tagged.matches(if_none_match):

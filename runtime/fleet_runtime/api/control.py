@@ -7,7 +7,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from fleet_runtime.api.call import Call
-from fleet_runtime.api.fleet import ProviderName, describe_provider, require_provider
+from fleet_runtime.api.fleet import ProviderName, require_provider
+from fleet_runtime.api.fleet_report import describe_provider
 from fleet_runtime.api.operation import operation
 from fleet_runtime.api.shapes import ModelCommand, ModelOutcome, ProviderReport
 from fleet_runtime.artifacts.contract import ModelState

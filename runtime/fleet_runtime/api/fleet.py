@@ -5,41 +5,31 @@ With a surface, they tell only of the providers that it may use.
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Iterable, Set
-from dataclasses import asdict
-from typing import Annotated, Any, cast
+from typing import Annotated, cast
 
 import msgspec
-from msgspec import Meta, convert
+from msgspec import Meta
 
 from fleet_runtime.api.call import Call, Surface
 from fleet_runtime.api.event_stream import EventStream
+from fleet_runtime.api.fleet_report import describe_fleet, describe_provider
 from fleet_runtime.api.operation import Header, PathPart, Query, Reply, operation
 from fleet_runtime.api.shapes import (
-    CaptureState,
-    DriftReport,
     FleetStatus,
     History,
     HistoryEntry,
     OldNameReport,
     OldNames,
-    ProviderMemory,
     ProviderReport,
     Serving,
-    StoreState,
 )
 from fleet_runtime.artifacts.contract import ProviderStatus, RoutingTable
 from fleet_runtime.catalog.describe import rfc3339
-from fleet_runtime.dialects.server_memory import ServerMemory
-from fleet_runtime.dialects.status_reason import reason_remedy, reason_text
 from fleet_runtime.errors import request_error
 from fleet_runtime.events import EVENTS, Topic
 from fleet_runtime.gateway.live_snapshot import LiveSnapshot
 from fleet_runtime.gateway.second_cache import LARGE_FLEET
-from fleet_runtime.gateway.service import Service
-from fleet_runtime.providers.lock_drift import find_drift
 from fleet_runtime.routing.old_names import accepted_names
 from fleet_runtime.store.rows import StatusChange
 from fleet_runtime.text import join_names, quote
@@ -57,13 +47,13 @@ LastEventId = Annotated[str | None, Header("the `id` of the last event that the 
 async def get_fleet(call: Call, surface: Surface = None) -> Annotated[Reply, FleetStatus]:
     table = call.table(surface)
 
-    def make() -> bytes:  # in a thread, if it is long: it reads and changes nothing
-        return msgspec.json.encode(describe_fleet(call.service, call.live, table))
+    async def make() -> bytes:
+        return msgspec.json.encode(await describe_fleet(call.service, call.live, table))
 
     if len(table.providers) < LARGE_FLEET:
-        return Reply(make())
+        return Reply(await make())
     key = ("fleet", surface, call.live.snapshot.id)
-    return Reply(await call.service.large_responses.get(key, lambda: asyncio.to_thread(make)))
+    return Reply(await call.service.large_responses.get(key, make))
 
 
 @operation(
@@ -156,90 +146,6 @@ OPERATIONS = (
     follow_events,
     reload,
 )
-
-
-def describe_fleet(service: Service, live: LiveSnapshot, table: RoutingTable) -> FleetStatus:
-    """Return the state of the fleet, or of the providers of one surface: then without what concerns others,
-    the state file, and why a build was rejected."""
-    names, whole = _names(table), table.surface is None
-    default = live.snapshot.fleet.default_provider
-    store = service.store.status
-    return FleetStatus(
-        snapshot=live.snapshot.id,
-        refused=service.refused if whole else None,
-        refused_remedy=service.refused_remedy if whole else None,
-        needs_restart=service.needs_restart,
-        store=StoreState(
-            state="up" if store.up else "down",
-            since=rfc3339(store.since),
-            where=store.where if whole else None,
-            reason=store.reason if whole else None,
-        ),
-        started_at=rfc3339(service.started_at),
-        serving_since=rfc3339(service.serving_since),
-        now=rfc3339(time.time()),
-        listen=service.started_with.listen,
-        default_provider=default if default in names else None,
-        surfaces=tuple(sorted(live.gateway.surfaces)) if table.surface is None else (table.surface,),
-        drift={name: drift for name, drift in describe_drift(live).items() if name in names},
-        providers=tuple(describe_provider(live, name) for name in live.providers if name in names),
-        captures=describe_captures(live),
-    )
-
-
-def describe_captures(live: LiveSnapshot) -> CaptureState | None:
-    """Return what is kept of requests, None if that is nothing."""
-    settings = live.gateway.captures
-    return None if settings is None else CaptureState(keep=settings.keep, body=settings.body)
-
-
-def describe_provider(live: LiveSnapshot, name: str) -> ProviderReport:
-    provider, state = live.providers[name], live.inventory.states[name]
-    config, reason = provider.config, state.reason
-    return ProviderReport(
-        name=name,
-        label=config.label,
-        class_=config.class_,
-        kind=state.kind,
-        configured_kind=config.kind,
-        formerly=config.formerly,
-        url=config.url,
-        status=state.status,
-        since=rfc3339(state.since),
-        reason=None if reason is None else reason_text(reason),
-        reason_code=None if reason is None else reason.code,
-        remedy=None if reason is None else reason_remedy(reason, config.url),
-        sidecar=None if provider.sidecar is None else state.sidecar,
-        polled=live.inventory.interval(name) is not None,
-        latency=None if state.latency is None else round(state.latency, 4),
-        models=len(live.inventory.listings[name].models),
-        loaded=tuple(sorted(model for model, now in state.states.items() if now == "loaded")),
-        loading=tuple(sorted(model for model, now in state.states.items() if now == "loading")),
-        in_flight=dict(sorted(provider.in_flight.items())),
-        waiting=provider.waiting,
-        memory=None if (seen := state.observation) is None else describe_memory(seen.memory),
-        wake=None if config.wake is None else "mac" if config.wake.command is None else "command",
-        warnings=state.warnings,
-    )
-
-
-def describe_memory(memory: ServerMemory | None) -> ProviderMemory | None:
-    return None if memory is None else convert(_memory_data(memory), ProviderMemory)
-
-
-def _memory_data(memory: ServerMemory) -> dict[str, Any]:
-    models = [{"model": model, **asdict(each)} for model, each in sorted(memory.models.items())]
-    return {**asdict(memory), "models": models}
-
-
-def describe_drift(live: LiveSnapshot) -> dict[str, DriftReport]:
-    """Return how providers differ from fleet.lock, by name; without those that do not."""
-    connections, states = live.snapshot.connections, live.inventory.states
-    found = {
-        locked.name: find_drift(connections[locked.name], locked, states[locked.name].models)
-        for locked in live.snapshot.fleet.providers
-    }
-    return {name: convert(asdict(drift), DriftReport) for name, drift in found.items() if drift}
 
 
 def describe_history(changes: Iterable[StatusChange]) -> History:

@@ -7,7 +7,7 @@ from fleet_runtime.api.operation import Reply, operation
 from fleet_runtime.api.shapes import Health, Ready
 from fleet_runtime.errors import request_error
 from fleet_runtime.gateway.second_cache import LARGE_FLEET
-from fleet_runtime.telemetry.metrics import CONTENT_TYPE
+from fleet_runtime.telemetry.exposition import CONTENT_TYPE
 
 
 @operation("GET", "/health", "Show that the process responds")
@@ -28,7 +28,7 @@ async def metrics(call: Call) -> Reply:
     call.service.finished.flush()
     if len(call.live.providers) < LARGE_FLEET:
         return Reply(metrics.exposition(), media_type=CONTENT_TYPE)
-    body = await call.service.large_responses.get("metrics", metrics.exposition_of_many)
+    body = await call.service.large_responses.get("metrics", metrics.exposition_in_turns)
     return Reply(body, media_type=CONTENT_TYPE)
 
 

@@ -19,6 +19,7 @@ from fleet_runtime.api.operation import PathPart, Query, Reply, operation
 from fleet_runtime.catalog.etag import TaggedBody
 from fleet_runtime.catalog.shapes import CatalogModel, ModelCatalog, ModelResolution, Picker, Roles
 from fleet_runtime.errors import request_error
+from fleet_runtime.turns import in_turns
 
 Name = Annotated[str, Query("a composite id, an alias, a bare id, or a role as `@name`", "qwen3-8b")]
 ModelName = Annotated[str, PathPart("anything that resolves to a model", "nas/qwen3-8b")]
@@ -32,7 +33,9 @@ async def list_models(
     if_none_match: IfNoneMatch = None,
     accept_encoding: AcceptEncoding = None,
 ) -> Annotated[Reply, ModelCatalog]:
-    found = call.live.lists.by_provider(call.table(surface), favorites=favorites is None)
+    table, lists, marked = call.table(surface), call.live.lists, favorites is None
+    await in_turns(lists.parts(table, favorites=marked))
+    found = lists.by_provider(table, favorites=marked)
     return await tagged_reply(found, if_none_match, accept_encoding)
 
 
@@ -49,7 +52,7 @@ async def get_model(
         refusal = resolution.refusal
         message = refusal.message if refusal else f"nothing is known of model '{id}'"
         raise request_error("model_not_found", message, "model")
-    return await tagged_reply(TaggedBody.of(msgspec.json.encode(model)), if_none_match)
+    return await tagged_reply(TaggedBody(msgspec.json.encode(model)), if_none_match)
 
 
 @operation(
@@ -62,7 +65,9 @@ async def get_picker(
     if_none_match: IfNoneMatch = None,
     accept_encoding: AcceptEncoding = None,
 ) -> Annotated[Reply, Picker]:
-    found = call.live.lists.picker(call.table(surface), favorites=favorites is None)
+    table, lists, marked = call.table(surface), call.live.lists, favorites is None
+    await in_turns(lists.parts(table, favorites=marked, chat_only=True))
+    found = lists.picker(table, favorites=marked)
     return await tagged_reply(found, if_none_match, accept_encoding)
 
 

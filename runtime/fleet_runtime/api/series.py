@@ -21,6 +21,7 @@ from fleet_runtime.errors import request_error
 from fleet_runtime.telemetry import series_cell as at
 from fleet_runtime.telemetry.series import Name
 from fleet_runtime.telemetry.series_ring import SPANS, Range, Series
+from fleet_runtime.turns import in_turns
 
 OfRange = Annotated[
     Range, Query("the last hour in steps of 10 s, day in steps of 5 min, or month in steps of 1 h", "day")
@@ -47,7 +48,7 @@ async def get_series(
 ) -> SeriesReport:
     require_provider(call.table(surface), name)
     now = time.time()
-    series = _current(call, now).get((name, model))
+    series = (await _current(call, now)).get((name, model))
     if series is None and model is not None and model not in call.live.inventory.listings[name].models:
         raise request_error("not_found", f"nothing is known of model '{model}' of provider '{name}'", "model")
     span = SPANS[range]
@@ -70,7 +71,7 @@ async def get_speed(call: Call, model: Named = None, surface: Surface = None) ->
     table, now = call.table(surface), time.time()
     allowed = {provider.name for provider in table.providers}
     found: dict[str, list[ProviderSpeed]] = {}
-    for (provider, name), series in _current(call, now).items():
+    for (provider, name), series in (await _current(call, now)).items():
         if name is not None and provider in allowed and model in (None, name, f"{provider}/{name}"):
             found.setdefault(name, []).append(_speed(call, provider, name, series, now))
     return Speeds(
@@ -84,10 +85,10 @@ async def get_speed(call: Call, model: Named = None, surface: Surface = None) ->
 OPERATIONS = (get_series, get_speed)
 
 
-def _current(call: Call, now: float) -> Mapping[Name, Series]:
+async def _current(call: Call, now: float) -> Mapping[Name, Series]:
     """Return the series with all that has happened."""
     call.service.finished.flush()
-    call.service.series.fold(now)
+    await in_turns(call.service.series.fold(now))
     return call.service.series.series
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from importlib.metadata import version
 
 from fleet_runtime.api.call import Call
-from fleet_runtime.api.fleet import describe_captures
+from fleet_runtime.api.fleet_report import describe_captures
 from fleet_runtime.api.operation import operation
 from fleet_runtime.api.shapes import Findings, KeyInForce, Settings
 from fleet_runtime.artifacts.contract import to_data
@@ -37,7 +37,7 @@ async def get_settings(call: Call) -> Settings:
 
 @operation("GET", "/api/findings", "List what is wrong in the fleet, and what to do, as `fleet doctor` does")
 async def list_findings(call: Call) -> Findings:
-    return Findings(findings=tuple(call.diagnose(call.service, call.live)))
+    return Findings(findings=tuple(await call.diagnose(call.service, call.live)))
 
 
 OPERATIONS = (get_settings, list_findings)

@@ -4,20 +4,34 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-from dataclasses import dataclass, field
 
 
-@dataclass(slots=True)
 class TaggedBody:
-    """A response body; `tag` is made from its bytes, quotes included."""
+    """A response body with its tag, which is made from the bytes, quotes included, when it is first read."""
 
-    body: bytes
-    tag: str
-    _compressed: TaggedBody | None = field(default=None, compare=False, repr=False)
+    __slots__ = ("_compressed", "_tag", "body")
 
-    @classmethod
-    def of(cls, body: bytes) -> TaggedBody:
-        return cls(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
+    def __init__(self, body: bytes, tag: str | None = None) -> None:
+        self.body = body
+        self._tag = tag
+        self._compressed: TaggedBody | None = None
+
+    @property
+    def tag(self) -> str:
+        if self._tag is None:
+            self._tag = f'"{hashlib.sha256(self.body).hexdigest()[:32]}"'
+        return self._tag
+
+    def is_ready(self, *, compressed: bool) -> bool:
+        """Whether the tag, or the compressed body, is made; of a long body both take milliseconds."""
+        return self._compressed is not None if compressed else self._tag is not None
+
+    def make_ready(self, *, compressed: bool) -> None:
+        """Make the tag, or the compressed body; to be called in a thread."""
+        if compressed:
+            self.compressed()
+        else:
+            self._tag = self.tag
 
     def matches(self, if_none_match: str | None) -> bool:
         """Return whether a client that sent this ``If-None-Match`` has the body already."""
@@ -34,8 +48,9 @@ class TaggedBody:
         return self._compressed
 
 
-GZIP_LEVEL = 3
-"""A list of 20 000 models (7.4 MB) takes 33 ms and becomes 205 KB; level 6 takes 111 ms for 203 KB."""
+GZIP_LEVEL = 6
+"""A list of 20 000 models (7.5 MB) takes 19 ms of a processor and becomes 176 KB; level 3 takes 8 ms for
+210 KB, level 9 takes 67 ms for 147 KB. It is made in a thread: no other request waits for it."""
 
 
 def accepts_gzip(accept_encoding: str | None) -> bool:

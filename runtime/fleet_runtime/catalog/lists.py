@@ -3,7 +3,7 @@ changes, and then only the part of that provider is encoded again."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -54,6 +54,16 @@ class CatalogLists:
         provider with its chat models, offline ones without any. Without `favorites`, as in `by_provider`."""
         return self._list("picker", table, favorites, lambda: self._picker(table, favorites))
 
+    def parts(
+        self, table: RoutingTable, *, favorites: bool = True, chat_only: bool = False
+    ) -> Iterator[CatalogProvider]:
+        """Yield the parts of `by_provider` or, with `chat_only`, of `picker`, one provider at a time; after
+        that the list is made quickly."""
+        if self._known(("picker" if chat_only else "models", table.base, favorites)) is None:
+            for provider in table.providers:
+                if not chat_only or self.catalog.inventory.view[provider.name].available:
+                    yield self._provider(provider, favorites=favorites, chat_only=chat_only)
+
     def models(
         self, table: RoutingTable, pinned: str | None = None, wanted: ListRequest = EVERYTHING
     ) -> TaggedBody:
@@ -64,21 +74,25 @@ class CatalogLists:
         """
         if wanted.page is not None:  # as many as there are models: not kept
             self.catalog.refresh()
-            return TaggedBody.of(msgspec.json.encode(self._models(table, pinned, wanted)))
+            return TaggedBody(msgspec.json.encode(self._models(table, pinned, wanted)))
         return self._list("/v1", table, (pinned, wanted), lambda: self._models(table, pinned, wanted))
 
     def _list(
         self, name: str, table: RoutingTable, variant: object, build: Callable[[], ApiShape]
     ) -> TaggedBody:
+        key = (name, table.base, variant)
+        known = self._known(key)
+        if known is None:
+            known = self._lists[key] = TaggedBody(msgspec.json.encode(build()))
+        return known
+
+    def _known(self, key: tuple[object, ...]) -> TaggedBody | None:
+        """Return a list that was made since the last change."""
         self.catalog.refresh()
         if self._versions != self.catalog.versions:
             self._versions = self.catalog.versions
             self._lists.clear()
-        key = (name, table.base, variant)
-        known = self._lists.get(key)
-        if known is None:
-            known = self._lists[key] = TaggedBody.of(msgspec.json.encode(build()))
-        return known
+        return self._lists.get(key)
 
     def _model_catalog(self, table: RoutingTable, favorites: bool) -> ModelCatalog:
         return ModelCatalog(

@@ -140,7 +140,7 @@ def _without_comments(path: str, body: bytes) -> bytes:
 
 
 def _file(body: bytes, suffix: str, block: str, packed: bytes | None = None) -> _File:
-    return _File(TaggedBody.of(body), f"content-type: {_TYPES[suffix]}\r\n{block}".encode(), packed)
+    return _File(TaggedBody(body), f"content-type: {_TYPES[suffix]}\r\n{block}".encode(), packed)
 
 
 def _respond(head: RequestHead, file: _File) -> PageResponse:

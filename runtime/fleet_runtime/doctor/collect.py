@@ -15,7 +15,7 @@ import msgspec
 
 from fleet_runtime.api.shapes import FleetStatus, OldNames, ProviderReport
 from fleet_runtime.artifacts.snapshot import ArtifactError, Snapshot, load_snapshot
-from fleet_runtime.catalog.shapes import FavoriteList, ModelCatalog, ModelResolution, Roles
+from fleet_runtime.catalog.shapes import CatalogModel, FavoriteList, ModelCatalog, ModelResolution, Roles
 from fleet_runtime.client import (
     KEY_VARIABLE,
     GatewayClient,
@@ -128,7 +128,7 @@ def ask(gateway: GatewayClient) -> GatewayReport:
         url=gateway.url,
         fleet=fleet,
         skew=skew,
-        catalog=gateway.get("/api/models", ModelCatalog),
+        default_models=_models_of(gateway.get("/api/models", ModelCatalog), fleet.default_provider),
         roles=roles,
         choices={
             id: gateway.get(f"/api/resolve?model={percent_encoded(id, safe='')}", ModelResolution)
@@ -137,6 +137,10 @@ def ask(gateway: GatewayClient) -> GatewayReport:
         favorites=gateway.get("/api/favorites", FavoriteList),
         old_names=gateway.get("/api/old-names", OldNames),
     )
+
+
+def _models_of(catalog: ModelCatalog, name: str | None) -> tuple[CatalogModel, ...]:
+    return next((provider.models for provider in catalog.providers if provider.name == name), ())
 
 
 def inspect_checkout(generated: Path, environ: Mapping[str, str]) -> Checkout:

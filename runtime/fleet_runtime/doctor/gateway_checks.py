@@ -13,7 +13,7 @@ from shlex import quote as shell_quote
 from typing import Literal
 
 from fleet_runtime.api.shapes import DriftReport, FleetStatus, OldNames, ProviderReport
-from fleet_runtime.catalog.shapes import FavoriteList, ModelCatalog, ModelResolution, RoleResolution, Roles
+from fleet_runtime.catalog.shapes import CatalogModel, FavoriteList, ModelResolution, RoleResolution, Roles
 from fleet_runtime.dialects.observation import describe_other_kind
 from fleet_runtime.text import count, join_names, join_words, quote
 from fleet_runtime.urls import is_loopback, split_address
@@ -50,13 +50,14 @@ class DoctorFinding:
 class GatewayReport:
     """What the gateway at `url` responded; `skew`: by how many seconds its clock is ahead of the one here.
 
-    `roles` by surface (None: the fleet's own); `choices`: what every choice of them means by itself.
+    `default_models`: those of the default provider; `roles` by surface (None: the fleet's own); `choices`:
+    what every choice of them means by itself.
     """
 
     url: str
     fleet: FleetStatus
     skew: float
-    catalog: ModelCatalog
+    default_models: tuple[CatalogModel, ...]
     roles: Mapping[str | None, Roles]
     choices: Mapping[str, ModelResolution]
     favorites: FavoriteList
@@ -194,13 +195,12 @@ def _shadowed(report: GatewayReport) -> Iterator[DoctorFinding]:
     default = report.fleet.default_provider or ""
     names = {former: provider.name for provider in report.fleet.providers for former in provider.formerly}
     names |= {provider.name: provider.name for provider in report.fleet.providers}
-    for listed in report.catalog.providers:
-        for model in listed.models if listed.name == default else ():
-            head, slash, _ = model.model.partition("/")
-            if slash and names.get(head, default) != default:
-                what = f"lists {quote(model.model)}, which as a bare id means a model of '{names[head]}'"
-                remedy = f"request it as {quote(model.id)}: `fleet resolve {shell_quote(model.id)}`"
-                yield DoctorFinding("warning", "machines", f"provider '{default}'", what, remedy)
+    for model in report.default_models:
+        head, slash, _ = model.model.partition("/")
+        if slash and names.get(head, default) != default:
+            what = f"lists {quote(model.model)}, which as a bare id means a model of '{names[head]}'"
+            remedy = f"request it as {quote(model.id)}: `fleet resolve {shell_quote(model.id)}`"
+            yield DoctorFinding("warning", "machines", f"provider '{default}'", what, remedy)
 
 
 def role_findings(report: GatewayReport) -> Iterator[DoctorFinding]:

@@ -101,7 +101,7 @@ class ModelLookup:
                 message = suggest(refusal.message, refusal.suggestions)
                 raise request_error(refusal.code, message, "model")
             self._done = True
-            send_tagged(context, TaggedBody.of(body or b""))
+            send_tagged(context, TaggedBody(body or b""))
         except RequestError as error:
             self._reject(error.answer)
         except Exception:

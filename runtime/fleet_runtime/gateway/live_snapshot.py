@@ -25,6 +25,7 @@ from fleet_runtime.event_log import EventLog
 from fleet_runtime.files import MAX_KEY, read_text, resolve_path
 from fleet_runtime.providers.inventory import Inventory
 from fleet_runtime.providers.limiter import ConcurrencyLimiter, LimiterPool
+from fleet_runtime.providers.lock_drift import KnownDrifts
 from fleet_runtime.providers.provider import Provider
 from fleet_runtime.providers.waker import Waker
 from fleet_runtime.proxy.capture import Captures
@@ -52,6 +53,7 @@ class LiveSnapshot:
     captures: Captures | None = None
     plans: Plans = field(default_factory=Plans)
     heads: HeadMemo = field(init=False)
+    drifts: KnownDrifts = field(default_factory=KnownDrifts)
 
     def __post_init__(self) -> None:
         self.heads = HeadMemo(remembers=self.captures is None)

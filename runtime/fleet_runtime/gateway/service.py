@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -25,6 +26,7 @@ from fleet_runtime.gateway.open_store import make_store
 from fleet_runtime.gateway.second_cache import SecondCache
 from fleet_runtime.providers.provider import Provider
 from fleet_runtime.store.store import Store, StoreUnavailableError, keep_history
+from fleet_runtime.tasks import end_tasks
 from fleet_runtime.telemetry.activity import Activity
 from fleet_runtime.telemetry.activity_keeper import ActivityKeeper
 from fleet_runtime.telemetry.finished_requests import FinishedRequests
@@ -138,13 +140,9 @@ class Service:
         try:
             await watch_folder(self.folder, lambda: self.refused is not None, self.reload)
         finally:
-            for task in self._inventories:
-                task.cancel()
-            await asyncio.gather(*self._inventories, return_exceptions=True)
+            await end_tasks(list(self._inventories))
             history.cancel()
-            for keeper in keepers:
-                keeper.cancel()
-            await asyncio.gather(*keepers, return_exceptions=True)
+            await end_tasks(keepers)
             watching.cancel()
             keeping.cancel()
             await self.live.old_names.save(self.store)
@@ -216,6 +214,13 @@ class Service:
 
     def _poll(self, live: LiveSnapshot) -> None:
         self._keep(self._inventories, asyncio.create_task(live.inventory.run(), name="inventory"))
+
+        async def spare_lists() -> None:
+            """What the providers list stays for long: no later collection of garbage goes through it."""
+            await live.inventory.first_round()
+            gc.freeze()
+
+        self._keep(self._inventories, asyncio.create_task(spare_lists(), name="spare lists"))
 
     def _rename_favorites(self, names: Mapping[str, str]) -> None:
         """Store the present names of providers while fleet.yaml, or the snapshot before, has the others."""

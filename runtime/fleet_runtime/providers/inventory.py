@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,14 +23,18 @@ from fleet_runtime.providers.model_list import ModelList, merge_model_list
 from fleet_runtime.providers.poller import Poller
 from fleet_runtime.providers.provider import Provider
 from fleet_runtime.routing.resolver import ProviderView
+from fleet_runtime.tasks import end_tasks
+
+START_SPACING = 0.003
+"""Seconds between the first probes of two providers: a thousand at once would hold up all requests."""
 
 log = logging.getLogger("fleet.inventory")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class Inventory:
     """States, model lists and router views of the providers of one snapshot, each replaced on a change, never
-    edited.
+    edited. Nothing that it holds refers to it: it is gone as soon as no request needs its snapshot.
 
     `version` counts the changes. `disabled` names the providers that no request is sent to, with the reason.
     Reads never wait for a provider.
@@ -47,7 +52,13 @@ class Inventory:
     _pollers: dict[str, Poller] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        now = time.time()
+        now, inventory = time.time(), weakref.ref(self)
+
+        def publish(name: str, state: ProviderState) -> None:
+            this = inventory()
+            if this is not None:
+                this.publish(name, state)
+
         settings = self.snapshot.gateway.inventory
         self._locked = {provider.name: provider for provider in self.snapshot.fleet.providers}
         for name, config in self.snapshot.connections.items():
@@ -57,10 +68,10 @@ class Inventory:
         for name, provider in self.providers.items():
             interval = self.interval(name)
             if interval is not None:
-                read, publish = partial(self.states.__getitem__, name), partial(self.publish, name)
-                poller = self._pollers[name] = Poller(provider, interval, settings, read, publish)
+                read, write = partial(self.states.__getitem__, name), partial(publish, name)
+                poller = self._pollers[name] = Poller(provider, interval, settings, read, write)
                 if provider.waker is not None:
-                    provider.waker.attach(poller.probe, read, publish)
+                    provider.waker.attach(poller.probe, read, write)
 
     def take_over(self, previous: Inventory) -> None:
         """Go on with what `previous` knows of the providers that are the same here."""
@@ -71,9 +82,20 @@ class Inventory:
 
     async def run(self) -> None:
         """Poll every provider that is polled, at its own pace, until cancelled."""
-        async with asyncio.TaskGroup() as group:
+        tasks: list[asyncio.Task[None]] = []
+        try:
             for place, (name, poller) in enumerate(self._pollers.items(), start=1):
-                group.create_task(poller.run(place / len(self._pollers)), name=f"poller of {name}")
+                work = poller.run(place / len(self._pollers))
+                tasks.append(asyncio.create_task(work, name=f"poller of {name}"))
+                await asyncio.sleep(START_SPACING)
+            await asyncio.gather(*tasks)
+        finally:
+            await end_tasks(tasks)
+
+    async def first_round(self) -> None:
+        """Return when every provider that is polled was probed once."""
+        for poller in self._pollers.values():
+            await poller.was_probed.wait()
 
     def interval(self, name: str) -> float | None:
         """Return the seconds between probes of `name`; None for a provider that is never probed."""

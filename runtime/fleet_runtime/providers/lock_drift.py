@@ -31,6 +31,22 @@ class Drift:
         return bool(self.appeared or self.vanished or self.contexts)
 
 
+class KnownDrifts:
+    """Finds the drift of each provider again only when its list, which is never edited, is another one."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, tuple[Mapping[str, ModelFacts] | None, Drift]] = {}
+
+    def find(
+        self, connection: ProviderConfig, locked: RoutedProvider, seen: Mapping[str, ModelFacts] | None
+    ) -> Drift:
+        """Return `find_drift` of a provider; always the same `connection` and `locked` for one name."""
+        known = self._found.get(locked.name)
+        if known is None or known[0] is not seen:
+            known = self._found[locked.name] = seen, find_drift(connection, locked, seen)
+        return known[1]
+
+
 def find_drift(
     connection: ProviderConfig, locked: RoutedProvider, seen: Mapping[str, ModelFacts] | None
 ) -> Drift:

@@ -18,6 +18,7 @@ from fleet_runtime.dialects.status_reason import StatusReason
 from fleet_runtime.providers import transport
 from fleet_runtime.providers.health import ProviderState, SidecarState, after_probe, next_probe_delay
 from fleet_runtime.providers.provider import Provider
+from fleet_runtime.tasks import run_together
 
 PROBE_SPACING = 1.0
 FEED_SPACING = 0.25
@@ -34,8 +35,8 @@ log = logging.getLogger("fleet.inventory")
 class Poller:
     """Keeps the state of `provider` current while `run` runs.
 
-    `interval`: seconds between probes. `read_state` and `publish` are the inventory's: the state now, and a
-    new one in its place.
+    `interval`: seconds between probes. `was_probed` is set once a probe is over. `read_state` and `publish`
+    are the inventory's: the state now, and a new one in its place.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Poller:
     ) -> None:
         self.provider = provider
         self.interval = interval
+        self.was_probed = asyncio.Event()
         self._settings = settings
         self._state = read_state
         self._publish = publish
@@ -59,9 +61,7 @@ class Poller:
     async def run(self, share: float) -> None:
         """Probe until cancelled. The first probe comes at once, the second after a `share` of the pause, so
         that from then on the probes of all providers are spread out."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._poll(share), name=f"poll {self.provider.config.name}")
-            group.create_task(self._follow(), name=f"follow {self.provider.config.name}")
+        await run_together(self._poll(share), self._follow())
 
     def hurry(self) -> None:
         """Probe as soon as the last probe is a second old."""
@@ -137,6 +137,7 @@ class Poller:
             return
         finally:
             self._probed_at = time.monotonic()
+            self.was_probed.set()
         after = after_probe(
             self._state(),
             seen,
@@ -163,18 +164,19 @@ class Poller:
         Polling goes on meanwhile: only polling notices that a provider has fallen silent.
         """
         news = asyncio.Event()
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._probe_when(news), name=f"probe {self.provider.config.name} after news")
-            await self._join()
-            while True:
-                state = self._state()
-                dialect = KINDS.get(state.kind) if state.status in ("online", "degraded") else None
-                feed = None if dialect is None else dialect.feed
-                offered = feed is not None and await self._read_feed(feed, news)
-                if offered:
-                    news.set()
-                none = feed is not None and not offered
-                await asyncio.sleep(FEED_RETRY_SECONDS if none else self._settings.interval)
+        await run_together(self._read_feeds(news), self._probe_when(news))
+
+    async def _read_feeds(self, news: asyncio.Event) -> None:
+        await self._join()
+        while True:
+            state = self._state()
+            dialect = KINDS.get(state.kind) if state.status in ("online", "degraded") else None
+            feed = None if dialect is None else dialect.feed
+            offered = feed is not None and await self._read_feed(feed, news)
+            if offered:
+                news.set()
+            none = feed is not None and not offered
+            await asyncio.sleep(FEED_RETRY_SECONDS if none else self._settings.interval)
 
     async def _read_feed(self, feed: Feed, news: asyncio.Event) -> bool:
         """Follow a feed to its end, or until the provider is offline; False if it has none."""

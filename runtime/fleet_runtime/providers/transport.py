@@ -18,7 +18,7 @@ from fleet_runtime.upstream import (
     UpstreamCutError,
     UpstreamError,
 )
-from fleet_runtime.upstream.time_limit import time_limit
+from fleet_runtime.upstream.time_limit import TimeLimit
 from fleet_runtime.urls import parse_url
 
 FEED_HEAD_SECONDS = 10.0
@@ -37,7 +37,7 @@ async def send_probe_request(provider: Provider, request: ProbeRequest, timeout:
     limits = _no_shorter(timeout)
     status = 0
     try:
-        async with time_limit(timeout):
+        async with TimeLimit(timeout):
             response = await provider.upstream.send(method, target, headers, body, timeouts=limits)
             status = response.status
             if 300 <= status < 400:
@@ -86,7 +86,7 @@ async def follow_feed(provider: Provider, feed: Feed, news: Callable[[], None]) 
 async def is_reachable(upstream: Upstream, timeout: float) -> bool:
     """Return whether a server responds there at all, whatever it says (a sidecar need not know any path)."""
     try:
-        async with time_limit(timeout):
+        async with TimeLimit(timeout):
             target = upstream.prefix.encode() + b"/health"
             about = [(b"user-agent", b"fleet")]
             response = await upstream.send(b"GET", target, about, timeouts=_no_shorter(timeout))
@@ -97,7 +97,7 @@ async def is_reachable(upstream: Upstream, timeout: float) -> bool:
 
 
 def _no_shorter(timeout: float) -> Timeouts:
-    """Return the limits of a request that has a `time_limit`: they only stop what it cannot."""
+    """Return the limits of a request that has a `TimeLimit`: they only stop what it cannot."""
     return Timeouts(connect=timeout, first_byte=3 * timeout, idle=3 * timeout)
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,9 +26,9 @@ from fleet_runtime.telemetry.series_cell import (
     STATUSES,
     WAITING,
     count_request,
-    merged,
 )
 from fleet_runtime.telemetry.series_ring import Series
+from fleet_runtime.turns import in_turns
 
 MODELS: Final = 64
 SAMPLE_SECONDS: Final = 1.0
@@ -85,32 +85,39 @@ class SeriesBook:
                 cell[PROBES] += 1
                 cell[LATENCY] += round(provider.latency * 1000)
 
-    def fold(self, now: float) -> None:
-        """Merge what was counted since the last call into the steps of `now` (unix seconds)."""
-        requests, self._requests = self._requests, {}
-        totals, self._gauges = self._gauges, {}
-        for (provider, model), cell in requests.items():
-            before = totals.get(provider, [0] * PROVIDER_COLUMNS)
-            totals[provider] = merged(before, [*cell, *_REST])
-            if model:
-                self.open((provider, model)).add(now, cell)
-        for provider, cell in totals.items():
-            self.open((provider, None)).add(now, cell)
+    def fold(self, now: float) -> Iterator[None]:
+        """Merge what was counted since the last time into the steps of `now` (unix seconds), one provider or
+        model at each step of the iteration; what is counted meanwhile may be merged too."""
+        for provider, model in list(self._requests):
+            cell = self._requests.pop((provider, model), None)
+            if cell is not None:
+                self.open((provider, None)).add(now, [*cell, *_REST])
+                if model:
+                    self.open((provider, model)).add(now, cell)
+                yield
+        for provider in list(self._gauges):
+            cell = self._gauges.pop(provider, None)
+            if cell is not None:
+                self.open((provider, None)).add(now, cell)
+                yield
 
     def rename_providers(self, names: Mapping[str, str], now: float) -> None:
         """Give series of former names to the present ones, merged with what these have."""
-        self.fold(now)
-        for name in list(self.series):
+        known = {provider for provider, _ in (*self.series, *self._requests)} | self._gauges.keys()
+        former = {name for name in known if names.get(name, name) != name}
+        if former:
+            deque(self.fold(now), maxlen=0)
+        for name in [each for each in self.series if each[0] in former]:
             provider, model = name
-            if (present := names.get(provider, provider)) != provider:
-                self.open((present, model)).merge(self.series.pop(name), now)
+            self.open((names[provider], model)).merge(self.series.pop(name), now)
 
     def open(self, name: Name) -> Series:
         """Return a series, a new one if need be, which may take the place of the model used longest ago."""
         series = self.series.get(name)
         if series is None:
-            series = self.series[name] = Series(PROVIDER_COLUMNS if name[1] is None else MODEL_COLUMNS)
-            models = [each for each in self.series if each[1] is not None]
+            is_model = name[1] is not None
+            series = self.series[name] = Series(MODEL_COLUMNS if is_model else PROVIDER_COLUMNS)
+            models = [each for each in self.series if each[1] is not None] if is_model else []
             for oldest in models[: max(0, len(models) - MODELS)]:
                 del self.series[oldest]
         self.series.move_to_end(name)
@@ -127,4 +134,4 @@ async def keep_time(book: SeriesBook, gauges: Callable[[], Iterable[Gauges]]) ->
         sampled = now
         if now - folded >= FOLD_SECONDS:
             folded = now
-            book.fold(time.time())
+            await in_turns(book.fold(time.time()))

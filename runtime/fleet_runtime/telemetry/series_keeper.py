@@ -7,7 +7,7 @@ import contextlib
 import time
 import zlib
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from sqlite3 import Connection
 from typing import Final
 
@@ -15,7 +15,8 @@ from fleet_runtime.store.series_table import Step, drop_series, drop_steps, read
 from fleet_runtime.store.store import Store, StoreUnavailableError
 from fleet_runtime.telemetry.series import Name, SeriesBook
 from fleet_runtime.telemetry.series_cell import MODEL_COLUMNS, PROVIDER_COLUMNS
-from fleet_runtime.telemetry.series_ring import RANGES, SPANS, Range
+from fleet_runtime.telemetry.series_ring import RANGES, SPANS, Range, Ring
+from fleet_runtime.turns import in_turns
 
 SAVE_SECONDS: Final = 60.0
 _SEPARATOR: Final = "/"
@@ -38,42 +39,46 @@ class SeriesKeeper:
                 await asyncio.sleep(SAVE_SECONDS)
                 await self._save()
         finally:
-            self._book.fold(time.time())
+            await in_turns(self._book.fold(time.time()))
             await self._save()
 
     async def _load(self) -> None:
         gateway, now = self._store.gateway, time.time()
         with contextlib.suppress(StoreUnavailableError):
             steps = await self._store.read(lambda connection: list(read_steps(connection, gateway)))
-            for step in steps:
-                self._take(step, now)
+            await in_turns(self._take(steps, now))
             self._book.rename_providers(self._names(), now)
 
-    def _take(self, found: Step, now: float) -> None:
-        """Merge a stored step into its series, if it is of the past span."""
-        span = next((name for name in RANGES if name == found.span), None)
-        cell = _unpacked(found.cell)
-        provider, _, model = found.series.partition(_SEPARATOR)
-        columns = MODEL_COLUMNS if model else PROVIDER_COLUMNS
-        if span is None or cell is None or len(cell) != columns:
-            return
-        last = int(now) // SPANS[span].width
-        if last - SPANS[span].steps < found.step <= last:
-            ring = self._book.open((provider, model or None)).rings[span]
-            is_written = ring.cell(found.step) is None
-            ring.add(found.step, cell)
-            if is_written:
-                ring.changed.discard(found.step)
+    def _take(self, steps: Iterable[Step], now: float) -> Iterator[None]:
+        """Merge stored steps into their series, one at each step of the iteration, if they are of the past
+        span."""
+        for found in steps:
+            yield
+            span = next((name for name in RANGES if name == found.span), None)
+            cell = _unpacked(found.cell)
+            provider, _, model = found.series.partition(_SEPARATOR)
+            columns = MODEL_COLUMNS if model else PROVIDER_COLUMNS
+            if span is None or cell is None or len(cell) != columns:
+                continue
+            last = int(now) // SPANS[span].width
+            if last - SPANS[span].steps < found.step <= last:
+                ring = self._book.open((provider, model or None)).rings[span]
+                is_written = ring.cell(found.step) is None
+                ring.add(found.step, cell)
+                if is_written:
+                    ring.changed.discard(found.step)
 
     async def _save(self) -> None:
-        """Write the steps that changed since the last call; a caller that is cancelled does not stop that."""
+        """Write the steps that changed since the last call. If the caller is cancelled, they are written all
+        the same, or are left for the next call."""
         gateway, now = self._store.gateway, time.time()
-        cells: list[tuple[str, Range, int, array[int]]] = []
-        for name, series in self._book.series.items():
-            for span, ring in series.rings.items():
-                changed, ring.changed = ring.changed, set()
-                found = ((step, ring.cell(step)) for step in sorted(changed))
-                cells += [(_text(name), span, step, cell) for step, cell in found if cell is not None]
+        taken: list[tuple[Ring, set[int]]] = []
+        try:
+            cells = [cell for changed in await in_turns(self._changed(taken)) for cell in changed]
+        except asyncio.CancelledError:
+            for ring, steps in taken:
+                ring.changed |= steps
+            raise
         kept = [_text(name) for name in self._book.series]
 
         def write(connection: Connection) -> None:
@@ -90,6 +95,19 @@ class SeriesKeeper:
         if cells:
             with contextlib.suppress(StoreUnavailableError):
                 await asyncio.shield(self._store.write(write))
+
+    def _changed(
+        self, taken: list[tuple[Ring, set[int]]]
+    ) -> Iterator[list[tuple[str, Range, int, array[int]]]]:
+        """Yield the changed steps of one series after the other, and note in `taken` which those are."""
+        for name, series in list(self._book.series.items()):
+            cells = []
+            for span, ring in series.rings.items():
+                changed, ring.changed = ring.changed, set()
+                taken.append((ring, changed))
+                found = ((step, ring.cell(step)) for step in sorted(changed))
+                cells += [(_text(name), span, step, cell) for step, cell in found if cell is not None]
+            yield cells
 
 
 def _text(name: Name) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
-from fleet_runtime.telemetry.series_cell import merged
+from fleet_runtime.telemetry.series_cell import MODEL_COLUMNS, merged
 
 Range = Literal["hour", "day", "month"]
 
@@ -33,29 +33,44 @@ RANGES: Final[tuple[Range, ...]] = get_args(Range)
 
 
 class Ring:
-    """`columns` numbers of 32 bits for each step of `span`. `changed` are the steps that were written to."""
+    """`columns` numbers of 32 bits for each step of `span`. `changed` are the steps that were written to.
+
+    Of a provider without requests only the gauges take memory: those of the requests, which come first, have
+    none until one of them is not zero.
+    """
 
     def __init__(self, span: Span, columns: int) -> None:
         self.span = span
         self.changed: set[int] = set()
-        self._columns = columns
+        self._counted = min(columns, MODEL_COLUMNS)
         self._steps = array("q", [-1]) * span.steps
-        self._cells = array("I", [0]) * (span.steps * columns)
+        self._counts: array[int] | None = None
+        self._gauges = array("I", [0]) * (span.steps * (columns - self._counted))
 
     def add(self, step: int, cell: Sequence[int]) -> None:
         """Merge `cell` into a step, which takes the place of an older one."""
-        at = step % self.span.steps
-        first = at * self._columns
-        if self._steps[at] == step:
-            cell = merged(self._cells[first : first + self._columns], cell)
+        present = self.cell(step)
+        if present is not None:
+            cell = merged(present, cell)
+        at, counted = step % self.span.steps, self._counted
+        counts, gauges = array("I", cell[:counted]), array("I", cell[counted:])
+        if self._counts is None and any(counts):
+            self._counts = array("I", [0]) * (self.span.steps * counted)
+        if self._counts is not None:
+            self._counts[at * counted : (at + 1) * counted] = counts
+        self._gauges[at * len(gauges) : (at + 1) * len(gauges)] = gauges
         self._steps[at] = step
-        self._cells[first : first + self._columns] = array("I", cell)
         self.changed.add(step)
 
     def cell(self, step: int) -> array[int] | None:
         at = step % self.span.steps
-        first = at * self._columns
-        return self._cells[first : first + self._columns] if self._steps[at] == step else None
+        if self._steps[at] != step:
+            return None
+        counted, others = self._counted, len(self._gauges) // self.span.steps
+        gauges = self._gauges[at * others : (at + 1) * others]
+        if self._counts is None:
+            return array("I", [0]) * counted + gauges
+        return self._counts[at * counted : (at + 1) * counted] + gauges
 
     def past(self, now: float) -> Iterator[tuple[int, array[int]]]:
         """Yield the steps of the span that ends `now` (unix seconds), the oldest first."""

@@ -15,7 +15,7 @@ from aiohappyeyeballs import AddrInfoType, start_connection
 from fleet_runtime.dialects.status_reason import StatusReason, connect_reason
 from fleet_runtime.files import read_ca
 from fleet_runtime.upstream.errors import ConnectError
-from fleet_runtime.upstream.time_limit import time_limit
+from fleet_runtime.upstream.time_limit import TimeLimit
 from fleet_runtime.urls import parse_url
 
 STAGGER = 0.25
@@ -76,7 +76,7 @@ class Address:
         """A protocol made by `factory`, connected; ConnectFailed when that takes longer than `seconds`,
         with all its look-ups, addresses and handshakes."""
         try:
-            async with time_limit(seconds):
+            async with TimeLimit(seconds):
                 return await self._connect(factory)
         except TimeoutError:
             cause = StatusReason("connect_timeout", seconds=seconds)

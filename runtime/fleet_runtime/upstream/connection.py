@@ -161,6 +161,7 @@ class Connection(asyncio.Protocol):
         if self._upload is not None:
             self._upload.cancel()
             self._upload = None
+        self._parser.release()
         self._transport.abort()
         self._settled(self, False)
 

@@ -46,7 +46,7 @@ class ResponseParser:
 
     def __init__(self, lines: ResponseLines) -> None:
         self._lines = lines
-        self._parser = httptools.HttpResponseParser(self)
+        self._parser: httptools.HttpResponseParser | None = None
         self._pieces: list[bytes] = []
         self._surplus = False
         self.begin(bodiless=False)
@@ -67,6 +67,10 @@ class ResponseParser:
     @property
     def reusable(self) -> bool:
         return self._keep_alive and not self._surplus
+
+    def release(self) -> None:
+        """Let go of httptools' parser, which refers to this one; nothing is fed after this."""
+        self._parser = None
 
     def feed(self, data: bytes) -> bytes:
         """Take what came and return the bytes of the body in it."""
@@ -93,6 +97,8 @@ class ResponseParser:
     def _parse(self, data: bytes) -> bytes:
         self._overhead += len(data)
         self.interim = False
+        if self._parser is None:
+            self._parser = httptools.HttpResponseParser(self)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
@@ -115,6 +121,7 @@ class ResponseParser:
         headers, self._headers = self._headers, []
         if self._surplus or self.refusal is not None:
             return
+        assert self._parser is not None
         status = self._parser.get_status_code()
         if 100 <= status < 200 and status != 101:
             return
@@ -143,6 +150,7 @@ class ResponseParser:
             self.interim = True
         elif not self.ended:
             self.ended = True
+            assert self._parser is not None
             self._keep_alive = self._parser.should_keep_alive()
 
 

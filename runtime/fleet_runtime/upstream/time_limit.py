@@ -7,38 +7,52 @@ responses that have long been here: every server would seem to be gone.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from types import TracebackType
 from typing import Final
 
 LATE: Final = 0.02
 """Seconds that a timer may be late without the loop having been held up."""
 
 
-@asynccontextmanager
-async def time_limit(seconds: float) -> AsyncIterator[None]:
-    """Raise TimeoutError if the block takes longer than `seconds`, as `asyncio.timeout` does.
+class TimeLimit:
+    """Raises TimeoutError if the block takes longer than `seconds`, as `asyncio.timeout` does.
 
     If the loop was held up when the time is over, the block gets as long again as that was, at most `seconds`
-    in all.
+    in all. For one block; afterwards it holds nothing that refers to it, so that the collector of garbage has
+    nothing to do with it.
     """
-    loop = asyncio.get_running_loop()
-    extra = seconds
-    timer: asyncio.TimerHandle
-    async with asyncio.timeout(None) as limit:
 
-        def expire(due: float) -> None:
-            nonlocal timer, extra
-            now = loop.time()
-            more = min(now - due, extra)
-            if more <= LATE:
-                limit.reschedule(due)
-                return
-            extra -= more
-            timer = loop.call_at(now + more, expire, now + more)
+    __slots__ = ("_extra", "_seconds", "_timeout", "_timer")
 
-        timer = loop.call_at(loop.time() + seconds, expire, loop.time() + seconds)
-        try:
-            yield
-        finally:
-            timer.cancel()
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._extra = seconds
+        self._timeout = asyncio.timeout(None)
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def __aenter__(self) -> None:
+        loop = asyncio.get_running_loop()
+        await self._timeout.__aenter__()
+        due = loop.time() + self._seconds
+        self._timer = loop.call_at(due, self._expire, due)
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        await self._timeout.__aexit__(kind, error, traceback)
+
+    def _expire(self, due: float) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        more = min(now - due, self._extra)
+        if more <= LATE:
+            self._timeout.reschedule(due)
+            return
+        self._extra -= more
+        self._timer = loop.call_at(now + more, self._expire, now + more)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from fleet_runtime.api.examples import EXAMPLES
 from fleet_runtime.api.shapes import FleetStatus, OldNames, ProviderReport
 from fleet_runtime.artifacts.contract import ModelFacts, RoutedModel, RoutedProvider
-from fleet_runtime.catalog.shapes import FavoriteList, ModelCatalog, ModelResolution, Roles
+from fleet_runtime.catalog.shapes import FavoriteList, ModelResolution, Roles
 from fleet_runtime.doctor.gateway_checks import (
     DoctorFinding,
     GatewayReport,
@@ -68,7 +68,7 @@ def told(*machines: ProviderReport, skew: float = 0.0, url: str = URL, **fleet: 
         url=url,
         fleet=msgspec.convert(fields | fleet, FleetStatus),
         skew=skew,
-        catalog=ModelCatalog(snapshot="sha256:1", surface=None, providers=()),
+        default_models=(),
         roles={None: Roles(surface=None, roles={})},
         choices={},
         favorites=FavoriteList(version=0, etag='"-0"', favorites=()),
@@ -187,9 +187,7 @@ def test_a_role_that_surfaces_share_is_told_once() -> None:
         "arena": msgspec.convert({"surface": "arena", "roles": own}, Roles),
     }
     choices = {id: msgspec.convert(away, ModelResolution) for id in ("nas/m", "nas/n")}
-    asked = GatewayReport(
-        fleet.url, fleet.fleet, 0.0, fleet.catalog, given, choices, fleet.favorites, fleet.old_names
-    )
+    asked = GatewayReport(fleet.url, fleet.fleet, 0.0, (), given, choices, fleet.favorites, fleet.old_names)
     assert [finding.where for finding in role_findings(asked)] == [
         "role 'task'",
         "role 'task' of surface 'arena'",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +12,8 @@ import pytest
 
 from fleet_runtime.gateway.service import REFUSALS, Service
 from tests.support.artifacts import connection, gateway, write_generated
+from tests.support.raw_server import raw_server, responding
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio
 
@@ -45,3 +50,26 @@ async def test_a_host_name_that_is_none_is_refused_before_a_request_comes(tmp_pa
     write_generated(folder, gateway(connection("box")).model_copy(update={"hosts": (name,)}))
     with pytest.raises(REFUSALS, match="fleet build"):
         Service.load(folder, {})
+
+
+async def test_a_replaced_snapshot_is_gone_without_a_look_for_garbage(tmp_path: Path) -> None:
+    """A look goes through everything that lives: with a thousand providers it would hold up all requests."""
+    folder, body = tmp_path / "generated", b'{"data": [{"id": "m"}]}'
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body)
+    wake = {"command": "true"}
+    async with raw_server(responding(head + body)) as server:
+        write_generated(folder, gateway(connection("a", server.url, wake=wake), connection("b", server.url)))
+        service = Service.load(folder, {})
+        running = asyncio.create_task(service.run())
+        gc.collect()
+        gc.disable()
+        try:
+            await until(lambda: all(each == "online" for each in service.statuses.values()))
+            replaced = weakref.ref(service.live.inventory)
+            write_generated(folder, gateway(connection("b", server.url)))
+            assert await service.reload() is None
+            await until(lambda: replaced() is None)
+        finally:
+            gc.enable()
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)

@@ -17,8 +17,10 @@ from fleet_runtime.event_log import EventLog
 from fleet_runtime.gateway.live_snapshot import LiveSnapshot, build_live_snapshot
 from fleet_runtime.providers.provider import Provider
 from fleet_runtime.proxy.request_record import RequestRecord
+from fleet_runtime.telemetry.exposition import Family
 from fleet_runtime.telemetry.finished_requests import MOST
-from fleet_runtime.telemetry.metrics import OVERHEAD_SECONDS, SECONDS, Histogram, Metrics
+from fleet_runtime.telemetry.metrics import Metrics
+from fleet_runtime.telemetry.tallies import OVERHEAD_SECONDS, SECONDS, Histogram
 from fleet_runtime.telemetry.token_counts import Tokens
 from tests.support.artifacts import connection, gateway, write_generated
 from tests.support.paths import DOCS
@@ -115,8 +117,9 @@ def test_a_bound_belongs_to_its_own_bucket(bounds: tuple[float, ...]) -> None:
     histogram = Histogram(bounds)
     for bound in (*bounds, bounds[-1] + 1):
         histogram.observe([bound])
-    assert [count for _, count in histogram.buckets()] == list(range(1, len(bounds) + 2))
-    assert histogram.buckets()[-1][0] == "+Inf"
+    buckets = list(histogram.buckets())
+    assert [count for _, count in buckets] == list(range(1, len(bounds) + 2))
+    assert buckets[-1][0] == "+Inf"
 
 
 def test_a_request_that_no_machine_was_asked_has_no_times(metrics: Metrics) -> None:
@@ -151,6 +154,21 @@ def test_requests_in_flight_are_those_of_all_machines_of_a_name(tmp_path: Path) 
     metrics = Metrics(fleet)
     assert value(metrics, "fleet_in_flight", provider="a") == 5
     assert value(metrics, "fleet_in_flight", provider="b") == 0
+
+
+def test_a_label_may_hold_any_character() -> None:
+    name = 'a "b"\\ c\n'
+    text = Family("shown", "gauge", "a label", ("name",)).sample(1, name)
+    assert samples(text.encode()) == {("shown", (("name", name),)): 1}
+
+
+@pytest.mark.anyio
+async def test_the_text_made_in_turns_is_the_same(metrics: Metrics) -> None:
+    metrics.add([record()])
+    made, others = await metrics.exposition_in_turns(), metrics.exposition()
+    assert [line for line in made.splitlines() if b"fleet_" in line] == [
+        line for line in others.splitlines() if b"fleet_" in line
+    ]
 
 
 def test_reloads_are_counted_by_their_result(metrics: Metrics) -> None:

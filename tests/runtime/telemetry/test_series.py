@@ -60,7 +60,7 @@ def test_what_happened_is_in_the_steps_of_every_range() -> None:
     book.count([(record("anything", sent_at=None, end_reason="refused", streamed=False), None, 0.0)])
     book.sample([gauges(in_flight=3, waiting=1)], 1)
     book.sample([gauges(in_flight=1, status="offline", latency=None)], 1)
-    book.fold(NOW)
+    list(book.fold(NOW))
     provider, model = book.series["a", None], book.series["a", "m"]
     assert list(book.series) == [("a", "m"), ("a", "other"), ("a", None)]
     for name, span in SPANS.items():
@@ -80,7 +80,7 @@ def test_only_the_models_used_last_have_a_series() -> None:
     book = SeriesBook()
     for number in range(MODELS + 10):
         book.count([(record(f"m{number}"), None, 0.0)])
-        book.fold(NOW)
+        list(book.fold(NOW))
     models = [model for _, model in book.series if model is not None]
     assert models == [f"m{number}" for number in range(10, MODELS + 10)]
 
@@ -137,7 +137,7 @@ async def test_a_restart_goes_on_with_every_step(tmp_path: Path, monkeypatch: py
             now = NOW + hour * 3600
             book.count([(record(), Tokens(1, 2), 0.0)])
             book.sample([gauges()], 10)
-            book.fold(now)
+            list(book.fold(now))
         ring = book.series["a", None].rings["month"]
         before = [(step, list(cell)) for step, cell in ring.past(now)]
         assert len(before) == 720
@@ -145,7 +145,7 @@ async def test_a_restart_goes_on_with_every_step(tmp_path: Path, monkeypatch: py
         ring = book.series["a", None].rings["month"]
         assert [(step, list(cell)) for step, cell in ring.past(now)] == before
         book.count([(record(), None, 0.0)])
-        book.fold(now)
+        list(book.fold(now))
     async with kept(path, is_known=True) as (book, store):
         ((_, cell),) = list(book.series["a", "m"].rings["hour"].past(now))
         assert cell[at.REQUESTS] == 2
@@ -157,7 +157,7 @@ def test_a_renamed_provider_keeps_its_series() -> None:
     book = SeriesBook()
     book.count([(record(), Tokens(1, 2), 0.0)])
     book.sample([gauges()], 1)
-    book.fold(NOW)
+    list(book.fold(NOW))
     book.count([(record(), None, 0.0)])
     book.rename_providers({"a": "loft", "loft": "loft"}, NOW)
     assert set(book.series) == {("loft", None), ("loft", "m")}

@@ -13,7 +13,7 @@ from fleet_runtime.dialects.messages import ProbeRequest
 from fleet_runtime.providers.provider import Provider
 from fleet_runtime.providers.transport import send_probe_request
 from fleet_runtime.upstream import ConnectError, Upstream
-from fleet_runtime.upstream.time_limit import time_limit
+from fleet_runtime.upstream.time_limit import TimeLimit
 from tests.support.artifacts import connection
 from tests.support.raw_server import raw_server, responding
 
@@ -43,7 +43,7 @@ async def test_a_probe_that_was_answered_while_the_loop_stood_still_is_a_good_on
 async def test_what_takes_too_long_in_a_loop_that_runs_is_ended_in_time() -> None:
     began = time.monotonic()
     with pytest.raises(TimeoutError):
-        async with time_limit(0.05):
+        async with TimeLimit(0.05):
             await asyncio.Event().wait()
     assert time.monotonic() - began < 5
 
@@ -59,7 +59,7 @@ async def test_a_loop_that_is_held_up_again_and_again_still_ends_the_wait() -> N
 
     stumble()
     with pytest.raises(TimeoutError):
-        async with asyncio.timeout(20), time_limit(0.1):
+        async with asyncio.timeout(20), TimeLimit(0.1):
             await asyncio.Event().wait()
     stumbling = False
 

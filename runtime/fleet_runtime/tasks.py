@@ -1,0 +1,27 @@
+"""Tasks that belong together, without a trace once they ended.
+
+`asyncio.TaskGroup` (Python 3.11 to 3.13) leaves a cycle of a cancelled task's error and its frames, and with
+them everything that those refer to, for the collector of garbage.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from typing import Any
+
+
+async def run_together(*work: Coroutine[Any, Any, None]) -> None:
+    """Run all of it until it ended or one part failed, whose error is raised; nothing of it is left then."""
+    tasks = [asyncio.create_task(each) for each in work]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        await end_tasks(tasks)
+
+
+async def end_tasks(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    """Cancel the tasks and return when all have ended, however they did."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
