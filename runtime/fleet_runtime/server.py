@@ -12,7 +12,6 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from operator import attrgetter
 from pathlib import Path
 
 from fleet_runtime.api.app import Api
@@ -214,8 +213,8 @@ async def _serve(
     edge = Edge(
         dispatcher.read,
         dispatcher.begin,
-        head_limit=partial(attrgetter("live.gateway.limits.head"), service),
-        stall_seconds=partial(attrgetter("live.gateway.limits.stall"), service),
+        head_limit=lambda: service.live.limits.head,
+        stall_seconds=lambda: service.live.limits.stall,
     )
     service.activity.running = edge.exchanges
     gc.freeze()

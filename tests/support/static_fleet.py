@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from fleet_runtime.artifacts.contract import GatewayConfig, ModelState, RoutingTable
+from fleet_runtime.artifacts.contract import GatewayConfig, Limits, ModelState, RoutingTable
 from fleet_runtime.catalog.etag import TaggedBody
 from fleet_runtime.catalog.list_request import ListRequest
 from fleet_runtime.dialects.status_reason import StatusReason
@@ -46,6 +46,10 @@ class StaticFleet:
     heads: HeadMemo = field(default_factory=HeadMemo)
     captures: Captures | None = None
     old_names: OldNameUses = field(default_factory=OldNameUses)
+
+    @property
+    def limits(self) -> Limits:
+        return self.gateway.limits
 
     @property
     def version(self) -> int:

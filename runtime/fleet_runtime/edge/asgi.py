@@ -42,7 +42,7 @@ class ApiRequest:
         self._context = context
         self._app = app
         self._key = key
-        self._limit = min(MAX_BODY, context.fleet.gateway.limits.body)
+        self._limit = min(MAX_BODY, context.fleet.limits.body)
         self._pieces: list[bytes] | None = []
         self._too_large = False
         self._held = 0
@@ -63,7 +63,7 @@ class ApiRequest:
         if max(self._held + len(piece), context.content_length) > self._limit:
             self._too_large = True
             self._begin()
-        elif context.memory.take(len(piece), context.fleet.gateway.limits.memory):
+        elif context.memory.take(len(piece), context.fleet.limits.memory):
             self._held += len(piece)
             self._pieces.append(piece)
         else:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import msgspec
+
 from fleet_runtime.edge.head_memo import Admission
 from fleet_runtime.edge.response_writer import ResponseWriter
 from fleet_runtime.errors import ErrorResponse
@@ -13,8 +15,7 @@ from fleet_runtime.proxy.exchange import Exchange
 from fleet_runtime.proxy.request_head import RequestHead
 
 
-@dataclass(slots=True)
-class Arrival:
+class Arrival(msgspec.Struct):
     """A head that has come, and how long its body is. `admission`: what it leads to is known from before;
     `key` is the one under which it can be remembered, None if it cannot."""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from fleet_runtime.artifacts.contract import GatewayConfig, ModelState, ProviderConfig, RoutingTable
+from fleet_runtime.artifacts.contract import GatewayConfig, Limits, ModelState, ProviderConfig, RoutingTable
 from fleet_runtime.artifacts.snapshot import Snapshot
 from fleet_runtime.catalog.catalog import Catalog
 from fleet_runtime.catalog.etag import TaggedBody
@@ -51,12 +51,14 @@ class LiveSnapshot:
     pool: LimiterPool
     old_names: OldNameUses
     captures: Captures | None = None
+    limits: Limits = field(init=False)
     plans: Plans = field(default_factory=Plans)
     heads: HeadMemo = field(init=False)
     drifts: KnownDrifts = field(default_factory=KnownDrifts)
 
     def __post_init__(self) -> None:
         self.heads = HeadMemo(remembers=self.captures is None)
+        self.limits = self.gateway.limits
 
     @property
     def gateway(self) -> GatewayConfig:

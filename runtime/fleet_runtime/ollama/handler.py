@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Final, cast
 
 import msgspec
@@ -67,12 +66,12 @@ class OllamaRequest:
         captures = live.captures if context.record.inference else None
         self._capture = None if captures is None else begin_capture(captures, context)
         self._sink = TranslatingSink(context.sink, self._stop_exchange)
-        self._context = replace(context, sink=self._sink)
+        self._context = msgspec.structs.replace(context, sink=self._sink)
         self._client = context.sink
         self._live = live
         self._base = base
         self._operation = operation
-        self._limit = min(MAX_BODY, live.gateway.limits.body)
+        self._limit = min(MAX_BODY, live.limits.body)
         self._parts: list[bytes] = []
         self._held = 0
         self._slow = False
@@ -86,7 +85,7 @@ class OllamaRequest:
             self._capture.request.add(piece)
         if max(self._held + len(piece), self._context.content_length) > self._limit:
             self._reject(body_too_large(self._limit).answer)
-        elif self._context.memory.take(len(piece), self._live.gateway.limits.memory):
+        elif self._context.memory.take(len(piece), self._live.limits.memory):
             self._held += len(piece)
             self._parts.append(piece)
         else:
@@ -169,7 +168,7 @@ class OllamaRequest:
         body = msgspec.json.encode({"model": name, **wanted.body})
         route = Route(self._base, _ENDPOINTS[wanted.path])
         head = _translated_head(self._base.path + wanted.path, len(body))
-        context = replace(self._context, head=head, route=route, content_length=len(body))
+        context = msgspec.structs.replace(self._context, head=head, route=route, content_length=len(body))
         exchange = self._new_exchange(context)
         self._done = True
         self.exchange = exchange

@@ -30,7 +30,7 @@ class IncomingBody:
 
     def __init__(self, context: RequestContext) -> None:
         head = context.head
-        limits = self._limits = context.fleet.gateway.limits
+        limits = self._limits = context.fleet.limits
         if context.content_length > limits.body:
             raise body_too_large(limits.body)
         if head.is_encoded:

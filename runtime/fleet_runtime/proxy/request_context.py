@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
-from fleet_runtime.artifacts.contract import GatewayConfig, ModelState, RoutingTable
+import msgspec
+
+from fleet_runtime.artifacts.contract import GatewayConfig, Limits, ModelState, RoutingTable
 from fleet_runtime.dialects.status_reason import StatusReason
 from fleet_runtime.errors import ErrorResponse, ErrorShape
 from fleet_runtime.providers.provider import Provider
@@ -25,6 +26,9 @@ class ModelResolver(Protocol):
 
     @property
     def gateway(self) -> GatewayConfig: ...
+
+    @property
+    def limits(self) -> Limits: ...
 
     @property
     def providers(self) -> Mapping[str, Provider]: ...
@@ -85,8 +89,7 @@ class RecordSink(Protocol):
     def __call__(self, record: RequestRecord, /) -> object: ...
 
 
-@dataclass(slots=True)
-class RequestContext:
+class RequestContext(msgspec.Struct):
     """`head` may be shared with other requests; `request_id` and `content_length` are this one's. `cors` is
     the block of CORS headers that every response gets, `named` that of the provider and model once they are
     known; `route` is None for all that is not inference. `speaks_ollama`: the client expects the
