@@ -104,7 +104,7 @@ def test_another_file_makes_another_address_for_all(tmp_path: Path) -> None:
     assert ConsoleSite(changed).base != ConsoleSite(files).base
 
 
-def test_comments_are_not_sent_and_every_statement_keeps_its_line(stack: Stack) -> None:
+def test_comments_and_indentation_are_not_sent_and_every_statement_keeps_its_line(stack: Stack) -> None:
     base = re.search(r"\./static/\w+/", page(stack).text)
     assert base is not None
     for file in STATIC.rglob("*.js"):
@@ -114,7 +114,8 @@ def test_comments_are_not_sent_and_every_statement_keeps_its_line(stack: Stack) 
         lines = file.read_text(encoding="utf-8").split("\n")
         sent = stack.client.get(base[0][1:] + path).text.split("\n")
         assert len(sent) == len(lines)
-        gone = [line.strip() for line, left in zip(lines, sent, strict=True) if line != left]
+        shown = [line.lstrip(" ") for line in lines]
+        gone = [line for line, left in zip(shown, sent, strict=True) if line != left]
         assert all(line.startswith(("//", "/**", "*")) for line in gone), path
 
 

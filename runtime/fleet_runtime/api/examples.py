@@ -167,6 +167,7 @@ _REPORT = ProviderReport(
     loading=(),
     in_flight={"qwen3-8b": 1},
     waiting=0,
+    commands=True,
     memory=ProviderMemory(
         models=(
             LoadedModel(

@@ -19,6 +19,7 @@ from fleet_runtime.api.shapes import (
 )
 from fleet_runtime.artifacts.contract import RoutingTable
 from fleet_runtime.catalog.describe import rfc3339
+from fleet_runtime.control.load import find_commands
 from fleet_runtime.dialects.server_memory import ServerMemory
 from fleet_runtime.dialects.status_reason import reason_remedy, reason_text
 from fleet_runtime.gateway.live_snapshot import LiveSnapshot
@@ -89,6 +90,7 @@ def describe_provider(live: LiveSnapshot, name: str) -> ProviderReport:
         waiting=provider.waiting,
         memory=None if (seen := state.observation) is None else describe_memory(seen.memory),
         wake=None if config.wake is None else "mac" if config.wake.command is None else "command",
+        commands=find_commands(state) is not None,
         warnings=state.warnings,
     )
 

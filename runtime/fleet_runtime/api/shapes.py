@@ -74,6 +74,7 @@ class ProviderReport(ApiShape, frozen=True, kw_only=True):
     wake: Annotated[
         Literal["mac", "command"] | None, Meta(description="how it can be woken; null: it cannot")
     ]
+    commands: Annotated[bool, Meta(description="whether it loads and unloads models on command")]
     warnings: tuple[str, ...]
 
 

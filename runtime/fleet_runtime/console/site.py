@@ -41,8 +41,8 @@ _TYPES: Final = {
     ".html": "text/html; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-_COMMENT: Final = re.compile(rb"^ *(?://.*|/\*\*(?:[^*]|\*(?!/))*\*/)$", re.MULTILINE)
-"""A comment that fills its lines, as those of the console's modules do."""
+_UNSENT: Final = re.compile(rb"^ *(?://.*$|/\*\*(?:[^*]|\*(?!/))*\*/$|(?<= ))", re.MULTILINE)
+"""The indentation of a line, and a comment that fills its lines, as those of the console's modules do."""
 _PREFIX: Final = b"/static/"
 _SMALLEST_COMPRESSED: Final = 400
 _GZIP_LEVEL: Final = 9
@@ -103,7 +103,7 @@ class ConsoleSite:
         self._page = _file(page.replace("{base}", f"./{self.base}").encode(), ".html", guards + _FRESH)
         self._files = {
             f"/{self.base}{path}".encode(): _file(
-                _without_comments(path, body), Path(path).suffix, guards + _IMMUTABLE, files.get(f"{path}.gz")
+                _compact(path, body), Path(path).suffix, guards + _IMMUTABLE, files.get(f"{path}.gz")
             )
             for path, body in files.items()
             if Path(path).suffix in _TYPES and path != "index.html"
@@ -132,11 +132,11 @@ _FRESH: Final = "cache-control: no-cache\r\nvary: accept, accept-encoding\r\n"
 _IMMUTABLE: Final = "cache-control: public, max-age=31536000, immutable\r\nvary: accept-encoding\r\n"
 
 
-def _without_comments(path: str, body: bytes) -> bytes:
+def _compact(path: str, body: bytes) -> bytes:
     """Return a module of the console as it is sent; its lines keep their numbers."""
     if not path.endswith(".js") or path.startswith("vendor/"):
         return body
-    return _COMMENT.sub(lambda found: b"\n" * found[0].count(b"\n"), body)
+    return _UNSENT.sub(lambda found: b"\n" * found[0].count(b"\n"), body)
 
 
 def _file(body: bytes, suffix: str, block: str, packed: bytes | None = None) -> _File:

@@ -19,6 +19,7 @@ from fleet_runtime.dialects.registry import KINDS
 from fleet_runtime.dialects.status_reason import reason_text
 from fleet_runtime.errors import RequestError, request_error
 from fleet_runtime.gateway.live_snapshot import LiveSnapshot
+from fleet_runtime.providers.health import ProviderState
 from fleet_runtime.providers.transport import send_probe_request
 from fleet_runtime.text import quote, shorten
 
@@ -36,6 +37,13 @@ class _Detail(msgspec.Struct):
 
 class _Failure(msgspec.Struct):
     error: _Detail | str | None = None
+
+
+def find_commands(state: ProviderState) -> Commands | None:
+    """Return how a provider loads and unloads models; None if it does that by itself, or was never seen."""
+    listing = None if state.observation is None else state.observation.listing
+    dialect = KINDS.get(state.kind)
+    return None if dialect is None or listing is None else listing.once(dialect.commands)
 
 
 async def load_model(live: LiveSnapshot, provider: str, model: str) -> ModelState:
@@ -71,9 +79,7 @@ def _commands(live: LiveSnapshot, provider: str, model: str) -> Commands:
         code = "provider_disabled" if state.status == "disabled" else "provider_unreachable"
         why = "" if state.reason is None else f": {reason_text(state.reason)}"
         raise request_error(code, f"provider '{provider}' is {state.status}{why}")
-    listing = None if state.observation is None else state.observation.listing
-    dialect = KINDS.get(state.kind)
-    commands = None if dialect is None or listing is None else dialect.commands(listing)
+    commands = find_commands(state)
     if commands is None:
         able = "llama-swap, llama.cpp's router and Ollama take commands"
         message = f"provider '{provider}' ({state.kind}) loads and unloads by itself: only {able}"

@@ -197,7 +197,7 @@ export function Dialog({ title, onClose, children, wide = false }) {
 
 export function Segmented({ label, value, options, onChange }) {
   return html`<div class="segmented" role="group" aria-label=${label}>${options.map(
-    ([each, word]) => html`<button type="button" key=${each} aria-pressed=${each === value ? "true" : "false"} onClick=${() => onChange(each)}>${word}</button>`,
+    ([each, word]) => html`<button type="button" key=${each} aria-pressed=${each === value} onClick=${() => onChange(each)}>${word}</button>`,
   )}</div>`;
 }
 
@@ -209,7 +209,7 @@ export function Select({ label, value, options, onChange, hidden = true }) {
 }
 
 export function Toggle({ pressed, onChange, icon, children }) {
-  return html`<button type="button" class="chip" aria-pressed=${pressed ? "true" : "false"} onClick=${() => onChange(!pressed)}>${icon && html`<${Icon} name=${icon} size=${14} />`}${children}</button>`;
+  return html`<button type="button" class="chip" aria-pressed=${pressed} onClick=${() => onChange(!pressed)}>${icon && html`<${Icon} name=${icon} size=${14} />`}${children}</button>`;
 }
 
 /** Save text as a file of this computer. */

@@ -70,7 +70,7 @@ function Conversation({ conversation }) {
       <${ModelChoice} value=${model} onChange=${(value) => update(conversation, { model: value })} />
       ${surface.value !== null && html`<span class="tag strong">${surface.value}</span>`}
       <span class="grow"></span>
-      <${Button} icon="setup" kind="quiet" label="System prompt and parameters" aria-pressed=${settings ? "true" : "false"} onClick=${() => setSettings(!settings)} />
+      <${Button} icon="setup" kind="quiet" label="System prompt and parameters" aria-pressed=${settings} onClick=${() => setSettings(!settings)} />
       <${Button} icon="download" kind="quiet" label="Export as Markdown" onClick=${() => download(`${conversation.title}.md`, asMarkdown(conversation), "text/markdown")}>.md<//>
       <${Button} icon="download" kind="quiet" label="Export as JSON" onClick=${() => download(`${conversation.title}.json`, JSON.stringify(plain(conversation), null, 2), "application/json")}>.json<//>
       <${Button} icon="trash" kind="quiet" label="Delete this conversation" onClick=${() => { if (confirm("Delete this conversation?")) { remove(conversation); go("chat"); } }} /></header>

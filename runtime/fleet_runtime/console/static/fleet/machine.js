@@ -74,8 +74,8 @@ function Models({ name }) {
 function ModelRow({ model }) {
   const state = stateOf(model.id).value;
   return html`<tr><td><b>${model.model}</b>${model.aliases.length > 0 && html`<br /><small>also ${model.aliases.join(", ")}</small>`}</td><td><${StateBadge} state=${state} /></td><td class="num">${context(model.context)}</td><td class="muted">${model.context_source ?? "–"}</td><td class="num">${rate(speeds.value[model.id]?.tokens_per_second)}</td>
-    <td class="num">${mayUnload() && state === "loaded" && html`<${ActionButton} icon="eject" kind="quiet" label=${`Unload ${model.model}`} run=${() => unload(model.provider, model.model)} />`}
-      ${mayLoad() && state === "unloaded" && model.available && html`<${ActionButton} icon="download" kind="quiet" label=${`Load ${model.model}`} run=${() => load(model.provider, model.model)} />`}</td></tr>`;
+    <td class="num">${mayUnload(model.provider) && state === "loaded" && html`<${ActionButton} icon="eject" kind="quiet" label=${`Unload ${model.model}`} run=${() => unload(model.provider, model.model)} />`}
+      ${mayLoad(model.provider) && state === "unloaded" && model.available && html`<${ActionButton} icon="download" kind="quiet" label=${`Load ${model.model}`} run=${() => load(model.provider, model.model)} />`}</td></tr>`;
 }
 
 function Facts({ report }) {

@@ -1,14 +1,13 @@
 import { act, bytes, can, capital, date, duration, html, now, plural, shortTime } from "../app/base.js";
 import { ActionButton, Remedy, statusWord } from "../app/parts.js";
-import { refreshCatalog, refreshFleet } from "../app/state.js";
+import { refreshCatalog, refreshFleet, reportOf } from "../app/state.js";
 
 const path = (name, action) => `/api/fleet/${encodeURIComponent(name)}/${action}`;
 
-/** Kinds of servers that take a command to unload a model. */
-const UNLOADS = new Set(["llama-swap", "llama-server", "ollama"]);
-
-export const mayUnload = () => can("POST /api/fleet/{name}/unload");
-export const mayLoad = () => can("POST /api/fleet/{name}/load");
+const commanded = (name, action) => can(`POST /api/fleet/{name}/${action}`) && reportOf(name).value?.commands;
+/** Whether a model of this provider can be unloaded, or loaded, with this key. */
+export const mayUnload = (name) => commanded(name, "unload");
+export const mayLoad = (name) => commanded(name, "load");
 
 async function run(name, action, body = {}) {
   await act("POST", path(name, action), body);
@@ -36,7 +35,7 @@ export function ProviderActions({ report, words = false }) {
   const only = report.loaded.length === 1 ? report.loaded[0] : null;
   return html`<div class="actions">
     ${wakes && html`<${ActionButton} icon="power" kind="primary" run=${() => run(name, "wake")} done=${`${report.label} wakes up`}>Wake<//>`}
-    ${mayUnload() && UNLOADS.has(report.kind) && only !== null && html`<${ActionButton} icon="eject" kind="quiet" label=${`Unload ${only}`} run=${() => unload(name, only)}>${words && `Unload ${only}`}<//>`}
+    ${mayUnload(name) && only !== null && html`<${ActionButton} icon="eject" kind="quiet" label=${`Unload ${only}`} run=${() => unload(name, only)}>${words && `Unload ${only}`}<//>`}
     ${can("POST /api/fleet/{name}/refresh") && report.status !== "disabled" && html`<${ActionButton} icon="refresh" kind="quiet" label=${`Probe ${report.label} now`} run=${() => run(name, "refresh")}>${words && "Probe now"}<//>`}
   </div>`;
 }

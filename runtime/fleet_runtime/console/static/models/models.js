@@ -120,7 +120,7 @@ function Star({ model }) {
       notify(error.message, "bad");
     }
   };
-  return html`<button type="button" class="button quiet square star" aria-pressed=${favorite ? "true" : "false"} aria-label=${`Favorite: ${model.id}`} title="Favorite" onClick=${onClick}><${Icon} name="star" filled=${favorite} /></button>`;
+  return html`<button type="button" class="button quiet square star" aria-pressed=${favorite} aria-label=${`Favorite: ${model.id}`} title="Favorite" onClick=${onClick}><${Icon} name="star" filled=${favorite} /></button>`;
 }
 
 function Menu({ model }) {
@@ -147,14 +147,14 @@ function Menu({ model }) {
     notify((await copyText(text)) ? `${what} copied` : "this browser does not let a page copy", "good");
   };
   const state = stateOf(model.id).value;
-  return html`<div class="menu" ref=${ref}><${Button} icon="more" kind="quiet" label=${`More for ${model.id}`} aria-expanded=${open ? "true" : "false"} onClick=${() => setOpen(!open)} />
+  return html`<div class="menu" ref=${ref}><${Button} icon="more" kind="quiet" label=${`More for ${model.id}`} aria-expanded=${open} onClick=${() => setOpen(!open)} />
     ${open && html`<div class="menu-list">
       ${model.purpose === "chat" && html`<${Button} icon="chat" onClick=${() => go("chat", `new:${model.id}`)}>Chat with it<//>`}
       <${Button} icon="copy" onClick=${() => copy(model.id, "Id")}>Copy the id<//>
       <${Button} icon="link" onClick=${() => copy(baseUrl(), "Base URL")}>Copy the base URL<//>
       <${Button} icon="setup" onClick=${() => copy(curlOf(model.id), "curl")}>Copy as curl<//>
-      ${mayLoad() && state !== "loaded" && model.available && html`<${ActionButton} icon="download" run=${() => load(model.provider, model.model)} done=${`${model.model} is loading`}>Load<//>`}
-      ${mayUnload() && state === "loaded" && html`<${ActionButton} icon="eject" run=${() => unload(model.provider, model.model)} done=${`${model.model} is unloaded`}>Unload<//>`}
+      ${mayLoad(model.provider) && state !== "loaded" && model.available && html`<${ActionButton} icon="download" run=${() => load(model.provider, model.model)} done=${`${model.model} is loading`}>Load<//>`}
+      ${mayUnload(model.provider) && state === "loaded" && html`<${ActionButton} icon="eject" run=${() => unload(model.provider, model.model)} done=${`${model.model} is unloaded`}>Unload<//>`}
     </div>`}</div>`;
 }
 

@@ -1,28 +1,31 @@
 import { useEffect, useState } from "preact/hooks";
 import { access, act, BASE, bytes, can, duration, get, html, surface } from "../app/base.js";
-import { ActionButton, Button, Command, Copy, Icon, Notice, Remedy, Sentence } from "../app/parts.js";
+import { ActionButton, Button, Command, Copy, Icon, Notice, Remedy, Sentence, Toggle } from "../app/parts.js";
 import { catalog, fleet, refreshAll } from "../app/state.js";
 import { baseUrl, curlOf, firstModel, ModelChoice } from "../models/choice.js";
 
-/** The command that prints a client's ready files, on any computer with fleet. */
-const connect = (kind) => `fleet connect ${kind} --url ${BASE.replace(/\/$/, "")}${surface.value === null ? "" : ` --surface ${surface.value}`}`;
-
-/** How each kind of client is connected: `[name, hint, text, kind of fleet connect]` for a model. */
-function snippets(model, keyed) {
+/** Kinds of client: `[name, kind of fleet connect, hint, what is entered by hand]`, for a model. */
+function clients(model, keyed) {
   const url = baseUrl();
   const key = keyed ? "YOUR_KEY" : "none";
   return [
-    ["Environment", "OpenAI's SDKs and most tools read these", `export OPENAI_BASE_URL=${url}\nexport OPENAI_API_KEY=${key}`, "env"],
-    ["Python", "The openai package", `from openai import OpenAI\n\nclient = OpenAI(base_url="${url}", api_key="${key}")\nresponse = client.chat.completions.create(\n    model="${model}",\n    messages=[{"role": "user", "content": "Hello"}],\n)\nprint(response.choices[0].message.content)`],
-    ["JavaScript", "The openai package", `import OpenAI from "openai";\n\nconst client = new OpenAI({ baseURL: "${url}", apiKey: "${key}" });\nconst response = await client.chat.completions.create({\n  model: "${model}",\n  messages: [{ role: "user", content: "Hello" }],\n});\nconsole.log(response.choices[0].message.content);`],
-    ["curl", "Any shell", curlOf(model, "YOUR_KEY", keyed)],
-    ["opencode", "opencode.json", JSON.stringify({ provider: { fleet: { npm: "@ai-sdk/openai-compatible", options: { baseURL: url, ...(keyed ? { apiKey: "{env:FLEET_KEY}" } : {}) }, models: { [model]: {} } } }, model: `fleet/${model}` }, null, 2), "opencode"],
-    ["Claude Code", "Anthropic's API of the same gateway", `export ANTHROPIC_BASE_URL=${url.replace(/\/v1$/, "")}\nexport ANTHROPIC_AUTH_TOKEN=${key}\nexport ANTHROPIC_MODEL=${model}\nclaude`, "claude-code"],
-    ["Open WebUI", "Admin settings, Connections, OpenAI API", `URL: ${url}\nKey: ${key}`, "open-webui"],
-    ["Continue", "config.yaml", `models:\n  - name: ${model}\n    provider: openai\n    model: ${model}\n    apiBase: ${url}\n    apiKey: ${key}`, "continue"],
-    ["aider", "Any shell", `aider --openai-api-base ${url} --openai-api-key ${key} --model openai/${model}`, "aider"],
-    ["Others", "With fleet installed on the client's computer", ["codex", "gptme", "llm", "pi", "qwen-code"].map(connect).join("\n")],
+    ["Environment", "env", "OpenAI's SDKs and most tools read these", `export OPENAI_BASE_URL=${url}\nexport OPENAI_API_KEY=${key}`],
+    ["Python", null, "The openai package", `from openai import OpenAI\n\nclient = OpenAI(base_url="${url}", api_key="${key}")\nresponse = client.chat.completions.create(\n    model="${model}",\n    messages=[{"role": "user", "content": "Hello"}],\n)\nprint(response.choices[0].message.content)`],
+    ["JavaScript", null, "The openai package", `import OpenAI from "openai";\n\nconst client = new OpenAI({ baseURL: "${url}", apiKey: "${key}" });\nconst response = await client.chat.completions.create({\n  model: "${model}",\n  messages: [{ role: "user", content: "Hello" }],\n});\nconsole.log(response.choices[0].message.content);`],
+    ["curl", null, "Any shell", curlOf(model, "YOUR_KEY", keyed)],
+    ["opencode", "opencode", "opencode.json", JSON.stringify({ provider: { fleet: { npm: "@ai-sdk/openai-compatible", options: { baseURL: url, ...(keyed ? { apiKey: "{env:FLEET_KEY}" } : {}) }, models: { [model]: {} } } }, model: `fleet/${model}` }, null, 2)],
+    ["Claude Code", "claude-code", "Anthropic's API of the same gateway", `export ANTHROPIC_BASE_URL=${url.replace(/\/v1$/, "")}\nexport ANTHROPIC_AUTH_TOKEN=${key}\nexport ANTHROPIC_MODEL=${model}\nclaude`],
+    ["Open WebUI", "open-webui", "Admin settings, Connections, OpenAI API", `URL: ${url}\nKey: ${key}`],
+    ["Continue", "continue", "config.yaml", `models:\n  - name: ${model}\n    provider: openai\n    model: ${model}\n    apiBase: ${url}\n    apiKey: ${key}`],
+    ["aider", "aider", "Any shell", `aider --openai-api-base ${url} --openai-api-key ${key} --model openai/${model}`],
+    ...[["Codex", "codex"], ["gptme", "gptme"], ["llm", "llm"], ["pi", "pi"], ["Qwen Code", "qwen-code"]].map(([name, kind]) => [name, kind, "", null]),
   ];
+}
+
+/** The surface for a kind of client: the one that is shown, else one that has it, else any. */
+function surfaceFor(kind, surfaces) {
+  const names = Object.keys(surfaces);
+  return surface.value ?? names.find((name) => surfaces[name].includes(kind)) ?? names[0];
 }
 
 export function SetupView() {
@@ -46,15 +49,20 @@ function useRead(operation, path) {
 }
 
 function Connect() {
-  const [model, setModel] = useState(firstModel());
-  const [kind, setKind] = useState(0);
-  const all = snippets(model, access.value.key !== null);
-  const [name, hint, text, complete] = all[kind];
+  const [picked, setModel] = useState(null);
+  const model = picked ?? firstModel();
+  const [place, setPlace] = useState(0);
+  const [found] = useRead("GET /api/clients", "/api/clients");
+  const keyed = access.value.key !== null;
+  const all = clients(model, keyed);
+  const [name, kind, hint, text] = all[place];
+  const at = kind !== null && found !== null && surfaceFor(kind, found.surfaces);
+  const options = `--url ${BASE.replace(/\/$/, "")} --surface ${at} ${kind}`;
   return html`<section class="panel" aria-labelledby="connect-title"><div class="panel-head"><h2 id="connect-title">Connect a client</h2><${ModelChoice} value=${model} onChange=${setModel} /></div>
-    <div class="tabs" role="group" aria-label="Kind of client">${all.map(([each], place) => html`<button type="button" class="chip" key=${each} aria-pressed=${place === kind ? "true" : "false"} onClick=${() => setKind(place)}>${each}</button>`)}</div>
-    <p class="muted">${hint}</p>
-    <div class="snippet"><pre tabindex="0" aria-label=${name}>${text}</pre><${Copy} text=${text} label=${`Copy for ${name}`} /></div>
-    ${complete && html`<p class="muted">With every model, from a computer with fleet:</p><${Command} text=${connect(complete)} />`}</section>`;
+    <div class="tabs" role="group" aria-label="Kind of client">${all.map(([each], at) => html`<${Toggle} key=${each} pressed=${at === place} onChange=${() => setPlace(at)}>${each}<//>`)}</div>
+    ${text !== null && html`<p class="muted">${hint}</p><div class="snippet"><pre tabindex="0" aria-label=${name}>${text}</pre><${Copy} text=${text} label=${`Copy for ${name}`} /></div>`}
+    ${at && html`<p class="muted">From any computer with fleet, with every model${keyed ? " and the key in FLEET_KEY" : ""}: start it, or print its files.</p>
+      <${Command} text=${`fleet run ${options}${kind === "env" ? " COMMAND" : ""}`} /><${Command} text=${`fleet connect ${options}`} />`}</section>`;
 }
 
 const RANK = { error: 0, warning: 1, note: 2 };
