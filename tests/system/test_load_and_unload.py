@@ -80,6 +80,14 @@ def test_a_failed_load_says_what_the_server_said(stack: Stack, provider: str) ->
     assert f"provider '{provider}'" in failed.json()["error"]["message"]
 
 
+def test_the_report_says_which_providers_take_commands(stack: Stack) -> None:
+    providers = stack.client.get("/api/fleet").json()["providers"]
+    assert {each["name"]: each["commands"] for each in providers} == {
+        **dict.fromkeys(ABLE, True),
+        "single": False,
+    }
+
+
 def test_what_cannot_be_done_says_why(stack: Stack) -> None:
     assert code(act(stack, "load", "single", "qwen3-8b")) == (409, "not_supported")
     for command in ("load", "unload"):

@@ -14,19 +14,18 @@ async function run(name, action, body = {}) {
   await Promise.all([refreshFleet(), refreshCatalog()]);
 }
 
-/** Unload a model; while requests run there, only after a question. */
-export async function unload(name, model) {
+/** Load or unload a model; while requests run there, only after a question. */
+async function command(name, action, model) {
   try {
-    await run(name, "unload", { model });
+    await run(name, action, { model });
   } catch (error) {
-    if (error.status !== 409 || error.code === "not_supported") throw error;
-    if (confirm(`${error.message}\n\nUnload it all the same? The requests that run are cut.`)) {
-      await run(name, "unload", { model, force: true });
-    }
+    if (error.code !== "requests_running") throw error;
+    if (confirm(`${error.message}\n\nDo it now? The requests that run are cut.`)) await run(name, action, { model, force: true });
   }
 }
 
-export const load = (name, model) => run(name, "load", { model });
+export const unload = (name, model) => command(name, "unload", model);
+export const load = (name, model) => command(name, "load", model);
 
 /** Wake, probe now, unload: those that the key may use and that this provider takes. */
 export function ProviderActions({ report, words = false }) {

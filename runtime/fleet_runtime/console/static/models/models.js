@@ -153,7 +153,7 @@ function Menu({ model }) {
       <${Button} icon="copy" onClick=${() => copy(model.id, "Id")}>Copy the id<//>
       <${Button} icon="link" onClick=${() => copy(baseUrl(), "Base URL")}>Copy the base URL<//>
       <${Button} icon="setup" onClick=${() => copy(curlOf(model.id), "curl")}>Copy as curl<//>
-      ${mayLoad(model.provider) && state !== "loaded" && model.available && html`<${ActionButton} icon="download" run=${() => load(model.provider, model.model)} done=${`${model.model} is loading`}>Load<//>`}
+      ${mayLoad(model.provider) && state === "unloaded" && model.available && html`<${ActionButton} icon="download" run=${() => load(model.provider, model.model)} done=${`${model.model} is loading`}>Load<//>`}
       ${mayUnload(model.provider) && state === "loaded" && html`<${ActionButton} icon="eject" run=${() => unload(model.provider, model.model)} done=${`${model.model} is unloaded`}>Unload<//>`}
     </div>`}</div>`;
 }
