@@ -59,7 +59,7 @@ class GatewayVersionError(click.ClickException):
 
     def __init__(self, url: str) -> None:
         super().__init__(
-            f"the gateway at {quote(url, _SHOWN)} is of another version of fleet than this command"
+            f"the gateway at {quote(url, _SHOWN)} runs another version of fleet than this command"
         )
 
 
@@ -255,7 +255,7 @@ def gateway_url(generated: Path) -> str:
         pass
     if not generated.exists():
         raise click.UsageError(
-            f"nothing is built in '{generated.parent}' yet: run `fleet up`, or name the gateway with --url"
+            f"'{generated.parent}' has not been built yet: run `fleet up`, or name the gateway with --url"
         )
     raise click.UsageError(
         f"'{file}' does not say where the gateway is: run `fleet build`, or name it with --url"

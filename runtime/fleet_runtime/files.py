@@ -31,7 +31,7 @@ _REASONS = {
     errno.EISDIR: "is a directory, not a file",
     errno.EACCES: "cannot be read: permission denied",
     errno.EPERM: "cannot be read: permission denied",
-    errno.ELOOP: "cannot be read: its links lead in a circle",
+    errno.ELOOP: "cannot be read: its symbolic links form a loop",
     errno.ENAMETOOLONG: "cannot be read: its name is too long",
 }
 _FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
@@ -80,7 +80,7 @@ def read_ca(path: Path) -> str:
     """Return the certificates of a `ca_file` as the `cadata` of ssl; raises OSError as `read_file` does."""
     text = read_file(path, MAX_CA).decode("ascii", "ignore")  # comments may be in any encoding
     if "-----BEGIN" not in text:  # to ssl, empty `cadata` means the system's authorities
-        raise UnreadableFileError("holds no certificate in PEM form", path)
+        raise UnreadableFileError("does not contain a certificate in PEM format", path)
     return text
 
 

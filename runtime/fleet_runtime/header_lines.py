@@ -34,10 +34,10 @@ def split_line(line: bytes) -> tuple[bytes, bytes]:
     """
     name, colon, value = line.partition(b":")
     if not colon or not name or name.translate(None, _TOKEN):
-        raise InvalidLineError("a header has no valid name")
+        raise InvalidLineError("a header name is not valid")
     value = value.strip(b" \t")
     if value.translate(None, _TEXT):
-        raise InvalidLineError("a header holds a control character")
+        raise InvalidLineError("a header contains a control character")
     return name, value
 
 

@@ -174,10 +174,10 @@ class _Server:
             connection.stop_accepting()
         drain = self._service.live.gateway.drain
         if running := self._running():
-            log.info("requests that run on: %d, for at most %g s", len(running), drain)
+            log.info("requests still running: %d, for at most %g s", len(running), drain)
         await self._connections_closed(drain)
         if running := self._running():
-            log.warning("requests that are cut: %d", len(running))
+            log.warning("requests aborted: %d", len(running))
             for connection in running:
                 connection.stop()
         await self._connections_closed(FLUSH_SECONDS)

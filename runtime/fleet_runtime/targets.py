@@ -62,8 +62,8 @@ def find_config(environ: Mapping[str, str]) -> Target | None:
         return None
     if not default.config.exists():
         raise UserDefaultError(
-            f"'{default.config}', which `fleet use` chose, does not exist: choose another one, or drop it "
-            "with `fleet use --forget`"
+            f"'{default.config}', the default set by `fleet use`, does not exist: set another one, or "
+            "remove it with `fleet use --forget`"
         )
     return default
 
@@ -98,7 +98,7 @@ def read_default() -> Target | None:
             return Target("fleet use", url=url)
         case {"config": str(config)}:
             return Target("fleet use", config=Path(config))
-    raise UserDefaultError(f"'{path}' is not what `fleet use` wrote: drop it with `fleet use --forget`")
+    raise UserDefaultError(f"'{path}' was not written by `fleet use`: remove it with `fleet use --forget`")
 
 
 def write_default(default: Target | None) -> None:

@@ -71,7 +71,10 @@ def test_a_revision_that_cannot_be_read_is_one_clear_error(
 ) -> None:
     for wrong in ("nowhere", "--output=x", "HEAD:fleet.yaml"):
         ran = fleet("diff", f"--against={wrong}")
-        assert (ran.code, ran.err.startswith(f"error: git knows no revision '{wrong}' here: ")) == (2, True)
+        assert (ran.code, ran.err.startswith(f"error: git revision '{wrong}' does not exist here: ")) == (
+            2,
+            True,
+        )
     write(repository, "version: 1\nproviders: {}\n")
     git(repository, "commit", "-am", "broken")
     write(repository, AFTER)
@@ -83,7 +86,7 @@ def test_a_revision_that_cannot_be_read_is_one_clear_error(
     ran = fleet("diff", "-f", str(elsewhere / "fleet.yaml"), "--against", "HEAD")
     assert (ran.code, "git cannot read a repository" in ran.err) == (2, True)
     monkeypatch.setenv("PATH", str(elsewhere))
-    assert "git is not installed here" in fleet("diff", "--against", "HEAD").err
+    assert "needs git, which is not installed" in fleet("diff", "--against", "HEAD").err
 
 
 def fleet_yaml(simulated: SimulationThread, listen: str) -> str:

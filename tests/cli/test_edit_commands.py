@@ -115,7 +115,7 @@ def test_without_a_terminal_add_wants_yes(
         monkeypatch.setattr(sys, "stdin", nothing)
         ran = fleet("add", "attic", "http://127.0.0.1:9")
     assert (ran.code, config.read_text()) == (2, before)
-    assert ran.err.endswith("error: no terminal to ask on: add --yes\n")
+    assert ran.err.endswith("error: cannot ask without a terminal: add --yes\n")
 
 
 def test_a_name_that_is_taken_is_told_with_its_place(

@@ -178,7 +178,7 @@ def test_4_a_machine_that_had_to_answer_and_did_not(fleet: Fleet, tmp_path: Path
         named, every, live = fleet("lock", "desk"), fleet("lock"), fleet("validate", "--live")
     assert (named.code, every.code, live.code) == (4, 4, 4)
     assert named.err.endswith("error: no model list from 'desk': connection refused\n")
-    assert every.err.endswith("error: 0 of 1 provider responded: fleet.lock keeps what it knew\n")
+    assert every.err.endswith("error: 0 of 1 provider responded: fleet.lock is unchanged\n")
 
 
 def test_70_a_bug_of_ours_is_said_to_be_one(

@@ -87,7 +87,7 @@ def test_what_is_added_can_be_removed(stack: Stack, run: Run, id: str) -> None:
 def test_a_refusal_is_told_in_the_gateway_s_words(run: Run) -> None:
     result = run("add", "elsewhere/x")
     assert result.exit_code == 1
-    assert "no provider is called 'elsewhere'" in result.stderr
+    assert "unknown provider 'elsewhere'" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_opencode_s_favorites_are_imported_and_strangers_skipped(
     opencode.write_text(json.dumps(HELD), encoding="utf-8")
     result = run("import", "--from-opencode")
     assert result.exit_code == 0
-    assert "skipped: no provider is called 'opencode'" in result.stderr
+    assert "skipped: unknown provider 'opencode'" in result.stderr
     assert listed(stack) == ["embedding/qwen3-8b", HARD_ID]
 
 

@@ -172,11 +172,11 @@ async def test_times_that_are_none_are_of_another_version(command: list[str], tm
     odd = structs.replace(example, now="soon", providers=(structs.replace(provider, since="soon"),))
     ran = await at_server(response(msgspec.json.encode(odd)), tmp_path, *command)
     assert ran.returncode == 1
-    assert "is of another version of fleet" in ran.stdout + ran.stderr
+    assert "runs another version of fleet" in ran.stdout + ran.stderr
 
 
 @pytest.mark.anyio
 async def test_favorites_of_another_shape_are_of_another_version(tmp_path: Path) -> None:
     ran = await at_server(response(b"{}"), tmp_path, "favorites", "list")
     assert ran.returncode == 1
-    assert "is of another version of fleet" in ran.stderr
+    assert "runs another version of fleet" in ran.stderr

@@ -182,7 +182,7 @@ def test_moving_a_provider_that_is_offline_loses_nothing(
     config.write_text(config.read_text().replace(machines.url("attic"), "http://127.0.0.1:9"))
     ran = fleet("build")
     assert ran.code == 0
-    assert "warning[F310]: fleet.lock knows provider 'attic' from another url" in ran.err
+    assert "warning[F310]: fleet.lock has provider 'attic' at another url" in ran.err
     why = "'attic' keeps the models of its old url: http://127.0.0.1:9/v1: connection refused; start it"
     assert f"warning: {why}" in ran.err
     assert fleet("models").out == served
@@ -221,7 +221,10 @@ def test_a_rename_without_formerly_is_recognised_with_the_line_to_add(
     line = f'loft: {{url: "{url}", formerly: [attic]}}' if form == "short" else "formerly: [older, attic]"
     for arguments in (["validate"], ["lock", "--check", "desk"], ["build"]):
         ran = fleet(*arguments)
-        assert "warning[F309]: provider 'loft' has the url of 'attic', which left fleet.yaml" in ran.err
+        assert (
+            "warning[F309]: provider 'loft' has the url of 'attic', which was removed from fleet.yaml"
+            in ran.err
+        )
         assert f"if it was renamed, write `{line}`" in ran.err
     assert entries(locked)["loft"] == before
 
@@ -273,7 +276,7 @@ def test_nobody_responding_is_exit_4_and_changes_nothing(
     for arguments in (["lock"], ["lock", "--check"]):
         ran = fleet(*arguments)
         assert ran.code == 4
-        assert ran.err.endswith("error: 0 of 2 providers responded: fleet.lock keeps what it knew\n")
+        assert ran.err.endswith("error: 0 of 2 providers responded: fleet.lock is unchanged\n")
     assert locked.read_bytes() == before
 
 

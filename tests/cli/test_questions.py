@@ -93,7 +93,7 @@ def test_an_unknown_bare_id_falls_back_where_the_surface_says_so(fleet: Fleet, n
 
 
 def test_a_fallback_says_who_lacks_what_and_what_takes_its_place(fleet: Fleet, names: Path) -> None:
-    rule = "bare: sam-desktop does not list 'gone'; the role 'default' of everywhere takes its place"
+    rule = "bare: sam-desktop does not list 'gone'; the role 'default' of everywhere is used instead"
     assert f"  rule      {rule}\n" in fleet("resolve", "gone", "--surface", "everywhere").out
 
 

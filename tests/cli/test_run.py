@@ -83,7 +83,7 @@ def test_a_surface_is_asked_for_if_several_have_the_client(
     ran = fleet(command, "--surface", "four", "aider")
     assert (ran.code, ran.err) == (
         2,
-        "error: there is no surface 'four'; surfaces: 'one', 'three' and 'two'\n",
+        "error: unknown surface 'four'; surfaces: 'one', 'three' and 'two'\n",
     )
 
 

@@ -115,10 +115,10 @@ def test_what_cannot_be_used_is_one_line(fleet: Fleet, tmp_path: Path) -> None:
     gone = fleet("validate")
     assert (gone.code, gone.err) == (
         2,
-        f"error: '{kept}', which `fleet use` chose, does not exist: choose another one, or drop it with "
-        "`fleet use --forget`\n",
+        f"error: '{kept}', the default set by `fleet use`, does not exist: set another one, or "
+        "remove it with `fleet use --forget`\n",
     )
     default_file().write_text("{")
     damaged = fleet("status")
     assert damaged.code == 2
-    assert damaged.err.endswith("is not what `fleet use` wrote: drop it with `fleet use --forget`\n")
+    assert damaged.err.endswith("was not written by `fleet use`: remove it with `fleet use --forget`\n")

@@ -56,7 +56,7 @@ def test_what_is_not_there_is_told_plainly(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"")
     assert reason(tmp_path / "gone") == "does not exist"
     assert reason(tmp_path / "f" / "below") == "does not exist: a part of its path is not a directory"
-    assert reason(tmp_path / "circle") == "cannot be read: its links lead in a circle"
+    assert reason(tmp_path / "circle") == "cannot be read: its symbolic links form a loop"
     assert reason(tmp_path / ("x" * 300)) == "cannot be read: its name is too long"
     assert reason(Path("a\0b")) == "cannot be read: no file can have this name"
 

@@ -32,7 +32,7 @@ def test_the_example_of_the_help_can_be_simulated() -> None:
         ("{}", "Input should be a valid"),
         ('[{"nmae": "desk"}]', "[0].nmae: is not a key"),
         ('[{"name": "a", "models": [{"id": 3}]}]', "[0].models[0].id: input should be a valid string"),
-        ('[{"name": "a"}, {"name": "a"}]', "there is a server 'a' already"),
+        ('[{"name": "a"}, {"name": "a"}]', "server 'a' already exists"),
         ('[{"name": "a", "kind": "b"}]', "unknown kind 'b'; kinds: "),
     ],
 )

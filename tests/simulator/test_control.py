@@ -123,7 +123,7 @@ async def test_machines_with_the_same_model_say_who_they_are() -> None:
 
 
 async def test_two_machines_of_one_name_are_refused() -> None:
-    with pytest.raises(ValueError, match="there is a server 'a' already"):
+    with pytest.raises(ValueError, match="server 'a' already exists"):
         async with Simulation([ServerSpec("a"), ServerSpec("a")]):
             pass
 

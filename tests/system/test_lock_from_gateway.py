@@ -110,7 +110,7 @@ def test_a_gateway_that_does_not_know_the_provider_by_its_address_is_not_believe
 @pytest.mark.parametrize(
     ("arguments", "key", "code", "message"),
     [
-        (["--from-gateway", "GATEWAY"], None, 4, "a key of this gateway is needed"),
+        (["--from-gateway", "GATEWAY"], None, 4, "this gateway requires a key"),
         (["--from-gateway", "GATEWAY"], "wrong", 4, "set FLEET_KEY"),
         (["--from-gateway", "MACHINE"], None, 4, "is not a gateway"),
         (["--from-gateway", "http://127.0.0.1:9"], None, 4, "does not respond (connection refused)"),

@@ -75,7 +75,7 @@ async def test_of_100_streams_those_that_end_in_time_are_whole_and_the_others_cu
         short = await begun(served.port, stack, "short", 60)
         long = await begun(served.port, stack, "long", 40)
         served.send(signal.SIGTERM)
-        await served.said("requests that run on: 100")
+        await served.said("requests still running: 100")
         assert_nothing_listens(served.port)
         machine.go.set()
         whole = await asyncio.gather(*(stream.rest() for stream in short))
@@ -83,7 +83,7 @@ async def test_of_100_streams_those_that_end_in_time_are_whole_and_the_others_cu
         cut = await asyncio.gather(*(stream.rest() for stream in long))
         assert set(cut) == {b""}, "no last chunk, no [DONE]"
         assert await served.ended() == 0
-        await served.said("requests that are cut: 40")
+        await served.said("requests aborted: 40")
         ends = [line for line in served.lines if "INFO request " in line and CHAT in line]
         assert sum("end_reason=ok" in line for line in ends) == 60
         assert sum("end_reason=refused code=gateway_stopping" in line for line in ends) == 40
@@ -123,7 +123,7 @@ async def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
     ):
         [stream] = await begun(served.port, stack, "long", 1)
         served.send(signal.SIGTERM)
-        await served.said("requests that run on: 1")
+        await served.said("requests still running: 1")
         served.send(signal.SIGTERM)
         assert await stream.rest() == b""
         assert await served.ended(seconds=3) == 0
@@ -170,7 +170,7 @@ async def test_an_answer_under_way_says_that_its_connection_closes(tmp_path: Pat
         await waiting.send(request(CHAT, {"model": "a/long"}))
         await asked.wait()
         served.send(signal.SIGTERM)
-        await served.said("requests that run on: 1")
+        await served.said("requests still running: 1")
         go.set()
         answer: Answer = await waiting.answer()
         assert (answer.status, answer.body, answer.header(b"connection")) == (200, b"{}", [b"close"])

@@ -32,11 +32,11 @@ def _wake(name: str, provider: ProviderSettings, wake: Wake) -> Iterator[Finding
         message = f"provider '{name}' is a cloud, and only a local provider can be woken"
         yield Finding("F220", at, message, "delete 'wake'", key=True)
     elif provider.poll is False:
-        message = f"provider '{name}' is never probed, so nobody would notice that it woke"
+        message = f"provider '{name}' is never probed, so the gateway would not notice that it woke up"
         yield Finding("F220", at, message, "delete 'poll: false', or 'wake'", key=True)
     for key in ("broadcast", "port"):
         if wake.command is not None and key in wake.model_fields_set:
-            message = f"'{key}' does nothing: provider '{name}' is woken by a command"
+            message = f"'{key}' has no effect: provider '{name}' is woken by a command"
             yield Finding("F255", (*at, key), message, f"delete '{key}'", "warning", key=True)
 
 
@@ -55,9 +55,9 @@ def _headers(name: str, provider: ProviderSettings) -> Iterator[Finding]:
             yield Finding("F221", (*at, "headers", header), message, "delete it", key=True)
         elif lowered == "authorization" and (key is not None or provider.basic_auth is not None):
             other = key or "basic_auth"
-            message = f"{quote(header)} and '{other}' of provider '{name}' are one header"
+            message = f"{quote(header)} and '{other}' of provider '{name}' are the same header"
             yield Finding("F221", (*at, "headers", header), message, "delete one of the two", key=True)
         elif lowered in seen:
-            message = f"{quote(header)} and {quote(seen[lowered])} are one header"
+            message = f"{quote(header)} and {quote(seen[lowered])} are the same header"
             yield Finding("F221", (*at, "headers", header), message, "delete one of the two", key=True)
         seen.setdefault(lowered, header)

@@ -83,7 +83,7 @@ def _url(found: _WrittenUrl, parts: ServerUrl) -> Iterator[Finding]:
         remedy = "delete them; a key comes from 'api_key_env' or 'api_key_file'"
         yield Finding("F210", found.path, "credentials do not belong in a URL", remedy)
     if is_wildcard(parts.host):
-        message = f"'{parts.host}' is not an address to send to"
+        message = f"'{parts.host}' is not an address that requests can be sent to"
         remedy = "write the address under which this host is reached, like 127.0.0.1"
         yield Finding("F209", found.path, message, remedy)
 
@@ -96,9 +96,7 @@ def _path(found: _WrittenUrl) -> Iterator[Finding]:
     if match := _ENDPOINT.search(found.url):
         root = found.url[: match.start()]
         shown = root if is_base else root.removesuffix("/v1")
-        message = (
-            f"URL ends in '{match[0].strip('/')}', which is one endpoint of a server and not its address"
-        )
+        message = f"URL ends in '{match[0].strip('/')}', which is an endpoint and not the root of the server"
         yield Finding("F215", found.path, message, f"write {shown}")
     elif is_base or found.provider is None or found.url.endswith(V1_BELOW):
         return
@@ -118,7 +116,7 @@ def _service(fleet: FleetConfig, found: _WrittenUrl, parts: ServerUrl) -> Iterat
         message = f"the key of provider '{name}' would cross the internet unencrypted"
         yield Finding("F250", found.path, message, "write https://", "warning")
     if provider.class_ != "cloud" and is_known_cloud(parts.host):
-        message = f"provider '{name}' is a paid service, and its class is 'local'"
+        message = f"provider '{name}' is a paid service, but its class is 'local'"
         remedy = "add 'class: cloud': then nothing is sent to it unless an id or a role names it"
         yield Finding("F259", found.path, message, remedy, "warning")
 

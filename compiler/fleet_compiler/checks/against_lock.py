@@ -43,7 +43,7 @@ def unmatched_globs(fleet: FleetConfig, lock: Lock) -> list[Finding]:
         ids = sorted(entry.models.keys() | provider.declared.keys()) if entry is not None else []
         for index, glob in enumerate(provider.include if ids else ()):
             if not any(admits(id, (glob,), ()) for id in ids):
-                message = f"{quote(glob)} matches no model of provider '{name}', as far as fleet.lock knows"
+                message = f"{quote(glob)} matches no model of provider '{name}' in fleet.lock"
                 near = nearest(glob, ids)
                 some = join_names(ids, limit=3)
                 remedy = f"did you mean {quote(near)}?" if near else f"it lists {some}"
@@ -62,8 +62,8 @@ def _slashed_ids(table: RoutingTable) -> Iterator[Finding]:
             yield Finding(
                 "F304",
                 ("default_provider",),
-                f"'{default}' lists '{id}', which by itself means a model of '{table.names[head]}'",
-                f"call it '{default}/{id}'",
+                f"'{default}' lists '{id}', but as a bare id that means a model of '{table.names[head]}'",
+                f"use '{default}/{id}'",
                 "warning",
             )
 
@@ -80,7 +80,7 @@ def _roles(
                 yield Finding(
                     "F302",
                     (*at, role, index),
-                    f"role '{role}': {answer.refusal.message}, as far as fleet.lock knows",
+                    f"role '{role}': {answer.refusal.message}, according to fleet.lock",
                     f"nearest: {known}" if known else "run `fleet lock` if the model is new",
                     "warning",
                 )

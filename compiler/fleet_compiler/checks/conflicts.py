@@ -92,7 +92,7 @@ def _client_settings(fleet: FleetConfig) -> Iterator[Finding]:
     for name, surface in fleet.surfaces.items():
         for key in ("file", "exclusive", "legacy_provider", "key"):
             if key in surface.model_fields_set and (fault := _without_effect(name, surface, key)):
-                message = f"'{key}' does nothing on surface '{name}'{fault[0]}"
+                message = f"'{key}' has no effect on surface '{name}'{fault[0]}"
                 yield Finding("F255", ("surfaces", name, key), message, fault[1], "warning", key=True)
 
 
@@ -120,8 +120,8 @@ def _client_keys(fleet: FleetConfig) -> Iterator[Finding]:
         keys = fleet.gateway.keys.items()
         fitting = [key for key, facts in keys if facts.surfaces is None or name in facts.surfaces]
         if len(fitting) != 1:
-            many = f"{len(fitting)} keys open" if fitting else "no key opens"
-            message = f"{many} surface '{name}', and it names none: the gateway would reject its client"
+            problem = "no key opens it" if not fitting else f"{len(fitting)} keys open it and it names none"
+            message = f"the gateway would reject the client of surface '{name}': {problem}"
             remedy = (
                 f"add 'key' with {join_names(fitting, 'or')}"
                 if fitting
@@ -200,9 +200,9 @@ def _offers(name: str, provider: ProviderSettings) -> Iterator[Finding]:
     )
     for key in ("verify", "ca_file"):
         if plain and key in provider.model_fields_set:
-            message = f"'{key}' does nothing: provider '{name}' is reached over http"
+            message = f"'{key}' has no effect: provider '{name}' is reached over http"
             remedy = f"delete '{key}', or write https://"
             yield Finding("F255", (*at, key), message, remedy, "warning", key=True)
     if not plain and not provider.verify and provider.ca_file is not None:
-        message = "'ca_file' does nothing because 'verify' is false"
+        message = "'ca_file' has no effect because 'verify' is false"
         yield Finding("F255", (*at, "ca_file"), message, "delete one of the two", "warning", key=True)

@@ -27,7 +27,7 @@ def rename_warnings(
     """
     for rename in undeclared_renames(lock, providers):
         message = (
-            f"provider '{rename.new}' has the url of '{rename.old}', which left fleet.yaml: "
+            f"provider '{rename.new}' has the url of '{rename.old}', which was removed from fleet.yaml: "
             f"ids and favorites that begin with '{rename.old}/' no longer resolve"
         )
         remedy = f"if it was renamed, write `{_line(fleet, rename, written)}`"
@@ -41,7 +41,7 @@ def stale_warnings(providers: Iterable[ProviderConfig], lock: Lock) -> Iterator[
         entry = lock.providers.get(provider.name)
         if entry is not None and entry.stale is not None and is_polled(provider):
             name = provider.name
-            message = f"fleet.lock knows provider '{name}' from another url, '{entry.url}'"
+            message = f"fleet.lock has provider '{name}' at another url, '{entry.url}'"
             remedy = f"run `fleet lock {name}` while it is online"
             path = ("providers", name, "url")
             yield Finding("F310", path, message, remedy, "warning")

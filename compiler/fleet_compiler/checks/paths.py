@@ -22,11 +22,11 @@ def check(fleet: FleetConfig) -> Iterator[Finding]:
         if "\0" in path:
             yield Finding("F216", at, f"{quote(path)} holds a NUL character", "write the path without it")
         elif _VARIABLE.search(path):
-            message = f"{quote(path)} holds a variable, and variables are not filled in"
+            message = f"{quote(path)} contains a variable, and variables are not expanded"
             yield Finding("F216", at, message, "write the path itself; '~/' is the home folder")
         elif _OTHER_HOME.match(path):
             message = f"{quote(path)} begins with another user's home folder"
-            yield Finding("F216", at, message, "write that folder's path; only '~/', your own, is filled in")
+            yield Finding("F216", at, message, "write that folder's path; only '~/', your own, is expanded")
         elif _FOLDER.search(path):
             message = f"{quote(path)} is a folder, and must be a file"
             yield Finding(

@@ -83,7 +83,7 @@ def _former_names(fleet: FleetConfig) -> Iterator[Finding]:
                 continue
             message = f"former name {quote(former)} is taken"
             related = RelatedPart(taken[former], "taken here", key=len(taken[former]) == 2)
-            remedy = "a former name belongs to one provider, and to no present one"
+            remedy = "a former name must differ from all provider names and other former names"
             yield Finding("F202", at, message, remedy, related=(related,))
 
 
@@ -112,7 +112,7 @@ def _aliases(names: _Names, fleet: FleetConfig) -> Iterator[Finding]:
             yield Finding("F203", at, message, f"write {quote(rest)}", key=True)
         elif fault := model_id_problem(alias):
             yield Finding(
-                "F204", at, f"{shown} {fault}", "write the id as the old sessions have it", key=True
+                "F204", at, f"{shown} {fault}", "write the id as old sessions have saved it", key=True
             )
         yield from _composite(names, fleet, target, at)
 
@@ -164,7 +164,7 @@ def _surface(names: _Names, fleet: FleetConfig, name: str, surface: SurfaceSetti
             yield Finding("F201", ("surfaces", name, "providers", index), message, names.remedy(provider))
     usable = {key for key, provider in fleet.providers.items() if surface.may_use(key, provider.class_)}
     if not usable and not unknown and fleet.providers.keys() >= names.present:
-        message = f"surface '{name}' can use no provider"
+        message = f"surface '{name}' has no provider that it may use"
         remedy = "no provider is in both 'providers' and 'classes'; widen one of them"
         yield Finding("F206", ("surfaces", name), message, remedy, key=True)
     elif not unknown:

@@ -185,7 +185,7 @@ def check(fleet: FleetConfig) -> Iterator[Finding]:
             yield Finding(
                 "F251",
                 ("providers", name),
-                f"opencode's catalogue has a provider '{name}', and opencode may treat this one like it",
+                f"opencode has a built-in provider '{name}', and may treat this one the same way",
                 "its list is limited to your models; to be rid of the rest, rename it"
                 f" ('{name}' in 'formerly')",
                 severity="warning",

@@ -70,7 +70,7 @@ def add(
         show_edit(edited)
     if not yes and not dry_run:
         if not sys.stdin.isatty():
-            raise UsageError("no terminal to ask on: add --yes")
+            raise UsageError("cannot ask without a terminal: add --yes")
         click.confirm(f"add it to {config}?", default=responds, abort=True, err=True)
     edited = apply_edit(config, plan, dry_run=dry_run, as_json=as_json, show_diff=False)
     finish_edit(config, generated, edited, dry_run=dry_run, no_build=no_build, as_json=as_json)

@@ -44,7 +44,7 @@ def git_side(config: Path, revision: str) -> Side | None:
     commit = _git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
     if commit is None:
         raise GitError(
-            f"git knows no revision {quote(revision)} here: in CI, check out with fetch-depth: 0; for a"
+            f"git revision {quote(revision)} does not exist here: in CI, check out with fetch-depth: 0; for a"
             " gateway, write its URL with http://"
         )
     sha = commit.decode().strip()
@@ -143,7 +143,7 @@ def _git(folder: Path, *arguments: str) -> bytes | None:
         )
         result = subprocess.run(command, capture_output=True, check=False)  # noqa: S603
     except OSError:
-        raise GitError("git is not installed here, and --against a revision needs it") from None
+        raise GitError("--against REVISION needs git, which is not installed") from None
     if inside.returncode != 0:
         said = shorten(inside.stderr.decode("utf-8", "replace").strip().partition("\n")[0], 200)
         raise GitError(f"git cannot read a repository at '{folder}': {said}")

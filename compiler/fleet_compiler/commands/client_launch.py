@@ -228,4 +228,4 @@ def _gateway_problem(url: str, key: str | None) -> str | None:
         case 404:
             return f"the gateway at '{url}' does not have this surface: run `fleet build`"
         case status:
-            return f"what listens at '{url}' responds with HTTP {status}"
+            return f"the server at '{url}' responds with HTTP {status}: it may not be a gateway"

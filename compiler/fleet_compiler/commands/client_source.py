@@ -84,7 +84,7 @@ def choose_surface(client: str, wanted: str | None, surfaces: Mapping[str, Itera
     if wanted is not None:
         if wanted not in surfaces:
             known = join_names(list(surfaces)) or "none"
-            raise UsageError(f"there is no surface '{wanted}'; surfaces: {known}")
+            raise UsageError(f"unknown surface '{wanted}'; surfaces: {known}")
         return wanted
     fitting = [name for name, kinds in surfaces.items() if client in kinds]
     if len(fitting) > 1:

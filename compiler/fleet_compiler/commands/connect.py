@@ -109,9 +109,9 @@ def _surfaces(source: Source) -> list[SurfaceFacts]:
 
 def _names(wanted: str | None, names: list[str]) -> list[str]:
     if not names:
-        raise LaunchError("there are no surfaces: add one to fleet.yaml, like `surfaces: {chat: }`")
+        raise LaunchError("no surfaces are configured: add one to fleet.yaml, like `surfaces: {chat: }`")
     if wanted is not None and wanted not in names:
-        raise UsageError(f"there is no surface '{wanted}'; surfaces: {join_names(names)}")
+        raise UsageError(f"unknown surface '{wanted}'; surfaces: {join_names(names)}")
     return names if wanted is None else [wanted]
 
 

@@ -90,7 +90,7 @@ def init(
 
 def _require_new(file: Path) -> None:
     if os.path.lexists(file):
-        raise UsageError(f"'{file}' exists and is left as it is: `fleet add NAME URL` adds a provider to it")
+        raise UsageError(f"'{file}' already exists: `fleet add NAME URL` adds a provider to it")
 
 
 def _scan(hosts: Sequence[Host]) -> ScanReport:
@@ -102,9 +102,9 @@ def _scan(hosts: Sequence[Host]) -> ScanReport:
             "connections from that host only: start it with OLLAMA_HOST=0.0.0.0"
         )
     for host in report.unknown:
-        warn(f"no host is called {host.address}: check its name")
+        warn(f"the host name '{host.address}' cannot be resolved")
     if not report.found:
-        raise ProviderSilentError("no server responded, and nothing was written: is one running there?")
+        raise ProviderSilentError("no server responded; nothing was written")
     return report
 
 
@@ -117,7 +117,7 @@ def _tailnet_hosts(yes: bool) -> Sequence[Host]:
         note(f"  ({count(tailnet.offline, 'host')} more offline)")
     if not yes:
         if not sys.stdin.isatty():
-            raise UsageError("no terminal to ask on: add --yes")
+            raise UsageError("cannot ask without a terminal: add --yes")
         question = f"probe the ports {PORTS} of {count(len(tailnet.hosts), 'host')}?"
         click.confirm(question, default=True, abort=True, err=True)
     return tailnet.hosts

@@ -206,7 +206,7 @@ def _require_responses(names: tuple[str, ...], seen: Mapping[str, Observation]) 
         reasons = "; ".join(f"'{name}': {probe_text(seen[name])}" for name in silent)
         raise ProviderSilentError(f"no model list from {reasons}")
     if seen and len(silent) == len(seen):
-        raise ProviderSilentError(f"{responded_text(seen)}: fleet.lock keeps what it knew")
+        raise ProviderSilentError(f"{responded_text(seen)}: fleet.lock is unchanged")
 
 
 def _data(

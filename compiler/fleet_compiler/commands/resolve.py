@@ -126,7 +126,7 @@ def _why(resolution: ModelResolution, table: RoutingTable) -> str:
     if resolution.rule == "role":
         return f"{RULES['role']}, whose earlier choices cannot be used"
     role = f"the role 'default' of {table.surface or 'the fleet'}"
-    return f"{table.default_provider} does not list {quote(resolution.requested)}; {role} takes its place"
+    return f"{table.default_provider} does not list {quote(resolution.requested)}; {role} is used instead"
 
 
 def _print(resolution: ModelResolution, snapshot: Snapshot, table: RoutingTable) -> None:

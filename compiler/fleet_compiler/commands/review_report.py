@@ -57,7 +57,7 @@ def review_markdown(review: Review, against: str) -> str:
             parts.append(f"**{title.capitalize()}{where}**\n" + "\n".join(lines))
     if review.changes:
         details = _fenced(review.changes)
-        parts.append(f"<details><summary>As fleet build says it</summary>\n\n{details}\n\n</details>")
+        parts.append(f"<details><summary>Output of fleet build</summary>\n\n{details}\n\n</details>")
     return _cut(parts)
 
 
@@ -95,7 +95,7 @@ def _groups(surface: SurfaceReview) -> Iterator[tuple[str, Sequence[tuple[str, .
     """Yield what changed by kind, each entry as words: ids, and what is between them."""
     groups: tuple[tuple[str, list[tuple[str, ...]]], ...] = (
         ("gone", [(id,) for id in surface.gone]),
-        ("now go elsewhere", [(each.name, "→", each.after) for each in surface.elsewhere]),
+        ("now resolve to another model", [(each.name, "→", each.after) for each in surface.elsewhere]),
         (
             "smaller context",
             [(each.id, f"{each.before} → {each.after} tokens") for each in surface.smaller],

@@ -70,7 +70,7 @@ def up(file: Path | None, generated: Path | None, listen: str | None, log_format
     if code == -signal.SIGTERM and stops:
         code = 0  # it came before the gateway could hold it
     if code < 0:
-        raise GatewayEndedError(f"the gateway was ended by {signal.Signals(-code).name}")
+        raise GatewayEndedError(f"the gateway was killed by {signal.Signals(-code).name}")
     raise click.exceptions.Exit(code)
 
 

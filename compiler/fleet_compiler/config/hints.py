@@ -23,10 +23,10 @@ MISSING = {
     "url": "add 'url: http://host:port'",
     "kind": "add 'kind' with a kind of client, like 'kind: opencode'",
     "env": "add 'env' with the name of an environment variable, or 'file' with a path",
-    "user": "add 'user' with the name that the server knows",
-    "password": "add 'password' with 'env', the name of an environment variable, or 'file', a path",
-    "template": "add 'template' with the path of a template, relative to fleet.yaml",
-    "path": "add 'path' with the place of the file in the generated folder",
+    "user": "add 'user' with the name to log in with",
+    "password": "add it, as {env: NAME} with an environment variable, or {file: PATH}",
+    "template": "add 'template' with a file below the folder of fleet.yaml, like templates/hosts.j2",
+    "path": "add 'path' with the file to write below generated/, like hosts.txt",
     "postgres": "write 'state: {postgres: {env: FLEET_STATE_URL}}', or the path of a file",
 }
 """What to do about a required key that is missing."""
@@ -84,7 +84,7 @@ def for_form(value: Any, schema: Mapping[str, Any], is_key: bool) -> str | None:
     if is_key:
         return _for_name(value, schema, usual)
     if _VARIABLE.search(value) and schema.get("title") != "name of an environment variable":
-        return "variables are not filled in: write the value itself"
+        return "variables are not expanded: write the value itself"
     if schema.get("title") == "URL" and re.match(r"[\w.-]+:https?://", value):
         return space_remedy(value) or usual
     if remedy := comment_remedy(value):

@@ -81,7 +81,7 @@ def empty_file(name: str) -> Diagnostic:
 
 
 def _oversized(name: str) -> ConfigError:
-    return _refusal("F005", "file is larger than 1 MiB", name, "a fleet.yaml has some kilobytes")
+    return _refusal("F005", "file is larger than 1 MiB", name, "a fleet.yaml usually has a few kilobytes")
 
 
 def _read_problem(path: Path | Literal["-"], error: OSError) -> tuple[str, str]:

@@ -50,7 +50,7 @@ _SYNTAX: dict[str, tuple[str, str]] = {
     "found unexpected ':'": ("':' needs a space after it", "write 'key: value', or quote the text"),
     _EXPECTED + "',' or ']'": ("list in brackets is not closed", "add ',' or ']'"),
     _EXPECTED + "',' or '}'": ("mapping in braces is not closed", "add ',' or '}'"),
-    _EXPECTED + "'-' indicator": ("list goes on without '-'", "begin it with '- ', or fix the indentation"),
+    _EXPECTED + "'-' indicator": ("list continues without '-'", "begin it with '- ', or fix the indentation"),
     _EXPECTED + "key": ("expected a key here", "check the indentation, quotes and brackets of this line"),
     _EXPECTED + "node content": ("a value is missing here", "write a value, or delete the bracket or comma"),
     _EXPECTED + "<document start>": (

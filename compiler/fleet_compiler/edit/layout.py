@@ -117,7 +117,7 @@ class Layout:
         between = _BETWEEN.match(self.text, end)
         assert between is not None
         if self.text[between.end() : between.end() + 1] not in ("}", "]"):
-            raise UnsafeChangeError("its end is not where it was looked for")
+            raise UnsafeChangeError("its end was not found")
         return between.end()
 
     def _collection(self, path: YamlPath, first: Span) -> Extent:

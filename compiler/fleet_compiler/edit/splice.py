@@ -114,7 +114,7 @@ def _delete(layout: Layout, path: YamlPath) -> list[Splice]:
 def _empty_block(layout: Layout, parent: YamlPath, only: YamlPath) -> Splice:
     """Write a block collection that loses its last entry as empty, on the line of its key."""
     if not parent or not isinstance(parent[-1], str):
-        raise UnsafeChangeError("nothing would be left in its place")
+        raise UnsafeChangeError("the entry is the only one of the file or of a list")
     lines = layout.lines(only)
     colon = re.compile(r"\s*:").match(layout.text, layout.key(parent).end)
     assert colon is not None
@@ -156,5 +156,5 @@ def _comma_after(layout: Layout, path: YamlPath) -> Splice:
     end = layout.entry(path).end
     comma = re.compile(r"\s*,").match(layout.text, end)
     if comma is None:
-        raise UnsafeChangeError("there is a comment before the comma that goes with it")
+        raise UnsafeChangeError("a comment comes before the comma that would be deleted")
     return Splice(Extent(comma.end() - 1, comma.end()), "")

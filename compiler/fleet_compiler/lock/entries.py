@@ -18,7 +18,7 @@ from fleet_runtime.dialects.observation import Observation
 
 @dataclass(frozen=True, slots=True)
 class Rename:
-    """A provider that looks like another one renamed: the same url, and the old name left fleet.yaml."""
+    """A provider that is probably a renamed one: it has the url of one that was removed from fleet.yaml."""
 
     old: str
     new: str

@@ -77,7 +77,7 @@ def _parse_host(text: str) -> Host:
         address, port = split_address(text) if re.fullmatch(r"(\[.*\]|[^:]*):[0-9]+", text) else (text, None)
         address = parse_host(address)
     except AddressError as error:
-        raise UsageError(f"{quote(text)} is not a host: {error}; HOST or HOST:PORT is meant") from None
+        raise UsageError(f"{quote(text)} is not a host: {error}; write HOST or HOST:PORT") from None
     return Host(_name(address), address, port)
 
 

@@ -97,7 +97,7 @@ def _summary(seen: Observation) -> str | None:
     if seen.status == "online":
         return f"{seen.kind}, {count(len(seen.models), 'model')}"
     if _is(seen.reason, "key_rejected"):
-        return "wants an API key: add api_key_env"
+        return "requires an API key: add api_key_env"
     return f"{seen.kind}, loading its model" if _is(seen.reason, "loading") else None
 
 

@@ -69,7 +69,7 @@ async def list_activity(
 async def cancel_request(call: Call, id: RequestId) -> RequestActivity:
     cancelled = call.service.activity.cancel(id)
     if cancelled is None:
-        raise request_error("not_found", f"no request that runs has the id '{id}'", "id")
+        raise request_error("not_found", f"no running request has the id '{id}'", "id")
     return cancelled
 
 

@@ -119,7 +119,7 @@ class Api:
             raise
         except Exception:
             _log.exception("%s %s failed", method, path)
-            raise request_error("internal_error", "the gateway failed; its log says why") from None
+            raise request_error("internal_error", "internal error in the gateway; see its log") from None
         if isinstance(result, EventStream):
             await result.send(receive, send, head_only=method == "HEAD")
         else:
@@ -130,7 +130,7 @@ class Api:
         `method_not_allowed`)."""
         matching = [(each, parts) for each in OPERATIONS if (parts := each.match(path)) is not None]
         if not matching:
-            message = f"there is nothing at '{path}'{hint(path, self._service.live.routes, OPERATIONS)}"
+            message = f"path '{path}' does not exist{hint(path, self._service.live.routes, OPERATIONS)}"
             if path.startswith("/providers/"):
                 message += f"; the snapshot is {self._service.live.snapshot.id}"
             raise request_error("not_found", message)
@@ -142,7 +142,7 @@ class Api:
         allowed = (
             ["GET", "HEAD", *(each for each in methods if each != "GET")] if "GET" in methods else methods
         )
-        message = f"{method} is not for '{path}': use {' or '.join(methods)}"
+        message = f"method {method} is not allowed for '{path}': use {' or '.join(methods)}"
         allow = (b"allow", ", ".join(allowed).encode())
         raise request_error("method_not_allowed", message, headers=(allow,))
 

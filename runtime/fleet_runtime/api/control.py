@@ -66,7 +66,7 @@ def _busy(name: str, running: list[RequestActivity]) -> RequestError:
     named = join_names([row.id for row in running])
     message = (
         f"{count(len(running), 'request')} through this gateway would be affected at provider '{name}':"
-        f" {named}; with `force` it is done all the same. Requests of others are not known here"
+        f" {named}; use `force` to do it anyway. Requests that bypass this gateway are not counted"
     )
     return request_error("requests_running", message)
 

@@ -231,7 +231,7 @@ _FINDING: Final = Finding(
     severity="warning",
     area="machines",
     where="provider 'sam-desktop'",
-    what="lists 'glm-4.6-air', which fleet.lock does not know",
+    what="lists 'glm-4.6-air', which fleet.lock does not contain",
     remedy="`fleet lock sam-desktop && fleet build`",
 )
 

@@ -18,7 +18,7 @@ async def health(call: Call) -> Health:
 @operation("GET", "/ready", "Show that a snapshot is loaded; providers do not matter", "gateway_stopping")
 async def ready(call: Call) -> Ready:
     if call.service.is_stopping:
-        raise request_error("gateway_stopping", "the gateway stops soon")
+        raise request_error("gateway_stopping", "the gateway is about to stop")
     return Ready(snapshot=call.live.snapshot.id)
 
 

@@ -50,7 +50,7 @@ async def get_model(
     model = call.live.catalog.find_model(table, resolution)
     if model is None:
         refusal = resolution.refusal
-        message = refusal.message if refusal else f"nothing is known of model '{id}'"
+        message = refusal.message if refusal else f"unknown model '{id}'"
         raise request_error("model_not_found", message, "model")
     return await tagged_reply(TaggedBody(msgspec.json.encode(model)), if_none_match)
 

@@ -40,7 +40,7 @@ async def read_page(call: Call, name: str, path: str) -> Reply:
     """Return a page of a provider as it responds; raises `RequestError` if it has none that loads nothing."""
     present = call.live.snapshot.fleet.names.get(name)
     if present is None:
-        raise request_error("not_found", f"no provider is called '{name}'")
+        raise request_error("not_found", f"unknown provider '{name}'")
     kind = call.live.inventory.states[present].kind
     if path not in SERVED_BY.get(kind, ()):
         message = f"provider '{present}' ({kind}) does not have a '{path}' that is safe to read"

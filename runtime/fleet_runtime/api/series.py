@@ -50,7 +50,7 @@ async def get_series(
     now = time.time()
     series = (await _current(call, now)).get((name, model))
     if series is None and model is not None and model not in call.live.inventory.listings[name].models:
-        raise request_error("not_found", f"nothing is known of model '{model}' of provider '{name}'", "model")
+        raise request_error("not_found", f"unknown model '{model}' of provider '{name}'", "model")
     span = SPANS[range]
     return SeriesReport(
         provider=name,

@@ -74,7 +74,7 @@ def load_snapshot(folder: Path) -> Snapshot:
         resolved = folder.resolve(strict=True)
     except (OSError, RuntimeError, ValueError):
         raise ArtifactError(
-            f"nothing is built yet ('{folder}' does not exist): run `fleet build`, or `fleet up`"
+            f"not built yet ('{folder}' does not exist): run `fleet build`, or `fleet up`"
         ) from None
     raw = _read(resolved, "manifest.json")
     manifest = _parse(Manifest, raw, "manifest.json")

@@ -74,9 +74,7 @@ def favorite_id(resolution: Resolution, *, forwards: bool) -> str:
         head, slash, _ = model.partition("/")
         suggestions = refusal.suggestions if refusal else ()
         if slash:
-            raise request_error(
-                "model_not_found", suggest(f"no provider is called '{head}'", suggestions), "id"
-            )
+            raise request_error("model_not_found", suggest(f"unknown provider '{head}'", suggestions), "id")
         if refusal is not None and refusal.code == "model_not_found":
             raise request_error("model_not_found", suggest(refusal.message, suggestions), "id")
     return f"{resolution.provider}/{model}"

@@ -62,12 +62,12 @@ def parse_list_request(query: Mapping[str, str], *, anthropic: bool) -> ListRequ
     purpose = query.get("purpose")
     known = get_args(Purpose)
     if purpose is not None and purpose not in known:
-        raise ValueError("purpose", f"there is no purpose '{purpose}'; purposes: {join_names(known)}")
+        raise ValueError("purpose", f"unknown purpose '{purpose}'; purposes: {join_names(known)}")
     page = None
     if anthropic:
         text = query.get("limit", str(DEFAULT_LIMIT))
         if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MAX_LIMIT):
-            raise ValueError("limit", f"'limit' is to be a number from 1 to {MAX_LIMIT}")
+            raise ValueError("limit", f"'limit' must be a number from 1 to {MAX_LIMIT}")
         page = Page(int(text), query.get("after_id"), query.get("before_id"))
         if page.after is not None and page.before is not None:
             raise ValueError("before_id", "'after_id' and 'before_id' exclude each other")

@@ -83,7 +83,7 @@ def _shown(findings: Iterable[DoctorFinding]) -> list[str]:
 def _summary(report: CollectedReport) -> str:
     severities = [finding.severity for finding in report.findings]
     counts = [count(severities.count(each), each) for each in COLORS if each in severities]
-    return ", ".join(counts) if counts else f"nothing is wrong: {report.checked}"
+    return ", ".join(counts) if counts else f"no problems found: {report.checked}"
 
 
 def _show_json(report: CollectedReport) -> None:

@@ -252,7 +252,7 @@ def _read_ids(file: Path) -> list[str]:
         raise click.ClickException(f"'{file}' is not JSON: {error}") from None
     entries = content.get("favorites") if isinstance(content, dict) else content
     if not isinstance(entries, list):
-        raise click.ClickException(f"'{file}' contains no list of favorites")
+        raise click.ClickException(f"'{file}' does not contain a list of favorites")
     found = [entry.get("id") if isinstance(entry, dict) else entry for entry in entries]
     ids = [id for id in found if isinstance(id, str) and id]
     if len(ids) != len(found):

@@ -78,5 +78,5 @@ def resolve(gateway: GatewayClient, id: str) -> tuple[str, str]:
 
     found = gateway.get(f"/api/resolve?model={quote(id, safe='')}", ModelResolution)
     if found.provider is None or found.model is None:
-        raise click.ClickException(f"'{escape(id)}' means no model: `fleet models` lists all")
+        raise click.ClickException(f"'{escape(id)}' does not resolve to a model: `fleet models` lists all")
     return found.provider, found.model

@@ -25,7 +25,7 @@ def read_model_file(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     if not isinstance(content.get("favorite", []), list):
-        raise OpencodeFileError(path, "is not a file of opencode's favorites")
+        raise OpencodeFileError(path, "is not opencode's favorites file")
     return content
 
 

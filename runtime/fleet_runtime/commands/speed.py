@@ -68,7 +68,7 @@ def speed_table(speeds: Speeds, model: str | None = None) -> list[str]:
     rows = [_row(each.model, provider) for each in speeds.models for provider in each.providers]
     if not rows:
         of = "" if model is None else f" for {quote(model)}"
-        return [f"no requests{of} yet: `fleet bench MODEL` makes some"]
+        return [f"no requests{of} yet: `fleet bench MODEL` sends test requests"]
     return layout(COLUMNS, rows, output_width())
 
 

@@ -101,7 +101,7 @@ def overview(fleet: FleetStatus, now: datetime, width: int | None = None) -> str
         rejected = "rejected the newest build; still serving the previous one"
         lines += ["", f"{rejected}: {escape(fleet.refused)}"]
     if fleet.needs_restart:
-        lines += ["", f"changed, and waiting for a restart: {escape(', '.join(fleet.needs_restart))}"]
+        lines += ["", f"changes that need a restart: {escape(', '.join(fleet.needs_restart))}"]
     if fleet.captures is not None:
         kept = count(fleet.captures.keep, "request")
         lines += ["", f"captures are on: the last {kept} are kept in memory, prompts included"]

@@ -53,7 +53,7 @@ def show_gateways(urls: Sequence[str], as_json: bool) -> None:
     else:
         click.echo("\n".join(layout(COLUMNS, [_row(each) for each in gateways], output_width())))
         if len(snapshots) > 1:
-            click.echo("\nthey serve different snapshots: copy the same generated/ to each gateway")
+            click.echo("\nthe gateways serve different snapshots: copy the same generated/ to each gateway")
     if any(each.report is None for each in gateways):
         raise click.exceptions.Exit(UNREACHABLE)
     if len(snapshots) > 1:
@@ -65,7 +65,7 @@ def _ask(url: str) -> Gateway:
         with open_gateway(url) as gateway:
             return Gateway(gateway.url, gateway.get("/api/fleet", FleetStatus))
     except (GatewayUnreachableError, GatewayVersionError) as error:
-        reason = error.reason if isinstance(error, GatewayUnreachableError) else "is of another version"
+        reason = error.reason if isinstance(error, GatewayUnreachableError) else "runs another version"
         return Gateway(mask_url(url), None, reason)
     except click.UsageError:
         raise

@@ -81,8 +81,8 @@ def _commands(live: LiveSnapshot, provider: str, model: str) -> Commands:
         raise request_error(code, f"provider '{provider}' is {state.status}{why}")
     commands = find_commands(state)
     if commands is None:
-        able = "llama-swap, llama.cpp's router and Ollama take commands"
-        message = f"provider '{provider}' ({state.kind}) loads and unloads by itself: only {able}"
+        able = "llama-swap, llama.cpp's router and Ollama have one"
+        message = f"provider '{provider}' ({state.kind}) has no command to load or unload: only {able}"
         raise request_error("not_supported", message)
     if model in commands.forwarded:
         message = (

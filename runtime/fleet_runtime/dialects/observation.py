@@ -60,7 +60,7 @@ def describe_other_kind(configured: ProviderKind, kind: ProviderKind) -> str | N
     """Return the sentence about a server that is of another kind than configured, None if it is not."""
     if configured == kind or "auto" in (configured, kind):
         return None
-    return f"configured as '{configured}', but responds like '{kind}' and is read as that"
+    return f"configured as '{configured}', but its responses are those of '{kind}', so it is treated as one"
 
 
 Probe: TypeAlias = Generator[ProbeRequest, ProbeResponse, Observation]

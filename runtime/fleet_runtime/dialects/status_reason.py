@@ -64,7 +64,7 @@ _TEXTS: Mapping[ReasonCode, str] = {
     "connection_refused": "connection refused",
     "connect_timeout": "no connection within {seconds:g} s",
     "connect_failed": "cannot be reached: {detail}",
-    "host_unknown": "its host name has no address: {detail}",
+    "host_unknown": "its host name cannot be resolved: {detail}",
     "certificate_untrusted": "its certificate is not trusted: {detail} (set `ca_file`, or `verify: false`)",
     "tls_failed": "TLS failed: {detail}",
     "tls_not_spoken": "it does not speak TLS: try http://",
@@ -86,12 +86,12 @@ _TEXTS: Mapping[ReasonCode, str] = {
     "too_many_models": "'{path}' returned {count} models, and at most {limit} are read",
     "emptied": "its model list is empty at the moment; the models listed before are kept",
     "sidecar_unreachable": "the sidecar does not respond",
-    "wake_failed": "it was woken and did not respond within {seconds:g} s",
+    "wake_failed": "it was woken but did not respond within {seconds:g} s",
     "wake_impossible": "it could not be woken: {detail}",
 }
 
 _REMEDIES: Mapping[ReasonCode, str] = {
-    "disabled": "remove `enabled: false` from fleet.yaml, then `fleet build`, if it is to be used",
+    "disabled": "remove `enabled: false` from fleet.yaml, then `fleet build`, to use it",
     "key_unreadable": "write the key to the file (`ls -l {file}`), then `systemctl reload fleet`",
     "key_empty": "write the key to the file (`ls -l {file}`), then `systemctl reload fleet`",
     "ca_file_unusable": "correct `ca_file` in fleet.yaml (`openssl x509 -in {file}`), then `fleet build`",

@@ -88,7 +88,7 @@ def collect_findings(url: str | None, generated: Path, environ: Mapping[str, str
             remedy = f"`export {KEY_VARIABLE}=…` with a key that opens all of the gateway"
         failure = _gateway_finding(url, f"rejects the request: {error.message}", remedy)
     except GatewayVersionError:
-        failure = _gateway_finding(url, "is of another version of fleet than this command", RESTART)
+        failure = _gateway_finding(url, "runs another version of fleet than this command", RESTART)
     except click.UsageError as error:
         if url is not None or not has_fleet:
             raise

@@ -88,7 +88,7 @@ def gateway_findings(report: GatewayReport, snapshot: str | None) -> Iterator[Do
             what = f"has saved what it could of a damaged state: {fleet.store.reason}"
         remedy = f"`ls -l {fleet.store.where}`: free space, or let the gateway write there"
         if "://" in (fleet.store.where or ""):
-            remedy = f"`pg_isready --dbname={fleet.store.where}` where the gateway runs; it goes on by itself"
+            remedy = f"`pg_isready --dbname={fleet.store.where}` where the gateway runs; it reconnects itself"
         yield DoctorFinding("error", "gateway", where, what, remedy)
     if abs(report.skew) > MAX_SKEW_SECONDS:
         way = "ahead of" if report.skew > 0 else "behind"
@@ -97,7 +97,9 @@ def gateway_findings(report: GatewayReport, snapshot: str | None) -> Iterator[Do
         yield DoctorFinding("warning", "gateway", where, what, remedy)
     if not is_loopback(split_address(fleet.listen)[0]) and not report.url.startswith("https://"):
         what = f"listens on '{fleet.listen}' without TLS: keys and chats cross the network in clear text"
-        remedy = "fine on an encrypted network such as a tailnet; else `tailscale serve` or a proxy with TLS"
+        remedy = (
+            "fine on an encrypted network such as a tailnet; otherwise use `tailscale serve` or a TLS proxy"
+        )
         yield DoctorFinding("note", "gateway", where, what, remedy)
 
 
@@ -168,7 +170,7 @@ def _warnings(provider: ProviderReport, where: str) -> Iterator[DoctorFinding]:
 def _drift(drift: DriftReport, name: str, where: str) -> Iterator[DoctorFinding]:
     lock = f"`fleet lock {name} && fleet build`"
     if drift.appeared:
-        what = f"lists {join_names(drift.appeared, limit=SHOWN)}, which fleet.lock does not know"
+        what = f"lists {join_names(drift.appeared, limit=SHOWN)}, which fleet.lock does not contain"
         yield DoctorFinding("warning", "machines", where, what, lock)
     if drift.vanished:
         what = f"no longer lists {join_names(drift.vanished, limit=SHOWN)}, which fleet.lock has"

@@ -122,7 +122,7 @@ def key_findings(checkout: Checkout) -> Iterator[DoctorFinding]:
 def opencode_findings(opencode: OpencodeSetup) -> Iterator[DoctorFinding]:
     """Judge whether opencode is installed, and whether it has the generated providers as they are."""
     if not opencode.installed:
-        remedy = "`npm install -g opencode-ai`, if it is to be used on this computer"
+        remedy = "`npm install -g opencode-ai`, to use it on this computer"
         yield DoctorFinding("note", "opencode", "opencode", "is not on PATH", remedy)
         return
     for name in opencode.unset:
@@ -141,15 +141,15 @@ def opencode_findings(opencode: OpencodeSetup) -> Iterator[DoctorFinding]:
         if name in held and not _covers(held[name], provider)
     ]
     files = join_words((quote(path, MAX_PATH) for path in read), limit=SHOWN)
-    where = f"opencode (which reads {files or 'no file of yours'})"
+    where = f"opencode (which reads {files or 'none of your files'})"
     remedy = _remedy(opencode.generated)
     if len(lacking) == len(opencode.wanted) and opencode.wanted:
-        what = f"does not know the providers of '{opencode.generated}' when it is started on its own"
+        what = f"does not have the providers of '{opencode.generated}' when started without `fleet run`"
         yield DoctorFinding("note", "opencode", where, what, remedy)
     elif lacking or others:
         differ = [f"lacks {join_names(lacking, limit=SHOWN)}"] if lacking else []
         differ += [f"has {join_names(others, limit=SHOWN)} with other settings"] if others else []
-        what = f"does not know the providers as '{opencode.generated}' has them: {' and '.join(differ)}"
+        what = f"does not have the same providers as '{opencode.generated}': {' and '.join(differ)}"
         yield DoctorFinding("warning", "opencode", where, what, remedy)
 
 

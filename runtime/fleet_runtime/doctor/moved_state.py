@@ -39,11 +39,11 @@ def moved_state_finding(
     for other in sorted(others, key=lambda other: other.folder.name != name):
         if kept := _favorites(other.path):
             gone = quote(str(other.folder), SHOWN)
-            what = f"has no favorites; {gone}, which is gone, had {count(kept, 'favorite')}"
+            what = f"has no favorites; {gone}, which no longer exists, had {count(kept, 'favorite')}"
             move = f"mv {shell_quote(str(other.path.parent))} {shell_quote(str(own))}"
             if own.exists():
                 move = f"mv {shell_quote(str(own))} {shell_quote(f'{own}.empty')} && {move}"
-            remedy = f"if this is that fleet, moved: stop the gateway, `{move}`, start it again"
+            remedy = f"if you moved that folder here: stop the gateway, `{move}`, and start it again"
             severity: Severity = "warning" if other.folder.name == name else "note"
             return DoctorFinding(severity, "favorites", "this folder", what, remedy)
     return None

@@ -31,7 +31,7 @@ def old_name_findings(report: OldNames, now: str, lines: Mapping[OldName, int]) 
         elif name.last_at is not None:
             used.append(f"{quote(name.name)} (last on {_day(name.last_at)} by {_user(name)})")
     if used:
-        remedy = "let these clients use the present names; `curl -s $FLEET_URL/api/old-names` shows all"
+        remedy = "change these clients to the current names; `curl -s $FLEET_URL/api/old-names` shows all"
         what = f"has old names in use: {join_words(used, limit=SHOWN)}"
         yield DoctorFinding("note", "names", "fleet.yaml", what, remedy)
 

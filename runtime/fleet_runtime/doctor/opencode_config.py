@@ -54,6 +54,6 @@ def _read(path: Path) -> Mapping[str, Any] | str:
     try:
         return read_object(path)
     except FileNotFoundError:
-        return "is where OPENCODE_CONFIG points, and does not exist"
+        return "is the value of OPENCODE_CONFIG, but does not exist"
     except OpencodeFileError as error:
         return f"is read by opencode, and {error.reason}"

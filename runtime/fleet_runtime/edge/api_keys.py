@@ -56,7 +56,7 @@ class ApiKeys:
         digest = _digest(presented or b"")
         matching = [scope for scope, known in self._scopes if hmac.compare_digest(known, digest)]
         if presented is None or not matching:
-            message = "a key of this gateway is needed: 'Authorization: Bearer …' or 'x-api-key'"
+            message = "this gateway requires a key: 'Authorization: Bearer …' or 'x-api-key'"
             raise request_error("unauthorized", message, headers=_CHALLENGE)
         scope = _merge(matching)
         first, _, rest = path.removeprefix("/").partition("/")

@@ -179,7 +179,7 @@ class ApiRequest:
         if self._left is not None and context.head.method != "HEAD":
             self._left -= len(body)
             if self._left < 0 or (ended and self._left):
-                raise RuntimeError("the response is not as long as it said")
+                raise RuntimeError("the response does not have its declared length")
         context.sink.write(body, ended)
         if ended:
             self._finish("ok")

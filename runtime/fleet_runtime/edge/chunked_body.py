@@ -70,7 +70,7 @@ class ChunkedBody:
                 self._part = DATA_END
             elif self._part is DATA_END:
                 if not b"\r\n".startswith(data[at : at + 2]):
-                    raise InvalidChunkError("a chunk is longer than it says")
+                    raise InvalidChunkError("a chunk is longer than its declared size")
                 if len(data) < at + 2:
                     break
                 at += 2
@@ -91,7 +91,7 @@ class ChunkedBody:
         if self._part is SIZE:
             size = _SIZE.fullmatch(line)
             if size is None:
-                raise InvalidChunkError("a chunk has no valid size")
+                raise InvalidChunkError("a chunk size is not valid")
             self._count(len(size[2]))
             self._left = int(size[1], 16)
             self._part = DATA if self._left else TRAILERS
@@ -102,7 +102,7 @@ class ChunkedBody:
             except InvalidLineError as error:
                 raise InvalidChunkError(f"a trailer is malformed: {error}") from None
             if name.lower() in _FRAMING:
-                raise InvalidChunkError("a trailer would frame a message")
+                raise InvalidChunkError("a trailer field is not allowed to change the framing")
         else:
             self._part = DONE
 
@@ -113,7 +113,7 @@ class ChunkedBody:
         if b"\n" in line or b"\0" in line:
             raise InvalidChunkError("a line does not end with CRLF")
         if self._part is SIZE and line and not _SIZE.fullmatch(line.removesuffix(b"\r")):
-            raise InvalidChunkError("a chunk has no valid size")
+            raise InvalidChunkError("a chunk size is not valid")
 
     def _count(self, size: int) -> None:
         self._limit -= size

@@ -148,7 +148,7 @@ class ClientConnection(asyncio.Protocol):
         except InvalidHeadError as error:
             self._reject(error.error)
         except InvalidChunkError as error:
-            self._reject(malformed_head(f"the body is not in chunks: {error}"))
+            self._reject(malformed_head(f"the chunked body is malformed: {error}"))
         except OverheadError:
             self._reject(head_too_large(self._edge.head_limit()))
 

@@ -179,11 +179,11 @@ class Dispatcher:
             if head.expects_continue and self._check_api is not None:  # a body that is of no use is not sent
                 self._check_api(head.method, path.decode("latin-1"))
             return ApiRequest(context, self._api, key)
-        raise request_error("not_found", f"there is nothing at '{path.decode('latin-1')}'")
+        raise request_error("not_found", f"path '{path.decode('latin-1')}' does not exist")
 
 
 def _require_method(head: RequestHead, allowed: tuple[str, ...]) -> None:
     if head.method not in allowed:
         headers = [(b"allow", ", ".join(allowed).encode())]
-        message = f"{head.method} is not for '{head.path.decode('latin-1')}': use {allowed[0]}"
+        message = f"method {head.method} is not allowed for '{head.path.decode('latin-1')}': use {allowed[0]}"
         raise request_error("method_not_allowed", message, headers=headers)

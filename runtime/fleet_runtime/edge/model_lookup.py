@@ -15,8 +15,8 @@ from fleet_runtime.proxy.endpoints import Base
 from fleet_runtime.proxy.request_context import RequestContext
 from fleet_runtime.proxy.request_head import RequestHead
 
-_FAILED: Final = ErrorResponse("internal_error", "the gateway failed; its log says why")
-_STOPPING: Final = ErrorResponse("gateway_stopping", "the gateway stops")
+_FAILED: Final = ErrorResponse("internal_error", "internal error in the gateway; see its log")
+_STOPPING: Final = ErrorResponse("gateway_stopping", "the gateway is stopping")
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +95,7 @@ class ModelLookup:
                 answer = context.fleet.resolve_now(self._base.table, self._id, pinned=self._base.pinned)
             body = self._find()
             if body is None and answer.refusal is None:
-                raise request_error("model_not_found", f"nothing is known of model '{self._id}'", "model")
+                raise request_error("model_not_found", f"unknown model '{self._id}'", "model")
             if body is None and answer.refusal is not None:
                 refusal = answer.refusal
                 message = suggest(refusal.message, refusal.suggestions)

@@ -126,7 +126,7 @@ class LiveSnapshot:
         try:
             return self.lists.models(self.tables[base], pinned, wanted)
         except LookupError as error:
-            message = f"there is no model '{error.args[0]}' in this list"
+            message = f"model '{error.args[0]}' is not in this list"
             raise request_error("invalid_request", message) from None
 
     def model(self, base: str, pinned: str | None, id: str) -> bytes | None:

@@ -241,7 +241,7 @@ def _remedy(error: Exception) -> str:
     """Return what to do about a build that cannot be served."""
     if isinstance(error, MissingKeyError):
         return reason_remedy(error.reason, "")
-    return "`fleet build`; the gateway then takes it over by itself"
+    return "`fleet build`; the gateway loads the result automatically"
 
 
 def _start(

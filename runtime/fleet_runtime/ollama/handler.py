@@ -244,12 +244,14 @@ def _require_known(method: str, path: str, operation: str) -> None:
         raise request_error("not_implemented", message)
     reads = operation in ("", *READS)
     if not reads and operation != "show" and operation not in _TRANSLATIONS:
-        raise request_error("not_found", f"there is nothing at '{path}'")
+        raise request_error("not_found", f"path '{path}' does not exist")
     allowed = ("GET", "HEAD") if reads else ("POST",)
     if method not in allowed:
         headers = [(b"allow", ", ".join(allowed).encode())]
         raise request_error(
-            "method_not_allowed", f"{method} is not for '{path}': use {allowed[0]}", headers=headers
+            "method_not_allowed",
+            f"method {method} is not allowed for '{path}': use {allowed[0]}",
+            headers=headers,
         )
 
 

@@ -86,7 +86,7 @@ def translate_embed(data: Json) -> Translated:
     """Return a request to ``/api/embed``, or to the older ``/api/embeddings``; raises `RequestError`."""
     texts = data.get("input", data.get("prompt"))
     if not isinstance(texts, str | list) or not texts:
-        raise request_error("invalid_request", "'input' is to be a text or a list of texts", "input")
+        raise request_error("invalid_request", "'input' must be a string or a list of strings", "input")
     body: dict[str, Any] = {"input": texts, "encoding_format": "float"}
     if (dimensions := data.get("dimensions")) is not None:
         body["dimensions"] = dimensions
@@ -115,7 +115,7 @@ def _options(data: Json) -> dict[str, Any]:
     if options is None:
         return {}
     if not isinstance(options, dict):
-        raise request_error("invalid_request", "'options' is to be an object", "options")
+        raise request_error("invalid_request", "'options' must be an object", "options")
     known = {name: options[name] for name in (*SAME_OPTIONS, *EXTRA_OPTIONS) if options.get(name) is not None}
     limit = options.get("num_predict")
     if isinstance(limit, int) and limit > 0:  # -1 and -2 mean no limit
@@ -130,7 +130,7 @@ def _response_format(wanted: Any) -> dict[str, Any] | None:
         return {"type": "json_object"}
     if isinstance(wanted, dict):
         return {"type": "json_schema", "json_schema": {"name": "response", "schema": wanted, "strict": True}}
-    raise request_error("invalid_request", "'format' is to be \"json\" or a JSON schema", "format")
+    raise request_error("invalid_request", "'format' must be \"json\" or a JSON schema", "format")
 
 
 def _messages(messages: Sequence[Any]) -> Iterator[dict[str, Any]]:
@@ -140,7 +140,7 @@ def _messages(messages: Sequence[Any]) -> Iterator[dict[str, Any]]:
     count = 0
     for message in messages:
         if not isinstance(message, dict) or not isinstance(message.get("role"), str):
-            raise request_error("invalid_request", "each message is to have a 'role'", "messages")
+            raise request_error("invalid_request", "each message must have a 'role'", "messages")
         role, text = message["role"], message.get("content") or ""
         translated: dict[str, Any] = {"role": role, "content": text}
         if role == "tool":
@@ -171,7 +171,7 @@ def _content(text: str, images: Sequence[Any]) -> Any:
     parts: list[dict[str, Any]] = [{"type": "text", "text": text}] if text else []
     for image in images:
         if not isinstance(image, str):
-            raise request_error("invalid_request", "an image is to be a text in base64", "images")
+            raise request_error("invalid_request", "an image must be a base64 string", "images")
         kind = next((kind for begin, kind in _IMAGES if image.startswith(begin)), "png")
         parts.append({"type": "image_url", "image_url": {"url": f"data:image/{kind};base64,{image}"}})
     return parts
@@ -180,12 +180,12 @@ def _content(text: str, images: Sequence[Any]) -> Any:
 def _text(data: Json, name: str) -> str:
     value = data.get(name) or ""
     if not isinstance(value, str):
-        raise request_error("invalid_request", f"'{name}' is to be a text", name)
+        raise request_error("invalid_request", f"'{name}' must be a string", name)
     return value
 
 
 def _sequence(data: Json, name: str) -> Sequence[Any]:
     value = data.get(name) or []
     if not isinstance(value, list):
-        raise request_error("invalid_request", f"'{name}' is to be a list", name)
+        raise request_error("invalid_request", f"'{name}' must be a list", name)
     return value

@@ -91,7 +91,7 @@ class TranslatingSink:
             body = msgspec.json.encode(whole_response(self.answer, raw))
         except (UnreadableResponseError, TypeError, AttributeError) as error:
             self._sink.respond(
-                502, JSON + self._block, _error(f"the provider's response is unreadable: {error}")
+                502, JSON + self._block, _error(f"the provider's response cannot be parsed: {error}")
             )
             return
         self._sink.respond(200, JSON + self._block, body)
@@ -123,7 +123,7 @@ class TranslatingSink:
                     lines += stream_lines(answer, parsed)
                 except (ValueError, TypeError, AttributeError) as error:
                     self._emit(lines)
-                    self._fail(f"the provider's response is unreadable: {error}")
+                    self._fail(f"the provider's response cannot be parsed: {error}")
                     return
         if not ended:
             self._emit(lines)

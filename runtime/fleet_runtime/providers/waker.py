@@ -64,7 +64,7 @@ class Waker:
         if self._attempt is None:
             left = self._failed_at + self._pause() - time.monotonic()
             if left > 0 and not insist:
-                raise self._error(f"; it is woken again in {left:.0f} s at the earliest")
+                raise self._error(f"; the next attempt is possible in {left:.0f} s")
             self._attempt = asyncio.create_task(self._run(), name=f"wake {self._name}")
             self._attempt.add_done_callback(self._ended)
         with contextlib.suppress(SignalError, TimeoutError):
@@ -110,7 +110,7 @@ class Waker:
             self._failures += 1
             self._failed_at = time.monotonic()
             self.results["failed"] += 1
-            log.warning("provider '%s' was not woken: %s", self._name, reason_text(outcome))
+            log.warning("waking provider '%s' failed: %s", self._name, reason_text(outcome))
             raise
         finally:
             signalling.cancel()

@@ -8,8 +8,8 @@ from fleet_runtime.errors import ErrorResponse, request_error
 from fleet_runtime.proxy.request_record import RequestRecord
 from fleet_runtime.upstream import ConnectError, FirstByteTimeoutError, IdleTimeoutError, UpstreamError
 
-STOPPING: Final = ErrorResponse("gateway_stopping", "the gateway stops")
-FAILED: Final = ErrorResponse("internal_error", "the gateway failed; its log says why")
+STOPPING: Final = ErrorResponse("gateway_stopping", "the gateway is stopping")
+FAILED: Final = ErrorResponse("internal_error", "internal error in the gateway; see its log")
 
 
 def upstream_failure(record: RequestRecord, error: UpstreamError) -> ErrorResponse:

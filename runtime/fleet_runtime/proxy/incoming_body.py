@@ -36,7 +36,7 @@ class IncomingBody:
         if head.is_encoded:
             encoding = head.content_encoding.decode("latin-1")
             raise request_error(
-                "invalid_json", f"a body compressed with '{encoding}' cannot be routed: send it plain"
+                "invalid_json", f"a body compressed with '{encoding}' cannot be routed: send it uncompressed"
             )
         self._memory = context.memory
         self._pieces: list[bytes] = []

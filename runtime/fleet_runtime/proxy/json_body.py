@@ -118,7 +118,7 @@ def describe_invalid(raw: bytes, error: Exception) -> str:
 
 
 def _too_many_members() -> RequestError:
-    return request_error("invalid_json", f"the body holds more than {MAX_MEMBERS} members")
+    return request_error("invalid_json", f"the body has more than {MAX_MEMBERS} members")
 
 
 def _has_too_many(raw: bytes) -> bool:
@@ -161,7 +161,7 @@ def _reason(raw: bytes, error: Exception) -> str:
     half = _half_pair.search(raw) if escaped else None
     if half is not None:
         at = half.start(half.lastindex or 0)
-        return f"'{raw[at : at + 6].decode()}' at byte {at} is half of a surrogate pair"
+        return f"'{raw[at : at + 6].decode()}' at byte {at} is an unpaired surrogate"
     if message == _TRUNCATED:
         return "it ends too early"
     return message if message.startswith("JSON") else message[:1].lower() + message[1:]

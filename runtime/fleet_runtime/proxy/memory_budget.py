@@ -35,7 +35,7 @@ class MemoryBudget:
 def gateway_busy() -> RequestError:
     return request_error(
         "gateway_busy",
-        "the gateway holds as many bytes of request bodies as 'gateway.limits.memory' allows",
+        "the request bodies in memory have reached 'gateway.limits.memory'",
         headers=[(b"retry-after", RETRY_SECONDS)],
     )
 

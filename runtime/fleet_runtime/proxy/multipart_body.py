@@ -101,7 +101,7 @@ class MultipartBody:
         self._field.clear()
         self._header.clear()
         if b"\n" in value or b"\0" in value:
-            raise _invalid("a header of a part holds a control character")
+            raise _invalid("a part header contains a control character")
         self._headers.append((name.lower(), value))
         self._file.write(name + b": " + value + b"\r\n")
 
@@ -135,7 +135,7 @@ class MultipartBody:
         dispositions = [value for name, value in self._headers if name == b"content-disposition"]
         found = _DISPOSITION.fullmatch(dispositions[0]) if len(dispositions) == 1 else None
         if found is None:
-            raise _invalid("a part has no plain 'Content-Disposition: form-data'")
+            raise _invalid("a part has no valid 'Content-Disposition: form-data'")
         pairs = [(key.lower(), value) for key, value in _PARAMETERS.findall(found[1])]
         keys = [key for key, _ in pairs]
         if (
@@ -143,7 +143,7 @@ class MultipartBody:
             or len(keys) != len(set(keys))
             or any(k.startswith(b"name*") for k in keys)
         ):
-            raise _invalid("a part does not have exactly one plain 'name'")
+            raise _invalid("a part does not have exactly one valid 'name'")
         written = dict(pairs)[b"name"]
         name = written[1:-1] if written.startswith(b'"') else written
         if name != b"model":
@@ -154,7 +154,7 @@ class MultipartBody:
             value.strip().lower() for key, value in self._headers if key == b"content-transfer-encoding"
         }
         if b"filename" in keys or b"filename*" in keys or encodings - {b"7bit", b"8bit", b"binary"}:
-            raise request_error("model_required", "the form's 'model' is not a plain field", "model")
+            raise request_error("model_required", "the form's 'model' is not a text field", "model")
         return True
 
 

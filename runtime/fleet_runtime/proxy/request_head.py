@@ -75,9 +75,9 @@ _READ: Final = frozenset(
     )
 )
 _ONCE: Final = {
-    b"host": "a request has one Host header",
-    b"origin": "a request has at most one Origin header",
-    b"content-length": "a request has at most one Content-Length header",
+    b"host": "a request must have exactly one Host header",
+    b"origin": "a request can have only one Origin header",
+    b"content-length": "a request can have only one Content-Length header",
     b"transfer-encoding": "the only transfer encoding is 'chunked', on HTTP/1.1",
 }
 _TARGET: Final = bytes(range(0x21, 0x7F))
@@ -149,7 +149,7 @@ class RequestHead:
         get = read.get
         host = get(b"host")
         if host is None:
-            raise InvalidHeadError(malformed_head("a request has one Host header, not 0"))
+            raise InvalidHeadError(malformed_head("the Host header is missing"))
         self.host = host
         self.origin = get(b"origin")
         self.content_type = get(b"content-type", b"")
@@ -275,7 +275,7 @@ def header_block(headers: Sequence[Header]) -> bytes:
     """Return header lines as bytes. ValueError if a header holds a line break or NUL."""
     block = b"".join([b"%b: %b\r\n" % header for header in headers])
     if len(block.translate(None, b"\r\n\0")) != len(block) - 2 * len(headers):
-        raise ValueError("a header holds characters that it cannot")
+        raise ValueError("a header contains characters that are not allowed")
     return block
 
 

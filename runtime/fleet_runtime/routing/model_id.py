@@ -49,11 +49,11 @@ def model_id_problem(model: str, provider: str = "") -> str | None:
     if size > MAX_ID_BYTES:
         return f"is longer than {MAX_ID_BYTES} bytes"
     if _CONTROL.search(model):
-        return "holds a control character"
+        return "contains a control character"
     if _has_format_character(model):
-        return "holds an invisible character, or one that changes the direction of text"
+        return "contains an invisible character, or one that changes the direction of text"
     if _has_dot_segment(model):
-        return "holds a '.' or '..' path segment"
+        return "contains a '.' or '..' path segment"
     return None
 
 

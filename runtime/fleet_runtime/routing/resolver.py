@@ -212,7 +212,7 @@ def _resolve_bare(
         return resolution
     head, slash, _ = model.partition("/")
     if slash:
-        message = f"no provider is called '{head}', and {resolution.refusal.message}"
+        message = f"unknown provider '{head}', and {resolution.refusal.message}"
         refusal = replace(resolution.refusal, message=message, is_unknown_provider=True)
         return replace(resolution, refusal=refusal)
     if not falls_back or not model or table.legacy != "fallback" or "default" not in table.roles:

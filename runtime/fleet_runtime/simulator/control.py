@@ -86,7 +86,7 @@ async def respond(server: Controlled, request: Request) -> Reply:
         case "POST", "reset":
             await server.reset()
             return json_reply(server.counters())
-    return json_reply({"error": f"no such control: {request.method} {request.path}"}, 404)
+    return json_reply({"error": f"unknown control operation: {request.method} {request.path}"}, 404)
 
 
 async def _requests(server: Controlled, query: dict[str, str]) -> Reply:

@@ -48,7 +48,7 @@ class Simulation:
     async def add(self, spec: ServerSpec) -> SimulatedServer:
         """Add a server while the others run."""
         if spec.name in self.servers:
-            raise ValueError(f"there is a server '{spec.name}' already")
+            raise ValueError(f"server '{spec.name}' already exists")
         server = SimulatedServer(spec)
         self.servers[spec.name] = server
         await server.start()

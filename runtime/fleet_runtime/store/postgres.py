@@ -195,5 +195,5 @@ class PostgresState:
         if self._status.up or self._status.reason != reason:
             since = time.time() if self._status.up else self._status.since
             self._status = StoreStatus(False, since, self._status.where, reason)
-            log.error("the state in %s cannot be used: %s", self._status.where, reason)
+            log.error("the state in %s is unavailable: %s", self._status.where, reason)
         return StoreUnavailableError(self._reason)

@@ -74,7 +74,7 @@ def failure_reason(error: Exception) -> str:
         case ConnectionRefusedError():
             return "connection refused"
         case socket.gaierror():
-            return f"its host is not known: {error.strerror}"
+            return f"its host name cannot be resolved: {error.strerror}"
         case ConnectionError() | asyncio.IncompleteReadError():
             return "the connection was lost"
         case OSError():

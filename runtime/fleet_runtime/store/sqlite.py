@@ -179,7 +179,7 @@ class Database:
         if self._loaded and self._rescued is None and not self.path.exists():
             self.close()
             self._rescued = RescuedState(self.favorites)
-            log.warning("the state file '%s' was removed: writing it again", self.path)
+            log.warning("the state file '%s' was deleted: recreating it", self.path)
         if self._connection is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             _require_state_file(self.path)

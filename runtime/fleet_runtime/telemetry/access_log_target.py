@@ -38,7 +38,7 @@ class AccessLogTarget:
             try:
                 self.writer.reopen(self.file)
             except OSError as error:
-                log.error("cannot open the access log '%s' again: %s", self.file, error.strerror)
+                log.error("cannot reopen the access log '%s': %s", self.file, error.strerror)
 
 
 @contextlib.contextmanager

@@ -86,7 +86,7 @@ class LogWriter:
             self._write_queued()
             if self.dropped != reported:
                 lost, reported = self.dropped - reported, self.dropped
-                log.warning("dropped %d log lines: %s did not take them in time", lost, self._name)
+                log.warning("dropped %d log lines: %s could not be written in time", lost, self._name)
 
     def _write_queued(self) -> None:
         """Write what is queued now; its bytes count against the limit until they are written."""

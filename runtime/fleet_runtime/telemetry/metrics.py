@@ -33,7 +33,7 @@ _LABELS: Final = attrgetter("surface", "provider", "end_reason")
 REQUESTS: Final = Family(
     "fleet_requests_total",
     "counter",
-    "inference requests that are over",
+    "finished inference requests",
     ("surface", "provider", "end_reason"),
 )
 SUMS: Final[tuple[tuple[Family, Callable[[Traffic], int]], ...]] = tuple(
@@ -71,21 +71,21 @@ TIMES: Final[tuple[tuple[Family, Callable[[Traffic], Histogram]], ...]] = tuple(
         ),
     )
 )
-IN_FLIGHT: Final = Family("fleet_in_flight", "gauge", "requests that a provider has now", ("provider",))
+IN_FLIGHT: Final = Family("fleet_in_flight", "gauge", "requests in flight at a provider", ("provider",))
 STATUS: Final = Family(
     "fleet_provider_status", "gauge", "1 for the status that a provider has", ("provider", "status")
 )
 WAKES: Final = Family(
-    "fleet_wakes_total", "counter", "attempts to wake a provider that are over", ("provider", "result")
+    "fleet_wakes_total", "counter", "finished attempts to wake a provider", ("provider", "result")
 )
 REFUSED: Final = Family(
     "fleet_snapshot_refused", "gauge", "1 while the generated folder holds a rejected configuration"
 )
 STORE_UP: Final = Family("fleet_store_up", "gauge", "1 while favorites and history can be saved")
 RELOADS: Final = Family(
-    "fleet_reloads_total", "counter", "times that the generated folder was read", ("result",)
+    "fleet_reloads_total", "counter", "reads of the generated folder", ("result",)
 )
-DROPPED: Final = Family("fleet_log_lines_dropped_total", "counter", "log lines that were not written")
+DROPPED: Final = Family("fleet_log_lines_dropped_total", "counter", "dropped log lines")
 
 
 class MetricsSource(Protocol):

@@ -56,7 +56,7 @@ class Address:
     ) -> None:
         parts = parse_url(url)
         if parts.has_credentials:
-            raise ValueError("a server's URL holds credentials")
+            raise ValueError("a server's URL contains credentials")
         self.tls = parts.is_tls
         self.host = parts.host
         self.port = parts.port

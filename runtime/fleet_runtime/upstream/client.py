@@ -126,7 +126,7 @@ class Upstream:
         lines.append(b"\r\n")
         head = b"\r\n".join(lines)
         if len(head.translate(None, b"\r\n\0")) != len(head) - 2 * len(lines) or b" " in target:
-            raise ValueError("a request's target or headers hold characters that they cannot")
+            raise ValueError("a request target or header contains characters that are not allowed")
         return head
 
     def _connection(self) -> Connection:

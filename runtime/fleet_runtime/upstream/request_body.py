@@ -53,4 +53,4 @@ async def body_pieces(body: Body) -> AsyncGenerator[bytes | memoryview, None]:
                 break
             yield piece
     if left:
-        raise ValueError("a request body is not as long as it said")
+        raise ValueError("a request body does not have its declared length")

@@ -94,14 +94,14 @@ class Response:
             size += len(piece)
             if size > limit:
                 self.abort()
-                raise ResponseTooLargeError(f"{self._peer} sent a response of more than {limit} bytes")
+                raise ResponseTooLargeError(f"{self._peer} sent more than {limit} bytes")
         return b"".join(pieces)
 
     def abort(self) -> None:
         """Give the response up and close its connection at once; nothing happens once it has ended."""
         connection = self._connection
         if connection is not None:
-            message = f"the exchange with {self._peer} was given up"
+            message = f"the exchange with {self._peer} was abandoned"
             self._end(UpstreamCutError(message, head_received=self._head is not None, silent=False))
             connection.abort()
 

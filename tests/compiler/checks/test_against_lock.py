@@ -41,7 +41,7 @@ def test_a_role_model_that_the_lock_does_not_know(tmp_path: Path) -> None:
     extra = "roles:\n  default: desk/a\n  task:\n    - desk/a\n    - desk/gone\n"
     [(code, line, message)] = doubts(tmp_path, extra, desk=lock_of(DESK, "a"))
     assert (code, line) == ("F302", 10)
-    assert message == "role 'task': provider 'desk' has no model 'gone', as far as fleet.lock knows"
+    assert message == "role 'task': provider 'desk' has no model 'gone', according to fleet.lock"
 
 
 def test_a_role_model_of_a_surface_is_told_of_where_it_stands(tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ def test_a_role_model_of_a_machine_without_an_entry_is_not_doubted(tmp_path: Pat
 def test_a_model_of_the_default_machine_that_reads_as_another_machines(tmp_path: Path, id: str) -> None:
     [(code, line, message)] = doubts(tmp_path, desk=lock_of(DESK, id, "desk/m", "other/m"))
     assert (code, line) == ("F304", 2)
-    assert message == f"'desk' lists '{id}', which by itself means a model of 'attic'"
+    assert message == f"'desk' lists '{id}', but as a bare id that means a model of 'attic'"
 
 
 def test_slashed_ids_of_other_machines_are_no_doubt(tmp_path: Path) -> None:

@@ -101,13 +101,16 @@ def entry(**changes: Any) -> dict[str, Any]:
     [
         (
             {"desk": entry(models={"\x1b]0;x": {}})},
-            "the model id '\\x1b]0;x', which holds a control",
+            "the model id '\\x1b]0;x', which contains a control",
         ),
-        ({"desk": entry(models={"a\nb": {}})}, "the model id 'a\\nb', which holds a control character"),
-        ({"desk": entry(models={"../x": {}})}, "the model id '../x', which holds a '.' or '..' path segment"),
+        ({"desk": entry(models={"a\nb": {}})}, "the model id 'a\\nb', which contains a control character"),
+        (
+            {"desk": entry(models={"../x": {}})},
+            "the model id '../x', which contains a '.' or '..' path segment",
+        ),
         ({"desk": entry(models={"": {}})}, "the model id '', which is empty"),
         ({"desk": entry(models={"x" * 600: {}})}, "which is longer than 512 bytes"),
-        ({"desk": entry(models={"m": {"aliases": ["ok", "a\x9bb"]}})}, "the alias 'a\\x9bb', which holds"),
+        ({"desk": entry(models={"m": {"aliases": ["ok", "a\x9bb"]}})}, "the alias 'a\\x9bb', which contains"),
         (
             {"desk": entry(models={"m": {"name": "\u202egnp"}})},
             "the model name '\\u202egnp', which is not",

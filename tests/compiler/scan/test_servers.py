@@ -82,7 +82,7 @@ def test_a_server_that_wants_a_key_is_found() -> None:
     spec = ServerSpec("vllm", kind="vllm", models=MODELS, api_key="secret")
     with SimulationThread([spec]) as running:
         report = scan_hosts([Host("box", "127.0.0.1", port_of(running, "vllm"))])
-    assert [server.summary for server in report.found] == ["wants an API key: add api_key_env"]
+    assert [server.summary for server in report.found] == ["requires an API key: add api_key_env"]
 
 
 def refusal(code: ReasonCode) -> Observation:

@@ -68,7 +68,7 @@ def test_a_wrong_path_gets_a_hint(stack: Stack, path: str, meant: str) -> None:
     response = stack.client.post(f"{stack.url}{path}", content=b"{}")
     error = response.json()["error"]
     assert (response.status_code, error["code"]) == (404, "not_found")
-    assert error["message"] == f"there is nothing at '{path}'; did you mean '{meant}'?"
+    assert error["message"] == f"path '{path}' does not exist; did you mean '{meant}'?"
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_a_wrong_path_gets_a_hint(stack: Stack, path: str, meant: str) -> None:
 def test_a_path_of_ollamas_api_says_where_that_is(stack: Stack, path: str, base: str) -> None:
     response = stack.client.post(path, content=b"{}")
     places = f"Ollama's API is at '{base}/ollama', OpenAI's at '{base}/v1'"
-    message = f"there is nothing at '{path}'; {places}"
+    message = f"path '{path}' does not exist; {places}"
     assert (response.status_code, response.json()["error"]["message"]) == (404, message)
 
 
@@ -93,7 +93,7 @@ def test_a_path_of_ollamas_api_says_where_that_is(stack: Stack, path: str, base:
 )
 def test_any_other_wrong_path_gets_none(stack: Stack, path: str) -> None:
     error = stack.client.get(path).json()["error"]
-    assert (error["code"], error["message"]) == ("not_found", f"there is nothing at '{path}'")
+    assert (error["code"], error["message"]) == ("not_found", f"path '{path}' does not exist")
 
 
 def test_a_method_that_a_path_does_not_have_names_those_it_has(stack: Stack) -> None:

@@ -19,7 +19,7 @@ from tests.runtime.dialects.probing import answer, listing, probe
 REFUSED = StatusReason("connection_refused")
 HTML = {"content-type": "text/html; charset=utf-8"}
 
-PATH = "its id holds a '.' or '..' path segment"
+PATH = "its id contains a '.' or '..' path segment"
 
 
 def unlisted(code: ReasonCode, detail: str = "") -> StatusReason:
@@ -104,7 +104,7 @@ def test_fault_44_a_cold_start_and_a_full_disk_are_reasons_by_themselves(
     assert (seen.status, seen.reason) == ("degraded", StatusReason(code, "/models", status))
 
 
-INVISIBLE = "its id holds an invisible character, or one that changes the direction of text"
+INVISIBLE = "its id contains an invisible character, or one that changes the direction of text"
 
 
 def test_no_response_is_offline_with_the_transports_reason() -> None:
@@ -121,7 +121,7 @@ def test_a_machine_that_went_away_keeps_the_kind_that_was_found() -> None:
     ("id", "named"),
     [
         ("", "model '' is skipped: its id is empty"),
-        ("a\x00b", "model 'a\\x00b' is skipped: its id holds a control character"),
+        ("a\x00b", "model 'a\\x00b' is skipped: its id contains a control character"),
         ("gpt\u202e4o", f"model 'gpt\\u202e4o' is skipped: {INVISIBLE}"),
         ("a\u200bb", f"model 'a\\u200bb' is skipped: {INVISIBLE}"),
         ("a\u2066b", f"model 'a\\u2066b' is skipped: {INVISIBLE}"),

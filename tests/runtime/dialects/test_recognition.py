@@ -64,7 +64,7 @@ def test_fault_20_another_product_than_configured_is_a_warning_and_read_as_what_
     seen = probe({"/models": LISTS[actual]}, kind=configured).seen
     assert (seen.kind, seen.status) == (actual, "online")
     assert seen.remarks == (
-        f"configured as '{configured}', but responds like '{actual}' and is read as that",
+        f"configured as '{configured}', but its responses are those of '{actual}', so it is treated as one",
     )
 
 

@@ -153,7 +153,7 @@ def test_a_state_of_a_machine_is_one_finding(more: Mapping[str, Any], severity: 
 def test_many_models_are_told_in_few_words() -> None:
     drift = {"desk": {"appeared": ["a", "b", "c", "d", "e"], "vanished": [], "contexts": []}}
     [finding] = whole(told(machine("desk"), drift=drift))
-    assert finding.what == "lists 'a', 'b', 'c' and 2 more, which fleet.lock does not know"
+    assert finding.what == "lists 'a', 'b', 'c' and 2 more, which fleet.lock does not contain"
     assert finding.remedy == "`fleet lock desk && fleet build`"
 
 

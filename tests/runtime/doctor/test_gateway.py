@@ -84,7 +84,7 @@ def test_nothing_is_found_in_a_healthy_fleet(healthy: Stack, computer: Computer)
     assert (found.findings, found.code) == ([], 0)
     told = computer.run(healthy.folder, OPENCODE_CONFIG=generated(healthy))
     assert (told.returncode, told.stderr) == (0, "")
-    assert told.stdout == "nothing is wrong: 3 providers, 4 models, 3 favorites\n"
+    assert told.stdout == "no problems found: 3 providers, 4 models, 3 favorites\n"
 
 
 def test_nothing_is_found_from_a_folder_without_a_fleet_yaml(
@@ -110,7 +110,7 @@ def test_opencode_that_knows_nothing_of_the_fleet_is_a_note(healthy: Stack, comp
     found = computer.diagnose(healthy.folder)
     [(severity, what)] = found.of(f"opencode (which reads '{file}')")
     assert (severity, found.code) == ("note", 0)
-    assert "does not know the providers of 'generated/opencode.json'" in what
+    assert "does not have the providers of 'generated/opencode.json'" in what
 
 
 def test_opencode_with_an_old_copy_of_the_providers_is_found(healthy: Stack, computer: Computer) -> None:
@@ -272,7 +272,7 @@ def test_neither_a_fleet_yaml_nor_a_url_is_wrong_usage(tmp_path: Path, computer:
     ("answer", "code", "told"),
     [
         (b"HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\n\r\n{}", 4, "is not a gateway (HTTP 404)"),
-        (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}", 1, "is of another version of fleet"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}", 1, "runs another version of fleet"),
     ],
 )
 async def test_what_is_no_gateway_of_this_version_is_told(
@@ -297,7 +297,7 @@ def test_the_report_groups_findings_and_names_a_remedy_for_each(checkout: Path, 
         "",
         "opencode here",
         "  note     opencode is not on PATH",
-        "           → `npm install -g opencode-ai`, if it is to be used on this computer",
+        "           → `npm install -g opencode-ai`, to use it on this computer",
         "",
         "1 error, 1 note",
     ]

@@ -45,7 +45,7 @@ def test_the_state_of_a_moved_folder_is_offered_with_a_command_that_brings_it_al
     save(claim_state(None, moved, {}))
     found = computer.diagnose(moved)
     assert found.of("this folder") == [
-        ("warning", f"has no favorites; '{folder}', which is gone, had 1 favorite")
+        ("warning", f"has no favorites; '{folder}', which no longer exists, had 1 favorite")
     ]
     (remedy,) = (each["remedy"] for each in found.findings if each["where"] == "this folder")
     (command,) = re.findall(r"`(mv .*)`", remedy)

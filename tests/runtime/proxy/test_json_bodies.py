@@ -204,7 +204,7 @@ async def test_a_compressed_request_is_refused_since_it_cannot_be_routed() -> No
         (b'{"model":"\\\\ud800', "the body is not a JSON object: it ends too early"),
         (b'\xef\xbb\xbf{"model":"m"}', "the body begins with a byte order mark: remove it"),
         *(
-            (raw, f"the body is not a JSON object: '{half}' at byte {at} is half of a surrogate pair")
+            (raw, f"the body is not a JSON object: '{half}' at byte {at} is an unpaired surrogate")
             for raw, half, at in (
                 (b'{"model":"\\ud800"}', r"\ud800", 10),
                 (b'{"x":"\\ud83d\\ude00\\uDC00"}', r"\uDC00", 18),

@@ -154,7 +154,7 @@ def test_a_role_goes_on_to_its_next_choice_when_a_request_cannot_reach_the_first
 def test_a_name_with_an_unknown_machine_says_that_there_is_no_such_machine() -> None:
     answer = ask("third-box/qwen3-8b")
     assert answer.refusal is not None
-    assert answer.refusal.message.startswith("no provider is called 'third-box', and ")
+    assert answer.refusal.message.startswith("unknown provider 'third-box', and ")
 
 
 def test_a_role_whose_every_machine_is_away_answers_for_its_first_choice() -> None:

@@ -131,7 +131,7 @@ class Names:
 
 
 async def test_fault_03_a_name_without_an_address_fails(client: Client) -> None:
-    with pytest.raises(ConnectError, match=r"cannot connect to machine:81: its host name has no address"):
+    with pytest.raises(ConnectError, match=r"cannot connect to machine:81: its host name cannot be resolved"):
         await hello(client("http://machine:81", resolve=Names()))
 
 

@@ -206,7 +206,7 @@ async def test_a_source_of_another_length_than_it_said_ends_the_exchange(client:
 
     async with raw_server(script) as server:
         upstream = client(server.url)
-        with pytest.raises(ValueError, match="not as long as it said"):
+        with pytest.raises(ValueError, match="does not have its declared length"):
             await upstream.send(b"POST", b"/", [], Source(300_000, given=given))
         await server.until_open(0)
 

@@ -56,7 +56,7 @@ async def test_a_head_that_would_hold_another_line_is_not_sent(
     client: Client, target: bytes, headers: list[tuple[bytes, bytes]]
 ) -> None:
     async with raw_server(responding(PLAIN)) as server:
-        with pytest.raises(ValueError, match="characters that they cannot"):
+        with pytest.raises(ValueError, match="characters that are not allowed"):
             await client(server.url).send(b"GET", target, headers)
         assert server.connections == 0
 
