@@ -82,9 +82,7 @@ REFUSED: Final = Family(
     "fleet_snapshot_refused", "gauge", "1 while the generated folder holds a rejected configuration"
 )
 STORE_UP: Final = Family("fleet_store_up", "gauge", "1 while favorites and history can be saved")
-RELOADS: Final = Family(
-    "fleet_reloads_total", "counter", "reads of the generated folder", ("result",)
-)
+RELOADS: Final = Family("fleet_reloads_total", "counter", "reads of the generated folder", ("result",))
 DROPPED: Final = Family("fleet_log_lines_dropped_total", "counter", "dropped log lines")
 
 
