@@ -22,7 +22,7 @@ def test_a_page_marks_the_lost_feed_and_finds_the_gateway_with_its_favorites_aga
         expect(favorites).to_have_text(["closet/qwen3-4b-instruct"])
         stack.process.terminate()
         stack.process.wait(15)
-        expect(page.get_by_role("alert")).to_contain_text("The connection to the gateway is lost")
+        expect(page.get_by_role("alert")).to_contain_text("Lost the connection to the gateway")
         with serving(tmp_path, stack.machines, stack.url.removeprefix("http://"), {CLOUD_KEY: "k"}):
             expect(page.get_by_role("alert")).to_be_hidden(timeout=15_000)
             expect(favorites).to_have_text(["closet/qwen3-4b-instruct"])

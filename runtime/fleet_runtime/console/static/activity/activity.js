@@ -27,7 +27,7 @@ function Filters() {
   return html`<div class="toolbar"><label class="searchbox"><${Icon} name="search" size=${16} /><span class="visually-hidden">Model, surface or request id</span>
       <input type="search" placeholder="Model, surface or request id" value=${text} onInput=${(event) => set({ text: event.currentTarget.value })} /></label>
     <${Select} label="Provider" value=${provider} options=${[["", "All providers"], ...providers.value.map((each) => [each.name, each.label])]} onChange=${(value) => set({ provider: value })} />
-    <${Select} label="How it ended" value=${end} options=${[["", "However it ended"], ...Object.entries(WORDS)]} onChange=${(value) => set({ end: value })} />
+    <${Select} label="Result" value=${end} options=${[["", "Any result"], ...Object.entries(WORDS)]} onChange=${(value) => set({ end: value })} />
     <${Toggle} pressed=${failed} onChange=${(value) => set({ failed: value })}>Errors only<//></div>`;
 }
 
@@ -53,7 +53,7 @@ function Exports() {
 function Selection() {
   const rows = selected([...running.value, ...requests.value]);
   if (rows.length > 0) return html`<${Table} rows=${rows} />`;
-  return html`<${Empty} icon="activity" title=${requests.value.length > 0 ? "No request matches" : "No request yet"}><p>Every request through this gateway appears here while it runs and after it has ended, without its text.</p><//>`;
+  return html`<${Empty} icon="activity" title=${requests.value.length > 0 ? "No requests match" : "No requests yet"}><p>Requests through this gateway appear here, running and finished, without their text.</p><//>`;
 }
 
 const ROW = 37;

@@ -30,7 +30,7 @@ export function Request({ row, onClose }) {
   }, [row.id]);
   const facts = [
     ["Request", row.request_id], ["Time", date(row.started_at)], ["Path", `${row.surface ? `/${row.surface}` : ""}${row.endpoint}`], ["Requested", row.requested],
-    ["Sent to", row.model && `${row.provider}/${row.model}, ${row.via}${row.fallback ? ", a later choice" : ""}${row.retried ? ", sent again" : ""}`], ["Model was", row.state],
+    ["Sent to", row.model && `${row.provider}/${row.model}, ${row.via}${row.fallback ? ", a later choice" : ""}${row.retried ? ", sent again" : ""}`], ["Model state", row.state],
     ["Status", [row.status, row.code].filter(Boolean).join(" ")], ["End", row.end_reason ? WORDS[row.end_reason] : PHASES[row.phase]], ["First byte", duration(row.first_byte)], ["Total", duration(row.total)],
     ["Tokens", `${count(row.tokens_in)} in (${count(row.tokens_cached)} cached), ${count(row.tokens_out)} out`], ["Tokens/s", rate(row.tokens_per_second)], ["Bytes", `${bytes(row.bytes_in)} in, ${bytes(row.bytes_out)} out`],
   ];

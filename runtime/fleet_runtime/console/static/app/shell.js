@@ -30,7 +30,7 @@ async function boot() {
     await start();
   } catch (error) {
     if (error.status === 401) {
-      refused.value = key.value === null ? null : "The gateway does not know this key.";
+      refused.value = key.value === null ? null : "The gateway rejected this key.";
       entry.value = "locked";
     } else {
       refused.value = error.message;
@@ -70,7 +70,7 @@ function KeyForm() {
   return html`<main class="entry"><form class="entry-box" onSubmit=${onSubmit}>
     <${Icon} name="key" size=${28} />
     <h1>${location.hostname}</h1>
-    <p>This gateway needs a key: one of <code>gateway.keys</code> in fleet.yaml. It stays in this tab and is sent to this gateway only.</p>
+    <p>This gateway requires a key: one of <code>gateway.keys</code> in fleet.yaml. It is kept in this tab and sent only to this gateway.</p>
     <label class="field"><span class="label">Key</span>
       <input type="password" autocomplete="off" autofocus required value=${text} onInput=${(event) => setText(event.currentTarget.value)}
         aria-invalid=${refused.value ? "true" : undefined} aria-describedby="key-error" /></label>
@@ -122,7 +122,7 @@ function FeedMark() {
   const seconds = (now.value - since) / 1000;
   if (live || seconds < 2) return null;
   return html`<div class="feed-lost" role="alert"><${Icon} name="warning" size=${16} />
-    <span>The connection to the gateway is lost. What is shown is ${age(since ? new Date(since).toISOString() : null, now.value)} old; trying again…</span></div>`;
+    <span>Lost the connection to the gateway. The data shown is ${age(since ? new Date(since).toISOString() : null, now.value)} old; reconnecting…</span></div>`;
 }
 
 function Navigation() {
@@ -138,7 +138,7 @@ function Navigation() {
       <${SurfaceChoice} />
       <${FeedDot} />
       <${ThemeButton} />
-      ${key.value !== null && html`<${Button} icon="key" kind="quiet" label="Forget the key of this tab" onClick=${forgetKey} />`}
+      ${key.value !== null && html`<${Button} icon="key" kind="quiet" label="Forget this tab's key" onClick=${forgetKey} />`}
     </div></header>`;
 }
 

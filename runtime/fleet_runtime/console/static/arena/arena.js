@@ -63,7 +63,7 @@ function Preparation() {
         ${ids.length > 2 && html`<${Button} icon="close" kind="quiet" label=${`Remove model ${place + 1}`} onClick=${() => choose(ids.filter((_, at) => at !== place))} />`}</span>`)}
       ${ids.length < MOST && html`<${Button} icon="plus" onClick=${() => choose([...ids, chatModels().find((each) => !ids.includes(each.id))?.id ?? ids[0]])}>Add a model<//>`}</div>
     ${shared.map((each) => html`<${Notice} key=${each[0]}><span>${each.map((id) => meant(id)?.model ?? id).join(" and ")} cannot be loaded at once on ${label(meant(each[0])?.provider)}: they run one after the other.</span><//>`)}
-    <div class="arena-prompt"><textarea rows="2" aria-label="Prompt" placeholder="What shall they all respond to?" value=${prompt.value} onInput=${(event) => { prompt.value = event.currentTarget.value; }} onKeyDown=${onKeyDown}></textarea>
+    <div class="arena-prompt"><textarea rows="2" aria-label="Prompt" placeholder="Prompt for all models" value=${prompt.value} onInput=${(event) => { prompt.value = event.currentTarget.value; }} onKeyDown=${onKeyDown}></textarea>
       ${running ? html`<${Button} icon="stop" kind="danger" onClick=${stop}>Stop all<//>` : html`<${Button} type="submit" kind="primary" icon="send" disabled=${prompt.value.trim() === ""}>Compare<//>`}</div></form>`;
 }
 
@@ -97,7 +97,7 @@ function shuffled(ids) {
 
 function Round() {
   const played = round.value;
-  if (played === null) return html`<${Empty} icon="arena" title="Nothing compared yet"><p>Each column names its provider, whether the model was loaded, the time to its first token and its tokens per second.</p><//>`;
+  if (played === null) return html`<${Empty} icon="arena" title="Nothing compared yet"><p>Each column shows the provider, whether the model was loaded, the time to the first token and tokens per second.</p><//>`;
   const over = !isRunning(played);
   const hidden = played.blind && played.vote === null;
   const { columns, vote } = played;
@@ -106,7 +106,7 @@ function Round() {
     ${over && vote === null && html`<div class="votes" role="group" aria-label="Vote"><b>Which is best?</b>
       ${columns.map(({ id }, place) => html`<${Button} key=${place} onClick=${() => cast(place)}>${hidden ? `Model ${LETTERS[place]}` : meant(id)?.name ?? id}<//>`)}
       <${Button} onClick=${() => cast("tie")}>Tie<//><${Button} onClick=${() => cast("bad")}>${columns.length === 2 ? "Both bad" : "All bad"}<//></div>`}
-    ${vote !== null && html`<p class="votes muted" role="status">${vote === "tie" ? "A tie." : vote === "bad" ? "None was good." : `Your vote: ${columns[vote].answer.info.value.model ?? columns[vote].id}.`}</p>`}
+    ${vote !== null && html`<p class="votes muted" role="status">${vote === "tie" ? "A tie." : vote === "bad" ? "All were bad." : `Your vote: ${columns[vote].answer.info.value.model ?? columns[vote].id}.`}</p>`}
   </section>`;
 }
 
@@ -116,7 +116,7 @@ function Column({ column: { id, answer, after }, place, hidden, won }) {
   const waits = after !== null && !after.answer.over;
   const where = info.provider ? `${label(info.provider)} · ${info.via ?? ""}` : model ? `${label(model.provider)} · ${model.via}` : "";
   return html`<article class=${`arena-column${won ? " won" : ""}`} aria-busy=${answer.over ? undefined : "true"}>
-    <header>${answer.over && answer.text !== "" && !hidden && html`<${Copy} text=${() => answer.text} label="Copy the response" />`}<h2>${hidden ? `Model ${LETTERS[place]}` : info.model ?? id}</h2><p class="muted">${hidden ? "Named after your vote" : where}</p></header>
+    <header>${answer.over && answer.text !== "" && !hidden && html`<${Copy} text=${() => answer.text} label="Copy the response" />`}<h2>${hidden ? `Model ${LETTERS[place]}` : info.model ?? id}</h2><p class="muted">${hidden ? "Hidden until you vote" : where}</p></header>
     <div class="arena-body" tabindex="0" role="region" aria-label=${`Response ${LETTERS[place]}`}>${waits ? html`<p class="muted">Runs after ${hidden ? `model ${LETTERS[round.value.columns.indexOf(after)]}` : after.id}, which uses the same slot.</p>` : html`
       <${Reasoning} answer=${answer} /><${AnswerText} answer=${answer} /><${Calls} answer=${answer} /><${AnswerEnd} answer=${answer} />`}</div>
     <footer>${hidden && answer.over ? html`<p class="answer-facts">Done</p>` : !waits && html`<${AnswerFacts} answer=${answer} hideMachine=${true} />`}</footer>
@@ -157,11 +157,11 @@ function Results() {
   const rows = table();
   if (rows.length === 0) return null;
   const clear = () => {
-    if (!confirm("Delete the results of this browser?")) return;
+    if (!confirm("Delete the results in this browser?")) return;
     results.value = [];
     local.set("arena.results", []);
   };
-  return html`<section class="stack" aria-labelledby="results-title"><div class="panel-head"><h2 id="results-title">Results of this browser <small>${count(results.value.length)} votes</small></h2>
+  return html`<section class="stack" aria-labelledby="results-title"><div class="panel-head"><h2 id="results-title">Results in this browser <small>${count(results.value.length)} votes</small></h2>
       <span><${Button} kind="quiet" icon="download" label="Export the results" onClick=${() => download("arena.json", JSON.stringify(results.value, null, 2), "application/json")} /><${Button} kind="quiet" icon="trash" label="Delete the results" onClick=${clear} /></span></div>
     <div class="table-box" tabindex="0" role="region" aria-label="Results"><table class="data"><thead><tr><th>Model</th><th class="num">Rounds</th><th>Won</th><th class="num">Ties</th><th class="num">Bad</th><th class="num">First token</th><th class="num">Tokens/s</th></tr></thead>
       <tbody>${rows.map((row) => html`<tr key=${row.id}><td>${row.id}</td><td class="num">${row.rounds}</td><td><${Bar} share=${row.won / row.rounds} />${Math.round((100 * row.won) / row.rounds)} %</td>

@@ -76,7 +76,7 @@ function Conversation({ conversation }) {
       <${Button} icon="trash" kind="quiet" label="Delete this conversation" onClick=${() => { if (confirm("Delete this conversation?")) { remove(conversation); go("chat"); } }} /></header>
     ${settings && html`<${ChatSettings} conversation=${conversation} onChange=${(fields) => update(conversation, fields)} />`}
     <div class="messages" ref=${box} tabindex="0" role="log" aria-label="Messages"><div class="messages-inner" ref=${inner}>
-      ${messages.length === 0 && html`<${Empty} icon="chat" title="What would you like to know?"><p>The system prompt and parameters are behind the sliders.</p><//>`}
+      ${messages.length === 0 && html`<${Empty} icon="chat" title="New conversation"><p>The sliders icon sets the system prompt and parameters.</p><//>`}
       ${messages.map((each, place) => (each.answer ? html`<${AnswerMessage} key=${place} answer=${each.answer} onRetry=${place === messages.length - 1 ? retry : undefined} />` : html`<${UserMessage} key=${place} message=${each} onEdit=${running ? undefined : () => edit(place)} />`))}
     </div></div>
     ${away && html`<div class="to-end"><${Button} icon="down" kind="small" onClick=${toEnd}>To the end<//></div>`}

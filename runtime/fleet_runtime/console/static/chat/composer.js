@@ -5,7 +5,7 @@ import { Button, notify } from "../app/parts.js";
 const FIELDS = [
   ["temperature", "Temperature", { min: 0, max: 2, step: 0.1 }],
   ["top_p", "Top p", { min: 0, max: 1, step: 0.05 }],
-  ["max_tokens", "Most tokens", { min: 1, step: 1 }],
+  ["max_tokens", "Max tokens", { min: 1, step: 1 }],
   ["seed", "Seed", { step: 1 }],
 ];
 
@@ -72,7 +72,7 @@ export function Composer({ draft, onSend, onStop, running, vision, disabled, pla
   }
   return html`<form class="composer" onSubmit=${(event) => { event.preventDefault(); send(); }}>
     ${images.length > 0 && html`<div class="images">${images.map((url, place) => html`<span class="thumb" key=${place}><img src=${url} alt=${`attached image ${place + 1}`} /><${Button} icon="close" kind="quiet" label=${`Remove image ${place + 1}`} onClick=${() => setImages(images.filter((_, each) => each !== place))} /></span>`)}</div>`}
-    ${images.length > 0 && !vision && html`<p class="error-text">This model takes no images: they are not sent.</p>`}
+    ${images.length > 0 && !vision && html`<p class="error-text">This model does not accept images; they are not sent.</p>`}
     <div class="composer-row">
       ${vision && html`<input ref=${file} type="file" accept="image/*" multiple hidden onChange=${(event) => { add(event.currentTarget.files); event.currentTarget.value = ""; }} />
         <${Button} icon="image" kind="quiet" label="Attach images" onClick=${() => file.current.click()} />`}

@@ -29,7 +29,7 @@ function Card({ name, changes, drift }) {
     </dl>
     <${Memory} report=${report} />
     ${can("GET /api/activity") && html`<${Sparks} name=${name} />`}
-    ${report.polled ? html`<${Strip} name=${name} changes=${changes} />` : html`<p class="muted strip-box">Its models are those that fleet.yaml declares.</p>`}
+    ${report.polled ? html`<${Strip} name=${name} changes=${changes} />` : html`<p class="muted strip-box">Not probed: its models are declared in fleet.yaml.</p>`}
   </li>`;
 }
 
@@ -37,7 +37,7 @@ function LoadedModels({ report }) {
   const { loaded, loading } = report;
   if (loaded.length + loading.length === 0) {
     if (report.class === "cloud" || ["offline", "disabled", "config_error"].includes(report.status)) return null;
-    return html`<p class="in-memory none">${report.models > 0 ? "Nothing loaded" : "No model listed"}</p>`;
+    return html`<p class="in-memory none">${report.models > 0 ? "Nothing loaded" : "No models listed"}</p>`;
   }
   const size = (model) => report.memory?.models.find((each) => each.model === model)?.size;
   const all = [...loading.map((each) => [each, "loading"]), ...loaded.map((each) => [each, "loaded"])];
@@ -71,7 +71,7 @@ export function FleetView() {
 
 function Cards({ report }) {
   if (report.providers.length === 0) {
-    return html`<${Empty} icon="fleet" title="No provider yet"><p>Add one to fleet.yaml, and it appears here:</p><${Command} text="fleet add http://HOST:PORT" /><//>`;
+    return html`<${Empty} icon="fleet" title="No providers yet"><p>Add one, and it appears here:</p><${Command} text="fleet add NAME http://HOST:PORT" /><//>`;
   }
   const changes = history.value;
   return html`<ul class="cards">${report.providers.map(

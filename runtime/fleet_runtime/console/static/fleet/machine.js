@@ -67,7 +67,7 @@ function Charts({ name }) {
 function Models({ name }) {
   const models = providers.value.find((each) => each.name === name)?.models ?? [];
   return html`<section class="group-box" aria-label="Models"><div class="group-head"><h2>Models</h2><span class="muted">${plural(models.length, "model")}</span></div>
-    ${models.length === 0 ? html`<p class="model muted">No model is listed.</p>` : html`<div class="table-scroll" tabindex="0" role="region" aria-label="Models of this provider"><table class="data"><thead><tr><th>Model</th><th>State</th><th class="num">Context</th><th>Source</th><th class="num">Tokens/s</th><th><span class="visually-hidden">Actions</span></th></tr></thead>
+    ${models.length === 0 ? html`<p class="model muted">No models listed.</p>` : html`<div class="table-scroll" tabindex="0" role="region" aria-label="Models of this provider"><table class="data"><thead><tr><th>Model</th><th>State</th><th class="num">Context</th><th>Source</th><th class="num">Tokens/s</th><th><span class="visually-hidden">Actions</span></th></tr></thead>
       <tbody>${models.map((model) => html`<${ModelRow} key=${model.id} model=${model} />`)}</tbody></table></div>`}</section>`;
 }
 
@@ -87,7 +87,7 @@ function Facts({ report }) {
     ["Sidecar", report.sidecar ?? "none"],
     ["Last probe", report.latency === null ? "–" : duration(report.latency)],
     ["In flight", `${count(Object.values(report.in_flight).reduce((a, b) => a + b, 0))}, ${count(report.waiting)} waiting`],
-    ["Compared with the lock", drift ? html`${driftText(drift)} ${[...drift.appeared.map((each) => html`<${Tag} key=${each}>+ ${each}<//>`), ...drift.vanished.map((each) => html`<${Tag} key=${each}>− ${each}<//>`)]}` : "as locked"],
+    ["Compared with fleet.lock", drift ? html`${driftText(drift)} ${[...drift.appeared.map((each) => html`<${Tag} key=${each}>+ ${each}<//>`), ...drift.vanished.map((each) => html`<${Tag} key=${each}>− ${each}<//>`)]}` : "as locked"],
     ...(report.formerly.length > 0 ? [["Formerly", report.formerly.join(", ")]] : []),
   ];
   return html`<section class="panel" aria-label="About this provider"><h2>About</h2><dl class="facts">${facts.map(([word, value]) => html`<dt key=${word}>${word}</dt><dd>${value}</dd>`)}</dl>
@@ -98,12 +98,12 @@ function Facts({ report }) {
 function Changes({ name }) {
   const mine = history.value.filter((each) => each.provider === name);
   return html`<section class="panel" aria-label="Changes"><h2>Status</h2><${Strip} name=${name} changes=${history.value} />
-    ${mine.length === 0 ? html`<p class="muted">No change is known.</p>` : html`<ol class="changes">${mine.slice(0, 12).map((each) => html`<li key=${each.at + each.status}><span class="muted">${date(each.at)}</span><span><b>${statusWord(each.status)}</b>${each.reason && html`<br /><small>${each.reason}</small>`}</span></li>`)}</ol>`}</section>`;
+    ${mine.length === 0 ? html`<p class="muted">No status changes recorded.</p>` : html`<ol class="changes">${mine.slice(0, 12).map((each) => html`<li key=${each.at + each.status}><span class="muted">${date(each.at)}</span><span><b>${statusWord(each.status)}</b>${each.reason && html`<br /><small>${each.reason}</small>`}</span></li>`)}</ol>`}</section>`;
 }
 
 function Activity({ name }) {
   if (!can("GET /api/activity")) return null;
   const mine = [...running.value, ...requests.value].filter((each) => each.provider === name).slice(0, 10);
   return html`<section class="group-box" aria-label="Last requests"><div class="group-head"><h2>Last requests</h2><a class="muted" href=${link("activity")}>All</a></div>
-    ${mine.length === 0 ? html`<p class="model muted">No request to this provider yet.</p>` : html`<div class="table-scroll" tabindex="0" role="region" aria-label="Last requests of this provider"><table class="data dense"><tbody>${mine.map((row) => html`<tr key=${row.id}><td class="muted">${age(row.started_at, now.value)} ago</td><td>${row.model}</td><td class="muted">${row.end_reason ?? row.phase}</td><td class="num">${duration(row.first_byte)}</td><td class="num">${rate(row.tokens_per_second)}</td></tr>`)}</tbody></table></div>`}</section>`;
+    ${mine.length === 0 ? html`<p class="model muted">No requests to this provider yet.</p>` : html`<div class="table-scroll" tabindex="0" role="region" aria-label="Last requests of this provider"><table class="data dense"><tbody>${mine.map((row) => html`<tr key=${row.id}><td class="muted">${age(row.started_at, now.value)} ago</td><td>${row.model}</td><td class="muted">${row.end_reason ?? row.phase}</td><td class="num">${duration(row.first_byte)}</td><td class="num">${rate(row.tokens_per_second)}</td></tr>`)}</tbody></table></div>`}</section>`;
 }

@@ -21,7 +21,7 @@ const FILTERS = [
   ["vision", "Vision", "eye", (model) => model.input.includes("image")],
   ["tools", "Tools", "tools", (model) => model.tools === true],
 ];
-const ORDERS = [["order", "As in fleet.yaml"], ["most", "Most used"], ["last", "Last used"], ["name", "By name"]];
+const ORDERS = [["order", "Order of fleet.yaml"], ["most", "Most used"], ["last", "Last used"], ["name", "By name"]];
 const PURPOSES = [["", "Any purpose"], ["chat", "Chat"], ["embedding", "Embedding"], ["rerank", "Rerank"], ["transcription", "Transcription"], ["speech", "Speech"], ["image", "Image"]];
 
 function toggle(name) {
@@ -204,7 +204,7 @@ function List() {
       chosen.value = new Set();
       purpose.value = "";
     };
-    return html`<${Empty} icon="search" title="No model matches"><${Button} onClick=${clear}>Show all models<//><//>`;
+    return html`<${Empty} icon="search" title="No models match"><${Button} onClick=${clear}>Show all models<//><//>`;
   }
   const apart = (model) => model.purpose !== "chat";
   const chats = shown.map((group) => ({ ...group, models: purpose.value === "" ? group.models.filter((each) => !apart(each)) : group.models }));
@@ -221,7 +221,7 @@ function Favorites() {
   const hidden = favorites.value.favorites.length - usable.length;
   if (favorites.value.favorites.length === 0) {
     return filtering.value ? null : html`<section class="group-box"><div class="group-head"><h2><${Icon} name="star" size=${17} />Favorites</h2></div>
-      <p class="model muted favorites-none">Mark a model with its star: it comes first here and in every picker of the fleet.</p></section>`;
+      <p class="model muted favorites-none">Star a model to list it first, here and in every model picker.</p></section>`;
   }
   if (shown.length === 0 && filtering.value) return null;
   const move = async (id, before) => {
@@ -254,5 +254,5 @@ function Group({ group: { title, provider, models } }) {
   return html`<section class="group-box group" aria-label=${title}><div class="group-head"><h2>${title}</h2>
       ${provider?.class === "cloud" && html`<${Icon} name="cloud" size=${16} />`}
       <span class="muted">${plural(models.length, provider === null ? "provider" : "model")}</span></div>
-    ${models.length === 0 ? html`<p class="model muted">This provider lists no model.</p>` : rows}</section>`;
+    ${models.length === 0 ? html`<p class="model muted">This provider lists no models.</p>` : rows}</section>`;
 }

@@ -4,10 +4,10 @@ import { Copy, Notice, StateBadge, Tag } from "../app/parts.js";
 import { fleet, stateOf } from "../app/state.js";
 
 const RULES = {
-  role: "It is a role: the first of its models that can be used now.",
-  alias: "It is an alias of fleet.yaml.",
-  provider: "It names its provider, and is never sent to another.",
-  bare: "It names no provider, so it belongs to the default provider.",
+  role: "A role: the first of its models that is available now.",
+  alias: "An alias in fleet.yaml.",
+  provider: "It names the provider, so requests go only there.",
+  bare: "It names no provider, so the default provider is used.",
 };
 
 /** What a name means, and by which rule. */
@@ -45,7 +45,7 @@ export function ResolveBox() {
 
 function Result({ found, onPick }) {
   return html`${found.id !== null && html`<p class="resolve-target">${found.id} <${Copy} text=${found.id} label="Copy the id" /></p>`}
-    <p>${found.fallback ? "A later choice, because the first cannot be used now. " : ""}${RULES[found.rule]}</p>
+    <p>${found.fallback ? "A later choice, because the first is not available. " : ""}${RULES[found.rule]}</p>
     ${found.available
       ? html`<p class="filters"><${Tag}>${found.class}<//><${Tag}>${found.via}<//><${Tag}>${context(found.context)} context<//> <${StateBadge} state=${stateOf(found.id).value} /></p>`
       : html`<${Notice} kind="warn">${found.message}<//>`}

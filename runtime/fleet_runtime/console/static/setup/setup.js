@@ -30,7 +30,7 @@ function surfaceFor(kind, surfaces) {
 
 export function SetupView() {
   return html`<div class="page"><div class="page-head"><h1>Setup</h1>
-      ${can("POST /api/reload") && html`<${ActionButton} icon="refresh" run=${reload} done="The configuration was read again">Reload the configuration<//>`}</div>
+      ${can("POST /api/reload") && html`<${ActionButton} icon="refresh" run=${reload} done="Configuration reloaded">Reload the configuration<//>`}</div>
     <div class="setup-columns"><div class="stack">${catalog.value !== null && html`<${Connect} />`}<${Findings} /></div><div class="stack"><${Settings} /></div></div></div>`;
 }
 
@@ -71,9 +71,9 @@ function Findings() {
   const [found, error, read] = useRead("GET /api/findings", "/api/findings");
   if (!can("GET /api/findings")) return null;
   const sorted = [...(found?.findings ?? [])].sort((a, b) => RANK[a.severity] - RANK[b.severity]);
-  return html`<section class="panel" aria-labelledby="doctor-title"><div class="panel-head"><h2 id="doctor-title">What the doctor finds</h2><${Button} icon="refresh" kind="quiet" label="Examine again" onClick=${read} /></div>
+  return html`<section class="panel" aria-labelledby="doctor-title"><div class="panel-head"><h2 id="doctor-title">Findings of fleet doctor</h2><${Button} icon="refresh" kind="quiet" label="Check again" onClick=${read} /></div>
     ${error !== null && html`<${Notice} kind="bad">${error.message}<//>`}
-    ${found !== null && sorted.length === 0 && html`<p class="muted"><${Icon} name="check" size=${15} /> Nothing is wrong. <code>fleet doctor</code> also examines the files of a checkout.</p>`}
+    ${found !== null && sorted.length === 0 && html`<p class="muted"><${Icon} name="check" size=${15} /> No problems found. <code>fleet doctor</code> also checks the local files.</p>`}
     <div>${sorted.map((each, place) => html`<div class="finding" key=${place}><div class="finding-head"><span class=${`severity ${each.severity}`}>${each.severity}</span><span>${each.where} <${Sentence} text=${each.what} /></span></div>
       <${Remedy} text=${each.remedy} /></div>`)}</div></section>`;
 }
@@ -88,6 +88,6 @@ function Settings() {
   ];
   return html`<section class="panel" aria-labelledby="key-title"><h2 id="key-title">This page</h2><dl class="facts"><dt>Key</dt><dd>${key ?? "the gateway has no keys"}</dd><dt>Surfaces</dt><dd>${surfaces === null ? "all" : surfaces.join(", ")}</dd></dl></section>
     ${error !== null && html`<${Notice} kind="bad">${error.message}<//>`}
-    ${facts && html`<section class="panel" aria-labelledby="settings-title"><h2 id="settings-title">Settings in force</h2><dl class="facts">${facts.map(([word, value]) => html`<dt key=${word}>${word}</dt><dd>${value}</dd>`)}</dl></section>
-    <section class="panel" aria-labelledby="keys-title"><h2 id="keys-title">Keys</h2>${found.keys.length === 0 ? html`<p class="muted">None: everybody who reaches the gateway may use it.</p>` : html`<dl class="facts">${found.keys.map((each) => html`<dt key=${each.name}>${each.name}</dt><dd>${each.surfaces === null ? "opens everything" : `opens ${each.surfaces.join(", ")}`} <small>from ${each.source === "env" ? "the environment" : "a file"}</small></dd>`)}</dl>`}</section>`}`;
+    ${facts && html`<section class="panel" aria-labelledby="settings-title"><h2 id="settings-title">Current settings</h2><dl class="facts">${facts.map(([word, value]) => html`<dt key=${word}>${word}</dt><dd>${value}</dd>`)}</dl></section>
+    <section class="panel" aria-labelledby="keys-title"><h2 id="keys-title">Keys</h2>${found.keys.length === 0 ? html`<p class="muted">None: anyone who can reach the gateway may use it.</p>` : html`<dl class="facts">${found.keys.map((each) => html`<dt key=${each.name}>${each.name}</dt><dd>${each.surfaces === null ? "opens everything" : `opens ${each.surfaces.join(", ")}`} <small>from ${each.source === "env" ? "the environment" : "a file"}</small></dd>`)}</dl>`}</section>`}`;
 }
