@@ -20,7 +20,7 @@ async function command(name, action, model) {
     await run(name, action, { model });
   } catch (error) {
     if (error.code !== "requests_running") throw error;
-    if (confirm(`${error.message}\n\nDo it now? The requests that run are cut.`)) await run(name, action, { model, force: true });
+    if (confirm(`${error.message}\n\nContinue? Running requests will be aborted.`)) await run(name, action, { model, force: true });
   }
 }
 
