@@ -104,7 +104,7 @@ def test_the_models_are_searched_filtered_and_explained(stack: Stack, open_page:
     name = page.get_by_label("A model's name")
     name.fill("@task")
     expect(page.locator(".resolve-target")).to_contain_text("closet/qwen3-4b-instruct")
-    expect(page.get_by_text("It is a role")).to_be_visible()
+    expect(page.get_by_text("A role")).to_be_visible()
     name.fill("qwen3-coder")
     expect(
         page.locator(".resolve").get_by_role("button", name="workstation/qwen3-coder-30b-a3b")
