@@ -129,6 +129,7 @@ ROUTING = RoutingTable(
     names={"sam-desktop": "sam-desktop", "sam-pc": "sam-desktop", "deepseek": "deepseek"},
     namespaces=("llama-swap",),
     aliases={"deepseek-chat": "deepseek/deepseek-chat"},
+    keepalive=15,
     roles={"default": ("sam-desktop/qwen3-8b",), "task": ("deepseek/deepseek-chat", "sam-desktop/qwen3-8b")},
     providers=(
         RoutedProvider(

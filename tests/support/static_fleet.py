@@ -25,7 +25,7 @@ from fleet_runtime.store.old_names import OldNameUses
 @dataclass
 class StaticFleet:
     """Providers whose lists change only by a probe: `probes` has the names of the probed, `fresh` is what the
-    next probe shows. `suspects` are those that a request could not reach."""
+    next probe shows, once `probed` is done. `suspects` are those that a request could not reach."""
 
     gateway: GatewayConfig
     tables: Mapping[str, RoutingTable]
@@ -41,6 +41,7 @@ class StaticFleet:
 
     waking: dict[str, asyncio.Future[router.ProviderView]] = field(default_factory=dict)
     probes: list[str] = field(default_factory=list)
+    probed: asyncio.Future[None] | None = None
     fresh: dict[str, router.ProviderView] = field(default_factory=dict)
     plans: Plans = field(default_factory=Plans)
     heads: HeadMemo = field(default_factory=HeadMemo)
@@ -74,6 +75,8 @@ class StaticFleet:
 
     async def refresh(self, provider: str) -> None:
         self.probes.append(provider)
+        if self.probed is not None:
+            await self.probed
         self.view.update(self.fresh)
 
     def state(self, provider: str, model: str) -> ModelState:

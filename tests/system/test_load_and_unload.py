@@ -136,3 +136,15 @@ def test_running_requests_stand_in_the_way_until_it_is_forced(stack: Stack) -> N
         assert (forced["state"], [each["id"] for each in forced["running"]]) == ("unloaded", [row["id"]])
         stack.machines.set("swap", hold=False)
         assert asking.result(10).status_code >= 500
+
+
+def test_no_probe_loads_a_model_again_that_is_being_unloaded(stack: Stack) -> None:
+    """A probe reads of a model that has just been loaded what would load it."""
+    for _ in range(8):
+        body = {"model": "swap/qwen3-4b", "messages": [{"role": "user", "content": "hi"}]}
+        stack.client.post("/chat/v1/chat/completions", json=body).raise_for_status()
+        seen = len(stack.machines.records("swap"))
+        assert act(stack, "unload", "swap", "qwen3-4b").json()["state"] == "unloaded"
+        paths = [record.request.path for record in stack.machines.records("swap")[seen:]]
+        if "/api/models/unload/qwen3-4b" in paths:
+            assert "/upstream/qwen3-4b/props" not in paths[paths.index("/api/models/unload/qwen3-4b") :]

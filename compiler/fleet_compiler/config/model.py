@@ -163,6 +163,7 @@ class SurfaceSettings(Part):
     exclusive: bool = True
     legacy_provider: str | None = None
     key: str | None = None
+    keepalive: float | None = None
 
     @property
     def clients(self) -> tuple[ClientEntry, ...]:

@@ -105,6 +105,7 @@ def _surface_table(name: str, surface: SurfaceSettings, fleet_table: RoutingTabl
             "label": surface.label,
             "base": f"/{name}",
             "legacy": surface.legacy,
+            "keepalive": surface.keepalive,
             "roles": _usable(roles, {provider.name for provider in providers}),
             "providers": providers,
         }

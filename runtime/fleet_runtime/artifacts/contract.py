@@ -140,6 +140,8 @@ class RoutingTable(Artifact):
     """Exact old ids, and the composite id that each means now."""
     roles: dict[str, tuple[str, ...]]
     """What `@name` means: composite ids, first choice first."""
+    keepalive: Seconds | None = Field(None, examples=[15])
+    """Seconds without response headers until a streamed request gets a comment, and between two of them."""
     providers: tuple[RoutedProvider, ...]
     """The providers that the surface may use, in the order of fleet.yaml."""
 

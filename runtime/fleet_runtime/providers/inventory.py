@@ -111,6 +111,11 @@ class Inventory:
                 async with asyncio.timeout(patience):
                     await self._pollers[name].refresh()
 
+    def between_probes(self, name: str) -> contextlib.AbstractAsyncContextManager[None]:
+        """Return a block within which `name` is not probed."""
+        poller = self._pollers.get(name)
+        return contextlib.nullcontext() if poller is None else poller.between_probes()
+
     async def wake(self, name: str, *, insist: bool = False) -> None:
         """Wake `name` and return once it responds; raises `RequestError` with the outcome."""
         waker = self.providers[name].waker

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 from fleet_runtime.artifacts.contract import PollSettings
 from fleet_runtime.dialects.feed import Feed
@@ -57,6 +57,7 @@ class Poller:
         self._probe: asyncio.Task[None] | None = None
         self._feed: asyncio.Task[bool] | None = None
         self._probed_at = float("-inf")
+        self._turn = asyncio.Lock()
 
     async def run(self, share: float) -> None:
         """Probe until cancelled. The first probe comes at once, the second after a `share` of the pause, so
@@ -77,6 +78,13 @@ class Poller:
         if self._probe is not None:
             await self._join()
         await self._join()
+
+    @contextlib.asynccontextmanager
+    async def between_probes(self) -> AsyncIterator[None]:
+        """Within the block no probe runs: the one that does ends first, the next waits. What a probe reads of
+        a loaded model would load it again if it was unloaded meanwhile."""
+        async with self._turn:
+            yield
 
     async def _poll(self, share: float) -> None:
         while True:
@@ -106,12 +114,16 @@ class Poller:
         """Wait for the probe that runs, or for a new one; a caller that is cancelled does not end it."""
         if self._probe is None:
             name = f"probe {self.provider.config.name}"
-            self._probe = asyncio.create_task(self._probe_now(), name=name)
+            self._probe = asyncio.create_task(self._probe_in_turn(), name=name)
             self._probe.add_done_callback(self._ended)
         await asyncio.shield(self._probe)
 
     def _ended(self, _: asyncio.Task[None]) -> None:
         self._probe = None
+
+    async def _probe_in_turn(self) -> None:
+        async with self._turn:
+            await self._probe_now()
 
     async def _probe_now(self) -> None:
         """Probe, and publish the state that follows.

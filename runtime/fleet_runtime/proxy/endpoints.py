@@ -9,6 +9,7 @@ from typing import Final
 
 from fleet_runtime.artifacts.contract import RoutingTable
 from fleet_runtime.errors import ErrorShape
+from fleet_runtime.proxy.error_event import EventShape
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,13 +17,15 @@ class Endpoint:
     """One path below a base, as clients and providers name it.
 
     `falls_back`: an old bare id may become the surface's default role here. `anthropic`: errors of the
-    gateway have Anthropic's shape. `wakes`: a request may wake a provider.
+    gateway have Anthropic's shape. `wakes`: a request may wake a provider. `events`: the shape of an error
+    in the event stream that a request may want; None if it is not kept alive.
     """
 
     path: str
     falls_back: bool = False
     anthropic: bool = False
     wakes: bool = True
+    events: EventShape | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +39,11 @@ class Base:
 
 @dataclass(frozen=True, slots=True)
 class Route:
+    """`keepalive`: seconds after which a client that streams gets a comment, None for never."""
+
     base: Base
     endpoint: Endpoint
+    keepalive: float | None = None
 
     @property
     def error_shape(self) -> ErrorShape:
@@ -45,10 +51,10 @@ class Route:
 
 
 ENDPOINTS: Final = (
-    Endpoint("/v1/chat/completions", falls_back=True),
-    Endpoint("/v1/completions", falls_back=True),
-    Endpoint("/v1/responses", falls_back=True),
-    Endpoint("/v1/messages", falls_back=True, anthropic=True),
+    Endpoint("/v1/chat/completions", falls_back=True, events="openai"),
+    Endpoint("/v1/completions", falls_back=True, events="openai"),
+    Endpoint("/v1/responses", falls_back=True, events="responses"),
+    Endpoint("/v1/messages", falls_back=True, anthropic=True, events="anthropic"),
     Endpoint("/v1/messages/count_tokens", falls_back=True, anthropic=True, wakes=False),
     Endpoint("/v1/embeddings"),
     Endpoint("/v1/rerank"),
@@ -72,7 +78,9 @@ class Routes:
     def __init__(self, tables: Mapping[str, RoutingTable]) -> None:
         self.bases: Mapping[bytes, Base] = {base.path.encode(): base for base in _bases(tables)}
         self._proxied: Mapping[bytes, Route] = {
-            path + endpoint.path.encode(): Route(base, endpoint)
+            path + endpoint.path.encode(): Route(
+                base, endpoint, None if endpoint.events is None else base.table.keepalive
+            )
             for path, base in self.bases.items()
             for endpoint in ENDPOINTS
         }

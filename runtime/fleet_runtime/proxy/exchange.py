@@ -32,6 +32,7 @@ from fleet_runtime.proxy.exchange_state import ExchangeState
 from fleet_runtime.proxy.failures import FAILED, STOPPING, upstream_failure
 from fleet_runtime.proxy.hand_over import hand_over
 from fleet_runtime.proxy.incoming_body import IncomingBody, RequestBody
+from fleet_runtime.proxy.keepalive import keep_alive
 from fleet_runtime.proxy.relay import Relay
 from fleet_runtime.proxy.request_context import RequestContext
 from fleet_runtime.proxy.request_plan import Plan, Plans, try_to_wake, wakes_unreached
@@ -140,6 +141,8 @@ class Exchange:
         context, unreachable = self._context, self._unreachable
         context.record.bytes_in = body.length
         context.record.requested = body.model
+        if context.route is not None and context.route.keepalive is not None:
+            keep_alive(context, body, context.route.keepalive)
         plan = self._plans.choose(context, body, unreachable)
         if isinstance(plan, Plan):
             self._enter(plan)

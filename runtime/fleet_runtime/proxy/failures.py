@@ -34,6 +34,17 @@ def silent_error(record: RequestRecord, status: int) -> ErrorResponse:
     return ErrorResponse("upstream_error", f"{_provider(record)} returned {status} with an empty body")
 
 
+def not_a_stream(record: RequestRecord, what: str) -> ErrorResponse:
+    """Return the error for a response that cannot follow the beginning of an event stream."""
+    return ErrorResponse("upstream_error", f"{_provider(record)} sent {what} instead of an event stream")
+
+
+def unreadable_error(record: RequestRecord, status: int, encoding: str) -> ErrorResponse:
+    """Return the error for one whose body is compressed."""
+    message = f"{_provider(record)} returned {status} with a body compressed with '{encoding}'"
+    return ErrorResponse("upstream_error", message)
+
+
 def _provider(record: RequestRecord) -> str:
     server = "the sidecar of " if record.via == "sidecar" else ""
     model = f" (model '{record.model}')" if record.model else ""

@@ -83,6 +83,11 @@ class JsonBody:
         """The body's members, of a repeated one the last."""
         return self._members
 
+    @property
+    def streams(self) -> bool:
+        """Whether the client wants an event stream."""
+        return bytes(self._members.get("stream", b"")) == b"true"
+
     def unchanged(self) -> bytes:
         """Return the body as it came."""
         return self._raw

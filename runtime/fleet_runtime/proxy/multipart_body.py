@@ -62,6 +62,9 @@ class MultipartBody:
             raise _invalid(str(error)) from None
         self._file: SpooledTemporaryFile[bytes] = SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115
 
+    streams: Final = False
+    """A form's response is never kept alive."""
+
     def feed(self, data: bytes) -> None:
         try:
             self._parser.write(data)

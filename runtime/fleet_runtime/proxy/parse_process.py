@@ -32,11 +32,12 @@ _text: Final = msgspec.json.Decoder(str)
 
 
 class Parsed(msgspec.Struct, frozen=True):
-    """What the process found. `span`: where the value of `model` is. `rewritten`: in the body that follows
-    this line, in the place of the one that came."""
+    """What the process found. `span`: where the value of `model` is. `streams`: as that of `JsonBody`.
+    `rewritten`: in the body that follows this line, in the place of the one that came."""
 
     model: str | None = None
     span: tuple[int, int] | None = None
+    streams: bool = False
     error: tuple[str, str, str | None] | None = None
     rewritten: bool = False
 
@@ -44,13 +45,14 @@ class Parsed(msgspec.Struct, frozen=True):
 class LongJsonBody:
     """A JSON body in parts that was parsed elsewhere; otherwise like `JsonBody`."""
 
-    __slots__ = ("_pieces", "_span", "length", "model")
+    __slots__ = ("_pieces", "_span", "length", "model", "streams")
 
-    def __init__(self, pieces: Sequence[bytes], model: str | None, span: tuple[int, int] | None) -> None:
+    def __init__(self, pieces: Sequence[bytes], parsed: Parsed) -> None:
         self._pieces = tuple(pieces)
-        self._span = span
+        self._span = parsed.span
         self.length = sum(map(len, pieces))
-        self.model = model
+        self.model = parsed.model
+        self.streams = parsed.streams
 
     def naming(self, model: str) -> tuple[bytes | memoryview, ...]:
         """Return the body with `model` as its model, in parts."""
@@ -92,7 +94,7 @@ async def parse_in_process(pieces: Sequence[bytes]) -> LongJsonBody | JsonBody:
     parsed = msgspec.json.decode(line, type=Parsed)
     if parsed.error is not None:
         raise RequestError(ErrorResponse(*parsed.error))
-    return LongJsonBody((body,) if parsed.rewritten else pieces, parsed.model, parsed.span)
+    return LongJsonBody((body,) if parsed.rewritten else pieces, parsed)
 
 
 async def _feed(process: asyncio.subprocess.Process, pieces: Sequence[bytes]) -> bytes:
@@ -129,14 +131,14 @@ def parse(raw: bytes) -> tuple[Parsed, bytes]:
     except RequestError as error:
         return Parsed(error=(error.answer.code, error.answer.message, error.answer.param)), b""
     if body.model is None:
-        return Parsed(), b""
+        return Parsed(streams=body.streams), b""
     span = model_span(raw, body.members)
     if span is not None:
-        return Parsed(body.model, span), b""
+        return Parsed(body.model, span, body.streams), b""
     model = body.members["model"]
     rewritten = msgspec.json.encode({"model": model, **body.members})
     begin = len(b'{"model":')
-    return Parsed(body.model, (begin, begin + len(bytes(model))), rewritten=True), rewritten
+    return Parsed(body.model, (begin, begin + len(bytes(model))), body.streams, rewritten=True), rewritten
 
 
 def model_span(raw: bytes, members: Mapping[str, msgspec.Raw]) -> tuple[int, int] | None:

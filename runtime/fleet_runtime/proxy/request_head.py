@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from copy import copy
 from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, unquote_to_bytes
@@ -179,6 +180,14 @@ class RequestHead:
         """Keep nothing that could identify the client: the head is remembered from now on."""
         self.key = None
         self._lines = []
+
+    def wanting_plain(self) -> RequestHead:
+        """Return this head for a provider whose response must not be compressed."""
+        head = copy(self)
+        lines = self.forwarded.splitlines(keepends=True)
+        kept = [line for line in lines if not line.startswith(b"accept-encoding:")]
+        head.forwarded = b"".join([b"accept-encoding: identity\r\n", *kept])
+        return head
 
     def headers(self) -> list[Header]:
         """Return all headers, names in lower case."""

@@ -116,6 +116,7 @@ EFFECTS: dict[str, tuple[str, Any]] = {
     "surfaces.file": ("surfaces/code/file", "laptop/opencode.json"),
     "surfaces.exclusive": ("surfaces/code/exclusive", False),
     "surfaces.legacy_provider": ("surfaces/code/legacy_provider", "old"),
+    "surfaces.keepalive": ("surfaces/chat/keepalive", 15),
     "surfaces.key": ("surfaces/code/key", "laptop"),
     "gateway": ("gateway", None),
     "gateway.listen": ("gateway/listen", "127.0.0.1:9000"),

@@ -59,7 +59,7 @@ async def test_a_body_names_the_same_model_and_goes_on_with_another(body: str) -
     raw = written(body)
     here, there = JsonBody(raw), await parse_in_process(pieces(raw))
     assert isinstance(there, LongJsonBody)
-    assert there.model == here.model
+    assert (there.model, there.streams) == (here.model, here.streams)
     assert json.loads(joined(there.unchanged())) == json.loads(raw)
     assert there.length == len(joined(there.unchanged()))
     if here.model is not None:
@@ -87,8 +87,8 @@ def test_a_body_that_is_parsed_elsewhere_means_what_it_means_here(raw: bytes) ->
         assert parsed.error == (answer.code, answer.message, answer.param)
         return
     here = JsonBody(raw)
-    there = LongJsonBody([rewritten if parsed.rewritten else raw], parsed.model, parsed.span)
-    assert there.model == here.model
+    there = LongJsonBody([rewritten if parsed.rewritten else raw], parsed)
+    assert (there.model, there.streams) == (here.model, here.streams)
     if here.model is not None:
         assert decoded(there.naming("other")) == decoded(here.naming("other"))
 
@@ -110,7 +110,7 @@ def test_a_key_that_comes_twice_never_hides_where_the_model_is(first: str) -> No
     raw = f'{{"p":{first},"model":"a/m","p":"a"}}'.encode()
     parsed, rewritten = parse(raw)
     assert parsed.rewritten
-    assert decoded(LongJsonBody([rewritten], parsed.model, parsed.span).naming("m"))["model"] == b'"m"'
+    assert decoded(LongJsonBody([rewritten], parsed).naming("m"))["model"] == b'"m"'
 
 
 async def test_a_very_long_body_reaches_its_provider_with_the_provider_s_own_model_name() -> None:
