@@ -82,7 +82,8 @@ def parse_url(url: str) -> ServerUrl:
     """Return the parts of ``http[s]://host[:port][/path]``; raises `AddressError`.
 
     A query, a fragment, white space and a backslash are not part of a server's URL. `has_credentials` says
-    whether it held any; they are kept nowhere.
+    whether it held any; they are kept nowhere. An ``@`` in the path ends a password with a ``/`` that was not
+    encoded.
     """
     match = _URL.match(url)
     if match is None or _UNWRITABLE.search(url):
@@ -95,7 +96,8 @@ def parse_url(url: str) -> ServerUrl:
     if port == 0:
         raise AddressError("port 0 cannot be reached", _PORTS)
     path = (match["path"] or "").rstrip("/")
-    return ServerUrl(scheme, parse_host(match["host"]), port, path, match["credentials"] is not None)
+    has_credentials = match["credentials"] is not None or "@" in path
+    return ServerUrl(scheme, parse_host(match["host"]), port, path, has_credentials)
 
 
 def without_scheme(text: str) -> bool:

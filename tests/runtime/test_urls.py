@@ -64,6 +64,7 @@ def test_a_url_that_no_client_can_use_is_refused_with_a_remedy(url: str, message
 
 def test_credentials_are_told_and_not_kept() -> None:
     assert parse_url("http://me:secret@box").has_credentials
+    assert parse_url("http://me/secret@box").has_credentials
     assert "secret" not in repr(parse_url("http://me:secret@box"))
 
 

@@ -18,6 +18,8 @@ _HOST = re.compile(r"(?P<before>https?://)(?P<host>[^/:?#@\[\]\s]+)(?P<rest>.*)\
 
 def url_remedy(text: str, title: str) -> str | None:
     """Return the remedy that fits `text`, which is not a valid `title`; None for the usual one."""
+    if title == "URL" and "@" in text:
+        return "write it without user and password: a key comes from 'api_key_env' or 'api_key_file'"
     if (plain := _CURLY.sub("", text)) != text:
         return f"write it without the curly quotes: {plain.strip()}"
     if (plain := text.strip()) != text:

@@ -24,7 +24,8 @@ _TOKEN = re.compile(
 """The keys of services that give theirs a prefix; names such as rk-3588-board have none of these."""
 
 _SCHEME = re.compile(r"(?<=\bBearer )[^\s'\"]+|(?<=\bBasic )[^\s'\"]+", re.IGNORECASE)
-_CREDENTIALS = re.compile(r"(?<=://)[^\s/]*(?=@)")
+_CREDENTIALS = re.compile(r"(?<=://)(?:[^\s'\"]*|[^\s/]*)(?=@)")
+"""Also those with a slash, question mark or hash that was not encoded."""
 _QUERY = re.compile(r"(?<=[?&])(?P<before>[^\s=&?#'\"]+=)(?P<value>[^\s&#'\"}\])]+)")
 _BARE_QUERY = re.compile(r"(?P<before>\bhttps?://[^\s?'\"]{0,300}\?)(?P<value>[^\s&#'\"}\])]+)")
 _FRAGMENT = re.compile(

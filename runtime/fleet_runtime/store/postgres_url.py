@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from fleet_runtime.artifacts.gateway_parts import DatabaseReference
 from fleet_runtime.dialects.credentials import MissingKeyError, find_key
@@ -14,8 +14,13 @@ from fleet_runtime.files import MAX_KEY, read_text, resolve_path
 from fleet_runtime.store.backend import StoreUnavailableError
 from fleet_runtime.text import shorten
 
-SCHEMES = ("postgresql", "postgres")
 SHAPE = "postgresql://user:password@host:5432/database"
+_HOST = r"(?:\[[^\[\]@/?#]*\]|[^\[\]:,@/?#]*)(?::[0-9]*)?"
+_URL = re.compile(
+    rf"postgres(?:ql)?://(?:[^/?#]*@)?(?P<hosts>{_HOST}(?:,{_HOST})*)(?P<database>/[^@?#]*)?(?:\?[^@#]*)?\Z"
+)
+"""What libpq accepts (PostgreSQL's manual, 34.1.1.2), several hosts included. A password ends at the last
+``@``, so that there is none after it: one that is not encoded would be shown as a host or a database."""
 _SHOWN = 300
 """Characters of the server's own message that are shown."""
 
@@ -33,8 +38,11 @@ def url_reader(reference: DatabaseReference, root: Path, environ: Mapping[str, s
             )
         except MissingKeyError as error:
             raise StoreUnavailableError(str(error)) from None
-        if not is_database_url(url or ""):
-            raise StoreUnavailableError(f"the URL from {source(reference)} is not {SHAPE}")
+        if _URL.match(url or "") is None:
+            raise StoreUnavailableError(
+                f"the URL from {source(reference)} is not {SHAPE}: in a password, write '/' as %2F,"
+                " '?' as %3F, '#' as %23 and '@' as %40"
+            )
         return url or ""
 
     return read
@@ -45,17 +53,11 @@ def source(reference: DatabaseReference) -> str:
     return f"${reference.env}" if reference.env is not None else f"the file '{reference.file}'"
 
 
-def is_database_url(url: str) -> bool:
-    try:
-        return urlsplit(url).scheme in SCHEMES
-    except ValueError:
-        return False
-
-
 def shown_url(url: str) -> str:
-    """Return host and database of the URL, without user, password and options."""
-    parts = urlsplit(url)
-    return f"postgresql://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    """Return hosts and database of the URL, without user, password and options."""
+    match = _URL.match(url)
+    assert match is not None, "`url_reader` returns no other"
+    return f"postgresql://{match['hosts']}{match['database'] or ''}"
 
 
 def failure_reason(error: Exception) -> str:

@@ -240,11 +240,24 @@ def test_a_url_is_read_from_its_variable_or_file_and_nothing_else_is_taken_for_o
         (DatabaseReference(env="STATE"), {"STATE": "mysql://canary@db"}),
         (DatabaseReference(env="STATE"), {"STATE": "postgresql://[canary"}),
         (DatabaseReference(file="missing"), {}),
+        *(
+            (DatabaseReference(env="STATE"), {"STATE": f"postgresql://fleet:{password}@db:5432/fleet"})
+            for password in ("can/ary", "can?ary", "can#ary", "1/canary", "a@c/canary", "a@c?canary")
+        ),
+        (DatabaseReference(env="STATE"), {"STATE": "postgresql://db:canary/fleet"}),
     ):
         with pytest.raises(StoreUnavailableError) as caught:
             url_reader(reference, tmp_path, environ)()
-        assert "canary" not in str(caught.value)
+        assert "can" not in str(caught.value).replace("cannot", "")
     assert failure_reason(ValueError("canary")).startswith("ValueError; its URL must be")
+
+
+def test_of_a_url_only_hosts_and_database_are_shown() -> None:
+    hosts = "db:5432,[fd00::1]:5433,other"
+    assert (
+        shown_url(f"postgres://fleet:a%2Fb@c@{hosts}/fleet?password=canary") == f"postgresql://{hosts}/fleet"
+    )
+    assert shown_url("postgresql:///fleet?host=/run/postgresql") == "postgresql:///fleet"
 
 
 async def test_a_row_that_is_not_a_favorite_hides_no_other(
