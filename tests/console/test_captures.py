@@ -33,9 +33,13 @@ def test_a_captured_request_is_shown_in_full(stack: Stack, open_page: Open) -> N
     expect(sent).to_contain_text("POST /boochat/v1/chat/completions HTTP/1.1")
     expect(sent).to_contain_text("authorization: Bearer ***")
     expect(sent).to_contain_text("xyzzy")
-    expect(dialog.get_by_label("To the provider", exact=True)).to_contain_text("POST /v1/chat/completions")
-    expect(dialog.get_by_label("From the provider", exact=True)).to_contain_text("HTTP/1.1 200 OK")
-    expect(dialog.get_by_label("To the client", exact=True)).to_contain_text('"choices"')
+    for message, part in (
+        ("To the provider", "POST /v1/chat/completions"),
+        ("From the provider", "HTTP/1.1 200 OK"),
+        ("To the client", '"choices"'),
+    ):
+        dialog.get_by_role("button", name=message).click()
+        expect(dialog.get_by_label(message, exact=True)).to_contain_text(part)
     expect(dialog).to_contain_text("lost with a restart")
     expect(dialog.get_by_role("button", name="Copy as curl")).to_be_visible()
     assert "canary" not in page.content()

@@ -1,6 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
 import { BASE, bytes, can, count, date, duration, html, rate, send } from "../app/base.js";
-import { Copy, Dialog, Notice } from "../app/parts.js";
+import { Copy, Dialog, Notice, pretty, Segmented } from "../app/parts.js";
 import { fleet } from "../app/state.js";
 
 /** How a request can end. */
@@ -34,10 +34,11 @@ export function Request({ row, onClose }) {
     ["Status", [row.status, row.code].filter(Boolean).join(" ")], ["End", row.end_reason ? WORDS[row.end_reason] : PHASES[row.phase]], ["First byte", duration(row.first_byte)], ["Total", duration(row.total)],
     ["Tokens", `${count(row.tokens_in)} in (${count(row.tokens_cached)} cached), ${count(row.tokens_out)} out`], ["Tokens/s", rate(row.tokens_per_second)], ["Bytes", `${bytes(row.bytes_in)} in, ${bytes(row.bytes_out)} out`],
   ];
+  const copy = html`<${Copy} text=${() => JSON.stringify(row, null, 2)} label="Copy as JSON">JSON<//>`;
   return html`<${Dialog} title="Request" wide=${capture !== null} onClose=${onClose}>
     <dl class="facts">${facts.map(([name, value]) => html`<dt key=${name}>${name}</dt><dd>${value || "–"}</dd>`)}</dl>
     ${capture !== null && html`<${Capture} capture=${capture} />`}
-    <${Notice}><span>Neither the prompt nor the response is kept${capture === null ? "" : " outside of this capture, which is lost with a restart"}. <${Copy} text=${() => JSON.stringify(row, null, 2)} label="Copy as JSON">Copy as JSON<//></span><//><//>`;
+    <${Notice} action=${copy}>Neither the prompt nor the response is kept${capture === null ? "" : " outside of this capture, which is lost with a restart"}.<//><//>`;
 }
 
 const MESSAGES = [["request", "From the client"], ["sent", "To the provider"], ["received", "From the provider"], ["response", "To the client"]];
@@ -47,12 +48,16 @@ function messageText({ start, headers, omitted, size, body, body_base64: encoded
   const lines = [start, ...headers.map(([name, value]) => `${name}: ${value}`)];
   if (omitted > 0) lines.push(`(${count(omitted)} more headers)`);
   if (body === undefined) return lines.join("\n");
-  lines.push("", body ?? `(${bytes(size)} that are not text, in base64)\n${encoded}`);
+  lines.push("", body !== null ? pretty(body) : `(${bytes(size)} that are not text, in base64)\n${encoded}`);
   if (truncated) lines.push(`(the beginning of ${bytes(size)})`);
   return lines.join("\n");
 }
 
 function Capture({ capture }) {
-  return html`${capture.curl && html`<h3>As curl <${Copy} text=${capture.curl} label="Copy as curl" /></h3>`}
-    ${MESSAGES.map(([part, title]) => capture[part] && html`<h3 key=${part}>${title}</h3><pre class="capture" tabindex="0" aria-label=${title}>${messageText(capture[part])}</pre>`)}`;
+  const known = MESSAGES.filter(([part]) => capture[part] !== null);
+  const [part, setPart] = useState("request");
+  const text = messageText(capture[part]);
+  return html`<div class="panel-head"><${Segmented} label="Message" value=${part} options=${known} onChange=${setPart} />
+      <span><${Copy} text=${text} label="Copy the message">Text<//>${capture.curl && html`<${Copy} text=${capture.curl} label="Copy as curl">curl<//>`}</span></div>
+    <pre class="capture" tabindex="0" aria-label=${known.find(([each]) => each === part)[1]}>${text}</pre>`;
 }

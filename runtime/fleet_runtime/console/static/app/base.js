@@ -167,7 +167,11 @@ export function duration(seconds) {
   return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} days`;
 }
 
-export const rate = (perSecond) => (known(perSecond) ? `${perSecond > 0 && perSecond < 10 ? one.format(perSecond) : plain.format(perSecond)}` : UNKNOWN);
+export function rate(perSecond) {
+  if (!known(perSecond)) return UNKNOWN;
+  if (perSecond > 0 && perSecond < 0.05) return "< 0.1";
+  return perSecond > 0 && perSecond < 10 ? one.format(perSecond) : plain.format(perSecond);
+}
 
 /** How long ago, in one unit: "12 s", "5 min", "3 h", "4 d". */
 export function age(iso, now = Date.now()) {

@@ -212,6 +212,15 @@ export function Toggle({ pressed, onChange, icon, children }) {
   return html`<button type="button" class="chip" aria-pressed=${pressed} onClick=${() => onChange(!pressed)}>${icon && html`<${Icon} name=${icon} size=${14} />`}${children}</button>`;
 }
 
+/** JSON on lines of its own; other text as it is. */
+export function pretty(text) {
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    return text;
+  }
+}
+
 /** Save text as a file of this computer. */
 export function download(name, text, type = "text/plain") {
   const url = URL.createObjectURL(new Blob([text], { type }));

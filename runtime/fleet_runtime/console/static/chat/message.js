@@ -1,7 +1,7 @@
 import { effect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { count, duration, html, rate } from "../app/base.js";
-import { Button, Copy, Icon, Notice } from "../app/parts.js";
+import { Button, Copy, Icon, Notice, pretty } from "../app/parts.js";
 import { models, providers } from "../app/state.js";
 import { elsewhere } from "./answers.js";
 import { MarkdownStream } from "./markdown.js";
@@ -33,14 +33,6 @@ export function Reasoning({ answer }) {
 export function Calls({ answer }) {
   answer.version.value;
   return answer.calls.map((call, place) => html`<details class="reasoning" key=${place}><summary><${Icon} name="tools" size=${15} />Calls <code>${call.name}</code></summary><pre>${pretty(call.arguments)}</pre></details>`);
-}
-
-function pretty(text) {
-  try {
-    return JSON.stringify(JSON.parse(text), null, 2);
-  } catch {
-    return text;
-  }
 }
 
 export const label = (name) => providers.value.find((each) => each.name === name)?.label ?? name;

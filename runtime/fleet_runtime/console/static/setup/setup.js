@@ -1,5 +1,5 @@
 import { useEffect, useState } from "preact/hooks";
-import { access, act, BASE, bytes, can, duration, get, html, surface } from "../app/base.js";
+import { access, act, BASE, bytes, can, count, duration, get, html, surface } from "../app/base.js";
 import { ActionButton, Button, Command, Copy, Icon, Notice, Remedy, Sentence, Toggle } from "../app/parts.js";
 import { catalog, fleet, refreshAll } from "../app/state.js";
 import { baseUrl, curlOf, firstModel, ModelChoice } from "../models/choice.js";
@@ -84,7 +84,7 @@ function Settings() {
   const facts = found && [
     ["Version", found.version], ["Listens on", found.listen], ["URL", found.url], ["Host names", found.hosts.join(", ") || "its own"], ["Origins", found.origins.join(", ") || "its own"],
     ["Largest body", bytes(found.limits.body)], ["Bodies in memory", bytes(found.limits.memory)], ["Drain", duration(found.drain)],
-    ["Probes", `every ${duration(found.inventory.interval)}, at most ${duration(found.inventory.timeout)}`], ["Grace", duration(found.inventory.grace)], ["State", found.state],
+    ["Probes", `every ${duration(found.inventory.interval)}, at most ${duration(found.inventory.timeout)}`], ["Grace", duration(found.inventory.grace)], ["State", found.state], ["Captures", found.captures === null ? "off" : `the last ${count(found.captures.keep)} requests`],
   ];
   return html`<section class="panel" aria-labelledby="key-title"><h2 id="key-title">This page</h2><dl class="facts"><dt>Key</dt><dd>${key ?? "the gateway has no keys"}</dd><dt>Surfaces</dt><dd>${surfaces === null ? "all" : surfaces.join(", ")}</dd></dl></section>
     ${error !== null && html`<${Notice} kind="bad">${error.message}<//>`}
