@@ -39,6 +39,11 @@ class Watched:
         self.errors.append(f"dialog: {dialog.message}")
         dialog.dismiss()
 
+    def allow(self, part: str) -> None:
+        """Take the errors that the browser itself reports of a failed request: all of them contain `part`."""
+        assert all(part in error for error in self.errors), self.errors
+        self.errors.clear()
+
     def check(self) -> None:
         """Raise unless nothing went wrong."""
         reports = self.page.evaluate("window.policyReports")

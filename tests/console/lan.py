@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from tests.console.conftest import CHROMIUM
 from tests.console.household import running_household
+from tests.console.steps import begin_chat, choose_models, compare
 from tests.support.waiting import eventually
 
 KEYS = ", keys: {everything: {env: KEY_ALL}}"
@@ -37,15 +38,6 @@ def unlock(page: Page) -> None:
     expect(page.get_by_role("navigation")).to_be_visible()
 
 
-def begin_arena(page: Page) -> None:
-    for place, id in enumerate(ARENA, 1):
-        if place > 2:
-            page.get_by_role("button", name="Add a model").click()
-        page.get_by_role("combobox", name=f"Model {place}").select_option(id)
-    page.get_by_label("Prompt").fill("Which journal?")
-    page.get_by_role("button", name="Compare").click()
-
-
 def check(host: str) -> None:
     """Raise unless an arena of four and a chat in two tabs leave the lists responsive."""
     with (
@@ -61,15 +53,14 @@ def check(host: str) -> None:
         first.goto(f"{stack.url}/#/arena")
         unlock(first)
         assert first.evaluate("isSecureContext") is False
-        begin_arena(first)
+        choose_models(first, ARENA)
+        compare(first, "Which journal?")
         eventually(lambda: sum(len(stack.machines.inference(name)) for name in HELD) == len(HELD))
         second.goto(f"{stack.url}/#/models")
         unlock(second)
         second.get_by_role("button", name="Base URL").click()
         expect(second.get_by_role("button", name="Copied")).to_be_visible()
-        second.goto(f"{stack.url}/#/chat/new:workstation/gpt-oss-20b")
-        second.get_by_label("Message", exact=True).fill("Hello")
-        second.get_by_label("Message", exact=True).press("Enter")
+        begin_chat(second, stack.url, "workstation/gpt-oss-20b", "Hello")
         expect(second.get_by_text("waits: 4 other responses stream")).to_be_visible()
         for page in (first, second):
             status, took = page.evaluate(LIST_MODELS)

@@ -17,6 +17,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from tests.console.conftest import CHROMIUM
 from tests.console.household import CLOUD_KEY, ONLINE, running_household
+from tests.console.steps import choose_models, compare, say
 from tests.support.paths import DOCS
 from tests.support.stack import Stack, serving
 from tests.support.waiting import eventually
@@ -74,18 +75,13 @@ def make_traffic(stack: Stack) -> None:
 
 
 def show_chat(page: Page) -> None:
-    page.get_by_label("Message", exact=True).fill(PROMPT)
-    page.get_by_label("Message", exact=True).press("Enter")
+    say(page, PROMPT)
     expect(page.locator('[data-fact="rate"]')).to_be_visible(timeout=30_000)
 
 
 def show_arena(page: Page) -> None:
-    for place, id in (("1", "workstation/gpt-oss-20b"), ("2", "mac-studio/gpt-oss-20b")):
-        page.get_by_role("combobox", name=f"Model {place}").select_option(id)
-    page.get_by_role("button", name="Add a model").click()
-    page.get_by_role("combobox", name="Model 3").select_option("closet/qwen3-4b-instruct")
-    page.get_by_label("Prompt").fill(PROMPT)
-    page.get_by_role("button", name="Compare").click()
+    choose_models(page, ("workstation/gpt-oss-20b", "mac-studio/gpt-oss-20b", "closet/qwen3-4b-instruct"))
+    compare(page, PROMPT)
     expect(page.get_by_role("group", name="Vote")).to_be_visible(timeout=30_000)
 
 

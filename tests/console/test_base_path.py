@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.console.conftest import Open
+from tests.console.steps import begin_chat, behaving
 from tests.support.balancer import documented, replaced, running_haproxy, running_nginx
 from tests.support.stack import Stack
 from tests.support.waiting import eventually
@@ -38,15 +39,10 @@ def test_page_feed_and_chat_work_below_a_path(stack: Stack, base: str, open_page
     status = page.locator(".card", has=page.get_by_role("heading", name="GPU box")).locator(".status")
     expect(status).to_have_text("Online")
     expect(page.get_by_text("Live", exact=True)).to_be_visible()
-    stack.machines.set("gpu-box", offline=True)
-    try:
+    with behaving(stack, "gpu-box", offline=True):
         expect(status).to_have_text("Offline")
-    finally:
-        stack.machines.set("gpu-box", offline=False)
     expect(status).to_have_text("Online")
-    page.goto(f"{base}/#/chat/new:closet/qwen3-4b-instruct")
-    page.get_by_label("Message", exact=True).fill("Hello")
-    page.get_by_label("Message", exact=True).press("Enter")
+    begin_chat(page, base, "closet/qwen3-4b-instruct", "Hello")
     expect(page.locator(".message.assistant strong")).to_have_text("write-ahead log")
 
 

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from tests.console.conftest import Open
+from tests.console.steps import (
+    begin_chat,
+    behaving,
+    choose_models,
+    compare,
+    loaded_models,
+    unload,
+)
 from tests.support.stack import Stack
 from tests.support.waiting import eventually
 
 CODER = "workstation/qwen3-coder-30b-a3b"
 
 
-def begin_chat(page: Page, url: str, model: str, text: str) -> None:
-    page.goto(f"{url}/#/chat/new:{model}")
-    page.get_by_label("Message", exact=True).fill(text)
-    page.get_by_label("Message", exact=True).press("Enter")
-
-
 def test_a_chat_streams_markdown_and_tells_where_it_ran(stack: Stack, open_page: Open) -> None:
+    unload(stack, "workstation/gpt-oss-20b")
     page = open_page(stack.url).page
     begin_chat(page, stack.url, "workstation/gpt-oss-20b", "Which journal?")
     answer = page.locator(".message.assistant")
@@ -41,8 +44,7 @@ def test_a_chat_streams_markdown_and_tells_where_it_ran(stack: Stack, open_page:
 
 def test_stop_cancels_at_the_provider_and_leaving_the_view_does_not(stack: Stack, open_page: Open) -> None:
     stack.machines.reset("closet")
-    stack.machines.set("closet", hold=True)
-    try:
+    with behaving(stack, "closet", hold=True):
         page = open_page(stack.url).page
         begin_chat(page, stack.url, "closet/qwen3-4b-instruct", "Slowly, please")
         eventually(lambda: len(stack.machines.inference("closet")) == 1)
@@ -56,70 +58,51 @@ def test_stop_cancels_at_the_provider_and_leaving_the_view_does_not(stack: Stack
         expect(page.get_by_text("Stopped.")).to_be_visible()
         stack.machines.until("closet", lambda server: server.inference[0].ended is not None)
         assert stack.machines.inference("closet")[0].ended != "complete"
-    finally:
-        stack.machines.set("closet", hold=False)
 
 
 def test_a_cut_response_is_marked_and_can_be_asked_for_again_elsewhere(stack: Stack, open_page: Open) -> None:
-    stack.machines.set("workstation", drop_at_byte=3000, scope="inference")
-    try:
-        watched = open_page(stack.url)
-        page = watched.page
+    watched = open_page(stack.url)
+    page = watched.page
+    with behaving(stack, "workstation", drop_at_byte=3000, scope="inference"):
         begin_chat(page, stack.url, "workstation/gpt-oss-20b", "Which journal?")
         expect(page.get_by_text("The response was cut.")).to_be_visible()
-    finally:
-        stack.machines.set("workstation", drop_at_byte=None, scope="all")
     page.get_by_role("button", name="Try on Mac Studio").click()
     expect(page.locator(".answer-facts")).to_contain_text("Mac Studio")
     expect(page.get_by_text("The response was cut.")).to_be_hidden()
-    assert all("ERR_INCOMPLETE_CHUNKED_ENCODING" in error for error in watched.errors)
-    watched.errors.clear()
+    watched.allow("ERR_INCOMPLETE_CHUNKED_ENCODING")
 
 
 def test_a_failed_load_is_an_error_with_a_retry(stack: Stack, open_page: Open) -> None:
-    stack.machines.set("gpu-box", error_status=503, scope="inference")
-    try:
-        watched = open_page(stack.url)
-        page = watched.page
+    watched = open_page(stack.url)
+    page = watched.page
+    with behaving(stack, "gpu-box", error_status=503, scope="inference"):
         begin_chat(page, stack.url, "gpu-box/mistral-small-3.2-24b", "Hello")
         expect(page.get_by_text("No response.")).to_be_visible()
-    finally:
-        stack.machines.set("gpu-box", error_status=None, scope="all")
     page.get_by_role("button", name="Try again").click()
     expect(page.locator(".message.assistant strong")).to_have_text("write-ahead log")
-    assert all("503" in error for error in watched.errors)
-    watched.errors.clear()
+    watched.allow("503")
 
 
 def test_a_request_that_evicts_a_loaded_model_is_announced_before(stack: Stack, open_page: Open) -> None:
     stack.chat(CODER, stream=False).raise_for_status()
-    eventually(lambda: CODER in loaded(stack))
+    eventually(lambda: CODER in loaded_models(stack))
     page = open_page(f"{stack.url}/#/chat/new:workstation/devstral-small-24b").page
     expect(page.get_by_text("unloads qwen3-coder-30b-a3b on Workstation")).to_be_visible()
 
 
-def loaded(stack: Stack) -> list[str]:
-    providers = stack.client.get("/api/models").json()["providers"]
-    models = [model for provider in providers for model in provider["models"]]
-    return [model["id"] for model in models if model["state"] == "loaded"]
-
-
 def test_the_arena_runs_one_name_on_two_providers_and_tells_them_apart(stack: Stack, open_page: Open) -> None:
     page = open_page(f"{stack.url}/#/arena").page
-    for place, id in (("1", "workstation/gpt-oss-20b"), ("2", "mac-studio/gpt-oss-20b")):
-        page.get_by_role("combobox", name=f"Model {place}").select_option(id)
-    page.get_by_role("button", name="Add a model").click()
-    page.get_by_role("combobox", name="Model 3").select_option("workstation/devstral-small-24b")
+    models = ("workstation/gpt-oss-20b", "mac-studio/gpt-oss-20b", "workstation/devstral-small-24b")
+    choose_models(page, models)
     expect(page.get_by_text("they run one after the other")).to_be_visible()
     page.get_by_role("button", name="Blind").click()
-    page.get_by_label("Prompt").fill("Which journal?")
-    page.get_by_role("button", name="Compare").click()
+    compare(page, "Which journal?")
     columns = page.locator(".arena-column")
     expect(columns.get_by_role("heading", level=2)).to_have_text(["Model A", "Model B", "Model C"])
     expect(page.get_by_role("group", name="Vote")).to_be_visible(timeout=20_000)
     page.get_by_role("button", name="Model A").click()
     names = sorted(columns.get_by_role("heading", level=2).all_inner_texts())
-    assert names == ["mac-studio/gpt-oss-20b", "workstation/devstral-small-24b", "workstation/gpt-oss-20b"]
+    assert names == sorted(models)
     for column in columns.all():
         where = "Mac Studio" if "mac-studio" in column.inner_text() else "Workstation"
         expect(column.locator("header p")).to_contain_text(where)

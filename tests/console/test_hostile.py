@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
 from tests.console.conftest import Open
+from tests.console.steps import begin_chat
 from tests.console.tracing import longest_task
 from tests.support.stack import Stack, running_stack
 
@@ -64,9 +65,7 @@ gateway: {{listen: "{listen}"}}
 
 
 def ask(page: Page, url: str, model: str) -> None:
-    page.goto(f"{url}/#/chat/new:box/{model}")
-    page.get_by_label("Message", exact=True).fill("go")
-    page.get_by_label("Message", exact=True).press("Enter")
+    begin_chat(page, url, f"box/{model}", "go")
     expect(page.locator('[data-fact="tokens"]')).to_be_visible(timeout=60_000)
 
 

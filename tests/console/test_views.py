@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.console.conftest import Open
+from tests.console.steps import behaving
 from tests.support.stack import Stack
 from tests.support.waiting import eventually
 
@@ -73,16 +74,13 @@ def test_a_provider_that_is_switched_off_changes_its_card_and_the_picker_by_itse
     favorites = picker.get_by_role("region", name="Favorites")
     expect(card.get_by_text("Online")).to_be_visible()
     expect(favorites.get_by_text("gpu-box/mistral-small-3.2-24b")).to_be_visible()
-    stack.machines.set("gpu-box", offline=True)
-    try:
+    with behaving(stack, "gpu-box", offline=True):
         expect(card.get_by_text("Offline")).to_be_visible()
         expect(card.get_by_text("Connection refused")).to_be_visible()
         expect(favorites.get_by_text("gpu-box/mistral-small-3.2-24b")).to_be_hidden()
         expect(
             picker.locator("details", has_text="GPU box").get_by_text("connection refused")
         ).to_be_visible()
-    finally:
-        stack.machines.set("gpu-box", offline=False)
     expect(card.get_by_text("Online")).to_be_visible()
     expect(favorites.get_by_text("gpu-box/mistral-small-3.2-24b")).to_be_visible()
 
@@ -112,9 +110,8 @@ def test_the_models_are_searched_filtered_and_explained(stack: Stack, open_page:
 
 
 def test_a_setup_shows_clients_settings_and_findings(stack: Stack, open_page: Open) -> None:
-    stack.machines.set("lakehouse", offline=True)
-    eventually(lambda: stack.status("lakehouse") == "offline")
-    try:
+    with behaving(stack, "lakehouse", offline=True):
+        eventually(lambda: stack.status("lakehouse") == "offline")
         page = open_page(f"{stack.url}/#/setup").page
         page.get_by_role("button", name="Python").click()
         expect(page.locator(".snippet pre")).to_contain_text(f'base_url="{stack.url}/v1"')
@@ -122,5 +119,3 @@ def test_a_setup_shows_clients_settings_and_findings(stack: Stack, open_page: Op
         expect(page.get_by_text("every 200 ms")).to_be_visible()
         page.get_by_role("button", name="Copy for Python").click()
         expect(page.get_by_role("button", name="Copied")).to_be_visible()
-    finally:
-        stack.machines.set("lakehouse", offline=False)

@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 
 from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
 from tests.console.conftest import Open
+from tests.console.steps import say
 from tests.support.network_cards import NetworkCards
 from tests.support.stack import Stack, running_stack
 from tests.support.waiting import eventually
@@ -58,8 +59,7 @@ def test_a_question_wakes_its_provider_and_is_answered(
     activity = open_page(f"{stack.url}/#/activity").page
     chat = open_page(f"{stack.url}/#/chat/new:nas/qwen3-8b").page
     assert asleep.packets["nas"] == 0
-    chat.get_by_label("Message", exact=True).fill("Are you awake?")
-    chat.get_by_label("Message", exact=True).press("Enter")
+    say(chat, "Are you awake?")
     expect(status).to_have_text("Waking")
     expect(activity.get_by_role("row", name="nas/qwen3-8b")).to_contain_text("Waking…")
     eventually(lambda: asleep.packets["nas"] > 0)
