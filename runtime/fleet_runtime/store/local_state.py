@@ -18,7 +18,7 @@ from fleet_runtime.store.sqlite import Database
 
 WATCH_SECONDS = 1.0
 RETRY_ROUNDS = 5
-"""Rounds between two attempts to use a file that could not be used."""
+"""Rounds between two attempts to use a file that could not be used, or to read one that seems the same."""
 
 Result = TypeVar("Result")
 
@@ -28,6 +28,7 @@ class LocalState:
 
     def __init__(self, path: Path) -> None:
         self._database = Database(path)
+        self._files = (path, path.with_name(f"{path.name}-wal"))
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="fleet-store")
 
     @property
@@ -46,14 +47,27 @@ class LocalState:
         self._thread.submit(self._database.open).result()
 
     async def watch(self, on_read: Callable[[], None]) -> None:
-        """Read once a second what another process has written to the file."""
+        """Read what another process has written to the file, once a second. Only if the file or its log has
+        changed is the thread woken: a gateway that has nothing to do sleeps."""
+        seen: object = None
         for number in itertools.count():
             await asyncio.sleep(WATCH_SECONDS)
-            if not self.status.up and number % RETRY_ROUNDS:
+            now = self._stamp()
+            if number % RETRY_ROUNDS and (now == seen or not self.status.up):
                 continue
+            seen = now
             with contextlib.suppress(StoreUnavailableError):
                 await self._in_thread(self._database.catch_up)
             on_read()
+
+    def _stamp(self) -> object:
+        """Return what changes whenever something is committed: inode, size and time of the files."""
+        found: list[tuple[int, int, int]] = []
+        for file in self._files:
+            with contextlib.suppress(OSError):
+                stat = file.stat()
+                found.append((stat.st_ino, stat.st_size, stat.st_mtime_ns))
+        return found
 
     async def edit(self, changes: Sequence[FavoritesChange]) -> list[Favorites | Exception]:
         return await self._in_thread(lambda: self._database.edit(changes))

@@ -27,8 +27,10 @@ from fleet_runtime.catalog.favorites import (
 )
 from fleet_runtime.event_log import EventLog
 from fleet_runtime.events import FavoritesVersion, ProviderChange
+from fleet_runtime.store import local_state
+from fleet_runtime.store.local_state import LocalState
 from fleet_runtime.store.schema import MIGRATIONS
-from fleet_runtime.store.sqlite import HISTORY_ROWS
+from fleet_runtime.store.sqlite import HISTORY_ROWS, Database
 from fleet_runtime.store.store import StatusChange, Store, StoreUnavailableError, keep_history
 from tests.support.waiting import turn
 
@@ -136,6 +138,38 @@ async def test_another_process_that_wrote_to_the_file_is_not_overwritten(path: P
         await add(one, "a/3")
         assert ids(one) == ["a/1", "a/2", "a/3"]
         assert one.favorites.version == 3
+
+
+async def test_a_file_is_read_again_soon_after_another_process_wrote_and_seldom_otherwise(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local_state, "WATCH_SECONDS", 0.005)
+    monkeypatch.setattr(local_state, "RETRY_ROUNDS", 10**9)
+    rounds: list[str] = []
+    async with opened(path) as one, opened(path) as other:
+        catch_up, stamp = Database.catch_up, LocalState._stamp
+
+        def counted_catch_up(database: Database) -> None:
+            rounds.append("read")
+            catch_up(database)
+
+        def counted_stamp(state: LocalState) -> object:
+            rounds.append("stat")
+            return stamp(state)
+
+        monkeypatch.setattr(Database, "catch_up", counted_catch_up)
+        monkeypatch.setattr(LocalState, "_stamp", counted_stamp)
+        watching = asyncio.create_task(one.watch())
+        for number in range(3):
+            await add(other, f"a/{number}")
+            async with asyncio.timeout(10):
+                while ids(one) != ids(other):
+                    await asyncio.sleep(0.001)
+                rounds.clear()
+                while rounds.count("stat") < 4:
+                    await asyncio.sleep(0.001)
+            assert rounds.count("read") <= 1
+        watching.cancel()
 
 
 @pytest.mark.parametrize("operations", [40, pytest.param(200, marks=pytest.mark.slow)])
