@@ -87,11 +87,11 @@ class ResponseWriter:
 
     def write(self, data: bytes, ended: bool) -> None:
         """Send the next bytes of the body."""
-        if self._chunked:
+        if self._chunked and (ended or len(data) > COPIED):
             self._write_chunk(b"", data, ended)
             return
         if data and not self._head_only:
-            self._transport.write(data)
+            self._transport.write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
         if ended:
             self._end()
 

@@ -66,14 +66,15 @@ class Relay:
 
     def write(self, data: bytes, ended: bool) -> None:
         """Forward the next bytes of the body."""
-        record = self._context.record
+        context = self._context
         if data:
+            record = context.record
             record.bytes_out += len(data)
             if record.first_byte_at is None:
                 record.first_byte_at = time.perf_counter()
             if not self._forwarded.is_encoded:
                 record.keep_chunk(data)
-        self._context.sink.write(data, ended)
+        context.sink.write(data, ended)
 
     def cut(self, error: UpstreamError) -> None:
         """End a response that the provider did not: on a plain event stream with an event that says so."""

@@ -207,9 +207,10 @@ class Connection(asyncio.Protocol):
                 self._limit(self._timeouts.first_byte)
             return
         first = self._state is SENT
-        self._state = RECEIVING
-        if head.status >= 400 and self._upload is not None:
-            self._upload.cancel()  # an error is final: the rest of the request's body is not sent
+        if first:
+            self._state = RECEIVING
+            if head.status >= 400 and self._upload is not None:
+                self._upload.cancel()  # an error is final: the rest of the request's body is not sent
         ended = parser.ended and parser.refusal is None
         if ended:
             self._finish(parser.reusable)

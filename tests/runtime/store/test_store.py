@@ -32,7 +32,7 @@ from fleet_runtime.store.local_state import LocalState
 from fleet_runtime.store.schema import MIGRATIONS
 from fleet_runtime.store.sqlite import HISTORY_ROWS, Database
 from fleet_runtime.store.store import StatusChange, Store, StoreUnavailableError, keep_history
-from tests.support.waiting import turn
+from tests.support.waiting import turn, until
 
 pytestmark = pytest.mark.anyio
 
@@ -162,12 +162,9 @@ async def test_a_file_is_read_again_soon_after_another_process_wrote_and_seldom_
         watching = asyncio.create_task(one.watch())
         for number in range(3):
             await add(other, f"a/{number}")
-            async with asyncio.timeout(10):
-                while ids(one) != ids(other):
-                    await asyncio.sleep(0.001)
-                rounds.clear()
-                while rounds.count("stat") < 4:
-                    await asyncio.sleep(0.001)
+            await until(lambda: ids(one) == ids(other))
+            rounds.clear()
+            await until(lambda: rounds.count("stat") >= 4)
             assert rounds.count("read") <= 1
         watching.cancel()
 
