@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from sqlite3 import Connection
@@ -52,22 +52,13 @@ class LocalState:
         seen: object = None
         for number in itertools.count():
             await asyncio.sleep(WATCH_SECONDS)
-            now = self._stamp()
+            now = stamp(self._files)
             if number % RETRY_ROUNDS and (now == seen or not self.status.up):
                 continue
             seen = now
             with contextlib.suppress(StoreUnavailableError):
                 await self._in_thread(self._database.catch_up)
             on_read()
-
-    def _stamp(self) -> object:
-        """Return what changes whenever something is committed: inode, size and time of the files."""
-        found: list[tuple[int, int, int]] = []
-        for file in self._files:
-            with contextlib.suppress(OSError):
-                stat = file.stat()
-                found.append((stat.st_ino, stat.st_size, stat.st_mtime_ns))
-        return found
 
     async def edit(self, changes: Sequence[FavoritesChange]) -> list[Favorites | Exception]:
         return await self._in_thread(lambda: self._database.edit(changes))
@@ -92,3 +83,13 @@ class LocalState:
 
     async def _in_thread(self, work: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def stamp(files: Iterable[Path]) -> object:
+    """Return what changes whenever one of the files is written: inode, size and time of each that exists."""
+    found: list[tuple[int, int, int]] = []
+    for file in files:
+        with contextlib.suppress(OSError):
+            stat = file.stat()
+            found.append((stat.st_ino, stat.st_size, stat.st_mtime_ns))
+    return found

@@ -13,7 +13,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -28,7 +28,6 @@ from fleet_runtime.catalog.favorites import (
 from fleet_runtime.event_log import EventLog
 from fleet_runtime.events import FavoritesVersion, ProviderChange
 from fleet_runtime.store import local_state
-from fleet_runtime.store.local_state import LocalState
 from fleet_runtime.store.schema import MIGRATIONS
 from fleet_runtime.store.sqlite import HISTORY_ROWS, Database
 from fleet_runtime.store.store import StatusChange, Store, StoreUnavailableError, keep_history
@@ -147,18 +146,18 @@ async def test_a_file_is_read_again_soon_after_another_process_wrote_and_seldom_
     monkeypatch.setattr(local_state, "RETRY_ROUNDS", 10**9)
     rounds: list[str] = []
     async with opened(path) as one, opened(path) as other:
-        catch_up, stamp = Database.catch_up, LocalState._stamp
+        catch_up, stamp = Database.catch_up, local_state.stamp
 
         def counted_catch_up(database: Database) -> None:
             rounds.append("read")
             catch_up(database)
 
-        def counted_stamp(state: LocalState) -> object:
+        def counted_stamp(files: Iterable[Path]) -> object:
             rounds.append("stat")
-            return stamp(state)
+            return stamp(files)
 
         monkeypatch.setattr(Database, "catch_up", counted_catch_up)
-        monkeypatch.setattr(LocalState, "_stamp", counted_stamp)
+        monkeypatch.setattr(local_state, "stamp", counted_stamp)
         watching = asyncio.create_task(one.watch())
         for number in range(3):
             await add(other, f"a/{number}")
