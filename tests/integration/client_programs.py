@@ -214,7 +214,7 @@ PROGRAMS = {
                 "read it",
             ),
             outside=frozenset({"openaipublic.blob.core.windows.net"}),
-            dead_seconds=140,
+            dead_seconds=60,
         ),
     )
 }

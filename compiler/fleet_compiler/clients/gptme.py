@@ -16,6 +16,9 @@ from fleet_compiler.clients.view import ClientView, OwnPrompt
 ANY_KEY = "fleet"
 PROMPT = OwnPrompt(9000, room=11000)
 """The first request of gptme 0.35.1 in an empty folder: 36.5 KB."""
+ATTEMPTS = 5
+"""How often gptme sends a request that fails: for 15 seconds. Its own 11 attempts take 5 minutes, also if the
+provider is offline."""
 PREFIX = "local/"
 """What gptme's own names of these models begin with."""
 
@@ -23,7 +26,7 @@ PREFIX = "local/"
 def context(view: ClientView) -> Mapping[str, Any]:
     main = view.choose(view.offered(PROMPT), "default")
     plain = {"OPENAI_BASE_URL": view.base_url} | ({"MODEL": f"{PREFIX}{main.id}"} if main else {})
-    plain |= {"GPTME_CHECK_UPDATES": "false"}
+    plain |= {"GPTME_CHECK_UPDATES": "false", "GPTME_LLM_MAX_RETRIES": str(ATTEMPTS)}
     return {"plain": plain, "key_variable": view.key_variable, "any_key": ANY_KEY}
 
 

@@ -13,6 +13,9 @@ from fleet_compiler.clients.view import ClientView, OfferedModel, OwnPrompt
 ANY_KEY = "fleet"
 """qwen-code requires a variable with a key; a gateway without keys accepts any."""
 NO_KEY_VARIABLE = "FLEET_NO_KEY"
+ROUNDS = 0
+"""How often qwen-code repeats its seven requests after a 503, which it takes for a rate limit. By default
+ten times, with one to five minutes before each: it would tell of an offline provider after an hour."""
 PROMPT = OwnPrompt(19000, room=23000)
 """The first request of qwen-code 0.15.10 in an empty folder: 67 to 78 KB."""
 
@@ -36,16 +39,16 @@ def launch(config: Path, content: bytes) -> Launch:
 
 
 def _model(model: OfferedModel, view: ClientView) -> dict[str, Any]:
-    written: dict[str, Any] = {
+    generation: dict[str, Any] = {"maxRetries": ROUNDS}
+    if model.context is not None:
+        generation |= {"contextWindowSize": model.context, "samplingParams": {"max_tokens": model.output}}
+    return {
         "id": model.id,
         "name": model.label,
         "baseUrl": view.base_url,
         "envKey": view.key_variable or NO_KEY_VARIABLE,
+        "generationConfig": generation,
     }
-    if model.context is not None:
-        limits = {"contextWindowSize": model.context, "samplingParams": {"max_tokens": model.output}}
-        written["generationConfig"] = limits
-    return written
 
 
 CLIENT = Client(
