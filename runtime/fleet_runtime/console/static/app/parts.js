@@ -61,7 +61,7 @@ const WORDS = {
 
 /** The status of a provider; one that is never probed has none. */
 export function StatusBadge({ report: { status, polled } }) {
-  return html`<span class=${`status ${status}`}><span class="dot" aria-hidden="true"></span>${polled === false ? "Never probed" : statusWord(status)}</span>`;
+  return html`<span class=${`status ${status}`}><span class="dot" aria-hidden="true"></span>${polled === false && status === "unknown" ? "Never probed" : statusWord(status)}</span>`;
 }
 
 export const statusWord = (status) => WORDS[status] ?? status;
@@ -76,10 +76,9 @@ export function Tag({ icon, children, title }) {
   return html`<span class="tag" title=${title}>${icon && html`<${Icon} name=${icon} size=${14} />`}${children}</span>`;
 }
 
-/** A button; with `label` instead of words inside it shows its icon only. */
-export function Button({ icon, label, kind = "", busy = false, disabled = false, children, ...rest }) {
-  return html`<button type="button" class=${`button ${kind}${children ? "" : " square"}`} aria-label=${label} title=${children ? undefined : label}
-    disabled=${disabled || busy} aria-busy=${busy ? "true" : undefined} ...${rest}>
+/** A button; with `label` instead of words inside it shows its icon only. One that is busy keeps the focus. */
+export function Button({ icon, label, kind = "", busy = false, children, ...rest }) {
+  return html`<button type="button" class=${`button ${kind}${children ? "" : " square"}`} aria-label=${label} title=${children ? undefined : label} aria-busy=${busy || undefined} ...${rest}>
     ${icon && html`<${Icon} name=${icon} size=${16} />`}${children && html`<span>${children}</span>`}</button>`;
 }
 
@@ -87,6 +86,7 @@ export function Button({ icon, label, kind = "", busy = false, disabled = false,
 export function ActionButton({ run, done, ...rest }) {
   const [busy, setBusy] = useState(false);
   async function onClick() {
+    if (busy) return;
     setBusy(true);
     try {
       await run();
@@ -147,11 +147,12 @@ export function Command({ text }) {
   return html`<span class="command"><code tabindex="0">${text}</code><${Copy} text=${text} label="Copy the command" /></span>`;
 }
 
-/** What to do: a sentence, and the command that it names to copy. */
+/** What to do: a sentence around the command that it names, which can be copied. */
 export function Remedy({ text }) {
   const named = command(text);
-  const advice = (text ?? "").replace(`\`${named}\``, "").replace(/[\s,;:]+$/, "");
-  return html`${advice !== "" && html`<p class="muted"><${Sentence} text=${capital(advice)} /></p>`}${named !== null && html`<${Command} text=${named} />`}`;
+  const [before, after = ""] = named === null ? [text ?? ""] : text.split(`\`${named}\``).map((part) => part.replace(/^[\s,;:]+|[\s,;:]+$/g, ""));
+  return html`${before !== "" && html`<p class="muted"><${Sentence} text=${capital(before) + (named === null ? "" : ":")} /></p>`}
+    ${named !== null && html`<${Command} text=${named} />`}${after !== "" && html`<p class="muted"><${Sentence} text=${after} /></p>`}`;
 }
 
 export function Empty({ icon, title, children }) {

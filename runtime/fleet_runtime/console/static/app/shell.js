@@ -62,6 +62,7 @@ function KeyForm() {
   const [busy, setBusy] = useState(false);
   async function onSubmit(event) {
     event.preventDefault();
+    if (busy) return;
     setBusy(true);
     setKey(text.trim());
     await boot();

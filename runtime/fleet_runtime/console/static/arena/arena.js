@@ -95,18 +95,21 @@ function shuffled(ids) {
   return mixed;
 }
 
+/** After a vote its buttons are gone: the focus goes to what is shown instead. */
+const focus = (element) => element?.focus();
+
 function Round() {
   const played = round.value;
   if (played === null) return html`<${Empty} icon="arena" title="Nothing compared yet"><p>Each column shows the provider, whether the model was loaded, the time to the first token and tokens per second.</p><//>`;
   const over = !isRunning(played);
   const hidden = played.blind && played.vote === null;
   const { columns, vote } = played;
-  return html`<section class="stack" aria-label="Responses">
+  return html`<section class="stack" aria-label="Responses"><p class="visually-hidden" role="status">${columns.filter(({ answer }) => answer.over).length} of ${columns.length} responses complete</p>
     <div class="arena-columns">${columns.map((column, place) => html`<${Column} key=${place} column=${column} place=${place} hidden=${hidden} won=${vote === place} />`)}</div>
     ${over && vote === null && html`<div class="votes" role="group" aria-label="Vote"><b>Which is best?</b>
       ${columns.map(({ id }, place) => html`<${Button} key=${place} onClick=${() => cast(place)}>${hidden ? `Model ${LETTERS[place]}` : meant(id)?.name ?? id}<//>`)}
       <${Button} onClick=${() => cast("tie")}>Tie<//><${Button} onClick=${() => cast("bad")}>${columns.length === 2 ? "Both bad" : "All bad"}<//></div>`}
-    ${vote !== null && html`<p class="votes muted" role="status">${vote === "tie" ? "A tie." : vote === "bad" ? "All were bad." : `Your vote: ${columns[vote].answer.info.value.model ?? columns[vote].id}.`}</p>`}
+    ${vote !== null && html`<p class="votes muted" role="status" tabindex="-1" ref=${focus}>${vote === "tie" ? "A tie." : vote === "bad" ? "All were bad." : `Your vote: ${columns[vote].answer.info.value.model ?? columns[vote].id}.`}</p>`}
   </section>`;
 }
 

@@ -82,7 +82,7 @@ function Conversation({ conversation }) {
     ${away && html`<div class="to-end"><${Button} icon="down" kind="small" onClick=${toEnd}>To the end<//></div>`}
     <${Eviction} target=${target} running=${running} />
     <${Composer} draft=${draft} running=${running} onStop=${() => last.stop()} vision=${target?.input.includes("image") ?? false} disabled=${model === ""}
-      placeholder=${`Message ${target?.name ?? model}`} onSend=${(message) => { setDraft(null); ask(conversation, message); toEnd(); }} />
+      placeholder="Message" onSend=${(message) => { setDraft(null); ask(conversation, message); toEnd(); }} />
   </section>`;
 }
 

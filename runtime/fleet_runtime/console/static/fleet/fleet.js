@@ -1,5 +1,5 @@
 import { age, bytes, can, count, date, duration, html, link, now, plural, rate, snapshot } from "../app/base.js";
-import { Command, Copy, Empty, Icon, Notice, Remedy, Spark, StatusBadge, Tag } from "../app/parts.js";
+import { Command, Copy, Empty, Icon, Notice, Remedy, Sentence, Spark, StatusBadge, Tag } from "../app/parts.js";
 import { loadError } from "../app/reader.js";
 import { fleet, history, reportOf } from "../app/state.js";
 import { lately, traffic } from "../app/traffic.js";
@@ -29,7 +29,7 @@ function Card({ name, changes, drift }) {
     </dl>
     <${Memory} report=${report} />
     ${can("GET /api/activity") && html`<${Sparks} name=${name} />`}
-    ${report.polled ? html`<${Strip} name=${name} changes=${changes} />` : html`<p class="muted strip-box">Not probed: its models are declared in fleet.yaml.</p>`}
+    ${report.status === "unknown" && !report.polled ? html`<p class="muted strip-box">Not probed: its models are declared in fleet.yaml.</p>` : html`<${Strip} name=${name} changes=${changes} />`}
   </li>`;
 }
 
@@ -108,7 +108,7 @@ function Traffic() {
 
 function Rejected({ report }) {
   if (report === null) return null;
-  return html`${report.refused !== null && html`<${Notice} kind="bad"><b>The newest build was rejected</b>; the previous one is still serving. ${report.refused}
+  return html`${report.refused !== null && html`<${Notice} kind="bad"><b>The newest build was rejected</b>; the previous one is still serving. <${Sentence} text=${report.refused} />
       <${Remedy} text=${report.refused_remedy} /><//>`}
     ${report.needs_restart.length > 0 && html`<${Notice} kind="warn">Applied only after a restart of the gateway: ${report.needs_restart.map((each) => `gateway.${each}`).join(", ")}.<//>`}
     ${report.captures && html`<${Notice} kind="warn"><b>Captures are on</b>: the last ${count(report.captures.keep)} requests are kept in memory, prompts and responses included.<//>`}

@@ -34,7 +34,7 @@ export function ProviderActions({ report, words = false }) {
   const only = report.loaded.length === 1 ? report.loaded[0] : null;
   return html`<div class="actions">
     ${wakes && html`<${ActionButton} icon="power" kind="primary" run=${() => run(name, "wake")} done=${`${report.label} wakes up`}>Wake<//>`}
-    ${mayUnload(name) && only !== null && html`<${ActionButton} icon="eject" kind="quiet" label=${`Unload ${only}`} run=${() => unload(name, only)}>${words && `Unload ${only}`}<//>`}
+    ${mayUnload(name) && only !== null && html`<${ActionButton} icon="eject" kind="quiet" label=${`Unload ${only}`} run=${() => unload(name, only)}>${words && "Unload"}<//>`}
     ${can("POST /api/fleet/{name}/refresh") && report.status !== "disabled" && html`<${ActionButton} icon="refresh" kind="quiet" label=${`Probe ${report.label} now`} run=${() => run(name, "refresh")}>${words && "Probe now"}<//>`}
   </div>`;
 }
@@ -73,7 +73,7 @@ export function Strip({ name, changes }) {
         const x = (each.from - from) / 60_000;
         return html`<rect key=${each.from} class=${each.status} x=${x} y="0" width=${Math.max((each.to - each.from) / 60_000, 6)} height="10" />`;
       })}</svg>
-      <div class="strip-tip" aria-hidden="true">${outages.length === 0 ? "No outage in the last 24 hours" : outages.slice(-6).reverse().map((each) => html`<div key=${each.from}>${describe(each)}</div>`)}</div>
+      <div class="strip-tip" aria-hidden="true">${outages.length === 0 ? (share === null ? "Nothing known of the last 24 hours" : "No outage in the last 24 hours") : outages.slice(-6).reverse().map((each) => html`<div key=${each.from}>${describe(each)}</div>`)}</div>
     </div>
     <div class="strip-scale"><span>24 h ago</span><span>${share === null ? "" : percent(share)}</span><span>now</span></div></div>`;
 }

@@ -107,8 +107,8 @@ function onKey(event, { up, down }) {
 }
 
 function Move({ move: { up, down }, name }) {
-  return html`<${Button} icon="up" kind="quiet" label=${`Move ${name} up (Alt+↑)`} disabled=${!up} onClick=${up} />
-    <${Button} icon="down" kind="quiet" label=${`Move ${name} down (Alt+↓)`} disabled=${!down} onClick=${down} />`;
+  return html`<${Button} icon="up" kind="quiet" label=${`Move ${name} up (Alt+↑)`} aria-disabled=${!up} onClick=${up} />
+    <${Button} icon="down" kind="quiet" label=${`Move ${name} down (Alt+↓)`} aria-disabled=${!down} onClick=${down} />`;
 }
 
 function Star({ model }) {
@@ -131,8 +131,8 @@ function Menu({ model }) {
     ref.current.lastElementChild.scrollIntoView({ block: "nearest" });
     const close = (event) => {
       if (event.key === "Escape" || (event.type === "pointerdown" && !ref.current?.contains(event.target))) {
-        setOpen(false);
-        if (event.key === "Escape") ref.current?.querySelector("button").focus();
+        if (event.key === "Escape") leave();
+        else setOpen(false);
       }
     };
     document.addEventListener("pointerdown", close);
@@ -142,8 +142,16 @@ function Menu({ model }) {
       document.removeEventListener("keydown", close);
     };
   }, [open]);
-  const copy = async (text, what) => {
+  const leave = () => {
     setOpen(false);
+    ref.current?.querySelector("button").focus();
+  };
+  const act = (command) => () => {
+    leave();
+    return command(model.provider, model.model);
+  };
+  const copy = async (text, what) => {
+    leave();
     notify((await copyText(text)) ? `${what} copied` : "this browser does not let a page copy", "good");
   };
   const state = stateOf(model.id).value;
@@ -153,8 +161,8 @@ function Menu({ model }) {
       <${Button} icon="copy" onClick=${() => copy(model.id, "Id")}>Copy the id<//>
       <${Button} icon="link" onClick=${() => copy(baseUrl(), "Base URL")}>Copy the base URL<//>
       <${Button} icon="setup" onClick=${() => copy(curlOf(model.id), "curl")}>Copy as curl<//>
-      ${mayLoad(model.provider) && state === "unloaded" && model.available && html`<${ActionButton} icon="download" run=${() => load(model.provider, model.model)} done=${`${model.model} is loading`}>Load<//>`}
-      ${mayUnload(model.provider) && state === "loaded" && html`<${ActionButton} icon="eject" run=${() => unload(model.provider, model.model)} done=${`${model.model} is unloaded`}>Unload<//>`}
+      ${mayLoad(model.provider) && state === "unloaded" && model.available && html`<${ActionButton} icon="download" run=${act(load)} done=${`${model.model} is loading`}>Load<//>`}
+      ${mayUnload(model.provider) && state === "loaded" && html`<${ActionButton} icon="eject" run=${act(unload)} done=${`${model.model} is unloaded`}>Unload<//>`}
     </div>`}</div>`;
 }
 
