@@ -12,12 +12,13 @@ from fleet_runtime.simulator import SimulationThread
 
 
 class NetworkCards:
-    """`packets` counts those for each machine of `macs`, which start all but those of `dead`."""
+    """`packets` counts those for each machine of `macs`, which start all but those of `dead`; `started` is
+    when a machine first did, in unix seconds."""
 
     def __init__(self, macs: Mapping[str, str], dead: Collection[str] = ()) -> None:
         self.machines: SimulationThread
         self.packets = dict.fromkeys(macs, 0)
-        self.started_at = 0.0
+        self.started: dict[str, float] = {}
         self._macs = macs
         self._dead = dead
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -36,7 +37,7 @@ class NetworkCards:
                 if packet == magic_packet(mac):
                     self.packets[name] += 1
                     if name not in self._dead:
-                        self.started_at = time.monotonic()
+                        self.started.setdefault(name, time.time())
                         self.machines.set(name, offline=False)
 
     def close(self) -> None:

@@ -69,7 +69,7 @@ async def unload_model(live: LiveSnapshot, provider: str, model: str) -> ModelSt
     commands = _commands(live, provider, model)
     if live.state(provider, model) == "unloaded":
         return "unloaded"
-    async with live.inventory.between_probes(provider):
+    async with live.inventory.between_probes(provider):  # one reads of loaded models what would load them
         await _send(live, provider, commands.unload(model), UNLOAD_SECONDS)
     return await _until(live, provider, model, "unloaded", UNLOAD_SECONDS)
 

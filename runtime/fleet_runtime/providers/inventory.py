@@ -71,7 +71,7 @@ class Inventory:
                 read, write = partial(self.states.__getitem__, name), partial(publish, name)
                 poller = self._pollers[name] = Poller(provider, interval, settings, read, write)
                 if provider.waker is not None:
-                    provider.waker.attach(poller.probe, read, write)
+                    provider.waker.attach(poller, read, write)
 
     def take_over(self, previous: Inventory) -> None:
         """Go on with what `previous` knows of the providers that are the same here."""

@@ -58,6 +58,7 @@ class Poller:
         self._feed: asyncio.Task[bool] | None = None
         self._probed_at = float("-inf")
         self._turn = asyncio.Lock()
+        self._held = False
 
     async def run(self, share: float) -> None:
         """Probe until cancelled. The first probe comes at once, the second after a `share` of the pause, so
@@ -69,7 +70,9 @@ class Poller:
         self._hurry.set()
 
     async def refresh(self) -> None:
-        """Probe now, or join the probe that runs; nothing if the last one has just ended."""
+        """Probe now, or join the probe that runs; nothing if one has just ended, or none may begin."""
+        if self._held:
+            return
         if self._probe is not None or time.monotonic() - self._probed_at >= self._spacing():
             await self._join()
 
@@ -81,10 +84,17 @@ class Poller:
 
     @contextlib.asynccontextmanager
     async def between_probes(self) -> AsyncIterator[None]:
-        """Within the block no probe runs: the one that does ends first, the next waits. What a probe reads of
-        a loaded model would load it again if it was unloaded meanwhile."""
+        """Within the block no probe runs: the one that does ends first, the next waits."""
         async with self._turn:
-            yield
+            self._held = True
+            try:
+                yield
+            finally:
+                self._held = False
+
+    async def listens(self) -> bool:
+        """Return whether the provider accepts a connection."""
+        return await transport.accepts_connections(self.provider.upstream, self._settings.timeout)
 
     async def _poll(self, share: float) -> None:
         while True:

@@ -96,6 +96,16 @@ async def is_reachable(upstream: Upstream, timeout: float) -> bool:
         return False
 
 
+async def accepts_connections(upstream: Upstream, timeout: float) -> bool:
+    """Return whether a connection comes about within `timeout` seconds; nothing is sent on it."""
+    try:
+        connection = await upstream.new_connection(timeout)
+    except UpstreamError:
+        return False
+    connection.abort()
+    return True
+
+
 def _no_shorter(timeout: float) -> Timeouts:
     """Return the limits of a request that has a `TimeLimit`: they only stop what it cannot."""
     return Timeouts(connect=timeout, first_byte=3 * timeout, idle=3 * timeout)

@@ -1,7 +1,9 @@
 """Waking one provider: one attempt at a time, which everybody who needs the provider joins.
 
-An attempt sends the signal and probes until the provider responds or the time is over. After a failure the
-next attempt must wait, longer each time, except one that a person asks for.
+An attempt sends the signal, and tries four times a second whether the provider accepts a connection: a
+connection to a computer that is off takes seconds to fail, so they overlap, and no probe runs meanwhile.
+Then it probes, until the provider responds or the time is over. After a failure the next attempt must wait,
+longer each time, except one that a person asks for.
 """
 
 from __future__ import annotations
@@ -11,9 +13,9 @@ import contextlib
 import logging
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 from fleet_runtime.artifacts.provider_access import Wake
 from fleet_runtime.dialects.status_reason import StatusReason, reason_text
@@ -21,14 +23,24 @@ from fleet_runtime.errors import RequestError, request_error
 from fleet_runtime.providers.health import ProviderState, begin_wake, end_wake
 from fleet_runtime.providers.wake_signal import SignalError, send_signal
 
-PROBE_SECONDS: Final = 0.25
+TRY_SECONDS: Final = 0.25
 PAUSE_SECONDS: Final = 30.0
 LONGEST_PAUSE: Final = 600.0
-"""Seconds between two probes of a waking provider, and until the next attempt after a failed one."""
+"""Seconds between two connections to a waking provider, and until the next attempt after a failed one."""
 
 WakeResult = Literal["responded", "failed"]
 
 log = logging.getLogger("fleet.inventory")
+
+
+class Prober(Protocol):
+    """What probes the provider, and holds that back; see `Poller`."""
+
+    async def probe(self) -> None: ...
+
+    async def listens(self) -> bool: ...
+
+    def between_probes(self) -> contextlib.AbstractAsyncContextManager[None]: ...
 
 
 class Waker:
@@ -39,7 +51,7 @@ class Waker:
         self.results: Counter[WakeResult] = Counter()
         self._name = name
         self._root = root
-        self._probe: Callable[[], Awaitable[None]]
+        self._prober: Prober
         self._read_state: Callable[[], ProviderState]
         self._publish: Callable[[ProviderState], None]
         self._attempt: asyncio.Task[None] | None = None
@@ -49,12 +61,12 @@ class Waker:
 
     def attach(
         self,
-        probe: Callable[[], Awaitable[None]],
+        prober: Prober,
         read_state: Callable[[], ProviderState],
         publish: Callable[[ProviderState], None],
     ) -> None:
         """Act on this inventory from now on: a reload makes a new one."""
-        self._probe, self._read_state, self._publish = probe, read_state, publish
+        self._prober, self._read_state, self._publish = prober, read_state, publish
 
     async def wake(self, *, insist: bool = False) -> None:
         """Return once the provider responds; raises `RequestError` (`provider_unreachable`) with the outcome.
@@ -120,10 +132,30 @@ class Waker:
     async def _until_it_responds(self, signalling: asyncio.Task[None]) -> None:
         """Probe until there is a response; a signal that failed ends that."""
         while True:
-            await self._probe()
+            async with self._prober.between_probes():
+                await self._until_it_listens(signalling)
+            await self._prober.probe()
             if not self._read_state().missed:
                 return
-            await asyncio.wait({signalling}, timeout=PROBE_SECONDS)
-            if signalling.done():
-                signalling.result()
-                await asyncio.sleep(PROBE_SECONDS)
+            await asyncio.sleep(TRY_SECONDS)
+
+    async def _until_it_listens(self, signalling: asyncio.Task[None]) -> None:
+        listens, attempts = asyncio.Event(), set[asyncio.Task[None]]()
+
+        async def attempt() -> None:
+            if await self._prober.listens():
+                listens.set()
+
+        try:
+            while not listens.is_set():
+                task = asyncio.create_task(attempt())
+                attempts.add(task)
+                task.add_done_callback(attempts.discard)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(TRY_SECONDS):
+                        await listens.wait()
+                if signalling.done():
+                    signalling.result()
+        finally:
+            for task in attempts:
+                task.cancel()
