@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -96,11 +95,16 @@ def test_anthropic_reads_a_message_behind_comments(anthropic: Any, stack: Stack)
 
 @pytest.fixture
 def failing(stack: Stack) -> Iterator[None]:
-    """The provider holds its response for half a second, which is an error."""
+    """The provider holds its response, which is an error, until the client has got a comment."""
     stack.machines.set("box", error_status=500, hold=True)
 
+    def got_comment() -> bool:
+        running = stack.client.get("/api/activity").json()["running"]
+        paths = [f"/api/activity/{row['id']}/capture" for row in running]
+        return any(stack.client.get(path).json()["response"] is not None for path in paths)
+
     def release() -> None:
-        time.sleep(0.5)
+        eventually(got_comment)
         stack.machines.set("box", hold=False)
 
     thread = threading.Thread(target=release)
