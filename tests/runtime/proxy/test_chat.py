@@ -59,3 +59,28 @@ async def test_the_first_chunk_of_a_stream_arrives_before_the_second_is_sent() -
             assert await browser.chunk() == b""
         assert (await gateway.record()).end_reason == "ok"
     assert json.loads(machine.requests[0].body) == {"model": "m", "stream": True}
+
+
+async def test_pieces_of_a_stream_that_arrive_together_leave_together() -> None:
+    """The gateway's chunks are its writes: each is one read of the provider's connection."""
+    events = [b"data: %d\n\n" % number for number in range(5)]
+    chunks = [b"%x\r\n%b\r\n" % (len(event), event) for event in events]
+
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+            + b"".join(chunks[:2])
+        )
+        await seen.wait()
+        await peer.send(b"".join(chunks[2:]) + b"0\r\n\r\n")
+
+    seen = asyncio.Event()
+    async with raw_server(script) as machine, running_gateway(connection("a", machine.url)) as gateway:
+        async with client(gateway.port) as browser:
+            await browser.send(request(CHAT, {"model": "a/m", "stream": True}))
+            await browser.head()
+            assert await browser.chunk() == b"".join(events[:2])
+            seen.set()
+            assert await browser.chunk() == b"".join(events[2:])
+            assert await browser.chunk() == b""
