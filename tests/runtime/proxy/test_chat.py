@@ -76,11 +76,14 @@ async def test_pieces_of_a_stream_that_arrive_together_leave_together() -> None:
         await peer.send(b"".join(chunks[2:]) + b"0\r\n\r\n")
 
     seen = asyncio.Event()
-    async with raw_server(script) as machine, running_gateway(connection("a", machine.url)) as gateway:
-        async with client(gateway.port) as browser:
-            await browser.send(request(CHAT, {"model": "a/m", "stream": True}))
-            await browser.head()
-            assert await browser.chunk() == b"".join(events[:2])
-            seen.set()
-            assert await browser.chunk() == b"".join(events[2:])
-            assert await browser.chunk() == b""
+    async with (
+        raw_server(script) as machine,
+        running_gateway(connection("a", machine.url)) as gateway,
+        client(gateway.port) as browser,
+    ):
+        await browser.send(request(CHAT, {"model": "a/m", "stream": True}))
+        await browser.head()
+        assert await browser.chunk() == b"".join(events[:2])
+        seen.set()
+        assert await browser.chunk() == b"".join(events[2:])
+        assert await browser.chunk() == b""
