@@ -53,6 +53,7 @@ class Connection(asyncio.Protocol):
         "_deadline",
         "_drained",
         "_due",
+        "_idle_seconds",
         "_loop",
         "_parser",
         "_peer",
@@ -76,6 +77,7 @@ class Connection(asyncio.Protocol):
         self._parser = ResponseParser(lines)
         self._receiver: Receiver | None = None
         self._timeouts = Timeouts()
+        self._idle_seconds = math.inf
         self._reading = True
         self._upload: asyncio.Task[None] | None = None
         self._writable = True
@@ -214,8 +216,11 @@ class Connection(asyncio.Protocol):
         ended = parser.ended and parser.refusal is None
         if ended:
             self._finish(parser.reusable)
-        elif self._reading:
-            self._limit(self._timeouts.idle)
+        elif first:
+            self._idle_seconds = self._timeouts.idle
+            self._limit(self._idle_seconds)
+        elif self._reading:  # the timer is set for an earlier deadline, or for this one
+            self._deadline = self._loop.time() + self._idle_seconds
         if first:
             receiver.on_head(head, body, ended)
         elif body or ended:
