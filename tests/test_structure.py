@@ -25,6 +25,7 @@ RUNTIME_ROOMS = (
         "client",
         "targets",
         "opencode_files",
+        "user_folders",
         "api_shape",
         "errors",
         "header_lines",

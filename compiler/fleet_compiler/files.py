@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from fleet_compiler.diagnostics.errors import OutputError
+from fleet_runtime.files import copy_access
 
 TEMPORARY_SUFFIX = ".fleet-tmp"
 """A file that is being written is called ``.<name>.fleet-tmp``; what ends in this is deleted when found."""
@@ -105,13 +106,13 @@ def os_reason(error: OSError) -> str:
 
 
 def _write_new(path: Path, content: bytes, like: Path) -> None:
-    """Write `path` with the permissions of the regular file `like`, if there is one."""
+    """Write `path` with the permissions and owner of the regular file `like`, if there is one."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     with os.fdopen(descriptor, "wb") as file:
         with suppress(FileNotFoundError):
-            mode = like.lstat().st_mode
-            if stat.S_ISREG(mode):
-                os.fchmod(descriptor, stat.S_IMODE(mode))
+            status = like.lstat()
+            if stat.S_ISREG(status.st_mode):
+                copy_access(descriptor, status)
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

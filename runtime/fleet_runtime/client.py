@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from fleet_runtime.files import MAX_ARTIFACT, UnreadableFileError, read_file
 from fleet_runtime.targets import FLEET_FILE, GENERATED, URL_VARIABLE, find_config, find_gateway
 from fleet_runtime.text import quote, shorten
 from fleet_runtime.urls import AddressError, mask_url, parse_url
@@ -250,8 +251,10 @@ def gateway_url(generated: Path) -> str:
     """Return the URL of the gateway that `generated` configures; raises click.UsageError."""
     file = generated / "gateway.json"
     try:
-        return str(json.loads(file.read_bytes())["url"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return str(json.loads(read_file(file, MAX_ARTIFACT))["url"])
+    except UnreadableFileError as error:
+        raise click.UsageError(f"'{file}' {error.strerror}: delete it and run `fleet build`") from None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         pass
     if not generated.exists():
         raise click.UsageError(

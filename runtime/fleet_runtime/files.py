@@ -1,4 +1,4 @@
-"""Reading the files that a person or an artifact names: the one place that opens them.
+"""Reading and replacing the files that a person or an artifact names: the one place that opens them.
 
 fleet.yaml, fleet.lock, generated/, key files and certificate authorities are all named by somebody, so each
 may turn out to be a named pipe (which would block for ever), a device, a directory, or endless.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from fleet_runtime.text import count
@@ -74,6 +75,39 @@ def read_text(path: Path, limit: int) -> str:
         return read_file(path, limit).decode("utf-8")
     except UnicodeDecodeError:
         raise UnreadableFileError("is not UTF-8 text", path) from None
+
+
+def replace_file(path: Path, data: bytes, *, mode: int = 0o666) -> None:
+    """Replace a file, or what it is a link to, in one step; one that exists keeps its permissions and owner.
+
+    `mode` is that of a new one, less the umask. Raises OSError as `read_file` does, with the old file intact
+    and nothing left behind.
+    """
+    target = path.resolve()
+    new = target.with_name(f".fleet-{os.getpid()}.new")
+    status: os.stat_result | None = None
+    with suppress(FileNotFoundError):
+        status = target.stat()
+        _require_regular(status, path)
+    try:
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode)
+        with os.fdopen(descriptor, "wb") as file:
+            if status is not None:
+                copy_access(descriptor, status)
+            file.write(data)
+            file.flush()
+            os.fsync(descriptor)
+        new.replace(target)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise
+
+
+def copy_access(descriptor: int, status: os.stat_result) -> None:
+    """Give an open file the permissions of another, and its owner and group as far as this user may."""
+    with suppress(OSError):  # EPERM; EINVAL for an id that a container does not have
+        os.fchown(descriptor, status.st_uid, status.st_gid)
+    os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
 
 
 def read_ca(path: Path) -> str:

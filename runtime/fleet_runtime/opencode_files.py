@@ -11,8 +11,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from fleet_runtime.files import MAX_ARTIFACT, UnreadableFileError, read_text
+from fleet_runtime.user_folders import NoHomeError, folder_of_others
 
 CONFIG_SCHEMA = "https://opencode.ai/config.json"
 CONFIG_NAMES = ("config.json", "opencode.json", "opencode.jsonc")
@@ -32,16 +36,16 @@ class OpencodeFileError(Exception):
 
 def config_files(environ: Mapping[str, str]) -> Iterator[Path]:
     """Yield the files of opencode's configuration that exist, the later over the earlier."""
-    home = Path(environ["HOME"]) if environ.get("HOME") else Path.home()
-    folder = Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "opencode"
-    yield from (folder / name for name in CONFIG_NAMES if (folder / name).is_file())
+    with suppress(NoHomeError):
+        folder = folder_of_others(environ, "XDG_CONFIG_HOME", ".config") / "opencode"
+        yield from (folder / name for name in CONFIG_NAMES if (folder / name).is_file())
     if environ.get("OPENCODE_CONFIG"):
         yield Path(environ["OPENCODE_CONFIG"])
 
 
 def model_file(environ: Mapping[str, str]) -> Path:
-    """Return where opencode keeps its favorites."""
-    return Path(environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "opencode" / "model.json"
+    """Return where opencode keeps its favorites; raises `NoHomeError`."""
+    return folder_of_others(environ, "XDG_STATE_HOME", ".local/state") / "opencode" / "model.json"
 
 
 def read_object(path: Path) -> dict[str, Any]:
@@ -50,9 +54,11 @@ def read_object(path: Path) -> dict[str, Any]:
     Raises `OpencodeFileError`, and FileNotFoundError.
     """
     try:
-        content = parse_relaxed(path.read_text(encoding="utf-8"))
+        content = parse_relaxed(read_text(path, MAX_ARTIFACT))
     except FileNotFoundError:
         raise
+    except UnreadableFileError as error:
+        raise OpencodeFileError(path, str(error.strerror)) from None
     except OSError as error:
         raise OpencodeFileError(path, f"cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:

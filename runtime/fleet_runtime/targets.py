@@ -16,10 +16,14 @@ from typing import Literal, TypeAlias
 
 import click
 
+from fleet_runtime.files import read_file, replace_file, unreadable_reason
+from fleet_runtime.user_folders import NoHomeError, config_folder
+
 URL_VARIABLE = "FLEET_URL"
 CONFIG_VARIABLE = "FLEET_CONFIG"
 FLEET_FILE = "fleet.yaml"
 GENERATED = "generated"
+MAX_DEFAULT = 64 * 1024
 
 Source: TypeAlias = Literal["$FLEET_URL", "$FLEET_CONFIG", "nearest fleet.yaml", "fleet use"]
 
@@ -78,19 +82,22 @@ def find_above(name: str) -> Path | None:
 
 
 def default_file() -> Path:
-    """Return where ``fleet use`` keeps the default of this user."""
-    return Path(click.get_app_dir("fleet")) / "use.json"
+    """Return where ``fleet use`` keeps the default of this user; raises `NoHomeError`."""
+    return config_folder() / "use.json"
 
 
 def read_default() -> Target | None:
     """Return the default of this user; raises `UserDefaultError`."""
-    path = default_file()
     try:
-        stored = json.loads(path.read_bytes())
+        path = default_file()
+    except NoHomeError:
+        return None
+    try:
+        stored = json.loads(read_file(path, MAX_DEFAULT))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise UserDefaultError(f"cannot read '{path}': {(error.strerror or '').lower()}") from None
+        raise UserDefaultError(f"'{path}' {unreadable_reason(error)}") from None
     except (ValueError, RecursionError):
         stored = None
     match stored:
@@ -103,7 +110,7 @@ def read_default() -> Target | None:
 
 def write_default(default: Target | None) -> None:
     """Keep `default` for this user, readable by nobody else, or drop the present one; raises
-    `UserDefaultError`."""
+    `UserDefaultError` and `NoHomeError`."""
     path = default_file()
     try:
         if default is None:
@@ -111,9 +118,6 @@ def write_default(default: Target | None) -> None:
             return
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         stored = {"url": default.url} if default.url is not None else {"config": str(default.config)}
-        new = path.with_name(f".{path.name}.{os.getpid()}")
-        new.touch(mode=0o600)
-        new.write_text(json.dumps(stored) + "\n", encoding="utf-8")
-        new.replace(path)
+        replace_file(path, f"{json.dumps(stored)}\n".encode(), mode=0o600)
     except OSError as error:
         raise UserDefaultError(f"cannot write '{path}': {(error.strerror or '').lower()}") from None

@@ -87,3 +87,22 @@ def test_every_shell_gets_its_script(fleet: Fleet, shell: str) -> None:
     ran = fleet("completion", shell)
     assert (ran.code, ran.err) == (0, "")
     assert f"_FLEET_COMPLETE={shell}_complete" in ran.out
+
+
+@pytest.mark.skipif(BASH is None, reason="there is no bash")
+def test_an_id_that_a_shell_would_execute_is_not_offered(complete: Complete, project: Path) -> None:
+    table = project / "generated" / "routing" / "_fleet.json"
+    hostile = [
+        r"qwen3-$(touch x)",
+        r"qwen3-`touch x`",
+        r"qwen3-;x",
+        r"qwen3-*",
+        "qwen3- x",
+        r"qwen3-\\",
+        "qwen3-'x",
+    ]
+    models = "".join(f'"{id}": {{}}, ' for id in hostile)
+    text = table.read_text().replace('"qwen3-8b": {}', f'{models}"qwen3-8b": {{}}', 1)
+    table.write_text(text)
+    assert "touch x" in text
+    assert complete("resolve", "desk/q") == ["desk/qwen3-4b", "desk/qwen3-8b"]

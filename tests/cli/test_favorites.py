@@ -304,3 +304,18 @@ async def test_what_is_no_gateway_exits_4(answer: bytes) -> None:
     result, server = await answered(answer)
     assert result.exit_code == 4
     assert server.url in result.stderr
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"favorites": 1}', '["a", 1]', "\udcff"])
+def test_what_is_not_a_list_of_favorites_is_said(run: Run, text: str) -> None:
+    ran = CliRunner().invoke(
+        command.favorites, ["import", "-"], input=text.encode("utf-8", "surrogateescape")
+    )
+    assert (ran.exit_code, ran.output.partition(": ")[0]) == (1, "Error")
+
+
+def test_a_failed_export_leaves_nothing_behind(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "favorites.json"
+    folder.mkdir()
+    assert run("export", str(folder)).exit_code == 1
+    assert list(tmp_path.rglob("*")) == [folder]

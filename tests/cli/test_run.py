@@ -136,3 +136,19 @@ def test_a_client_that_is_taken_out_loses_its_files(fleet: Fleet, tmp_path: Path
     write(tmp_path, ONE_MACHINE.replace("client: opencode", "client: claude-code"))
     assert fleet("build").code == 0
     assert {path.name for path in folder.iterdir()} == {"claude.json"}
+
+
+@pytest.mark.parametrize("key", [b"", b"a\0b", b"a b", b"a\nb", "\u00e9".encode(), b"\xff"])
+@pytest.mark.parametrize("command", [["run", "env", "true"], ["connect", "--qr", "--with-key"]])
+def test_a_file_that_holds_no_key_is_named(
+    fleet: Fleet, project: Path, key: bytes, command: list[str]
+) -> None:
+    keys = "gateway: {keys: {phone: {file: key}}}\n"
+    surfaces = "surfaces: {chat: {client: env}}"
+    write(project, ONE_MACHINE.replace("surfaces: {chat: , code: {client: opencode}}", surfaces) + keys)
+    fleet("build")
+    (project / "key").write_bytes(key)
+    ran = fleet(*command)
+    assert (ran.code, ran.out) == (1, "")
+    assert "key" in ran.err
+    assert ran.err.startswith("error: ")

@@ -50,6 +50,11 @@ def test_a_closed_input_cannot_be_read(project: Path) -> None:
     assert code == 1
     assert err.startswith("error[F001]: '<stdin>' cannot be read: bad file descriptor\n")
     assert run(project, "validate <&-")[0] == 0
+    for command in ("ask desk/qwen3-8b -", "favorites import -"):
+        assert run(project, f"{command} <&-") == (
+            *(1, ""),
+            "error: standard input cannot be read: bad file descriptor\n",
+        )
 
 
 @pytest.mark.parametrize("command", ["--help", "schema"])

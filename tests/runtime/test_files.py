@@ -12,6 +12,7 @@ from fleet_runtime.files import (
     read_ca,
     read_file,
     read_text,
+    replace_file,
     resolve_path,
     unreadable_reason,
 )
@@ -69,7 +70,7 @@ def test_text_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
 
 def test_a_certificate_file_without_certificates_is_refused(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_bytes(b"")
-    with pytest.raises(UnreadableFileError, match="holds no certificate"):
+    with pytest.raises(UnreadableFileError, match="does not contain a certificate"):
         read_ca(tmp_path / "ca.pem")
 
 
@@ -81,3 +82,37 @@ def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert resolve_path(tmp_path, "/etc/key") == Path("/etc/key")
     with pytest.raises(UnreadableFileError, match="home folder is not known"):
         resolve_path(tmp_path, "~nobody-here-at-all/key")
+
+
+def test_a_file_is_replaced_where_its_link_leads_with_its_permissions(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"old")
+    (tmp_path / "f").chmod(0o640)
+    (tmp_path / "link").symlink_to("f")
+    replace_file(tmp_path / "link", b"new")
+    assert (tmp_path / "f").read_bytes() == b"new"
+    assert (tmp_path / "f").stat().st_mode & 0o777 == 0o640
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["f", "link"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a file away")
+def test_a_file_that_root_replaces_stays_its_owners(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"old")
+    os.chown(tmp_path / "f", 12345, 54321)
+    replace_file(tmp_path / "f", b"new")
+    assert ((tmp_path / "f").stat().st_uid, (tmp_path / "f").stat().st_gid) == (12345, 54321)
+
+
+def test_what_cannot_be_replaced_is_left_as_it_is_with_nothing_next_to_it(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("folder", "pipe", "folder/gone/f"):
+        with pytest.raises(OSError):  # noqa: PT011 - which one is the system's
+            replace_file(tmp_path / name, b"new")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["folder", "pipe"]
+
+
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(small_disk: Path) -> None:
+    (small_disk / "f").write_bytes(b"old")
+    with pytest.raises(OSError, match="No space left"):
+        replace_file(small_disk / "f", b"x" * 1_000_000)
+    assert [(path.name, path.read_bytes()) for path in small_disk.iterdir()] == [("f", b"old")]

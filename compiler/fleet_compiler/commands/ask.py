@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -17,6 +16,7 @@ from fleet_compiler.commands.terminal import note, show_json
 from fleet_compiler.diagnostics.errors import FleetError
 from fleet_runtime.client import MAX_RESPONSE, open_gateway, url_option
 from fleet_runtime.commands.help_epilog import epilog
+from fleet_runtime.commands.text_input import STANDARD, read_input
 from fleet_runtime.commands.wait_line import wait_line
 from fleet_runtime.routing.model_id import PROVIDER_NAME
 from fleet_runtime.text import count, escape, quote, shorten
@@ -76,7 +76,7 @@ def ask(id: str, text: str, surface: str | None, url: str | None, as_json: bool)
 
     if surface is not None and not PROVIDER_NAME.match(surface):
         raise click.BadParameter(f"{quote(surface)} is not the name of a surface", param_hint="'--surface'")
-    prompt = sys.stdin.read() if text == "-" else text
+    prompt = read_input(STANDARD) if text == "-" else text
     if not prompt.strip():
         raise click.UsageError("the question is empty")
     base = f"/{surface}" if surface is not None else ""

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-import platformdirs
 
 from fleet_compiler.clients import CLIENTS, Launch
 from fleet_compiler.clients.view import KEY_VARIABLE
@@ -24,14 +23,15 @@ from fleet_compiler.commands.client_source import (
     fetched_surfaces,
     generated_config,
     read_gateway,
+    read_key,
 )
 from fleet_compiler.commands.fleet_names import complete_surface
 from fleet_compiler.commands.options import fleet_file
 from fleet_compiler.files import write_files
 from fleet_compiler.project import locate_project
 from fleet_runtime.client import open_gateway, url_option
-from fleet_runtime.files import MAX_KEY, UnreadableFileError, read_text
 from fleet_runtime.targets import find_gateway
+from fleet_runtime.user_folders import state_folder
 
 CHECK_SECONDS = 2.0
 ASK_SECONDS = 30.0
@@ -172,8 +172,7 @@ def _private_folder(client: str, surface: str, origin: str) -> Path:
     """Return the folder for a client's own copy, which only this user can read and which other runs of the
     same client find again, with what the client keeps there."""
     mark = hashlib.sha256(origin.encode()).hexdigest()[:12]
-    state = platformdirs.user_state_path("fleet", appauthor=False)
-    return state / "clients" / f"{surface or 'file'}-{mark}" / client
+    return state_folder() / "clients" / f"{surface or 'file'}-{mark}" / client
 
 
 def _write_private(folder: Path, files: Mapping[Path, bytes]) -> None:
@@ -189,10 +188,7 @@ def start_environment(start: Start, environ: Mapping[str, str]) -> dict[str, str
     """Return the environment of the program: keys from their variables or their file."""
     known = dict(environ)
     if start.key_file is not None and not known.get(KEY_VARIABLE):
-        try:
-            known[KEY_VARIABLE] = read_text(start.key_file, MAX_KEY).strip()
-        except (OSError, UnreadableFileError):
-            raise LaunchError(f"cannot read the key in '{start.key_file}'") from None
+        known[KEY_VARIABLE] = read_key(start.key_file)
     launch = start.launch
     keys = {new: known[old] for new, old in launch.references.items() if old in known}
     return {**known, **launch.environment, **keys}

@@ -23,7 +23,8 @@ from fleet_compiler.project import Project
 from fleet_runtime.api.client_shapes import ClientSurface, ClientSurfaces
 from fleet_runtime.artifacts.contract import GatewayConfig, KeyReference, RoutingTable
 from fleet_runtime.client import GatewayClient
-from fleet_runtime.files import resolve_path
+from fleet_runtime.dialects.credentials import MissingKeyError, find_key
+from fleet_runtime.files import MAX_ARTIFACT, MAX_KEY, read_file, read_text, resolve_path, unreadable_reason
 from fleet_runtime.text import join_names
 from fleet_runtime.urls import is_loopback
 
@@ -69,10 +70,10 @@ def read_gateway(project: Project) -> GatewayConfig:
     """Return generated/gateway.json; raises `LaunchError`."""
     path = project.generated / "gateway.json"
     try:
-        return GatewayConfig.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        raise LaunchError(f"'{path}' does not exist: run `fleet build`") from None
-    except (OSError, ValidationError):
+        return GatewayConfig.model_validate_json(read_file(path, MAX_ARTIFACT))
+    except OSError as error:
+        raise LaunchError(f"'{path}' {unreadable_reason(error)}: run `fleet build`") from None
+    except ValidationError:
         raise LaunchError(f"'{path}' is not what this version of fleet writes: run `fleet build`") from None
 
 
@@ -118,11 +119,9 @@ def built_config(
     for name in kind.outputs(main):
         path = folder / name
         try:
-            files[path] = path.read_bytes()
-        except FileNotFoundError:
-            raise LaunchError(f"'{path}' does not exist: run `fleet build`") from None
+            files[path] = read_file(path, MAX_ARTIFACT)
         except OSError as error:
-            raise LaunchError(f"cannot read '{path}': {(error.strerror or '').lower()}") from None
+            raise LaunchError(f"'{path}' {unreadable_reason(error)}: run `fleet build`") from None
     return ClientConfig(kind, surface, files, on_disk=True, key_file=key_file)
 
 
@@ -157,7 +156,7 @@ def local_facts(project: Project, gateway: GatewayConfig, surface: str) -> Surfa
     """Return what the last build says of a surface; raises `LaunchError`."""
     path = project.generated / gateway.surfaces[surface]
     try:
-        table = RoutingTable.model_validate_json(path.read_bytes())
+        table = RoutingTable.model_validate_json(read_file(path, MAX_ARTIFACT))
     except (OSError, ValidationError):
         raise LaunchError(f"'{path}' is not what this version of fleet writes: run `fleet build`") from None
     clients = gateway.clients.get(surface, ())
@@ -181,6 +180,16 @@ def _facts(surface: str, view: ClientView, clients: Iterable[str], key_file: Pat
     return SurfaceFacts(
         surface, view.base_url, view.root_url, view.key_variable, key_file, models, tuple(clients)
     )
+
+
+def read_key(file: Path) -> str:
+    """Return the key that a file holds, by the gateway's own rule; raises `LaunchError`."""
+    try:
+        key = find_key(None, str(file), {}, lambda _: read_text(file, MAX_KEY))
+    except MissingKeyError as error:
+        raise LaunchError(str(error)) from None
+    assert key is not None, "a file is named"
+    return key
 
 
 def _key_file(project: Project, gateway: GatewayConfig, reference: KeyReference | None) -> Path | None:

@@ -30,6 +30,7 @@ from fleet_compiler.commands.client_source import (
     fetched_surfaces,
     local_facts,
     read_gateway,
+    read_key,
 )
 from fleet_compiler.commands.options import file_option, fleet_file, json_option
 from fleet_compiler.commands.terminal import note, say, show_json, warn
@@ -37,7 +38,6 @@ from fleet_compiler.diagnostics.errors import UsageError
 from fleet_compiler.project import locate_project
 from fleet_runtime.client import open_gateway, url_option
 from fleet_runtime.commands.help_epilog import epilog
-from fleet_runtime.files import MAX_KEY, UnreadableFileError, read_text
 from fleet_runtime.text import escape, join_names
 from fleet_runtime.urls import is_loopback
 
@@ -159,10 +159,7 @@ def _show_code(facts: SurfaceFacts, with_key: bool) -> None:
 
 def _key(facts: SurfaceFacts) -> str:
     if facts.key_file is not None:
-        try:
-            return read_text(facts.key_file, MAX_KEY).strip()
-        except (OSError, UnreadableFileError):
-            raise LaunchError(f"cannot read the key in '{facts.key_file}'") from None
+        return read_key(facts.key_file)
     value = os.environ.get(facts.key_variable or "")
     if not value:
         raise LaunchError(f"'{facts.key_variable}' is not set: `export {facts.key_variable}=…`")

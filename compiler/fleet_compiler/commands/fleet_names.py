@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,10 @@ from fleet_compiler.commands.options import fleet_file
 from fleet_compiler.diagnostics.errors import FleetError
 from fleet_compiler.project import locate_project
 from fleet_runtime.artifacts.contract import FLEET_TABLE
+from fleet_runtime.files import MAX_ARTIFACT, read_file
+
+_PLAIN_WORD = re.compile(r"[\w@][\w@%+=:,./-]*")
+"""What means itself in bash, zsh and fish."""
 
 
 def complete_provider(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
@@ -58,11 +63,13 @@ def _generated(ctx: click.Context) -> Path:
 def _read(path: Path) -> dict[str, Any]:
     """Return the object in a generated file, empty if there is none: a shell shows no errors."""
     try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        content = json.loads(read_file(path, MAX_ARTIFACT))
+    except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
 
 
 def _matching(names: Iterable[Any], incomplete: str) -> list[str]:
-    return sorted(name for name in names if isinstance(name, str) and name.startswith(incomplete))
+    """Return the names that a shell may put on its line as they are: it would execute ``$(…)`` in one."""
+    found = (name for name in names if isinstance(name, str) and name.startswith(incomplete))
+    return sorted(filter(_PLAIN_WORD.fullmatch, found))

@@ -20,6 +20,7 @@ from fleet_runtime.artifacts.snapshot import ArtifactError, Snapshot, load_snaps
 from fleet_runtime.catalog.describe import describe_resolution
 from fleet_runtime.catalog.shapes import ModelResolution
 from fleet_runtime.commands.help_epilog import epilog
+from fleet_runtime.files import MAX_ARTIFACT, read_file
 from fleet_runtime.providers.health import ProviderState
 from fleet_runtime.providers.model_list import merge_model_list
 from fleet_runtime.routing.resolver import Resolution, View, name_snapshot, resolve_model
@@ -103,7 +104,7 @@ def locked_view(snapshot: Snapshot) -> View:
 
 def _compare(config: Path, folder: Path) -> None:
     """Warn if `folder` was built from another fleet.yaml than the present one."""
-    built = Manifest.model_validate_json((folder / MANIFEST).read_bytes()).model
+    built = Manifest.model_validate_json(read_file(folder / MANIFEST, MAX_ARTIFACT)).model
     try:
         current = model_digest(load_fleet(config).fleet)
     except ConfigError:

@@ -21,7 +21,9 @@ from fleet_runtime.commands.opencode_favorites import (
     write_model_file,
 )
 from fleet_runtime.commands.table import Column, layout, output_width
+from fleet_runtime.commands.text_input import STANDARD, read_input
 from fleet_runtime.commands.wait_line import wait_line
+from fleet_runtime.files import replace_file
 from fleet_runtime.opencode_files import OpencodeFileError, model_file
 from fleet_runtime.text import escape, join_names, quote
 
@@ -137,9 +139,11 @@ def export(file: Path | None, to_opencode: bool, url: str | None) -> None:
         _add_to_opencode(file or model_file(os.environ), [item.id for item in found if not item.orphan])
         return
     text = json.dumps({"favorites": [item.id for item in found]}, indent=2, ensure_ascii=False)
+    if file is None or file == STANDARD:
+        click.echo(text)
+        return
     try:
-        with click.open_file(str(file or "-"), "w", encoding="utf-8", atomic=file is not None) as output:
-            output.write(f"{text}\n")
+        replace_file(file, f"{text}\n".encode())
     except OSError as error:
         raise click.ClickException(f"'{file}' cannot be written: {error.strerror}") from None
 
@@ -244,11 +248,8 @@ def _add_all(gateway: GatewayClient, ids: list[str]) -> list[str]:
 def _read_ids(file: Path) -> list[str]:
     """Return the ids of a file that `export` wrote, of a response of the API, or of a plain list."""
     try:
-        with click.open_file(str(file), encoding="utf-8") as source:
-            content = json.load(source)
-    except OSError as error:
-        raise click.ClickException(f"'{file}' cannot be read: {error.strerror}") from None
-    except ValueError as error:
+        content = json.loads(read_input(file))
+    except (ValueError, RecursionError) as error:
         raise click.ClickException(f"'{file}' is not JSON: {error}") from None
     entries = content.get("favorites") if isinstance(content, dict) else content
     if not isinstance(entries, list):

@@ -8,14 +8,13 @@ that is there, stay as they are.
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from fleet_runtime.files import replace_file
 from fleet_runtime.opencode_files import OpencodeFileError, read_object
+from fleet_runtime.text import escape_json
 
 
 def read_model_file(path: Path) -> dict[str, Any]:
@@ -46,20 +45,10 @@ def with_favorites(content: Mapping[str, Any], ids: Iterable[str]) -> dict[str, 
 
 def write_model_file(path: Path, content: Mapping[str, Any]) -> None:
     """Replace the file by the content in one step; raises `OpencodeFileError`."""
-    target = path.resolve()
+    text = escape_json(json.dumps(content, indent=2, ensure_ascii=False))
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=target.parent, delete=False) as file:
-            try:
-                json.dump(content, file, indent=2, ensure_ascii=False)
-                file.flush()
-                os.fsync(file.fileno())
-                if target.exists():
-                    shutil.copymode(target, file.name)
-                Path(file.name).replace(target)
-            except BaseException:
-                Path(file.name).unlink()
-                raise
+        path.resolve().parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, text.encode(), mode=0o600)
     except OSError as error:
         raise OpencodeFileError(path, f"cannot be written: {error.strerror}") from None
 

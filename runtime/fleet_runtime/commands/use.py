@@ -29,6 +29,7 @@ from fleet_runtime.targets import (
 )
 from fleet_runtime.text import escape, escape_json, quote
 from fleet_runtime.urls import mask_url, without_scheme
+from fleet_runtime.user_folders import NoHomeError
 
 
 @click.command(
@@ -69,7 +70,10 @@ def _chosen(target: str) -> Target:
         with open_gateway(target) as gateway:  # rejects what cannot be the URL of a gateway
             _warn_if_silent(gateway)
         return Target("fleet use", url=target.rstrip("/"))
-    path = Path(target).expanduser()
+    try:
+        path = Path(target).expanduser()
+    except RuntimeError:
+        raise click.UsageError(f"no {quote(target)}: its home folder is not known") from None
     config = path / FLEET_FILE if path.is_dir() else path
     if not config.is_file():
         meant = f"write http://{target}" if not path.exists() and without_scheme(target) else None
@@ -96,8 +100,15 @@ def _in_force() -> dict[str, Any]:
         "gateway": None if gateway is None else {"url": _url(gateway), "source": gateway.source},
         "config": None if config is None else {"path": str(config.config), "source": config.source},
         "default": None if default is None else _name(default),
-        "default_file": str(default_file()),
+        "default_file": _default_file(),
     }
+
+
+def _default_file() -> str | None:
+    try:
+        return str(default_file())
+    except NoHomeError:
+        return None
 
 
 def _show() -> None:

@@ -30,7 +30,7 @@ def moved_state_finding(
     root = generated.parent
     own = user_folder(root, environ)
     state = _state_here(generated, environ) if report is None else report.fleet.store.where
-    if state is None or Path(state).parent != own:
+    if own is None or state is None or Path(state).parent != own:
         return None
     if report.favorites.favorites if report is not None else _favorites(Path(state)):
         return None

@@ -12,6 +12,7 @@ from typing import Any
 
 from fleet_runtime.artifacts.contract import Manifest
 from fleet_runtime.doctor.local_checks import OpencodeSetup
+from fleet_runtime.files import MAX_ARTIFACT, read_file
 from fleet_runtime.opencode_files import CONFIG_SCHEMA, OpencodeFileError, config_files, read_object
 
 _REFERENCE = re.compile(r"\{env:([^{}]+)\}")
@@ -41,9 +42,9 @@ def inspect_opencode(generated: Path, environ: Mapping[str, str]) -> OpencodeSet
 def _generated_files(folder: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
     """Yield the files of a build that are opencode's; none if the folder is incomplete."""
     try:
-        manifest = Manifest.model_validate_json((folder / "manifest.json").read_bytes())
+        manifest = Manifest.model_validate_json(read_file(folder / "manifest.json", MAX_ARTIFACT))
         for name in manifest.files:
-            content = json.loads((folder / name).read_bytes())
+            content = json.loads(read_file(folder / name, MAX_ARTIFACT))
             if content.get("$schema") == CONFIG_SCHEMA:
                 yield folder / name, content
     except (OSError, ValueError):

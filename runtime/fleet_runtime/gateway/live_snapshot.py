@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import msgspec
 
@@ -22,7 +23,7 @@ from fleet_runtime.edge.head_memo import HeadMemo
 from fleet_runtime.edge.host_policy import HostPolicy
 from fleet_runtime.errors import request_error
 from fleet_runtime.event_log import EventLog
-from fleet_runtime.files import MAX_KEY, read_text, resolve_path
+from fleet_runtime.files import MAX_KEY, UnreadableFileError, read_text, resolve_path
 from fleet_runtime.providers.inventory import Inventory
 from fleet_runtime.providers.limiter import ConcurrencyLimiter, LimiterPool
 from fleet_runtime.providers.lock_drift import KnownDrifts
@@ -212,7 +213,7 @@ def _same(live: LiveSnapshot, snapshot: Snapshot, providers: Mapping[str, Provid
 def _provider(
     snapshot: Snapshot, config: ProviderConfig, secrets: Credentials, limiter: ConcurrencyLimiter | None
 ) -> Provider:
-    ca_file = None if config.ca_file is None else str(resolve_path(snapshot.root, config.ca_file))
+    ca_file = None if config.ca_file is None else _ca_path(snapshot.root, config.ca_file)
 
     def upstream(url: str) -> Upstream:
         return Upstream(url, timeouts=config.timeouts, verify=config.verify, ca_file=ca_file)
@@ -220,3 +221,11 @@ def _provider(
     sidecar = None if config.sidecar is None else upstream(config.sidecar.url)
     waker = None if config.wake is None else Waker(config.name, config.wake, snapshot.root)
     return Provider(config, upstream(config.url), sidecar, secrets.key, limiter, waker, secrets.headers)
+
+
+def _ca_path(root: Path, path: str) -> str:
+    """Return where the authorities are; in an unknown home folder, a path that cannot be read."""
+    try:
+        return str(resolve_path(root, path))
+    except UnreadableFileError:
+        return path

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from fleet_runtime.artifacts.provider_access import Wake
-from fleet_runtime.files import resolve_path
+from fleet_runtime.files import UnreadableFileError, resolve_path
 
 REPEAT_SECONDS: Final = (1.0, 2.0, 5.0)
 """Pauses before the packet is sent again, the last one again and again: a datagram may be lost."""
@@ -35,7 +35,11 @@ def magic_packet(mac: str) -> bytes:
 async def send_signal(wake: Wake, provider: str, root: Path, environ: Mapping[str, str] = os.environ) -> None:
     """Send the packet repeatedly until cancelled, or run the program to its end; raises `SignalError`."""
     if wake.command is not None:
-        await _run(resolve_path(root, wake.command), provider, environ)
+        try:
+            program = resolve_path(root, wake.command)
+        except UnreadableFileError as error:
+            raise SignalError(f"'{wake.command}' {error.strerror}") from None
+        await _run(program, provider, environ)
     else:
         assert wake.mac is not None
         await _broadcast(magic_packet(wake.mac), wake.broadcast, wake.port)

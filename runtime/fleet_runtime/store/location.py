@@ -17,11 +17,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
-
 from fleet_runtime.files import resolve_path
 from fleet_runtime.store.rescue import open_read_only
 from fleet_runtime.store.schema import STATE_ERRORS
+from fleet_runtime.user_folders import NoHomeError, state_folder
 
 FILE = "state.db"
 OWNER = "folder"
@@ -42,14 +41,20 @@ def state_path(state: str | None, root: Path, environ: Mapping[str, str]) -> Pat
     if given:
         return Path(given, FILE)
     folder = user_folder(root, environ)
-    return (folder if _is_writable(folder) else root / ".fleet") / FILE
+    return (folder if folder is not None and _is_writable(folder) else root / ".fleet") / FILE
 
 
-def user_folder(root: Path, environ: Mapping[str, str]) -> Path:
-    """Return the folder in the user's state folder that belongs to `root`, whether it exists or not."""
+def user_folder(root: Path, environ: Mapping[str, str]) -> Path | None:
+    """Return the folder in the user's state folder that belongs to `root`, whether it exists or not.
+
+    None for a user without a home folder.
+    """
     path = given_path(root, environ)
     digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
-    return platformdirs.user_state_path("fleet", appauthor=False) / f"{path.name or 'root'}-{digest}"
+    try:
+        return state_folder() / f"{path.name or 'root'}-{digest}"
+    except NoHomeError:
+        return None
 
 
 def given_path(root: Path, environ: Mapping[str, str]) -> Path:
@@ -93,7 +98,10 @@ class OtherState:
 
 def abandoned_states() -> Iterator[OtherState]:
     """Yield the states in the user's state folder whose fleet was moved or removed, the latest first."""
-    found = platformdirs.user_state_path("fleet", appauthor=False).glob(f"*/{FILE}")
+    try:
+        found = state_folder().glob(f"*/{FILE}")
+    except NoHomeError:
+        return
     for path in sorted(found, key=_age):
         with contextlib.suppress(OSError, UnicodeDecodeError):
             folder = Path((path.parent / OWNER).read_text(encoding="utf-8").removesuffix("\n"))
