@@ -46,6 +46,7 @@ function Start() {
 }
 
 function Conversation({ conversation }) {
+  conversations.value; // its fields change with the list
   const [settings, setSettings] = useState(false);
   const [draft, setDraft] = useState(null);
   const messages = conversation.messages.value;

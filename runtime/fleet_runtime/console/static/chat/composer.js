@@ -12,7 +12,7 @@ const FIELDS = [
 /** The system prompt and what is sent besides the messages; empty fields are not sent. */
 export function ChatSettings({ conversation, onChange }) {
   const { system, parameters } = conversation;
-  const set = (name, value) => onChange({ parameters: { ...parameters, [name]: value } });
+  const set = (name, value) => onChange({ parameters: { ...conversation.parameters, [name]: value } });
   const setTools = (text) => {
     if (text.trim() === "") return set("tools", undefined);
     try {
