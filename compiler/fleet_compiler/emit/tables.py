@@ -59,7 +59,7 @@ def resolve_fleet(
     for name, surface in sorted(fleet.surfaces.items()):
         tables[table_path(name)] = _surface_table(name, surface, fleet_table)
     settings = {field: getattr(fleet.gateway, field) for field in GatewayOptions.model_fields}
-    gateway = GatewayConfig(
+    gateway = GatewayConfig.model_construct(
         root=root,
         inventory=fleet.inventory,
         surfaces={name: table_path(name) for name in sorted(fleet.surfaces)},
@@ -76,7 +76,7 @@ def table_path(surface: str) -> str:
 
 
 def _fleet_table(fleet: FleetConfig, lock: Lock) -> RoutingTable:
-    table = RoutingTable(
+    table = RoutingTable.model_construct(
         label="fleet",
         base="",
         default_provider=fleet.default_provider,
@@ -139,7 +139,7 @@ def _routed(name: str, provider: ProviderSettings, entry: LockedProvider | None)
     """Return what the provider listed and what fleet.yaml declares of it, without what the globs exclude."""
     listed = entry.models if entry is not None else {}
     kind = entry.kind if entry is not None else provider.kind
-    return RoutedProvider(
+    return RoutedProvider.model_construct(
         name=name,
         label=provider.label,
         class_=provider.class_,
@@ -159,7 +159,7 @@ def _with_other_names(kind: ProviderKind, id: str, facts: RoutedModel) -> Routed
 
 def _connection(name: str, provider: ProviderSettings) -> ProviderConfig:
     settings = {field: getattr(provider, field) for field in ProviderOptions.model_fields}
-    return ProviderConfig(name=name, **settings | {"declared": dict(sorted(provider.declared.items()))})
+    return ProviderConfig.model_construct(name=name, **settings | {"declared": dict(sorted(provider.declared.items()))})
 
 
 def _client_settings(fleet: FleetConfig) -> Iterator[tuple[str, tuple[ClientSettings, ...]]]:
@@ -171,7 +171,7 @@ def _client_settings(fleet: FleetConfig) -> Iterator[tuple[str, tuple[ClientSett
 def _settings(fleet: FleetConfig, name: str, surface: SurfaceSettings, entry: ClientEntry) -> ClientSettings:
     kind = CLIENTS[entry.kind]
     options = kind.read_options(surface, entry).model_dump(mode="json", by_alias=True, exclude_unset=True)
-    return ClientSettings(
+    return ClientSettings.model_construct(
         kind=entry.kind,
         file=kind.place(name, entry.file, entry.folder),
         key=_key(name, surface, fleet.gateway.keys),

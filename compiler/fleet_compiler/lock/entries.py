@@ -28,7 +28,7 @@ def current_entries(lock: Lock, providers: Iterable[ProviderConfig]) -> Lock:
     """Return the entries of `providers`, under their present names; stale ones are marked."""
     every = list(providers)
     owners = _entry_names(lock, every)
-    return Lock(
+    return Lock.model_construct(
         providers={
             each.name: _mark(lock.providers[owners[each.name]], each.url)
             for each in every

@@ -279,9 +279,9 @@ class GatewayOptions(Artifact):
     """Keys that open the gateway, by name. Without any, it is open to everyone who reaches it."""
     limits: Limits = Field(Limits(), examples=[{"body": "20MB"}])
     """Sizes of what a client may send."""
-    drain: Drain = Field(30, examples=[10])
+    drain: Drain = Field(30, validate_default=True, examples=[10])
     """Seconds that requests get to finish when the gateway stops."""
-    not_ready: Drain = Field(0, examples=[5])
+    not_ready: Drain = Field(0, validate_default=True, examples=[5])
     """Seconds that `/ready` says 503 before the gateway stops listening: a balancer chooses another one."""
     state: Annotated[StatePath | DatabaseState | None, Shape(STATE)] = Field(
         None, examples=["/var/lib/fleet/state.db", {"postgres": {"env": "FLEET_STATE_URL"}}]
