@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+import msgspec
 
 from fleet_compiler.checks.run import check_fleet
 from fleet_compiler.config.model import FleetConfig, parse_fleet
@@ -19,8 +20,7 @@ from fleet_compiler.document.parse import load_document
 from fleet_compiler.document.read import read_source
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(msgspec.Struct, frozen=True):
     """A valid configuration and its warnings."""
 
     fleet: FleetConfig

@@ -10,11 +10,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 import click
+import msgspec
 
 from fleet_runtime.files import read_file, replace_file, unreadable_reason
 from fleet_runtime.user_folders import NoHomeError, config_folder
@@ -28,8 +28,7 @@ MAX_DEFAULT = 64 * 1024
 Source: TypeAlias = Literal["$FLEET_URL", "$FLEET_CONFIG", "nearest fleet.yaml", "fleet use"]
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(msgspec.Struct, frozen=True):
     """A gateway by its `url`, or a fleet by its `config`; one of them is None. `source` is what named it."""
 
     source: Source

@@ -9,9 +9,10 @@ ASCII (IDNA). Brackets belong to URLs and come back with `bracket`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
+
+import msgspec
 
 LONGEST_LABEL = 63
 LONGEST_NAME = 253
@@ -47,8 +48,7 @@ class AddressError(ValueError):
         self.remedy = remedy
 
 
-@dataclass(frozen=True, slots=True)
-class ServerUrl:
+class ServerUrl(msgspec.Struct, frozen=True):
     """An http or https URL of a server. `path` is what stands before every target, without a last slash."""
 
     scheme: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from fleet_compiler.checks import own_outputs
 from fleet_compiler.clients import CLIENTS
@@ -54,8 +55,7 @@ def _outputs(fleet: FleetConfig) -> Iterator[Finding]:
     yield from own_outputs.check(fleet, owners)
 
 
-@dataclass(frozen=True, slots=True)
-class _Output:
+class _Output(msgspec.Struct, frozen=True):
     """Who writes a file: a surface, and the path of the setting that decides where; empty for fleet."""
 
     surface: str

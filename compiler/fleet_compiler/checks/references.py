@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from fleet_compiler.config.model import FleetConfig, SurfaceSettings
 from fleet_compiler.diagnostics.finding import Finding, RelatedPart, YamlPath
@@ -35,8 +36,7 @@ def check(fleet: FleetConfig, written: Mapping[str, Any]) -> Iterator[Finding]:
     yield from _models(fleet)
 
 
-@dataclass(frozen=True, slots=True)
-class _Names:
+class _Names(msgspec.Struct, frozen=True):
     """Every name that can come before a slash: `present` as written, `all` with former names; `former`
     maps those to present ones."""
 

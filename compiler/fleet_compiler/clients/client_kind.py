@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
+
+import msgspec
 
 from fleet_compiler.clients.view import NO_PROMPT, SMALLEST_OUTPUT, ClientView, OwnPrompt
 from fleet_compiler.config.model import ClientEntry, FleetConfig, SurfaceSettings
@@ -15,8 +16,7 @@ from fleet_runtime.artifacts.artifact import Artifact
 from fleet_runtime.text import join_words
 
 
-@dataclass(frozen=True, slots=True)
-class Launch:
+class Launch(msgspec.Struct, frozen=True):
     """How a client's program starts on its generated configuration.
 
     `environment` is added to the user's own variables, and `references` are variables with the value of
@@ -26,15 +26,14 @@ class Launch:
     """
 
     environment: Mapping[str, str]
-    references: Mapping[str, str] = field(default_factory=dict)
+    references: Mapping[str, str] = msgspec.field(default_factory=dict)
     arguments: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
     urls: tuple[str, ...] = ()
     home: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ClientFile:
+class ClientFile(msgspec.Struct, frozen=True):
     """One file of a client's configuration.
 
     `context` makes the plain data that `template` is filled with; `parse` raises ValueError for a text that
@@ -55,8 +54,7 @@ def no_findings(_: object) -> Iterator[Finding]:
     yield from ()
 
 
-@dataclass(frozen=True, slots=True)
-class Client:
+class Client(msgspec.Struct, frozen=True):
     """A kind of client: all there is to it. Each module of this package with a `CLIENT` is one.
 
     `files` are what is written, the main one first. They lie in a folder if there are several or if it is

@@ -6,9 +6,10 @@ Without ``ENABLE_PERSISTENT_CONFIG=false`` they would count only at the very fir
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from fleet_compiler.clients.client_kind import Client, ClientFile, Launch
 from fleet_compiler.clients.formats import env_launch, parse_env

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Self
+
+import msgspec
 
 from fleet_runtime.artifacts.contract import (
     GatewayConfig,
@@ -29,8 +30,7 @@ KEY_VARIABLE = "FLEET_KEY"
 """The variable of a key that is kept in a file: ``fleet run`` and ``fleet env`` fill it from there."""
 
 
-@dataclass(frozen=True, slots=True)
-class OwnPrompt:
+class OwnPrompt(msgspec.Struct, frozen=True):
     """The tokens of a client's own first request, and those that a prompt should have: for these, the output
     is lowered."""
 
@@ -41,8 +41,7 @@ class OwnPrompt:
 NO_PROMPT = OwnPrompt()
 
 
-@dataclass(frozen=True, slots=True)
-class OfferedModel:
+class OfferedModel(msgspec.Struct, frozen=True):
     """A model as a client is offered it; `label` is its name for people, which tells the provider.
 
     `context` and `output` are tokens, None if the context is not certain.
@@ -56,8 +55,7 @@ class OfferedModel:
     output: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class ClientView:
+class ClientView(msgspec.Struct, frozen=True):
     """Everything that a client's configuration may be made from.
 
     `url` is the gateway's root; `file` the path of the client's main file inside the generated folder; `key`

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 import click
+from msgspec.structs import replace
 
 from fleet_compiler.checks.against_lock import lock_warnings, unmatched_globs
 from fleet_compiler.checks.lock_entries import rename_warnings, stale_warnings

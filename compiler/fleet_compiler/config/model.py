@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
+import msgspec
+from msgspec.structs import replace
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from fleet_compiler.diagnostics.diagnostic import Diagnostic
@@ -134,8 +135,7 @@ class ProviderSettings(ProviderOptions):
     model_config = ConfigDict(alias_generator=lambda field: "models" if field == "declared" else field)
 
 
-@dataclass(frozen=True, slots=True)
-class ClientEntry:
+class ClientEntry(msgspec.Struct, frozen=True):
     """A client of a surface: where its configuration is written (None: the usual place of its kind), and its
     options as they are written. `path` leads to it from the surface, `place_path` to what says where."""
 
@@ -144,7 +144,7 @@ class ClientEntry:
     place_path: tuple[str | int, ...]
     file: str | None = None
     folder: str | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
 
 class SurfaceSettings(Part):

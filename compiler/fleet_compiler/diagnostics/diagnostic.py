@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+import msgspec
 
 from fleet_runtime.text import count
 
@@ -15,8 +16,7 @@ MAX_FOUND = 200
 """Each step stops after about this many, so that a file full of mistakes does not take long."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Span:
+class Span(msgspec.Struct, frozen=True, order=True):
     """Part of one line, 1-based; columns count characters and `end_column` is the first one after."""
 
     line: int
@@ -24,16 +24,14 @@ class Span:
     end_column: int
 
 
-@dataclass(frozen=True, slots=True)
-class Related:
+class Related(msgspec.Struct, frozen=True):
     """A second place that a diagnostic refers to."""
 
     span: Span
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnostic:
+class Diagnostic(msgspec.Struct, frozen=True):
     """What is wrong and where. `file` is a source's name as shown to people; `code` is in codes.toml."""
 
     code: str

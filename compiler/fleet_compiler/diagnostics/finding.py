@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
+
+import msgspec
 
 from fleet_compiler.diagnostics.diagnostic import Severity
 
@@ -11,8 +12,7 @@ YamlPath: TypeAlias = tuple[str | int, ...]
 """The keys and indices that lead to a part of a YAML file; a list item may be named by its text."""
 
 
-@dataclass(frozen=True, slots=True)
-class RelatedPart:
+class RelatedPart(msgspec.Struct, frozen=True):
     """A second part of the file that a finding speaks of."""
 
     path: YamlPath
@@ -20,8 +20,7 @@ class RelatedPart:
     key: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True):
     """What is wrong with the value at `path`, or with `key` its key; `help` is what to do about it.
 
     `Document.locate` makes a `Diagnostic` of it, which has a place in the text.

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import PurePath
 from typing import Any, Literal, TypeAlias
 from urllib.parse import quote
+
+from msgspec.structs import replace
 
 from fleet_compiler.diagnostics.codes import codes
 from fleet_compiler.diagnostics.diagnostic import Diagnostic, Related, Span

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from fleet_compiler.diagnostics.diagnostic import Span
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(msgspec.Struct, frozen=True):
     """A text and the name it is shown under. Lines end in ``\\n``.
 
     `secrets` are the places whose text no report may show, None if they are not known; `names` are the

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from fleet_compiler.diagnostics.diagnostic import Diagnostic, Related, Span
 from fleet_compiler.diagnostics.finding import Finding, YamlPath
 from fleet_compiler.diagnostics.source import Source
 
 
-@dataclass(slots=True)
-class Place:
+class Place(msgspec.Struct):
     """Where a value, its keys and the values that it holds are.
 
     `further` are the lines after the first of a text that has several.
@@ -20,8 +20,8 @@ class Place:
 
     span: Span
     further: tuple[Span, ...] = ()
-    keys: dict[str, Span] = field(default_factory=dict)
-    held: dict[str | int, Place] = field(default_factory=dict)
+    keys: dict[str, Span] = msgspec.field(default_factory=dict)
+    held: dict[str | int, Place] = msgspec.field(default_factory=dict)
 
 
 class Document:

@@ -6,10 +6,10 @@ or directives. Numbers are decimal and finite. Dates and ``yes``/``no`` are text
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+import msgspec
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.events import (
     AliasEvent,
@@ -35,8 +35,7 @@ from fleet_runtime.text import quote
 MAX_DEPTH = 20
 
 
-@dataclass(slots=True)
-class _Open:
+class _Open(msgspec.Struct):
     """A collection that is being read, under the key `name` of the one around it; `key` is the mapping key
     whose value comes next."""
 

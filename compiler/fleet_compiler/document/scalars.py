@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from math import isinf
+
+import msgspec
 
 from fleet_compiler.diagnostics.diagnostic import Diagnostic, Span
 from fleet_compiler.diagnostics.source import Source
@@ -13,8 +14,7 @@ from fleet_compiler.diagnostics.source import Source
 MAX_NUMBER = 2**53 - 1
 
 
-@dataclass(frozen=True, slots=True)
-class InvalidScalarError:
+class InvalidScalarError(msgspec.Struct, frozen=True):
     """Why a plain scalar is not accepted."""
 
     code: str

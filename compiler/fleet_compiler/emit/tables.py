@@ -6,7 +6,8 @@ Pure. Roles are resolved by the router that will serve them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from fleet_compiler.clients import CLIENTS, ClientView
 from fleet_compiler.config.model import ClientEntry, FleetConfig, ProviderSettings, SurfaceSettings
@@ -32,8 +33,7 @@ from fleet_runtime.routing.resolver import admits, lock_view, resolve_model
 Roles = dict[str, tuple[str, ...]]
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved:
+class Resolved(msgspec.Struct, frozen=True):
     """Everything that is rendered: `tables` and `clients` (kind and view) by path in the generated folder."""
 
     gateway: GatewayConfig
@@ -159,7 +159,8 @@ def _with_other_names(kind: ProviderKind, id: str, facts: RoutedModel) -> Routed
 
 def _connection(name: str, provider: ProviderSettings) -> ProviderConfig:
     settings = {field: getattr(provider, field) for field in ProviderOptions.model_fields}
-    return ProviderConfig.model_construct(name=name, **settings | {"declared": dict(sorted(provider.declared.items()))})
+    settings["declared"] = dict(sorted(provider.declared.items()))
+    return ProviderConfig.model_construct(name=name, **settings)
 
 
 def _client_settings(fleet: FleetConfig) -> Iterator[tuple[str, tuple[ClientSettings, ...]]]:

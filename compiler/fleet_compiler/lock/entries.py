@@ -8,7 +8,8 @@ there now: a provider that is moved or renamed while it is offline loses nothing
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from fleet_compiler.lock.model import Lock, LockedProvider
 from fleet_runtime.artifacts.contract import ModelFacts, ProviderConfig
@@ -16,8 +17,7 @@ from fleet_runtime.dialects.facts import merge
 from fleet_runtime.dialects.observation import Observation
 
 
-@dataclass(frozen=True, slots=True)
-class Rename:
+class Rename(msgspec.Struct, frozen=True):
     """A provider that is probably a renamed one: it has the url of one that was removed from fleet.yaml."""
 
     old: str

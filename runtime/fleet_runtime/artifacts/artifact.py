@@ -6,4 +6,6 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Artifact(BaseModel):
-    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True)
+    model_config = ConfigDict(
+        defer_build=True, frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True
+    )

@@ -7,9 +7,9 @@ A field with one of these types is declared once: the gateway parses it, the sch
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
+import msgspec
 from pydantic import Field
 
 SHORTEST = 0.05
@@ -19,8 +19,7 @@ LARGEST = 2**53 - 1
 """The largest whole number that every JSON reader keeps (RFC 8259 §6)."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Shape:
+class Shape(msgspec.Struct, frozen=True, eq=False):
     """How fleet.yaml writes a value, as keywords of JSON Schema; a ``$ref`` leads to its definition there.
 
     Keywords without a `type`, `enum` or `$ref` are added to those that follow from the Python type.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from fleet_runtime.artifacts.contract import RoutingTable
 from fleet_runtime.routing.model_id import without_namespace
@@ -12,8 +13,7 @@ from fleet_runtime.routing.model_id import without_namespace
 OldNameKind = Literal["alias", "formerly", "namespace"]
 
 
-@dataclass(frozen=True, slots=True)
-class OldName:
+class OldName(msgspec.Struct, frozen=True):
     """A name that is only accepted for clients which have not changed it yet.
 
     `kind` is where fleet.yaml has it: `aliases`, `formerly` of a provider, or `namespaces`.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import replace
 from keyword import iskeyword
 from pathlib import Path, PurePosixPath
 from types import ModuleType
 
 import pytest
+from msgspec.structs import replace
 
 import fleet_compiler.clients
 from docs.generate.yaml_page import client_row
