@@ -9,7 +9,7 @@ import pytest
 
 from fleet_runtime.api.app import OPERATIONS
 from fleet_runtime.artifacts.contract import GatewayConfig, Limits, PollSettings, ProviderStatus, Timeouts
-from fleet_runtime.dialects.model_list_response import MAX_MODELS
+from fleet_runtime.dialects.bounds import MAX_MODELS
 from fleet_runtime.edge.interfaces import TimeLimits
 from fleet_runtime.errors import ERROR_KINDS
 from fleet_runtime.events import Topic

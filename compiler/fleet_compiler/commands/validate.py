@@ -12,7 +12,6 @@ from msgspec.structs import replace
 from fleet_compiler.checks.against_lock import lock_warnings, unmatched_globs
 from fleet_compiler.checks.lock_entries import rename_warnings, stale_warnings
 from fleet_compiler.commands.options import file_option, fleet_file, format_option, json_option
-from fleet_compiler.commands.progress import responded_text
 from fleet_compiler.commands.terminal import say, show_diagnostics
 from fleet_compiler.diagnostics.diagnostic import Diagnostic, sort_diagnostics
 from fleet_compiler.diagnostics.errors import ConfigError
@@ -120,5 +119,7 @@ def _summary(loaded: Loaded, warnings: int, seen: LiveReport | None) -> str:
     if warnings:
         parts.append(count(warnings, "warning"))
     if seen is not None and not seen.all_responded:
+        from fleet_compiler.commands.progress import responded_text
+
         parts.append(f"but only {responded_text(seen.seen)}")
     return f"{loaded.source.name} is valid: {', '.join(parts)}"

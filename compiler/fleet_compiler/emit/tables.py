@@ -27,7 +27,7 @@ from fleet_runtime.artifacts.contract import (
     RoutingTable,
 )
 from fleet_runtime.dialects.facts import declare
-from fleet_runtime.dialects.registry import other_names
+from fleet_runtime.dialects.model_names import other_names
 from fleet_runtime.routing.resolver import admits, lock_view, resolve_model
 
 Roles = dict[str, tuple[str, ...]]

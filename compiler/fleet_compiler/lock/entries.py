@@ -8,13 +8,16 @@ there now: a provider that is moved or renamed while it is offline loses nothing
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from fleet_compiler.lock.model import Lock, LockedProvider
 from fleet_runtime.artifacts.contract import ModelFacts, ProviderConfig
 from fleet_runtime.dialects.facts import merge
-from fleet_runtime.dialects.observation import Observation
+
+if TYPE_CHECKING:
+    from fleet_runtime.dialects.observation import Observation
 
 
 class Rename(msgspec.Struct, frozen=True):

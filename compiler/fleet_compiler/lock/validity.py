@@ -7,8 +7,7 @@ from typing import TypeAlias
 
 from fleet_compiler.lock.model import Lock, LockedProvider
 from fleet_runtime.artifacts.contract import ModelFacts
-from fleet_runtime.dialects.fields import MAX_NAME, text
-from fleet_runtime.dialects.model_list_response import MAX_MODELS
+from fleet_runtime.dialects.bounds import MAX_MODELS, MAX_NAME, text
 from fleet_runtime.routing.model_id import PROVIDER_NAME, model_id_problem
 from fleet_runtime.text import quote
 from fleet_runtime.urls import AddressError, parse_url

@@ -35,10 +35,6 @@ def _no_commands(_listing: ModelListResponse) -> Commands | None:
     return None
 
 
-def _no_other_names(_model: str) -> tuple[str, ...]:
-    return ()
-
-
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """All that fleet knows of one kind of server, in one module of this room.
@@ -58,6 +54,5 @@ class Dialect:
     read: Callable[[ModelListResponse, Observation | None], Reader]
     marks: Mapping[str, Any] = field(default_factory=dict)
     feed: Feed | None = None
-    other_names: Callable[[str], tuple[str, ...]] = _no_other_names
     commands: Callable[[ModelListResponse], Commands | None] = _no_commands
     dated: bool = False

@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, get_args
 
 from fleet_runtime.artifacts.contract import ContextSource, InputKind, ModelFacts, Purpose
+from fleet_runtime.dialects.bounds import MAX_TOKENS
 from fleet_runtime.dialects.facts import merge
 from fleet_runtime.dialects.model_list_response import Item, Meaning, ModelListResponse
 from fleet_runtime.routing.model_id import model_id_problem, model_id_remedy
 from fleet_runtime.text import quote
 
-MAX_TOKENS = 2**53 - 1
 MAX_WARNINGS = 20
-MAX_NAME = 200
 
 
 def model_of(item: Item, key: str = "id") -> str:
@@ -45,13 +44,6 @@ def tokens(*values: Any) -> int | None:
         if 0 < value <= MAX_TOKENS and value == int(value):
             return int(value)
     return None
-
-
-def text(value: Any) -> str | None:
-    """Return a name fit to be shown; None for anything else."""
-    if not isinstance(value, str) or not value.strip() or len(value) > MAX_NAME:
-        return None
-    return value if value.isprintable() else None
 
 
 def words(value: Any) -> frozenset[str]:

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from fleet_runtime.artifacts.contract import ModelFacts, ModelState
+from fleet_runtime.dialects.bounds import text
 from fleet_runtime.dialects.commands import Commands
 from fleet_runtime.dialects.details import keep_running, known_details, request_details, with_details
 from fleet_runtime.dialects.dialect import Dialect, Reader, Reading
@@ -25,7 +26,6 @@ from fleet_runtime.dialects.fields import (
     inputs,
     mapping,
     model_of,
-    text,
     tokens,
     word,
     words,

@@ -13,6 +13,7 @@ from collections.abc import Generator
 from urllib.parse import quote
 
 from fleet_runtime.artifacts.contract import ModelFacts, ModelState
+from fleet_runtime.dialects.bounds import text
 from fleet_runtime.dialects.commands import Commands
 from fleet_runtime.dialects.details import just_loaded, known_details, request_details, with_details
 from fleet_runtime.dialects.dialect import Dialect, Reader, Reading
@@ -26,7 +27,6 @@ from fleet_runtime.dialects.fields import (
     model_of,
     objects,
     purpose,
-    text,
     tokens,
     word,
     words,

@@ -9,11 +9,10 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, TypeAlias, TypeVar
 
+from fleet_runtime.dialects.bounds import MAX_MODELS
 from fleet_runtime.dialects.messages import ProbeResponse
 from fleet_runtime.dialects.status_reason import StatusReason
 from fleet_runtime.text import quote
-
-MAX_MODELS = 2000
 
 _CREATED = re.compile(rb'"created"\s*:\s*\d+')
 

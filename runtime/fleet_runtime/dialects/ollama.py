@@ -28,17 +28,11 @@ from fleet_runtime.dialects.model_list_response import ModelListResponse, decode
 from fleet_runtime.dialects.observation import Observation
 from fleet_runtime.dialects.server_memory import ModelMemory, ServerMemory, moment, size
 
-_LATEST = ":latest"
 _NUM_CTX = re.compile(r"^num_ctx[ \t]+(\d{1,16}(?:\.\d{1,16})?(?:e\+\d{2})?)[ \t]*$", re.MULTILINE | re.ASCII)
 
 
 def recognises(listing: ModelListResponse) -> bool:
     return any(item.get("owned_by") == "library" for item in listing.items)
-
-
-def other_names(model: str) -> tuple[str, ...]:
-    """A name without a tag means its ``latest``."""
-    return (model.removesuffix(_LATEST),) if model.endswith(_LATEST) and model != _LATEST else ()
 
 
 def read(listing: ModelListResponse, previous: Observation | None) -> Reader:
@@ -129,7 +123,6 @@ DIALECT = Dialect(
     recognises=recognises,
     read=read,
     marks={"owned_by": "library"},
-    other_names=other_names,
     dated=True,
     commands=lambda _listing: _COMMANDS,
 )

@@ -8,6 +8,7 @@ srt/entrypoints/openai/protocol.py at 004c82e), `meta.n_ctx` (a fleet gateway)."
 from __future__ import annotations
 
 from fleet_runtime.artifacts.contract import ModelFacts, Purpose
+from fleet_runtime.dialects.bounds import text
 from fleet_runtime.dialects.dialect import Dialect, Reader, Reading
 from fleet_runtime.dialects.fields import (
     aliases,
@@ -16,7 +17,6 @@ from fleet_runtime.dialects.fields import (
     inputs,
     mapping,
     purpose,
-    text,
     tokens,
     word,
     words,

@@ -13,9 +13,3 @@ KINDS: Mapping[ProviderKind, Dialect] = {
     module.DIALECT.kind: module.DIALECT
     for module in (llama_swap, llama_server, ollama, vllm, lmstudio, openai)
 }
-
-
-def other_names(kind: ProviderKind, model: str) -> tuple[str, ...]:
-    """Return the other names of a model, next to its id, by the rules of this kind of server."""
-    dialect = KINDS.get(kind)
-    return dialect.other_names(model) if dialect is not None else ()

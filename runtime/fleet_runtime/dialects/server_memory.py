@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from fleet_runtime.dialects.fields import MAX_NAME, MAX_TOKENS
+from fleet_runtime.dialects.bounds import MAX_NAME, MAX_TOKENS
 
 MAX_GPUS: Final = 32
 _SAMPLE: Final = re.compile(

@@ -9,7 +9,7 @@ from glob import escape
 from fleet_runtime.artifacts.contract import ProviderConfig, RoutedModel, RoutedProvider
 from fleet_runtime.artifacts.polling import poll_interval
 from fleet_runtime.dialects.facts import declare, merge
-from fleet_runtime.dialects.registry import other_names
+from fleet_runtime.dialects.model_names import other_names
 from fleet_runtime.dialects.status_reason import reason_text
 from fleet_runtime.providers.health import ProviderState
 from fleet_runtime.routing.resolver import ProviderView, admits

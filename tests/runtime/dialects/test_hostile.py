@@ -8,8 +8,8 @@ import json
 import pytest
 
 from fleet_runtime.artifacts.contract import ProviderKind
+from fleet_runtime.dialects.bounds import MAX_MODELS
 from fleet_runtime.dialects.messages import ProbeResponse
-from fleet_runtime.dialects.model_list_response import MAX_MODELS
 from fleet_runtime.dialects.observation import Observation
 from fleet_runtime.dialects.registry import KINDS
 from fleet_runtime.dialects.status_reason import ReasonCode, StatusReason, reason_text

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from fleet_runtime.artifacts.contract import ProviderKind
+from fleet_runtime.dialects.model_names import other_names
 from fleet_runtime.dialects.observation import Observation
-from fleet_runtime.dialects.registry import KINDS, other_names
+from fleet_runtime.dialects.registry import KINDS
 from tests.runtime.dialects.probing import answer, listing, probe, replay
 
 LISTS = {
