@@ -23,8 +23,8 @@ def check(fleet: FleetConfig) -> Iterator[Finding]:
     yield from _client_settings(fleet)
     yield from _client_keys(fleet)
     yield from _legacy_providers(fleet)
-    for client in CLIENTS.values():
-        yield from client.check(fleet)
+    for kind in sorted({entry.kind for surface in fleet.surfaces.values() for entry in surface.clients}):
+        yield from CLIENTS[kind].check(fleet)
     yield from _default_provider(fleet)
     yield from _same_addresses(fleet)
     for name, provider in fleet.providers.items():

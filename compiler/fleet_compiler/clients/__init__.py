@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pkgutil import iter_modules
 
 from fleet_compiler.clients.client_kind import Client, ClientFile, ClientOptions, Launch
 from fleet_compiler.clients.view import ClientView
 
-_MODULES = [import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__)]
-_KINDS: list[Client] = [module.CLIENT for module in _MODULES if hasattr(module, "CLIENT")]
+_PARTS = frozenset({"client_kind", "formats", "view"})
+"""The modules that kinds are made of."""
 
-CLIENTS: dict[str, Client] = {client.name: client for client in sorted(_KINDS, key=lambda kind: kind.name)}
+
+class _Kinds(Mapping[str, Client]):
+    """Each kind by its name, in order; its module is imported when it is asked for."""
+
+    def __init__(self) -> None:
+        modules = (module.name for module in iter_modules(__path__))
+        self._modules = {
+            module.removesuffix("_").replace("_", "-"): f"{__name__}.{module}"
+            for module in modules
+            if module not in _PARTS
+        }
+
+    def __getitem__(self, name: str) -> Client:
+        client: Client = import_module(self._modules[name]).CLIENT
+        return client
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._modules))
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+
+CLIENTS: Mapping[str, Client] = _Kinds()
 
 __all__ = ["CLIENTS", "Client", "ClientFile", "ClientOptions", "ClientView", "Launch"]

@@ -13,9 +13,8 @@ from fleet_compiler.checks.against_lock import lock_warnings, unmatched_globs
 from fleet_compiler.checks.lock_entries import rename_warnings, stale_warnings
 from fleet_compiler.commands.options import file_option, fleet_file, format_option, json_option
 from fleet_compiler.commands.terminal import say, show_diagnostics
-from fleet_compiler.diagnostics.diagnostic import Diagnostic, sort_diagnostics
+from fleet_compiler.diagnostics.diagnostic import Diagnostic, Format, sort_diagnostics
 from fleet_compiler.diagnostics.errors import ConfigError
-from fleet_compiler.diagnostics.report import Format, render
 from fleet_compiler.diagnostics.source import Source
 from fleet_compiler.emit.tables import resolve_connections, resolve_fleet
 from fleet_compiler.load import Loaded, load_fleet
@@ -109,7 +108,10 @@ def _findings(
 def _show(found: list[Diagnostic], sources: tuple[Source, ...], form: Format) -> None:
     if form == "text":
         show_diagnostics(found, sources)
-    elif text := render(found, sources, form):
+        return
+    from fleet_compiler.diagnostics.report import render
+
+    if text := render(found, sources, form):
         click.echo(text)
 
 

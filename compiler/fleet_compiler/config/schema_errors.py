@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from fleet_compiler.config import hints as remedies
 from fleet_compiler.config.secret_spans import is_secret
 from fleet_compiler.diagnostics.finding import Finding, RelatedPart, YamlPath
-from fleet_compiler.diagnostics.redact import is_key_like
+from fleet_compiler.diagnostics.key_names import is_key_like
 from fleet_compiler.diagnostics.text import nearest
 from fleet_runtime.text import join_names, quote, shorten
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from fleet_compiler.config.model import ProviderSettings, SurfaceSettings
 from fleet_compiler.diagnostics.finding import YamlPath
-from fleet_compiler.diagnostics.redact import ENVIRONMENTS, is_key_like
+from fleet_compiler.diagnostics.key_names import ENVIRONMENTS, is_key_like
 from fleet_compiler.diagnostics.source import Source
 from fleet_compiler.document.document import Document
 

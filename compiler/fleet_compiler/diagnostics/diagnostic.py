@@ -10,6 +10,8 @@ import msgspec
 from fleet_runtime.text import count
 
 Severity: TypeAlias = Literal["error", "warning"]
+Format: TypeAlias = Literal["text", "json", "github", "sarif"]
+"""How diagnostics are reported."""
 
 MAX_SHOWN = 50
 MAX_FOUND = 200

@@ -1,6 +1,6 @@
 """What no report may show: everything that could be a key, a token or a password.
 
-A secret is recognised by its shape (`redact`), by the name that it is written under (`is_key_like`), or by
+A secret is recognised by its shape (`redact`), by the name that it is written under (`key_names`), or by
 its place in the file (`Source.secrets`). The name of a provider is never masked, whatever its shape.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Container, Iterable
 
+from fleet_compiler.diagnostics.key_names import ENVIRONMENTS, is_key_like
 from fleet_compiler.diagnostics.source import Source
 
 _TOKEN = re.compile(
@@ -40,16 +41,6 @@ _ASSIGNED = re.compile(
     r"(?P<value>[^\s'\"]+)"
 )
 
-_WORD = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z0-9]+(?![a-z])")
-_ALWAYS = frozenset({
-    "apikey", "authorization", "bearer", "cookie", "credential", "credentials", "jwt", "passcode",
-    "passphrase", "passwd", "password", "pwd", "secret", "secrets",
-})  # fmt: skip
-_LAST = frozenset({"auth", "key", "pass", "pat", "pw", "sig", "signature", "token"})
-_REFERENCES = frozenset({"env", "file", "name", "path"})
-ENVIRONMENTS = frozenset({"cookies", "env", "environ", "environment", "envs", "extra_headers", "headers"})
-"""Names, lower-case and with ``_``, of collections that may hold keys under any name."""
-
 _NEXT_KEY = re.compile(r"""(?:^|[\s{,'"])(?P<name>[A-Za-z_][\w.-]*)['"]?\s*:""")
 _VARIABLE = re.compile(r"\s+[A-Za-z_][A-Za-z0-9_]*\s*(?:$|[,}#])")
 _KEY_REFERENCES = {"api_key_env": _VARIABLE, "api_key_file": re.compile(r"\s+[^\s\[{&*|>-]")}
@@ -62,14 +53,6 @@ _PROVIDER_NAME = re.compile(
 )
 _ANCHOR = re.compile(r"(?:^|[\s:,\[{-])&[^\s,\[\]{}]+\s")
 _INDENT = re.compile(r" *")
-
-
-def is_key_like(name: str) -> bool:
-    """Return whether what is written under `name` may be a secret, as with ``apiKey`` or ``HF_TOKEN``."""
-    words = [word.lower() for word in _WORD.findall(name)]
-    if not words or words[-1] in _REFERENCES:
-        return False
-    return words[-1] in _LAST or not _ALWAYS.isdisjoint(words)
 
 
 def redact(text: str, names: Container[str] = ()) -> str:

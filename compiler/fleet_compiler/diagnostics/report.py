@@ -6,18 +6,16 @@ import json
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import PurePath
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import quote
 
 from msgspec.structs import replace
 
 from fleet_compiler.diagnostics.codes import codes
-from fleet_compiler.diagnostics.diagnostic import Diagnostic, Related, Span
+from fleet_compiler.diagnostics.diagnostic import Diagnostic, Format, Related, Span
 from fleet_compiler.diagnostics.redact import redact, redact_source
 from fleet_compiler.diagnostics.source import Source
 from fleet_runtime.text import condense, escape
-
-Format: TypeAlias = Literal["text", "json", "github", "sarif"]
 
 MAX_LINE = 140
 

@@ -8,9 +8,16 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from fleet_compiler.diagnostics.codes import codes
-from fleet_compiler.diagnostics.diagnostic import MAX_SHOWN, Diagnostic, Related, Span, sort_diagnostics
+from fleet_compiler.diagnostics.diagnostic import (
+    MAX_SHOWN,
+    Diagnostic,
+    Format,
+    Related,
+    Span,
+    sort_diagnostics,
+)
 from fleet_compiler.diagnostics.errors import ConfigError
-from fleet_compiler.diagnostics.report import Format, render
+from fleet_compiler.diagnostics.report import render
 from fleet_compiler.diagnostics.source import Source
 from fleet_compiler.load import load_source
 
