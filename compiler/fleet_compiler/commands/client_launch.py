@@ -6,11 +6,12 @@ import hashlib
 import os
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from msgspec.structs import replace
 
 from fleet_compiler.clients import CLIENTS, Launch
 from fleet_compiler.clients.view import KEY_VARIABLE
