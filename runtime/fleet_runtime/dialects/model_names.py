@@ -1,7 +1,6 @@
-"""The names that a server takes for a model next to its id, by a rule of its kind.
+"""Other names that servers accept for a model, by a rule of their kind.
 
-Apart from the dialects, since whoever merges or compiles model lists needs these names and nothing else of
-them.
+Separate, because the compiler needs these names and nothing else of the dialects.
 """
 
 from __future__ import annotations
