@@ -25,14 +25,14 @@ WIDTH = 118
 HEAD = """\
 # fleet.yaml
 
-The one file that a person edits. `version`, `default_provider` and `providers` are required, everything else
-has a default, and a key that is not on this page is an error. `fleet validate` checks the file, `fleet build`
-compiles it.
+fleet.yaml is the only file that you edit. `version`, `default_provider` and `providers` are required; all
+other keys have defaults. A key that is not on this page is an error. `fleet validate` checks the file,
+`fleet build` compiles it.
 
 ```yaml
 {example}```
 
-<!-- made from schema/fleet.schema.json; `make docs` writes it -->
+<!-- generated from schema/fleet.schema.json by `make docs` -->
 """
 
 
@@ -50,111 +50,113 @@ SECTIONS = (
     Section("## Top level", "", ""),
     Section(
         "## Providers",
-        "A provider is a server of models: your own, or a cloud service. Its name is the first part of its"
-        " models' ids: `sam-desktop/qwen3-8b`. Often its URL is enough; if anything differs from the"
-        " defaults, it is a mapping. The key of a service is never written here: fleet.yaml names the"
-        " variable or the file from which the gateway reads it.",
+        "A provider is a model server: your own, or a cloud service. Its name is the first part of its model"
+        " ids: `sam-desktop/qwen3-8b`. Write only its URL if the defaults fit, otherwise a mapping. An API"
+        " key is never written here; fleet.yaml names the variable or file from which the gateway reads it.",
         "$defs/providerMapping",
     ),
     Section(
         "### Sidecar",
-        "A sidecar is a second server on the same host, in front of the server of the models. Requests to its"
-        " paths go through it or fail; nothing bypasses it. A URL alone is a sidecar with the default paths.",
+        "A sidecar is a second server on the same host, in front of the model server. Requests to its paths"
+        " go through it or fail; they never bypass it. A plain URL is a sidecar with the default paths.",
         "$defs/sidecarMapping",
     ),
     Section(
         "### Models",
-        "Providers report what they serve, so most need no models here. What is written here overrides what"
-        " the provider reports, and a model that is written here counts as listed.",
+        "Providers report their models, so most need none here. A fact written here overrides the"
+        " provider's, and a model written here counts as listed.",
         "$defs/model",
     ),
-    Section("### Timeouts", "Limits of one request in seconds; the total time has none.", "$defs/timeouts"),
+    Section(
+        "### Timeouts", "Limits of one request, in seconds. The total time is not limited.", "$defs/timeouts"
+    ),
     Section(
         "### Secrets",
-        "The value of a header or a password is never written here: fleet.yaml names the variable or the file"
-        " from which the gateway reads it. It is sent to that provider only, and is in no log.",
+        "Values of headers and passwords are never written here; fleet.yaml names the variable or file from"
+        " which the gateway reads them. They are sent only to that provider, and never logged.",
         "$defs/secret",
     ),
     Section(
         "### Basic authentication",
-        "For a provider behind a proxy that wants a user and a password. It takes the place of an API key.",
+        "For a provider behind a proxy that requires a user and password. It replaces the API key.",
         "$defs/basicAuth",
     ),
     Section(
         "### Wake",
-        "A provider that sleeps is woken by a request for a model of it: by its id, an alias or a bare id."
-        " The request waits until the provider responds, as for a model that is loaded. Lists, probes and"
-        " token counts never wake anything. Write `mac` for Wake-on-LAN, or `command` for a program.",
+        "A request for a model of a sleeping provider wakes it, by its id, an alias or a bare id, and waits"
+        " until the provider responds. Lists, probes and token counts never wake a provider. Set `mac` for"
+        " Wake-on-LAN, or `command` to run a program.",
         "$defs/wake",
     ),
     Section(
         "## Roles",
-        "A role is a name for a model, or for several in order, first choice first. A request says it as"
-        ' `"model": "@task"` and gets the first choice whose provider is available. Surfaces may have their'
-        " own."
-        " Any name will do; these, all of them optional, are what the configurations of clients are made"
-        " from.",
+        'A role is a name for one model, or for an ordered list of models. A request names it as `"model":'
+        ' "@task"` and gets the first model whose provider is available. Surfaces can have their own roles.'
+        " You can choose any name; the optional roles below are used in the configurations of clients.",
         "$defs/role",
     ),
     Section("### Names of roles", "", "$defs/roles"),
     Section(
         "## Old names",
-        "Ids that were saved before there was a fleet keep working, by exact rules and never by how a name"
-        " looks. An id without a provider before its first slash belongs to `default_provider`. `namespaces`"
-        " are prefixes that are removed: with `llama-swap` there, `llama-swap/qwen3-8b` is `qwen3-8b`."
-        " `aliases` are exact old ids that meant something else. A provider's `formerly` are its own former"
-        " names. `fleet resolve ID` shows what an id means and by which rule.",
+        "Model ids that clients saved before fleet keep working, by exact rules. An id without a provider"
+        " name before its first slash belongs to `default_provider`. `namespaces` are prefixes that are"
+        " removed: with `llama-swap`, `llama-swap/qwen3-8b` means `qwen3-8b`. `aliases` map other exact ids."
+        " `formerly` lists the former names of a provider. `fleet resolve ID` shows what an id resolves to"
+        " and by which rule.",
     ),
     Section(
         "## Surfaces",
-        "A surface is a place from which models are used: a chat, a coding agent. It has the paths"
-        " `/<surface>/v1/…` of the gateway, with the same models under the same ids as every other unless it"
-        " is restricted here. Written without anything, it has the defaults.",
+        "A surface is one use of the fleet: a chat, a coding agent. It has its own paths on the gateway,"
+        " `/<surface>/v1/…`, with the same models and ids as every other surface unless it is restricted"
+        " here. An empty surface has the defaults.",
         "$defs/surface",
     ),
     Section(
         "### Clients",
-        "A `client` is a kind, a list of kinds, or a mapping with what differs from the defaults.",
+        "A `client` is a kind, a mapping with a kind and options, or a list of these.",
         "$defs/clientMapping",
     ),
     Section(
         "## Outputs",
-        "Files of your own in generated/: each is filled from a Jinja2 template with the fleet's surfaces,"
-        " providers and models. [outputs.md](outputs.md) has the names and filters of a template.",
+        "Your own files in generated/, rendered from Jinja2 templates with the fleet's surfaces, providers"
+        " and models. [outputs.md](outputs.md) describes the names and filters of a template.",
         "$defs/output",
     ),
     Section(
         "## Gateway",
-        "What `fleet serve` listens on and what it accepts. Listening on anything but loopback needs keys."
-        " A change of `listen` or `state` needs a restart; everything else applies as soon as it is built.",
+        "Where `fleet serve` listens, and what it accepts. Listening beyond loopback requires keys. A change"
+        " of `listen` or `state` needs a restart; other changes apply with the next build.",
         "$defs/gateway",
     ),
     Section(
         "### Keys",
-        "Keys that open the gateway itself, sent as `Authorization: Bearer …` or `x-api-key`.",
+        "Keys for the gateway itself, which clients send as `Authorization: Bearer …` or `x-api-key`.",
         "$defs/key",
     ),
     Section(
         "### State",
-        "Favorites and the history of the providers. Several gateways share them in a PostgreSQL database,"
-        " whose URL holds a password and is therefore in a variable or a file; the driver comes with"
-        " `pip install 'boofleet[postgres]'` ([scale.md](scale.md)).",
+        "Favorites and the history of the providers. Several gateways can share them in a PostgreSQL"
+        " database ([scale.md](scale.md)). Its URL contains a password and is therefore read from a variable"
+        " or a file. Install the driver with `pip install 'boofleet[postgres]'`.",
         "$defs/stateDatabase",
     ),
     Section(
         "### Database URL",
-        "Where the URL is read from; again for every new connection, so a new password needs no restart.",
+        "Where the URL is read from. It is read again for every new connection, so a new password needs no"
+        " restart.",
         "$defs/databaseReference",
     ),
     Section(
-        "### Limits", "Sizes of what a client may send; more is rejected.", "$defs/gateway/properties/limits"
+        "### Limits",
+        "Limits on what a client may send. Larger requests are rejected.",
+        "$defs/gateway/properties/limits",
     ),
     Section(
         "### Captures",
-        "The last requests and responses in full, to see what a client really sends and gets:"
-        " `fleet activity --capture ID`. They are kept in memory only, are lost with a restart, and are read"
-        " only with a key that has no `surfaces`. Credentials are masked; prompts and responses"
-        " are not. [gateway.md](gateway.md#captures) has the details.",
+        "The last requests and responses in full, to see what a client really sends and gets (`fleet"
+        " activity --capture ID`). They are kept in memory only. Reading them requires a key without"
+        " `surfaces`. Credentials are masked; prompts and responses are not. See"
+        " [gateway.md](gateway.md#captures).",
         "$defs/captures",
     ),
     Section(
@@ -167,7 +169,7 @@ SECTIONS = (
 KINDS_SECTION = """\
 ### Kinds of servers
 
-`kind: auto` recognises the software by its model list. No probe loads a model, or keeps one from unloading.
+`kind: auto` recognises the software by its model list. A probe never loads a model or keeps one loaded.
 
 | kind | server | what a probe reads |
 |---|---|---|
@@ -176,10 +178,10 @@ CLIENTS_SECTION = """\
 
 ### Kinds of clients
 
-The kinds of client, and the files that are written for each unless `file` or `folder` says otherwise.
-`fleet run CLIENT` starts a client with them; [clients.md](clients.md) has each kind.
+The kinds of client, and their files unless `file` or `folder` is set. `fleet run CLIENT` starts a client
+with them; [clients.md](clients.md) describes each kind.
 
-| client | files | what is written |
+| client | files | content |
 |---|---|---|
 """
 OPTIONS_SECTION = """\
@@ -193,18 +195,19 @@ OPTIONS_SECTION = """\
 LAST_SECTIONS = (
     Section(
         "## In an editor",
-        "`fleet build` also writes `generated/fleet.schema.json`: the schema with this fleet's own providers,"
-        " models, keys and surfaces as completions. Editors with yaml-language-server (VS Code's YAML"
-        " extension, Neovim, Helix, Zed and others) find it by the first line of the example above."
-        " `fleet schema` prints the schema without them.",
+        "`fleet build` also writes `generated/fleet.schema.json`: the schema, with the providers, models,"
+        " keys and surfaces of this fleet as completions. Editors with yaml-language-server (VS Code's YAML"
+        " extension, Neovim, Helix, Zed and others) find it by the first line of the example above. `fleet"
+        " schema` prints the schema without these completions.",
     ),
     Section(
-        "## What kind of YAML",
-        "YAML 1.2 in UTF-8, at most 1 MiB, and only what every reader reads alike. Rejected, with the place"
-        " and the remedy: keys written twice, keys that are not text, anchors, aliases, merge keys, tags,"
-        " directives, several documents, tabs, numbers such as `010`, `0x1f` or `.inf`, control characters."
-        " `yes`, `no`, `on` and `off` are text; a boolean is `true` or `false`. No variable is expanded."
-        " [diagnostics.md](diagnostics.md) has every finding with an example.",
+        "## YAML",
+        "fleet.yaml is YAML 1.2 in UTF-8, at most 1 MiB. Features that YAML parsers treat differently are"
+        " rejected, with position and remedy: duplicate keys, keys that are not text, anchors, aliases,"
+        " merge keys, tags, directives, several documents, tabs, numbers such as `010`, `0x1f` or `.inf`,"
+        " control characters. `yes`, `no`, `on` and `off` are text; a boolean is `true` or `false`."
+        " Variables are not expanded. [diagnostics.md](diagnostics.md) explains every error and warning with"
+        " an example.",
     ),
 )
 

@@ -12,7 +12,7 @@ import pytest
 from tests.support.tree_copy import TreeCopy, copy_tree
 
 CONTRACT = "runtime/fleet_runtime/artifacts/contract.py"
-LAST = '    """`false` keeps the provider in the file and sends it nothing."""\n'
+LAST = '    """`false` disables the provider without removing it."""\n'
 DECLARATION = '''    rack: Label | None = Field(None, examples=["basement"])
     """Where the provider stands."""
 '''

@@ -200,11 +200,11 @@ def _is_namesake(name: str, provider: ProviderSettings) -> bool:
 
 class Options(ClientOptions):
     exclusive: bool = Field(True, examples=[False])
-    """Whether opencode is limited to the generated providers. `false` lets it use its other ones too."""
+    """Whether opencode is limited to the generated providers. `false` allows other providers too."""
     legacy_provider: Annotated[str | None, Shape(reference("providerName"))] = Field(
         None, examples=["llama-swap"]
     )
-    """One more provider in opencode's configuration, under a name that older sessions saved."""
+    """An additional provider in opencode's configuration, with a name that old sessions saved."""
 
 
 CLIENT = Client(

@@ -74,14 +74,14 @@ class ModelFacts(Artifact):
     """What is known of one model; every field may be unknown."""
 
     name: ModelName | None = Field(None, examples=["DeepSeek V3"])
-    """The name that people see. Default: the id."""
+    """The display name. Default: the id."""
     context: Tokens | None = Field(None, examples=[131072])
     """Size of the context window in tokens."""
     context_source: ContextSource | None = None
     """Where `context` is known from, best first: fleet.yaml, the running server, its model list, or the
     model's own file, which is only an upper bound."""
     output: Tokens | None = Field(None, examples=[8192])
-    """The most tokens of one response; less than `context`."""
+    """The maximum number of tokens in a response; less than `context`."""
     input: Annotated[tuple[Annotated[InputKind, Shape(_INPUT)], ...], NOT_EMPTY] | None = Field(
         None, examples=[["text", "image"]]
     )
@@ -91,7 +91,7 @@ class ModelFacts(Artifact):
     reasoning: bool | None = Field(None, examples=[True])
     """Whether the model reasons before it responds."""
     purpose: Purpose | None = Field(None, examples=["embedding"])
-    """What the model is for. Coding clients are offered `chat` models only."""
+    """The purpose of the model. Coding clients get only `chat` models."""
     aliases: tuple[str, ...] = ()
     """Other ids under which the provider itself accepts requests for this model."""
 
@@ -100,7 +100,7 @@ class RoutedModel(ModelFacts):
     """A model as a surface may use it; a hidden one is routable and not listed."""
 
     hidden: bool = Field(False, examples=[True])
-    """`true`: requests reach it, lists leave it out."""
+    """`true`: requests work, but lists leave it out."""
 
 
 class RoutedProvider(Artifact):
@@ -109,9 +109,9 @@ class RoutedProvider(Artifact):
     name: str
     """The provider's name; the part of a composite id before its first slash."""
     label: str
-    """The name that people see."""
+    """The display name."""
     class_: ProviderClass = Field(alias="class")
-    """`local`: your own hardware. `cloud`: a paid service; it gets a request only if an id or a role names
+    """`local`: your own hardware. `cloud`: a paid service; it gets requests only if an id or a role names
     it."""
     models: dict[str, RoutedModel]
     """The models that it offers, by its own ids."""
@@ -125,7 +125,7 @@ class RoutingTable(Artifact):
     surface: str | None = None
     """The surface's name; null in the fleet's own table."""
     label: str
-    """The name that people see."""
+    """The display name."""
     base: str
     """The prefix of the surface's paths, before `/v1`; empty in the fleet's own table."""
     default_provider: str
@@ -147,14 +147,14 @@ class RoutingTable(Artifact):
 
 
 class Timeouts(Artifact):
-    """Limits of one request in seconds; the total time has none."""
+    """Limits of one request, in seconds. The total time is not limited."""
 
     connect: Seconds = Field(5, examples=[2])
-    """Seconds until the connection is established."""
+    """Time limit for connecting, in seconds."""
     first_byte: Seconds = Field(600, examples=[120])
-    """Seconds until the first byte of the response; loading a model counts."""
+    """Time limit until the first byte of the response, in seconds, including the loading of a model."""
     idle: Seconds = Field(300, examples=[60])
-    """Seconds between two chunks of a response."""
+    """Time limit between two chunks of a response, in seconds."""
 
 
 class Named(Artifact):
@@ -166,27 +166,27 @@ class ProviderOptions(Artifact):
     """What fleet.yaml sets of one provider. Files are relative to fleet.yaml."""
 
     label: Label = Field(examples=["Sam's desktop"])
-    """The name that people see. Default: the provider's name."""
+    """The display name. Default: the provider's name."""
     class_: Annotated[ProviderClass, Shape(reference("class"))] = Field("local", alias="class")
-    """`local`: your own hardware. `cloud`: a paid service; it gets a request only if an id or a role names
+    """`local`: your own hardware. `cloud`: a paid service; it gets requests only if an id or a role names
     it."""
     kind: ProviderKind = Field("auto", examples=["llama-swap"])
-    """The server software. `auto` recognises it from its responses."""
+    """The server software. `auto` detects it."""
     url: Url
     """The root URL of the server. A trailing `/v1` is dropped."""
     api_base: Url = Field(examples=["https://api.example.com/openai/v3"])
-    """URL of the OpenAI API itself, instead of `url`, if its path is not `/v1`."""
+    """The URL of the OpenAI API, instead of `url`, if its path is not `/v1`."""
     formerly: tuple[FormerName, ...] = Field((), examples=[["sam-pc"]])
     """Former names of this provider, still valid in model ids and favorites."""
     api_key_env: Variable | None = Field(None, examples=["DEEPSEEK_API_KEY"])
-    """Environment variable from which the gateway reads this provider's key. While it is not set the provider
-    is disabled."""
+    """Environment variable from which the gateway reads this provider's key. While it is not set, the
+    provider is disabled."""
     api_key_file: FileName | None = Field(None, examples=["secrets/deepseek.key"])
     """File from which the gateway reads this provider's key, relative to fleet.yaml."""
     headers: Annotated[dict[str, SecretReference], Shape(HEADERS)] = Field(
         {}, examples=[{"CF-Access-Client-Secret": {"env": "CF_ACCESS_SECRET"}}]
     )
-    """Headers that the provider gets with every request, by name: where each value is read from."""
+    """Headers to send to the provider with every request: by name, where the value is read from."""
     basic_auth: Annotated[BasicAuth | None, Shape(reference("basicAuth"))] = Field(
         None, examples=[{"user": "fleet", "password": {"file": "secrets/nas-password"}}]
     )
@@ -199,26 +199,26 @@ class ProviderOptions(Artifact):
     """Models of this provider: a list of ids, or a mapping from id to facts. They count as listed by the
     provider."""
     include: tuple[Glob, ...] = Field((), examples=[["qwen3-*"]])
-    """Globs; with any, only models whose id matches one of them are offered."""
+    """Globs. If set, only models whose id matches one of them are offered."""
     exclude: tuple[Glob, ...] = Field((), examples=[["*-base"]])
-    """Globs; models whose id matches one of them are rejected."""
+    """Globs. Models whose id matches one of them are not listed, and requests for them are rejected."""
     unlisted: Literal["refuse", "forward"] = Field("refuse", examples=["forward"])
-    """What to do with ids that are not in the model list: `refuse` them (404) or `forward` them."""
+    """What to do with ids that the provider does not list: `refuse` (404) or `forward`."""
     timeouts: Annotated[Timeouts, Shape(reference("timeouts"))] = Timeouts()
-    """Limits of one request in seconds; the total time has none."""
+    """Limits of one request, in seconds. The total time is not limited."""
     max_concurrency: Concurrency | None = Field(None, examples=[4])
-    """The most requests that the provider gets at a time. Default: no limit."""
+    """The maximum number of requests at a time. Default: no limit."""
     poll: PollSeconds | None = Field(None, examples=[60, False])
     """Seconds between probes of this provider, or `false`: never probed, its declared models are its list.
     Default: the interval of `inventory`; 300 for a cloud; never for a cloud with declared models."""
     wake: Annotated[Wake | None, Shape(reference("wake"))] = Field(None, examples=[{"command": "wake.sh"}])
-    """How to wake this provider when a request needs it and it does not respond. Default: it is not woken."""
+    """How to wake this provider if a request needs it and it does not respond. Default: never."""
     verify: bool = Field(True, examples=[False])
     """Whether the certificate of an https URL is checked."""
     ca_file: FileName | None = Field(None, examples=["certs/home-ca.pem"])
     """File with the certificate authority that signed this provider's certificate, relative to fleet.yaml."""
     enabled: bool = Field(True, examples=[False])
-    """`false` keeps the provider in the file and sends it nothing."""
+    """`false` disables the provider without removing it."""
 
 
 class ProviderConfig(ProviderOptions, Named):
@@ -241,7 +241,7 @@ class KeyReference(Artifact):
     file: FileName | None = Field(None, examples=["secrets/laptop.key"])
     """File from which the gateway reads the key, relative to fleet.yaml."""
     surfaces: Annotated[tuple[SurfaceReference, ...], NOT_EMPTY] | None = Field(None, examples=[["opencode"]])
-    """The only surfaces that the key opens. Default: all."""
+    """The surfaces that the key may use. Default: all."""
 
 
 class PollSettings(Artifact):
@@ -250,9 +250,9 @@ class PollSettings(Artifact):
     interval: Seconds = Field(10, examples=[5])
     """Seconds between two probes of a provider."""
     timeout: Seconds = Field(2, examples=[1])
-    """Seconds that one probe may take."""
+    """Time limit of one probe, in seconds."""
     grace: Grace = Field(30, examples=[60])
-    """Seconds that a provider's last model list is kept after it stopped responding."""
+    """Seconds until a provider that stopped responding is offline; its last model list is kept that long."""
 
 
 class GeneratedConfig(Artifact):
@@ -268,7 +268,7 @@ class GatewayOptions(Artifact):
     listen: Listen = Field("127.0.0.1:8400", examples=["127.0.0.1:8400"])
     """Host and port that the gateway listens on."""
     url: Url = Field(examples=["http://fleet.local:8400"])
-    """URL under which clients reach the gateway. Default: http and the `listen` address."""
+    """The gateway's URL for clients. Default: http and the `listen` address."""
     hosts: tuple[Host, ...] = Field((), examples=[["fleet.local"]])
     """Host names that requests may use in addition to those of `listen` and `url`."""
     origins: tuple[Origin, ...] = Field((), examples=[["https://chat.example.com"]])
@@ -276,22 +276,24 @@ class GatewayOptions(Artifact):
     keys: Annotated[dict[str, KeyReference], Shape(KEYS)] = Field(
         {}, examples=[{"laptop": {"env": "FLEET_KEY_LAPTOP"}}]
     )
-    """Keys that open the gateway, by name. Without any, it is open to everyone who reaches it."""
+    """Keys for the gateway, by name. Without keys, anyone who can reach the gateway may use it."""
     limits: Limits = Field(Limits(), examples=[{"body": "20MB"}])
-    """Sizes of what a client may send."""
+    """Limits on what a client may send."""
     drain: Drain = Field(30, validate_default=True, examples=[10])
-    """Seconds that requests get to finish when the gateway stops."""
+    """Seconds for requests in flight to finish when the gateway stops."""
     not_ready: Drain = Field(0, validate_default=True, examples=[5])
-    """Seconds that `/ready` says 503 before the gateway stops listening: a balancer chooses another one."""
+    """Seconds of 503 on `/ready` before the gateway stops listening, so that a load balancer stops using
+    it."""
     state: Annotated[StatePath | DatabaseState | None, Shape(STATE)] = Field(
         None, examples=["/var/lib/fleet/state.db", {"postgres": {"env": "FLEET_STATE_URL"}}]
     )
-    """Where favorites and history are: a SQLite file, relative to fleet.yaml, or a PostgreSQL database that
-    several gateways share. Default: `$STATE_DIRECTORY/state.db`, or a file in the user's state folder."""
+    """Where favorites and history are stored: a SQLite file, relative to fleet.yaml, or a PostgreSQL database
+    that several gateways share. Default: `$STATE_DIRECTORY/state.db`, or a file in the user's state
+    folder."""
     captures: Annotated[CaptureSettings | None, Shape(reference("captures"))] = Field(
         None, examples=[{"keep": 50}]
     )
-    """Keep the last requests and responses in memory, prompts included. Default: nothing is kept."""
+    """Keep the last requests and responses in memory, including prompts. Default: off."""
 
 
 class ClientSettings(Artifact):

@@ -32,19 +32,19 @@ class Limits(Artifact):
     """Bounds on what a client may send, and on how long it may read nothing."""
 
     body: Bytes = Field(100_000_000, examples=["20MB"])
-    """The largest body of a request."""
+    """The maximum size of a request body."""
     head: Bytes = Field(65_536, examples=["32KiB"])
-    """The largest request line and headers of a request."""
+    """The maximum size of the request line and headers."""
     memory: Bytes = Field(512_000_000, examples=["2GB"])
-    """The bytes of request bodies that are held at one time, over all clients."""
+    """The maximum size of all request bodies in memory."""
     stall: Seconds = Field(60, examples=[20])
-    """Seconds that a client may read nothing of its response before its connection is closed."""
+    """Seconds without reading after which a client's connection is closed."""
 
 
 class CaptureSettings(Artifact):
     """Which requests are kept in full, and how much of each."""
 
     keep: Captured = Field(50, examples=[200])
-    """How many requests are kept: the last ones."""
+    """The number of requests to keep."""
     body: Bytes = Field(64_000, examples=["1MB"])
-    """The bytes of a request's body, and of its response's, that are kept; the rest is counted."""
+    """The maximum number of bytes to keep of each request body and response body."""

@@ -38,9 +38,9 @@ class SecretReference(Artifact):
     """Where a secret is read from; it is never written in fleet.yaml."""
 
     env: Variable | None = Field(None, examples=["CF_ACCESS_SECRET"])
-    """Environment variable that holds it. While it is not set, the provider is disabled."""
+    """Environment variable with the value. While it is not set, the provider is disabled."""
     file: FileName | None = Field(None, examples=["secrets/cf-access"])
-    """File that holds it, relative to fleet.yaml."""
+    """File with the value, relative to fleet.yaml."""
 
 
 class BasicAuth(Artifact):
@@ -56,15 +56,15 @@ class Wake(Artifact):
     """How a provider that sleeps is woken, by a packet to its network card or by a program."""
 
     mac: MacAddress | None = Field(None, examples=["aa:bb:cc:dd:ee:ff"])
-    """Address of the network card that a magic packet (Wake-on-LAN) is sent to."""
+    """The MAC address to send a magic packet to (Wake-on-LAN)."""
     broadcast: Ipv4Address = Field("255.255.255.255", examples=["192.168.1.255"])
-    """IPv4 address that the packet is sent to: the broadcast address of the provider's network."""
+    """The IPv4 address to send the packet to: the broadcast address of the provider's network."""
     port: Port = Field(9, examples=[7])
-    """UDP port that the packet is sent to."""
+    """The UDP port to send the packet to."""
     command: FileName | None = Field(None, examples=["wake-nas.sh"])
     """Instead of `mac`: a program, one file relative to fleet.yaml, that wakes the provider. It is run
     without a shell, with the provider's name as its only argument."""
     timeout: Seconds = Field(90, examples=[30])
-    """Seconds that the provider gets to respond after it was woken."""
+    """Seconds to wait for the provider to respond."""
     roles: bool = Field(False, examples=[True])
-    """Whether a role wakes the provider too, instead of going on to its next choice."""
+    """Whether a role wakes this provider, instead of using its next choice."""

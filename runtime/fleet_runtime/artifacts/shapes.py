@@ -65,7 +65,7 @@ _ORIGIN = {
     "type": "string",
     "pattern": r"^[a-z][a-z0-9+.-]*://(?:[A-Za-z0-9][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._-]+)?\])"
     r"(?::[0-9]{1,5})?$",
-    "errorMessage": "write scheme://host, with a port if it is not the usual one, and no path",
+    "errorMessage": "write scheme://host, with a port if it is not the default, and no path",
     "examples": ["https://chat.example.com"],
 }
 _LISTEN = {
