@@ -66,11 +66,15 @@ class GatewayProcess:
 
 @asynccontextmanager
 async def gateway_process(
-    generated: Path, *options: str, env: Mapping[str, str] | None = None
+    generated: Path,
+    *options: str,
+    env: Mapping[str, str] | None = None,
+    program: tuple[str, ...] = ("-m", "fleet_compiler"),
 ) -> AsyncIterator[GatewayProcess]:
-    """Serve `generated` on a free port of 127.0.0.1; killed at the end if it still runs."""
+    """Serve `generated` on a free port of 127.0.0.1; killed at the end if it still runs. `program`: how
+    Python runs `fleet`."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "fleet_compiler", "serve"),
+        *(sys.executable, *program, "serve"),
         *("--generated", str(generated), "--listen", "127.0.0.1:0", *options),
         env={**os.environ, "STATE_DIRECTORY": str(generated.parent / "state"), **(env or {})},
         stderr=asyncio.subprocess.PIPE,

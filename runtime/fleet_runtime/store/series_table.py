@@ -30,31 +30,40 @@ def write_steps(connection: Connection, gateway: str, steps: Iterable[Step]) -> 
         )
 
 
-def drop_steps(connection: Connection, gateway: str, span: str, first: int, last: int) -> None:
-    """Remove the steps of a range before `first` and after `last`, and series without any."""
+def keep_nearest(connection: Connection, gateway: str, series: str, span: str, step: int, most: int) -> None:
+    """Remove all but the `most` steps of a series that are nearest to `step`.
+
+    What is old goes by this rule as it would by its age, and nothing goes because a clock was wrong for a
+    while, except as many steps as were written meanwhile.
+    """
     connection.execute(
-        "DELETE FROM series_step WHERE id IN (SELECT id FROM series_name WHERE gateway = ? AND span = ?) "
-        "AND (step < ? OR step > ?)",
-        (gateway, span, first, last),
-    )
-    connection.execute(
-        "DELETE FROM series_name WHERE gateway = ? AND span = ? AND id NOT IN (SELECT id FROM series_step)",
-        (gateway, span),
+        "DELETE FROM series_step WHERE id = (SELECT id FROM series_name "
+        "WHERE gateway = ?1 AND series = ?2 AND span = ?3) AND abs(step - ?4) > (SELECT abs(step - ?4) "
+        "FROM series_step WHERE id = (SELECT id FROM series_name "
+        "WHERE gateway = ?1 AND series = ?2 AND span = ?3) ORDER BY abs(step - ?4) LIMIT 1 OFFSET ?5)",
+        (gateway, series, span, step, most - 1),
     )
 
 
-def drop_series(connection: Connection, gateway: str, kept: Iterable[str]) -> None:
-    """Remove all series of a gateway except these."""
-    names = set(kept)
-    rows = connection.execute("SELECT DISTINCT series FROM series_name WHERE gateway = ?", (gateway,))
-    gone = [series for (series,) in rows.fetchall() if series not in names]
-    for series in gone:
+def drop_series(connection: Connection, gateway: str, names: Iterable[str]) -> None:
+    """Remove series of a gateway."""
+    for series in names:
         connection.execute(
             "DELETE FROM series_step WHERE id IN "
             "(SELECT id FROM series_name WHERE gateway = ? AND series = ?)",
             (gateway, series),
         )
         connection.execute("DELETE FROM series_name WHERE gateway = ? AND series = ?", (gateway, series))
+
+
+def drop_oldest_series(connection: Connection, gateway: str, kept: Iterable[str], most: int) -> None:
+    """Remove the series that began longest ago until at most `most` are left besides those in `kept`."""
+    names = set(kept)
+    rows = connection.execute(
+        "SELECT series FROM series_name WHERE gateway = ? GROUP BY series ORDER BY max(id) DESC", (gateway,)
+    )
+    others = [series for (series,) in rows.fetchall() if series not in names]
+    drop_series(connection, gateway, others[most:])
 
 
 def read_steps(connection: Connection, gateway: str) -> Iterator[Step]:

@@ -1,4 +1,9 @@
-"""Keeping the series in the state file: what changed is written once a minute, and read at the start."""
+"""Keeping the series in the state file: what changed is written once a minute, and read at the start.
+
+A computer's clock may be years wrong, above all just after a start, and be set right later. So nothing is
+removed from the file because of its age, but only to make room; steps that are still to come are kept aside,
+and merged once their time is there.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +16,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from sqlite3 import Connection
 from typing import Final
 
-from fleet_runtime.store.series_table import Step, drop_series, drop_steps, read_steps, write_steps
+from fleet_runtime.store.series_table import (
+    Step,
+    drop_oldest_series,
+    drop_series,
+    keep_nearest,
+    read_steps,
+    write_steps,
+)
 from fleet_runtime.store.store import Store, StoreUnavailableError
 from fleet_runtime.telemetry.series import Name, SeriesBook
 from fleet_runtime.telemetry.series_cell import MODEL_COLUMNS, PROVIDER_COLUMNS
@@ -19,6 +31,10 @@ from fleet_runtime.telemetry.series_ring import RANGES, SPANS, Range, Ring
 from fleet_runtime.turns import in_turns
 
 SAVE_SECONDS: Final = 60.0
+SPARE_STEPS: Final = 24
+"""Steps of a series and range that the file holds beyond its span: those of a wrong clock."""
+MAX_UNKNOWN: Final = 64
+"""Series that are kept in the file though none of their steps is of the past span."""
 _SEPARATOR: Final = "/"
 
 
@@ -30,6 +46,8 @@ class SeriesKeeper:
         self._book = book
         self._store = store
         self._names = names
+        self._later: list[Step] = []
+        self._known: set[str] = set()
 
     async def run(self) -> None:
         """Merge the series of former runs with this one's, and write what changes, until cancelled."""
@@ -37,6 +55,7 @@ class SeriesKeeper:
             await self._load()
             while True:
                 await asyncio.sleep(SAVE_SECONDS)
+                await in_turns(self._take_later(time.time()))
                 await self._save()
         finally:
             await in_turns(self._book.fold(time.time()))
@@ -51,7 +70,7 @@ class SeriesKeeper:
 
     def _take(self, steps: Iterable[Step], now: float) -> Iterator[None]:
         """Merge stored steps into their series, one at each step of the iteration, if they are of the past
-        span."""
+        span; put those that are still to come aside."""
         for found in steps:
             yield
             span = next((name for name in RANGES if name == found.span), None)
@@ -61,12 +80,22 @@ class SeriesKeeper:
             if span is None or cell is None or len(cell) != columns:
                 continue
             last = int(now) // SPANS[span].width
-            if last - SPANS[span].steps < found.step <= last:
+            if found.step > last:
+                self._later.append(found)
+            elif last - SPANS[span].steps < found.step:
+                self._known.add(found.series)
                 ring = self._book.open((provider, model or None)).rings[span]
                 is_written = ring.cell(found.step) is None
                 ring.add(found.step, cell)
                 if is_written:
                     ring.changed.discard(found.step)
+
+    def _take_later(self, now: float) -> Iterator[None]:
+        """Merge the steps whose time is there now."""
+        if self._later and any(int(now) // SPANS[_range(step)].width >= step.step for step in self._later):
+            later, self._later = self._later, []
+            yield from self._take(later, now)
+            self._book.rename_providers(self._names(), now)
 
     async def _save(self) -> None:
         """Write the steps that changed since the last call. If the caller is cancelled, they are written all
@@ -79,7 +108,8 @@ class SeriesKeeper:
             for ring, steps in taken:
                 ring.changed |= steps
             raise
-        kept = [_text(name) for name in self._book.series]
+        names = {_text(name) for name in self._book.series}
+        gone, self._known = self._known - names, names
 
         def write(connection: Connection) -> None:
             write_steps(
@@ -87,10 +117,11 @@ class SeriesKeeper:
                 gateway,
                 (Step(name, span, step, _packed(cell)) for name, span, step, cell in cells),
             )
-            for name, span in SPANS.items():
-                last = int(now) // span.width
-                drop_steps(connection, gateway, name, last - span.steps + 1, last)
-            drop_series(connection, gateway, kept)
+            for name, span in {(name, span) for name, span, _, _ in cells}:
+                last = int(now) // SPANS[span].width
+                keep_nearest(connection, gateway, name, span, last, SPANS[span].steps + SPARE_STEPS)
+            drop_series(connection, gateway, gone)
+            drop_oldest_series(connection, gateway, names, MAX_UNKNOWN)
 
         if cells:
             with contextlib.suppress(StoreUnavailableError):
@@ -108,6 +139,10 @@ class SeriesKeeper:
                 found = ((step, ring.cell(step)) for step in sorted(changed))
                 cells += [(_text(name), span, step, cell) for step, cell in found if cell is not None]
             yield cells
+
+
+def _range(step: Step) -> Range:
+    return next(name for name in RANGES if name == step.span)
 
 
 def _text(name: Name) -> str:

@@ -20,12 +20,13 @@ from fleet_runtime.proxy.request_record import RequestRecord
 from fleet_runtime.store.series_table import Step, write_steps
 from fleet_runtime.store.store import Store
 from fleet_runtime.telemetry import series_cell as at
+from fleet_runtime.telemetry import series_keeper
 from fleet_runtime.telemetry.series import MODELS, Gauges, SeriesBook
 from fleet_runtime.telemetry.series_cell import median, merged
 from fleet_runtime.telemetry.series_keeper import SeriesKeeper
 from fleet_runtime.telemetry.series_ring import SPANS, Ring
 from fleet_runtime.telemetry.token_counts import Tokens
-from tests.support.waiting import turn, until
+from tests.support.waiting import until
 
 NOW = 1_800_000_000.0
 CELLS = st.lists(st.integers(0, 2**20), min_size=at.PROVIDER_COLUMNS, max_size=at.PROVIDER_COLUMNS)
@@ -110,14 +111,19 @@ def test_a_clock_that_jumps_loses_at_most_what_it_covers(times: list[int]) -> No
 
 @asynccontextmanager
 async def kept(
-    path: Path, *, is_known: bool = False, names: Mapping[str, str] = MappingProxyType({})
+    path: Path, *, names: Mapping[str, str] = MappingProxyType({})
 ) -> AsyncIterator[tuple[SeriesBook, Store]]:
-    store, book = Store(path, gateway="box:1"), SeriesBook()
+    """Yield a book once the series of the file are read."""
+    store, book, loaded = Store(path, gateway="box:1"), SeriesBook(), asyncio.Event()
     store.open()
-    task = asyncio.create_task(SeriesKeeper(book, store, lambda: names).run())
-    await turn()
-    if is_known:
-        await until(lambda: bool(book.series))
+
+    def present_names() -> Mapping[str, str]:
+        loaded.set()
+        return names
+
+    task = asyncio.create_task(SeriesKeeper(book, store, present_names).run())
+    async with asyncio.timeout(20):
+        await loaded.wait()
     try:
         yield book, store
     finally:
@@ -141,16 +147,74 @@ async def test_a_restart_goes_on_with_every_step(tmp_path: Path, monkeypatch: py
         ring = book.series["a", None].rings["month"]
         before = [(step, list(cell)) for step, cell in ring.past(now)]
         assert len(before) == 720
-    async with kept(path, is_known=True) as (book, _):
+    async with kept(path) as (book, _):
         ring = book.series["a", None].rings["month"]
         assert [(step, list(cell)) for step, cell in ring.past(now)] == before
         book.count([(record(), None, 0.0)])
         list(book.fold(now))
-    async with kept(path, is_known=True) as (book, store):
+    async with kept(path) as (book, store):
         ((_, cell),) = list(book.series["a", "m"].rings["hour"].past(now))
         assert cell[at.REQUESTS] == 2
         rows = await store.read(lambda c: c.execute("SELECT count(*) FROM series_step").fetchone()[0])
         assert rows <= 2 * (720 + 24 + 2)
+
+
+YEARS = 10 * 365 * 86_400
+
+
+def month_of(book: SeriesBook, now: float) -> list[tuple[int, list[int]]]:
+    return [(step, list(cell)) for step, cell in book.series["a", None].rings["month"].past(now)]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("jump", [-YEARS, YEARS])
+async def test_a_clock_that_is_years_wrong_for_a_run_takes_nothing_from_the_state_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jump: int
+) -> None:
+    now = NOW
+    monkeypatch.setattr(time, "time", lambda: now)
+    path = tmp_path / "state.db"
+    async with kept(path) as (book, _):
+        for hour in range(720):
+            now = NOW + hour * 3600
+            book.count([(record(), Tokens(1, 2), 0.0)])
+            list(book.fold(now))
+        before, right = month_of(book, now), now
+    now = right + jump
+    async with kept(path) as (book, _):
+        book.count([(record(), None, 0.0)])
+        list(book.fold(now))
+    now = right
+    async with kept(path) as (book, _):
+        assert month_of(book, now)[-719:] == before[-719:]
+        assert len(month_of(book, now)) == 720
+        assert ("a", "m") in book.series
+
+
+@pytest.mark.anyio
+async def test_a_clock_that_is_set_right_while_the_gateway_runs_brings_everything_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(series_keeper, "SAVE_SECONDS", 0.01)
+    now = NOW
+    monkeypatch.setattr(time, "time", lambda: now)
+    path = tmp_path / "state.db"
+    async with kept(path) as (book, _):
+        for hour in range(720):
+            now = NOW + hour * 3600
+            book.count([(record(), Tokens(1, 2), 0.0)])
+            list(book.fold(now))
+        before, right = month_of(book, now), now
+    now = 0.0
+    async with kept(path) as (book, _):
+        assert ("a", None) not in book.series
+        now = right
+        book.count([(record(), None, 0.0)])
+        list(book.fold(now))
+        await until(lambda: len(month_of(book, now)) == 720)
+        after = month_of(book, now)
+    assert after[:-1] == before[:-1]
+    assert after[-1][1][at.REQUESTS] == before[-1][1][at.REQUESTS] + 1
 
 
 def test_a_renamed_provider_keeps_its_series() -> None:
@@ -174,9 +238,9 @@ async def test_series_are_kept_when_a_provider_is_renamed_while_the_gateway_is_o
     path = tmp_path / "state.db"
     async with kept(path) as (book, _):
         book.count([(record(), None, 0.0)])
-    async with kept(path, is_known=True, names={"a": "loft"}):
+    async with kept(path, names={"a": "loft"}):
         pass
-    async with kept(path, is_known=True) as (book, _):
+    async with kept(path) as (book, _):
         assert set(book.series) == {("loft", None), ("loft", "m")}
         ((_, cell),) = book.series["loft", "m"].rings["month"].past(NOW)
         assert cell[at.REQUESTS] == 1
@@ -192,6 +256,4 @@ async def test_a_stored_step_that_is_none_is_left_out(tmp_path: Path, content: b
     await store.write(lambda connection: write_steps(connection, "box:1", [step]))
     await store.close()
     async with kept(path) as (book, store):
-        await store.read(lambda _: None)
-        await turn()
         assert list(book.series) == []
