@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote as percent_encoded
 
 import click
 
@@ -192,6 +193,20 @@ class GatewayClient:
 
     def _not_a_gateway(self, why: str) -> GatewayUnreachableError:
         return GatewayUnreachableError(self.url, f"is not a gateway ({why})")
+
+
+def api_path(*parts: str, **query: str | None) -> str:
+    """Return a path from its parts, with those parameters that are not None; each is percent-encoded.
+
+    A part may be any argument of a command: what is not UTF-8 is sent as bytes that no name has.
+    """
+    path = "".join(f"/{_encoded(part)}" for part in parts)
+    given = "&".join(f"{name}={_encoded(value)}" for name, value in query.items() if value is not None)
+    return f"{path}?{given}" if given else path
+
+
+def _encoded(text: str) -> str:
+    return percent_encoded(text, safe="", errors="surrogatepass")
 
 
 @contextmanager

@@ -13,8 +13,9 @@ from msgspec import structs
 
 from fleet_runtime.api.examples import EXAMPLES
 from fleet_runtime.api.shapes import FleetStatus
+from tests.cli.conftest import Fleet
 from tests.support.raw_server import raw_server, responding
-from tests.support.stack import run_fleet
+from tests.support.stack import Stack, run_fleet
 
 READERS = (["status"], ["status", "--json"], ["doctor", "--json"], ["favorites", "list"])
 COMMANDS = (["status"], ["doctor", "--json"], ["ask", "desk/m", "hi"])
@@ -180,3 +181,32 @@ async def test_favorites_of_another_shape_are_of_another_version(tmp_path: Path)
     ran = await at_server(response(b"{}"), tmp_path, "favorites", "list")
     assert ran.returncode == 1
     assert "runs another version of fleet" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["load", "desk/\udcff"],
+        ["wake", "\udcff"],
+        ["favorites", "add", "desk/\udcff"],
+        ["favorites", "remove", "\udcff/x"],
+        ["favorites", "move", "\udcff", "--to", "1"],
+        ["activity", "--surface", "\udcff"],
+        ["activity", "--model", "\udcff"],
+        ["top", "--surface", "\udcff"],
+        ["speed", "\udcff"],
+        ["bench", "\udcff", "--surface", "\udcff"],
+        ["models", "--surface", "\udcff"],
+        ["ask", "desk/\udcff", "hi"],
+        ["ask", "desk/m", "\udcff"],
+        ["env", "codex", "--surface", "\udcff"],
+        ["connect", "--surface", "a&b"],
+    ],
+    ids=str,
+)
+def test_an_argument_that_is_not_utf8_is_sent_as_no_name_has_it(
+    fleet: Fleet, stack: Stack, command: list[str]
+) -> None:
+    ran = fleet(*command, "--url", stack.url)
+    assert ran.code in (1, 2) or ran.out.startswith("no requests"), ran
+    assert "Traceback" not in ran.err

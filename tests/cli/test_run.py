@@ -152,3 +152,14 @@ def test_a_file_that_holds_no_key_is_named(
     assert (ran.code, ran.out) == (1, "")
     assert "key" in ran.err
     assert ran.err.startswith("error: ")
+
+
+@pytest.mark.parametrize("name", ['A}"; touch pwned; "${B', "a b", "", "9"])
+def test_a_variable_that_a_shell_would_execute_is_not_one(fleet: Fleet, project: Path, name: str) -> None:
+    write(project, ONE_MACHINE.replace("{client: opencode}", "{client: llm}"))
+    fleet("build")
+    models = project / "generated" / "code" / "llm" / "extra-openai-models.yaml"
+    models.write_text(models.read_text().replace("{", f'{{"api_key_name": {json.dumps(name)}, ', 1))
+    ran = fleet("env", "llm")
+    assert (ran.code, ran.out) == (1, "")
+    assert "is not a configuration of llm that `fleet build` wrote" in ran.err

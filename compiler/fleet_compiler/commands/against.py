@@ -21,6 +21,7 @@ from fleet_runtime.client import (
     GatewayResponseError,
     GatewayUnreachableError,
     GatewayVersionError,
+    api_path,
     open_gateway,
 )
 from fleet_runtime.text import quote, shorten
@@ -82,9 +83,9 @@ def _served(gateway: GatewayClient, here: Side) -> Side:
             aliases[alias] = meant.id
 
     def table(surface: str | None) -> RoutingTable:
-        query = "" if surface is None else f"surface={surface}"
-        catalog = gateway.get(f"/api/models?favorites=none&{query}", ModelCatalog)
-        roles = gateway.get(f"/api/roles?{query}", Roles).roles
+        models = api_path("api", "models", favorites="none", surface=surface)
+        catalog = gateway.get(models, ModelCatalog)
+        roles = gateway.get(api_path("api", "roles", surface=surface), Roles).roles
         return RoutingTable(
             surface=surface,
             label=surface or "fleet",
@@ -122,9 +123,7 @@ def _served(gateway: GatewayClient, here: Side) -> Side:
 
 
 def _resolution(gateway: GatewayClient, name: str) -> ModelResolution:
-    from urllib.parse import quote as quoted
-
-    return gateway.get(f"/api/resolve?model={quoted(name, safe='')}", ModelResolution)
+    return gateway.get(api_path("api", "resolve", model=name), ModelResolution)
 
 
 def _show(folder: Path, commit: str, name: str) -> bytes | None:

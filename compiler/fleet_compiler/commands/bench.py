@@ -18,7 +18,7 @@ from fleet_compiler.commands.fleet_names import complete_model, complete_surface
 from fleet_compiler.commands.options import json_option
 from fleet_compiler.commands.terminal import note, show_json
 from fleet_compiler.diagnostics.errors import FleetError
-from fleet_runtime.client import GatewayClient, GatewayResponseError, open_gateway, url_option
+from fleet_runtime.client import GatewayClient, GatewayResponseError, api_path, open_gateway, url_option
 from fleet_runtime.commands.help_epilog import epilog
 from fleet_runtime.commands.table import Column, layout, output_width
 from fleet_runtime.commands.wait_line import wait_line
@@ -104,12 +104,12 @@ def bench(
     from fleet_runtime.catalog.shapes import ModelCatalog
 
     with open_gateway(url) as gateway:
-        query = "" if surface is None else f"?surface={surface}"
-        chosen = choose_models(models, gateway.get(f"/api/models{query}", ModelCatalog))
+        catalog = gateway.get(api_path("api", "models", surface=surface), ModelCatalog)
+        chosen = choose_models(models, catalog)
         cold = [model.id for model in chosen if model.state != "loaded"]
         if cold:
             note(f"will be loaded first: {join_names(cold)}")
-        path = f"/{surface}/v1/chat/completions" if surface is not None else "/v1/chat/completions"
+        path = api_path(*(part for part in (surface, "v1", "chat", "completions") if part is not None))
         measured = []
         for model in chosen:
             with wait_line(f"measuring {model.id}, {count(runs, 'run')}"):

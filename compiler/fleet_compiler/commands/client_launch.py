@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -20,12 +21,11 @@ from fleet_compiler.commands.client_source import (
     LaunchError,
     built_config,
     choose_surface,
-    fetched_config,
-    fetched_surfaces,
     generated_config,
     read_gateway,
     read_key,
 )
+from fleet_compiler.commands.fetched_surface import fetch_config, fetch_surfaces
 from fleet_compiler.commands.fleet_names import complete_surface
 from fleet_compiler.commands.options import fleet_file
 from fleet_compiler.files import write_files
@@ -36,6 +36,7 @@ from fleet_runtime.user_folders import state_folder
 
 CHECK_SECONDS = 2.0
 ASK_SECONDS = 30.0
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -109,13 +110,13 @@ def find_config(client: str, source: Source) -> ClientConfig:
 
 def _remote_config(client: str, url: str, wanted: str | None) -> ClientConfig:
     with open_gateway(url) as gateway:
-        surface = choose_surface(client, wanted, fetched_surfaces(gateway, wanted))
+        surface = choose_surface(client, wanted, fetch_surfaces(gateway, wanted))
         if surface is None:
             raise LaunchError(
                 f"no surface of the gateway at '{gateway.url}' has the client '{client}': choose one with "
                 "--surface"
             )
-        return fetched_config(gateway, url, client, surface, _private_folder(client, surface, url))
+        return fetch_config(gateway, url, client, surface, _private_folder(client, surface, url))
 
 
 def prepare_start(found: ClientConfig, program: str | None) -> Start:
@@ -143,7 +144,11 @@ def prepare_start(found: ClientConfig, program: str | None) -> Start:
 
 def _launch(client: str, main: Path, content: bytes) -> Launch:
     try:
-        return CLIENTS[client].launch(main, content)
+        launch = CLIENTS[client].launch(main, content)
+        variables = (*launch.environment, *launch.references.values(), *launch.keys)
+        if not all(map(_VARIABLE.fullmatch, variables)):
+            raise ValueError("a variable has no name that a shell takes")
+        return launch
     except (ValueError, LookupError, TypeError, AttributeError):
         raise LaunchError(
             f"'{main}' is not a configuration of {client} that `fleet build` wrote: run `fleet build`"

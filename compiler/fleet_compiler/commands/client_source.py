@@ -1,8 +1,7 @@
 """Where a client's configuration comes from, for ``fleet run``, ``env`` and ``connect``.
 
 Next to a fleet.yaml it is what `fleet build` wrote. Anywhere else, and for a client that no surface names, it
-is made here from what the gateway at ``$FLEET_URL`` says of a surface (``GET /api/clients/<surface>``, data
-only): no file that a program executes comes from another computer.
+is made here from what a gateway says (`fetched_surface`).
 """
 
 from __future__ import annotations
@@ -10,23 +9,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from msgspec import to_builtins
 from pydantic import ValidationError
 
 from fleet_compiler.clients import CLIENTS, Client, ClientView
-from fleet_compiler.clients.view import KEY_VARIABLE
 from fleet_compiler.diagnostics.errors import FleetError, UsageError
-from fleet_compiler.emit.render import render_client
 from fleet_compiler.project import Project
-from fleet_runtime.api.client_shapes import ClientSurface, ClientSurfaces
 from fleet_runtime.artifacts.contract import GatewayConfig, KeyReference, RoutingTable
-from fleet_runtime.client import GatewayClient
 from fleet_runtime.dialects.credentials import MissingKeyError, find_key
-from fleet_runtime.files import MAX_ARTIFACT, MAX_KEY, read_file, read_text, resolve_path, unreadable_reason
+from fleet_runtime.files import (
+    MAX_ARTIFACT,
+    MAX_KEY,
+    UnreadableFileError,
+    read_file,
+    read_text,
+    resolve_path,
+    unreadable_reason,
+)
 from fleet_runtime.text import join_names
-from fleet_runtime.urls import is_loopback
 
 
 class LaunchError(FleetError):
@@ -125,33 +125,6 @@ def built_config(
     return ClientConfig(kind, surface, files, on_disk=True, key_file=key_file)
 
 
-def fetched_config(gateway: GatewayClient, url: str, client: str, surface: str, folder: Path) -> ClientConfig:
-    """Return a client's configuration for `folder`, made from what the gateway at `url` says."""
-    kind = CLIENTS[client]
-    found = gateway.get(f"/api/clients/{surface}", ClientSurface)
-    try:
-        options = kind.options.model_validate(found.clients.get(client, {}))
-    except ValidationError:
-        options = kind.options()  # of another version of fleet
-    key = KeyReference(env=KEY_VARIABLE) if found.requires_key else None
-    table = RoutingTable.model_validate(to_builtins(found.table))
-    view = ClientView(reachable_url(found.url, url), table, kind.file, key, options)
-    files = {folder / name: render_client(file, view) for name, file in kind.outputs(kind.file).items()}
-    return ClientConfig(kind, surface, files, on_disk=False)
-
-
-def fetched_surfaces(gateway: GatewayClient, surface: str | None) -> dict[str, tuple[str, ...]]:
-    """Return the kinds of client of each surface, or of one."""
-    query = f"?surface={surface}" if surface is not None else ""
-    return dict(gateway.get(f"/api/clients{query}", ClientSurfaces).surfaces)
-
-
-def reachable_url(named: str, used: str) -> str:
-    """Return the gateway's own URL, unless it means only that computer and another reached it."""
-    is_here = is_loopback(urlsplit(used).hostname or "")
-    return used.rstrip("/") if is_loopback(urlsplit(named).hostname or "") and not is_here else named
-
-
 def local_facts(project: Project, gateway: GatewayConfig, surface: str) -> SurfaceFacts:
     """Return what the last build says of a surface; raises `LaunchError`."""
     path = project.generated / gateway.surfaces[surface]
@@ -164,18 +137,12 @@ def local_facts(project: Project, gateway: GatewayConfig, surface: str) -> Surfa
     named = [gateway.keys[each.key] for each in clients if each.key is not None]
     key = next(iter([*named, *fitting]), None)
     view = ClientView.of(gateway, table, key=key)
-    return _facts(surface, view, [each.kind for each in clients], _key_file(project, gateway, key))
+    return surface_facts(surface, view, [each.kind for each in clients], _key_file(project, gateway, key))
 
 
-def fetched_facts(gateway: GatewayClient, url: str, surface: str) -> SurfaceFacts:
-    found = gateway.get(f"/api/clients/{surface}", ClientSurface)
-    key = KeyReference(env=KEY_VARIABLE) if found.requires_key else None
-    table = RoutingTable.model_validate(to_builtins(found.table))
-    view = ClientView(reachable_url(found.url, url), table, "", key, None)
-    return _facts(surface, view, found.clients, None)
-
-
-def _facts(surface: str, view: ClientView, clients: Iterable[str], key_file: Path | None) -> SurfaceFacts:
+def surface_facts(
+    surface: str, view: ClientView, clients: Iterable[str], key_file: Path | None
+) -> SurfaceFacts:
     models = tuple(each.id for each in view.offered())
     return SurfaceFacts(
         surface, view.base_url, view.root_url, view.key_variable, key_file, models, tuple(clients)
@@ -195,4 +162,7 @@ def read_key(file: Path) -> str:
 def _key_file(project: Project, gateway: GatewayConfig, reference: KeyReference | None) -> Path | None:
     if reference is None or reference.file is None:
         return None
-    return resolve_path((project.generated / gateway.root).resolve(), reference.file)
+    try:
+        return resolve_path((project.generated / gateway.root).resolve(), reference.file)
+    except UnreadableFileError as error:
+        raise LaunchError(f"the key file '{reference.file}' {error.strerror}") from None

@@ -26,12 +26,11 @@ from fleet_compiler.commands.client_source import (
     ClientConfig,
     LaunchError,
     SurfaceFacts,
-    fetched_facts,
-    fetched_surfaces,
     local_facts,
     read_gateway,
     read_key,
 )
+from fleet_compiler.commands.fetched_surface import fetch_facts, fetch_surfaces
 from fleet_compiler.commands.options import file_option, fleet_file, json_option
 from fleet_compiler.commands.terminal import note, say, show_json, warn
 from fleet_compiler.diagnostics.errors import UsageError
@@ -100,8 +99,8 @@ def _surfaces(source: Source) -> list[SurfaceFacts]:
     """Return the wanted surface, or all; raises `UsageError`, `LaunchError` and what `open_gateway` does."""
     if source.gateway_url is not None:
         with open_gateway(source.gateway_url) as gateway:
-            names = _names(source.surface, list(fetched_surfaces(gateway, source.surface)))
-            return [fetched_facts(gateway, source.gateway_url, name) for name in names]
+            names = _names(source.surface, list(fetch_surfaces(gateway, source.surface)))
+            return [fetch_facts(gateway, source.gateway_url, name) for name in names]
     project = locate_project(fleet_file(source.file))
     config = read_gateway(project)
     return [local_facts(project, config, name) for name in _names(source.surface, list(config.surfaces))]

@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias
-from urllib.parse import quote as url_quote
 
 import click
 import msgspec
@@ -32,7 +31,7 @@ from fleet_runtime.catalog.shapes import (
     ListedProvider,
     ModelCatalog,
 )
-from fleet_runtime.client import open_gateway, url_option
+from fleet_runtime.client import api_path, open_gateway, url_option
 from fleet_runtime.commands.help_epilog import epilog
 from fleet_runtime.commands.json_output import show_document
 from fleet_runtime.commands.table import Column, layout, output_width
@@ -77,8 +76,7 @@ def models(file: Path | None, url: str | None, surface: str | None, as_json: boo
         raise click.UsageError("-f and --url cannot be used together")
     if file is None and (url is not None or _only_gateway()):
         with open_gateway(url) as gateway, wait_line("waiting for the gateway"):
-            query = f"?surface={url_quote(surface, safe='')}" if surface is not None else ""
-            document = gateway.send("GET", f"/api/models{query}")
+            document = gateway.send("GET", api_path("api", "models", surface=surface))
             listed: Listed = gateway.parse(document, ModelCatalog).providers
     else:
         locked = list_locked(fleet_file(file), surface)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, get_args
-from urllib.parse import quote, urlencode
 
 import click
 
-from fleet_runtime.client import GatewayClient, open_gateway, url_option
+from fleet_runtime.client import GatewayClient, api_path, open_gateway, url_option
 from fleet_runtime.commands.help_epilog import GATEWAY_EXITS, epilog
 from fleet_runtime.commands.table import Column, layout, output_width
 from fleet_runtime.commands.wait_line import wait_line
@@ -117,7 +116,7 @@ def activity(
 
 
 def activity_path(query: dict[str, str]) -> str:
-    return f"/api/activity?{urlencode(query)}"
+    return api_path("api", "activity", **query)
 
 
 def read_activity(gateway: GatewayClient, query: dict[str, str]) -> RecentRequests:
@@ -160,7 +159,7 @@ def _show_capture(gateway: GatewayClient, capture: str | None, curl: str | None,
     from fleet_runtime.api.capture_shapes import RequestCapture
     from fleet_runtime.commands.capture_lines import capture_lines
 
-    path = f"/api/activity/{quote(capture or curl or '', safe='')}/capture"
+    path = api_path("api", "activity", capture or curl or "", "capture")
     if as_json:
         from fleet_runtime.commands.json_output import show_document
 

@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote as url_quote
 
 import click
 
-from fleet_runtime.client import GatewayClient, GatewayResponseError, open_gateway, url_option
+from fleet_runtime.client import GatewayClient, GatewayResponseError, api_path, open_gateway, url_option
 from fleet_runtime.commands.help_epilog import GATEWAY_EXITS, epilog
 from fleet_runtime.commands.opencode_favorites import (
     favorite_ids,
@@ -179,7 +178,7 @@ def import_favorites(file: Path | None, from_opencode: bool, url: str | None, as
 
 
 def _path(id: str) -> str:
-    return f"{PATH}/{url_quote(id, safe='')}"
+    return PATH + api_path(id)
 
 
 def _list(gateway: GatewayClient) -> FavoriteList:
@@ -211,7 +210,7 @@ def _unlisted_warning(gateway: GatewayClient, id: str) -> str | None:
     """Return a warning if a request for a new favorite would fail because its provider does not list it."""
     from fleet_runtime.catalog.shapes import ModelResolution
 
-    found = gateway.get(f"/api/resolve?model={url_quote(id, safe='')}", ModelResolution)
+    found = gateway.get(api_path("api", "resolve", model=id), ModelResolution)
     if found.reason != "model_not_found":
         return None
     names = join_names(found.suggestions or (), "or", limit=3)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote
 
 import click
 
-from fleet_runtime.client import GatewayClient, open_gateway, url_option
+from fleet_runtime.client import GatewayClient, api_path, open_gateway, url_option
 from fleet_runtime.commands.help_epilog import GATEWAY_EXITS, epilog
 from fleet_runtime.commands.json_output import show_document
 from fleet_runtime.commands.wait_line import wait_line
@@ -59,7 +58,7 @@ def _act(command: str, id: str, url: str | None, *, force: bool, as_json: bool) 
     with open_gateway(url) as gateway:
         provider, model = resolve(gateway, id)
         started = time.monotonic()
-        path = f"/api/fleet/{quote(provider, safe='')}/{command}"
+        path = api_path("api", "fleet", provider, command)
         with wait_line(f"waiting for {provider} to {command} {model}"):
             content = gateway.post(path, ModelCommand(model=model, force=force))
         if as_json:
@@ -76,7 +75,7 @@ def resolve(gateway: GatewayClient, id: str) -> tuple[str, str]:
     """Return the provider and its model that a name means to the gateway, available or not."""
     from fleet_runtime.catalog.shapes import ModelResolution
 
-    found = gateway.get(f"/api/resolve?model={quote(id, safe='')}", ModelResolution)
+    found = gateway.get(api_path("api", "resolve", model=id), ModelResolution)
     if found.provider is None or found.model is None:
         raise click.ClickException(f"'{escape(id)}' does not resolve to a model: `fleet models` lists all")
     return found.provider, found.model

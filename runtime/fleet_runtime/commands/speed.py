@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode
 
 import click
 
-from fleet_runtime.client import open_gateway, url_option
+from fleet_runtime.client import api_path, open_gateway, url_option
 from fleet_runtime.commands.help_epilog import GATEWAY_EXITS, epilog
 from fleet_runtime.commands.json_output import show_document
 from fleet_runtime.commands.table import Column, layout, output_width
@@ -51,11 +50,9 @@ def speed(model: str | None, surface: str | None, url: str | None, as_json: bool
     """
     from fleet_runtime.api.series_shapes import Speeds
 
-    chosen = {"model": model, "surface": surface}
-    query = urlencode({name: value for name, value in chosen.items() if value is not None})
     with open_gateway(url) as gateway:
         with wait_line("waiting for the gateway"):
-            content = gateway.send("GET", f"/api/speed?{query}")
+            content = gateway.send("GET", api_path("api", "speed", model=model, surface=surface))
         if as_json:
             show_document(content)
             return

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import click
 
-from fleet_runtime.client import GatewayClient, open_gateway, url_option
+from fleet_runtime.client import GatewayClient, api_path, open_gateway, url_option
 from fleet_runtime.commands.activity import read_activity, request_table
 from fleet_runtime.commands.help_epilog import GATEWAY_EXITS, epilog
 from fleet_runtime.commands.status import CLEAR, overview
@@ -38,7 +38,7 @@ def picture(gateway: GatewayClient, surface: str | None) -> str:
     from fleet_runtime.api.shapes import FleetStatus
 
     query = {} if surface is None else {"surface": surface}
-    path = "/api/fleet" if surface is None else f"/api/fleet?surface={surface}"
+    path = api_path("api", "fleet", surface=surface)
     fleet = gateway.get(path, FleetStatus)
     recent = read_activity(gateway, query | {"limit": str(LATEST)})
     rows = (*recent.running, *recent.requests)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from urllib.parse import quote
 
 import click
 
-from fleet_runtime.client import open_gateway, url_option
+from fleet_runtime.client import api_path, open_gateway, url_option
 from fleet_runtime.commands.help_epilog import GATEWAY_EXITS, epilog
 from fleet_runtime.commands.json_output import show_document
 from fleet_runtime.commands.wait_line import wait_line
@@ -38,7 +37,7 @@ def wake(name: str, url: str | None, as_json: bool) -> None:
     with open_gateway(url) as gateway:
         started = time.monotonic()
         with wait_line(f"waiting for {name} to respond"):
-            content = gateway.post(f"/api/fleet/{quote(name, safe='')}/wake", NoContent())
+            content = gateway.post(api_path("api", "fleet", name, "wake"), NoContent())
         if as_json:
             show_document(content)
             return

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote as percent_encoded
 
 import click
 import msgspec
@@ -22,6 +21,7 @@ from fleet_runtime.client import (
     GatewayResponseError,
     GatewayUnreachableError,
     GatewayVersionError,
+    api_path,
     open_gateway,
 )
 from fleet_runtime.dialects.credentials import MissingKeyError, find_key
@@ -117,12 +117,12 @@ def ask(gateway: GatewayClient) -> GatewayReport:
         raise GatewayVersionError(gateway.url) from None
     unseen = [provider for provider in fleet.providers if provider.status == "unknown" and provider.polled]
     for provider in unseen:
-        gateway.request("POST", f"/api/fleet/{provider.name}/refresh", ProviderReport)
+        gateway.request("POST", api_path("api", "fleet", provider.name, "refresh"), ProviderReport)
     if unseen:
         fleet = gateway.get("/api/fleet", FleetStatus)
     roles: dict[str | None, Roles] = {None: gateway.get("/api/roles", Roles)}
     for surface in fleet.surfaces:
-        roles[surface] = gateway.get(f"/api/roles?surface={surface}", Roles)
+        roles[surface] = gateway.get(api_path("api", "roles", surface=surface), Roles)
     choices = {id for each in roles.values() for role in each.roles.values() for id in role.candidates}
     return GatewayReport(
         url=gateway.url,
@@ -131,8 +131,7 @@ def ask(gateway: GatewayClient) -> GatewayReport:
         default_models=_models_of(gateway.get("/api/models", ModelCatalog), fleet.default_provider),
         roles=roles,
         choices={
-            id: gateway.get(f"/api/resolve?model={percent_encoded(id, safe='')}", ModelResolution)
-            for id in sorted(choices)
+            id: gateway.get(api_path("api", "resolve", model=id), ModelResolution) for id in sorted(choices)
         },
         favorites=gateway.get("/api/favorites", FavoriteList),
         old_names=gateway.get("/api/old-names", OldNames),
