@@ -1,8 +1,8 @@
 """nginx with Lua and HAProxy: the peers that read a request's JSON, as far as this computer has them.
 
 nginx with Lua does what the gateway does to a request: it checks a key, reads the body, takes the provider
-out of the model's name, writes the body again and puts the provider's key in. HAProxy reads the model and
-chooses by it; it cannot write the body again.
+out of the model's name, writes the body again, puts the provider's key in and writes a line to a log. HAProxy
+reads the model and chooses by it; it cannot write the body again.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ LUA_HTTP: Final = """
     proxy_http_version 1.1;
     proxy_set_header Connection "";
     proxy_buffering off;
+    access_log {log} combined buffer=64k flush=1s;
     location /boochat/ {{
       set $provider "";
       access_by_lua_block {{
@@ -76,7 +77,7 @@ frontend gateway
 @contextlib.contextmanager
 def nginx_with_lua(folder: Path, ports: Machines) -> Iterator[Contender]:
     port = free_port()
-    http = LUA_HTTP.format(port=port, upstreams=upstreams(ports.ports()))
+    http = LUA_HTTP.format(port=port, upstreams=upstreams(ports.ports()), log=folder / "lua.log")
     modules = [str(MODULES / module) for module in LUA]
     with _peer("nginx with Lua", nginx_command(folder / "lua", http, modules), folder, port) as contender:
         yield contender

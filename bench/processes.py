@@ -52,6 +52,17 @@ def usage(pid: int) -> Usage:
     return Usage(sum(_ticks(member) for member in family) / TICKS, sum(waited) / 1e9)
 
 
+def wake_ups(pid: int) -> int:
+    """How often the threads of a process and its children have gone to sleep so far."""
+    threads = (thread for member in _family(pid) for thread in Path(f"/proc/{member}/task").iterdir())
+    return sum(_status(thread, "voluntary_ctxt_switches") for thread in threads)
+
+
+def memory(pid: int) -> int:
+    """Bytes that a process and its children have resident."""
+    return sum(_status(Path(f"/proc/{member}"), "VmRSS") for member in _family(pid)) * 1024
+
+
 def reset_peak_memory(pid: int) -> None:
     for member in _family(pid):
         Path(f"/proc/{member}/clear_refs").write_text("5")
@@ -59,7 +70,7 @@ def reset_peak_memory(pid: int) -> None:
 
 def peak_memory(pid: int) -> int:
     """Bytes that a process and its children had resident at most since `reset_peak_memory`."""
-    return sum(_status(member, "VmHWM") for member in _family(pid))
+    return sum(_status(Path(f"/proc/{member}"), "VmHWM") for member in _family(pid)) * 1024
 
 
 def _family(pid: int) -> list[int]:
@@ -72,9 +83,9 @@ def _ticks(pid: int) -> int:
     return int(after_name[11]) + int(after_name[12])
 
 
-def _status(pid: int, field: str) -> int:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+def _status(folder: Path, field: str) -> int:
+    for line in (folder / "status").read_text().splitlines():
         name, _, value = line.partition(":")
         if name == field:
-            return int(value.split()[0]) * 1024
-    raise RuntimeError(f"/proc/{pid}/status has no '{field}'")
+            return int(value.split()[0])
+    raise RuntimeError(f"'{folder}/status' has no '{field}'")

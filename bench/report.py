@@ -81,7 +81,12 @@ def aim_table(aims: Sequence[Aim]) -> str:
     return table(
         ("", "aim", "measured", ""),
         (
-            (aim.name, aim.bound, "" if aim.value is None else f"{aim.value:,.2f}", words[aim.met])
+            (
+                aim.name,
+                aim.bound,
+                "" if aim.value is None else f"{aim.value:,.2f}",
+                words[aim.met] if aim.bound else "",
+            )
             for aim in aims
         ),
     )

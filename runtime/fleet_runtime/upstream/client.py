@@ -36,7 +36,7 @@ class Upstream:
         timeouts: Timeouts | None = None,
         verify: bool = True,
         ca_file: str | None = None,
-        max_idle: int = 256,
+        max_idle: int = 1024,
         idle_seconds: float = 15,
         resolve: HostResolver = system_names,
         dead_after: float = DEAD_AFTER,
