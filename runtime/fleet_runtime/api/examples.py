@@ -12,7 +12,7 @@ from fleet_runtime.api.client_shapes import (
     ClientSurfaces,
     ClientTable,
 )
-from fleet_runtime.api.request_examples import REQUEST_EXAMPLES
+from fleet_runtime.api.request_examples import REQUEST_EXAMPLES, TIME
 from fleet_runtime.api.shapes import (
     Access,
     ContextChange,
@@ -52,7 +52,6 @@ from fleet_runtime.catalog.shapes import (
 )
 
 SNAPSHOT: Final = "sha256:5f1c0d6e3b2a49788c7d6e5f4a3b2c1d0e9f8a7b6c5d4e3f2a1b0c9d8e7f6a5b"
-TIME: Final = "2026-11-21T20:00:00Z"
 
 _MODEL = CatalogModel(
     id="sam-desktop/qwen3-8b",
