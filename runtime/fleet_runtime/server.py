@@ -37,7 +37,7 @@ MAX_PORT = 65_535
 POLL_SECONDS = 0.05
 FLUSH_SECONDS = 1.0
 """For the last bytes of aborted responses to leave."""
-GARBAGE = (10_000, 50, 20)
+GARBAGE = (5_000, 100, 20)
 """Objects made, and rounds, between two collections of cyclic garbage: neither a request, unless it failed,
 nor a probe leaves any. One of the first generation holds up the loop for some milliseconds; what providers
 list, which the others would go through, is left out of them by the service."""

@@ -2,95 +2,53 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import resource
-import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
-import httpx
 import pytest
 
-from bench.loop_holds import Holds
+from bench.crowd import Crowd, Watched, build, crowd, gateway
 from fleet_compiler.lock.lockfile import load_lock
-from fleet_runtime.child_process import free_port, running
 from tests.support.measure import in_milliseconds
-from tests.support.paths import ROOT
-from tests.support.stack import run_fleet
-from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.slow
 MACHINES, MODELS = 1000, 20
 REPORTS, READS, ATTEMPTS = 4, 20, 3
+INVENTORY = "{interval: 60, timeout: 5, grace: 60}"
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """fleet.yaml of a fleet whose machines run, and nothing built."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 16_384), hard))
-    folder = tmp_path_factory.mktemp("thousand")
-    models = [{"id": f"qwen3-{number}b-instruct-GGUF-Q4_K_M"} for number in range(MODELS)]
-    specs = [{"name": f"m{n:03}", "models": models, "behaviour": {"record": False}} for n in range(MACHINES)]
-    (folder / "machines.json").write_text(json.dumps(specs))
-    command = [sys.executable, "-m", "fleet_runtime.simulator", "machines.json"]
-    with contextlib.ExitStack() as stack:
-        said = folder / "simulator.log"
-        stack.enter_context(running(command, said, cwd=folder))
-        eventually(lambda: "\n" in said.read_text(), 60)
-        machines = json.loads(said.read_text().splitlines()[0])
-        lines = "\n".join(f"  {name}: {machine['url']}" for name, machine in machines.items())
-        (folder / "fleet.yaml").write_text(
-            f"version: 1\ndefault_provider: m000\nproviders:\n{lines}\nsurfaces: {{boochat: }}\n"
-            f'gateway: {{listen: "127.0.0.1:{free_port()}"}}\n'
-            "inventory: {interval: 60, timeout: 5, grace: 60}\n"
-        )
-        yield folder
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crowd]:
+    """Machines that run, and a fleet.yaml of which nothing is built."""
+    with crowd(tmp_path_factory.mktemp("thousand"), MACHINES, MODELS, INVENTORY) as people:
+        yield people
 
 
-def test_a_thousand_machines_are_listed_by_the_first_build(folder: Path) -> None:
+def test_a_thousand_machines_are_listed_by_the_first_build(people: Crowd) -> None:
     began = time.monotonic()
-    built = run_fleet("build", cwd=folder)
+    build(people)
     seconds = time.monotonic() - began
-    assert built.returncode == 0, built.stderr[-2000:]
-    found = load_lock(folder / "fleet.lock").providers
+    found = load_lock(people.folder / "fleet.lock").providers
     assert sum(len(provider.models) for provider in found.values()) == MACHINES * MODELS
     print(f"a cold build of {MACHINES} machines: {seconds:.1f} s")
     assert seconds < 30, "10 s on two processors with nothing else to do"
 
 
 @pytest.fixture(scope="module")
-def gateway(folder: Path) -> Iterator[tuple[httpx.Client, Holds]]:
-    """The gateway of that fleet once all machines are online, and what held up its event loop."""
-    listen = (folder / "fleet.yaml").read_text().partition('listen: "')[2].partition('"')[0]
-    assert (folder / "generated").exists() or run_fleet("build", cwd=folder).returncode == 0
-    holds = Holds(folder / "holds")
-    command = [sys.executable, "-m", "bench.loop_holds", str(holds.path), "serve"]
-    with (
-        running(command, folder / "gateway.log", {**os.environ, "PYTHONPATH": str(ROOT)}, folder),
-        httpx.Client(base_url=f"http://{listen}", trust_env=False, timeout=60) as client,
-    ):
-
-        def all_online() -> bool:
-            with contextlib.suppress(httpx.TransportError):
-                providers = client.get("/api/fleet").json()["providers"]
-                return all(provider["status"] == "online" for provider in providers)
-            return False
-
-        eventually(all_online, 120)
-        yield client, holds
+def served(people: Crowd) -> Iterator[Watched]:
+    """The gateway of that fleet, once all machines are online."""
+    if not (people.folder / "generated").exists():
+        build(people)
+    with gateway(people) as served:
+        yield served
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/api/fleet", "/api/findings", "/api/picker", "/api/models"])
 def test_a_report_of_a_thousand_machines_never_holds_up_other_requests_for_20_ms(
-    gateway: tuple[httpx.Client, Holds], path: str
+    served: Watched, path: str
 ) -> None:
     """A report is made at most once a second, so several are waited for; probes go on meanwhile."""
-    client, holds = gateway
+    client, holds = served.client, served.holds
     longest = []
     for _ in range(ATTEMPTS):
         began = time.monotonic()
@@ -108,13 +66,12 @@ def test_a_report_of_a_thousand_machines_never_holds_up_other_requests_for_20_ms
 
 
 def test_the_picker_of_twenty_thousand_models_is_small_and_quick(
-    gateway: tuple[httpx.Client, Holds],
+    served: Watched,
 ) -> None:
-    client, _ = gateway
     seconds, wire = [], 0
     for _ in range(READS):
         began = time.perf_counter()
-        with client.stream("GET", "/api/picker", params={"surface": "boochat"}) as response:
+        with served.client.stream("GET", "/api/picker", params={"surface": "boochat"}) as response:
             wire = sum(map(len, response.iter_raw()))
         seconds.append(time.perf_counter() - began)
         assert response.headers["content-encoding"] == "gzip"
