@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help demo tour test slow slow-quick integration integration-quick integration-clients integration-sdks soak types lint format docs vendor screenshots new-client new-dialect build serve bench-gateway bench-gateway-quick bench-peers bench-compiler lock-dependencies clean
+.PHONY: help demo tour test slow slow-quick integration integration-quick integration-clients integration-sdks soak types lint format docs vendor screenshots new-client new-dialect build serve bench-gateway bench-gateway-quick bench-peers bench-scale bench-compiler lock-dependencies clean
 
 help: ## what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-18s %s\n", $$1, $$2}'
@@ -108,6 +108,9 @@ bench-peers: $(READY) ## the gateway next to nginx, nginx with Lua, HAProxy and 
 
 bench-gateway: $(READY) ## the gateway next to nginx and LiteLLM's proxy; needs Debian's nginx and wrk
 	@$(BIN)/python -m bench.gateway
+
+bench-scale: $(READY) ## what a gateway takes for a hundred and for a thousand simulated providers
+	@$(BIN)/python -m bench.scale
 
 bench-compiler: $(READY) ## the compiler next to a bare interpreter and check-jsonschema
 	@$(BIN)/python -m bench.compiler

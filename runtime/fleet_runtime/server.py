@@ -7,6 +7,7 @@ import contextlib
 import errno
 import gc
 import logging
+import resource
 import signal
 import socket
 import time
@@ -33,6 +34,7 @@ BACKLOG = 2048
 ACCEPTS = 16
 """Connections that are taken in one turn of the event loop. libuv takes one for each handle that listens, and
 a turn that has hundreds of streams to serve lasts long: clients would wait in the queue of the system."""
+OPEN_FILES = 65_536
 MAX_PORT = 65_535
 POLL_SECONDS = 0.05
 FLUSH_SECONDS = 1.0
@@ -64,12 +66,23 @@ def run_gateway(
     reloads. Raises
     `CannotServeError`, or one of `service.REFUSALS`, before anything is served.
     """
+    raise_open_files()
     service = Service.load(folder, environ, listen, log_lines_dropped)
     host, port = split_address(service.live.gateway.listen)
     with bound_socket(host, port) as listener, asyncio.Runner(loop_factory=loop_factory()) as runner:
         url = service.live.gateway.url if listen is None else _local_url(listener)
         told = partial(on_serving, service.live.snapshot, url)
         runner.run(_serve(service, listener, access_log, told, on_hangup))
+
+
+def raise_open_files() -> None:
+    """Let the process have as many open files as the system allows, at most `OPEN_FILES`: a shell gives it 1024,
+    of which each provider takes one or two, and each request two."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _local_url(listener: socket.socket) -> str:
