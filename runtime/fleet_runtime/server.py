@@ -76,8 +76,8 @@ def run_gateway(
 
 
 def raise_open_files() -> None:
-    """Let the process have as many open files as the system allows, at most `OPEN_FILES`: a shell gives it 1024,
-    of which each provider takes one or two, and each request two."""
+    """Let the process have as many open files as the system allows, at most `OPEN_FILES`: a shell gives it
+    1024, of which each provider takes one or two, and each request two."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
     if soft != resource.RLIM_INFINITY and soft < most:
