@@ -1,5 +1,5 @@
 import { signal } from "@preact/signals";
-import { count, duration, html, local, rate, surface } from "../app/base.js";
+import { duration, html, local, plural, rate, surface } from "../app/base.js";
 import { Button, Copy, download, Empty, Notice, Toggle } from "../app/parts.js";
 import { catalog, shareSlot, usableFavorites } from "../app/state.js";
 import { Answer } from "../chat/answers.js";
@@ -164,7 +164,7 @@ function Results() {
     results.value = [];
     local.set("arena.results", []);
   };
-  return html`<section class="stack" aria-labelledby="results-title"><div class="panel-head"><h2 id="results-title">Results in this browser <small>${count(results.value.length)} votes</small></h2>
+  return html`<section class="stack" aria-labelledby="results-title"><div class="panel-head"><h2 id="results-title">Results in this browser <small>${plural(results.value.length, "vote")}</small></h2>
       <span><${Button} kind="quiet" icon="download" label="Export the results" onClick=${() => download("arena.json", JSON.stringify(results.value, null, 2), "application/json")} /><${Button} kind="quiet" icon="trash" label="Delete the results" onClick=${clear} /></span></div>
     <div class="table-box" tabindex="0" role="region" aria-label="Results"><table class="data"><thead><tr><th>Model</th><th class="num">Rounds</th><th>Won</th><th class="num">Ties</th><th class="num">Bad</th><th class="num">First token</th><th class="num">Tokens/s</th></tr></thead>
       <tbody>${rows.map((row) => html`<tr key=${row.id}><td>${row.id}</td><td class="num">${row.rounds}</td><td><${Bar} share=${row.won / row.rounds} />${Math.round((100 * row.won) / row.rounds)} %</td>

@@ -1,6 +1,6 @@
 import { effect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { count, duration, html, rate } from "../app/base.js";
+import { capital, count, duration, html, rate } from "../app/base.js";
 import { Button, Copy, Icon, Notice, pretty } from "../app/parts.js";
 import { models, providers } from "../app/state.js";
 import { elsewhere } from "./answers.js";
@@ -60,7 +60,7 @@ export function AnswerEnd({ answer, onRetry }) {
   if (phase === "stopped") return html`<${Notice} kind="info" action=${onRetry && html`<${Button} kind="small" onClick=${() => onRetry()}>Ask again<//>`}>Stopped.<//>`;
   if (phase !== "cut" && phase !== "failed") return null;
   return html`<${Notice} kind=${phase === "cut" ? "warn" : "bad"}>
-    <span><b>${phase === "cut" ? "The response was cut." : "No response."}</b> ${error}</span>
+    <span><b>${phase === "cut" ? "The response was cut." : "No response."}</b> ${capital(error ?? "")}</span>
     ${onRetry && html`<span class="retry"><${Button} kind="small" icon="refresh" onClick=${() => onRetry()}>Try again<//>
       ${elsewhere(answer.info.value.model ?? answer.model ?? "", models.value).map((each) => html`<${Button} key=${each.id} kind="small" onClick=${() => onRetry(each.id)}>Try on ${label(each.provider)}<//>`)}</span>`}<//>`;
 }

@@ -2,7 +2,7 @@ import { computed, signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { age, context, count, duration, go, html, now, plural, rate, usage } from "../app/base.js";
 import { ActionButton, Button, Copy, copyText, Empty, Icon, notify, Segmented, Select, StateBadge, StatusBadge, Tag, Toggle } from "../app/parts.js";
-import { catalog, favoriteIds, favorites, mayReorder, moveFavorite, providers, setFavorite, stateOf, usableFavorites } from "../app/state.js";
+import { catalog, favoriteIds, favorites, mayReorder, moveFavorite, providers, reportOf, setFavorite, stateOf, usableFavorites } from "../app/state.js";
 import { refreshSpeeds, speeds } from "../app/traffic.js";
 import { load, mayLoad, mayUnload, unload } from "../fleet/provider.js";
 import { baseUrl, curlOf } from "./choice.js";
@@ -82,9 +82,9 @@ function ModelRow({ model, move, title }) {
       <span class="model-id">${model.id}</span></div>
     <div class="model-facts">
       <${Speed} id=${model.id} />
-      ${model.input.includes("image") && html`<${Tag} icon="eye">vision<//>`}
-      ${model.tools && html`<${Tag} icon="tools">tools<//>`}
-      ${model.reasoning && html`<${Tag} icon="brain">reasons<//>`}
+      ${model.input.includes("image") && html`<${Tag} icon="eye" title="takes images">vision<//>`}
+      ${model.tools && html`<${Tag} icon="tools" title="calls tools">tools<//>`}
+      ${model.reasoning && html`<${Tag} icon="brain" title="reasons before it responds">reasons<//>`}
       ${model.purpose !== "chat" && html`<${Tag}>${model.purpose}<//>`}
       <span class="ctx" title=${`context in tokens${model.context_source ? `, ${model.context_source}` : ""}`}>${context(model.context)}</span>
       <span class="statebox"><${StateBadge} state=${stateOf(model.id).value} /></span>
@@ -253,7 +253,7 @@ function Favorites() {
 
 function Group({ group: { title, provider, models } }) {
   if (models.length === 0 && (filtering.value || provider === null)) return null;
-  const rows = html`<ul>${models.map((model) => html`<${ModelRow} key=${model.id} model=${model} title=${provider === null ? model.provider : undefined} />`)}</ul>`;
+  const rows = html`<ul>${models.map((model) => html`<${ModelRow} key=${model.id} model=${model} title=${provider === null ? reportOf(model.provider).value?.label ?? model.provider : undefined} />`)}</ul>`;
   const serving = provider === null || provider.status === "online" || provider.status === "degraded" || provider.status === "unknown";
   if (!serving) {
     return html`<details class="group-box offline group"><summary><h2>${title}</h2><${StatusBadge} report=${provider} />
