@@ -13,11 +13,11 @@ PAGE = DOCS / "diagnostics.md"
 HEAD = """\
 # Diagnostics
 
-What `fleet validate`, `fleet build` and `fleet lock` say, by code; `fleet explain CODE` shows the same.
+All errors and warnings of `fleet validate`, `fleet build` and `fleet lock`. `fleet explain CODE` shows the same.
 Codes from F250 to F299 and from F302 to F399 are warnings; `fleet validate --strict` makes them errors.
-Examples leave out what does not matter.
+The examples show only the relevant part of a file.
 
-<!-- made from compiler/fleet_compiler/diagnostics/codes.toml by
+<!-- generated from compiler/fleet_compiler/diagnostics/codes.toml by
 UPDATE_DOCS=1 pytest tests/docs/test_diagnostics_page.py -->
 """
 
