@@ -13,7 +13,7 @@ PAGE = DOCS / "diagnostics.md"
 HEAD = """\
 # Diagnostics
 
-All errors and warnings of `fleet validate`, `fleet build` and `fleet lock`. `fleet explain CODE` shows the same.
+All errors and warnings of `fleet validate`, `fleet build` and `fleet lock`. `fleet explain CODE` shows one.
 Codes from F250 to F299 and from F302 to F399 are warnings; `fleet validate --strict` makes them errors.
 The examples show only the relevant part of a file.
 
