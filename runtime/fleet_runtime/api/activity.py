@@ -22,18 +22,20 @@ OfProvider = Annotated[str | None, Query("only requests for this provider", "sam
 OfModel = Annotated[
     str | None, Query("only requests for this model: `provider/model`, or a provider's own id", "qwen3-8b")
 ]
-OfEnd = Annotated[EndReason | None, Query("only requests that ended so; none that run", "upstream_cut")]
-After = Annotated[
-    str | None, Query("only requests that ended after the one with this `id`; all if it is not among them")
+OfEnd = Annotated[
+    EndReason | None, Query("only requests with this end reason; no running ones", "upstream_cut")
 ]
-Limit = Annotated[int, Query("the most requests to list of those that are over", "100"), Meta(ge=0, le=ROWS)]
-RequestId = Annotated[str, PathPart("the `id` of a request that runs", "1f0c9a3e-41")]
+After = Annotated[
+    str | None, Query("only requests that ended after the one with this `id`; all if that is not kept")
+]
+Limit = Annotated[int, Query("the maximum number of finished requests", "100"), Meta(ge=0, le=ROWS)]
+RequestId = Annotated[str, PathPart("the `id` of a running request", "1f0c9a3e-41")]
 
 
 @operation(
     "GET",
     "/api/activity",
-    "List the requests that run, and those that are over, the newest first",
+    "List running and finished requests, newest first",
     "not_found",
     "invalid_request",
 )
@@ -65,7 +67,7 @@ async def list_activity(
     return RecentRequests(running=tuple(select(activity.running_rows())), requests=tuple(islice(over, limit)))
 
 
-@operation("DELETE", "/api/activity/{id}", "Cancel a request that runs", "not_found")
+@operation("DELETE", "/api/activity/{id}", "Cancel a running request", "not_found")
 async def cancel_request(call: Call, id: RequestId) -> RequestActivity:
     cancelled = call.service.activity.cancel(id)
     if cancelled is None:

@@ -49,7 +49,7 @@ async def describe_api(call: Call) -> Reply:
     return Reply(openapi_document(OPERATIONS))
 
 
-@operation("GET", "/api/access", "Show what the key of this request opens", any_key=True)
+@operation("GET", "/api/access", "Show what this request's key opens", any_key=True)
 async def show_access(call: Call) -> Access:
     surfaces = None if call.key is None or call.key.surfaces is None else tuple(sorted(call.key.surfaces))
     opened = (each for each in OPERATIONS if each.takes_surface or each.any_key or surfaces is None)
@@ -153,7 +153,7 @@ def _require_json(headers: Mapping[str, str]) -> None:
     browser = "origin" in headers or "sec-fetch-site" in headers
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     if browser and kind != JSON:
-        raise request_error("json_required", f"a browser's POST to the API needs `content-type: {JSON}`")
+        raise request_error("json_required", f"a POST from a browser needs `content-type: {JSON}`")
 
 
 async def _parse(body: bytes, shape: type[ApiShape]) -> ApiShape:
@@ -163,7 +163,7 @@ async def _parse(body: bytes, shape: type[ApiShape]) -> ApiShape:
             return await asyncio.to_thread(msgspec.json.decode, body, type=shape)
         return msgspec.json.decode(body, type=shape)
     except msgspec.ValidationError as error:
-        raise request_error("invalid_request", f"the body does not have the right shape: {error}") from None
+        raise request_error("invalid_request", f"the body is not valid: {error}") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise request_error("invalid_request", describe_invalid(body, error)) from None
 

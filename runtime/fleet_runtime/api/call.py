@@ -23,14 +23,15 @@ from fleet_runtime.text import join_names
 Surface: TypeAlias = Annotated[
     str | None,
     Query(
-        "a surface of fleet.yaml; without one, all providers. A key limited to surfaces needs it", "boochat"
+        "a surface of fleet.yaml; without it, all providers. Required with a key that is limited to surfaces",
+        "boochat",
     ),
 ]
-IfNoneMatch: TypeAlias = Annotated[str | None, Header("the `ETag` of the response that the client has")]
+IfNoneMatch: TypeAlias = Annotated[str | None, Header("the `ETag` of a previous response")]
 AcceptEncoding: TypeAlias = Annotated[str | None, Header("with `gzip`, a long list is compressed", "gzip")]
 WithFavorites: TypeAlias = Annotated[
     Literal["none"] | None,
-    Query("`none`: the same bytes for every reader, whatever their favorites; `favorite` is null", "none"),
+    Query("`none`: a list that does not depend on favorites; `favorite` is null", "none"),
 ]
 
 Diagnose: TypeAlias = Callable[[Service, LiveSnapshot], Awaitable[Sequence[Finding]]]

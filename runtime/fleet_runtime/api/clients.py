@@ -28,7 +28,7 @@ async def list_clients(call: Call, surface: Surface = None) -> ClientSurfaces:
     )
 
 
-@operation("GET", "/api/clients/{surface}", "Show what a client of a surface is configured from", "not_found")
+@operation("GET", "/api/clients/{surface}", "Show the data for the configuration of a client", "not_found")
 async def get_clients(call: Call, surface: SurfaceName) -> ClientSurface:
     table = call.table(surface)
     return ClientSurface(

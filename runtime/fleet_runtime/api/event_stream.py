@@ -25,8 +25,8 @@ KEEP_ALIVE_SECONDS = 15.0
 BATCH_SECONDS: Final = 0.1
 MEDIA_TYPE: Final = "text/event-stream"
 DESCRIPTION: Final = """\
-Each event is three lines, `id`, `event` and `data`; `FleetEvent` describes the last two together.
-After `resync`, read everything again. While nothing happens, a comment is sent now and then. With `topics`,
+Each event has the lines `id`, `event` and `data`; `FleetEvent` describes the last two together.
+After `resync`, read everything again. Comments are sent while there is no event. With `topics`,
 of several events about one thing within 0.1 s only the newest is sent; `activity` is sent only if named.
 """
 EXAMPLE: Final = (

@@ -31,19 +31,19 @@ from fleet_runtime.routing.resolver import Resolution
 from fleet_runtime.store.store import StoreUnavailableError
 
 CHANGE_ERRORS = ("invalid_request", "model_not_found", "version_conflict", "store_unavailable")
-EXPECTED = "the `etag` of the list that the change is meant for, or `*`"
+EXPECTED = "the `etag` of the list to change, or `*`"
 
 IfMatch = Annotated[str | None, Header(EXPECTED, '"3b9ac9ff12d0-7"')]
 RequiredIfMatch = Annotated[str | None, Header(EXPECTED, "*", required=True)]
 FavoriteName = Annotated[
     str,
     PathPart(
-        "any name of a model, stored as its composite id; slashes need not be encoded", "embedding/qwen3-8b"
+        "any name of a model; stored as its composite id; slashes need not be encoded", "embedding/qwen3-8b"
     ),
 ]
 
 
-@operation("GET", "/api/favorites", "List all favorites in their order", "not_found")
+@operation("GET", "/api/favorites", "List all favorites in order", "not_found")
 async def list_favorites(call: Call, surface: Surface = None) -> Annotated[Reply, FavoriteList]:
     return _favorites(call, surface)
 
@@ -53,7 +53,7 @@ async def reorder_favorites(
     call: Call, order: FavoriteOrder, if_match: RequiredIfMatch = None
 ) -> Annotated[Reply, FavoriteList]:
     if if_match is None:
-        message = "replacing all favorites needs If-Match with the `etag` of the list that it was made from"
+        message = "replacing all favorites requires If-Match with the `etag` of the list that was changed"
         raise request_error("version_required", message)
     names = _names(call)
     stored = {present_id(item.id, names) for item in call.service.store.favorites.items}
@@ -68,7 +68,7 @@ async def reorder_favorites(
 @operation(
     "PUT",
     "/api/favorites/{id:path}",
-    "Add a favorite at the end, by any name of the model",
+    "Append a favorite, by any name of the model",
     *CHANGE_ERRORS,
     "surface_not_allowed",
 )
@@ -83,7 +83,7 @@ async def add_favorite(
 @operation(
     "DELETE",
     "/api/favorites/{id:path}",
-    "Remove a favorite, if it is one",
+    "Remove a favorite",
     *CHANGE_ERRORS,
     "surface_not_allowed",
 )

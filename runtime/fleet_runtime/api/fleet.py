@@ -35,12 +35,12 @@ from fleet_runtime.store.rows import StatusChange
 from fleet_runtime.text import join_names, quote
 
 ProviderName = Annotated[str, PathPart("a provider of fleet.yaml", "sam-desktop")]
-Limit = Annotated[int, Query("the most changes to list", "100"), Meta(ge=1, le=1000)]
+Limit = Annotated[int, Query("the maximum number of changes", "100"), Meta(ge=1, le=1000)]
 Topics = Annotated[
     str | None,
-    Query("the topics to send, separated by commas; without it, every single event", "provider,state"),
+    Query("the topics to send, separated by commas; without it, every event", "provider,state"),
 ]
-LastEventId = Annotated[str | None, Header("the `id` of the last event that the client got")]
+LastEventId = Annotated[str | None, Header("the `id` of the last received event")]
 
 
 @operation("GET", "/api/fleet", "Show every provider: status, loaded models, running requests", "not_found")
@@ -83,7 +83,7 @@ async def get_provider_history(
     return describe_history(changes)
 
 
-@operation("GET", "/api/old-names", "List the old names that fleet.yaml accepts, and their last use")
+@operation("GET", "/api/old-names", "List the old names in fleet.yaml, and their latest use")
 async def list_old_names(call: Call) -> OldNames:
     await call.live.old_names.save(call.service.store)
     return describe_old_names(call.live)
@@ -118,7 +118,7 @@ async def refresh_provider(call: Call, name: ProviderName) -> ProviderReport:
 @operation(
     "GET",
     "/api/events",
-    "Follow what happens in the fleet, as server-sent events",
+    "Follow the events of the fleet, as server-sent events",
     "not_found",
     "invalid_request",
 )
@@ -129,7 +129,7 @@ async def follow_events(
     return EventStream(call.service, surface, _topics(topics), last_event_id)
 
 
-@operation("POST", "/api/reload", "Read the generated folder and the key files again", "snapshot_refused")
+@operation("POST", "/api/reload", "Reload the generated folder and the key files", "snapshot_refused")
 async def reload(call: Call) -> Serving:
     reason = await call.service.reload()
     if reason is not None:

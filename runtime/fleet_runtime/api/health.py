@@ -10,12 +10,12 @@ from fleet_runtime.gateway.second_cache import LARGE_FLEET
 from fleet_runtime.telemetry.exposition import CONTENT_TYPE
 
 
-@operation("GET", "/health", "Show that the process responds")
+@operation("GET", "/health", "Show that the process is alive")
 async def health(call: Call) -> Health:
     return Health()
 
 
-@operation("GET", "/ready", "Show that a snapshot is loaded; providers do not matter", "gateway_stopping")
+@operation("GET", "/ready", "Show that a snapshot is loaded, regardless of the providers", "gateway_stopping")
 async def ready(call: Call) -> Ready:
     if call.service.is_stopping:
         raise request_error("gateway_stopping", "the gateway is about to stop")

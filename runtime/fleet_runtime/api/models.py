@@ -22,7 +22,7 @@ from fleet_runtime.errors import request_error
 from fleet_runtime.turns import in_turns
 
 Name = Annotated[str, Query("a composite id, an alias, a bare id, or a role as `@name`", "qwen3-8b")]
-ModelName = Annotated[str, PathPart("anything that resolves to a model", "nas/qwen3-8b")]
+ModelName = Annotated[str, PathPart("any name that resolves to a model", "nas/qwen3-8b")]
 
 
 @operation("GET", "/api/models", "List the models of a surface by provider", "not_found", "invalid_request")
@@ -56,7 +56,7 @@ async def get_model(
 
 
 @operation(
-    "GET", "/api/picker", "List what a model picker shows: favorites, then every provider", "not_found"
+    "GET", "/api/picker", "List the content of a model picker: favorites, then every provider", "not_found"
 )
 async def get_picker(
     call: Call,
@@ -83,7 +83,7 @@ async def resolve_name(call: Call, model: Name, surface: Surface = None) -> Mode
     return call.live.catalog.resolution(resolution)
 
 
-@operation("GET", "/api/roles", "Show what each role of a surface means now", "not_found")
+@operation("GET", "/api/roles", "Show what each role of a surface resolves to", "not_found")
 async def list_roles(call: Call, surface: Surface = None) -> Roles:
     return call.live.catalog.roles(call.table(surface), allowed_only=call.limited)
 

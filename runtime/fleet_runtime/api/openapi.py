@@ -18,9 +18,9 @@ from fleet_runtime.errors import ERROR_KINDS
 from fleet_runtime.events import EVENTS
 
 DESCRIPTION: Final = """\
-Which providers and models there are, what a name means, and what is preferred.
+Providers, models, name resolution and favorites of a fleet.
 
-Inference is not described here: it has the paths of OpenAI, Anthropic and llama.cpp, below `/`, `/<surface>`
+Inference is not described here: it uses the paths of OpenAI, Anthropic and llama.cpp, below `/`, `/<surface>`
 and `/providers/<name>`. Every GET has a HEAD.
 """
 _REFERENCE: Final = "#/components/schemas/{name}"
@@ -89,7 +89,7 @@ def _responses(operation: Operation) -> dict[str, Any]:
     if headers & {"if-none-match", "if-match"} or operation.name == "list_favorites":
         success["headers"] = _ETAG
     if "if-none-match" in headers:
-        responses["304"] = {"description": "the client has this response already"}
+        responses["304"] = {"description": "not modified since the client's previous response"}
     by_status: dict[str, list[str]] = {}
     for code in operation.errors:
         by_status.setdefault(str(ERROR_KINDS[code].status), []).append(f"`{code}`")

@@ -27,7 +27,7 @@ OfRange = Annotated[
     Range, Query("the last hour in steps of 10 s, day in steps of 5 min, or month in steps of 1 h", "day")
 ]
 OfModel = Annotated[
-    str | None, Query("a model, by the provider's own id; without one, all of the provider", "qwen3-8b")
+    str | None, Query("a model, by the provider's own id; without it, all of the provider", "qwen3-8b")
 ]
 Named = Annotated[str | None, Query("only this model: a provider's own id, or `provider/model`", "qwen3-8b")]
 

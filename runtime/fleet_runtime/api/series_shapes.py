@@ -16,12 +16,14 @@ class SeriesPoint(ApiShape, frozen=True, kw_only=True):
     """One step. `first_byte`, `cold` and `speed` count by the bounds of the report, one number more than
     there are bounds; they are empty if there is nothing to count."""
 
-    at: Annotated[str, Meta(description="the beginning of the step")]
+    at: Annotated[str, Meta(description="the start of the step")]
     requests: int
-    errors: Annotated[dict[EndReason, int], Meta(description="requests that did not end as `ok`, by reason")]
+    errors: Annotated[
+        dict[EndReason, int], Meta(description="requests with an end reason other than `ok`, by reason")
+    ]
     failed: Annotated[int, Meta(description="complete responses with a status of 400 or more")]
-    in_flight: Annotated[int | None, Meta(description="the most at a time; null for a model")]
-    waiting: Annotated[int | None, Meta(description="the most at a time; null for a model")]
+    in_flight: Annotated[int | None, Meta(description="the maximum at a time; null for a model")]
+    waiting: Annotated[int | None, Meta(description="the maximum at a time; null for a model")]
     first_byte: Annotated[tuple[int, ...], Meta(description="event streams of loaded models")]
     cold: Annotated[tuple[int, ...], Meta(description="event streams of models that were not loaded")]
     speed: Annotated[tuple[int, ...], Meta(description="tokens per second")]
@@ -41,7 +43,7 @@ class SeriesReport(ApiShape, frozen=True, kw_only=True):
     model: str | None
     range: Range
     step: int
-    begin: Annotated[str, Meta(description="the beginning of the first of `steps` steps")]
+    begin: Annotated[str, Meta(description="the start of the first of `steps` steps")]
     steps: int
     first_byte_bounds: tuple[float, ...]
     cold_bounds: tuple[float, ...]

@@ -12,7 +12,7 @@ from fleet_runtime.api.shapes import Findings, KeyInForce, Settings
 from fleet_runtime.artifacts.contract import to_data
 
 
-@operation("GET", "/api/settings", "Show the gateway's settings in force, and its keys by name")
+@operation("GET", "/api/settings", "Show the gateway's current settings, and the names of its keys")
 async def get_settings(call: Call) -> Settings:
     gateway = call.live.gateway
     data = to_data(gateway)
@@ -35,7 +35,7 @@ async def get_settings(call: Call) -> Settings:
     )
 
 
-@operation("GET", "/api/findings", "List what is wrong in the fleet, and what to do, as `fleet doctor` does")
+@operation("GET", "/api/findings", "List the problems that `fleet doctor` reports, with remedies")
 async def list_findings(call: Call) -> Findings:
     return Findings(findings=tuple(await call.diagnose(call.service, call.live)))
 

@@ -40,7 +40,9 @@ class ProviderMemory(ApiShape, frozen=True, kw_only=True):
     """What a server says of its memory, in bytes."""
 
     models: tuple[LoadedModel, ...]
-    max_loaded: Annotated[int | None, Meta(description="models in memory at a time, if the server says so")]
+    max_loaded: Annotated[
+        int | None, Meta(description="models in memory at a time, if the server reports it")
+    ]
     ram_total: int | None
     ram_used: int | None
     gpus: tuple[GpuReport, ...]
@@ -72,7 +74,7 @@ class ProviderReport(ApiShape, frozen=True, kw_only=True):
     waiting: int
     memory: Annotated[ProviderMemory | None, Meta(description="null: the server did not respond")]
     wake: Annotated[
-        Literal["mac", "command"] | None, Meta(description="how it can be woken; null: it cannot")
+        Literal["mac", "command"] | None, Meta(description="how it can be woken; null if it cannot")
     ]
     commands: Annotated[bool, Meta(description="whether it loads and unloads models on command")]
     warnings: tuple[str, ...]
@@ -120,7 +122,7 @@ class FleetStatus(ApiShape, frozen=True, kw_only=True):
     needs_restart: tuple[str, ...]
     store: StoreState
     started_at: str
-    serving_since: Annotated[str, Meta(description="when the snapshot began to serve")]
+    serving_since: Annotated[str, Meta(description="when this snapshot was loaded")]
     now: Annotated[str, Meta(description="the gateway's clock")]
     listen: Annotated[str, Meta(description="the address since the start")]
     default_provider: Annotated[str | None, Meta(description="null if the surface may not use it")]

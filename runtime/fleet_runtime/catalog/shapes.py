@@ -40,9 +40,11 @@ class ListedModel(ApiShape, frozen=True, kw_only=True, gc=False):
     id: Annotated[str, Meta(description="the composite id, `<provider>/<model>`")]
     provider: str
     model: Annotated[str, Meta(description="the provider's own id of it")]
-    name: Annotated[str, Meta(description="for people; it tells the provider if others have the same name")]
+    name: Annotated[
+        str, Meta(description="the display name; includes the provider if another model has the same name")
+    ]
     class_: ProviderClass
-    via: Annotated[Via, Meta(description="the way of a chat with it")]
+    via: Annotated[Via, Meta(description="the route of a chat")]
     context: int | None
     context_source: ContextSource | None
     output: int | None
@@ -50,7 +52,7 @@ class ListedModel(ApiShape, frozen=True, kw_only=True, gc=False):
     reasoning: bool | None
     input: tuple[InputKind, ...]
     purpose: Purpose
-    aliases: Annotated[tuple[str, ...], Meta(description="other ids that the provider takes for it")]
+    aliases: Annotated[tuple[str, ...], Meta(description="other ids that the provider accepts for it")]
 
 
 class ListedProvider(ApiShape, frozen=True, kw_only=True, gc=False):
@@ -71,7 +73,7 @@ class ListedCatalog(ApiShape, frozen=True, kw_only=True, gc=False):
 class CatalogModel(ListedModel, frozen=True, kw_only=True, gc=False):
     """A model of a running fleet."""
 
-    available: Annotated[bool, Meta(description="whether a request for it would be sent now")]
+    available: Annotated[bool, Meta(description="whether requests for it can be sent now")]
     state: ModelState
     favorite: Annotated[bool | None, Meta(description="null with `?favorites=none`")]
 
@@ -88,7 +90,7 @@ class CatalogProvider(ApiShape, frozen=True, kw_only=True, gc=False):
     reason: str | None
     max_loaded: Annotated[
         int | None,
-        Meta(description="of its models in memory at a time, if the server says so: one more evicts"),
+        Meta(description="how many of its models fit in memory, if the server reports it; one more evicts"),
     ]
     models: tuple[CatalogModel, ...]
 
@@ -120,7 +122,7 @@ class ModelResolution(ApiShape, frozen=True, kw_only=True, gc=False):
     model: str | None
     class_: ProviderClass | None
     rule: Rule
-    fallback: Annotated[bool, Meta(description="true for a later choice than the one that was requested")]
+    fallback: Annotated[bool, Meta(description="true for a later choice of a role or a fallback")]
     available: bool
     via: Via | None
     context: int | None

@@ -43,7 +43,7 @@ class RequestActivity(ApiShape, frozen=True, kw_only=True):
     phase: Annotated[Phase, Meta(description="`over` once it has an `end_reason`")]
     surface: str | None
     endpoint: str
-    requested: Annotated[str | None, Meta(description="the model's name as the client wrote it")]
+    requested: Annotated[str | None, Meta(description="the model name in the request")]
     provider: str | None
     model: str | None
     via: Via | None
@@ -52,7 +52,7 @@ class RequestActivity(ApiShape, frozen=True, kw_only=True):
     stream: bool
     state: ModelState | None
     status: Annotated[int | None, Meta(description="null before the response")]
-    code: Annotated[str | None, Meta(description="of an error of the gateway")]
+    code: Annotated[str | None, Meta(description="the code of the gateway's error")]
     end_reason: EndReason | None
     first_byte: float | None
     total: float
