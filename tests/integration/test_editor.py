@@ -67,11 +67,11 @@ def test_keys_words_and_this_fleets_names_are_offered(editor: Editor, text: str,
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (BOX.replace("default_", "def^ault_"), "The provider that bare model ids"),
+        (BOX.replace("default_", "def^ault_"), "The provider of bare model ids"),
         (f"{BOX}    po^ll: 60\n", "Seconds between probes of this provider"),
         (f"{BOX}    ki^nd: vllm\n", "The server software."),
         (f"{BOX}surfaces:\n  a: {{lega^cy: strict}}\n", "Whether a bare id"),
-        (f"{BOX}gateway:\n  limits: {{bo^dy: 20MB}}\n", "The largest body of a request"),
+        (f"{BOX}gateway:\n  limits: {{bo^dy: 20MB}}\n", "maximum size of a request body"),
     ],
 )
 def test_a_key_is_explained_with_an_example(editor: Editor, text: str, said: str) -> None:
