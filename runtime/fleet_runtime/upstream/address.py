@@ -91,19 +91,30 @@ class Address:
         loop = asyncio.get_running_loop()
         context = self._tls() if self.tls else None
         addresses = self._literal or await self._addresses(loop)
+        name = self.host if self.tls else None
+        if (
+            len(addresses) == 1
+        ):  # in two turns of the loop; uvloop's `sock_connect` looks even numbers up in a thread
+            host, port = addresses[0][4][:2]
+            transport, protocol = await loop.create_connection(
+                factory, str(host), int(port), ssl=context, server_hostname=name
+            )
+            self._set_options(transport.get_extra_info("socket"))
+            return protocol
         sock = await start_connection(addresses, happy_eyeballs_delay=STAGGER, loop=loop)
         try:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            for option, value in self._options:
-                sock.setsockopt(socket.IPPROTO_TCP, option, value)
-            _, protocol = await loop.create_connection(
-                factory, sock=sock, ssl=context, server_hostname=self.host if self.tls else None
-            )
+            self._set_options(sock)
+            _, protocol = await loop.create_connection(factory, sock=sock, ssl=context, server_hostname=name)
         except BaseException:
             sock.close()
             raise
         return protocol
+
+    def _set_options(self, sock: socket.socket) -> None:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in self._options:
+            sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
     async def _addresses(self, loop: asyncio.AbstractEventLoop) -> list[AddrInfoType]:
         """The addresses of the name; connections made together share one look-up."""
