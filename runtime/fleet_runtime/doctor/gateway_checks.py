@@ -27,6 +27,7 @@ MAX_URL = 200
 SHOWN = 3
 RESTART = "`systemctl restart fleet`, or stop `fleet serve` and start it again"
 
+_NOT_WOKEN = ("wake_failed", "wake_impossible")
 _REASONS = {
     "model_not_found": "no provider lists it",
     "provider_unreachable": "its provider does not respond",
@@ -139,6 +140,9 @@ def _status(provider: ProviderReport, where: str) -> Iterator[DoctorFinding]:
     reason = provider.reason or provider.status
     remedy = provider.remedy or f"`curl -i {provider.url}/v1/models` shows what it returns"
     match provider.status:
+        case "offline" if provider.wake is not None and provider.reason_code not in _NOT_WOKEN:
+            what = f"has been offline since {provider.since}; a request for one of its models wakes it"
+            yield DoctorFinding("note", "machines", where, what, f"`fleet wake {provider.name}` wakes it now")
         case "offline":
             what = f"has been offline since {provider.since}: {reason}"
             yield DoctorFinding("error", "machines", where, what, remedy)

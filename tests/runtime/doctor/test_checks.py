@@ -141,6 +141,12 @@ def test_a_gateway_behind_tls_may_listen_anywhere() -> None:
             "sidecar",
         ),
         ({"status": "offline", "reason": "no route", "sidecar": "down"}, "error", "offline since"),
+        ({"status": "offline", "reason": "no route", "wake": "mac"}, "note", "one of its models wakes it"),
+        (
+            {"status": "offline", "reason": "it was woken", "reason_code": "wake_failed", "wake": "mac"},
+            "error",
+            "it was woken",
+        ),
         ({"status": "disabled", "reason_code": "disabled"}, "note", "disabled in fleet.yaml"),
     ],
 )
