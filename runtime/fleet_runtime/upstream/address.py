@@ -92,9 +92,8 @@ class Address:
         context = self._tls() if self.tls else None
         addresses = self._literal or await self._addresses(loop)
         name = self.host if self.tls else None
-        if (
-            len(addresses) == 1
-        ):  # in two turns of the loop; uvloop's `sock_connect` looks even numbers up in a thread
+        if len(addresses) == 1:
+            # two turns of the loop; uvloop's `sock_connect`, used below, resolves even numbers in a thread
             host, port = addresses[0][4][:2]
             transport, protocol = await loop.create_connection(
                 factory, str(host), int(port), ssl=context, server_hostname=name
