@@ -1,1 +1,1 @@
-"""fleet's compiler: fleet.yaml and fleet.lock in, ``generated/`` out."""
+"""The compiler: from fleet.yaml and fleet.lock to ``generated/``."""

@@ -1,4 +1,4 @@
-"""Where the schemas and templates are: inside an installed wheel, or at the repository's root."""
+"""The location of the schemas and templates: inside an installed wheel, or at the repository root."""
 
 from pathlib import Path
 

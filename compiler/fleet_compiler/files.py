@@ -1,4 +1,4 @@
-"""Files replaced in one step: written next to their place, flushed to the disk, then renamed over it."""
+"""Replace files atomically: write a temporary file, flush it, rename it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A fleet.yaml against its providers as they are now: who does not respond, and what fleet.lock misses."""
+"""Compare fleet.yaml and fleet.lock with the providers as they are now."""
 
 from __future__ import annotations
 

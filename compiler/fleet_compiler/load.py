@@ -1,4 +1,4 @@
-"""fleet.yaml from disk to a checked model: the one way in for every command."""
+"""Load fleet.yaml from disk to a checked model, for every command."""
 
 from __future__ import annotations
 

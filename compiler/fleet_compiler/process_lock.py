@@ -1,4 +1,4 @@
-"""One fleet command at a time writes next to a fleet.yaml; the next one waits."""
+"""Let one fleet command at a time write next to a fleet.yaml; others wait."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the files of one fleet are."""
+"""The locations of a fleet's files."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What the schema cannot express: rules between the parts of one fleet.yaml."""
+"""Rules between parts of one fleet.yaml, which the schema cannot express."""

@@ -1,4 +1,4 @@
-"""Ways to reach a provider that exclude each other, or cannot work."""
+"""Checks of how a provider is reached: exclusive and ineffective settings."""
 
 from __future__ import annotations
 

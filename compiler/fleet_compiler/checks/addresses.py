@@ -1,4 +1,4 @@
-"""Where requests go and who can send them: URLs, the address the gateway listens on, and its names."""
+"""Checks of URLs, the listen address, and the gateway's host names."""
 
 from __future__ import annotations
 

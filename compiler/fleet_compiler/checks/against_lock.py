@@ -1,4 +1,4 @@
-"""What is valid and probably a mistake: the warnings that need the lock. Pure."""
+"""Warnings that need fleet.lock: valid settings that are probably mistakes. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Addresses of services on the internet that fleet knows."""
+"""Known addresses of cloud services."""
 
 from __future__ import annotations
 

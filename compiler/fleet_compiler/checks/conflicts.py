@@ -1,4 +1,4 @@
-"""Settings that contradict each other or do nothing: outputs, clients, providers that offer nothing."""
+"""Settings that conflict or have no effect: outputs, clients, providers without models."""
 
 from __future__ import annotations
 

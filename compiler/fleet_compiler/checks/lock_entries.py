@@ -1,4 +1,4 @@
-"""Providers whose entry in fleet.lock came another way than by their name, or from another url. Pure."""
+"""Warnings about entries of fleet.lock with another name or url than their provider. Pure."""
 
 from __future__ import annotations
 

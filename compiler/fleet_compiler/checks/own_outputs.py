@@ -1,4 +1,4 @@
-"""Outputs of the user: where their templates may be, and which names in generated/ are free for them."""
+"""Checks of `outputs`: the location of templates, and reserved names in generated/."""
 
 from __future__ import annotations
 

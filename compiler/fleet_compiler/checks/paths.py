@@ -1,4 +1,4 @@
-"""Paths of files that the gateway reads or writes: keys, certificates, state."""
+"""Checks of the paths that the gateway reads or writes: keys, certificates, state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names that refer to names: providers, former names, namespaces, aliases, roles, surfaces, keys."""
+"""Checks of references: providers, former names, namespaces, aliases, roles, surfaces, keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the schema cannot express: rules between the parts of one fleet.yaml. Needs nothing but the file."""
+"""Run the rules that the schema cannot express, on one fleet.yaml."""
 
 from __future__ import annotations
 

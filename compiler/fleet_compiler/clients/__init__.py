@@ -1,4 +1,4 @@
-"""The clients whose configuration fleet writes: each module with a `CLIENT`, and its templates, is a kind."""
+"""The supported clients: each module with a `CLIENT`, and its templates, is one kind."""
 
 from __future__ import annotations
 

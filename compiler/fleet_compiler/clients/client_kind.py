@@ -1,4 +1,4 @@
-"""What a kind of client is to the compiler."""
+"""The interface of a client kind."""
 
 from __future__ import annotations
 

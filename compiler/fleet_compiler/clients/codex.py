@@ -1,8 +1,8 @@
 """Codex's configuration (0.169): a profile, and a catalog of the models.
 
-Codex is started with the profile as ``-c`` flags, so that the user's own folder of it stays as it is. It
-speaks only OpenAI's responses API. In a catalog every model must have Codex's instructions, which only Codex
-itself knows: `complete` takes them from the program, so that its own prompt is kept.
+Codex is started with the profile as ``-c`` flags, so that the user's own Codex folder is not changed. It
+supports only OpenAI's Responses API. Every model in a catalog must contain Codex's own instructions:
+`complete` reads them from the installed program.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""client.env: the variables that the SDKs of OpenAI and Anthropic, and programs made with them, read.
+"""client.env: the variables of OpenAI's and Anthropic's SDKs.
 
 ``NAME=VALUE`` lines for a POSIX shell. A key is never written: it is a reference to the variable that holds
 it, which shells, python-dotenv and docker compose expand.

@@ -1,4 +1,4 @@
-"""The formats of clients' configurations, read back to check what a template has made."""
+"""Parsers for the formats of client configurations, to check rendered templates."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The variables of gptme (0.35) for its provider ``local``, which is any server with OpenAI's chat API.
 
-With a file, it would be the user's own; with the base URL alone, it would ask for OpenAI's models.
+Its only configuration file is the user's own. With the base URL alone, it would request OpenAI's models.
 """
 
 from __future__ import annotations

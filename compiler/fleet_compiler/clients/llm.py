@@ -1,6 +1,7 @@
-"""The files of llm's folder that name its models (llm 0.36): ``extra-openai-models.yaml`` and its default.
+"""The model files of llm (0.36): ``extra-openai-models.yaml`` and the default model.
 
-llm also keeps its logs and keys in the folder, so it is started on a private one with a copy of these.
+llm also keeps logs and keys in that folder, so it is started with a private one that has a copy of these
+files.
 """
 
 from __future__ import annotations

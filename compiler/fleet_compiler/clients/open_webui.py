@@ -1,6 +1,6 @@
 """The variables of Open WebUI (0.12), for its process or its container.
 
-Without ``ENABLE_PERSISTENT_CONFIG=false`` they would count only at the very first start.
+Without ``ENABLE_PERSISTENT_CONFIG=false`` they would apply only at the first start.
 """
 
 from __future__ import annotations

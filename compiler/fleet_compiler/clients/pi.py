@@ -1,7 +1,7 @@
 """The models of pi (0.73): ``models.json`` of the folder in ``$PI_CODING_AGENT_DIR``.
 
-pi keeps its sessions and logins in that folder, so it is started on a private one. The first model is the one
-that pi begins with.
+pi keeps sessions and logins in that folder, so it is started with a private one. It starts with the first
+model.
 """
 
 from __future__ import annotations

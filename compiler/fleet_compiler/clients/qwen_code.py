@@ -1,4 +1,4 @@
-"""The settings of qwen-code (0.15): those at ``$QWEN_CODE_SYSTEM_SETTINGS_PATH`` go before the user's."""
+"""The settings of qwen-code (0.15), at ``$QWEN_CODE_SYSTEM_SETTINGS_PATH``; they override the user's."""
 
 from __future__ import annotations
 

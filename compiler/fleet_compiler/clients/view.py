@@ -1,7 +1,6 @@
-"""What a client's configuration is made from: the models of a surface, as that client may be offered them.
+"""The data for a client's configuration: the models of a surface that suit the client.
 
-Pure. A context is used only if the provider itself has it so (`USABLE_SOURCES`): one that is only known from
-the model's own file is an upper bound.
+Pure. Only contexts from `USABLE_SOURCES` are used, because a trained context is only an upper bound.
 """
 
 from __future__ import annotations

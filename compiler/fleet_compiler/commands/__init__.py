@@ -1,1 +1,1 @@
-"""The commands that compile, one module each; loaded when they are called."""
+"""The compiler's commands, one module each; imported when they are called."""

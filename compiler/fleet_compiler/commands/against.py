@@ -1,4 +1,4 @@
-"""The other side of ``fleet diff --against``: a revision in git, or what a running gateway serves."""
+"""The other side of ``fleet diff --against``: a git revision, or a running gateway."""
 
 from __future__ import annotations
 

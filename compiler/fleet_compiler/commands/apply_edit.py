@@ -1,4 +1,4 @@
-"""Carrying out a change of fleet.yaml: show it, write it, build."""
+"""Apply a change of fleet.yaml: show it, write it, build."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``fleet ask``: one question to one model through the gateway, its answer as it comes."""
+"""``fleet ask``: send one question to a model through the gateway."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``fleet bench``: measure models on purpose, one provider after another."""
+"""``fleet bench``: measure models with test requests, one provider after another."""
 
 from __future__ import annotations
 

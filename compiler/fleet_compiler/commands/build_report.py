@@ -1,4 +1,4 @@
-"""What ``fleet build`` says of a build: lines for people, and one JSON object for programs."""
+"""The output of ``fleet build``: text for people, one JSON object for programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a client starts with its configuration, for ``fleet run`` and ``fleet env``."""
+"""Start a client with its configuration, for ``fleet run`` and ``fleet env``."""
 
 from __future__ import annotations
 

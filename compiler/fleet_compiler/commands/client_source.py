@@ -1,7 +1,8 @@
-"""Where a client's configuration comes from, for ``fleet run``, ``env`` and ``connect``.
+"""The source of a client's configuration, for ``fleet run``, ``env`` and ``connect``.
 
-Next to a fleet.yaml it is what `fleet build` wrote. Anywhere else, and for a client that no surface names, it
-is made here from what a gateway says (`fetched_surface`).
+Next to a fleet.yaml, the source is generated/. Otherwise, and for a client that no surface names, the
+configuration is rendered here from ``GET /api/clients/<surface>`` of the gateway at ``$FLEET_URL``. That is
+data only: no file that a program executes comes from another computer.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""``fleet completion``: completion of commands, options and this fleet's own names in a shell."""
+"""``fleet completion``: print a shell completion script."""
 
 from __future__ import annotations
 

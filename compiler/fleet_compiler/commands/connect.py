@@ -1,4 +1,4 @@
-"""``fleet connect``: what to enter in a client that fleet does not start itself."""
+"""``fleet connect``: print what to enter in a client."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``fleet env``: what to export so that a client uses its generated configuration."""
+"""``fleet env``: print the shell commands that configure a client."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The names of a fleet that a shell completes, from the last build: no network, no parsing of fleet.yaml."""
+"""The names that a shell completes, read from the latest build: no network, no parsing of fleet.yaml."""
 
 from __future__ import annotations
 

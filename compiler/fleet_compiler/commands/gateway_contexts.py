@@ -1,7 +1,7 @@
-"""The contexts that a running gateway saw running, which a single probe cannot show.
+"""Contexts of loaded models, read from a running gateway.
 
-A llama-swap says a model's context only while the model is loaded, and a gateway that follows it has seen
-that. No provider is probed here.
+llama-swap reports a model's context only while the model is loaded, so a single probe rarely sees it, but a
+running gateway does. No provider is probed here.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The options and help texts that the compiler's commands share."""
+"""Options shared by the compiler's commands."""
 
 from __future__ import annotations
 

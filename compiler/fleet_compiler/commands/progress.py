@@ -1,4 +1,4 @@
-"""What a person reads of probes: one line a provider, and what to do if there is no model list."""
+"""Probe results as text: one line per provider, with a remedy if there is no model list."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``fleet diff --against`` as lines for people, Markdown for a pull request, and JSON data."""
+"""The output of ``fleet diff --against``: text, Markdown for a pull request, and JSON."""
 
 from __future__ import annotations
 

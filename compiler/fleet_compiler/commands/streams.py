@@ -1,5 +1,5 @@
-"""The standard streams of a command: a closed, full or unread one ends the command with at most one line,
-never with a traceback."""
+"""Guard the standard streams of a command: a closed or full stream ends it with at most one line, never with
+a traceback."""
 
 from __future__ import annotations
 

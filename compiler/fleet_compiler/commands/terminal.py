@@ -1,4 +1,4 @@
-"""Talking to the person at the terminal: results on stdout, diagnostics and progress on stderr."""
+"""Terminal output: results on stdout, diagnostics and progress on stderr."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every setting of a fleet with its value in effect, and where that comes from. Pure."""
+"""Every setting with its effective value and source, for ``fleet config``. Pure."""
 
 from __future__ import annotations
 

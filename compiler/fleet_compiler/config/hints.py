@@ -1,4 +1,4 @@
-"""What to write instead of a value of the wrong form or type: the `help` of schema errors."""
+"""Remedies for values of the wrong form or type: the `help` of schema errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a fleet.yaml says, normalised: one shape for each thing, every default filled in."""
+"""The model of fleet.yaml: normalised, with all defaults."""
 
 from __future__ import annotations
 

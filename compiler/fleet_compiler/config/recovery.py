@@ -1,4 +1,4 @@
-"""The part of an invalid document that can still be checked, so that one run shows all errors."""
+"""Find the valid part of an invalid document, so that one run shows all errors."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What differs between a document and the JSON Schema of fleet.yaml: the only module that imports jsonschema,
-which is done only for a document that is not certainly valid."""
+"""Find violations of the JSON Schema of fleet.yaml. Only this module imports jsonschema, and only for a
+document that is not certainly valid."""
 
 from __future__ import annotations
 

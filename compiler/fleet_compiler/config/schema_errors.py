@@ -1,5 +1,4 @@
-"""What is wrong with a value that breaks the schema, in words made from the schema's own ``title``,
-``errorMessage`` and ``enum``."""
+"""Messages for schema violations, made from the schema's ``title``, ``errorMessage`` and ``enum``."""
 
 from __future__ import annotations
 

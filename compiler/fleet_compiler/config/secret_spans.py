@@ -1,4 +1,4 @@
-"""Which parts of a document may hold a secret, and which names may always be shown."""
+"""Find the parts of a document that may contain a secret, and the names that may always be shown."""
 
 from __future__ import annotations
 

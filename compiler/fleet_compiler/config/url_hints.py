@@ -1,4 +1,4 @@
-"""What to write instead of a URL, address or host name of the wrong form. Pure."""
+"""Remedies for malformed URLs, addresses and host names. Pure."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Whether data is valid by the schema of fleet.yaml, decided without a library.
+"""Decide whether data is valid by the schema of fleet.yaml, without a library.
 
-Importing jsonschema takes longer than all of `fleet validate` otherwise does with a valid file. So this
-decides what is valid, by the keywords that the schema uses, and jsonschema explains what is not. Where the
-two could differ, this returns False, and jsonschema decides.
+Importing jsonschema takes longer than everything else in `fleet validate` of a valid file. This module
+supports the keywords that the schema uses; jsonschema is only needed to explain errors. In doubt, this
+returns False, and jsonschema decides.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The registry of diagnostics: every code, and what `fleet explain` and docs/diagnostics.md say of it.
+"""The registry of diagnostics: every code with its explanation for `fleet explain` and docs/diagnostics.md.
 
-The texts are in codes.toml, which also says how to write them.
+The texts are in codes.toml, with instructions for writing them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, where, and what to do about it."""
+"""A diagnostic: what is wrong with a configuration, where, and how to fix it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The errors that end a command, each with the exit code it means."""
+"""The errors that end a command, each with its exit code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a check found in a fleet.yaml, before it has a place in the text."""
+"""A finding of a check, before it gets a position in the text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What no report may show: everything that could be a key, a token or a password.
+"""Mask everything in reports that could be a key, token or password.
 
 A secret is recognised by its shape (`redact`), by the name that it is written under (`key_names`), or by
 its place in the file (`Source.secrets`). The name of a provider is never masked, whatever its shape.

@@ -1,4 +1,4 @@
-"""Diagnostics as text for people, and as JSON, GitHub annotations and SARIF for tools."""
+"""Format diagnostics as text, JSON, GitHub annotations and SARIF."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names that are probably meant by other texts."""
+"""Suggest the names that are probably meant."""
 
 from __future__ import annotations
 

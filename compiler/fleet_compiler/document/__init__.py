@@ -1,1 +1,1 @@
-"""fleet.yaml's text to plain data with a position for every key and value."""
+"""Parsing fleet.yaml to plain data, with a position for every key and value."""

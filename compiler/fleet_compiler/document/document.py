@@ -1,4 +1,4 @@
-"""Plain data with a position for every key and value, and the one way from a finding to its place."""
+"""A parsed document: plain data with a position for every key and value."""
 
 from __future__ import annotations
 

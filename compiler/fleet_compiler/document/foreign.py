@@ -1,4 +1,4 @@
-"""Habits of other formats in a YAML file, and what to write instead. Pure: lines of text in, remedies out."""
+"""Remedies for habits from other formats in a YAML file. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From text to a document: what YAML a fleet.yaml may use, and a place for everything in it.
+"""Parse text to a document, with a position for everything in it.
 
 Strict YAML 1.2, core schema: one document, one mapping; keys are text; no anchors, aliases, merge keys, tags
 or directives. Numbers are decimal and finite. Dates and ``yes``/``no`` are text.

@@ -1,4 +1,4 @@
-"""From bytes to text: the one place that reads fleet.yaml from disk."""
+"""Read fleet.yaml from disk and decode it."""
 
 from __future__ import annotations
 

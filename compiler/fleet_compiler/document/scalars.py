@@ -1,4 +1,4 @@
-"""What of YAML a fleet.yaml may use, decided on lines and scalars."""
+"""The subset of YAML that fleet.yaml may use: lines and scalars."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What libyaml reports for a text that is not YAML, in our words and at the mistake itself."""
+"""Messages for YAML syntax errors, at the position of the mistake."""
 
 from __future__ import annotations
 
@@ -155,7 +155,8 @@ def _line_without_space(lines: list[str], fault: int) -> tuple[int, str] | None:
 
 
 def _line_without_colon(lines: list[str], fault: int) -> tuple[int, int] | None:
-    """Return the line and column of the entry before the fault if it has no colon, as ``tower http://box``."""
+    """Return the line and column of the entry before the fault if it has no colon, as ``tower
+    http://box``."""
     before = _back_from(lines, fault)[1:]
     match = _WITHOUT_COLON.fullmatch(lines[before[0]]) if before else None
     if match is None or len(match["indent"]) != len(lines[fault]) - len(lines[fault].lstrip(" ")):

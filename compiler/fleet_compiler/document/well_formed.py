@@ -1,4 +1,4 @@
-"""Whether a text is YAML at all, of any kind: for files that other programs will read."""
+"""Check that a text is valid YAML of any kind, for files of other programs."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Changes of fleet.yaml that keep every other byte."""
+"""Edits of fleet.yaml that keep every other byte."""

@@ -1,4 +1,4 @@
-"""The changes that can be made to a document, each with what it does to the data."""
+"""The edits of a document, each with its effect on the data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Comments at the ends of changed lines stay in the column that they share with a line next to them."""
+"""Keep the column of aligned comments on changed lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Changes of a fleet.yaml's bytes: each is made, read again and compared with what was meant."""
+"""Apply edits to the bytes of fleet.yaml; each result is parsed and compared with the intended data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the parts of a fleet.yaml begin and end in its text."""
+"""The extents of the parts of fleet.yaml in its text."""
 
 from __future__ import annotations
 

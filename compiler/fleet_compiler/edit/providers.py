@@ -1,4 +1,4 @@
-"""What has to change in a fleet.yaml to add, move, rename or remove a provider. Pure."""
+"""Plan the edits that add, move, rename or remove a provider. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a fleet.yaml refers to a provider, outside of the provider's own entry."""
+"""Find the references to a provider in fleet.yaml, outside of its own entry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values as YAML text: plain where that is read back as the same text, else quoted."""
+"""Write values as YAML: plain if that parses to the same value, otherwise quoted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Making one change in the text: which characters go, and what comes in their place."""
+"""Turn one edit into splices of the text."""
 
 from __future__ import annotations
 

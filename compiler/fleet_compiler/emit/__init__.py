@@ -1,1 +1,1 @@
-"""From a checked fleet to the files of ``generated/``."""
+"""Writing ``generated/`` from a checked fleet."""

@@ -1,4 +1,4 @@
-"""What a build changes for people: providers, models, roles and surfaces, read from the artifacts.
+"""Summarise what a build changes: providers, models, roles and surfaces.
 
 Pure except for reading what the last build wrote.
 """

@@ -1,7 +1,7 @@
-"""What a template of `outputs` is filled with: gateway, surfaces, providers and models as plain data. Pure.
+"""The data for templates of `outputs`: gateway, surfaces, providers and models. Pure.
 
-docs/outputs.md describes every name; they are an interface, so names may be added and none changes its
-meaning. A key never is a value here: `keys` says which variable or file holds it.
+docs/outputs.md describes every name. They are an interface: names may be added, but not changed. Keys are
+never included; `keys` names the variable or file of each.
 """
 
 from __future__ import annotations

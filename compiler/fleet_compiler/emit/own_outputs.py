@@ -1,7 +1,7 @@
-"""The files that fleet.yaml's `outputs` describe: templates of the user, filled with plain data of the fleet.
+"""Render the `outputs` of fleet.yaml: the user's templates, filled with plain data of the fleet.
 
-A template is read from below fleet.yaml's folder, filled in a separate process, and its result parsed back if
-the name of the file says what format it has.
+A template is read from below the folder of fleet.yaml and rendered in a separate process. The result is
+parsed if the file name says which format it has.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""The generated folder: what would change in it, and changing it without ever leaving a mix behind.
+"""Plan and write the generated folder, without ever leaving a mix of old and new files.
 
-Everything is written next to its place and flushed before the first file is replaced, and the manifest is
-replaced last: a build that fails changes nothing, and one that is killed is repaired by the next.
+All files are written to temporary files and flushed before the first one is renamed, and the manifest is
+renamed last. A build that fails changes nothing, and the next build repairs one that was killed.
 
-Nothing outside the folder is ever touched: no link below it is followed, a link or device in the place of a
-file is replaced by a file, and only regular files whose hash the last manifest holds are removed.
+Nothing outside the folder is changed: links below it are not followed, a link or device in the place of a
+file is replaced, and only regular files whose hash is in the last manifest are removed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Contract objects to bytes, through the templates; the only module that knows Jinja2.
+"""Render contract objects to bytes, through Jinja2 templates.
 
-A template decides the layout of a file. Its output is parsed back and must equal the object that it was
-given, so that a template can never change what is routed.
+A template defines the layout of a file. Its output is parsed and must equal the given object, so a template
+cannot change what is routed.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What a change of fleet.yaml and fleet.lock means for clients, surface by surface. Pure.
+"""Find what a change of fleet.yaml and fleet.lock means for clients, per surface. Pure.
 
-Two sides are compared by the resolver that will route: which ids are new, gone or go elsewhere, which
-contexts shrank, and which roles changed. Ids are all that a client can have saved: composite ids, aliases,
-and bare ids of the default provider.
+The gateway's resolver compares two sides: ids that are new, removed or resolve to another model, smaller
+contexts, and changed roles. Ids are everything that a client can have saved: composite ids, aliases, and bare
+ids of the default provider.
 """
 
 from __future__ import annotations

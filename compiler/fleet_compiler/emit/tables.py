@@ -1,4 +1,4 @@
-"""fleet.yaml and the lock become what the gateway and the clients read: the one place where they meet.
+"""Combine fleet.yaml and fleet.lock to the tables that the gateway and clients read.
 
 Pure. Roles are resolved by the router that will serve them.
 """

@@ -1,9 +1,8 @@
-"""A separate process that fills the templates of `outputs`: none can run forever or fill the memory of the
-computer that builds.
+"""Render the templates of `outputs` in a separate process, with limits on time and memory.
 
-A template may come from a pull request and is filled in CI. It is given plain data in an immutable sandbox
-of Jinja2, which has no access to the inside of Python's objects, no loader and no functions of ours. What
-the sandbox cannot bound, the process does: seconds of processor time, memory, and bytes of the result.
+A template may come from a pull request and be rendered in CI. It gets plain data in Jinja2's immutable
+sandbox, without access to the internals of Python objects, a loader or our functions. The process limits what
+the sandbox cannot: processor time, memory, and bytes of the result.
 
 The process reads one JSON object from its standard input, ``{"view", "templates": [[name, text]]}``, and
 writes a line of JSON for each template once it is done: a `Filled`.

@@ -1,1 +1,1 @@
-"""fleet.lock: what each provider lists, discovered, compared and kept."""
+"""fleet.lock: discovering, comparing and storing the models of each provider."""

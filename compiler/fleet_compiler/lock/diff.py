@@ -1,4 +1,4 @@
-"""What changed from one list of a provider's models to another, as values and in words. Pure."""
+"""Compare two model lists of a provider. Pure."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Probe the providers for ``fleet lock`` and ``fleet build``: many at once, each within its limits.
+"""Probe the providers for ``fleet lock`` and ``fleet build``, many in parallel.
 
-The transport below the dialects' probes over httpx; the gateway has its own, over its own client
-(providers/probe.py). Both say why a probe failed in the words of `StatusReason`.
+This is the transport of the dialects' probes over httpx; the gateway has another one
+(providers/transport.py). Both report failures as `StatusReason`.
 """
 
 from __future__ import annotations

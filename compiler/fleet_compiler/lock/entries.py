@@ -1,8 +1,8 @@
-"""Which entry of fleet.lock belongs to which provider, and what a probe changes in it. Pure.
+"""Match entries of fleet.lock with providers, and update them from probes. Pure.
 
-An entry follows its provider: by name, else by a former name, else by url if its own provider left
-fleet.yaml. At another url than the provider's it is `stale` and still counts, until a probe says what is
-there now: a provider that is moved or renamed while it is offline loses nothing.
+An entry belongs to the provider with its name, or its former name, or its url if its own provider was removed
+from fleet.yaml. An entry with another url than its provider's is `stale` and used until the next probe, so
+that a provider that is moved or renamed while offline keeps its models.
 """
 
 from __future__ import annotations

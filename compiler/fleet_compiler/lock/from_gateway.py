@@ -1,4 +1,4 @@
-"""The contexts that a running gateway saw running, in fleet.lock. Pure."""
+"""Add contexts from a running gateway to fleet.lock. Pure."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Where a value is in a JSON text: line and column for a path of keys and indices. Pure.
+"""Find the line and column of a value in a JSON text, by its path of keys and indices. Pure.
 
-Parsers of JSON say where a text stops being JSON, and nothing of where a value was. This walks a text that is
-known to be JSON, and is called only to report an error.
+JSON parsers report positions only for syntax errors. This walks a text that is valid JSON, and is called only
+to report an error.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""fleet.lock on disk: read and checked, written in one step."""
+"""Read, check and write fleet.lock."""
 
 from __future__ import annotations
 

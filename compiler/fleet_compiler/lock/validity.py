@@ -1,4 +1,4 @@
-"""What fleet.lock may hold: the same as a provider's own model list, or it is rejected. Pure."""
+"""Check the content of fleet.lock by the rules for a provider's model list. Pure."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Finding the servers of a new fleet on hosts that a person names."""
+"""Finding model servers on given hosts, for a new fleet."""

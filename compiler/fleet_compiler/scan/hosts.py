@@ -1,4 +1,4 @@
-"""The hosts to look for servers on: as typed, or as Tailscale lists them. Pure."""
+"""Parse the hosts to scan, as typed or as listed by Tailscale. Pure."""
 
 from __future__ import annotations
 

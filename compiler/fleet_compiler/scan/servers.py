@@ -1,4 +1,4 @@
-"""Which servers respond on the usual ports of some hosts. No other host and no other port is contacted."""
+"""Scan the usual ports of given hosts for model servers. No other host or port is contacted."""
 
 from __future__ import annotations
 

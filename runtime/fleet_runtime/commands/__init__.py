@@ -1,1 +1,1 @@
-"""The commands that start or ask a gateway, one module each; loaded when they are called."""
+"""The gateway's commands, one module each; imported when they are called."""
