@@ -1,8 +1,7 @@
 """The source of a client's configuration, for ``fleet run``, ``env`` and ``connect``.
 
 Next to a fleet.yaml, the source is generated/. Otherwise, and for a client that no surface names, the
-configuration is rendered here from ``GET /api/clients/<surface>`` of the gateway at ``$FLEET_URL``. That is
-data only: no file that a program executes comes from another computer.
+configuration is rendered here from the gateway's data (`fetched_surface`).
 """
 
 from __future__ import annotations

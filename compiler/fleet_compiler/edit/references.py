@@ -1,4 +1,4 @@
-"""Find the references to a provider in fleet.yaml, outside of its own entry."""
+"""Find the references to a provider in fleet.yaml, outside of its entry."""
 
 from __future__ import annotations
 
