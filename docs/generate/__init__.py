@@ -1,1 +1,1 @@
-"""What makes the generated pages and schemas; not in the wheel."""
+"""Generators of pages and schemas; not in the wheel."""

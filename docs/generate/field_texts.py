@@ -1,4 +1,4 @@
-"""What the source says of a model's fields: the text under each, and the examples.
+"""Read the texts and examples of a model's fields from its source.
 
 The texts are read from the source here rather than by pydantic (``use_attribute_docstrings``), which would
 cost every command 15 ms.

@@ -1,6 +1,5 @@
-"""docs/fleet-yaml.md, made from the JSON Schema of fleet.yaml.
-
-``python -m docs.generate.yaml_page``, in a checkout, writes it.
+"""Generate docs/fleet-yaml.md from the JSON Schema of fleet.yaml: ``python -m docs.generate.yaml_page``, in a
+checkout.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""fleet's runtime: ``generated/`` in, a running gateway out."""
+"""The runtime: the gateway that serves ``generated/``."""

@@ -1,4 +1,4 @@
-"""The base of every shape: a type that is what is sent, what is parsed and what OpenAPI describes."""
+"""The base of the API's shapes: one type that is sent, parsed and described by OpenAPI."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A child process for the time of a block, and a port for it to listen on."""
+"""Run a child process for the duration of a block, and find a free port for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the gateway itself has to say when a request fails: one table of codes, three shapes of body.
+"""Errors of the gateway: one table of codes, three shapes of body.
 
 The body is OpenAI's ``{"error": {"message", "type", "code", "param"}}``, on the Messages API Anthropic's
 ``{"type": "error", "error": {"type", "message", "code"}}``, and on Ollama's API ``{"error": message}``.

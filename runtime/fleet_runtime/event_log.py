@@ -1,7 +1,7 @@
-"""What happened in the fleet, as a feed that any number of readers follow at their own pace.
+"""The event log: a feed that any number of readers follow at their own pace.
 
-One log, bounded in events and in bytes; a reader keeps only its place in it, so that a slow one costs the
-others nothing. One that falls behind the log, or comes from before a restart, gets `Resync`: it must read
+The log is bounded in events and bytes. A reader keeps only its position, so a slow reader does not affect
+others. A reader that falls behind the log, or reconnects after a restart, gets `Resync` and must read
 everything again.
 """
 

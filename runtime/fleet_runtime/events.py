@@ -1,4 +1,4 @@
-"""What happens in a fleet: the data of each event of ``GET /api/events``."""
+"""The data of each event of ``GET /api/events``."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Reading and replacing the files that a person or an artifact names: the one place that opens them.
+"""Read and replace the files that a person or an artifact names.
 
-fleet.yaml, fleet.lock, generated/, key files and certificate authorities are all named by somebody, so each
-may turn out to be a named pipe (which would block for ever), a device, a directory, or endless.
+fleet.yaml, fleet.lock, generated/, key files and certificate authorities may turn out to be a named pipe
+(which would block forever), a device, a directory, or endless.
 """
 
 from __future__ import annotations

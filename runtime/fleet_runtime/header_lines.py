@@ -1,7 +1,7 @@
-"""Header lines of HTTP/1.1 by one strict grammar (RFC 9110, 5.6.2; RFC 9112, 5), each line worked out once.
+"""Parse header lines of HTTP/1.1 by a strict grammar (RFC 9110, 5.6.2; RFC 9112, 5), with a cache.
 
-Clients and providers repeat their headers byte for byte. What a line means depends on nothing but its bytes,
-so the meaning of a line that was seen before is looked up instead of read again.
+Clients and providers repeat their header lines byte for byte, and the meaning of a line depends only on its
+bytes, so parsed lines are cached.
 """
 
 from __future__ import annotations

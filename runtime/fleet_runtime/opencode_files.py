@@ -1,4 +1,4 @@
-"""The files of opencode (1.18) on this computer: where they are, and how they are read.
+"""The locations of opencode's files (1.18) on this computer, and reading them.
 
 Its configuration is merged, each file over the one before: ``config.json``, ``opencode.json`` and
 ``opencode.jsonc`` of its folder below ``$XDG_CONFIG_HOME`` (by default ``~/.config``), then the file in

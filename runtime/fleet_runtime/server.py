@@ -1,4 +1,4 @@
-"""The gateway's process: its socket, its signals, the edge in front of everything."""
+"""The gateway process: its socket, signals, and composition."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which fleet a command is about if no option says so: the URL of a gateway, or a fleet.yaml.
+"""Find the gateway URL or fleet.yaml of a command if no option names one.
 
 The first of these that is set: ``$FLEET_URL`` (only for a gateway), ``$FLEET_CONFIG``, the nearest fleet.yaml
 in the current folder or one above it, and the default that ``fleet use`` keeps in the user's configuration

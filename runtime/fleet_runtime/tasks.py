@@ -1,7 +1,7 @@
-"""Tasks that belong together, without a trace once they ended.
+"""Run tasks together, without leaving garbage behind.
 
-`asyncio.TaskGroup` (Python 3.11 to 3.13) leaves a cycle of a cancelled task's error and its frames, and with
-them everything that those refer to, for the collector of garbage.
+`asyncio.TaskGroup` (Python 3.11 to 3.13) leaves a reference cycle of a cancelled task's error and its frames,
+which keeps everything that they refer to until a garbage collection.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-r"""What all messages share: quoted names, counts, lists of names, and foreign text made safe to show. Pure.
+r"""Text helpers for messages: quoted names, counts, lists of names, and escaping of foreign text. Pure.
 
-Use these, and no helper of your own, for every text that people read:
+Use these helpers for every text that people read:
 
 - `quote("qwen3")` for a name in a message: ``'qwen3'``, escaped, cut when long
 - `count(3, "model")`: ``3 models``; `count(1, "entry", "entries")`: ``1 entry``

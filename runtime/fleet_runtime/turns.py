@@ -1,7 +1,7 @@
-"""Long work on the event loop, in turns of milliseconds: requests do not wait until all of it is done.
+"""Split long work on the event loop into turns of milliseconds, so that requests do not wait for it.
 
-Work in a thread would not be better: a thread that computes takes the interpreter's lock for five
-milliseconds at a time, and a single call of an encoder for as long as it lasts.
+A thread would not be better: it holds the interpreter lock for five milliseconds at a time, or for the
+duration of one call of an encoder.
 """
 
 from __future__ import annotations

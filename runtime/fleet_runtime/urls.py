@@ -1,9 +1,8 @@
-"""URLs of servers, host names and host:port addresses: the one place that takes them apart. Pure.
+"""Parse URLs of servers, host names and host:port addresses. Pure.
 
-The compiler checks a fleet.yaml with it, and every HTTP client and server of fleet reads addresses with it,
-so that what builds can be served and no two of them read one URL differently. A host is always kept in one
-form: an IPv6 address compressed and without brackets (its zone after ``%``), a name in lower case and in
-ASCII (IDNA). Brackets belong to URLs and come back with `bracket`.
+The compiler and all HTTP clients and servers of fleet use this module, so that every fleet.yaml that builds
+can be served. A host has one form: an IPv6 address compressed and without brackets (its zone after ``%``), a
+name in lower case and in ASCII (IDNA). `bracket` adds the brackets for URLs.
 """
 
 from __future__ import annotations

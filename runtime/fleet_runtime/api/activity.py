@@ -1,4 +1,4 @@
-"""``/api/activity``: the requests that run, and the last thousand that are over."""
+"""``/api/activity``: running requests and the last 1000 finished ones."""
 
 from __future__ import annotations
 

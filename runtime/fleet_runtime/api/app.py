@@ -1,5 +1,5 @@
-"""The gateway's own API as an ASGI app: it finds the operation of a request, reads its parameters, and sends
-what the operation returns. Everything runs on the event loop, except that a large body is parsed in a thread.
+"""The gateway's API as an ASGI app: find the operation of a request, read its parameters, send its result.
+Everything runs on the event loop, except that large bodies are parsed in a thread.
 
 Errors are raised as `RequestError`; the caller of the app sends and records them.
 """

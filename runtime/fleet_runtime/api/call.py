@@ -1,4 +1,4 @@
-"""What every operation is given, and the parameters and responses that several share."""
+"""The context of an operation, and shared parameters and responses."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The shapes of ``/api/clients``: what the configuration of a client is made from, as data.
+"""The shapes of ``/api/clients``: the data for the configurations of clients.
 
-The files are made where the client runs: one that came from elsewhere would be code from elsewhere.
+The files are rendered on the client's computer, because configuration files can contain code.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""``/api/clients``: what the configurations of clients are made from, for computers without a fleet.yaml."""
+"""``/api/clients``: the data for the configurations of clients, for computers without a fleet.yaml."""
 
 from __future__ import annotations
 

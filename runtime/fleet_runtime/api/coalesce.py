@@ -1,5 +1,5 @@
-"""Fewer events for a reader that cannot keep up or need not see every step: of several about one thing, the
-newest. Pure."""
+"""Coalesce events for readers of selected topics: of several events about one thing, keep the newest.
+Pure."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""``POST /api/fleet/{name}/load`` and ``unload``: for keys without a limit, as everything that changes a
-provider."""
+"""``POST /api/fleet/{name}/load`` and ``unload``; like everything that changes a provider, they need a key
+without `surfaces`."""
 
 from __future__ import annotations
 

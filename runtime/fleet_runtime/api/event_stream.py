@@ -1,4 +1,4 @@
-"""``GET /api/events`` as it is sent: the feed of events as server-sent events, until the client is gone."""
+"""``GET /api/events``: send events as server-sent events until the client disconnects."""
 
 from __future__ import annotations
 

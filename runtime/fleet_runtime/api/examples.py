@@ -1,4 +1,4 @@
-"""An example of every response, as values of its shape, for readers of the description."""
+"""An example of every response, for the OpenAPI description."""
 
 from __future__ import annotations
 

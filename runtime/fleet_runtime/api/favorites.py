@@ -1,4 +1,4 @@
-"""``/api/favorites``: the favorites that all surfaces share.
+"""``/api/favorites``: the favorites, which all surfaces share.
 
 A change may carry ``If-Match`` with the ``ETag`` of the list that it was meant for and is rejected with 412
 if that is not the present one; replacing all favorites must carry it, ``*`` for any list. A key limited to

@@ -1,6 +1,6 @@
 """``/api/fleet`` and its history, ``/api/old-names``, ``/api/events`` and ``/api/reload``: for operators.
 
-With a surface, they tell only of the providers that it may use.
+With a surface, they cover only the providers that it may use.
 """
 
 from __future__ import annotations

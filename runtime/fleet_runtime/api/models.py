@@ -1,5 +1,4 @@
-"""``/api/models``, ``/api/picker``, ``/api/resolve`` and ``/api/roles``: what can be chosen, and what a name
-means."""
+"""``/api/models``, ``/api/picker``, ``/api/resolve`` and ``/api/roles``: model lists and name resolution."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An operation of the API, declared once by a function: what is routed, parsed, sent and described.
+"""Declare an operation of the API by one function: routing, parsing, response and description.
 
 The parameters of the function are those of the request: `Annotated` with `PathPart`, `Query` or `Header`, or
 a shape, which is the body. Its annotation of the result is the shape of the response; a result that is bytes

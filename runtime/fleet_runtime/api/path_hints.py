@@ -1,4 +1,5 @@
-"""What a wrong path probably meant: a missing ``/v1``, another spelling, another server's API. Pure."""
+"""Suggest the intended path for a wrong one: a missing ``/v1``, another spelling, another server's API.
+Pure."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """``/props``, ``/slots`` and ``/health`` of one provider, as llama.cpp's own tools read them.
 
-Forwarded only to kinds of servers that load, swap or wake no model for it, and without a query: with a
-``model``, a router of llama-server or a llama-swap would load it. `/slots` wakes a llama-server that sleeps,
-so its `/props`, which does not, is read first.
+They are forwarded only to kinds of servers that do not load, swap or wake a model for them, and without the
+query: with a ``model``, llama-server's router or llama-swap would load it. `/slots` wakes a sleeping
+llama-server, so `/props`, which does not, is read first.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Examples of the shapes of requests, their series and their speed."""
+"""Examples for the shapes of requests, series and speed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""``/api/fleet/{name}/series`` and ``/api/speed``: what requests and probes showed, by time and by model."""
+"""``/api/fleet/{name}/series`` and ``/api/speed``: statistics of requests and probes, by time and by
+model."""
 
 from __future__ import annotations
 

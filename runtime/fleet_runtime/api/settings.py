@@ -1,5 +1,5 @@
-"""``/api/settings`` and ``/api/findings``: how this gateway is configured, and what is wrong. No secret is in
-either, and no limited key opens them."""
+"""``/api/settings`` and ``/api/findings``: the gateway's configuration and its problems. They contain no
+secrets, and need a key without `surfaces`."""
 
 from __future__ import annotations
 

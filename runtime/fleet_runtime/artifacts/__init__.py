@@ -1,1 +1,1 @@
-"""The files of ``generated/``: their shapes, and loading them as one checked snapshot."""
+"""The files of ``generated/``: their shapes, and loading them as a checked snapshot."""

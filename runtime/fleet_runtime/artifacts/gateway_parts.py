@@ -1,4 +1,4 @@
-"""Parts of ``gateway:``: where the state is, what bounds a client, and what is captured."""
+"""Parts of ``gateway:``: state, limits and captures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One text for equal values, and the hash by which an artifact is known."""
+"""Canonical JSON of a value, and the hash that identifies an artifact."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which providers are polled, and how often: one rule for the gateway and for ``fleet lock``. Pure."""
+"""Decide which providers are polled and how often, for the gateway and ``fleet lock``. Pure."""
 
 from __future__ import annotations
 

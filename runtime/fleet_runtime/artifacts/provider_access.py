@@ -1,4 +1,4 @@
-"""What else is needed to reach a provider, besides its URL and its key."""
+"""Settings for reaching a provider: sidecar, secrets, basic authentication, wake."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The types of values in fleet.yaml and generated/, each with the JSON Schema of how fleet.yaml writes it.
+"""The types of values in fleet.yaml and generated/, each with its JSON Schema in fleet.yaml.
 
 A field with one of these types is declared once: the gateway parses it, the schema of fleet.yaml describes it
 (docs/generate/fleet_schema.py), and docs/fleet-yaml.md follows from that.

@@ -1,4 +1,4 @@
-"""generated/ as one immutable, hash-checked value."""
+"""Load generated/ as an immutable, hash-checked snapshot."""
 
 from __future__ import annotations
 

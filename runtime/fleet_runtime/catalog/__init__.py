@@ -1,1 +1,1 @@
-"""What a client can choose from: model lists and favorites."""
+"""Model lists and favorites for clients."""

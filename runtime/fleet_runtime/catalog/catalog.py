@@ -1,7 +1,7 @@
-"""What people and programs may choose from now: models, names, roles and favorites, one by one.
+"""The catalog: models, names, roles and favorites as they are now.
 
-Everything is made from a snapshot, its inventory and the favorites when it is read; only what favorites mean
-and what models are called is kept until one of them changes.
+Everything is computed on demand from a snapshot, its inventory and the favorites. Only the meaning of
+favorites and the display names are cached until one of these changes.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What is known of a provider, a model, a name or a favorite, in the shapes of the catalog. Pure.
+"""Describe providers, models, names and favorites in the shapes of the catalog. Pure.
 
-The API describes what the gateway sees with these functions, and the commands describe what fleet.lock knows.
+The API uses these functions for what the gateway sees, the commands for what fleet.lock contains.
 """
 
 from __future__ import annotations

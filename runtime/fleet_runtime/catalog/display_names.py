@@ -1,4 +1,4 @@
-"""Names of models for people: if two models of the fleet have one name, each name tells its provider."""
+"""Display names of models: if two models have the same name, each includes its provider."""
 
 from __future__ import annotations
 

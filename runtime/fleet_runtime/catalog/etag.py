@@ -1,4 +1,4 @@
-"""Response bodies with their entity tag (RFC 9110, ``ETag``), so that a client is not sent one again."""
+"""Response bodies with an entity tag (RFC 9110, ``ETag``)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What a stored favorite means now, and which id a name is stored under. Pure.
+"""Resolve stored favorites, and find the id under which a name is stored. Pure.
 
-A favorite that cannot be used now is not available and not deleted; one whose provider left fleet.yaml is an
-orphan.
+A favorite that cannot be used now is kept as unavailable; one whose provider was removed from fleet.yaml is
+an orphan.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which of the models a list of ``/v1/models`` holds, as its query says it. Pure.
+"""Parse the query of ``/v1/models``: filters and pages. Pure.
 
 ``purpose`` is the gateway's own; ``limit``, ``after_id`` and ``before_id`` are Anthropic's
 (https://docs.anthropic.com/en/api/models-list) and mean something with an ``anthropic-version`` header only.

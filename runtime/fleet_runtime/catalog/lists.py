@@ -1,5 +1,4 @@
-"""The lists of the catalog as JSON, cheap to read: each is kept as bytes until something about a provider
-changes, and then only the part of that provider is encoded again."""
+"""The catalog's lists as cached JSON: when a provider changes, only its part is encoded again."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""The shapes of the catalog: what the lists, the pickers and the resolution of names are sent, described and
-parsed as, by `/api`, the commands and the doctor alike.
+"""The shapes of lists, pickers and name resolution, shared by `/api`, the commands and the doctor.
 
 Null means "not known"; contexts and outputs are tokens, times are RFC 3339 in UTC. Keys may be added; those
 that are here stay.

@@ -1,4 +1,4 @@
-"""``fleet demo``: a complete, simulated fleet on this computer, to try."""
+"""``fleet demo``: a simulated fleet to try."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``fleet doctor``: what is wrong in a running fleet, and what to do about it."""
+"""``fleet doctor``: find problems in a running fleet, with remedies."""
 
 from __future__ import annotations
 

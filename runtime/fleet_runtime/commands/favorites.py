@@ -1,4 +1,4 @@
-"""``fleet favorites``: the favorites that all surfaces share, read and changed in the running gateway."""
+"""``fleet favorites``: read and change the favorites of a running gateway."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What a person can paste as soon as a gateway serves: its base URL, the console's, one request with curl,
-and how clients start. Pure."""
+"""The hints that a started gateway prints: base URL, console, a curl request, and how to start clients.
+Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON of the gateway for programs, on standard output."""
+"""Print the gateway's JSON on standard output."""
 
 from __future__ import annotations
 

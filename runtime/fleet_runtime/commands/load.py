@@ -1,4 +1,4 @@
-"""``fleet load`` and ``fleet unload``: have a provider load or unload a model."""
+"""``fleet load`` and ``fleet unload``: load or unload a model on its provider."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``fleet ps``: which models are loaded where, and what runs on them."""
+"""``fleet ps``: show loaded models and their running requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``fleet serve``: run the gateway on what the compiler wrote."""
+"""``fleet serve``: run the gateway."""
 
 from __future__ import annotations
 

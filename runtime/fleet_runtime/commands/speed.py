@@ -1,4 +1,4 @@
-"""``fleet speed``: how fast the same models are on different providers, from real requests."""
+"""``fleet speed``: compare the speed of models on different providers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``fleet status``: the providers of a running gateway at a glance."""
+"""``fleet status``: show the status of every provider."""
 
 from __future__ import annotations
 

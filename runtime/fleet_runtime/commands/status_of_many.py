@@ -1,4 +1,4 @@
-"""``fleet status`` of several gateways behind one balancer: which snapshot each one serves."""
+"""``fleet status`` of several gateways behind a load balancer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables that fit the terminal without a shortened id: what is long moves below its row. Pure, except
+"""Tables that fit the terminal: long values move below their row, ids are not shortened. Pure, except
 `output_width`."""
 
 from __future__ import annotations

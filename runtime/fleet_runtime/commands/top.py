@@ -1,4 +1,4 @@
-"""``fleet top``: what the fleet does now, as it changes."""
+"""``fleet top``: show providers and requests live."""
 
 from __future__ import annotations
 

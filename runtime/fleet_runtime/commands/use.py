@@ -1,4 +1,4 @@
-"""``fleet use``: the fleet or gateway that this user's commands mean in any folder."""
+"""``fleet use``: set the user's default fleet.yaml or gateway."""
 
 from __future__ import annotations
 

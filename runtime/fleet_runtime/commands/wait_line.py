@@ -1,4 +1,4 @@
-"""A line that says what a command waits for: on a terminal only, after half a second, and gone at the end."""
+"""A line that shows what a command waits for, on a terminal, after half a second."""
 
 from __future__ import annotations
 

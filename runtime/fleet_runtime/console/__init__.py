@@ -1,1 +1,1 @@
-"""The page at ``/``: the fleet in a browser."""
+"""The console: the page at ``/``."""

@@ -1,4 +1,4 @@
-"""The console as it is served: one page at ``/``, and its files below ``/static/<digest>/``.
+"""Serve the console: the page at ``/`` and its files below ``/static/<digest>/``.
 
 The digest is that of all files together, so that a file's URL changes with any of them and may be cached for
 ever, while modules import each other by relative paths. Bare names of libraries are resolved by an import

@@ -1,1 +1,1 @@
-"""Acting on a provider: loading and unloading a model."""
+"""Loading and unloading models on providers."""

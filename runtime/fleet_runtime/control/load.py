@@ -1,7 +1,7 @@
-"""Loading and unloading a model of a provider whose kind of server takes such commands.
+"""Load and unload a model on a provider whose kind of server supports it.
 
-A server may respond long before it is done (llama.cpp's router) or only then (llama-swap, Ollama). Either way
-the caller waits until a probe shows the wanted state, or that it will not come.
+A server may respond before the model is loaded (llama.cpp's router) or after (llama-swap, Ollama). In both
+cases the caller waits until a probe shows the requested state or a failure.
 """
 
 from __future__ import annotations

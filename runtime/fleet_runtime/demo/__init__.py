@@ -1,1 +1,1 @@
-"""A fleet to try without any provider: simulated servers, the real compiler, the real gateway."""
+"""The demo: simulated servers with the real compiler and gateway."""

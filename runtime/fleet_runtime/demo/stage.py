@@ -1,4 +1,4 @@
-"""The demo's moving parts: simulated servers in this process, compiler and gateway as processes."""
+"""The demo's processes: simulated servers in this process, compiler and gateway as child processes."""
 
 from __future__ import annotations
 

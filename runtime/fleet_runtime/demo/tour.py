@@ -1,4 +1,4 @@
-"""The demo, shown by itself: each step does a thing, prints it, and checks it."""
+"""The automatic tour of the demo: each step is executed, printed and checked."""
 
 from __future__ import annotations
 

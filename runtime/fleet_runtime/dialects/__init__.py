@@ -1,1 +1,1 @@
-"""How each kind of server is probed, and how its responses are read. Pure: the caller makes the requests."""
+"""How each kind of server is probed and its responses are read. Pure: the caller sends the requests."""

@@ -1,6 +1,6 @@
-"""How a kind of server is made to load or unload a model. Pure: the caller sends the requests.
+"""The requests that load or unload a model, per kind of server. Pure: the caller sends them.
 
-These are the only requests of this room that change anything; no probe sends them.
+Only these requests change anything; probes never send them.
 """
 
 from __future__ import annotations

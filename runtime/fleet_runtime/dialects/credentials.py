@@ -1,4 +1,4 @@
-"""The secrets that a server is sent, found where fleet.yaml says; how a file is read is passed in."""
+"""Read the secrets for a server from the places that fleet.yaml names; the file reader is passed in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requesting details model by model: few in one probe, and what was learned is kept from probe to probe."""
+"""Request details per model: a few in each probe, kept from probe to probe."""
 
 from __future__ import annotations
 

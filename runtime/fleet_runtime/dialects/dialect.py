@@ -1,4 +1,4 @@
-"""What one kind of server is to fleet: how its list is recognised, what else is requested, and its names."""
+"""The interface of a dialect: how its model list is recognised, what else is requested, and its names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How facts about one model from several sources become one: the stronger source of a context wins."""
+"""Merge facts about a model from several sources; the best source of a context wins."""
 
 from __future__ import annotations
 

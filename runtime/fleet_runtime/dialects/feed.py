@@ -1,6 +1,6 @@
-"""Servers that announce when a model loads or unloads: where, and which of the bytes mean that.
+"""Event feeds of servers that announce loading and unloading of models.
 
-A feed is only a reason to probe again: facts are read from the same responses as ever.
+An event only triggers a probe; facts are always read from probe responses.
 """
 
 from __future__ import annotations

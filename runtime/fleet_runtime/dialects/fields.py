@@ -1,4 +1,4 @@
-"""Reading the fields of a server's JSON: nothing in a response is taken on trust."""
+"""Read and validate the fields of a server's JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What passes between a probe and its transport: requests of a dialect, and a server's responses."""
+"""The requests and responses between a probe and its transport."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The response to a request for a model list: whether it holds one, and whether it says anything new."""
+"""The response to a model list request: whether it contains a list, and whether that changed."""
 
 from __future__ import annotations
 

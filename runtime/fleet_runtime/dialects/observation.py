@@ -1,4 +1,4 @@
-"""What a probe of a provider found, and how a probe is run.
+"""The result of a probe, and running a probe.
 
 A probe is pure: a generator that yields `ProbeRequest`s (almost all of them GETs), is sent a `ProbeResponse`
 for each, and returns an `Observation`. The transport is the caller's.

@@ -1,4 +1,4 @@
-"""A probe: request the model list, recognise what responded, and let its dialect request the rest."""
+"""Run a probe: request the model list, recognise the server, and let its dialect request the rest."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Every kind of server that fleet knows: one module of this room each (`make new-dialect NAME=…` adds
-one)."""
+"""The registry of dialects: one module each (`make new-dialect NAME=…` adds one)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What a server says of the memory it uses: its loaded models, its GPUs, its RAM. Pure.
+"""Read the memory that a server reports: loaded models, GPUs, RAM. Pure.
 
-Nothing is measured and nothing is requested that would load a model or keep one from unloading; what a server
-does not say is None. Sizes are bytes.
+Nothing is measured, and no request loads a model or keeps one loaded. Unknown values are None. Sizes are
+bytes.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Why a provider has its status: a code with fields, and the one place that puts it into words.
+"""Reasons for a provider's status: a code with fields, and their texts.
 
-Code compares codes and fields; sentences are made at the edge (API, log, terminal) and never parsed. No
-field holds text of a client; of what a server sent, only a status and a content encoding are kept.
+Code compares codes and fields; sentences are only made for output (API, log, terminal). No field contains
+text from a client; from a server, only a status and a content encoding.
 """
 
 from __future__ import annotations

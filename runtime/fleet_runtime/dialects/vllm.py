@@ -1,4 +1,4 @@
-"""vLLM: the list says with which context the model runs, adapters included.
+"""vLLM: the list contains the context of the model and its adapters.
 
 A LoRA adapter's card names its base model as `parent` and has no `max_model_len`; it runs with its parent's
 (``show_available_models`` in vllm/entrypoints/openai/models/serving.py, commit 00153c8, and the same in

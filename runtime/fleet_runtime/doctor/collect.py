@@ -1,4 +1,4 @@
-"""Collecting what `fleet doctor` judges: from the gateway, the folder of fleet.yaml, and opencode."""
+"""Collect the input of `fleet doctor`: from the gateway, the folder of fleet.yaml, and opencode."""
 
 from __future__ import annotations
 

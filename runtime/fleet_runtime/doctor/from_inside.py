@@ -1,5 +1,5 @@
-"""What `fleet doctor` finds of a gateway, found by the gateway itself: without the files of a checkout, and
-without a clock to compare with."""
+"""The findings of `fleet doctor` about the gateway, computed by the gateway itself, without local files and
+clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wrong with a running fleet, judged from what its gateway responds. Pure.
+"""Check a running fleet from the responses of its gateway. Pure.
 
 `error`: requests or changes fail because of it. `warning`: things work, but not as fleet.yaml says.
 `note`: good to know. Every remedy holds a command to type, in backticks.

@@ -1,4 +1,4 @@
-"""What is wrong on this computer: the folder of fleet.yaml, and opencode's configuration. Pure."""
+"""Check this computer: the folder of fleet.yaml, and opencode's configuration. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Favorites that stayed behind when the folder of a fleet was moved."""
+"""Find favorites that were left behind when a fleet's folder was moved."""
 
 from __future__ import annotations
 

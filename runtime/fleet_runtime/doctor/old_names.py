@@ -1,4 +1,4 @@
-"""Which old names of fleet.yaml nothing uses any more. Pure."""
+"""Find unused old names in fleet.yaml. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The configuration that opencode reads when it is started here, and the file that was generated for it."""
+"""Compare the configuration that opencode reads here with the generated one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gateway's own API keys: access to everything, or to some surfaces."""
+"""The gateway's API keys: access to everything, or to some surfaces."""
 
 from __future__ import annotations
 

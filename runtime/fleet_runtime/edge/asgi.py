@@ -1,7 +1,7 @@
-"""An ASGI application behind a client's connection: the API, off the inference path.
+"""Run an ASGI application on a client's connection: the API, off the inference path.
 
-A request is given to the application once its body, which has a small limit, is here. The application's
-response leaves as every other does; one that it does not bring to its end is cut.
+The application gets a request when its body, which has a small limit, is complete. Its response uses the same
+writer as all others; an incomplete response is cut.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What handles a request: access control, then the route of its path."""
+"""Dispatch a request: access control, then the route of its path."""
 
 from __future__ import annotations
 

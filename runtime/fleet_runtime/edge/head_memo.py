@@ -1,4 +1,4 @@
-"""What the headers of a request lead to, remembered by a keyed digest of its bytes.
+"""Cache what the headers of a request lead to, by a keyed digest of their bytes.
 
 Clients repeat their headers, except for the length of the body. Everything that follows from the other bytes
 alone (access, key, route, the block of forwarded headers) is worked out once per snapshot. The memo holds no

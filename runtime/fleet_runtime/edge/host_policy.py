@@ -1,4 +1,4 @@
-"""Who may ask: the Host names that are ours (against DNS rebinding) and the browser origins (CORS). Pure."""
+"""Check Host names (against DNS rebinding) and browser origins (CORS). Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the connections of one server share, and what the handler of a request has to offer."""
+"""Interfaces of the edge: shared state of connections, and request handlers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the gateway listens, and who that lets in."""
+"""Check the gateway's listen address."""
 
 from __future__ import annotations
 

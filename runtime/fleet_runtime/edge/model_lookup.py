@@ -1,4 +1,4 @@
-"""The model lists of a base and the models in them, as OpenAI's API has them."""
+"""Serve ``/v1/models`` of a base, and its models."""
 
 from __future__ import annotations
 

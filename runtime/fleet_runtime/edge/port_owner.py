@@ -1,4 +1,4 @@
-"""Which process listens on a port of this computer, as far as Linux's /proc shows this user (proc(5))."""
+"""Find the process that listens on a local port, as far as Linux's /proc shows it to this user (proc(5))."""
 
 from __future__ import annotations
 

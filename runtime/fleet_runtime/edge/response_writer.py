@@ -1,4 +1,4 @@
-"""How responses leave: one at a time on a client's connection, framed for the request that they belong to."""
+"""Write responses on a client's connection, one at a time, framed for their request."""
 
 from __future__ import annotations
 

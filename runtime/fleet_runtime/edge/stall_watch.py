@@ -1,4 +1,4 @@
-"""Clients that do not read what was sent to them."""
+"""Close connections of clients that do not read their response."""
 
 from __future__ import annotations
 

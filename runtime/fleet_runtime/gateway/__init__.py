@@ -1,1 +1,1 @@
-"""The running configuration: built from a snapshot, held for the requests, and swapped by a reload."""
+"""The running configuration: built from a snapshot, and swapped by a reload."""

@@ -1,7 +1,7 @@
-"""Noticing that the generated folder has changed.
+"""Watch the generated folder for changes.
 
-Reading file times beats inotify here: it sees a swapped symbolic link, a bind mount and a network share
-alike, and costs two system calls.
+File times are polled instead of inotify: this works for swapped symbolic links, bind mounts and network
+shares, and costs two system calls.
 """
 
 from __future__ import annotations

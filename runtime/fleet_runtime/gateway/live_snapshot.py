@@ -1,4 +1,4 @@
-"""A snapshot and everything that runs on it: what a request holds to its end, and a reload replaces."""
+"""A live snapshot: a snapshot with its runtime state. A request uses one to its end; a reload replaces it."""
 
 from __future__ import annotations
 

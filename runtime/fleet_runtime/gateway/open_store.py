@@ -1,4 +1,4 @@
-"""The store that fleet.yaml names: a file, or a database and a file for what only one gateway needs."""
+"""Open the store that fleet.yaml names: a file, or a database and a file."""
 
 from __future__ import annotations
 

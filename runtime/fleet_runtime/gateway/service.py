@@ -1,4 +1,4 @@
-"""Which snapshot is live: loaded completely, swapped in one step, rejected without harm."""
+"""Hold the live snapshot: load a new one completely, then swap it or reject it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What can be chosen, as Ollama lists it: the models of the catalog, under the ids that requests use.
+"""The catalog's models in Ollama's format.
 
-Ollama's readers expect facts that a gateway does not have. Sizes are 0, a digest is that of the id, and a
-model was never modified; what is not known of it is left out, never made up.
+Ollama's clients expect facts that a gateway does not have: sizes are 0, the digest is a hash of the id, and
+the modification time is fixed. Other unknown facts are left out.
 """
 
 from __future__ import annotations

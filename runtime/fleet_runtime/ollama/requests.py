@@ -1,8 +1,8 @@
 """Ollama's requests as requests of OpenAI's API. Pure.
 
 Source: docs/api.md of github.com/ollama/ollama at commit 01e52d24, and Ollama's client for Python, 0.6.3.
-What decides how a model is loaded (`keep_alive`, `num_ctx` and other options of the runner), `template` and
-`context` are ignored: the provider's own configuration decides that.
+Options for loading a model (`keep_alive`, `num_ctx` and other runner options), `template` and `context` are
+ignored, because the provider's configuration decides them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The responses of OpenAI's API as those of Ollama's. Pure, except that durations are measured.
+"""Translate responses of OpenAI's API to Ollama's. Pure, except that durations are measured.
 
-A response is complete once the provider said why it ended, and never before: a stream that ends without that
-has no last line with ``"done": true``.
+A response is complete only when the provider gave a finish reason: a stream without one has no last line with
+``"done": true``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The client's side of an exchange that was translated: what a provider sends leaves as Ollama would send it.
+"""The client's side of a translated exchange: send the provider's response in Ollama's format.
 
 An exchange writes to this sink as to a client's connection. A plain response is held until it is complete; of
 an event stream, each event becomes a line of JSON as soon as it is here. A stream that is cut ends with a

@@ -1,4 +1,4 @@
-"""The events of a change of a provider: its status, its list, its models' states. Pure."""
+"""Make the events of a provider's change: status, model list, model states. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of one provider, and how one more probe of it changes that. Pure: times are passed in."""
+"""The health of a provider, and how a probe changes it. Pure: times are passed in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The live state of every provider: what was last seen of each, kept current by one poller each."""
+"""The live state of every provider, updated by one poller each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many requests a server gets at a time: bounded by its address, whatever snapshots come and go."""
+"""Limit the requests that a server gets at a time, by its address, across snapshots."""
 
 from __future__ import annotations
 

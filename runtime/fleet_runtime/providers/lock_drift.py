@@ -1,4 +1,4 @@
-"""How a provider's model list differs from fleet.lock as it was when the snapshot was built. Pure."""
+"""Compare a provider's model list with its entry in fleet.lock at build time. Pure."""
 
 from __future__ import annotations
 

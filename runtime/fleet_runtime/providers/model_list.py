@@ -1,4 +1,4 @@
-"""What a provider lists now: fleet.lock, what was last seen of it, and fleet.yaml as one list. Pure."""
+"""Merge fleet.lock, the latest probe and fleet.yaml to a provider's model list. Pure."""
 
 from __future__ import annotations
 

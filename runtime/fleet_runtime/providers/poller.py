@@ -1,4 +1,4 @@
-"""Polling one provider: at its own pace, sooner after news or a failed request, never twice at a time."""
+"""Poll a provider at its own interval, sooner after an event or a failed request, one probe at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One provider as the gateway holds it: its connections, its key, and the requests that it has now."""
+"""A provider in the gateway: its connections, key, and running requests."""
 
 from __future__ import annotations
 

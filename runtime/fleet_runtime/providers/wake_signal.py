@@ -1,4 +1,4 @@
-"""How a sleeping computer is woken: the packet that its network card waits for, or a program of the user's.
+"""Wake a computer: by a magic packet, or by a program of the user.
 
 The packet is AMD's Magic Packet (white paper 20213): six bytes 0xFF, then the card's address sixteen times.
 It is sent by UDP to the broadcast address of the card's network.

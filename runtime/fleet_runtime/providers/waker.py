@@ -1,9 +1,9 @@
-"""Waking one provider: one attempt at a time, which everybody who needs the provider joins.
+"""Wake a provider: one attempt at a time, which all waiting requests share.
 
-An attempt sends the signal, and tries four times a second whether the provider accepts a connection: a
-connection to a computer that is off takes seconds to fail, so they overlap, and no probe runs meanwhile.
-Then it probes, until the provider responds or the time is over. After a failure the next attempt must wait,
-longer each time, except one that a person asks for.
+An attempt sends the signal, and tries to connect four times per second. Connections to a computer that is off
+take seconds to fail, so they overlap, and no probe runs meanwhile. Then the provider is probed until it
+responds or the timeout expires. After a failure the next attempt is delayed, longer each time, unless a
+person starts it.
 """
 
 from __future__ import annotations

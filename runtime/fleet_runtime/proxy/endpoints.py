@@ -1,4 +1,4 @@
-"""Which paths the gateway proxies, for every base: one look-up per request, built once per snapshot."""
+"""The proxied paths of every base: one lookup per request, built once per snapshot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a provider failed, as the response says it."""
+"""Error responses for failures of a provider."""
 
 from __future__ import annotations
 

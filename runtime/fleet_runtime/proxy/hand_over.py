@@ -1,4 +1,4 @@
-"""What must be waited for is handed over to a task, which comes back with the result."""
+"""Hand over waiting to a task, and continue with its result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The body of an inference request as it comes: its limits, and what it is when it is complete."""
+"""Receive the body of an inference request, within its limits."""
 
 from __future__ import annotations
 

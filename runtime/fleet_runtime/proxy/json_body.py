@@ -1,4 +1,4 @@
-"""JSON request bodies: which model they name, and the same body naming another.
+"""JSON request bodies: read the model, and write the body with another model.
 
 Only the value of the top-level `model` changes; every other member's bytes pass as they came. A key that
 comes twice or in another spelling must not make the router and a provider read two different models: a body

@@ -1,4 +1,4 @@
-"""Bytes for a client that waits: comments in an event stream, until the response's headers are here.
+"""Send comments to a waiting client of an event stream until the response headers arrive.
 
 Theory of operation. Proxies and browsers close a connection on which nothing comes for a minute, and loading
 a model takes longer. On a surface with `keepalive`, the sink of a request that wants an event stream is

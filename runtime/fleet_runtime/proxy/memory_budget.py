@@ -1,4 +1,4 @@
-"""A bound on the bytes of request bodies that are held at one time, over all clients."""
+"""Limit the memory of request bodies over all clients."""
 
 from __future__ import annotations
 

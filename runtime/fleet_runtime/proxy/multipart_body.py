@@ -1,4 +1,4 @@
-"""multipart/form-data request bodies (RFC 7578): which model they name, and the same body naming another.
+"""multipart/form-data request bodies (RFC 7578): read the model, and write the body with another model.
 
 The body goes to a temporary file as it comes. It is written again from its parts, each with its own header
 lines and bytes, so that the resolver and a provider read the same fields; only the value of `model` changes.

@@ -1,4 +1,4 @@
-"""The way of a provider's response to the client, from its head on."""
+"""Forward a provider's response to the client."""
 
 from __future__ import annotations
 

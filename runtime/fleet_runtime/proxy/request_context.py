@@ -1,4 +1,4 @@
-"""What every part that handles one request has at hand, and the one way out for its response."""
+"""The context of one request, and the only way to send its response."""
 
 from __future__ import annotations
 

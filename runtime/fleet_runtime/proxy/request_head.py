@@ -1,4 +1,4 @@
-"""The head of a client's request: what the gateway reads of it, and the header block that a provider gets."""
+"""Parse the head of a client's request, and make the header block for the provider."""
 
 from __future__ import annotations
 

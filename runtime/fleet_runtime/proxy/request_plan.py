@@ -1,7 +1,7 @@
-"""What a model's name leads to on a route, worked out once: provider, request line, credentials, headers.
+"""The cached plan for a model name on a route: provider, request line, credentials, headers.
 
-A plan depends on nothing of a request but its path and the model it names. Plans are kept as long as no
-provider changes, and belong to one snapshot.
+A plan depends only on the path and the model name. Plans are cached until a provider changes, and belong to
+one snapshot.
 """
 
 from __future__ import annotations

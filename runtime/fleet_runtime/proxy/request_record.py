@@ -1,4 +1,4 @@
-"""What log and metrics record of one request when it is over: no body, no key."""
+"""The record of a finished request for log and metrics, without body and key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The head of a provider's response: what the gateway reads of it, and the lines that the client gets."""
+"""Parse the head of a provider's response, and make the header lines for the client."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a model name means: model ids and the resolver. Pure."""
+"""Model ids and the resolver of model names. Pure."""

@@ -1,4 +1,4 @@
-"""Composite ids: ``<provider>/<model>``, the one way a model is named in a fleet."""
+"""Composite ids: ``<provider>/<model>``."""
 
 from __future__ import annotations
 

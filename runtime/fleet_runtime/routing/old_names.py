@@ -1,4 +1,4 @@
-"""The old names that a fleet.yaml still accepts, and which of them a model name is written with. Pure."""
+"""The old names that fleet.yaml accepts, and which of them a model name uses. Pure."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""Which provider a model name resolves to: the one place where that is decided, for every surface and
-purpose.
+"""Resolve a model name to a provider and model, for every surface and purpose.
 
-Pure: a routing table, a view of the providers and the text in; a `Resolution` out. Nothing is ever decided by
-what a name looks like.
+Pure: from a routing table, a view of the providers and the text to a `Resolution`. The spelling of a name
+never decides.
 """
 
 from __future__ import annotations

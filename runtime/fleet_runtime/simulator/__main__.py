@@ -1,7 +1,8 @@
 """``python -m fleet_runtime.simulator SPEC.json``: simulated servers as a process.
 
-Prints one line of JSON when all respond, ``{"<name>": {"url", "control_url", "sidecar_url"}}``, and ends
-at SIGTERM or SIGINT. SPEC.json is a list of servers (spec.ServerSpec); ``-`` reads it from standard input.
+Prints one line of JSON when all servers respond, ``{"<name>": {"url", "control_url", "sidecar_url"}}``, and
+exits on SIGTERM or SIGINT. SPEC.json is a list of servers (spec.ServerSpec); ``-`` reads it from standard
+input.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Waiting until a condition holds that others change."""
+"""Wait for a condition that others change."""
 
 from __future__ import annotations
 

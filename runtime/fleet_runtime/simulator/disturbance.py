@@ -1,4 +1,4 @@
-"""How a behaviour disturbs responses: errors and redirects, other lists, compression."""
+"""Apply a behaviour's faults to responses: errors, redirects, other lists, compression."""
 
 from __future__ import annotations
 

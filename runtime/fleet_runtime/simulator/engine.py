@@ -1,4 +1,4 @@
-"""What all simulated servers have in common: models in memory that respond, at the pace that is set."""
+"""The common engine of simulated servers: loaded models that respond at a configured pace."""
 
 from __future__ import annotations
 

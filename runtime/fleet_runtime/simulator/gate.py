@@ -1,4 +1,4 @@
-"""A gate that lets waiters through one by one, so that a test decides when a server goes on."""
+"""A gate that releases waiters one by one, so that a test controls when a server continues."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model says, before any wire shape: parts of text made from the request and the server's name."""
+"""Generate the text of a response, before it gets its wire format."""
 
 from __future__ import annotations
 

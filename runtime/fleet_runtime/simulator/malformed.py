@@ -1,4 +1,4 @@
-"""Streams of server-sent events as some servers really write them: every variant is made from a clean one."""
+"""Malformed streams of server-sent events as real servers send them, made from a clean one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which models of a server are loaded: loading, swapping, unloading when idle, and what each cost."""
+"""The loaded models of a server: loading, swapping, unloading when idle."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A response before it is on the wire, and the headers of each kind of server, in their order."""
+"""A response before it is sent, and the headers of each kind of server, in their order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One simulated server: its ports, its behaviour, and what tests wait for and count."""
+"""A simulated server: its ports, behaviour, and counters for tests."""
 
 from __future__ import annotations
 

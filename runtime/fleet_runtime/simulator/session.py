@@ -1,5 +1,4 @@
-"""What a simulated server does from its start, or its last reset, on: its models, its record of requests, and
-how its behaviour changes its responses."""
+"""The state of a simulated server since its start or latest reset: models, recorded requests, behaviour."""
 
 from __future__ import annotations
 

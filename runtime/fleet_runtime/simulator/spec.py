@@ -1,4 +1,4 @@
-"""What a simulated server is (a spec, fixed) and how it behaves just now (a behaviour, changed at will)."""
+"""The fixed spec of a simulated server, and its changeable behaviour."""
 
 from __future__ import annotations
 

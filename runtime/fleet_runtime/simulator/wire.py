@@ -1,4 +1,4 @@
-"""A small HTTP/1.1 server whose every byte, and the way a connection ends, is in the handler's hands."""
+"""A small HTTP/1.1 server whose handlers control every byte and the end of the connection."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What the gateway keeps between runs: favorites and the status history."""
+"""Persistent state of the gateway: favorites and the status history."""

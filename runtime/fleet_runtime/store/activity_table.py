@@ -1,4 +1,4 @@
-"""The last requests of each gateway, as JSON that is opaque here."""
+"""The table of the last requests of each gateway, as opaque JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the store needs of a place for favorites and history: a SQLite file or a PostgreSQL database."""
+"""The interface of a backend for favorites and history: SQLite or PostgreSQL."""
 
 from __future__ import annotations
 

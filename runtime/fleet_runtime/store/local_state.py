@@ -1,4 +1,4 @@
-"""The state file for the event loop: one thread does everything that reads or writes it."""
+"""Use the state file from the event loop: one thread does all reads and writes."""
 
 from __future__ import annotations
 

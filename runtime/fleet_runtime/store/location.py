@@ -1,4 +1,4 @@
-"""Where the state file is, and taking over the one of an earlier place.
+"""Find the state file, and copy the one of an earlier location.
 
 The state of a fleet outlives its checkout: it is kept in the user's state folder, under the path of the
 folder of fleet.yaml. That path is as `fleet serve` was given it, with its links, so that a release swapped

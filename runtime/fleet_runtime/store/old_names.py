@@ -1,4 +1,4 @@
-"""How often clients still use old names, counted in memory and kept in the state file.
+"""Count the uses of old names in memory, and save them to the state file.
 
 Several gateways may share a state file: each adds what it counted since it last wrote, and reads the others'.
 """

@@ -1,7 +1,7 @@
 """The state in PostgreSQL, shared by several gateways: favorites and history on one connection of each.
 
-No request and no list waits for the database. What is known is what was last read: after a notification,
-every `READ_SECONDS`, and after each new connection. The notification is a hint only: PgBouncer in transaction
+No request and no list waits for the database. The favorites in memory are read after a notification, every
+`READ_SECONDS`, and after each new connection. The notification is a hint only: PgBouncer in transaction
 mode takes ``LISTEN`` and delivers nothing. Every statement is in an explicit transaction, because that pooler
 gives each transaction to another server.
 

@@ -1,4 +1,4 @@
-"""The tables of the state in PostgreSQL, as in the state file; the gateway that comes first makes them."""
+"""The tables of the state in PostgreSQL, as in the state file; the first gateway creates them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a PostgreSQL database is: its URL, read from where fleet.yaml says, and what may be shown of it."""
+"""Read the URL of a PostgreSQL database, and mask it for messages."""
 
 from __future__ import annotations
 

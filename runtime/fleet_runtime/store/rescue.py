@@ -1,4 +1,4 @@
-"""What can still be read of a state file that is damaged or cannot be opened for writing.
+"""Rescue rows from a state file that is damaged or cannot be opened for writing.
 
 Every row is judged alone. A file whose first page is damaged, or whose end is missing, is not a database to
 SQLite any more. But that page describes the tables, and is the same in all files of one version, so that a

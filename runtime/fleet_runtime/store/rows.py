@@ -1,4 +1,4 @@
-"""What a row of the state file means, and which rows mean nothing. Pure.
+"""Parse rows of the state file, and reject invalid ones. Pure.
 
 SQLite stores any type in any column, so that a damaged file may pass its own check and still hold an id that
 is a number, or a time that is text.

@@ -1,4 +1,4 @@
-"""The tables of the state file, and how an older file gets them.
+"""The tables of the state file, and upgrading an older file.
 
 A change that the previous version of fleet can live with is an addition: a new table, or a column that may be
 null. It is recorded by its name in the table ``additions``, and ``user_version`` stays, so that the previous

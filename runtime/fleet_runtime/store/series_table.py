@@ -1,4 +1,4 @@
-"""The steps of each gateway's series, as bytes that are opaque here."""
+"""The table of each gateway's series, as opaque bytes."""
 
 from __future__ import annotations
 

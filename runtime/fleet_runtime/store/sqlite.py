@@ -1,4 +1,4 @@
-"""The state file: SQLite in WAL mode, every commit on the disk before it is acknowledged. For one thread.
+"""The state file: SQLite in WAL mode; commits are on disk before they are acknowledged. For one thread.
 
 A file that is damaged is set aside, and a new one begins with every row that could be rescued. While the file
 cannot be written, its content is served as far as it can be read, and every write tries again: making room or

@@ -1,4 +1,4 @@
-"""What the gateway keeps between runs: favorites and the providers' history, for the event loop.
+"""The store for the event loop: favorites and the providers' history.
 
 Readers never wait for the disk or a database. What arrives together is committed together, and acknowledged
 when it is kept.

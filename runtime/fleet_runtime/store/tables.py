@@ -1,4 +1,4 @@
-"""Reading and writing the tables of the state file; a row that means nothing is damage."""
+"""Read and write the tables of the state file; an invalid row counts as damage."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What the gateway reports about itself: logs, access log, metrics."""
+"""Logs, access log, metrics, activity and series of the gateway."""

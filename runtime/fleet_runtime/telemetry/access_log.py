@@ -1,4 +1,4 @@
-"""The access log: one line for each request when it is over, and never a body or a key."""
+"""The access log: one line per finished request, without bodies and keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the access log goes: nowhere, to the log's own place, or to a file."""
+"""The target of the access log: none, standard error, or a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The requests of late: the last thousand that are over, and those that run.
+"""Activity: the running requests and the last 1000 finished ones.
 
 Theory of operation. The records of requests that are over come many at a time. Their token counts are read
 from what they kept of the responses, and observers called; ten times a second, one event for each surface

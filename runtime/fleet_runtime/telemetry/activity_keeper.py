@@ -1,4 +1,4 @@
-"""Keeping the last requests in the state file, so that a restart does not lose them."""
+"""Save the last requests to the state file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One request as ``/api/activity`` shows it, made of its record. Pure."""
+"""Make an entry of ``/api/activity`` from a request's record. Pure."""
 
 from __future__ import annotations
 

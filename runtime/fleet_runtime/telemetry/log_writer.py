@@ -1,4 +1,4 @@
-"""A log's descriptor behind a bounded queue, so that logging never waits for the reader of the log.
+"""Write a log through a bounded queue, so that logging never blocks.
 
 A pipe that nobody reads, a stopped terminal and a stalled disk all block a write for as long as they like.
 One thread writes; all others add to a queue of `QUEUE_BYTES`. A line that finds it full is dropped and

@@ -1,4 +1,4 @@
-"""What the gateway writes on standard error: lines for people, or JSON objects for programs."""
+"""Set up the log on standard error: text or JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``/metrics`` shows: tallies of the requests that are over, and the state when it is scraped.
+"""The metrics of ``/metrics``: counters of finished requests, and the current state.
 
 A request costs a few additions to plain numbers, made for many requests together; text is made of them at a
 scrape, in parts of one provider or less. The names and labels are part of the gateway's interface:

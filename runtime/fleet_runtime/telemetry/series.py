@@ -1,4 +1,4 @@
-"""The series of every provider, and of the models that were used last.
+"""Time series of every provider and of the most recently used models.
 
 Theory of operation. A request that is over is counted in one cell, that of its model. Once a second the
 providers' states and requests in flight are noted in theirs. Every `FOLD_SECONDS` these cells are merged into

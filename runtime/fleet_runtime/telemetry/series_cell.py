@@ -1,4 +1,4 @@
-"""What one step of a series holds, as whole numbers that merge: counts and sums add up, gauges keep the most.
+"""The cell of a series step: integers that merge; counts and sums are added, gauges keep the maximum.
 
 A cell is a list of `PROVIDER_COLUMNS` or of `MODEL_COLUMNS` numbers; a model's are the first of a provider's.
 Times are counted in fixed buckets, so that any cells merge and a median can be read of any span. Pure.

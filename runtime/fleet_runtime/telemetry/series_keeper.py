@@ -1,4 +1,4 @@
-"""Keeping the series in the state file: what changed is written once a minute, and read at the start.
+"""Save the series to the state file: changes once per minute, read at the start.
 
 A computer's clock may be years wrong, above all just after a start, and be set right later. So nothing is
 removed from the file because of its age, but only to make room; steps that are still to come are kept aside,

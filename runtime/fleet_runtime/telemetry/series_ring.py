@@ -1,4 +1,4 @@
-"""A series in fixed memory: rings of cells, for the last hour, day and month.
+"""A series in fixed memory: rings of cells for the last hour, day and month.
 
 A step is known by its number, its time divided by its width. The present step always gets its place, whatever
 was there, and a reader is shown only steps of the past span: a clock that jumps loses at most what it covers.

@@ -1,10 +1,10 @@
-"""Token counts as a server states them in its response, read from what a record kept of its body. Pure.
+"""Read the token counts that a server reported in its response. Pure.
 
-Nothing is counted or estimated here: what a server does not say is None. The places are those of the APIs:
-``usage`` of a chat, completion or embedding (of an event stream: of its last event that has one, OpenAI's
-``stream_options.include_usage``), ``response.usage`` of the event ``response.completed``, ``message.usage``
-and ``usage`` of Anthropic's ``message_start`` and ``message_delta``, and llama-server's ``timings`` (and
-``tokens_evaluated``, ``tokens_predicted`` of llama.cpp's API), which it always sends.
+Nothing is counted or estimated: counts that a server does not report are None. They are read from these
+places: ``usage`` of a chat, completion or embedding (of an event stream: of its last event that has one,
+OpenAI's ``stream_options.include_usage``), ``response.usage`` of the event ``response.completed``,
+``message.usage`` and ``usage`` of Anthropic's ``message_start`` and ``message_delta``, and llama-server's
+``timings`` (and ``tokens_evaluated``, ``tokens_predicted`` of llama.cpp's API), which it always sends.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where an upstream is and how a connection to it is made: URL, look-up of names, TCP, TLS."""
+"""Connect to an upstream: URL, name lookup, TCP, TLS."""
 
 from __future__ import annotations
 

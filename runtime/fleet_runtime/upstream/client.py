@@ -1,4 +1,4 @@
-"""One upstream: its idle connections, and the sending of a request on one of them or on a new one."""
+"""A client for one upstream: a pool of idle connections, and sending requests."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ Headers = Sequence[tuple[bytes, bytes]]
 class Upstream:
     """A client for the server at `url`, for use in one event loop.
 
-    Idle connections are kept for `idle_seconds`, `max_idle` of them, and the last used is used next. Bytes
-    go and come as they are: no proxy, no redirect, no cookie, no decompression. `host_header` and `prefix`
-    (the path of `url`, without a slash at its end) are for callers, who build targets themselves. `heard_at`:
-    when it last completed a response (monotonic seconds).
-    `resolve` asks for the addresses of a name. A peer that
-    vanished is noticed within `dead_after` seconds. ValueError for a `url` that is not ``http[s]://host[:port][/prefix]``.
+    Idle connections are kept for `idle_seconds`, `max_idle` of them, and the last used is used next. Bytes go
+    and come as they are: no proxy, no redirect, no cookie, no decompression. `host_header` and `prefix` (the
+    path of `url`, without a slash at its end) are for callers, who build targets themselves. `heard_at`: when
+    it last completed a response (monotonic seconds). `resolve` asks for the addresses of a name. A peer that
+    vanished is noticed within `dead_after` seconds. ValueError for a `url` that is not
+    ``http[s]://host[:port][/prefix]``.
     """
 
     def __init__(

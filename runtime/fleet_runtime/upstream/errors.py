@@ -1,4 +1,4 @@
-"""How an exchange with an upstream can fail: one class per end reason of the log and the metrics."""
+"""Errors of an exchange with an upstream: one class per end reason."""
 
 from __future__ import annotations
 

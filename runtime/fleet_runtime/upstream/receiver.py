@@ -1,4 +1,4 @@
-"""What comes back on a connection to a provider, and who takes it."""
+"""The receiver of a response on a connection to a provider."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One response of a provider for a reader that waits for it: probes, feeds, checks of a sidecar."""
+"""Await a provider's response: for probes, feeds and sidecar checks."""
 
 from __future__ import annotations
 

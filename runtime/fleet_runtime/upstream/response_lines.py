@@ -1,4 +1,4 @@
-"""The quick way to read a response: a plain head in one read, its lines known from the responses before.
+"""A fast path for reading response heads: a plain head in one read, with known header lines.
 
 Most responses of a provider repeat their header lines. A head of those, with a `Content-Length` and nothing
 that changes the framing, is read here without the parser. Everything else is left to the parser: this reads

@@ -1,4 +1,4 @@
-"""Where a response ends, and what is not a response (RFC 9112, section 6.3, on the strict side).
+"""Parse responses strictly (RFC 9112, section 6.3).
 
 After a plain head in one read (`response_lines`) the body is counted; everything else goes through httptools,
 which rejects repeated and conflicting lengths; every transfer coding but one 'chunked' is rejected here.

@@ -1,4 +1,4 @@
-"""A limit on waiting for a server, which does not count the time in which this process itself stood still.
+"""A timeout for a server that does not count the time in which this process was stalled.
 
 An event loop that was held up, as on an overloaded or suspended computer, sees the expired timers before the
 responses that have long been here: every server would seem to be gone.

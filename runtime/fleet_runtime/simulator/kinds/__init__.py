@@ -1,4 +1,4 @@
-"""The servers that can be simulated: one module each, or, for a dialect without one, what its marks make."""
+"""The servers that can be simulated: one module each; for other dialects, a server made from their marks."""
 
 from __future__ import annotations
 

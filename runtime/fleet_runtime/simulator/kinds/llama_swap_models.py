@@ -1,4 +1,4 @@
-"""What llama-swap says of its models: the list in its generations, what runs, and the events about both."""
+"""llama-swap's model list in each of its versions, running models, and events."""
 
 from __future__ import annotations
 

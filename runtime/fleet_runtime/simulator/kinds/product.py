@@ -1,4 +1,4 @@
-"""What one kind of server is to the simulator."""
+"""The interface of a simulated kind of server."""
 
 from __future__ import annotations
 

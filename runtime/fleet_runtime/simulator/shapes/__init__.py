@@ -1,1 +1,1 @@
-"""Wire shapes of generated text, pure: a generation in, the bytes of a response or of its stream out."""
+"""Wire formats: from a generation to the bytes of a response or stream. Pure."""
