@@ -192,6 +192,7 @@ CLIENT_SECRETS = {
     "referer": f"http://me:{CANARY}-user@127.0.0.1/?api_key={CANARY}-referer",
     "x-note": f"as in {CANARY}-bearer",
 }
+TOOLS = {"tools": [{"type": "mcp", "headers": {"Authorization": f"Bearer {CANARY}-mcp"}}]}
 PROVIDER_SECRETS = {
     "PROVIDER_KEY": f"{CANARY}-provider",
     "HEADER": f"{CANARY}-header",
@@ -224,7 +225,7 @@ async def test_no_credential_of_a_client_or_a_provider_is_in_a_capture(
     query = f"?api_key={CANARY}-query&key={CANARY}-q2&%74oken={CANARY}-q3&x=1"
     async with capturing(tmp_path, echo, {"body": limit}, PROVIDER_SECRETS, machine) as (_, served):
         answers = [
-            await ask(served.port, path + query, BODY, CLIENT_SECRETS)
+            await ask(served.port, path + query, BODY | TOOLS, CLIENT_SECRETS)
             for path in (CHAT, "/v1/messages", "/boochat/v1/embeddings")
         ]
         assert all(CANARY.encode() in answer.body for answer in answers)

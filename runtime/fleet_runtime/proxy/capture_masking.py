@@ -1,8 +1,8 @@
 """What a capture shows in the place of a credential. Pure.
 
 A header is masked if its name is that of a credential, or one under which a provider gets a secret. Of every
-other value, credentials in URLs are. A secret that was found this way is masked wherever else it is, also in
-a body that repeats it.
+other value, credentials in URLs are; of a body, members of JSON that hold one, as tools of OpenAI's Responses
+API do. A secret that was found this way is masked wherever else it is.
 """
 
 from __future__ import annotations
@@ -26,6 +26,12 @@ _SHORT_NAMES: Final = frozenset((b"sig", b"code", b"pass", b"pwd", b"access"))
 _COUNT: Final = re.compile(rb"rate-?limit", re.IGNORECASE)
 _SCHEME: Final = re.compile(rb"(Bearer|Basic|Digest|Negotiate|Token|ApiKey) +(.+)", re.IGNORECASE | re.DOTALL)
 _PARAMETER: Final = re.compile(rb"([?&;])([^=&;#\s\"']+)=([^&;#\s\"']*)")
+_MEMBER: Final = re.compile(
+    rb'("(?:(?:proxy-)?authorization|(?:x-)?api[-_]?key|(?:access|refresh|auth|bearer|id)[-_]?token'
+    rb'|client[-_]?secret|password|passwd|cookie)"\s*:\s*")((?:[^"\\]|\\.)*)',
+    re.IGNORECASE | re.DOTALL,
+)
+"""Not of JSON within a text, where quotes are escaped: a prompt is not masked."""
 _USER: Final = re.compile(rb"//([^/@\s?#]+)@")
 
 
@@ -61,7 +67,8 @@ class Masking:
         return self._without_secrets(value)
 
     def body(self, body: bytes, *, is_cut: bool) -> bytes:
-        """Return a body without the secrets of its headers. `is_cut`: it goes on, perhaps within a secret."""
+        """Return a body without secrets. `is_cut`: it goes on, perhaps within a secret."""
+        body = _MEMBER.sub(lambda match: match[1] + self._hide(b"", match[2]) if match[2] else match[0], body)
         body = self._without_secrets(body)
         if is_cut:
             length = max((_overlap(body, secret) for secret in self._secrets), default=0)

@@ -83,3 +83,29 @@ def test_no_part_of_a_secret_that_tells_it_is_left_in_a_body_wherever_it_is_cut(
     assert hidden not in shown
     if len(before) + 4 <= cut < len(before) + len(hidden):
         assert not shown.endswith(hidden[: cut - len(before)])
+
+
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        (
+            b'{"tools":[{"authorization": "tok-123456"}],"x":"tok-123456"}',
+            b'{"tools":[{"authorization": "***"}],"x":"***"}',
+        ),
+        (b'{"headers":{"Authorization":"Bearer abcdefgh"}}', b'{"headers":{"Authorization":"Bearer ***"}}'),
+        (b'{"api_key":"a\\"b","n":1}', b'{"api_key":"***","n":1}'),
+        (
+            b'{"password":{"type":"string"},"token":"hello"}',
+            b'{"password":{"type":"string"},"token":"hello"}',
+        ),
+        (b'{"content":"say {\\"api_key\\": \\"x\\"}"}', b'{"content":"say {\\"api_key\\": \\"x\\"}"}'),
+    ],
+)
+def test_a_member_of_a_body_that_holds_a_credential_is_masked_and_a_prompt_is_not(
+    body: bytes, shown: bytes
+) -> None:
+    assert Masking().body(body, is_cut=False) == shown
+
+
+def test_a_credential_in_a_body_is_masked_where_the_body_is_cut() -> None:
+    assert Masking().body(b'{"api_key":"abcdefghi', is_cut=True) == b'{"api_key":"***'
