@@ -124,6 +124,26 @@ def test_what_follows_goes_on_until_it_is_interrupted(stack: Stack, command: lis
     assert (process.returncode, errors.count(b"Traceback")) == (130, 0)
 
 
+def test_what_follows_begins_with_as_many_as_are_asked_for(stack: Stack) -> None:
+    stack.chat("single/qwen3-8b", "chat").raise_for_status()
+    environ = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    command = [*FLEET, "activity", "-f", "--limit", "0"]
+    process = subprocess.Popen(
+        command, cwd=stack.folder, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert process.stderr.readline() == "waiting for requests to end; Ctrl-C stops\n"
+    stack.chat("single/qwen3-8b", "chat").raise_for_status()
+    assert process.stdout.readline().split()[0] == "time"
+    assert "single/qwen3-8b" in process.stdout.readline()
+    stack.chat("desk/nothing", "chat")
+    assert "desk/nothing" in process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    rest, _ = process.communicate(timeout=10)
+    assert (process.returncode, rest) == (130, "")
+
+
 def test_speed_is_measured_on_purpose_and_shown(stack: Stack) -> None:
     stack.fleet("unload", "desk/qwen3-8b")
     ran = stack.fleet("bench", "qwen3-8b", "--runs", "1", "--prompt-tokens", "8")

@@ -99,6 +99,18 @@ def test_a_line_without_an_end_is_not_read_for_ever() -> None:
         list(split_lines(itertools.repeat(b"x" * (1 << 20))))
 
 
+@pytest.mark.parametrize("tokens", [-1, 10**18, 10**400, 1.5, "1"])
+def test_a_number_of_tokens_that_no_answer_has_is_not_known(tokens: object) -> None:
+    times = iter(range(1000, 9000, 1000))
+    answer = Answer()
+    events = (
+        '{"choices": [{"delta": {"content": "hi"}}]}',
+        json.dumps({"usage": {"completion_tokens": tokens}}),
+    )
+    read_answer(answer, [f"data: {event}" for event in events], lambda: next(times), lambda _: None)
+    assert (answer.tokens, answer.tokens_per_second) == (None, None)
+
+
 def test_an_error_in_the_stream_is_told() -> None:
     with pytest.raises(AskError, match="out of memory"):
         take('{"error": {"message": "out of memory"}}')

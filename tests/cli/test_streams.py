@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -97,3 +98,28 @@ def test_what_is_not_visible_is_shown_as_an_escape(project: Path, words: str) ->
     assert (code, out) == (2, "")
     assert "a\\x1b[2J\\x9bb" in err
     assert all(character.isprintable() or character == "\n" for character in err)
+
+
+@pytest.mark.parametrize("_", range(10))
+def test_an_interrupt_writes_no_line_twice(_: int) -> None:
+    """The interrupt comes when a line was just read: the writer may not be back from the system yet."""
+    script = """
+import itertools
+from fleet_compiler.commands.streams import run_guarded
+import click
+
+def count():
+    for number in itertools.count():
+        click.echo(number)
+
+try:
+    run_guarded(count)
+except KeyboardInterrupt:
+    pass
+"""
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    lines = process.communicate(timeout=30)[0].split()
+    assert lines == [str(number) for number in range(1, len(lines) + 1)]

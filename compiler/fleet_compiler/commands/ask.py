@@ -22,6 +22,7 @@ from fleet_runtime.routing.model_id import PROVIDER_NAME
 from fleet_runtime.text import count, escape, quote, shorten
 
 MAX_SPEED = 1e9
+MAX_TOKENS = 10**9
 MAX_MESSAGE = 500
 """Characters of a provider's own message that are shown."""
 
@@ -166,7 +167,8 @@ def _take(answer: Answer, data: str, elapsed_ms: Callable[[], int], show: Callab
     answer.reasoning += reasoning
     answer.finish_reason = _text(choice.get("finish_reason")) or answer.finish_reason
     tokens = _object(event.get("usage")).get("completion_tokens")
-    answer.tokens = tokens if isinstance(tokens, int) else answer.tokens
+    if isinstance(tokens, int) and 0 <= tokens <= MAX_TOKENS:
+        answer.tokens = tokens
     speed = _object(event.get("timings")).get("predicted_per_second")
     if isinstance(speed, int | float) and 0 < speed < MAX_SPEED:
         answer.tokens_per_second = round(speed, 1)

@@ -9,7 +9,10 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 NAMES = ("standard input", "standard output", "standard error")
 
@@ -42,16 +45,26 @@ def run_guarded(run: Callable[[], int]) -> int:
         return 1
 
 
-class _GuardedFile(io.FileIO):
-    """A standard stream whose write errors are `BrokenStreamError`s."""
+class _GuardedWriter(io.BufferedWriter):
+    """The buffer of a standard stream, whose errors are `BrokenStreamError`s.
 
-    def __init__(self, number: int, descriptor: int) -> None:
-        super().__init__(descriptor, "w", closefd=False)
+    Not the file below it: an interrupt that comes right after the file was written to would be raised in code
+    of ours, before the buffer knows, and what was written would be written again at the end.
+    """
+
+    def __init__(self, number: int, file: io.FileIO) -> None:
+        super().__init__(file)
         self._number = number
 
-    def write(self, data: object, /) -> int | None:  # type: ignore[override]
+    def write(self, data: Buffer, /) -> int:
         try:
-            return super().write(data)  # type: ignore[arg-type]
+            return super().write(data)
+        except OSError as error:
+            raise BrokenStreamError(self._number, error) from None
+
+    def flush(self) -> None:
+        try:
+            super().flush()
         except OSError as error:
             raise BrokenStreamError(self._number, error) from None
 
@@ -95,7 +108,7 @@ def _guard(number: int, stream: TextIO | None) -> TextIO:
     except (OSError, ValueError):
         assert stream is not None
         return stream
-    file = io.BufferedWriter(_GuardedFile(number, descriptor))
+    file = _GuardedWriter(number, io.FileIO(descriptor, "w", closefd=False))
     if isinstance(stream, io.TextIOWrapper):
         encoding, errors, lines = stream.encoding, stream.errors, stream.line_buffering
     else:

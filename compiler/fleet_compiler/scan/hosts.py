@@ -13,8 +13,10 @@ from fleet_runtime.routing.model_id import PROVIDER_NAME
 from fleet_runtime.text import quote
 from fleet_runtime.urls import (
     AddressError,
+    bracket,
     is_address,
     is_loopback,
+    join_address,
     mask_url,
     parse_host,
     parse_url,
@@ -76,6 +78,7 @@ def _parse_host(text: str) -> Host:
     try:
         address, port = split_address(text) if re.fullmatch(r"(\[.*\]|[^:]*):[0-9]+", text) else (text, None)
         address = parse_host(address)
+        parse_url(f"http://{bracket(address)}" if port is None else f"http://{join_address(address, port)}")
     except AddressError as error:
         raise UsageError(f"{quote(text)} is not a host: {error}; write HOST or HOST:PORT") from None
     return Host(_name(address), address, port)

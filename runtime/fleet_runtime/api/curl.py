@@ -24,14 +24,16 @@ _KEYS: Final = (b"authorization", b"x-api-key")
 
 def curl_command(url: str, head: CapturedHead, body: bytes, *, needs_key: bool) -> str:
     """Return the command for the gateway at `url`; the gateway's key, if it needs one, is a reference to
-    ``$FLEET_KEY``. Other headers with a credential are left out."""
+    ``$FLEET_KEY``. Other headers with a credential are left out, and those that cannot be typed."""
     method, target, _ = head.start.decode("latin-1").split(" ", 2)
-    words = ["curl -sS -N", f"-X {method}", quote(url + target)]
+    words = ["curl -sS -N", f"-X {quote(method)}", quote(url + target)]
     for name, value in head.headers:
         if name in _KEYS and needs_key:
             words.append(_key_option(name, value))
         elif name not in _CURLS_OWN and MASK not in value:
-            words.append(f"-H {quote((name + b': ' + value).decode('latin-1'))}")
+            line = (name + b": " + value).decode("latin-1")
+            if line.isascii() and line.isprintable():
+                words.append(f"-H {quote(line)}")
     command = " ".join(words)
     text = _text(body)
     if text is None:

@@ -125,9 +125,9 @@ def read_activity(gateway: GatewayClient, query: dict[str, str]) -> RecentReques
     return gateway.get(activity_path(query), RecentRequests)
 
 
-def request_table(rows: Sequence[RequestActivity], *, has_header: bool = True) -> list[str]:
-    """Return the lines of a table with a request in each row."""
-    return layout(COLUMNS, [_row(row) for row in rows], output_width(), has_header=has_header)
+def request_table(rows: Sequence[RequestActivity], earlier: list[int] | None = None) -> list[str]:
+    """Return the lines of a table with a request in each row; `earlier` as for `layout`."""
+    return layout(COLUMNS, [_row(row) for row in rows], output_width(), earlier=earlier)
 
 
 def _row(row: RequestActivity) -> tuple[str, ...]:
@@ -180,13 +180,17 @@ def _show_capture(gateway: GatewayClient, capture: str | None, curl: str | None,
 def _follow(gateway: GatewayClient, query: dict[str, str], limit: int, *, as_json: bool) -> None:
     import msgspec
 
-    last: str | None = None
+    earlier: list[int] = []
+    found = read_activity(gateway, query | {"limit": str(max(limit, 1))}).requests
+    shown = found[:limit]
+    if not shown and not as_json:
+        click.echo("waiting for requests to end; Ctrl-C stops", err=True)
     while True:
-        since = {"limit": str(limit)} if last is None else {"limit": "1000", "after": last}
-        requests = read_activity(gateway, query | since).requests
-        for row in reversed(requests) if as_json else ():
+        for row in reversed(shown) if as_json else ():
             click.echo(escape_json(msgspec.json.encode(row).decode()))
-        if requests and not as_json:
-            click.echo("\n".join(request_table(requests[::-1], has_header=last is None)))
-        last = requests[0].id if requests else last
+        if shown and not as_json:
+            click.echo("\n".join(request_table(shown[::-1], earlier)))
         time.sleep(FOLLOW_SECONDS)
+        since = {"after": found[0].id} if found else {}
+        shown = read_activity(gateway, query | {"limit": "1000"} | since).requests
+        found = shown or found

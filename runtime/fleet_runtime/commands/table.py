@@ -42,17 +42,22 @@ def layout(
     *,
     has_header: bool = True,
     indent: str = "",
+    earlier: list[int] | None = None,
 ) -> list[str]:
     """Return the lines of a table of at most `width` columns, if it is not None.
 
     An empty cell is a ``-`` in a table with a header. Only the last cell of a line is ever shortened, and
-    only if it is a detail.
+    only if it is a detail. `earlier`, empty at first, makes the lines of several calls one table: it holds
+    the columns' sizes, and the header is above the first lines only.
     """
     titles = tuple(column.title for column in columns)
     cells = [tuple(escape(cell) for cell in row) for row in rows]
     room = None if width is None else max(1, width - len(indent))
     shown = list(range(len(columns)))
     sizes = _sizes([*cells, titles] if has_header else cells, len(columns))
+    shows_titles = has_header and not earlier
+    if earlier is not None:
+        sizes = earlier[:] = [max(pair) for pair in zip(sizes, earlier or sizes, strict=True)]
     if room is not None and not _fits(columns, shown, sizes, room):
         shown = [at for at in shown if not columns[at].is_detail]
     while room is not None and _total(shown, sizes) > room:
@@ -61,7 +66,7 @@ def layout(
             break
         shown.remove(optional[-1])
     below = [at for at, column in enumerate(columns) if column.is_detail and at not in shown]
-    lines = [indent + _line(columns, titles, shown, sizes, room)] if has_header else []
+    lines = [indent + _line(columns, titles, shown, sizes, room)] if shows_titles else []
     for row in cells:
         filled = tuple(cell or "-" for cell in row) if has_header else row
         lines.append(indent + _line(columns, filled, shown, sizes, room))

@@ -39,7 +39,7 @@ def test_a_host_that_is_named_twice_is_one() -> None:
     assert parse_hosts(("box", "attic", "BOX")) == [Host("box", "box"), Host("attic", "attic")]
 
 
-@pytest.mark.parametrize("text", ["", "a b", "http://a b", "box:99999", "box:", "1.2.3.999"])
+@pytest.mark.parametrize("text", ["", "a b", "http://a b", "box:99999", "box:0", "box:", "1.2.3.999"])
 def test_what_is_not_a_host_is_a_usage_error(text: str) -> None:
     with pytest.raises(UsageError, match="is not a host"):
         parse_hosts((text,))

@@ -72,3 +72,14 @@ def test_what_is_optional_goes_when_a_name_leaves_no_room() -> None:
     columns = (Column("name"), Column("since", is_optional=True), Column("error", is_detail=True))
     lines = layout(columns, [("n" * 55, "3 min", "refused")], 60)
     assert lines == ["name", "n" * 55, "  error  refused"]
+
+
+def test_lines_that_come_later_stand_below_the_first() -> None:
+    columns = (Column("id"), Column("state"), Column("n"))
+    earlier: list[int] = []
+    first = layout(columns, [("a/b", "ok", "1")], None, earlier=earlier)
+    second = layout(columns, [("a/longer", "", "2"), ("a", "ok", "")], None, earlier=earlier)
+    third = layout(columns, [("a", "ok", "3")], None, earlier=earlier)
+    assert first == ["id   state  n", "a/b  ok     1"]
+    assert second == ["a/longer  -      2", "a         ok     -"]
+    assert third == ["a         ok     3"]
