@@ -76,8 +76,10 @@ class IncomingBody:
             return await parse_in_process(pieces)
 
     def _take(self) -> bytes:
-        pieces, self._pieces = self._pieces, []
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces = self._pieces
+        raw = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces.clear()
+        return raw
 
     def give_back(self) -> None:
         if self._form is not None:
@@ -85,4 +87,4 @@ class IncomingBody:
             return
         self._memory.give_back(self._size)
         self._size = 0
-        self._pieces = []
+        self._pieces.clear()

@@ -87,13 +87,6 @@ class Plans:
         self._known: dict[tuple[str, str, str], Plan] = {}
         self._version = -1
 
-    def find(self, fleet: ModelResolver, route: Route, text: str) -> Plan | None:
-        if fleet.version != self._version:
-            self._known.clear()
-            self._version = fleet.version
-            return None
-        return self._known.get((route.base.path, route.endpoint.path, text))
-
     def choose(
         self, context: RequestContext, body: RequestBody, unreachable: frozenset[str]
     ) -> Plan | Resolution:
@@ -104,11 +97,16 @@ class Plans:
         """
         fleet, route, text = context.fleet, context.route, body.model
         assert route is not None
-        if text and not unreachable and (plan := self.find(fleet, route, text)) is not None:
-            context.named = plan.named
-            for use in plan.old_names:
-                use.note(context.record.surface, time.time())
-            return plan
+        if fleet.version != self._version:
+            self._known.clear()
+            self._version = fleet.version
+        if text and not unreachable:
+            plan = self._known.get((route.base.path, route.endpoint.path, text))
+            if plan is not None:
+                context.named = plan.named
+                for use in plan.old_names:
+                    use.note(context.record.surface, time.time())
+                return plan
         if not text and route.base.pinned is None:
             raise request_error("model_required", "the request does not name a 'model'", "model")
         resolution = _resolve(context, body, unreachable)

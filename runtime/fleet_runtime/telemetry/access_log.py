@@ -43,11 +43,11 @@ class AccessLog:
     def add(self, records: Sequence[RequestRecord]) -> None:
         """Write the lines of requests that are over."""
         since_epoch = time.time() - time.perf_counter()
-        line = self._line
+        line, everything = self._line, self._sample == 1
         lines = [
             line(record, since_epoch + (record.finished_at or record.started_at))
             for record in records
-            if self._is_logged(record)
+            if (everything and record.inference) or self._is_logged(record)
         ]
         if lines:
             self._write(b"".join(lines), len(lines))
