@@ -45,6 +45,7 @@ async def describe_fleet(service: Service, live: LiveSnapshot, table: RoutingTab
             since=rfc3339(store.since),
             where=store.where if whole else None,
             reason=store.reason if whole else None,
+            remedy=store.remedy if whole else None,
         ),
         started_at=rfc3339(service.started_at),
         serving_since=rfc3339(service.serving_since),

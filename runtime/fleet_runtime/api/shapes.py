@@ -82,12 +82,13 @@ class ProviderReport(ApiShape, frozen=True, kw_only=True):
 
 class StoreState(ApiShape, frozen=True, kw_only=True):
     """Whether favorites and history can be saved, since when, and `where`; `reason` is why not, or what else
-    is wrong. The last two are null in the report of a surface."""
+    is wrong, `remedy` what to do about a database. The last three are null in the report of a surface."""
 
     state: Literal["up", "down"]
     since: str
     where: str | None
     reason: str | None
+    remedy: str | None = None
 
 
 class ContextChange(ApiShape, frozen=True, kw_only=True):

@@ -107,6 +107,7 @@ def overview(fleet: FleetStatus, now: datetime, width: int | None = None) -> str
         lines += ["", f"captures are on: the last {kept} are kept in memory, prompts included"]
     if fleet.store.reason:
         lines += ["", f"{STORE[fleet.store.state]}: {escape(fleet.store.reason)}"]
+        lines += [f"→ {escape(fleet.store.remedy)}"] if fleet.store.remedy else []
     return "\n".join(lines)
 
 

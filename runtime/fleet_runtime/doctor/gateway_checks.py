@@ -87,9 +87,8 @@ def gateway_findings(report: GatewayReport, snapshot: str | None) -> Iterator[Do
         what = f"cannot save favorites and history: {fleet.store.reason}"
         if fleet.store.state == "up":
             what = f"has saved what it could of a damaged state: {fleet.store.reason}"
-        remedy = f"`ls -l {fleet.store.where}`: free space, or let the gateway write there"
-        if "://" in (fleet.store.where or ""):
-            remedy = f"`pg_isready --dbname={fleet.store.where}` where the gateway runs; it reconnects itself"
+        file = f"`ls -l {fleet.store.where}`: free space, or let the gateway write there"
+        remedy = fleet.store.remedy or file
         yield DoctorFinding("error", "gateway", where, what, remedy)
     if abs(report.skew) > MAX_SKEW_SECONDS:
         way = "ahead of" if report.skew > 0 else "behind"

@@ -12,7 +12,7 @@ from fleet_runtime.edge.listen_address import CannotServeError
 from fleet_runtime.files import UnreadableFileError
 from fleet_runtime.store.location import claim_state
 from fleet_runtime.store.postgres import PostgresState
-from fleet_runtime.store.postgres_url import source, url_reader
+from fleet_runtime.store.postgres_url import DatabaseUrl
 from fleet_runtime.store.store import Store
 
 
@@ -34,6 +34,5 @@ def make_store(
             "gateway.state is a PostgreSQL database, and its driver is not installed:"
             " `pip install 'boofleet[postgres]'`"
         )
-    url = url_reader(state.postgres, snapshot.root, environ)
-    database = PostgresState(url, f"the database of {source(state.postgres)}", f"fleet {name}")
+    database = PostgresState(DatabaseUrl(state.postgres, snapshot.root, environ), f"fleet {name}")
     return Store(claim_state(None, snapshot.root, environ), on_change, name, database)

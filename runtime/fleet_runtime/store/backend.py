@@ -11,20 +11,25 @@ from fleet_runtime.store.rows import StatusChange
 
 
 class StoreUnavailableError(Exception):
-    """The state cannot be written now; the message says why."""
+    """The state cannot be written now; the message says why, and `remedy` what to do, if that is known."""
+
+    def __init__(self, message: str, remedy: str | None = None) -> None:
+        super().__init__(message)
+        self.remedy = remedy
 
 
 @dataclass(frozen=True, slots=True)
 class StoreStatus:
     """Whether the state can be written, since when (unix seconds), and where it is, without secrets.
 
-    `reason`: why it cannot be, or what else is wrong with it.
+    `reason`: why it cannot be, or what else is wrong with it; `remedy`: what to do, if that is known.
     """
 
     up: bool
     since: float
     where: str
     reason: str | None = None
+    remedy: str | None = None
 
 
 class Backend(Protocol):

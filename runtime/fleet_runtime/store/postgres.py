@@ -17,6 +17,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fleet_runtime.catalog.favorites import Favorites, FavoritesChange
@@ -30,7 +31,7 @@ from fleet_runtime.store.postgres_tables import (
     read_tag,
     write_favorites,
 )
-from fleet_runtime.store.postgres_url import failure_reason, shown_url
+from fleet_runtime.store.postgres_url import DatabaseUrl, failure_reason, shown_url
 from fleet_runtime.store.rows import StatusChange
 
 if TYPE_CHECKING:
@@ -48,13 +49,13 @@ log = logging.getLogger("fleet.store")
 
 
 class PostgresState:
-    """A `Backend` on a database; `url` returns where it is, read again for each connection, and may raise
-    `StoreUnavailableError`. `name`: what the server shows as the application."""
+    """A `Backend` on the database at `url`. `name`: what the server shows as the application."""
 
-    def __init__(self, url: Callable[[], str], where: str, name: str) -> None:
+    def __init__(self, url: DatabaseUrl, name: str) -> None:
         self._url = url
         self._name = name
         self._favorites = Favorites()
+        where = f"the database of {url.source}"
         self._status = StoreStatus(False, time.time(), where, "no connection yet")
         self._connection: asyncpg.Connection | None = None
         self._lock = asyncio.Lock()
@@ -117,10 +118,8 @@ class PostgresState:
         import asyncpg
 
         try:
-            url = self._url()
-            self._status = StoreStatus(
-                self._status.up, self._status.since, shown_url(url), self._status.reason
-            )
+            url = self._url.read()
+            self._status = replace(self._status, where=shown_url(url))
             async with asyncio.timeout(CONNECT_SECONDS):
                 # Without its cache no statement outlives a transaction, which a pooler requires.
                 connection = await asyncpg.connect(
@@ -194,6 +193,7 @@ class PostgresState:
         reason = failure_reason(error)
         if self._status.up or self._status.reason != reason:
             since = time.time() if self._status.up else self._status.since
-            self._status = StoreStatus(False, since, self._status.where, reason)
-            log.error("the state in %s is unavailable: %s", self._status.where, reason)
+            remedy = self._url.remedy(error, self._status.where)
+            self._status = StoreStatus(False, since, self._status.where, reason, remedy)
+            log.error("the state in %s is unavailable: %s: %s", self._status.where, reason, remedy)
         return StoreUnavailableError(self._reason)

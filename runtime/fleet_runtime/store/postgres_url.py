@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from fleet_runtime.artifacts.gateway_parts import DatabaseReference
 from fleet_runtime.dialects.credentials import MissingKeyError, find_key
+from fleet_runtime.dialects.status_reason import reason_remedy
 from fleet_runtime.files import MAX_KEY, read_text, resolve_path
 from fleet_runtime.store.backend import StoreUnavailableError
 from fleet_runtime.text import shorten
@@ -25,38 +27,68 @@ _SHOWN = 300
 """Characters of the server's own message that are shown."""
 
 
-def url_reader(reference: DatabaseReference, root: Path, environ: Mapping[str, str]) -> Callable[[], str]:
-    """Return what reads the URL; it raises `StoreUnavailableError` if there is none."""
+@dataclass(frozen=True, slots=True)
+class DatabaseUrl:
+    """The URL that `reference` leads to, read again for every connection; a path is relative to `root`."""
 
-    def read() -> str:
+    reference: DatabaseReference
+    root: Path
+    environ: Mapping[str, str] = field(repr=False)
+
+    @property
+    def source(self) -> str:
+        """Where it is read from, in words."""
+        variable = self.reference.env
+        return f"the file '{self.reference.file}'" if variable is None else f"${variable}"
+
+    def read(self) -> str:
+        """Return the URL; raises `StoreUnavailableError` if there is none."""
         try:
             url = find_key(
-                reference.env,
-                reference.file,
-                environ,
-                lambda path: read_text(resolve_path(root, path), MAX_KEY),
+                self.reference.env,
+                self.reference.file,
+                self.environ,
+                lambda path: read_text(resolve_path(self.root, path), MAX_KEY),
             )
         except MissingKeyError as error:
-            raise StoreUnavailableError(str(error)) from None
+            raise StoreUnavailableError(str(error), reason_remedy(error.reason, "")) from None
         if _URL.match(url or "") is None:
             raise StoreUnavailableError(
-                f"the URL from {source(reference)} is not {SHAPE}: in a password, write '/' as %2F,"
-                " '?' as %3F, '#' as %23 and '@' as %40"
+                f"the URL from {self.source} is not {SHAPE}",
+                "in a password, write '/' as %2F, '?' as %3F, '#' as %23 and '@' as %40: " + self._correct,
             )
         return url or ""
 
-    return read
+    def remedy(self, error: Exception, shown: str) -> str:
+        """Return what to do about a database, `shown` as by `shown_url`, that cannot be used."""
+        import asyncpg
 
+        match error:
+            case StoreUnavailableError() if error.remedy is not None:
+                return error.remedy
+            case asyncpg.InvalidAuthorizationSpecificationError():
+                return self._correct
+            case asyncpg.InvalidCatalogNameError():
+                return "`createdb NAME --owner USER` on the server, with the names in the URL"
+            case asyncpg.InsufficientPrivilegeError():
+                return "`ALTER DATABASE name OWNER TO user` on the server, with the names in the URL"
+            case _:
+                return f"`pg_isready --dbname={shown}` where the gateway runs; it reconnects by itself"
 
-def source(reference: DatabaseReference) -> str:
-    """Return where the URL is read from, in words."""
-    return f"${reference.env}" if reference.env is not None else f"the file '{reference.file}'"
+    @property
+    def _correct(self) -> str:
+        """How to try another URL, and when it takes effect: the environment of a process never changes."""
+        if self.reference.env is None:
+            return (
+                f'`psql "$(cat {self.reference.file})"` must connect; correct the file, which is read again'
+            )
+        return f'`psql "${self.reference.env}"` must connect; correct the variable and restart the gateway'
 
 
 def shown_url(url: str) -> str:
     """Return hosts and database of the URL, without user, password and options."""
     match = _URL.match(url)
-    assert match is not None, "`url_reader` returns no other"
+    assert match is not None, "`DatabaseUrl` returns no other"
     return f"postgresql://{match['hosts']}{match['database'] or ''}"
 
 

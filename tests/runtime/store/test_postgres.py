@@ -18,7 +18,7 @@ import pytest
 from fleet_runtime.artifacts.gateway_parts import DatabaseReference
 from fleet_runtime.catalog.favorites import AddFavorite, Favorites, FavoritesChange, RemoveFavorite
 from fleet_runtime.store.postgres import PostgresState
-from fleet_runtime.store.postgres_url import failure_reason, shown_url, url_reader
+from fleet_runtime.store.postgres_url import DatabaseUrl, failure_reason, shown_url
 from fleet_runtime.store.rows import StatusChange
 from fleet_runtime.store.store import Store, StoreUnavailableError
 from tests.support.postgres import PostgresServer, pgbouncer, postgres_server
@@ -45,7 +45,8 @@ def url(server: PostgresServer) -> str:
 @contextlib.asynccontextmanager
 async def gateway(url: str, folder: Path, *, connected: bool = True) -> AsyncIterator[Store]:
     """The store of one gateway; `told` notes the versions that it reported."""
-    shared = PostgresState(lambda: url, "a database", "test")
+    reference = DatabaseReference(env="STATE")
+    shared = PostgresState(DatabaseUrl(reference, folder, {"STATE": url}), "test")
     store = Store(folder / f"{next(NAMES)}.db", gateway=f"g{next(NAMES)}", shared=shared)
     store.open()
     watching = asyncio.create_task(store.watch())
@@ -214,27 +215,42 @@ async def test_a_gateway_starts_without_its_database_and_has_it_later(
 
 
 @pytest.mark.parametrize(
-    ("broken", "reason"),
+    ("broken", "reason", "remedy"),
     [
-        ("canary-password@", "password authentication failed"),
-        ("127.0.0.1:", "connection refused"),
-        ("/state", "does not exist"),
+        ("canary-password@", "password authentication failed", '`psql "$STATE"` must connect'),
+        ("127.0.0.1:", "connection refused", "`pg_isready --dbname=postgresql://127.0.0.2:"),
+        ("/state", "does not exist", "`createdb "),
     ],
 )
 async def test_why_the_database_cannot_be_used_is_said_without_the_password(
-    url: str, tmp_path: Path, broken: str, reason: str
+    url: str, tmp_path: Path, broken: str, reason: str, remedy: str
 ) -> None:
     changes = {"canary-password@": "canary-wrong@", "127.0.0.1:": "127.0.0.2:", "/state": "/nothing"}
     async with gateway(url.replace(broken, changes[broken]), tmp_path, connected=False) as store:
         await until(lambda: reason in (store.fault or ""))
+        assert (store.status.remedy or "").startswith(remedy)
         assert "canary" not in f"{store.fault}{store.status}"
+
+
+async def test_a_user_who_may_not_make_tables_is_told_how_to_let_it(
+    server: PostgresServer, url: str, tmp_path: Path
+) -> None:
+    database = url.rpartition("/")[2]
+    assert server.sql("CREATE ROLE guest LOGIN PASSWORD 'canary-guest'").returncode == 0
+    guest = url.replace("fleet:canary-password", "guest:canary-guest")
+    async with gateway(guest, tmp_path, connected=False) as store:
+        await until(lambda: "permission denied" in (store.fault or ""))
+        assert "OWNER TO" in (store.status.remedy or "")
+        assert server.sql(f"ALTER DATABASE {database} OWNER TO guest").returncode == 0
+        await until(lambda: store.status.up)
+        assert store.status.remedy is None
 
 
 def test_a_url_is_read_from_its_variable_or_file_and_nothing_else_is_taken_for_one(tmp_path: Path) -> None:
     good = "postgresql://fleet:canary@db/fleet"
     (tmp_path / "url").write_text(f"{good}\n")
-    assert url_reader(DatabaseReference(env="STATE"), tmp_path, {"STATE": good})() == good
-    assert url_reader(DatabaseReference(file="url"), tmp_path, {})() == good
+    assert DatabaseUrl(DatabaseReference(env="STATE"), tmp_path, {"STATE": good}).read() == good
+    assert DatabaseUrl(DatabaseReference(file="url"), tmp_path, {}).read() == good
     for reference, environ in (
         (DatabaseReference(env="STATE"), {}),
         (DatabaseReference(env="STATE"), {"STATE": "mysql://canary@db"}),
@@ -247,8 +263,9 @@ def test_a_url_is_read_from_its_variable_or_file_and_nothing_else_is_taken_for_o
         (DatabaseReference(env="STATE"), {"STATE": "postgresql://db:canary/fleet"}),
     ):
         with pytest.raises(StoreUnavailableError) as caught:
-            url_reader(reference, tmp_path, environ)()
-        assert "can" not in str(caught.value).replace("cannot", "")
+            DatabaseUrl(reference, tmp_path, environ).read()
+        assert "can" not in f"{caught.value}{caught.value.remedy}".replace("cannot", "")
+        assert "`" in (caught.value.remedy or "")
     assert failure_reason(ValueError("canary")).startswith("ValueError; its URL must be")
 
 
