@@ -39,6 +39,7 @@ from fleet_runtime.edge.asgi import Receive, Scope, Send
 from fleet_runtime.errors import RequestError, request_error
 from fleet_runtime.gateway.service import Service
 from fleet_runtime.proxy.json_body import describe_invalid
+from fleet_runtime.routing.resolver import in_snapshot
 
 LARGE_BODY: Final = 1_000_000
 """Bytes of a body from which on it is parsed in a thread: a few milliseconds."""
@@ -130,10 +131,11 @@ class Api:
         `method_not_allowed`)."""
         matching = [(each, parts) for each in OPERATIONS if (parts := each.match(path)) is not None]
         if not matching:
-            message = f"path '{path}' does not exist{hint(path, self._service.live.routes, OPERATIONS)}"
-            if path.startswith("/providers/"):
-                message += f"; the snapshot is {self._service.live.snapshot.id}"
-            raise request_error("not_found", message)
+            live, message = self._service.live, f"path '{path}' does not exist"
+            meant = hint(path, live.routes, OPERATIONS)
+            if not meant and "/v1/" in path:  # perhaps of a provider or a surface of another snapshot
+                message = in_snapshot(message, live.snapshot.id)
+            raise request_error("not_found", f"{message}{meant}")
         wanted = "GET" if method == "HEAD" else method
         for found, parts in matching:
             if found.method == wanted:

@@ -18,6 +18,7 @@ from fleet_runtime.edge.api_keys import KeyScope
 from fleet_runtime.errors import request_error
 from fleet_runtime.gateway.live_snapshot import LiveSnapshot
 from fleet_runtime.gateway.service import Service
+from fleet_runtime.routing.resolver import in_snapshot
 from fleet_runtime.text import join_names
 
 Surface: TypeAlias = Annotated[
@@ -64,7 +65,7 @@ class Call:
         table = self.live.snapshot.table(surface)
         if table is None:
             known = join_names(self.live.gateway.surfaces) or "none"
-            message = f"no surface '{surface}'; surfaces: {known}"
+            message = in_snapshot(f"no surface '{surface}'; surfaces: {known}", self.live.snapshot.id)
             raise request_error("not_found", message, "surface")
         return table
 

@@ -44,7 +44,7 @@ async def unload(call: Call, command: ModelCommand, name: ProviderName) -> Model
     *("not_found", "not_supported", "provider_unreachable"),
 )
 async def wake(call: Call, name: ProviderName) -> ProviderReport:
-    require_provider(call.live.snapshot.fleet, name)
+    require_provider(call.live, call.live.snapshot.fleet, name)
     await call.live.inventory.wake(name, insist=True)
     return describe_provider(call.live, name)
 
@@ -83,7 +83,7 @@ def _listed(call: Call, name: str, model: str | None) -> str | None:
 
 def _model(call: Call, name: str, text: str) -> str:
     """Return the provider's own id of a model; raises `RequestError`."""
-    require_provider(call.live.snapshot.fleet, name)
+    require_provider(call.live, call.live.snapshot.fleet, name)
     table = call.live.snapshot.fleet
     resolution = call.live.resolve_now(table, text.removeprefix(f"{name}/"), pinned=name)
     if resolution.listed is None:

@@ -31,6 +31,7 @@ from fleet_runtime.events import EVENTS, Topic
 from fleet_runtime.gateway.live_snapshot import LiveSnapshot
 from fleet_runtime.gateway.second_cache import LARGE_FLEET
 from fleet_runtime.routing.old_names import accepted_names
+from fleet_runtime.routing.resolver import in_snapshot
 from fleet_runtime.store.rows import StatusChange
 from fleet_runtime.text import join_names, quote
 
@@ -76,10 +77,10 @@ async def get_provider_history(
 ) -> History:
     table = call.table(surface)
     if surface is not None:
-        require_provider(table, name)
+        require_provider(call.live, table, name)
     changes = await call.service.store.history(_with_former(call, {name}), limit)
     if not changes:
-        require_provider(table, name)
+        require_provider(call.live, table, name)
     return describe_history(changes)
 
 
@@ -110,7 +111,7 @@ def describe_old_names(live: LiveSnapshot) -> OldNames:
 
 @operation("POST", "/api/fleet/{name}/refresh", "Probe one provider now", "not_found")
 async def refresh_provider(call: Call, name: ProviderName) -> ProviderReport:
-    require_provider(call.live.snapshot.fleet, name)
+    require_provider(call.live, call.live.snapshot.fleet, name)
     await call.live.probe(name)
     return describe_provider(call.live, name)
 
@@ -186,9 +187,9 @@ def _with_former(call: Call, names: Set[str]) -> frozenset[str]:
     return frozenset(names).union(former for former, name in present.items() if name in names)
 
 
-def require_provider(table: RoutingTable, name: str) -> None:
+def require_provider(live: LiveSnapshot, table: RoutingTable, name: str) -> None:
     """Raise `RequestError` (`not_found`) unless the table has a provider of that name."""
     names = [provider.name for provider in table.providers]
     if name not in names:
-        message = f"no provider '{name}'; providers: {join_names(names)}"
+        message = in_snapshot(f"no provider '{name}'; providers: {join_names(names)}", live.snapshot.id)
         raise request_error("not_found", message, "name")

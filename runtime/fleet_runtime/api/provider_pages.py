@@ -18,6 +18,7 @@ from fleet_runtime.dialects.messages import ProbeRequest, ProbeResponse
 from fleet_runtime.dialects.status_reason import reason_text
 from fleet_runtime.errors import request_error
 from fleet_runtime.providers.transport import send_probe_request
+from fleet_runtime.routing.resolver import in_snapshot
 
 PAGES: Final = ("/props", "/slots", "/health")
 SERVED_BY: Final = {"llama-server": PAGES, "llama-swap": ("/health",), "vllm": ("/health",)}
@@ -40,7 +41,7 @@ async def read_page(call: Call, name: str, path: str) -> Reply:
     """Return a page of a provider as it responds; raises `RequestError` if it has none that loads nothing."""
     present = call.live.snapshot.fleet.names.get(name)
     if present is None:
-        raise request_error("not_found", f"unknown provider '{name}'")
+        raise request_error("not_found", in_snapshot(f"unknown provider '{name}'", call.live.snapshot.id))
     kind = call.live.inventory.states[present].kind
     if path not in SERVED_BY.get(kind, ()):
         message = f"provider '{present}' ({kind}) does not have a '{path}' that is safe to read"

@@ -47,7 +47,7 @@ async def get_series(
     model: OfModel = None,
     surface: Surface = None,
 ) -> SeriesReport:
-    require_provider(call.table(surface), name)
+    require_provider(call.live, call.table(surface), name)
     now = time.time()
     series = (await _current(call, now)).get((name, model))
     if series is None and model is not None and model not in call.live.inventory.listings[name].models:

@@ -73,7 +73,8 @@ def favorite_id(resolution: Resolution, *, forwards: bool) -> str:
     if resolution.rule == "bare" and resolution.listed is None and not forwards:
         head, slash, _ = model.partition("/")
         suggestions = refusal.suggestions if refusal else ()
-        if slash:
+        unknown = refusal is not None and refusal.is_unknown_provider
+        if slash and not unknown:
             raise request_error("model_not_found", suggest(f"unknown provider '{head}'", suggestions), "id")
         if refusal is not None and refusal.code == "model_not_found":
             raise request_error("model_not_found", suggest(refusal.message, suggestions), "id")

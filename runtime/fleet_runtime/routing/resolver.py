@@ -109,13 +109,18 @@ SHOWN = len("sha256:") + 12
 """Characters of a snapshot's id in a message."""
 
 
+def in_snapshot(message: str, snapshot: str) -> str:
+    """Return a message that something does not exist with the beginning of the snapshot's id: another gateway
+    may serve another snapshot, which has it."""
+    return f"{message} (snapshot {snapshot[:SHOWN]})"
+
+
 def name_snapshot(resolution: Resolution, snapshot: str) -> Resolution:
-    """Return `resolution` with the beginning of the snapshot's id in the message that a provider is unknown:
-    another gateway may serve another snapshot."""
+    """Return `resolution` with the snapshot in the message that a provider is unknown."""
     refusal = resolution.refusal
     if refusal is None or not refusal.is_unknown_provider:
         return resolution
-    message = f"{refusal.message} (snapshot {snapshot[:SHOWN]})"
+    message = in_snapshot(refusal.message, snapshot)
     return replace(resolution, refusal=replace(refusal, message=message))
 
 

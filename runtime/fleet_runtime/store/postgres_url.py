@@ -63,15 +63,16 @@ class DatabaseUrl:
         """Return what to do about a database, `shown` as by `shown_url`, that cannot be used."""
         import asyncpg
 
+        name = shown.rpartition("/")[2] or "NAME"
         match error:
             case StoreUnavailableError() if error.remedy is not None:
                 return error.remedy
             case asyncpg.InvalidAuthorizationSpecificationError():
                 return self._correct
             case asyncpg.InvalidCatalogNameError():
-                return "`createdb NAME --owner USER` on the server, with the names in the URL"
+                return f"`createdb {name} --owner USER` on the server, with the user in the URL"
             case asyncpg.InsufficientPrivilegeError():
-                return "`ALTER DATABASE name OWNER TO user` on the server, with the names in the URL"
+                return f"`ALTER DATABASE {name} OWNER TO user` on the server, with the user in the URL"
             case _:
                 return f"`pg_isready --dbname={shown}` where the gateway runs; it reconnects by itself"
 
