@@ -133,7 +133,7 @@ class Api:
         if not matching:
             live, message = self._service.live, f"path '{path}' does not exist"
             meant = hint(path, live.routes, OPERATIONS)
-            if not meant and "/v1/" in path:  # perhaps of a provider or a surface of another snapshot
+            if not meant and path.find("/v1/") > 0:  # perhaps of a provider or a surface of another snapshot
                 message = in_snapshot(message, live.snapshot.id)
             raise request_error("not_found", f"{message}{meant}")
         wanted = "GET" if method == "HEAD" else method
