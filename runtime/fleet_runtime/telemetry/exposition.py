@@ -16,7 +16,8 @@ _ESCAPES: Final = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """One metric; the name of a counter ends in ``_total``. `labels` are the names of its labels."""
+    """One metric; the name of a counter ends in ``_total``. `labels` are the names of its labels, in the
+    order of the alphabet."""
 
     name: str
     kind: Literal["counter", "gauge", "histogram"]
@@ -37,7 +38,7 @@ class Family:
         pairs, count = self._pairs(labels), 0
         lines = []
         for bound, count in buckets:
-            lines.append(f'{self.name}_bucket{{{pairs},le="{bound}"}} {count}.0\n')
+            lines.append(f'{self.name}_bucket{{le="{bound}",{pairs}}} {count}.0\n')
         lines.append(f"{self.name}_count{{{pairs}}} {count}.0\n{self.name}_sum{{{pairs}}} {total!r}\n")
         return "".join(lines)
 

@@ -34,7 +34,7 @@ REQUESTS: Final = Family(
     "fleet_requests_total",
     "counter",
     "finished inference requests",
-    ("surface", "provider", "end_reason"),
+    ("end_reason", "provider", "surface"),
 )
 SUMS: Final[tuple[tuple[Family, Callable[[Traffic], int]], ...]] = tuple(
     (Family(name, "counter", help_text, ("provider",)), read)
@@ -49,7 +49,7 @@ STATED_TOKENS: Final = Family(
     "fleet_tokens_total",
     "counter",
     "tokens that providers stated in their responses",
-    ("provider", "direction"),
+    ("direction", "provider"),
 )
 TIMES: Final[tuple[tuple[Family, Callable[[Traffic], Histogram]], ...]] = tuple(
     (Family(name, "histogram", help_text, ("provider",)), read)
@@ -155,7 +155,7 @@ class Metrics:
         """Yield the text; nothing that grows is iterated over between two parts."""
         yield REQUESTS.head
         for (surface, provider, end_reason), count in list(self._requests.items()):
-            yield REQUESTS.sample(count, surface or NONE, provider or NONE, end_reason)
+            yield REQUESTS.sample(count, end_reason, provider or NONE, surface or NONE)
         yield from self._traffic_text()
         yield from self._fleet_text()
         yield RELOADS.head + "".join(
@@ -173,7 +173,7 @@ class Metrics:
         yield STATED_TOKENS.head
         for stated_by, counts in list(self._tokens.items()):
             for direction, count in zip(TOKENS, counts, strict=True):
-                yield STATED_TOKENS.sample(count, stated_by or NONE, direction)
+                yield STATED_TOKENS.sample(count, direction, stated_by or NONE)
         for family, histogram_of in TIMES:
             yield family.head
             for provider, traffic in by_name:
