@@ -54,7 +54,7 @@ def test_the_answer_as_json_holds_its_measures(stack: Stack) -> None:
     assert 0 <= told["first_token_ms"] <= told["total_ms"]
 
 
-def test_a_request_that_is_refused_says_why(stack: Stack) -> None:
+def test_a_request_that_is_rejected_says_why(stack: Stack) -> None:
     ran = stack.fleet("ask", "desk/nothing", "hi")
     assert (ran.returncode, ran.stdout) == (1, "")
     assert "'nothing'" in ran.stderr
@@ -111,7 +111,7 @@ def test_a_number_of_tokens_that_no_answer_has_is_not_known(tokens: object) -> N
     assert (answer.tokens, answer.tokens_per_second) == (None, None)
 
 
-def test_an_error_in_the_stream_is_told() -> None:
+def test_an_error_in_the_stream_is_reported() -> None:
     with pytest.raises(AskError, match="out of memory"):
         take('{"error": {"message": "out of memory"}}')
 

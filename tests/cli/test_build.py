@@ -35,7 +35,7 @@ def two(machines: SimulationThread) -> str:
     """
 
 
-def test_a_build_asks_new_machines_once(fleet: Fleet, tmp_path: Path, machines: SimulationThread) -> None:
+def test_a_build_asks_new_providers_once(fleet: Fleet, tmp_path: Path, machines: SimulationThread) -> None:
     for name in ("desk", "attic"):
         machines.reset(name)
     write(tmp_path, two(machines))
@@ -53,14 +53,14 @@ def test_a_build_asks_new_machines_once(fleet: Fleet, tmp_path: Path, machines: 
     assert (machines.counters("desk")["loads"], machines.counters("desk")["ttl_resets"]) == (0, 0)
 
 
-def test_one_more_line_is_one_more_machine(fleet: Fleet, tmp_path: Path, machines: SimulationThread) -> None:
+def test_one_more_line_is_one_more_provider(fleet: Fleet, tmp_path: Path, machines: SimulationThread) -> None:
     write(tmp_path, two(machines).replace(f"      attic: {machines.url('attic')}\n", ""))
     fleet("build")
     write(tmp_path, two(machines))
     assert fleet("build").out.splitlines()[0] == "+ attic: 2 models, on chat, code"
 
 
-def test_a_silent_machine_is_built_without_models_and_asked_again(
+def test_a_silent_provider_is_built_without_models_and_asked_again(
     fleet: Fleet, tmp_path: Path, machines: SimulationThread
 ) -> None:
     write(tmp_path, two(machines))
@@ -79,7 +79,7 @@ def test_a_silent_machine_is_built_without_models_and_asked_again(
     assert "~ attic:\n    + qwen3-4b\n    + qwen3-8b\n" in again.out
 
 
-def test_a_default_machine_that_answers_404_is_told_last_with_its_url(
+def test_a_default_provider_that_responds_with_404_is_reported_last_with_its_url(
     fleet: Fleet, tmp_path: Path, machines: SimulationThread
 ) -> None:
     url = machines.url("desk")
@@ -91,7 +91,7 @@ def test_a_default_machine_that_answers_404_is_told_last_with_its_url(
     )
 
 
-def test_a_fleet_without_surfaces_is_told_what_works_without(fleet: Fleet, project: Path) -> None:
+def test_a_fleet_without_surfaces_is_shown_what_works_without_them(fleet: Fleet, project: Path) -> None:
     hint = "no surfaces are configured; clients use /v1, or /providers/<name>/v1 for one provider\n"
     assert hint not in fleet("build").err
     write(project, ONE_MACHINE.partition("surfaces:")[0])
@@ -99,7 +99,7 @@ def test_a_fleet_without_surfaces_is_told_what_works_without(fleet: Fleet, proje
     assert fleet("build").err == ""
 
 
-def test_a_glob_that_matches_nothing_is_doubted(
+def test_a_glob_that_matches_nothing_is_warned_about(
     fleet: Fleet, tmp_path: Path, machines: SimulationThread
 ) -> None:
     machines.reset("desk")
@@ -121,7 +121,7 @@ def test_a_glob_that_matches_nothing_is_doubted(
 
 
 @pytest.mark.parametrize("flag", ["--locked", "--frozen", "--check"])
-def test_locked_frozen_and_check_probe_nobody(
+def test_locked_frozen_and_check_probe_no_provider(
     fleet: Fleet, tmp_path: Path, machines: SimulationThread, flag: str
 ) -> None:
     machines.reset("desk")
@@ -130,7 +130,7 @@ def test_locked_frozen_and_check_probe_nobody(
     assert machines.records("desk") == []
 
 
-def test_a_model_that_is_listed_as_a_relative_path_is_told_with_what_to_write(
+def test_a_model_that_is_listed_as_a_relative_path_is_reported_with_what_to_write(
     fleet: Fleet, tmp_path: Path, machines: SimulationThread
 ) -> None:
     """llama-server until 2025, started with ``-m ../models/q.gguf`` and no ``--alias``."""
@@ -176,7 +176,7 @@ def test_a_check_is_satisfied_by_a_build(fleet: Fleet, project: Path) -> None:
     assert (ran.code, ran.out, ran.err) == (0, "generated/ is up to date\n", "")
 
 
-def test_a_check_tells_changed_edited_missing_and_superfluous_files_apart(
+def test_a_check_distinguishes_changed_edited_missing_and_superfluous_files(
     fleet: Fleet, project: Path
 ) -> None:
     fleet("build")
@@ -224,7 +224,7 @@ def test_a_check_as_json_of_current_files_is_empty(fleet: Fleet, project: Path) 
     assert (ran.code, told["status"], told["stale"], told["remedy"]) == (0, "current", [], None)
 
 
-def test_an_invalid_file_is_told_as_json_too(fleet: Fleet, project: Path) -> None:
+def test_an_invalid_file_is_reported_as_json_too(fleet: Fleet, project: Path) -> None:
     write(project, ONE_MACHINE.replace("default_provider: desk", "default_provider: dexk"))
     for arguments in (["--check", "--json"], ["--json"]):
         ran = fleet("build", *arguments)
@@ -242,7 +242,7 @@ def test_a_build_as_json_says_what_was_written_and_what_changed(fleet: Fleet, pr
     assert json.loads(fleet("build", "--json").out)["status"] == "current"
 
 
-def test_a_place_that_cannot_be_written_to_is_told_as_json(fleet: Fleet, project: Path) -> None:
+def test_a_place_that_cannot_be_written_to_is_reported_as_json(fleet: Fleet, project: Path) -> None:
     (project / "generated").write_text("a file")
     ran = fleet("build", "--json")
     assert (ran.code, json.loads(ran.out)["status"]) == (1, "failed")

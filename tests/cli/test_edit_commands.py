@@ -118,7 +118,7 @@ def test_without_a_terminal_add_wants_yes(
     assert ran.err.endswith("error: cannot ask without a terminal: add --yes\n")
 
 
-def test_a_name_that_is_taken_is_told_with_its_place(
+def test_a_name_that_is_taken_is_reported_with_its_place(
     fleet: Fleet, config: Path, machines: SimulationThread
 ) -> None:
     ran = fleet("add", "box", "http://127.0.0.1:9", "--yes")
@@ -168,7 +168,7 @@ def test_move_to_where_a_provider_is_changes_nothing(
     assert config.stat() == before
 
 
-def test_a_sidecar_that_stays_behind_is_told(fleet: Fleet, tmp_path: Path) -> None:
+def test_a_sidecar_that_stays_behind_is_reported(fleet: Fleet, tmp_path: Path) -> None:
     write(
         tmp_path,
         """
@@ -312,7 +312,7 @@ def test_a_dry_run_shows_the_change_and_writes_nothing(
     assert [path.name for path in config.parent.iterdir()] == ["fleet.yaml"]
 
 
-def test_a_place_that_cannot_be_changed_safely_is_told_with_the_line_to_write(
+def test_a_place_that_cannot_be_changed_safely_is_reported_with_the_line_to_write(
     fleet: Fleet, tmp_path: Path
 ) -> None:
     write(

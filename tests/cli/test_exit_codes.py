@@ -95,7 +95,7 @@ def test_a_folder_that_may_not_be_read(fleet: Fleet, project: Path, mode: int) -
 
 @pytest.mark.parametrize("option", ["--at", "--from-gateway"])
 @pytest.mark.parametrize("address", ["127.0.0.1:99999", "[::1", "a..b", "h" * 64])
-def test_2_an_address_that_nobody_can_have(fleet: Fleet, project: Path, option: str, address: str) -> None:
+def test_2_an_address_that_cannot_exist(fleet: Fleet, project: Path, option: str, address: str) -> None:
     write(project, one("http://127.0.0.1:9"))
     ran = fleet("lock", "desk", option, f"http://{address}")
     assert ran.code == 2
@@ -170,7 +170,7 @@ def test_3_generated_files_that_are_out_of_date(fleet: Fleet, project: Path) -> 
     assert "run `fleet build`" in ran.err
 
 
-def test_4_a_machine_that_had_to_answer_and_did_not(fleet: Fleet, tmp_path: Path) -> None:
+def test_4_a_provider_that_had_to_respond_and_did_not(fleet: Fleet, tmp_path: Path) -> None:
     with SimulationThread([ServerSpec("desk", models=(SimulatedModel("m"),))]) as machines:
         write(tmp_path, one(machines.url("desk")))
         assert fleet("lock", "desk").code == 0

@@ -84,7 +84,7 @@ def test_what_is_added_can_be_removed(stack: Stack, run: Run, id: str) -> None:
     assert listed(stack) == []
 
 
-def test_a_refusal_is_told_in_the_gateway_s_words(run: Run) -> None:
+def test_a_rejection_is_reported_in_the_gateway_s_words(run: Run) -> None:
     result = run("add", "elsewhere/x")
     assert result.exit_code == 1
     assert "unknown provider 'elsewhere'" in result.stderr
@@ -152,7 +152,7 @@ def test_an_import_adds_what_it_can_and_names_the_rest(stack: Stack, run: Run) -
 
 
 @pytest.mark.parametrize("text", ["", "{", "7", '{"favorites": 1}', '{"favorites": [1]}', '[{"name": "x"}]'])
-def test_a_file_of_another_shape_is_refused(stack: Stack, run: Run, text: str) -> None:
+def test_a_file_of_another_shape_is_rejected(stack: Stack, run: Run, text: str) -> None:
     result = run("import", "-", text=text)
     assert result.exit_code == 1
     assert result.stderr.startswith("Error: '-'")
@@ -276,7 +276,7 @@ async def answered(answer: bytes) -> tuple[Result, RawServer]:
         return await asyncio.to_thread(CliRunner().invoke, command.favorites, arguments), server
 
 
-async def test_a_refused_key_says_which_variable_to_set() -> None:
+async def test_a_rejected_key_says_which_variable_to_set() -> None:
     body = b'{"error": {"message": "a key is needed", "code": "unauthorized"}}'
     result, _ = await answered(b"HTTP/1.1 401 No\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
     assert result.exit_code == 1
@@ -300,7 +300,7 @@ async def test_the_key_is_read_from_the_environment(monkeypatch: pytest.MonkeyPa
         b"nonsense\r\n\r\n",
     ],
 )
-async def test_what_is_no_gateway_exits_4(answer: bytes) -> None:
+async def test_what_is_not_a_gateway_exits_4(answer: bytes) -> None:
     result, server = await answered(answer)
     assert result.exit_code == 4
     assert server.url in result.stderr

@@ -108,7 +108,7 @@ def test_a_scan_that_finds_nothing_writes_nothing(fleet: Fleet, tmp_path: Path) 
         (("--scan", "https://box"), "'https://box' cannot be scanned, only http://HOST:PORT can: "),
     ],
 )
-def test_wrong_usage_is_told(fleet: Fleet, arguments: tuple[str, ...], message: str) -> None:
+def test_wrong_usage_is_reported(fleet: Fleet, arguments: tuple[str, ...], message: str) -> None:
     ran = fleet("init", *arguments)
     assert ran.code == 2
     assert ran.err.startswith(f"error: {message}")
@@ -187,7 +187,9 @@ def test_without_a_terminal_a_tailnet_wants_yes(tmp_path: Path, tailscale: Path,
     assert ran.stderr.endswith("error: cannot ask without a terminal: add --yes\n")
 
 
-def test_a_missing_tailscale_is_told(fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_tailscale_is_reported(
+    fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     ran = fleet("init", "--tailnet", "--yes")
     assert (ran.code, ran.err) == (

@@ -59,13 +59,13 @@ def listing(*ids: str) -> str:
     return json.dumps({"data": [{"id": id} for id in ids]})
 
 
-def test_every_machine_that_may_be_asked_is_locked(locked: Path, machines: SimulationThread) -> None:
+def test_every_provider_that_may_be_asked_is_locked(locked: Path, machines: SimulationThread) -> None:
     assert sorted(entries(locked)) == ["attic", "desk"]
     model = entries(locked)["desk"]["models"]["qwen3-8b"]
     assert (model["context"], model["context_source"]) == (16384, "listed")
 
 
-def test_a_second_look_changes_no_byte(fleet: Fleet, locked: Path) -> None:
+def test_a_second_probe_changes_no_byte(fleet: Fleet, locked: Path) -> None:
     before = locked.stat()
     ran = fleet("lock")
     after = locked.stat()
@@ -73,7 +73,9 @@ def test_a_second_look_changes_no_byte(fleet: Fleet, locked: Path) -> None:
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
-def test_what_appeared_and_vanished_is_told(fleet: Fleet, locked: Path, machines: SimulationThread) -> None:
+def test_what_appeared_and_vanished_is_reported(
+    fleet: Fleet, locked: Path, machines: SimulationThread
+) -> None:
     machines.set("desk", list_body=listing("qwen3-4b", "new"))
     ran = fleet("lock", "desk")
     assert ran.code == 0
@@ -94,7 +96,7 @@ def test_a_check_writes_nothing(fleet: Fleet, locked: Path, machines: Simulation
     assert locked.read_bytes() == before
 
 
-def test_a_silent_machine_keeps_its_entry(fleet: Fleet, locked: Path, machines: SimulationThread) -> None:
+def test_a_silent_provider_keeps_its_entry(fleet: Fleet, locked: Path, machines: SimulationThread) -> None:
     before = locked.read_bytes()
     machines.set("desk", offline=True)
     ran = fleet("lock")
@@ -103,7 +105,7 @@ def test_a_silent_machine_keeps_its_entry(fleet: Fleet, locked: Path, machines: 
     assert locked.read_bytes() == before
 
 
-def test_a_lock_is_current_only_as_far_as_machines_answered(
+def test_a_lock_is_current_only_as_far_as_providers_responded(
     fleet: Fleet, locked: Path, machines: SimulationThread
 ) -> None:
     machines.set("desk", offline=True)
@@ -157,7 +159,9 @@ def test_asking_loads_no_model_and_lets_one_unload(fleet: Fleet, tmp_path: Path)
     assert state == "unloaded"
 
 
-def test_a_running_context_survives_a_refresh_while_the_model_is_away(fleet: Fleet, tmp_path: Path) -> None:
+def test_a_running_context_survives_a_refresh_while_the_model_is_offline(
+    fleet: Fleet, tmp_path: Path
+) -> None:
     """A llama-server says what runs while it runs; the same server restarted says only its bound."""
     model = SimulatedModel("m", context=4096, trained=131072)
     with SimulationThread([ServerSpec("desk", kind="llama-server", models=(model,))]) as machines:
@@ -239,7 +243,7 @@ def test_a_renamed_provider_is_no_list_of_vanished_and_new_models(
     assert fleet("lock").out == "loft:\n  - qwen3-4b\n  - qwen3-8b\nwrote fleet.lock\n"
 
 
-def test_a_silent_provider_is_told_with_what_to_do(
+def test_a_silent_provider_is_reported_with_what_to_do(
     fleet: Fleet, locked: Path, machines: SimulationThread
 ) -> None:
     machines.set("desk", offline=True)
@@ -267,7 +271,7 @@ def test_the_result_as_json_has_reasons_as_codes(
     assert change["changed"][0]["facts"][0]["field"] == "context"
 
 
-def test_nobody_responding_is_exit_4_and_changes_nothing(
+def test_no_response_is_exit_4_and_changes_nothing(
     fleet: Fleet, locked: Path, machines: SimulationThread
 ) -> None:
     before = locked.read_bytes()

@@ -88,7 +88,7 @@ def test_a_surface_is_asked_for_if_several_have_the_client(
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"provider": []}', '{"provider": {"a": {}}}', '"text"'])
-def test_a_file_of_something_else_is_refused(fleet: Fleet, project: Path, content: str) -> None:
+def test_a_file_of_something_else_is_rejected(fleet: Fleet, project: Path, content: str) -> None:
     (project / "other.json").write_text(content)
     ran = fleet("env", "--config", "other.json", "opencode")
     assert (ran.code, ran.out) == (1, "")

@@ -128,7 +128,7 @@ def test_of_several_gateways_the_snapshots_are_compared(stack: Stack, tmp_path: 
     assert (gone.returncode, "does not respond" in gone.stdout) == (4, True)
 
 
-def test_a_provider_that_refuses_connections_is_failing_in_its_grace_and_in_every_width(stack: Stack) -> None:
+def test_a_provider_that_rejects_connections_is_failing_in_its_grace_and_in_every_width(stack: Stack) -> None:
     stack.machines.set("box", offline=True)
     stack.client.post("/api/fleet/box/refresh")
     (row,) = stack.fleet("status").stdout.splitlines()[1:]

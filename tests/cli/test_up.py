@@ -57,7 +57,7 @@ def test_up_builds_before_it_serves_and_again_after_a_change(
         eventually(lambda: "now serving snapshot" in up.err, SECONDS)
 
 
-def test_a_change_that_does_not_build_is_shown_and_the_gateway_serves_on(
+def test_a_change_that_does_not_build_is_shown_and_the_gateway_keeps_serving(
     tmp_path: Path, machines: SimulationThread
 ) -> None:
     write(tmp_path, one(machines.url("desk")))

@@ -71,7 +71,7 @@ def test_a_piped_file(fleet: Fleet, monkeypatch: pytest.MonkeyPatch, text: str, 
     assert "<stdin>" in ran.out + ran.err
 
 
-def test_a_piped_file_has_no_machines_to_ask(fleet: Fleet) -> None:
+def test_a_piped_file_has_no_providers_to_ask(fleet: Fleet) -> None:
     assert fleet("validate", "-", "--live").code == 2
 
 
@@ -133,7 +133,7 @@ def test_live_finds_drifted_roles_and_lock(fleet: Fleet, tmp_path: Path, machine
     assert (tmp_path / "fleet.lock").read_bytes() == lock
 
 
-def test_live_says_how_many_machines_its_word_rests_on(fleet: Fleet, tmp_path: Path) -> None:
+def test_live_says_how_many_providers_its_word_rests_on(fleet: Fleet, tmp_path: Path) -> None:
     with SimulationThread([ServerSpec("desk", models=(SimulatedModel("a"),))]) as machines:
         write(tmp_path, live(machines))
         fleet("lock")

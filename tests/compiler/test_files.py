@@ -60,7 +60,7 @@ def test_a_temporary_file_of_a_killed_process_is_deleted(tmp_path: Path) -> None
         ("é" * 121, "more than 240 bytes"),
     ],
 )
-def test_a_path_that_no_output_may_have_is_told_with_its_reason(path: str, reason: str) -> None:
+def test_a_path_that_no_output_may_have_is_reported_with_its_reason(path: str, reason: str) -> None:
     problem = path_problem(path)
     assert problem is not None
     assert reason in problem[0]

@@ -77,7 +77,7 @@ def leaking(seeds: range) -> None:
         assert CANARY not in reports(diagnostics, sources), data
 
 
-def test_damaged_files_are_answered_with_a_place_or_a_model() -> None:
+def test_damaged_files_end_in_a_diagnostic_with_a_place_or_a_model() -> None:
     damaged(range(1_500))
 
 

@@ -131,7 +131,7 @@ def test_a_read_only_folder_is_said_to_be_and_stays_as_it_is(make_read_only: Fol
     assert contents(project) == before
 
 
-def test_a_full_disk_keeps_the_last_build_whole(small_disk: Path) -> None:
+def test_a_full_disk_keeps_the_last_build_complete(small_disk: Path) -> None:
     project = copy_of("shipped", small_disk / "project")
     built(project)
     old = load_snapshot(project / "generated").id

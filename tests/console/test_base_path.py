@@ -46,7 +46,7 @@ def test_page_feed_and_chat_work_below_a_path(stack: Stack, base: str, open_page
     expect(page.locator(".message.assistant strong")).to_have_text("write-ahead log")
 
 
-def test_a_view_has_an_address_below_the_path_and_tells_clients_that_path(
+def test_a_view_has_an_address_below_the_path_and_gives_clients_that_path(
     stack: Stack, base: str, open_page: Open
 ) -> None:
     eventually(lambda: stack.status("closet") == "online")

@@ -21,7 +21,7 @@ from tests.support.waiting import eventually
 CODER = "workstation/qwen3-coder-30b-a3b"
 
 
-def test_a_chat_streams_markdown_and_tells_where_it_ran(stack: Stack, open_page: Open) -> None:
+def test_a_chat_streams_markdown_and_shows_where_it_ran(stack: Stack, open_page: Open) -> None:
     unload(stack, "workstation/gpt-oss-20b")
     page = open_page(stack.url).page
     begin_chat(page, stack.url, "workstation/gpt-oss-20b", "Which journal?")
@@ -90,7 +90,9 @@ def test_a_request_that_evicts_a_loaded_model_is_announced_before(stack: Stack, 
     expect(page.get_by_text("unloads qwen3-coder-30b-a3b on Workstation")).to_be_visible()
 
 
-def test_the_arena_runs_one_name_on_two_providers_and_tells_them_apart(stack: Stack, open_page: Open) -> None:
+def test_the_arena_runs_one_name_on_two_providers_and_distinguishes_them(
+    stack: Stack, open_page: Open
+) -> None:
     page = open_page(f"{stack.url}/#/arena").page
     models = ("workstation/gpt-oss-20b", "mac-studio/gpt-oss-20b", "workstation/devstral-small-24b")
     choose_models(page, models)

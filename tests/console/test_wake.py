@@ -50,7 +50,7 @@ def asleep(stack: Stack, cards: NetworkCards) -> Iterator[NetworkCards]:
     stack.machines.set("nas", offline=False)
 
 
-def test_a_question_wakes_its_provider_and_is_answered(
+def test_a_question_wakes_its_provider_and_gets_a_response(
     stack: Stack, asleep: NetworkCards, open_page: Open
 ) -> None:
     fleet = open_page(stack.url).page

@@ -208,7 +208,7 @@ def test_opencode_starts_with_each_configuration(home: Path) -> None:
 
 
 @pytest.mark.slow
-def test_ollama_s_api_answers_as_the_page_asks(home: Path) -> None:
+def test_ollama_s_api_responds_as_the_page_asks(home: Path) -> None:
     here = f"127.0.0.1:{free_port()}"
     with SimulationThread((ServerSpec("one", models=(SimulatedModel("qwen3-coder-30b"),)),)) as machines:
         (home / "fleet.yaml").write_text(

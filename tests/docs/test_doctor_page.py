@@ -19,7 +19,7 @@ def test_every_severity_and_area_is_named() -> None:
     assert all(f"`{area}`" in TEXT and f"**{title}**" in TEXT for area, title in TITLES.items())
 
 
-def test_the_clock_s_tolerance_is_told() -> None:
+def test_the_clock_s_tolerance_is_reported() -> None:
     assert f"more than {MAX_SKEW_SECONDS:g} s off" in TEXT
 
 

@@ -82,6 +82,6 @@ def test_only_the_lists_of_tested_keys_miss_it(tree: TreeCopy) -> None:
         *("-k", "key or schema or page or example or description or default or requires"),
     )
     assert set(failures(done.stdout)) == {
-        "tests/compiler/config/test_agreement.py::test_every_key_stands_in_some_valid_case",
+        "tests/compiler/config/test_agreement.py::test_every_key_is_in_some_valid_case",
         "tests/compiler/emit/test_keys.py::test_this_list_holds_every_key_of_the_schema",
     }, done.stdout[-3000:]

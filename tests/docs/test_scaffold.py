@@ -45,6 +45,6 @@ def test_a_fleet_yaml_may_use_it_and_it_can_be_started(tree: TreeCopy, tmp_path:
 
 
 @pytest.mark.parametrize("name", ["Agent", "opencode", "../x", "", "a b", "x" * 40])
-def test_a_name_that_no_client_can_have_is_told(name: str) -> None:
+def test_a_name_that_no_client_can_have_is_reported(name: str) -> None:
     with pytest.raises(ValueError, match=r"is not a name for a client|exists: choose another name"):
         new_client(name)

@@ -166,7 +166,7 @@ def test_it_lists_exactly_the_models_of_the_surface(bench: Bench) -> None:
 
 
 @kinds("ask")
-def test_it_is_answered_by_the_provider_that_an_id_names(bench: Bench) -> None:
+def test_the_provider_that_an_id_names_responds(bench: Bench) -> None:
     for provider in TWO:
         done = bench.run(*bench.program.ask, model=f"{provider}/qwen3-8b")
         assert done.returncode == 0, done.stderr

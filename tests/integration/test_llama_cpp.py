@@ -83,7 +83,7 @@ def test_there_are_enough_of_them() -> None:
 
 
 @pytest.mark.parametrize("exchange", EXCHANGES, ids=lambda exchange: exchange.name)
-def test_an_answer_is_the_same_directly_and_through_the_gateway(real: Real, exchange: Exchange) -> None:
+def test_a_response_is_the_same_directly_and_through_the_gateway(real: Real, exchange: Exchange) -> None:
     exchange.send(real.url, MODEL)  # what it remembers of a prompt changes its answer
     one = exchange.send(real.url, MODEL)
     through = exchange.send(f"{real.stack.url}/boochat", f"box/{MODEL}")
@@ -97,7 +97,7 @@ def test_an_overflow_of_the_context_is_the_servers_own_error(real: Real) -> None
     assert str(CONTEXT) in answer.json()["error"]["message"]
 
 
-def test_the_context_that_clients_are_told_is_that_of_one_slot(real: Real) -> None:
+def test_clients_get_the_context_of_one_slot(real: Real) -> None:
     if not real.native:
         pytest.skip("only llama-server says what context it has")
     model = real.stack.client.get(f"/api/models/box/{MODEL}").json()

@@ -110,7 +110,7 @@ def test_both_are_listed_with_what_they_say_of_themselves(two: Two) -> None:
 
 
 @pytest.mark.parametrize("model", ["qwen3-8b", SLASHED])
-def test_each_machine_is_reached_by_its_name(two: Two, model: str) -> None:
+def test_each_provider_is_reached_by_its_name(two: Two, model: str) -> None:
     """The model's process gets the bare id and no key; the other machine loads nothing."""
     for swap, other in ((two.sam, two.embedding), (two.embedding, two.sam)):
         before = other.starts()
@@ -204,7 +204,7 @@ def _streamed(two: Two, model: str) -> tuple[threading.Thread, list[Any]]:
 
 
 @pytest.mark.slow
-def test_an_unload_before_the_first_byte_is_an_error_that_names_the_machine(two: Two) -> None:
+def test_an_unload_before_the_first_byte_is_an_error_that_names_the_provider(two: Two) -> None:
     """llama-swap says 502 and nothing else."""
     two.stack.chat("embedding/qwen3-8b")
     two.embedding.behave("qwen3-8b", hold=True)
@@ -219,7 +219,7 @@ def test_an_unload_before_the_first_byte_is_an_error_that_names_the_machine(two:
 
 
 @pytest.mark.slow
-def test_an_unload_in_mid_stream_never_looks_like_a_finished_answer(two: Two) -> None:
+def test_an_unload_in_mid_stream_never_looks_like_a_finished_response(two: Two) -> None:
     """llama-swap ends the answer properly; that nothing says it is complete is passed on as it is."""
     two.stack.chat("embedding/qwen3-8b")
     two.embedding.behave("qwen3-8b", hold=True)

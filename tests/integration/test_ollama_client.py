@@ -38,7 +38,7 @@ def test_it_lists_and_shows_models(client: Any) -> None:
 
 
 @pytest.mark.parametrize("machine", MACHINES)
-def test_it_chats_whole_and_in_parts(client: Any, stack: Stack, machine: str) -> None:
+def test_it_chats_complete_and_in_parts(client: Any, stack: Stack, machine: str) -> None:
     model = f"{machine}/qwen3-8b"
     whole = client.chat(model, HI, keep_alive=0, options={"num_ctx": 512, "temperature": 0})
     assert whole.message.content == f"[{machine}] qwen3-8b: hi"

@@ -35,9 +35,7 @@ def test_opencode_lists_exactly_the_chat_models_of_its_surface(opencode: Opencod
 
 
 @pytest.mark.parametrize("machine", MACHINES)
-def test_a_run_is_answered_by_the_machine_that_it_names(
-    opencode: Opencode, stack: Stack, machine: str
-) -> None:
+def test_a_run_reaches_the_provider_that_it_names(opencode: Opencode, stack: Stack, machine: str) -> None:
     """Both serve a model of that name; what the user types is the composite id."""
     run = opencode.run("say hi", f"{machine}/qwen3-8b")
     assert (run.code, run.errors) == (0, [])
@@ -48,7 +46,7 @@ def test_a_run_is_answered_by_the_machine_that_it_names(
 @pytest.mark.slow
 @pytest.mark.parametrize("machine", MACHINES)
 @pytest.mark.parametrize("model", [SLASHED, "deepseek-r1-qwen3-8b"])
-def test_ids_that_look_like_something_else_reach_the_machine_that_they_name(
+def test_ids_that_look_like_something_else_reach_the_provider_that_they_name(
     opencode: Opencode, stack: Stack, machine: str, model: str
 ) -> None:
     run = opencode.run("say hi", f"{machine}/{model}")
@@ -76,7 +74,7 @@ def test_a_coding_task_reads_a_file_through_a_tool_call(
 
 
 @pytest.mark.slow
-def test_the_title_of_a_session_is_asked_of_the_task_roles_machine(opencode: Opencode, stack: Stack) -> None:
+def test_the_title_of_a_session_is_asked_of_the_task_roles_provider(opencode: Opencode, stack: Stack) -> None:
     """Without `-m` the default role's model answers."""
     run = opencode.run("say hi", titled=False)
     assert run.text.startswith("[sam-desktop] qwen3-8b: ")
@@ -107,7 +105,7 @@ def test_ids_of_older_sessions_reach_what_they_meant(
 
 
 @pytest.mark.slow
-def test_ids_of_older_sessions_are_listed_beside_the_others(opencode: Opencode) -> None:
+def test_ids_of_older_sessions_are_listed_next_to_the_others(opencode: Opencode) -> None:
     old = [f"llama-swap/{name}" for name in (*CHAT_MODELS, *ids())]
     assert sorted(of_coder(opencode).models()) == sorted([*ids(), *old])
 
@@ -130,7 +128,9 @@ def test_the_generated_files_are_what_opencodes_own_schema_allows(opencode: Open
 
 
 @pytest.mark.slow
-def test_a_machine_that_is_off_is_named_in_an_error_that_comes_soon(opencode: Opencode, stack: Stack) -> None:
+def test_a_provider_that_is_off_is_named_in_an_error_that_comes_soon(
+    opencode: Opencode, stack: Stack
+) -> None:
     """opencode asks six times whatever it is told, by itself over more than a minute."""
     stack.machines.set("embedding", offline=True)
     run = opencode.run("say hi", "embedding/qwen3-8b")

@@ -36,7 +36,7 @@ def anthropic(stack: Stack) -> Iterator[Any]:
         yield client
 
 
-def test_openai_lists_the_models_of_all_machines(openai: Any) -> None:
+def test_openai_lists_the_models_of_all_providers(openai: Any) -> None:
     listed = {model.id: model.owned_by for model in openai.models.list()}
     assert {listed[f"{machine}/qwen3-8b"] for machine in MACHINES} == set(MACHINES)
     assert openai.models.retrieve("embedding/qwen3-8b").id == "embedding/qwen3-8b"

@@ -140,7 +140,7 @@ def test_there_are_enough_of_them() -> None:
 
 
 @pytest.mark.parametrize("exchange", EXCHANGES, ids=lambda exchange: exchange.name)
-def test_an_answer_is_the_same_directly_and_through_the_gateway(
+def test_a_response_is_the_same_directly_and_through_the_gateway(
     ways: tuple[str, str], exchange: Exchange
 ) -> None:
     direct, gateway = ways

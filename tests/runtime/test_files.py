@@ -29,7 +29,7 @@ def test_a_file_of_exactly_the_limit_is_read(tmp_path: Path) -> None:
     assert read_file(tmp_path / "f", 100) == b"x" * 100
 
 
-def test_a_larger_file_is_refused(tmp_path: Path) -> None:
+def test_a_larger_file_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"x" * 101)
     with pytest.raises(OversizedFileError):
         read_file(tmp_path / "f", 100)
@@ -52,7 +52,7 @@ def test_what_is_not_a_regular_file_is_named_and_never_waited_for(tmp_path: Path
     assert reason(tmp_path) == "is a directory, not a file"
 
 
-def test_what_is_not_there_is_told_plainly(tmp_path: Path) -> None:
+def test_what_is_not_there_is_reported_plainly(tmp_path: Path) -> None:
     (tmp_path / "circle").symlink_to("circle")
     (tmp_path / "f").write_bytes(b"")
     assert reason(tmp_path / "gone") == "does not exist"
@@ -62,13 +62,13 @@ def test_what_is_not_there_is_told_plainly(tmp_path: Path) -> None:
     assert reason(Path("a\0b")) == "cannot be read: no file can have this name"
 
 
-def test_text_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
+def test_text_that_is_not_utf_8_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"\xff")
     with pytest.raises(UnreadableFileError, match="is not UTF-8 text"):
         read_text(tmp_path / "f", 100)
 
 
-def test_a_certificate_file_without_certificates_is_refused(tmp_path: Path) -> None:
+def test_a_certificate_file_without_certificates_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_bytes(b"")
     with pytest.raises(UnreadableFileError, match="does not contain a certificate"):
         read_ca(tmp_path / "ca.pem")

@@ -31,7 +31,7 @@ async def test_the_failure_of_one_ends_the_others_and_is_raised() -> None:
     assert ended.is_set()
 
 
-async def test_what_cancelled_tasks_referred_to_is_gone_without_a_look_for_garbage() -> None:
+async def test_what_cancelled_tasks_referred_to_is_gone_without_a_garbage_collection() -> None:
     class Holder:
         async def run(self) -> None:
             await run_together(self.wait(), self.wait())

@@ -55,14 +55,14 @@ def test_both_spellings_of_a_zone_are_one_address(url: str) -> None:
         ("http://300.1.1.1", "host is not an IPv4 address"),
     ],
 )
-def test_a_url_that_no_client_can_use_is_refused_with_a_remedy(url: str, message: str) -> None:
+def test_a_url_that_no_client_can_use_is_rejected_with_a_remedy(url: str, message: str) -> None:
     with pytest.raises(AddressError) as caught:
         parse_url(url)
     assert caught.value.message == message
     assert caught.value.remedy
 
 
-def test_credentials_are_told_and_not_kept() -> None:
+def test_credentials_are_reported_and_not_kept() -> None:
     assert parse_url("http://me:secret@box").has_credentials
     assert parse_url("http://me/secret@box").has_credentials
     assert "secret" not in repr(parse_url("http://me:secret@box"))
@@ -97,7 +97,7 @@ def test_names_with_other_letters_are_written_in_idna() -> None:
     assert parse_host("Büro.local") == "xn--bro-hoa.local"
 
 
-def test_loopback_wildcard_and_literal_hosts_are_told_with_and_without_brackets() -> None:
+def test_loopback_wildcard_and_literal_hosts_are_reported_with_and_without_brackets() -> None:
     assert all(map(is_loopback, ("localhost", "127.0.0.1", "127.1.2.3", "::1", "[::1]", "[::1%lo]")))
     assert not any(map(is_loopback, ("", "box", "0.0.0.0", "192.168.1.2", "[::]", "localhost.evil", "127.1")))
     assert all(map(is_wildcard, ("0.0.0.0", "::", "[::]")))

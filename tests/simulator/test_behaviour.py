@@ -42,7 +42,7 @@ def post(path: str, body: object) -> bytes:
 
 @pytest.mark.parametrize("how", ["fin", "rst"])
 @pytest.mark.parametrize("at", [0, 1, 20, 200, 900])
-async def test_an_answer_is_cut_at_exactly_the_byte_that_is_set(how: str, at: int) -> None:
+async def test_a_response_is_cut_at_exactly_the_byte_that_is_set(how: str, at: int) -> None:
     async with machine("llama-server") as box:
         whole, _ = await raw(box, post(CHAT, chat(stream=True)))
         await box.apply({"drop_at_byte": at, "drop": how})
@@ -52,7 +52,7 @@ async def test_an_answer_is_cut_at_exactly_the_byte_that_is_set(how: str, at: in
         assert box.records[-1].ended == "dropped"
 
 
-async def test_a_hanging_machine_accepts_and_says_nothing_until_the_client_goes() -> None:
+async def test_a_hanging_provider_accepts_and_says_nothing_until_the_client_goes() -> None:
     async with machine() as box, client(box) as http:
         await box.apply({"hang": True})
         with pytest.raises(httpx.ReadTimeout):
@@ -88,14 +88,14 @@ async def test_an_error_rate_lets_some_through() -> None:
         assert set(statuses) == {200, 500}
 
 
-async def test_a_redirect_leads_where_it_is_told() -> None:
+async def test_a_redirect_leads_to_the_configured_place() -> None:
     async with machine() as box, client(box) as http:
         await box.apply({"redirect_to": "http://127.0.0.1:1/", "redirect_status": 308})
         answer = await http.post(CHAT, json=chat())
         assert (answer.status_code, answer.headers["location"]) == (308, "http://127.0.0.1:1/")
 
 
-async def test_compressed_answers_say_so_and_hold_the_same() -> None:
+async def test_compressed_responses_say_so_and_hold_the_same() -> None:
     async with machine("llama-server") as box, client(box) as http:
         await box.apply({"gzip": True})
         async with http.stream("POST", CHAT, json=chat()) as answer:
@@ -107,7 +107,7 @@ async def test_compressed_answers_say_so_and_hold_the_same() -> None:
         assert events(streamed.content)[-1] == "[DONE]"
 
 
-async def test_held_pieces_come_one_by_one_as_they_are_released() -> None:
+async def test_held_chunks_come_one_by_one_as_they_are_released() -> None:
     async with machine("llama-server") as box, client(box) as http:
         await box.apply({"hold": True, "chunks": 3})
         async with asyncio.TaskGroup() as tasks:
@@ -127,7 +127,7 @@ async def test_held_pieces_come_one_by_one_as_they_are_released() -> None:
         await box.until(lambda box: box.records[-1].ended == "complete")
 
 
-async def test_the_number_of_content_pieces_is_what_is_set() -> None:
+async def test_the_number_of_content_parts_is_what_is_set() -> None:
     async with machine("llama-server", SimulatedModel("m", reply="a b")) as box, client(box) as http:
         for count in (1, 2, 50):
             await box.apply({"chunks": count})
@@ -137,7 +137,7 @@ async def test_the_number_of_content_pieces_is_what_is_set() -> None:
             assert "".join(contents).startswith("[box] m: a b")
 
 
-async def test_closing_after_an_answer_closes() -> None:
+async def test_closing_after_a_response_closes() -> None:
     async with machine() as box, client(box) as http:
         await http.get("/v1/models")
         await box.apply({"close_after_response": True})
@@ -148,7 +148,7 @@ async def test_closing_after_an_answer_closes() -> None:
         assert first == second != third
 
 
-async def test_an_offline_machine_refuses_and_comes_back_at_the_same_port() -> None:
+async def test_an_offline_provider_rejects_and_comes_back_at_the_same_port() -> None:
     async with machine(sidecar=True) as box, client(box) as http:
         await http.get("/v1/models")
         port = box.port
@@ -189,7 +189,7 @@ async def test_a_sidecar_goes_away_alone() -> None:
         assert (await http.get("/v1/models")).status_code == 200
 
 
-async def test_more_requests_at_once_than_the_machine_takes_are_refused() -> None:
+async def test_more_requests_at_once_than_the_provider_takes_are_rejected() -> None:
     async with machine() as box, client(box) as http:
         await box.apply({"max_parallel": 1, "hold": True})
         async with asyncio.TaskGroup() as tasks:
@@ -273,7 +273,7 @@ async def test_a_delay_delays(knob: str) -> None:
             await http.post(CHAT, json=chat(), timeout=0.05)
 
 
-async def test_a_delay_between_pieces_holds_back_only_the_later_ones() -> None:
+async def test_a_delay_between_parts_holds_back_only_the_later_ones() -> None:
     async with machine("llama-server") as box, client(box) as http:
         await box.apply({"chunk_ms": 60_000})
         async with http.stream("POST", CHAT, json=chat(stream=True), timeout=0.5) as answer:
@@ -283,7 +283,7 @@ async def test_a_delay_between_pieces_holds_back_only_the_later_ones() -> None:
                 await anext(pieces)
 
 
-async def test_a_machine_that_records_nothing_still_answers() -> None:
+async def test_a_provider_that_records_nothing_still_answers() -> None:
     async with machine() as box, client(box) as http:
         await box.apply({"record": False})
         assert (await http.post(CHAT, json=chat())).status_code == 200

@@ -17,7 +17,7 @@ from tests.simulator.servers import CHAT, chat, client, machine
 pytestmark = pytest.mark.anyio
 
 
-async def test_every_request_is_recorded_whole() -> None:
+async def test_every_request_is_recorded_complete() -> None:
     async with machine() as box, client(box) as http:
         body = b'{"model": "m",  "messages": [], "x": "\xc5\xbc\\u0000"}'
         await http.post(f"{CHAT}?a=%2Fb", content=body, headers=[("X-Two", "1"), ("X-Two", "2")])
@@ -30,7 +30,7 @@ async def test_every_request_is_recorded_whole() -> None:
     assert (record["machine"], record["sidecar"], record["inference"]) == ("box", False, True)
 
 
-async def test_inference_requests_are_told_from_the_others() -> None:
+async def test_inference_requests_are_distinguished_from_the_others() -> None:
     async with machine() as box, client(box) as http:
         await http.get("/v1/models")
         await http.post("/v1/embeddings", json={"model": "m", "input": "x"})
@@ -81,7 +81,7 @@ async def test_the_control_plane_is_never_disturbed_nor_recorded() -> None:
         assert (await http.get("/_sim/counters")).json()["requests"] == 0
 
 
-async def test_pieces_are_released_over_http() -> None:
+async def test_parts_are_released_over_http() -> None:
     async with machine("llama-server") as box, client(box) as http:
         await http.post("/_sim/behaviour", json={"hold": True})
         async with asyncio.TaskGroup() as tasks:
@@ -102,7 +102,7 @@ async def test_a_reset_makes_everything_as_it_was() -> None:
         assert not box.behaviour.gzip
 
 
-async def test_a_sidecar_answers_chat_as_its_machine_and_marks_it() -> None:
+async def test_a_sidecar_answers_chat_as_its_provider_and_marks_it() -> None:
     async with machine(sidecar=True) as box, client(box) as http:
         answer = await http.post(f"{box.sidecar_url}{CHAT}", json=chat(text="hi"))
         assert answer.json()["choices"][0]["message"]["content"] == "[box] m: hi"
@@ -112,7 +112,7 @@ async def test_a_sidecar_answers_chat_as_its_machine_and_marks_it() -> None:
         assert [record.sidecar for record in box.records] == [True, True, True]
 
 
-async def test_machines_with_the_same_model_say_who_they_are() -> None:
+async def test_providers_with_the_same_model_say_who_they_are() -> None:
     specs = [ServerSpec(name, models=(SimulatedModel("m"),)) for name in ("one", "two")]
     async with Simulation(specs) as simulation:
         for name in ("one", "two"):
@@ -122,13 +122,13 @@ async def test_machines_with_the_same_model_say_who_they_are() -> None:
                 assert (said["model"], said["system_fingerprint"]) == ("m", name)
 
 
-async def test_two_machines_of_one_name_are_refused() -> None:
+async def test_two_providers_of_one_name_are_rejected() -> None:
     with pytest.raises(ValueError, match="server 'a' already exists"):
         async with Simulation([ServerSpec("a"), ServerSpec("a")]):
             pass
 
 
-async def test_a_broken_request_is_answered_400_and_closed() -> None:
+async def test_a_broken_request_gets_a_response_400_and_closed() -> None:
     async with machine() as box:
         reader, writer = await asyncio.open_connection("127.0.0.1", box.port)
         writer.write(b"nonsense\r\n\r\n")
@@ -136,7 +136,7 @@ async def test_a_broken_request_is_answered_400_and_closed() -> None:
         writer.close()
 
 
-async def test_pipelined_requests_are_answered_in_order() -> None:
+async def test_pipelined_requests_get_responses_in_order() -> None:
     async with machine("llama-server") as box:
         reader, writer = await asyncio.open_connection("127.0.0.1", box.port)
         ask = b"GET %s HTTP/1.1\r\nHost: box\r\n%s\r\n"
@@ -146,7 +146,7 @@ async def test_pipelined_requests_are_answered_in_order() -> None:
     assert answers.index(b"200 OK") < answers.index(b"404 Not Found")
 
 
-def test_a_thread_runs_machines_for_synchronous_code() -> None:
+def test_a_thread_runs_providers_for_synchronous_code() -> None:
     with SimulationThread([ServerSpec("a", models=(SimulatedModel("m"),), sidecar=True)]) as machines:
         url = machines.url("a")
         with httpx.Client(base_url=url, trust_env=False, verify=False) as http:
@@ -191,7 +191,7 @@ async def test_it_runs_as_a_process_and_ends_at_a_signal(number: signal.Signals)
 
 
 @pytest.mark.parametrize("text", ["", "{}", '[{"name": "a", "kind": "abacus"}]', '[{"name": "a", "x": 1}]'])
-async def test_a_wrong_spec_is_refused_in_words(text: str) -> None:
+async def test_a_wrong_spec_is_rejected_in_words(text: str) -> None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "fleet_runtime.simulator", "-"),
         stdin=asyncio.subprocess.PIPE,

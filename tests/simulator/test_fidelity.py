@@ -74,7 +74,7 @@ SAME = [
 
 
 @pytest.mark.parametrize("name", SAME)
-async def test_the_same_request_gets_an_answer_of_the_same_shape(name: str) -> None:
+async def test_the_same_request_gets_a_response_of_the_same_shape(name: str) -> None:
     real = recorded(name)
     kind, model = SERVERS[name.split("/")[0]]
     key = None

@@ -27,7 +27,7 @@ async def test_a_look_recognises_it_and_lists_its_models(kind: SimulatedKind) ->
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_chat_says_who_answered_whole_and_streamed(kind: SimulatedKind) -> None:
+async def test_chat_says_who_answered_complete_and_streamed(kind: SimulatedKind) -> None:
     async with machine(kind) as box, client(box) as http:
         whole = (await http.post(CHAT, json=chat(text="hi"))).json()
         streamed = events((await http.post(CHAT, json=chat(text="hi", stream=True))).content)
@@ -76,7 +76,7 @@ async def test_a_forced_tool_is_called(kind: SimulatedKind, stream: bool) -> Non
         ("lmstudio", 404, "No models loaded"),
     ],
 )
-async def test_an_unknown_model_is_refused_in_the_servers_own_words(
+async def test_an_unknown_model_is_rejected_in_the_servers_own_words(
     kind: SimulatedKind, status: int, word: str
 ) -> None:
     async with machine(kind) as box, client(box) as http:
@@ -142,7 +142,7 @@ async def test_llama_swap_serves_every_endpoint(path: str, purpose: Purpose, bod
         assert box.records[-1].model == "m"
 
 
-async def test_a_model_in_a_form_is_found_wherever_it_stands() -> None:
+async def test_a_model_in_a_form_is_found_wherever_it_is() -> None:
     model = SimulatedModel("m", purpose="transcription")
     async with machine("llama-swap", model) as box, client(box) as http:
         sound = {"file": ("a.wav", b"\x00" * 1000)}
@@ -157,7 +157,7 @@ async def test_llama_swap_needs_a_content_type_to_see_the_model() -> None:
     assert answer.json()["error"]["message"] == "no model id could be identified"
 
 
-async def test_a_prompt_that_is_too_long_is_refused_as_llama_server_does() -> None:
+async def test_a_prompt_that_is_too_long_is_rejected_as_llama_server_does() -> None:
     async with machine("llama-server", SimulatedModel("m", context=64)) as box, client(box) as http:
         answer = await http.post(CHAT, json=chat(text="word " * 500, stream=True))
     error = answer.json()["error"]

@@ -61,7 +61,7 @@ versions = pytest.mark.parametrize("version", RECORDINGS)
 
 @versions
 @pytest.mark.parametrize("name", SAME)
-async def test_the_same_request_gets_an_answer_of_the_same_shape(name: str, version: str) -> None:
+async def test_the_same_request_gets_a_response_of_the_same_shape(name: str, version: str) -> None:
     real = recorded(f"{RECORDINGS[version]}/{name}")
     key = "k1" if name in ("unauthorized", "health-without-key") else None
     async with machine("llama-swap", *MODELS, api_key=key, list_version=version) as box:

@@ -169,7 +169,7 @@ async def test_fault_16_a_failed_load_ends_the_loading_state_with_raw_json() -> 
         assert "[DONE]" not in answer.text
 
 
-async def test_events_tell_each_change_of_state() -> None:
+async def test_events_show_each_change_of_state() -> None:
     async with machine("llama-swap", A) as box, client(box) as http:
         async with http.stream("GET", "/api/events") as answer:
             lines = answer.aiter_lines()
@@ -194,7 +194,7 @@ async def test_a_router_loads_and_unloads_on_demand() -> None:
         assert box.engine.memory.state("a") == "unloaded"
 
 
-async def test_a_router_tells_each_change_of_state() -> None:
+async def test_a_router_shows_each_change_of_state() -> None:
     async with (
         machine("llama-server-router", A) as box,
         client(box) as http,

@@ -46,7 +46,7 @@ def reads(stack: Stack, path: str, count: int) -> list[float]:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_no_read_ever_waits_for_a_machine(stack: Stack, path: str) -> None:
+def test_no_read_ever_waits_for_a_provider(stack: Stack, path: str) -> None:
     """A look at the black hole lasts a second, and half of the reads take a hundredth of that at most."""
     for phase, seconds in in_each_phase(stack, lambda: reads(stack, path, 200)).items():
         assert percentile(seconds, 0.5) <= 0.01, (phase, in_milliseconds(seconds))

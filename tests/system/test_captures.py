@@ -126,7 +126,7 @@ async def test_errors_of_the_provider_and_of_the_gateway_are_kept(tmp_path: Path
     assert (invalid["request"]["body"], invalid["response"]["start"]) == ("{", "HTTP/1.1 400 Bad Request")
 
 
-async def test_of_a_long_body_the_beginning_is_kept_and_the_size_is_told(tmp_path: Path) -> None:
+async def test_of_a_long_body_the_beginning_is_kept_and_the_size_is_reported(tmp_path: Path) -> None:
     body = "é" * 300
     head = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body.encode())
     script = responding(head + body.encode())
@@ -291,7 +291,9 @@ async def test_only_a_key_without_surfaces_reads_a_capture(tmp_path: Path) -> No
     assert (rejected.status, none.status) == (401, 404)
 
 
-async def test_without_captures_the_remedy_is_told_and_a_reload_drops_what_was_kept(tmp_path: Path) -> None:
+async def test_without_captures_the_remedy_is_reported_and_a_reload_drops_what_was_kept(
+    tmp_path: Path,
+) -> None:
     async with capturing(tmp_path, responding(JSON), {"keep": 3}) as (server, served):
         answer = await ask(served.port, CHAT, BODY)
         await capture_of(served, answer)

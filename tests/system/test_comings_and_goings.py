@@ -40,7 +40,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
         yield stack
 
 
-def test_a_stream_arrives_chunk_by_chunk_and_a_client_that_leaves_ends_it_at_the_machine(
+def test_a_stream_arrives_chunk_by_chunk_and_a_client_that_leaves_ends_it_at_the_provider(
     stack: Stack,
 ) -> None:
     stack.machines.set("embedding", hold=True)
@@ -54,7 +54,7 @@ def test_a_stream_arrives_chunk_by_chunk_and_a_client_that_leaves_ends_it_at_the
     stack.machines.until("embedding", lambda machine: machine.inference[0].ended == "client_gone", seconds=1)
 
 
-def test_a_machine_that_sleeps_leaves_the_lists_and_comes_back_and_its_id_is_never_rerouted(
+def test_a_provider_that_sleeps_leaves_the_lists_and_comes_back_and_its_id_is_never_rerouted(
     stack: Stack,
 ) -> None:
     stack.machines.set("embedding", offline=True)
@@ -75,7 +75,7 @@ def test_a_machine_that_sleeps_leaves_the_lists_and_comes_back_and_its_id_is_nev
     assert stack.chat("@task").headers["x-fleet-provider"] == "embedding"
 
 
-def test_a_renamed_machine_keeps_its_series_and_the_changes_of_its_status(stack: Stack) -> None:
+def test_a_renamed_provider_keeps_its_series_and_the_changes_of_its_status(stack: Stack) -> None:
     assert stack.chat("embedding/qwen3-8b").status_code == 200
 
     def shown(provider: str) -> tuple[int, list[str]]:
@@ -93,7 +93,7 @@ def test_a_renamed_machine_keeps_its_series_and_the_changes_of_its_status(stack:
     assert "embedding" in changes
 
 
-def test_a_role_does_not_wait_for_the_grace_of_a_machine_that_just_died(stack: Stack) -> None:
+def test_a_role_does_not_wait_for_the_grace_of_a_provider_that_just_died(stack: Stack) -> None:
     assert stack.chat("@task").headers["x-fleet-provider"] == "embedding"
     stack.machines.set("embedding", offline=True)
     for _ in range(5):
@@ -114,14 +114,14 @@ def test_a_dead_sidecar_is_an_error_and_never_bypassed(stack: Stack) -> None:
     assert (resolved["available"], resolved["reason"]) == (False, "sidecar_unreachable")
 
 
-def test_a_machine_whose_key_is_unset_is_disabled_and_says_which_variable(stack: Stack) -> None:
+def test_a_provider_whose_key_is_unset_is_disabled_and_says_which_variable(stack: Stack) -> None:
     assert stack.status("unset") == "disabled"
     answer = stack.chat("unset/qwen3-8b")
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "provider_disabled")
     assert "FLEET_TEST_UNSET_KEY" in stack.client.get("/api/models").text
 
 
-def test_one_line_and_a_build_add_a_machine_to_every_surface_at_once(stack: Stack) -> None:
+def test_one_line_and_a_build_add_a_provider_to_every_surface_at_once(stack: Stack) -> None:
     file = stack.folder / "fleet.yaml"
     line = f"  third-box: {stack.machines.url('third-box')}\nroles:"
     file.write_text(file.read_text().replace("roles:", line))
@@ -141,7 +141,7 @@ def test_the_gateway_says_it_is_alive_and_ready_and_stops_cleanly(stack: Stack) 
     assert stack.process.wait(10) == 0
 
 
-def test_a_model_that_loads_shows_at_once_though_the_machine_is_asked_rarely(tmp_path: Path) -> None:
+def test_a_model_that_loads_shows_at_once_though_the_provider_is_asked_rarely(tmp_path: Path) -> None:
     specs = (
         ServerSpec("sam-desktop", models=MODELS, sidecar=True),
         ServerSpec("embedding", models=MODELS),

@@ -89,7 +89,7 @@ def test_fault_31_a_killed_gateway_has_every_favorite_again(own_stack: Stack) ->
         assert list(kept(again)) == FAVORITES
 
 
-def test_fault_31_a_favorite_of_a_machine_that_left_is_an_orphan_until_it_is_back(own_stack: Stack) -> None:
+def test_fault_31_a_favorite_of_a_provider_that_left_is_an_orphan_until_it_is_back(own_stack: Stack) -> None:
     stack = own_stack
     favor(stack)
     line = f'  nas: {{url: "{stack.machines.url("nas")}"}}\n'
@@ -109,7 +109,7 @@ def test_fault_31_a_favorite_of_a_machine_that_left_is_an_orphan_until_it_is_bac
     assert [item["id"] for item in gone.json()["favorites"]] == FAVORITES[:2]
 
 
-def test_fault_31_favorites_follow_a_machine_that_is_renamed(own_stack: Stack) -> None:
+def test_fault_31_favorites_follow_a_provider_that_is_renamed(own_stack: Stack) -> None:
     stack = own_stack
     favor(stack)
     url = stack.machines.url("nas")
@@ -137,7 +137,7 @@ def test_favorites_follow_a_rename_that_is_undone(own_stack: Stack) -> None:
     assert list(kept(stack)) == FAVORITES
 
 
-def test_a_favorite_does_not_move_to_another_machine_that_gets_a_former_name(own_stack: Stack) -> None:
+def test_a_favorite_does_not_move_to_another_provider_that_gets_a_former_name(own_stack: Stack) -> None:
     stack = own_stack
     favor(stack)
     url, other = stack.machines.url("nas"), stack.machines.url("embedding")

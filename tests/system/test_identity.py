@@ -85,7 +85,7 @@ def post_all(stack: Stack, requests: list[tuple[str, bytes]]) -> list[tuple[int,
     return asyncio.run(send_all())
 
 
-def test_a_thousand_requests_each_reach_the_machine_they_name_with_all_other_bytes_unchanged(
+def test_a_thousand_requests_each_reach_the_provider_they_name_with_all_other_bytes_unchanged(
     stack: Stack,
 ) -> None:
     chance = random.Random(1)
@@ -175,7 +175,7 @@ def test_only_a_configured_id_reaches_the_cloud_and_with_the_clouds_own_key(stac
     assert record.request.header("authorization") == "Bearer cloud-secret"
 
 
-def test_the_cloud_key_reaches_no_other_machine(stack: Stack) -> None:
+def test_the_cloud_key_reaches_no_other_provider(stack: Stack) -> None:
     for model in ("sam-desktop/qwen3-8b", "embedding/qwen3-8b", "qwen3-8b"):
         stack.client.post(
             "/v1/chat/completions",
@@ -210,7 +210,7 @@ def test_an_old_name_means_the_same_on_every_surface(
     assert answer.headers["x-fleet-provider"] == machine
 
 
-def test_chat_of_a_machine_with_a_sidecar_always_passes_it_and_nothing_else_does(stack: Stack) -> None:
+def test_chat_of_a_provider_with_a_sidecar_always_passes_it_and_nothing_else_does(stack: Stack) -> None:
     stack.chat("sam-desktop/qwen3-8b")
     stack.client.post("/v1/completions", json={"model": "sam-desktop/qwen3-8b", "prompt": "hi"})
     stack.client.post("/v1/embeddings", json={"model": "sam-desktop/qwen3-8b", "input": "hi"})

@@ -95,7 +95,7 @@ def call(stack: Stack, method: str, path: str, **query: str) -> Response:
 NAMES = ("qwen3-8b", "oldname/canary-model", "short", "@default", "@task", "canary-model", "nowhere/x")
 
 
-def test_no_operation_tells_a_limited_key_of_another_provider(
+def test_no_operation_shows_a_limited_key_of_another_provider(
     stack: Stack, operations: list[tuple[str, str, dict[str, Any]]]
 ) -> None:
     opened = set()

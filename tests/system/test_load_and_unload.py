@@ -114,7 +114,7 @@ def test_a_page_of_another_site_cannot_act(stack: Stack) -> None:
     assert stack.client.post("/api/reload").status_code == 200
 
 
-def test_running_requests_stand_in_the_way_until_it_is_forced(stack: Stack) -> None:
+def test_running_requests_are_in_the_way_until_it_is_forced(stack: Stack) -> None:
     stack.machines.set("swap", hold=True)
     with ThreadPoolExecutor(1) as threads:
         asking = threads.submit(stack.chat, "swap/qwen3-8b", "chat", stream=True)

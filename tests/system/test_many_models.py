@@ -77,7 +77,7 @@ def cpu_seconds(work: Callable[[], object]) -> float:
 
 
 @pytest.mark.parametrize("kind", ["by_provider", "picker", "models"])
-def test_a_change_of_one_machine_costs_a_fraction_of_the_whole_list(
+def test_a_change_of_one_provider_costs_a_fraction_of_the_entire_list(
     crowd: tuple[Inventory, RoutingTable], kind: str
 ) -> None:
     inventory, table = crowd
@@ -96,7 +96,7 @@ def test_a_change_of_one_machine_costs_a_fraction_of_the_whole_list(
     look(inventory, "m050", FACTS)
 
 
-def test_lists_from_parts_are_the_lists_made_anew(crowd: tuple[Inventory, RoutingTable]) -> None:
+def test_lists_from_parts_are_the_lists_made_again(crowd: tuple[Inventory, RoutingTable]) -> None:
     inventory, table = crowd
     catalog = CatalogLists(Catalog(inventory))
     for name, models in (("m000", {}), ("m099", FACTS), ("m000", FACTS)):
@@ -108,7 +108,7 @@ def test_lists_from_parts_are_the_lists_made_anew(crowd: tuple[Inventory, Routin
         assert msgspec.json.decode(kept.body)
 
 
-def test_an_unknown_name_among_thousands_of_models_is_refused_in_milliseconds(
+def test_an_unknown_name_among_thousands_of_models_is_rejected_in_milliseconds(
     crowd: tuple[Inventory, RoutingTable],
 ) -> None:
     inventory, table = crowd
@@ -118,7 +118,7 @@ def test_an_unknown_name_among_thousands_of_models_is_refused_in_milliseconds(
     assert cpu_seconds(lambda: _suggested(table, inventory, "qwen3-999b")) < 0.05
 
 
-def test_what_may_have_been_meant_is_only_looked_for_where_it_is_told(
+def test_suggestions_are_only_computed_where_they_are_shown(
     crowd: tuple[Inventory, RoutingTable],
 ) -> None:
     class WatchedView(dict[str, ProviderView]):

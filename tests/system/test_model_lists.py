@@ -59,7 +59,7 @@ def data(*ids: str) -> str:
 
 
 @pytest.mark.parametrize("what", HOSTILE)
-def test_a_hostile_list_degrades_its_machine_and_no_other(stack: Stack, what: str) -> None:
+def test_a_hostile_list_degrades_its_provider_and_no_other(stack: Stack, what: str) -> None:
     others = [id for id in listed(stack) if not id.startswith("attic/")]
     stack.machines.set("attic", **HOSTILE[what])
     eventually(lambda: stack.status("attic") == "degraded")
@@ -115,7 +115,7 @@ def test_a_list_that_is_empty_for_good_is_believed_after_the_grace(stack: Stack)
     assert (stack.status("attic"), machine(stack, "attic")["reason"]) == ("online", None)
 
 
-def test_a_changed_list_is_told_with_its_difference(stack: Stack) -> None:
+def test_a_changed_list_is_reported_with_its_difference(stack: Stack) -> None:
     with following(stack) as feed:
         stack.machines.set("attic", list_body=data("qwen3-8b", "glm-4.6"))
         feed.until("models", {"provider": "attic", "appeared": ["glm-4.6"]})
@@ -131,7 +131,7 @@ def test_a_changed_list_is_told_with_its_difference(stack: Stack) -> None:
     }
 
 
-def test_a_long_difference_is_told_by_its_beginning_and_its_length(stack: Stack) -> None:
+def test_a_long_difference_is_reported_by_its_beginning_and_its_length(stack: Stack) -> None:
     """2000 models whose states are known at once too: one event of 50 ids, not 2000."""
     eventually(lambda: len(of_attic(stack)) == len(SHARED))
     with following(stack) as feed:

@@ -73,7 +73,7 @@ def described(content: Any, shape: type[ApiShape]) -> bool:
 
 
 @pytest.mark.parametrize("path", READS)
-def test_an_answer_has_exactly_the_keys_that_are_described(stack: Stack, path: str) -> None:
+def test_a_response_has_exactly_the_keys_that_are_described(stack: Stack, path: str) -> None:
     stack.client.put("/api/favorites/attic/qwen3-4b").raise_for_status()
     assert described(stack.client.get(path).json(), READS[path])
 

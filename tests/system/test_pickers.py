@@ -44,7 +44,7 @@ def names(listed: dict[str, Any]) -> dict[str, str]:
     return {model["id"]: model["name"] for provider in listed["providers"] for model in provider["models"]}
 
 
-def test_names_that_would_be_equal_tell_the_provider_in_every_list(stack: Stack) -> None:
+def test_names_that_would_be_equal_show_the_provider_in_every_list(stack: Stack) -> None:
     expected = {
         "desk/qwen3-8b": "qwen3-8b (desk)",
         "desk/alone": "alone",

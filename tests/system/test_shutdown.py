@@ -63,7 +63,7 @@ def assert_nothing_listens(port: int) -> None:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
 
 
-async def test_of_100_streams_those_that_end_in_time_are_whole_and_the_others_cut_without_an_end(
+async def test_of_100_streams_those_that_end_in_time_are_complete_and_the_others_cut_without_an_end(
     tmp_path: Path,
 ) -> None:
     machine = Streams()
@@ -91,7 +91,7 @@ async def test_of_100_streams_those_that_end_in_time_are_whole_and_the_others_cu
         await server.until_open(0)
 
 
-async def test_a_request_that_is_not_answered_when_the_time_is_over_is_told_so(
+async def test_a_request_that_is_not_answered_when_the_time_is_over_is_reported_so(
     tmp_path: Path,
 ) -> None:
     async def silent(peer: Peer) -> None:
@@ -152,7 +152,7 @@ async def test_readers_of_events_and_idle_connections_do_not_hold_the_end(
         assert not any("Traceback" in line for line in served.lines)
 
 
-async def test_an_answer_under_way_says_that_its_connection_closes(tmp_path: Path) -> None:
+async def test_a_response_under_way_says_that_its_connection_closes(tmp_path: Path) -> None:
     go = asyncio.Event()
     asked = asyncio.Event()
 

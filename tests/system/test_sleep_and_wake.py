@@ -19,7 +19,7 @@ def available(stack: Stack, model: str) -> bool:
     return bool(stack.client.get("/api/resolve", params={"model": model}).json()["available"])
 
 
-def test_a_machine_goes_and_comes_back_within_its_grace_and_a_second(stack: Stack) -> None:
+def test_a_provider_goes_and_comes_back_within_its_grace_and_a_second(stack: Stack) -> None:
     assert FIRST in listed(stack)
     fell_asleep = time.monotonic()
     stack.machines.set("attic", offline=True)
@@ -46,7 +46,7 @@ def test_a_role_moves_to_its_second_choice_and_back_and_says_so(stack: Stack) ->
     assert (back.headers["x-fleet-provider"], "x-fleet-fallback" in back.headers) == ("attic", False)
 
 
-def test_its_composite_id_is_refused_meanwhile_and_never_sent_elsewhere(stack: Stack) -> None:
+def test_its_composite_id_is_rejected_meanwhile_and_never_sent_elsewhere(stack: Stack) -> None:
     stack.machines.set("attic", offline=True)
     try:
         for _ in range(2):
@@ -59,7 +59,7 @@ def test_its_composite_id_is_refused_meanwhile_and_never_sent_elsewhere(stack: S
     assert stack.chat(FIRST).headers["x-fleet-provider"] == "attic"
 
 
-def test_events_tell_of_it_and_a_reader_that_comes_back_misses_none(stack: Stack) -> None:
+def test_events_show_of_it_and_a_reader_that_comes_back_misses_none(stack: Stack) -> None:
     with following(stack) as feed:
         stack.machines.set("attic", offline=True)
         feed.until("provider", {"provider": "attic", "status": "offline", "was": "online"}, GRACE + 5)
@@ -99,7 +99,7 @@ def test_a_history_is_bounded(stack: Stack, limit: str) -> None:
     assert (refused.status_code, refused.json()["error"]["param"]) == (400, "limit")
 
 
-def test_nobody_has_a_history_of_a_machine_that_never_was(stack: Stack) -> None:
+def test_nobody_has_a_history_of_a_provider_that_never_was(stack: Stack) -> None:
     refused = stack.client.get("/api/fleet/cellar/history")
     assert (refused.status_code, refused.json()["error"]["code"]) == (404, "not_found")
     assert "'attic'" in refused.json()["error"]["message"]

@@ -24,7 +24,7 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crowd]:
         yield people
 
 
-def test_a_thousand_machines_are_listed_by_the_first_build(people: Crowd) -> None:
+def test_a_thousand_providers_are_listed_by_the_first_build(people: Crowd) -> None:
     began = time.monotonic()
     build(people)
     seconds = time.monotonic() - began
@@ -44,7 +44,7 @@ def served(people: Crowd) -> Iterator[Watched]:
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/api/fleet", "/api/findings", "/api/picker", "/api/models"])
-def test_a_report_of_a_thousand_machines_never_holds_up_other_requests_for_20_ms(
+def test_a_report_of_a_thousand_providers_never_holds_up_other_requests_for_20_ms(
     served: Watched, path: str
 ) -> None:
     """A report is made at most once a second, so several are waited for; probes go on meanwhile."""

@@ -91,7 +91,7 @@ def test_the_types_and_the_client_compile(compiled: Path) -> None:
     assert {"fleet.js", "picker.js", "story.js"} <= {file.name for file in compiled.iterdir()}
 
 
-def test_the_chat_tells_a_complete_response_from_one_that_was_cut_or_stopped(
+def test_the_chat_distinguishes_a_complete_response_from_one_that_was_cut_or_stopped(
     compiled: Path, stack: Stack
 ) -> None:
     def chat(mode: str = "") -> Any:

@@ -44,23 +44,23 @@ def test_a_role_model_that_the_lock_does_not_know(tmp_path: Path) -> None:
     assert message == "role 'task': provider 'desk' has no model 'gone', according to fleet.lock"
 
 
-def test_a_role_model_of_a_surface_is_told_of_where_it_stands(tmp_path: Path) -> None:
+def test_a_role_model_of_a_surface_is_notified_of_where_it_is(tmp_path: Path) -> None:
     extra = "surfaces:\n  chat:\n    roles:\n      default: desk/gone\n"
     assert [found[:2] for found in doubts(tmp_path, extra, desk=lock_of(DESK, "a"))] == [("F302", 9)]
 
 
-def test_a_role_model_of_a_machine_without_an_entry_is_not_doubted(tmp_path: Path) -> None:
+def test_a_role_model_of_a_provider_without_an_entry_is_not_warned_about(tmp_path: Path) -> None:
     assert doubts(tmp_path, "roles: {default: desk/anything}\n") == []
 
 
 @pytest.mark.parametrize("id", ["attic/m", "loft/m"])
-def test_a_model_of_the_default_machine_that_reads_as_another_machines(tmp_path: Path, id: str) -> None:
+def test_a_model_of_the_default_provider_that_reads_as_another_providers(tmp_path: Path, id: str) -> None:
     [(code, line, message)] = doubts(tmp_path, desk=lock_of(DESK, id, "desk/m", "other/m"))
     assert (code, line) == ("F304", 2)
     assert message == f"'desk' lists '{id}', but as a bare id that means a model of 'attic'"
 
 
-def test_slashed_ids_of_other_machines_are_no_doubt(tmp_path: Path) -> None:
+def test_slashed_ids_of_other_providers_are_not_warned_about(tmp_path: Path) -> None:
     assert doubts(tmp_path, attic=lock_of(ATTIC, "desk/m")) == []
 
 
@@ -77,7 +77,7 @@ def test_a_compaction_role_that_is_large_enough(tmp_path: Path, contexts: dict[s
     assert doubts(tmp_path, extra, desk=lock_of(DESK, known=sized(**contexts))) == []
 
 
-def test_a_compaction_role_of_unknown_size_is_not_doubted(tmp_path: Path) -> None:
+def test_a_compaction_role_of_unknown_size_is_not_warned_about(tmp_path: Path) -> None:
     extra = "roles: {default: desk/big, compaction: desk/unknown}\n"
     known = sized(big=32768) | {"unknown": ModelFacts()}
     assert doubts(tmp_path, extra, desk=lock_of(DESK, known=known)) == []

@@ -122,11 +122,11 @@ def test_a_build_warns_of_a_model_that_is_left_out(tmp_path: Path) -> None:
     assert (warning.code, warning.span and warning.span.line) == ("F311", 4)
 
 
-def test_only_what_is_known_is_told() -> None:
+def test_only_what_is_known_is_reported() -> None:
     assert one() == {"id": "desk/m", "name": "m (Desk)"}
 
 
-def test_what_is_known_is_told() -> None:
+def test_what_is_known_is_reported() -> None:
     told = one(name="M", tools=False, reasoning=True, input=("text", "image"))
     assert told == {
         "id": "desk/m",
@@ -160,7 +160,7 @@ def test_opencodes_own_catalogue_is_kept_out() -> None:
 
 
 @pytest.mark.parametrize("without", [{"models": {}}, {"models": {"m": RoutedModel()}, "enabled": False}])
-def test_a_machine_without_models_or_switched_off_is_left_out(without: dict[str, Any]) -> None:
+def test_a_provider_without_models_or_switched_off_is_left_out(without: dict[str, Any]) -> None:
     data = rendered(**without)
     assert data["provider"] == {}
     assert data["enabled_providers"] == []

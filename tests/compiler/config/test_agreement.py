@@ -189,7 +189,7 @@ def test_examples_and_defaults_are_valid(where: str, part: dict[str, Any]) -> No
         assert list(validator.iter_errors(example)) == [], where
 
 
-def test_every_key_stands_in_some_valid_case() -> None:
+def test_every_key_is_in_some_valid_case() -> None:
     def keys(value: Any) -> Iterator[str]:
         if isinstance(value, dict):
             yield from value
@@ -217,7 +217,7 @@ def test_no_case_passes_the_schema_and_fails_the_model() -> None:
             parse_fleet(document)
 
 
-def test_what_only_the_model_refuses_is_a_diagnostic_with_a_place() -> None:
+def test_what_only_the_model_rejects_is_a_diagnostic_with_a_place() -> None:
     text = "version: 1\ndefault_provider: box\nproviders:\n  box: {url: http://a:1, poll: tomorrow}\n"
     with pytest.raises(ConfigError) as caught:
         parse_fleet(load_document(decode("fleet.yaml", text.encode())))

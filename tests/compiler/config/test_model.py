@@ -21,7 +21,7 @@ def box(settings: str) -> ProviderSettings:
     return fleet_of("", f"{{url: https://box.lan, {settings}}}").providers["box"]
 
 
-def test_one_line_is_a_whole_machine() -> None:
+def test_one_line_is_a_complete_provider() -> None:
     provider = fleet_of("").providers["box"]
     assert provider.url == "http://192.168.1.20:8080"
     assert provider.api_base == "http://192.168.1.20:8080/v1"
@@ -44,7 +44,7 @@ def test_trailing_v1_of_a_url_is_dropped(url: str, root: str, base: str) -> None
     assert (provider.url, provider.api_base) == (root, base)
 
 
-def test_api_base_stands_for_the_url() -> None:
+def test_api_base_means_the_url() -> None:
     provider = fleet_of("", "{api_base: https://a.example/openai/v3/}").providers["box"]
     assert provider.api_base == provider.url == "https://a.example/openai/v3"
 
@@ -120,7 +120,7 @@ def test_empty_surface_is_one_of_defaults() -> None:
     assert surface.exclusive
 
 
-def test_surface_with_a_client_is_strict_unless_told_otherwise() -> None:
+def test_surface_with_a_client_is_strict_unless_configured_otherwise() -> None:
     fleet = fleet_of("surfaces: {a: {client: opencode}, b: {client: opencode, file: b, legacy: fallback}}\n")
     assert fleet.surfaces["a"].legacy == "strict"
     assert fleet.surfaces["b"].legacy == "fallback"
@@ -157,7 +157,7 @@ def test_surface_settings_arrive() -> None:
         ("{url: 'https://fleet.lan/x/'}", "https://fleet.lan/x"),
     ],
 )
-def test_clients_are_told_the_url_or_the_address_listened_on(settings: str, url: str) -> None:
+def test_clients_get_the_url_or_the_listen_address(settings: str, url: str) -> None:
     assert fleet_of(f"gateway: {settings}\n").gateway.url == url
 
 

@@ -54,7 +54,7 @@ def test_nothing_to_say_is_empty_and_still_valid_json() -> None:
     assert render([], [], "github") == ""
 
 
-def test_mark_stands_under_the_characters_meant_also_after_wide_ones() -> None:
+def test_mark_is_under_the_characters_meant_also_after_wide_ones() -> None:
     lines = render([TWICE], [SOURCE]).splitlines()
     source, marks = lines[3], lines[4]
     before = source[: marks.index("^") - 2]

@@ -58,12 +58,12 @@ def test_scalar_means_what_yaml_1_2_says(scalar: str, value: object) -> None:
     "scalar",
     ["010", "-007", "00", "08", "0_1", "007.5", "0x1F", "0o17", "0b1", "1_000", "1:30", "190:20:30.15"],
 )
-def test_number_that_readers_disagree_on_is_refused(scalar: str) -> None:
+def test_number_that_readers_disagree_on_is_rejected(scalar: str) -> None:
     assert codes_of(f"a: {scalar}") == ["F019"]
 
 
 @pytest.mark.parametrize("scalar", [".inf", "-.INF", "+.Inf", ".nan", ".NaN", "1e999", "-1e999", "9" * 5000])
-def test_number_out_of_reach_is_refused(scalar: str) -> None:
+def test_number_out_of_reach_is_rejected(scalar: str) -> None:
     assert codes_of(f"a: {scalar}") == ["F020"]
 
 
@@ -72,7 +72,7 @@ def test_quotes_make_any_number_text(scalar: str) -> None:
     assert value_of(scalar) == scalar[1:-1]
 
 
-def test_colons_and_question_marks_stand_inside_plain_text_in_brackets_and_braces() -> None:
+def test_colons_and_question_marks_are_allowed_inside_plain_text_in_brackets_and_braces() -> None:
     text = "a: {url: http://box:8080/?x, n: [a:b, c?d, ?e, f?], 'q':1, t: 10:20x}"
     assert load(text).data == {
         "a": {"url": "http://box:8080/?x", "n": ["a:b", "c?d", "?e", "f?"], "q": 1, "t": "10:20x"}
@@ -153,16 +153,16 @@ def test_value_and_key_have_their_places(path: tuple[str | int, ...], key: bool,
     assert load(TEXT).span(path, key) == span
 
 
-def test_block_mapping_stands_where_its_key_does() -> None:
+def test_block_mapping_has_the_position_of_its_key() -> None:
     assert load(TEXT).span(("providers", "box")) == Span(3, 3, 6)
 
 
-def test_value_that_is_not_written_stands_where_its_key_does() -> None:
+def test_missing_value_has_the_position_of_its_key() -> None:
     assert load(TEXT).span(("providers", "box", "label")) == Span(6, 5, 10)
 
 
 @pytest.mark.parametrize("key", [True, False])
-def test_what_is_not_there_stands_where_the_nearest_part_above_does(key: bool) -> None:
+def test_missing_part_has_the_position_of_the_nearest_part_above(key: bool) -> None:
     assert load(TEXT).span(("providers", "box", "kind", "x"), key) == Span(3, 3, 6)
     assert load(TEXT).span(("providers", "box", "url", 0), key) == Span(4, 10, 20)
 

@@ -60,11 +60,11 @@ def test_directory_is_said_to_be_one(tmp_path: Path) -> None:
     assert "is a directory, not a file" in refusal(tmp_path).message
 
 
-def test_name_that_no_system_accepts_is_refused() -> None:
+def test_name_that_no_system_accepts_is_rejected() -> None:
     assert "no file can have this name" in refusal(Path("fleet\0.yaml")).message
 
 
-def test_name_too_long_for_the_system_is_refused() -> None:
+def test_name_too_long_for_the_system_is_rejected() -> None:
     assert refusal(Path("x" * 5000)).code == "F001"
 
 
@@ -93,7 +93,7 @@ def test_symbolic_link_is_followed(tmp_path: Path) -> None:
     assert read_source(link).text == "version: 1\n"
 
 
-def test_symbolic_link_to_itself_is_refused(tmp_path: Path) -> None:
+def test_symbolic_link_to_itself_is_rejected(tmp_path: Path) -> None:
     link = tmp_path / "fleet.yaml"
     link.symlink_to("fleet.yaml")
     assert refusal(link).code == "F001"
@@ -105,7 +105,7 @@ def test_a_device_is_not_read() -> None:
     assert diagnostic.help == "name a regular file, or read standard input with '-f -'"
 
 
-def test_a_named_pipe_that_nobody_writes_to_is_refused_at_once(tmp_path: Path) -> None:
+def test_a_named_pipe_without_a_writer_is_rejected_at_once(tmp_path: Path) -> None:
     path = tmp_path / "fleet.yaml"
     os.mkfifo(path)
     assert "is a named pipe, not a regular file" in refusal(path).message
@@ -117,7 +117,7 @@ def test_file_of_exactly_the_limit_is_accepted(tmp_path: Path) -> None:
     assert len(read_source(path).text) == MAX_CONFIG
 
 
-def test_file_over_the_limit_is_refused(tmp_path: Path) -> None:
+def test_file_over_the_limit_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "fleet.yaml"
     path.write_bytes(b"#" * (MAX_CONFIG + 1))
     assert refusal(path).code == "F005"

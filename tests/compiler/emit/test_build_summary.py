@@ -28,22 +28,22 @@ def told(before: Build | None, after: Build) -> list[str]:
     return list(describe_changes(before, after))
 
 
-def test_a_first_build_tells_of_every_machine(tmp_path: Path) -> None:
+def test_a_first_build_reports_every_provider(tmp_path: Path) -> None:
     after = built(tmp_path, f"  attic: {ATTIC}\n", desk=lock_of(DESK, "a", "b"), attic=lock_of(ATTIC, "c"))
     assert told(None, after) == ["+ desk: 2 models, on chat, code, arena", "+ attic: 1 model, on chat, code"]
 
 
-def test_nothing_changed_is_told_by_nothing(tmp_path: Path) -> None:
+def test_no_change_is_reported_as_nothing(tmp_path: Path) -> None:
     assert told(built(tmp_path), built(tmp_path)) == []
 
 
-def test_a_machine_that_came_and_one_that_went(tmp_path: Path) -> None:
+def test_a_provider_that_came_and_one_that_went(tmp_path: Path) -> None:
     small, large = built(tmp_path), built(tmp_path, f"  attic: {ATTIC}\n", attic=lock_of(ATTIC, "m", "n"))
     assert told(small, large) == ["+ attic: 2 models, on chat, code"]
     assert told(large, small) == ["- attic: 2 models"]
 
 
-def test_a_machine_on_no_surface(tmp_path: Path) -> None:
+def test_a_provider_on_no_surface(tmp_path: Path) -> None:
     assert told(None, built(tmp_path, tail="")) == ["+ desk: 0 models, on no surface"]
 
 
@@ -95,7 +95,7 @@ def test_the_last_build_is_read_from_the_generated_folder(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("with_manifest", [True, False])
-def test_files_of_two_builds_are_told_about_and_mended(tmp_path: Path, with_manifest: bool) -> None:
+def test_files_of_two_builds_are_reported_and_fixed(tmp_path: Path, with_manifest: bool) -> None:
     """What a build leaves that was killed while it took a machine away: the fleet's table is new, and the
     surfaces still name that machine."""
     generated = tmp_path / "generated"

@@ -63,7 +63,7 @@ def test_a_second_build_of_the_same_changes_nothing(tmp_path: Path) -> None:
     assert (tmp_path / "a.json").stat() == before
 
 
-def test_a_build_tells_added_changed_removed_and_same_apart(tmp_path: Path) -> None:
+def test_a_build_distinguishes_added_changed_removed_and_same(tmp_path: Path) -> None:
     written(tmp_path, {"same": b"1", "changed": b"1", "removed": b"1"})
     files = with_manifest({"same": b"1", "changed": b"2", "added": b"1"})
     assert kinds(tmp_path, files) == {
@@ -130,20 +130,20 @@ def test_a_file_that_no_build_wrote_is_named_before_it_is_overwritten(tmp_path: 
     assert [change.path for change in plan.foreign] == ["a.json"]
 
 
-def test_a_file_where_the_folder_should_be_is_refused(tmp_path: Path) -> None:
+def test_a_file_where_the_folder_should_be_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "generated").write_text("a file")
     with pytest.raises(OutputError, match="is not a folder"):
         plan_outputs(tmp_path / "generated", with_manifest({"a": b"1"}))
     assert (tmp_path / "generated").read_text() == "a file"
 
 
-def test_a_folder_where_a_file_should_be_is_refused(tmp_path: Path) -> None:
+def test_a_folder_where_a_file_should_be_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "a.json").mkdir()
     with pytest.raises(OutputError, match=r"cannot read '.*a\.json': is a directory"):
         plan_outputs(tmp_path, with_manifest({"a.json": b"1"}))
 
 
-def test_a_file_where_a_subfolder_should_be_is_refused_and_kept(tmp_path: Path) -> None:
+def test_a_file_where_a_subfolder_should_be_is_rejected_and_kept(tmp_path: Path) -> None:
     (tmp_path / "routing").write_text("a file")
     plan = plan_outputs(tmp_path, with_manifest({"routing/a.json": b"1"}))
     with pytest.raises(OutputError, match="nothing was changed"):

@@ -52,7 +52,7 @@ def test_what_looks_like_a_template_is_not_run() -> None:
 
 
 @given(TEXT)
-def test_no_word_of_a_machine_becomes_a_reference_in_a_clients_configuration(text: str) -> None:
+def test_no_word_of_a_provider_becomes_a_reference_in_a_clients_configuration(text: str) -> None:
     hostile = f"{text}{{env:HOME}}{{file:/etc/passwd}}{text}"
     data = {
         "base_url": "http://x",

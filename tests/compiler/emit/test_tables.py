@@ -43,7 +43,7 @@ def test_providers_keep_the_order_of_the_file_and_models_that_of_their_ids(tmp_p
     assert list(models(compiled)) == ["B", "a", "b"]
 
 
-def test_a_fact_of_the_file_wins_over_one_of_the_machine(tmp_path: Path) -> None:
+def test_a_fact_of_the_file_wins_over_one_of_the_provider(tmp_path: Path) -> None:
     known = desk(tmp_path, "models: {m: {context: 4096, tools: false, name: Mine}}", "m", "n")
     assert (known["m"].context, known["m"].context_source) == (4096, "configured")
     assert (known["m"].tools, known["m"].name, known["m"].purpose) == (False, "Mine", "chat")
@@ -131,7 +131,7 @@ def test_whether_an_unknown_bare_id_falls_back(tmp_path: Path, settings: str, le
     assert table(compiled).legacy == "strict"
 
 
-def test_every_surface_has_a_table_of_its_own_below_its_base(tmp_path: Path) -> None:
+def test_every_surface_has_a_table_below_its_base(tmp_path: Path) -> None:
     compiled = compile_text(tmp_path, f"{HEAD}surfaces: {{chat: , arena: {{label: Arena}}}}\n")
     assert compiled.resolved.gateway.surfaces == {"arena": "routing/arena.json", "chat": "routing/chat.json"}
     assert (table(compiled, "arena").base, table(compiled, "arena").label) == ("/arena", "Arena")

@@ -70,7 +70,7 @@ def ask(machines: SimulationThread, **more: Any) -> dict[str, Observation]:
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else value,
 )
-def test_fault_18_a_hostile_machine_harms_no_other(
+def test_fault_18_a_hostile_provider_harms_no_other(
     bad: SimulationThread, behaviour: dict[str, Any], status: str
 ) -> None:
     """HTML, no list, a huge or endless one, silence, refusal, a redirect, a cut answer."""
@@ -89,7 +89,7 @@ def test_a_redirect_is_not_followed(bad: SimulationThread) -> None:
     assert len(bad.records("good")) == asked_before
 
 
-def test_a_closed_port_and_an_unknown_host_are_told_apart() -> None:
+def test_a_closed_port_and_an_unknown_host_are_distinguished() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         closed = machine("closed", f"http://127.0.0.1:{free.getsockname()[1]}")
@@ -104,7 +104,7 @@ def test_what_is_not_http_is_said_to_be_none(machines: SimulationThread) -> None
     assert seen["tls"].reason == StatusReason("tls_not_spoken")
 
 
-def test_each_machine_gets_its_own_key_and_no_other(bad: SimulationThread, tmp_path: Path) -> None:
+def test_each_provider_gets_its_own_key_and_no_other(bad: SimulationThread, tmp_path: Path) -> None:
     (tmp_path / "good.key").write_text("key-of-good\n")
     bad.reset("good")
     both = [
@@ -119,7 +119,7 @@ def test_each_machine_gets_its_own_key_and_no_other(bad: SimulationThread, tmp_p
 
 
 @pytest.mark.parametrize("environ", [{}, {"BAD_KEY": ""}, {"BAD_KEY": "two words"}, {"BAD_KEY": "a\r\nx: y"}])
-def test_a_machine_whose_key_cannot_be_used_is_not_asked(
+def test_a_provider_whose_key_cannot_be_used_is_not_asked(
     bad: SimulationThread, environ: dict[str, str]
 ) -> None:
     bad.reset("bad")
@@ -159,7 +159,7 @@ def test_asking_loads_and_keeps_no_model(bad: SimulationThread) -> None:
         assert (counters["loads"], counters["ttl_resets"], counters["inference"]) == (0, 0, 0)
 
 
-def test_progress_is_told_as_it_comes(bad: SimulationThread) -> None:
+def test_progress_is_reported_as_it_comes(bad: SimulationThread) -> None:
     """The quick machine is told of before the slow one, whatever their order."""
     bad.set("bad", hang=True)
     told: list[str] = []
@@ -181,7 +181,7 @@ def test_progress_is_told_as_it_comes(bad: SimulationThread) -> None:
         ({"declared": {"m": {}}}, True),
     ],
 )
-def test_which_machines_fleet_asks_by_itself(settings: dict[str, Any], asked: bool) -> None:
+def test_which_providers_fleet_asks_by_itself(settings: dict[str, Any], asked: bool) -> None:
     assert is_polled(machine("desk", "http://127.0.0.1:1", **settings)) is asked
 
 

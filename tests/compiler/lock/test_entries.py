@@ -70,13 +70,13 @@ def test_a_rename_that_is_declared_is_not_a_guess() -> None:
     assert undeclared_renames(lock, [machine("new", formerly=("old",))]) == []
 
 
-def test_an_entry_that_nobody_can_have_is_dropped() -> None:
+def test_an_entry_that_cannot_exist_is_dropped() -> None:
     lock = locked({"m": RUNNING}, "old")
     assert current_entries(lock, [machine("new", OTHER)]).providers == {}
     assert current_entries(lock, []).providers == {}
 
 
-def test_a_provider_with_an_entry_of_its_own_adopts_no_other() -> None:
+def test_a_provider_with_an_entry_adopts_no_other() -> None:
     both = Lock(providers={**locked({"m": RUNNING}).providers, **locked({"n": LISTED}, "old").providers})
     lock = current_entries(both, [machine(), machine("new", OTHER)])
     assert {name: list(entry.models) for name, entry in lock.providers.items()} == {"desk": ["m"]}
@@ -127,12 +127,12 @@ def test_an_alias_that_is_no_longer_listed_is_gone() -> None:
 
 
 @pytest.mark.parametrize("status", ["offline", "degraded", "config_error"])
-def test_a_machine_that_gives_no_list_keeps_its_entry(status: str) -> None:
+def test_a_provider_that_gives_no_list_keeps_its_entry(status: str) -> None:
     silent = Observation("auto", status, "gone", models={"x": LISTED})  # type: ignore[arg-type]
     assert after(locked({"m": RUNNING}), silent) == {"m": RUNNING}
 
 
-def test_a_machine_that_never_gave_a_list_is_not_recorded() -> None:
+def test_a_provider_that_never_gave_a_list_is_not_recorded() -> None:
     assert merge_observations(Lock(), {"desk": Observation("auto", "offline")}, [machine()]) == Lock()
 
 

@@ -76,11 +76,11 @@ def examine(folder: Path, seeds: range) -> int:
     return valid
 
 
-def test_a_damaged_lock_is_built_from_or_refused_at_its_place(tmp_path: Path) -> None:
+def test_a_damaged_lock_is_built_from_or_rejected_at_its_place(tmp_path: Path) -> None:
     seeds = range(1_000)
     assert len(seeds) * 0.1 < examine(tmp_path, seeds) < len(seeds) * 0.9
 
 
 @pytest.mark.slow
-def test_20_000_damaged_locks_are_built_from_or_refused_at_their_places(tmp_path: Path) -> None:
+def test_20_000_damaged_locks_are_built_from_or_rejected_at_their_places(tmp_path: Path) -> None:
     examine(tmp_path, range(1_000, 21_000))

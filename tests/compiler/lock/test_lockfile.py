@@ -42,7 +42,7 @@ def test_the_file_is_sorted_ends_in_a_newline_and_holds_no_unknown_facts() -> No
     assert text.endswith("}\n")
 
 
-def test_the_order_in_which_machines_answer_does_not_show() -> None:
+def test_the_order_in_which_providers_respond_does_not_show() -> None:
     desk, attic = locked({"m": LISTED}).providers["desk"], locked({"n": LISTED}).providers["desk"]
     one = Lock(providers={"desk": desk, "attic": attic})
     assert dump_lock(one) == dump_lock(Lock(providers={"attic": attic, "desk": desk}))
@@ -68,7 +68,7 @@ def test_the_order_in_which_machines_answer_does_not_show() -> None:
         ),
     ],
 )
-def test_a_damaged_lock_is_refused_by_name(tmp_path: Path, content: bytes, message: str) -> None:
+def test_a_damaged_lock_is_rejected_by_name(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "fleet.lock").write_bytes(content)
     with pytest.raises(ConfigError) as refusal:
         load_lock(tmp_path / "fleet.lock")
@@ -77,7 +77,7 @@ def test_a_damaged_lock_is_refused_by_name(tmp_path: Path, content: bytes, messa
     assert diagnostic.help is not None
 
 
-def test_a_merge_conflict_is_refused_at_its_line(tmp_path: Path) -> None:
+def test_a_merge_conflict_is_rejected_at_its_line(tmp_path: Path) -> None:
     (tmp_path / "fleet.lock").write_text('{\n  "format": 1,\n<<<<<<< HEAD\n}\n')
     with pytest.raises(ConfigError) as refusal:
         load_lock(tmp_path / "fleet.lock")
@@ -86,7 +86,7 @@ def test_a_merge_conflict_is_refused_at_its_line(tmp_path: Path) -> None:
     assert diagnostic.span.line == 3
 
 
-def test_a_folder_instead_of_the_lock_is_refused(tmp_path: Path) -> None:
+def test_a_folder_instead_of_the_lock_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "fleet.lock").mkdir()
     with pytest.raises(ConfigError, match="1 error"):
         load_lock(tmp_path / "fleet.lock")
@@ -147,7 +147,7 @@ def test_a_lock_is_checked_as_strictly_as_a_model_list(
     assert diagnostic.message.isprintable()
 
 
-def test_every_fault_of_a_lock_is_told_at_its_line_and_column(tmp_path: Path) -> None:
+def test_every_fault_of_a_lock_is_reported_at_its_line_and_column(tmp_path: Path) -> None:
     (tmp_path / "fleet.lock").write_text(
         """{
   "format": 1,
@@ -169,7 +169,7 @@ def test_every_fault_of_a_lock_is_told_at_its_line_and_column(tmp_path: Path) ->
     assert places == [(7, 9), (7, 38), (9, 7)]
 
 
-def test_a_merge_that_kept_both_sides_is_refused_at_the_second(tmp_path: Path) -> None:
+def test_a_merge_that_kept_both_sides_is_rejected_at_the_second(tmp_path: Path) -> None:
     one = json.dumps(entry())
     (tmp_path / "fleet.lock").write_text(f'{{"providers": {{\n"desk": {one},\n  "desk": {one}}}}}')
     with pytest.raises(ConfigError) as refusal:
@@ -179,7 +179,7 @@ def test_a_merge_that_kept_both_sides_is_refused_at_the_second(tmp_path: Path) -
     assert diagnostic.span == Span(3, 3, 9)
 
 
-def test_a_named_pipe_instead_of_the_lock_is_refused(tmp_path: Path) -> None:
+def test_a_named_pipe_instead_of_the_lock_is_rejected(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fleet.lock")
     with pytest.raises(ConfigError) as refusal:
         load_lock(tmp_path / "fleet.lock")

@@ -63,7 +63,7 @@ def test_a_tailnet_without_other_hosts_is_this_computer() -> None:
     assert parse_tailnet(changed(Peer=None)).hosts == (Host("sams-laptop", "127.0.0.1"),)
 
 
-def test_a_tailscale_that_is_not_connected_is_told_with_its_remedy() -> None:
+def test_a_tailscale_that_is_not_connected_is_reported_with_its_remedy() -> None:
     with pytest.raises(UsageError, match=r"not connected \(Stopped\): run `tailscale up`"):
         parse_tailnet(changed(BackendState="Stopped"))
 

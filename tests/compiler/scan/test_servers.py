@@ -121,11 +121,11 @@ def test_no_ollama_is_suspected_otherwise(seen: list[tuple[Host, int, Observatio
     assert report(*seen).closed_ollama == ()
 
 
-def test_a_host_without_an_address_is_told() -> None:
+def test_a_host_without_an_address_is_reported() -> None:
     assert report((BOX, 8080, refusal("host_unknown")), (HERE, 8080, SWAP)).unknown == (BOX,)
 
 
-def test_servers_that_share_a_name_are_told_apart_by_kind_and_then_by_port() -> None:
+def test_servers_that_share_a_name_are_distinguished_by_kind_and_then_by_port() -> None:
     found = report((BOX, 8080, SWAP), (BOX, 8000, SWAP), (BOX, 1234, Observation("lmstudio", "online"))).found
     assert [server.name for server in found] == ["box-llama-swap-8080", "box-llama-swap-8000", "box-lmstudio"]
 

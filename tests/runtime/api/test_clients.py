@@ -46,7 +46,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield stack
 
 
-def test_a_surface_is_told_as_data_for_the_computer_where_the_client_runs(stack: Stack) -> None:
+def test_a_surface_is_described_as_data_for_the_computer_of_the_client(stack: Stack) -> None:
     headers = {**LIMITED, "host": "127.0.0.1"}
     found = stack.client.get("/api/clients/code", headers=headers).json()
     assert (found["url"], found["requires_key"]) == ("http://fleet.example:8400", True)

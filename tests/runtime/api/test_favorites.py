@@ -27,7 +27,7 @@ def listed(stack: Stack) -> list[str]:
     return [item["id"] for item in stack.client.get("/api/favorites").json()["favorites"]]
 
 
-def test_favorites_stand_in_the_order_in_which_they_were_added(stack: Stack) -> None:
+def test_favorites_are_in_the_order_in_which_they_were_added(stack: Stack) -> None:
     for id in ("nas/llama3:latest", "sam-desktop/qwen3-8b", "embedding/qwen3-8b"):
         assert put(stack, id).status_code == 200
     assert listed(stack) == ["nas/llama3:latest", "sam-desktop/qwen3-8b", "embedding/qwen3-8b"]
@@ -96,7 +96,7 @@ def test_an_id_may_come_with_its_slashes_encoded(stack: Stack) -> None:
         ("EMBEDDING/qwen3-8b", 404, "model_not_found"),
     ],
 )
-def test_what_is_no_model_here_is_refused(stack: Stack, path: str, status: int, code: str) -> None:
+def test_what_is_not_a_model_here_is_rejected(stack: Stack, path: str, status: int, code: str) -> None:
     answer = stack.client.put(f"/api/favorites/{path}")
     assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
     assert listed(stack) == []
@@ -106,13 +106,13 @@ def test_what_is_no_model_here_is_refused(stack: Stack, path: str, status: int, 
     ("id", "reason"),
     [("embedding/comes-later", "model_not_found"), ("unset/qwen3-8b", "provider_disabled")],
 )
-def test_what_a_known_machine_lacks_now_can_be_a_favorite(stack: Stack, id: str, reason: str) -> None:
+def test_what_a_known_provider_lacks_now_can_be_a_favorite(stack: Stack, id: str, reason: str) -> None:
     (item,) = put(stack, id).json()["favorites"]
     assert (item["id"], item["available"], item["reason"]) == (id, False, reason)
     assert stack.client.get("/api/picker").json()["favorites"] == []
 
 
-def test_a_change_for_a_past_version_is_refused_with_the_present_one(stack: Stack) -> None:
+def test_a_change_for_a_past_version_is_rejected_with_the_present_one(stack: Stack) -> None:
     tag = put(stack, "embedding/qwen3-8b").headers["etag"]
     newer = put(stack, "embedding/qwen3-4b", **{"if-match": tag})
     assert newer.status_code == 200
@@ -143,7 +143,7 @@ def test_the_order_can_be_changed_and_what_is_left_out_goes(stack: Stack) -> Non
     assert answer.json()["favorites"][0]["added_at"] == found.json()["favorites"][2]["added_at"]
 
 
-def test_replacing_the_whole_list_needs_the_version_that_it_was_made_from(stack: Stack) -> None:
+def test_replacing_the_entire_list_needs_the_version_that_it_was_made_from(stack: Stack) -> None:
     put(stack, "embedding/qwen3-8b")
     answer = stack.client.put("/api/favorites", json={"favorites": []})
     assert (answer.status_code, answer.json()["error"]["code"]) == (428, "version_required")
@@ -153,12 +153,12 @@ def test_replacing_the_whole_list_needs_the_version_that_it_was_made_from(stack:
 @pytest.mark.parametrize(
     "body", [b"", b"[]", b'{"favorites": "x"}', b'{"favorites": [1]}', b'{"favorites": [{}]}']
 )
-def test_a_list_of_another_shape_is_refused(stack: Stack, body: bytes) -> None:
+def test_a_list_of_another_shape_is_rejected(stack: Stack, body: bytes) -> None:
     answer = stack.client.put("/api/favorites", content=body, headers={"if-match": "*"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request")
 
 
-def test_a_thousand_favorites_are_kept_and_one_more_is_refused(stack: Stack) -> None:
+def test_a_thousand_favorites_are_kept_and_one_more_is_rejected(stack: Stack) -> None:
     ids = [f"embedding/m{number}" for number in range(1001)]
     too_many = stack.client.put("/api/favorites", json={"favorites": ids}, headers={"if-match": "*"})
     assert (too_many.status_code, too_many.json()["error"]["code"]) == (400, "invalid_request")
@@ -181,7 +181,7 @@ def test_an_id_of_more_than_512_bytes_is_no_favorite(stack: Stack) -> None:
     assert listed(stack) == [longest]
 
 
-def test_one_wrong_id_refuses_the_whole_list(stack: Stack) -> None:
+def test_one_wrong_id_rejects_the_entire_list(stack: Stack) -> None:
     wanted = {"favorites": ["embedding/qwen3-8b", "elsewhere/x"]}
     answer = stack.client.put("/api/favorites", json=wanted, headers={"if-match": "*"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "model_not_found")
@@ -214,7 +214,7 @@ def test_a_surface_sees_the_favorites_that_it_may_use(stack: Stack) -> None:
     ]
 
 
-def test_the_picker_is_answered_from_what_the_client_holds_until_something_changes(stack: Stack) -> None:
+def test_the_picker_gets_a_response_from_what_the_client_holds_until_something_changes(stack: Stack) -> None:
     held = stack.client.get("/api/picker")
     again = {"if-none-match": held.headers["etag"]}
     assert stack.client.get("/api/picker", headers=again).status_code == 304
@@ -297,7 +297,7 @@ async def test_fifty_writers_fifty_readers_and_twenty_listeners(stack: Stack) ->
     assert all(task.result() == final for task in listening)
 
 
-def test_the_fleet_tells_where_its_state_is_kept_and_the_machines_history_is_there(stack: Stack) -> None:
+def test_the_fleet_shows_where_its_state_is_kept_and_the_providers_history_is_there(stack: Stack) -> None:
     store = stack.client.get("/api/fleet").json()["store"]
     assert (store["state"], store["reason"]) == ("up", None)
     assert store["where"] == str(stack.folder / "state" / "state.db")

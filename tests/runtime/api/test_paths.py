@@ -125,7 +125,7 @@ def test_a_client_that_asks_before_it_sends_a_body_learns_whether_the_path_exist
             assert response.readline().split()[1] == status
 
 
-def test_an_error_of_the_api_is_logged_as_refused_with_its_code(stack: Stack) -> None:
+def test_an_error_of_the_api_is_logged_as_rejected_with_its_code(stack: Stack) -> None:
     assert stack.client.get("/api/nothing-to-see").status_code == 404
 
     def lines() -> list[str]:

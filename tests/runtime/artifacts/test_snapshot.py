@@ -19,7 +19,7 @@ def folder(tmp_path: Path) -> Path:
     return generated
 
 
-def test_a_whole_folder_is_one_snapshot_with_a_table_for_every_base(folder: Path) -> None:
+def test_a_complete_folder_is_one_snapshot_with_a_table_for_every_base(folder: Path) -> None:
     snapshot = load_snapshot(folder)
     assert set(snapshot.tables) == {"", "/boochat"}
     assert list(snapshot.connections) == ["sam-desktop", "embedding"]
@@ -41,7 +41,7 @@ def test_a_missing_file_is_named(folder: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["gateway.json", "routing/boochat.json"])
-def test_a_file_of_another_build_is_refused(folder: Path, name: str) -> None:
+def test_a_file_of_another_build_is_rejected(folder: Path, name: str) -> None:
     with (folder / name).open("ab") as file:
         file.write(b"\n")
     with pytest.raises(ArtifactError, match=r"not the file that manifest\.json was written with"):
@@ -49,7 +49,7 @@ def test_a_file_of_another_build_is_refused(folder: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("manifest", ["", "{}", "[]", "{not json", '{"format": 2}', "\x00"])
-def test_a_broken_manifest_is_refused_in_words(folder: Path, manifest: str) -> None:
+def test_a_broken_manifest_is_rejected_in_words(folder: Path, manifest: str) -> None:
     (folder / "manifest.json").write_text(manifest)
     with pytest.raises(ArtifactError, match=r"manifest\.json"):
         load_snapshot(folder)

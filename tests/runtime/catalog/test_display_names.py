@@ -31,14 +31,14 @@ def test_a_name_that_one_model_has_is_left_alone() -> None:
     }
 
 
-def test_a_name_that_two_providers_have_tells_the_label() -> None:
+def test_a_name_that_two_providers_have_shows_the_label() -> None:
     assert named(desk={"a": RoutedModel()}, strix={"b": RoutedModel(name="a")}) == {
         "desk": {"a": "a (Desk)"},
         "strix": {"b": "a (strix)"},
     }
 
 
-def test_a_name_that_one_provider_has_twice_tells_the_id() -> None:
+def test_a_name_that_one_provider_has_twice_shows_the_id() -> None:
     assert named(desk={"a": RoutedModel(name="Q"), "b": RoutedModel(name="Q")}) == {
         "desk": {"a": "Q (desk/a)", "b": "Q (desk/b)"}
     }

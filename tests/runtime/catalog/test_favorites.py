@@ -48,7 +48,7 @@ def ids(favorites: Favorites) -> list[str]:
     return [item.id for item in favorites.items]
 
 
-def test_what_is_added_stands_at_the_end() -> None:
+def test_what_is_added_is_at_the_end() -> None:
     assert ids(adding("desk/b").apply(listed("lab/a", "desk/a"))) == [
         "lab/a",
         "desk/a",
@@ -79,13 +79,13 @@ def test_a_new_order_keeps_the_times() -> None:
     assert arranged == Favorites(4, (Favorite("desk/a", 2.0), Favorite("lab/b", 9.0), Favorite("lab/a", 1.0)))
 
 
-def test_a_favorite_of_a_renamed_machine_is_found_by_its_new_name() -> None:
+def test_a_favorite_of_a_renamed_provider_is_found_by_its_new_name() -> None:
     favorites = listed("old-desk/a")
     assert adding("desk/a").apply(favorites) is favorites
     assert ids(removing({"desk/a"}).apply(favorites)) == []
 
 
-def test_a_change_stores_the_new_name_of_a_renamed_machine() -> None:
+def test_a_change_stores_the_new_name_of_a_renamed_provider() -> None:
     assert ids(adding("lab/a").apply(listed("old-desk/a", "gone/x"))) == [
         "desk/a",
         "gone/x",
@@ -97,7 +97,7 @@ def test_renaming_merges_what_has_become_the_same_in_the_place_of_the_first() ->
     assert ids(FavoritesChange(NAMES).apply(listed("old-desk/a", "lab/a", "desk/a"))) == ["desk/a", "lab/a"]
 
 
-def test_a_change_for_another_version_is_refused_with_the_present_list() -> None:
+def test_a_change_for_another_version_is_rejected_with_the_present_list() -> None:
     favorites = listed("lab/a", version=7)
     with pytest.raises(VersionConflictError) as caught:
         FavoritesChange(NAMES, AddFavorite("lab/b", 1.0), frozenset({"-5", "-6"})).apply(favorites)
@@ -165,7 +165,7 @@ def test_why_a_favorite_cannot_be_used(id: str, view: ProviderView, reason: str 
     assert favorite_status(Favorite(id, 1.0), NAMES, {"desk": view, "lab": view}).reason == reason
 
 
-def test_a_favorite_goes_by_the_present_name_of_its_machine() -> None:
+def test_a_favorite_goes_by_the_present_name_of_its_provider() -> None:
     stands = favorite_status(Favorite("old-desk/alias", 1.0), NAMES, {"desk": machine()})
     assert (stands.id, stands.listed) == ("desk/alias", "a")
 

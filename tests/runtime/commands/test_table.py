@@ -74,7 +74,7 @@ def test_what_is_optional_goes_when_a_name_leaves_no_room() -> None:
     assert lines == ["name", "n" * 55, "  error  refused"]
 
 
-def test_lines_that_come_later_stand_below_the_first() -> None:
+def test_lines_that_come_later_are_below_the_first() -> None:
     columns = (Column("id"), Column("state"), Column("n"))
     earlier: list[int] = []
     first = layout(columns, [("a/b", "ok", "1")], None, earlier=earlier)

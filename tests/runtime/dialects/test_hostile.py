@@ -65,7 +65,7 @@ def test_fault_38_an_encoded_list_is_rejected_without_decoding_it(encoding: str)
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_fault_13_a_refused_key_is_a_matter_of_configuration(status: int) -> None:
+def test_fault_13_a_rejected_key_is_a_matter_of_configuration(status: int) -> None:
     seen = probe({"/models": ProbeResponse(status)}).seen
     assert seen.status == "config_error"
 
@@ -112,7 +112,7 @@ def test_no_response_is_offline_with_the_transports_reason() -> None:
     assert (seen.kind, seen.status, seen.reason) == ("vllm", "offline", REFUSED)
 
 
-def test_a_machine_that_went_away_keeps_the_kind_that_was_found() -> None:
+def test_a_provider_that_went_away_keeps_the_kind_that_was_found() -> None:
     seen = probe({"/models": ProbeResponse(0, reason=REFUSED)}, previous=Observation("ollama", "online")).seen
     assert seen.kind == "ollama"
 
@@ -178,7 +178,7 @@ def test_fault_18_a_context_that_is_none_is_unknown(kind: ProviderKind, context:
     assert (facts.context, facts.context_source) == (None, None)
 
 
-def test_a_context_written_as_a_whole_float_is_one() -> None:
+def test_a_context_written_as_a_complete_float_is_one() -> None:
     facts = probe({"/models": listing({"id": "m", "context_length": 8192.0})}, kind="openai").seen.models
     assert facts["m"].context == 8192
 

@@ -64,7 +64,7 @@ def test_fault_12_a_loading_server_is_degraded_and_not_gone() -> None:
     assert (seen.status, seen.reason) == ("degraded", StatusReason("loading", "/models", 503))
 
 
-def test_fault_13_a_refused_key_is_an_error_of_configuration() -> None:
+def test_fault_13_a_rejected_key_is_an_error_of_configuration() -> None:
     seen = probe({"/models": replay("llama-server-api-key/models-nokey")}).seen
     assert seen.status == "config_error"
     assert seen.reason == StatusReason("key_rejected", "/models", 401)

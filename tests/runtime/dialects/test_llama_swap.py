@@ -34,7 +34,7 @@ def probe_swap(*items: Any, now: Any, previous: Observation | None = None) -> Pr
     return probe(answers, previous=previous)
 
 
-def test_a_model_of_the_present_list_is_read_whole() -> None:
+def test_a_model_of_the_present_list_is_read_complete() -> None:
     listed = item(
         "qwen3-vl",
         {"aliases": ["vl", "qwen3-vl"]},
@@ -98,7 +98,7 @@ def test_an_alias_item_becomes_an_alias_of_its_target() -> None:
     assert seen.models["qwen3-4b"].aliases == ("tiny", "small")
 
 
-def test_an_alias_item_whose_target_is_not_listed_stands_for_itself() -> None:
+def test_an_alias_item_whose_target_is_not_listed_means_itself() -> None:
     seen = probe_swap(item("small", {"type": "alias", "modelID": "hidden"}), now=running()).seen
     assert list(seen.models) == ["small"]
 
@@ -131,20 +131,20 @@ def test_each_type_of_a_recorded_list_is_read() -> None:
     assert commands.forwarded == elsewhere
 
 
-def test_states_come_from_running_where_it_answers() -> None:
+def test_states_come_from_running_where_it_responds() -> None:
     items = [item(name, status={"value": "loaded"}) for name in ("a", "b", "c", "d")]
     states = probe_swap(*items, now=running(a="ready", b="starting", c="stopping", other="ready")).seen.states
     assert dict(states) == {"a": "loaded", "b": "loading", "c": "unloaded", "d": "unloaded"}
 
 
-def test_states_come_from_the_list_where_running_does_not_answer() -> None:
+def test_states_come_from_the_list_where_running_does_not_respond() -> None:
     items = [item("a", status={"value": "loaded"}), item("b", status={"value": "unloaded"}), item("c")]
     seen = probe({"/models": listing(*items)}).seen
     assert seen.status == "online"
     assert dict(seen.states) == {"a": "loaded", "b": "unloaded", "c": "unknown"}
 
 
-def test_the_first_look_asks_no_model_anything() -> None:
+def test_the_first_probe_asks_no_model_anything() -> None:
     assert probe_swap(item("m"), now=running(m="ready")).paths == ["/models", "/running", "/metrics"]
 
 
@@ -168,7 +168,7 @@ def test_a_model_that_appears_ready_is_not_asked() -> None:
     assert probe_swap(item("m"), now=running(m="ready"), previous=before).paths == ["/models", "/running"]
 
 
-def test_a_machine_that_comes_back_with_a_model_ready_is_not_asked_for_it() -> None:
+def test_a_provider_that_comes_back_with_a_model_ready_is_not_asked_for_it() -> None:
     before = probe_swap(item("m"), now=running()).seen
     away = Observation("llama-swap", "offline", StatusReason("connection_refused"), states=before.states)
     back = probe_swap(item("m"), now=running(m="ready"), previous=away)
@@ -182,7 +182,7 @@ def test_a_running_context_outlives_the_model() -> None:
     assert (gone.models["m"].context, gone.models["m"].context_source) == (16384, "running")
 
 
-def test_a_refused_look_at_the_properties_costs_only_their_fact() -> None:
+def test_a_rejected_request_for_the_properties_costs_only_their_fact() -> None:
     before = probe_swap(item("m", context_length=4096), now=running()).seen
     answers = {"/models": listing(item("m", context_length=4096)), "/running": running(m="ready")}
     seen = probe(answers, previous=before).seen

@@ -52,7 +52,7 @@ def shown_of(asked: list[ProbeRequest]) -> list[str]:
     return [json.loads(ask.body)["model"] for ask in asked if ask.body is not None]
 
 
-def test_an_ollama_that_names_no_capabilities_is_asked_once_all_the_same() -> None:
+def test_an_ollama_that_names_no_capabilities_is_asked_once_anyway() -> None:
     answers = {"/models": OLLAMA_LIST, "/api/show": answer({"model_info": {}})}
     first = probe(answers)
     assert shown_of(probe(answers, previous=first.seen).requests) == []
@@ -66,7 +66,7 @@ def test_a_model_of_ollama_that_has_changed_is_asked_again_and_no_other() -> Non
     assert [facts.purpose for facts in later.seen.models.values()] == ["chat", "embedding"]
 
 
-def test_one_look_at_ollama_asks_of_a_few_models_and_later_ones_of_the_others() -> None:
+def test_one_probe_of_ollama_asks_of_a_few_models_and_later_ones_of_the_others() -> None:
     many = [(f"m{number}", 1) for number in range(MAX_DETAILS * 2 + 1)]
     answers = {"/models": ollama(*many), "/api/show": SHOWN}
     run = probe(answers)
@@ -91,7 +91,7 @@ def test_models_of_ollama_that_were_asked_in_vain_are_asked_again_after_all_othe
     ]
 
 
-def test_an_ollama_that_does_not_answer_is_asked_no_more_in_this_look_and_keeps_what_it_said() -> None:
+def test_an_ollama_that_does_not_respond_is_asked_no_more_in_this_probe_and_keeps_what_it_said() -> None:
     models = {"/models": ollama(("a", 1), ("b", 1), ("c", 1))}
     silent = probe(models | {"/api/show": ProbeResponse(0, reason=StatusReason("no_response"))})
     assert shown_of(silent.requests) == ["a"]
@@ -117,7 +117,7 @@ def test_an_embedding_model_of_ollama() -> None:
     assert (facts.purpose, facts.tools, facts.context) == ("embedding", False, 2048)
 
 
-def test_an_ollama_that_shows_nothing_is_online_all_the_same() -> None:
+def test_an_ollama_that_shows_nothing_is_online_anyway() -> None:
     seen = probe({"/models": OLLAMA_LIST}).seen
     assert (seen.status, set(seen.states.values())) == ("online", {"unknown"})
 
@@ -159,7 +159,7 @@ def test_lm_studios_own_list_says_the_rest() -> None:
     assert dict(seen.states) == {"a": "unloaded", "b": "loaded", "c": "loaded"}
 
 
-def test_an_lm_studio_without_its_own_list_is_online_all_the_same() -> None:
+def test_an_lm_studio_without_its_own_list_is_online_anyway() -> None:
     seen = probe({"/models": listing({"id": "a", "owned_by": "organization_owner"})}).seen
     assert (seen.status, dict(seen.states)) == ("online", {"a": "unknown"})
 
@@ -259,7 +259,7 @@ def test_an_ollama_model_of_unknown_training_has_the_context_of_its_modelfile() 
         'stop "num_ctx 5"',
     ],
 )
-def test_an_ollama_model_without_a_context_of_its_own_has_only_the_trained_one(parameters: object) -> None:
+def test_an_ollama_model_without_a_context_has_only_the_trained_one(parameters: object) -> None:
     facts = probe({"/models": OLLAMA_LIST, "/api/show": shown(parameters)}).seen.models["qwen3:8b"]
     assert (facts.context, facts.context_source) == (131072, "trained")
 

@@ -33,24 +33,24 @@ def test_the_router_of_llama_server_is_of_its_kind() -> None:
     assert probe({"/models": replay("llama-server-router/models-initial")}).seen.kind == "llama-server"
 
 
-def test_a_list_that_names_nobody_costs_one_more_question() -> None:
+def test_a_list_that_names_no_server_costs_one_more_question() -> None:
     run = probe({"/models": listing({"id": "m"}), "/api/version": answer({"version": "0.12.6"})})
     assert run.seen.kind == "ollama"
     assert run.paths[:2] == ["/models", "/api/version"]
 
 
-def test_an_empty_llama_swap_is_told_from_an_empty_ollama_by_its_version() -> None:
+def test_an_empty_llama_swap_is_distinguished_from_an_empty_ollama_by_its_version() -> None:
     version = answer({"version": "v255", "commit": "0bdb3720", "build_date": "2026-08-22"})
     assert probe({"/models": listing(), "/api/version": version}).seen.kind == "llama-swap"
 
 
-def test_the_question_is_not_asked_again_of_a_machine_that_is_known() -> None:
+def test_the_question_is_not_asked_again_of_a_provider_that_is_known() -> None:
     before = Observation("openai", "online")
     run = probe({"/models": listing({"id": "m"})}, previous=before)
     assert run.paths == ["/models"]
 
 
-def test_a_configured_kind_is_believed_where_the_list_names_nobody() -> None:
+def test_a_configured_kind_is_believed_where_the_list_names_no_server() -> None:
     run = probe({"/models": listing({"id": "m"})}, kind="vllm")
     assert run.seen.kind == "vllm"
     assert run.seen.warnings == ()

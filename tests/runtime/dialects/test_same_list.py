@@ -51,7 +51,7 @@ def test_any_other_difference_is_seen(answers: dict[str, ProbeResponse]) -> None
 
 
 @pytest.mark.parametrize("kind", LISTS)
-def test_a_second_look_at_the_same_list_sees_the_same(kind: str) -> None:
+def test_a_second_probe_at_the_same_list_sees_the_same(kind: str) -> None:
     answers = {"/models": LISTS[kind]}
     first = probe(answers).seen
     second = probe(answers, previous=first).seen
@@ -59,7 +59,7 @@ def test_a_second_look_at_the_same_list_sees_the_same(kind: str) -> None:
     assert probe(answers, previous=second).seen == first
 
 
-def test_only_a_list_that_says_when_its_models_changed_is_told_apart_by_that() -> None:
+def test_only_a_list_that_says_when_its_models_changed_is_distinguished_by_that() -> None:
     assert [kind for kind, dialect in KINDS.items() if dialect.dated] == ["ollama"]
     marks = {
         (dated, created): fingerprint(listed(ITEM, created=created)["/models"], dated=dated)
@@ -71,7 +71,7 @@ def test_only_a_list_that_says_when_its_models_changed_is_told_apart_by_that() -
 
 
 @pytest.mark.anyio
-async def test_a_look_can_be_driven_with_its_reading_in_a_thread() -> None:
+async def test_a_probe_can_be_driven_with_its_reading_in_a_thread() -> None:
     readers: list[int] = []
 
     async def get(ask: ProbeRequest) -> ProbeResponse:

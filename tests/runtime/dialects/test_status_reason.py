@@ -51,14 +51,14 @@ def test_a_refused_connection_to_a_port_that_listens_only_locally_by_default_say
     assert said in reason_remedy(StatusReason("connection_refused"), url)
 
 
-def test_an_untrusted_certificate_names_ca_file_and_verify_wherever_it_is_told() -> None:
+def test_an_untrusted_certificate_names_ca_file_and_verify_wherever_it_is_reported() -> None:
     reason = StatusReason("certificate_untrusted", detail="self-signed certificate")
     for told in (reason_text(reason), reason_remedy(reason, URL)):
         assert "ca_file" in told
         assert "verify" in told
 
 
-def test_an_unknown_host_is_told_with_the_name_to_look_up() -> None:
+def test_an_unknown_host_is_reported_with_the_name_to_look_up() -> None:
     remedy = reason_remedy(StatusReason("host_unknown", detail="no such name"), "http://box.lan:8080")
     assert "`getent hosts box.lan`" in remedy
 

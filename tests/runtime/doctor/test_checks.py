@@ -150,26 +150,26 @@ def test_a_gateway_behind_tls_may_listen_anywhere() -> None:
         ({"status": "disabled", "reason_code": "disabled"}, "note", "disabled in fleet.yaml"),
     ],
 )
-def test_a_state_of_a_machine_is_one_finding(more: Mapping[str, Any], severity: str, what: str) -> None:
+def test_a_state_of_a_provider_is_one_finding(more: Mapping[str, Any], severity: str, what: str) -> None:
     [finding] = whole(told(machine("desk", **more)))
     assert (finding.severity, finding.area, finding.where) == (severity, "machines", "provider 'desk'")
     assert what in finding.what
 
 
-def test_many_models_are_told_in_few_words() -> None:
+def test_many_models_are_reported_in_few_words() -> None:
     drift = {"desk": {"appeared": ["a", "b", "c", "d", "e"], "vanished": [], "contexts": []}}
     [finding] = whole(told(machine("desk"), drift=drift))
     assert finding.what == "lists 'a', 'b', 'c' and 2 more, which fleet.lock does not contain"
     assert finding.remedy == "`fleet lock desk && fleet build`"
 
 
-def test_how_a_machine_that_is_away_differs_is_not_told() -> None:
+def test_how_a_provider_that_is_offline_differs_is_not_told() -> None:
     drift = {"desk": {"appeared": ["a"], "vanished": [], "contexts": []}}
     findings = whole(told(machine("desk", status="offline", reason="no route"), drift=drift))
     assert [finding.severity for finding in findings] == ["error"]
 
 
-def test_a_role_that_surfaces_share_is_told_once() -> None:
+def test_a_role_that_surfaces_share_is_reported_once() -> None:
     away = {
         "requested": "x",
         "id": "nas/m",
@@ -279,7 +279,7 @@ def opencode(**read: Any) -> list[DoctorFinding]:
     return list(opencode_findings(known))
 
 
-def test_models_that_are_too_small_for_a_client_are_told_with_their_size() -> None:
+def test_models_that_are_too_small_for_a_client_are_reported_with_their_size() -> None:
     told = Diagnostic("warning", "left out of opencode: a/tiny (4096 tokens)", "F311", "give it 8112 tokens")
     check = BuildCheck("current", diagnostics=(told, Diagnostic("warning", "else", "F302")))
     [finding] = client_findings(Checkout("sha256:1", None, check, {}))
@@ -325,6 +325,6 @@ def test_comments_and_trailing_commas_do_not_change_what_is_read(value: Any, ind
 
 
 @given(st.text(max_size=40))
-def test_anything_else_is_refused_in_one_way(text: str) -> None:
+def test_anything_else_is_rejected_in_one_way(text: str) -> None:
     with contextlib.suppress(ValueError):
         parse_relaxed(text)

@@ -136,7 +136,7 @@ def test_a_configuration_of_opencode_that_cannot_be_read_is_found(
         assert [severity for severity, _ in found.of(f"'{file}'")] == ["warning"]
 
 
-def test_a_build_that_is_refused_is_found(stack: Stack, computer: Computer) -> None:
+def test_a_build_that_is_rejected_is_found(stack: Stack, computer: Computer) -> None:
     (stack.folder / "generated" / "routing" / "boochat.json").write_text("{}")
     assert stack.client.post("/api/reload").status_code == 409
     found = computer.diagnose(stack.folder)
@@ -225,7 +225,7 @@ def test_a_key_that_is_missing_or_opens_too_little_is_found(tmp_path: Path, comp
         assert (found.findings, found.code) == ([], 0)
 
 
-def test_without_a_gateway_what_can_be_seen_here_is_told_with_exit_code_4(
+def test_without_a_gateway_what_can_be_seen_here_is_reported_with_exit_code_4(
     tmp_path: Path, computer: Computer
 ) -> None:
     with SimulationThread(SPECS) as machines:
@@ -247,7 +247,7 @@ def test_without_a_gateway_what_can_be_seen_here_is_told_with_exit_code_4(
     }
 
 
-def test_a_fleet_yaml_that_was_never_built_is_told_with_exit_code_4(
+def test_a_fleet_yaml_that_was_never_built_is_reported_with_exit_code_4(
     tmp_path: Path, computer: Computer
 ) -> None:
     (tmp_path / "fleet.yaml").write_text(
@@ -275,7 +275,7 @@ def test_neither_a_fleet_yaml_nor_a_url_is_wrong_usage(tmp_path: Path, computer:
         (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}", 1, "runs another version of fleet"),
     ],
 )
-async def test_what_is_no_gateway_of_this_version_is_told(
+async def test_what_is_not_a_gateway_of_this_version_is_reported(
     tmp_path: Path, computer: Computer, answer: bytes, code: int, told: str
 ) -> None:
     async with raw_server(responding(answer)) as server:

@@ -54,7 +54,7 @@ def test_the_last_use_counts_and_not_the_beginning() -> None:
     assert found.what == "was not used in any request since 2026-10-20"
 
 
-def test_names_in_use_are_told_with_the_day_and_the_surface_of_the_last_request() -> None:
+def test_names_in_use_are_reported_with_the_day_and_the_surface_of_the_last_request() -> None:
     (found,) = findings(
         report(last_at=LATELY, surface="chat", uses=3), report(name="laptop", last_at=LATELY, uses=1)
     )

@@ -129,7 +129,7 @@ def test_a_prepared_fault_is_found(diagnosis: Diagnosis, severity: str, where: s
     assert any(each == severity and what in told for each, told in found), found
 
 
-def test_nothing_else_is_found_and_the_exit_code_tells_of_faults(diagnosis: Diagnosis) -> None:
+def test_nothing_else_is_found_and_the_exit_code_reports_faults(diagnosis: Diagnosis) -> None:
     others = [
         each
         for each in diagnosis.findings

@@ -141,7 +141,7 @@ async def test_a_key_is_a_bearer_token_or_x_api_key(
 
 
 @pytest.mark.anyio
-async def test_a_refusal_does_not_say_whether_a_model_or_a_path_exists(served: GatewayProcess) -> None:
+async def test_a_rejection_does_not_say_whether_a_model_or_a_path_exists(served: GatewayProcess) -> None:
     paths = ("/v1/models/a/m", "/v1/models/a/nothing", "/nowhere", "/api/models/a/m")
     for column in (None, "wrong"):
         bodies = {(await tell(served, "GET", path, shown(column))).body for path in paths}
@@ -149,7 +149,7 @@ async def test_a_refusal_does_not_say_whether_a_model_or_a_path_exists(served: G
 
 
 @pytest.mark.slow
-def test_the_time_of_a_wrong_key_does_not_tell_how_much_of_it_is_right() -> None:
+def test_the_time_of_a_wrong_key_does_not_show_how_much_of_it_is_right() -> None:
     """Medians of interleaved rounds: a key that is right but for its last letter against one that is wrong
     from its first on. A comparison that stopped early would differ by far more than the noise."""
     right = "k" * 4096

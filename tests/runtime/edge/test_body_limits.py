@@ -68,7 +68,7 @@ async def test_fault_22_a_body_at_the_limit_passes() -> None:
 
 
 @pytest.mark.parametrize("size", [3_000_000, 20_000_000])
-async def test_fault_22_large_bodies_pass_whole_declared_and_chunked(size: int) -> None:
+async def test_fault_22_large_bodies_pass_complete_declared_and_chunked(size: int) -> None:
     async with (
         raw_server(responding(OK)) as machine,
         running_gateway(connection("a", machine.url)) as gateway,

@@ -27,7 +27,7 @@ async def test_a_connection_is_kept_for_as_many_requests_as_come() -> None:
         assert machine.connections == 1
 
 
-async def test_a_connection_is_closed_after_the_answer_when_the_client_says_so() -> None:
+async def test_a_connection_is_closed_after_the_response_when_the_client_says_so() -> None:
     async with gateway_before(responding(OK)) as (_, gateway), client(gateway.port) as browser:
         await browser.send(request(CHAT, {"model": "a/m"}, {"connection": "close"}))
         answer = await browser.answer()
@@ -36,7 +36,7 @@ async def test_a_connection_is_closed_after_the_answer_when_the_client_says_so()
             assert await browser.rest() == b""
 
 
-async def test_a_machine_that_closes_its_connection_does_not_close_the_clients() -> None:
+async def test_a_provider_that_closes_its_connection_does_not_close_the_clients() -> None:
     closing = OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
     async with gateway_before(responding(closing)) as (machine, gateway), client(gateway.port) as browser:
         for _ in range(3):
@@ -60,7 +60,7 @@ async def test_an_offer_to_upgrade_is_not_taken_and_the_next_request_is_read() -
         assert [sent.body for sent in machine.requests] == [b'{"model":"m","n":1}'] * 4
 
 
-async def test_a_cut_answer_is_not_logged_as_a_failure_of_the_gateway(
+async def test_a_cut_response_is_not_logged_as_a_failure_of_the_gateway(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def script(peer: Peer) -> None:

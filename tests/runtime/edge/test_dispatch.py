@@ -47,7 +47,7 @@ async def test_every_endpoint_is_proxied_on_every_base_and_on_former_names() -> 
                 assert (sent.target, sent.body) == (path.encode(), b'{"model":"m"}')
 
 
-async def test_an_api_that_does_not_stand_under_v1_is_reached_at_its_own_prefix() -> None:
+async def test_an_api_that_does_not_live_under_v1_is_reached_at_its_own_prefix() -> None:
     async with raw_server(responding(OK)) as machine:
         served = connection("a", f"{machine.url}/x", api_base=f"{machine.url}/x/openai/v3")
         async with running_gateway(served) as gateway:

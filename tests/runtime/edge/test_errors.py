@@ -38,7 +38,7 @@ def test_every_documented_code_has_its_status() -> None:
 
 
 @pytest.mark.parametrize("code", ERROR_KINDS)
-def test_every_code_is_told_in_three_shapes(code: str) -> None:
+def test_every_code_is_reported_in_three_shapes(code: str) -> None:
     answer = ErrorResponse(code, "what 'x' did", "model")
     error = json.loads(answer.body())["error"]
     assert error == {
@@ -56,11 +56,11 @@ def test_every_code_is_told_in_three_shapes(code: str) -> None:
     assert answer.event().count(b"\n") == 4
 
 
-def test_a_message_that_cannot_be_encoded_is_told_all_the_same() -> None:
+def test_a_message_that_cannot_be_encoded_is_reported_anyway() -> None:
     assert json.loads(request_error("not_found", "'\ud800'").answer.body())["error"]["message"] == "'?'"
 
 
-def test_suggestions_stand_at_the_end_of_the_message() -> None:
+def test_suggestions_are_at_the_end_of_the_message() -> None:
     assert suggest("no", ()) == "no"
     assert suggest("no", ("a", "b")) == "no; did you mean 'a', 'b'?"
 

@@ -67,7 +67,7 @@ def test_names_of_the_gateway_are_accepted_with_any_port(host: str) -> None:
         "box.",
     ],
 )
-def test_other_names_are_refused(host: str) -> None:
+def test_other_names_are_rejected(host: str) -> None:
     assert code(host) == "forbidden_host"
 
 
@@ -101,7 +101,7 @@ def test_origins_are_those_configured_and_the_gateway_itself() -> None:
 
 
 @pytest.mark.anyio
-async def test_a_foreign_origin_reaches_no_machine_and_a_foreign_host_neither() -> None:
+async def test_a_foreign_origin_reaches_no_provider_and_a_foreign_host_neither() -> None:
     async with (
         raw_server(responding(OK)) as machine,
         running_gateway(connection("a", machine.url)) as gateway,

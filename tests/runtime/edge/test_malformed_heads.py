@@ -109,7 +109,7 @@ async def exchange(port: int, sent: bytes) -> tuple[Answer, bytes]:
 
 
 @pytest.mark.parametrize("head", HEADS.values(), ids=list(HEADS))
-async def test_fault_23_a_malformed_head_is_refused_and_what_follows_it_is_not_read(head: bytes) -> None:
+async def test_fault_23_a_malformed_head_is_rejected_and_what_follows_it_is_not_read(head: bytes) -> None:
     async with (
         raw_server(responding(OK)) as machine,
         running_gateway(connection("a", machine.url)) as gateway,
@@ -149,7 +149,7 @@ async def test_fault_23_what_cannot_be_misread_goes_on_as_exactly_one_request(ex
             assert sent.header(name) == []
 
 
-async def test_fault_23_pipelined_requests_are_answered_one_after_the_other() -> None:
+async def test_fault_23_pipelined_requests_get_responses_one_after_the_other() -> None:
     async with (
         raw_server(responding(OK)) as machine,
         running_gateway(connection("a", machine.url)) as gateway,
@@ -163,7 +163,7 @@ async def test_fault_23_pipelined_requests_are_answered_one_after_the_other() ->
         assert [sent.body for sent in machine.requests] == [b'{"model":"m","n":%d}' % n for n in range(5)]
 
 
-async def test_fault_23_a_head_over_its_limit_is_431_in_one_piece_or_in_many() -> None:
+async def test_fault_23_a_head_over_its_limit_is_431_in_one_parts_or_in_many() -> None:
     async with running_gateway(connection("a")) as gateway:
         whole = b"GET /v1/models HTTP/1.1\r\n" + HOST + b"X-A: " + b"a" * 70_000 + b"\r\n\r\n"
         answer, _ = await exchange(gateway.port, whole)

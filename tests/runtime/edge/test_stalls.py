@@ -51,7 +51,7 @@ async def test_a_client_that_reads_slowly_is_not_cut_off() -> None:
         assert gateway.edge.connections
 
 
-async def test_responses_that_nobody_reads_outlive_no_limit() -> None:
+async def test_responses_that_are_not_read_outlive_no_limit() -> None:
     body = b"x" * 300_000
     whole = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
     async with (

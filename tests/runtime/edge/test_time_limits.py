@@ -84,7 +84,7 @@ async def test_fault_21_a_body_that_keeps_coming_slowly_is_taken() -> None:
         assert (await waiting).status == 200
 
 
-async def test_fault_21_a_long_answer_is_not_cut_off_by_the_limits_for_requests() -> None:
+async def test_fault_21_a_long_response_is_not_cut_off_by_the_limits_for_requests() -> None:
     async def script(peer: Peer) -> None:
         await peer.request()
         await pace(0.8)

@@ -160,7 +160,9 @@ async def test_a_broken_snapshot_leaves_the_old_one_serving_and_is_named(tmp_pat
         assert (await served.fleet())["refused"] is None
 
 
-async def test_a_folder_that_is_copied_manifest_first_is_taken_only_when_it_is_whole(tmp_path: Path) -> None:
+async def test_a_folder_that_is_copied_manifest_first_is_taken_only_when_it_is_complete(
+    tmp_path: Path,
+) -> None:
     async with machine_and_gateway(tmp_path) as (machine, served, generated):
         before = await served.snapshot()
         release = tmp_path / "release"
@@ -265,7 +267,7 @@ async def test_reloads_that_come_at_once_end_with_the_newest(tmp_path: Path) -> 
         assert await served.snapshot() == id
 
 
-async def test_an_events_reader_is_told_of_a_new_snapshot(tmp_path: Path) -> None:
+async def test_an_events_reader_is_notified_of_a_new_snapshot(tmp_path: Path) -> None:
     async with machine_and_gateway(tmp_path) as (machine, served, generated), client(served.port) as reader:
         await reader.send(request("/api/events"))
         assert (await reader.head()).status == 200

@@ -27,7 +27,7 @@ UNSERVABLE: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("fields", UNSERVABLE.values(), ids=UNSERVABLE)
-async def test_a_machine_that_cannot_be_addressed_is_refused_and_the_old_snapshot_serves_on(
+async def test_a_provider_that_cannot_be_addressed_is_rejected_and_the_old_snapshot_keeps_serving(
     tmp_path: Path, fields: dict[str, Any]
 ) -> None:
     folder = tmp_path / "generated"
@@ -45,14 +45,14 @@ async def test_a_machine_that_cannot_be_addressed_is_refused_and_the_old_snapsho
 
 
 @pytest.mark.parametrize("name", ["my..box", "a" * 64])
-async def test_a_host_name_that_is_none_is_refused_before_a_request_comes(tmp_path: Path, name: str) -> None:
+async def test_a_host_name_that_is_none_is_rejected_before_a_request_comes(tmp_path: Path, name: str) -> None:
     folder = tmp_path / "generated"
     write_generated(folder, gateway(connection("box")).model_copy(update={"hosts": (name,)}))
     with pytest.raises(REFUSALS, match="fleet build"):
         Service.load(folder, {})
 
 
-async def test_a_replaced_snapshot_is_gone_without_a_look_for_garbage(tmp_path: Path) -> None:
+async def test_a_replaced_snapshot_is_gone_without_a_garbage_collection(tmp_path: Path) -> None:
     """A look goes through everything that lives: with a thousand providers it would hold up all requests."""
     folder, body = tmp_path / "generated", b'{"data": [{"id": "m"}]}'
     head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body)

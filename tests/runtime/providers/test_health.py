@@ -30,12 +30,12 @@ def seen(
     )
 
 
-def test_the_first_good_look_brings_a_machine_online() -> None:
+def test_the_first_good_probe_brings_a_provider_online() -> None:
     state = seen(NEW, ONLINE, 1)
     assert (state.status, state.since, state.models, state.kind) == ("online", 1001.0, LIST, "llama-swap")
 
 
-def test_a_machine_never_seen_is_offline_at_its_first_silence() -> None:
+def test_a_provider_never_seen_is_offline_at_its_first_silence() -> None:
     state = seen(NEW, SILENT, 1)
     assert (state.status, state.reason) == ("offline", SILENT.reason)
 
@@ -46,7 +46,7 @@ def test_a_glitch_keeps_status_and_list_and_shows_its_reason() -> None:
     assert state.reason == SILENT.reason
 
 
-def test_a_machine_is_offline_once_its_grace_is_over_and_its_models_are_remembered() -> None:
+def test_a_provider_is_offline_once_its_grace_is_over_and_its_models_are_remembered() -> None:
     state = seen(seen(seen(NEW, ONLINE, 1), SILENT, 11), SILENT, 31)
     assert (state.status, state.since, state.models, state.states) == ("offline", 1031.0, LIST, {})
 
@@ -62,12 +62,12 @@ def test_a_provider_that_serves_requests_is_not_offline_however_slowly_it_lists_
     assert seen(state, SILENT, 61).status == "offline"
 
 
-def test_a_machine_that_wakes_is_online_at_its_next_good_look() -> None:
+def test_a_provider_that_wakes_is_online_at_its_next_good_probe() -> None:
     state = seen(seen(seen(NEW, ONLINE, 1), SILENT, 40), ONLINE, 50)
     assert (state.status, state.since, state.reason, state.failures) == ("online", 1050.0, None, 0)
 
 
-def test_an_unusable_answer_degrades_at_once_and_keeps_the_last_good_list_for_the_grace() -> None:
+def test_an_unusable_response_degrades_at_once_and_keeps_the_last_good_list_for_the_grace() -> None:
     broken = Observation(
         "auto", "degraded", reason=StatusReason("not_json", "/models", detail="an HTML page")
     )
@@ -76,18 +76,18 @@ def test_an_unusable_answer_degrades_at_once_and_keeps_the_last_good_list_for_th
     assert seen(degraded, broken, 31).models is None
 
 
-def test_a_refused_key_is_a_configuration_error_not_an_absence() -> None:
+def test_a_rejected_key_is_a_configuration_error_not_an_absence() -> None:
     refused = Observation("openai", "config_error", reason=StatusReason("key_rejected", "/models", 401))
     assert seen(seen(NEW, ONLINE, 1), refused, 11).status == "config_error"
 
 
-def test_a_silent_sidecar_degrades_its_machine() -> None:
+def test_a_silent_sidecar_degrades_its_provider() -> None:
     state = seen(NEW, ONLINE, 1, sidecar="down")
     assert (state.status, state.reason) == ("degraded", StatusReason("sidecar_unreachable"))
     assert seen(state, ONLINE, 2, sidecar="up").status == "online"
 
 
-def test_the_next_look_at_a_failing_machine_is_never_after_the_end_of_its_grace() -> None:
+def test_the_next_probe_of_a_failing_provider_is_never_after_the_end_of_its_grace() -> None:
     state = seen(seen(NEW, ONLINE, 0), SILENT, 25)
     assert next_probe_delay(state, interval=10, grace=GRACE, now=25, is_local=True) == 5
 
@@ -117,7 +117,7 @@ def test_a_list_that_is_suddenly_empty_is_a_glitch_until_the_grace_is_over() -> 
     assert (believed.status, believed.models, believed.reason) == ("online", {}, None)
 
 
-def test_a_machine_that_never_listed_anything_is_simply_empty() -> None:
+def test_a_provider_that_never_listed_anything_is_simply_empty() -> None:
     state = seen(NEW, Observation("llama-swap", "online"), 1)
     assert (state.status, state.models, state.reason) == ("online", {}, None)
 

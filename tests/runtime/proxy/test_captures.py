@@ -73,7 +73,7 @@ def test_the_value_of_a_header_is_shown_as(name: bytes, value: bytes, shown: byt
     after=st.binary(max_size=30),
     cut=st.integers(0, 80),
 )
-def test_no_part_of_a_secret_that_tells_it_is_left_in_a_body_wherever_it_is_cut(
+def test_no_revealing_part_of_a_secret_is_left_in_a_body_wherever_it_is_cut(
     secret: str, before: bytes, after: bytes, cut: int
 ) -> None:
     masking, hidden = Masking(), secret.encode()

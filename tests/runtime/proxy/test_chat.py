@@ -18,7 +18,7 @@ CHAT = "/v1/chat/completions"
 ANSWER = b"HTTP/1.1 200 OK\r\nServer: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 
 
-async def test_a_unary_answer_comes_back_whole_and_names_who_gave_it() -> None:
+async def test_a_unary_response_comes_back_complete_and_names_who_gave_it() -> None:
     async with (
         raw_server(responding(ANSWER)) as machine,
         running_gateway(connection("a", machine.url)) as gateway,
@@ -61,7 +61,7 @@ async def test_the_first_chunk_of_a_stream_arrives_before_the_second_is_sent() -
     assert json.loads(machine.requests[0].body) == {"model": "m", "stream": True}
 
 
-async def test_pieces_of_a_stream_that_arrive_together_leave_together() -> None:
+async def test_parts_of_a_stream_that_arrive_together_leave_together() -> None:
     """The gateway's chunks are its writes: each is one read of the provider's connection."""
     events = [b"data: %d\n\n" % number for number in range(5)]
     chunks = [b"%x\r\n%b\r\n" % (len(event), event) for event in events]

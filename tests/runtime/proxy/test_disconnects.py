@@ -41,7 +41,7 @@ def leave(browser: Client, how: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["fin", "rst"])
-async def test_fault_28_a_client_that_goes_in_mid_stream_frees_the_machine(how: str) -> None:
+async def test_fault_28_a_client_that_goes_in_mid_stream_frees_the_provider(how: str) -> None:
     async with gateway_before(until_gone(STREAM, b"3\r\na\n\n\r\n")) as (machine, gateway):
         async with client(gateway.port) as browser:
             await browser.send(request(CHAT, BODY))
@@ -53,7 +53,7 @@ async def test_fault_28_a_client_that_goes_in_mid_stream_frees_the_machine(how: 
 
 
 @pytest.mark.parametrize("how", ["fin", "rst"])
-async def test_fault_28_a_client_that_goes_before_the_answer_frees_the_machine(how: str) -> None:
+async def test_fault_28_a_client_that_goes_before_the_response_frees_the_provider(how: str) -> None:
     arrived = asyncio.Event()
 
     async def script(peer: Peer) -> None:
@@ -71,7 +71,7 @@ async def test_fault_28_a_client_that_goes_before_the_answer_frees_the_machine(h
         assert (record.end_reason, record.status) == ("client_gone", 0)
 
 
-async def test_fault_28_a_client_that_goes_with_requests_in_the_pipeline_frees_the_machine() -> None:
+async def test_fault_28_a_client_that_goes_with_requests_in_the_pipeline_frees_the_provider() -> None:
     arrived = asyncio.Event()
 
     async def script(peer: Peer) -> None:
@@ -91,7 +91,7 @@ async def test_fault_28_a_client_that_goes_with_requests_in_the_pipeline_frees_t
         assert (await gateway.record()).end_reason == "client_gone"
 
 
-async def test_fault_28_a_client_that_goes_while_it_does_not_read_frees_the_machine() -> None:
+async def test_fault_28_a_client_that_goes_while_it_does_not_read_frees_the_provider() -> None:
     async def script(peer: Peer) -> None:
         await peer.request()
         await peer.send(STREAM)
@@ -138,7 +138,7 @@ async def test_fault_28_100_disconnects_leak_no_task_connection_or_descriptor() 
         assert descriptors() <= before
 
 
-async def test_fault_29_one_faulty_machine_leaves_the_streams_of_the_others_alone() -> None:
+async def test_fault_29_one_faulty_provider_leaves_the_streams_of_the_others_alone() -> None:
     async def well(peer: Peer) -> None:
         await peer.request()
         await peer.send(STREAM)
@@ -172,7 +172,7 @@ async def test_fault_29_one_faulty_machine_leaves_the_streams_of_the_others_alon
             await d.until_open(0, seconds=1)
 
 
-async def test_fault_05_1000_posts_to_a_machine_that_closes_kept_connections_do_not_fail() -> None:
+async def test_fault_05_1000_posts_to_a_provider_that_closes_kept_connections_do_not_fail() -> None:
     async def script(peer: Peer) -> None:
         for _ in range(1 + peer.number % 3):
             await peer.request()
@@ -195,7 +195,7 @@ async def test_fault_05_1000_posts_to_a_machine_that_closes_kept_connections_do_
         assert len({sent.body for sent in machine.requests}) == 1000
 
 
-async def test_the_machine_is_read_no_faster_than_the_client_reads() -> None:
+async def test_the_provider_is_read_no_faster_than_the_client_reads() -> None:
     sent = 0
     full = asyncio.Event()
 
@@ -221,7 +221,7 @@ async def test_the_machine_is_read_no_faster_than_the_client_reads() -> None:
         assert sent < 64_000_000
 
 
-async def test_answers_of_the_gateway_need_no_machine() -> None:
+async def test_answers_of_the_gateway_need_no_provider() -> None:
     async with gateway_before(responding(OK)) as (machine, gateway):
         assert (await ask(gateway.port, CHAT, b"{")).status == 400
         assert machine.connections == 0

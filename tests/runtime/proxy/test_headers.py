@@ -43,7 +43,7 @@ CLIENTS_OWN = {
 @pytest.mark.anyio
 @pytest.mark.parametrize("path", [CHAT, "/v1/messages"])
 @pytest.mark.parametrize("keys", [{}, {"a": "machines-own-key"}], ids=["without a key", "with a key"])
-async def test_fault_24_a_machine_sees_its_own_key_and_nothing_of_who_the_client_is(
+async def test_fault_24_a_provider_sees_its_own_key_and_nothing_of_who_the_client_is(
     path: str, keys: dict[str, str]
 ) -> None:
     async with gateway_before(responding(OK), keys=keys) as (machine, gateway):
@@ -66,7 +66,7 @@ async def test_fault_24_a_machine_sees_its_own_key_and_nothing_of_who_the_client
 
 
 @pytest.mark.anyio
-async def test_a_machines_end_to_end_headers_come_back_with_duplicates_and_without_its_own_hop() -> None:
+async def test_a_providers_end_to_end_headers_come_back_with_duplicates_and_without_its_own_hop() -> None:
     head = (
         b"HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\nX-Two: 1\r\nX-Two: 2\r\nX-Accel-Buffering: no\r\nX-Hop: 1\r\n"
         b"Connection: keep-alive, X-Hop\r\nKeep-Alive: timeout=5\r\nProxy-Authenticate: x\r\nEmpty:\r\n"
@@ -117,7 +117,7 @@ async def test_a_json_body_is_sent_as_json_whatever_its_content_type_said() -> N
 
 
 @pytest.mark.anyio
-async def test_a_sound_request_id_is_kept_and_any_other_replaced() -> None:
+async def test_a_valid_request_id_is_kept_and_any_other_replaced() -> None:
     """Ours can be read as a UUID: llama-cpp-python answers 400 to any other."""
     async with gateway_before(responding(OK)) as (machine, gateway):
         answer = await ask(gateway.port, CHAT, BODY, {"x-request-id": "req-1_a.b:c"})

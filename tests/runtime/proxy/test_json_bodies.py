@@ -63,7 +63,7 @@ def test_fault_25_every_reader_reads_the_model_that_was_put_in(raw: bytes, model
 
 
 @given(st.binary(max_size=100))
-def test_fault_25_any_bytes_are_an_object_or_refused(raw: bytes) -> None:
+def test_fault_25_any_bytes_are_an_object_or_rejected(raw: bytes) -> None:
     body = read(raw)
     if body is not None:
         assert isinstance(json.loads(raw), dict)
@@ -73,7 +73,7 @@ def test_fault_25_any_bytes_are_an_object_or_refused(raw: bytes) -> None:
 @pytest.mark.anyio
 @given(raw=bodies())
 @settings(max_examples=120, deadline=None)
-async def test_fault_25_the_machine_reads_the_model_that_was_routed_or_nothing_arrives(raw: bytes) -> None:
+async def test_fault_25_the_provider_reads_the_model_that_was_routed_or_nothing_arrives(raw: bytes) -> None:
     async with gateway_before(responding(OK), lists={"a": models("m", "n", "é")}) as (machine, gateway):
         answer = await ask(gateway.port, CHAT, raw)
         if answer.status != 200:
@@ -151,7 +151,7 @@ NOT_FOUND = {
         for name, raw in cases.items()
     ],
 )
-async def test_fault_25_hostile_bodies_are_refused_at_once_and_reach_no_machine(
+async def test_fault_25_hostile_bodies_are_rejected_at_once_and_reach_no_provider(
     raw: bytes, status: int, code: str
 ) -> None:
     async with gateway_before(responding(OK)) as (machine, gateway):
@@ -175,7 +175,7 @@ async def test_fault_25_hostile_bodies_are_refused_at_once_and_reach_no_machine(
         b' \n{ "model" : "a/m" }\r\n',
     ],
 )
-async def test_fault_25_legal_escapes_and_repeated_keys_are_routed_as_the_machine_reads_them(
+async def test_fault_25_legal_escapes_and_repeated_keys_are_routed_as_the_provider_reads_them(
     raw: bytes,
 ) -> None:
     async with gateway_before(responding(OK)) as (machine, gateway):
@@ -184,7 +184,7 @@ async def test_fault_25_legal_escapes_and_repeated_keys_are_routed_as_the_machin
 
 
 @pytest.mark.anyio
-async def test_a_compressed_request_is_refused_since_it_cannot_be_routed() -> None:
+async def test_a_compressed_request_is_rejected_since_it_cannot_be_routed() -> None:
     async with gateway_before(responding(OK)) as (machine, gateway):
         answer = await ask(gateway.port, CHAT, {"model": "a/m"}, {"content-encoding": "gzip"})
         assert (answer.status, answer.code) == (400, "invalid_json")

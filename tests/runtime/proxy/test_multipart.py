@@ -59,12 +59,12 @@ async def refusal(body: bytes, headers: dict[str, str] | None = None) -> Answer:
     "parts", [(MODEL, FILE, PROMPT), (FILE, MODEL, PROMPT), (PROMPT, FILE, MODEL), (MODEL,)]
 )
 @pytest.mark.parametrize("path", [PATH, "/v1/images/edits"])
-async def test_fault_27_the_model_is_replaced_wherever_it_stands(parts: tuple[Part, ...], path: str) -> None:
+async def test_fault_27_the_model_is_replaced_wherever_it_is(parts: tuple[Part, ...], path: str) -> None:
     onward = [field(b"model", b"m") if part is MODEL else part for part in parts]
     assert await sent_on(form(parts), path=path) == form(onward)
 
 
-async def test_fault_27_a_form_comes_chunked_and_in_any_pieces() -> None:
+async def test_fault_27_a_form_comes_chunked_and_in_any_parts() -> None:
     body = form((FILE, MODEL, PROMPT))
     head = f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {TYPE['content-type']}\r\n"
     async with gateway_before(responding(OK)) as (machine, gateway), client(gateway.port) as browser:
@@ -155,7 +155,7 @@ async def test_fault_27_a_model_that_is_not_text_or_endless_is_400() -> None:
         assert (answer.status, answer.code) == (400, "model_required")
 
 
-async def test_fault_27_what_stands_before_and_after_the_form_is_left_out() -> None:
+async def test_fault_27_what_is_before_and_after_the_form_is_left_out() -> None:
     body = form((MODEL,))
     onward = form((field(b"model", b"m"),))
     assert await sent_on(b"\r\n" + body) == onward

@@ -89,7 +89,7 @@ def end_to_end(answer: Answer) -> list[tuple[bytes, bytes]]:
 
 
 @pytest.mark.parametrize("name", replayable())
-async def test_a_recorded_answer_is_the_same_through_the_gateway_and_direct(name: str) -> None:
+async def test_a_recorded_response_is_the_same_through_the_gateway_and_direct(name: str) -> None:
     exchange = recorded(name)
     body = request_body(exchange)
     path, base = exchange.path, ""

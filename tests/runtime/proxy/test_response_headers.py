@@ -36,7 +36,7 @@ def timing(answer_header: list[bytes]) -> dict[str, float]:
     return {name: float(value) for name, value in re.findall(r"(\w+);dur=([0-9.]+)", header.decode())}
 
 
-async def test_the_time_of_the_machine_is_not_taken_for_ours() -> None:
+async def test_the_time_of_the_provider_is_not_taken_for_ours() -> None:
     async with gateway_before(slow) as (_, gateway):
         answer = await ask(gateway.port, CHAT, {"model": "a/m"})
         told = timing(answer.header(b"server-timing"))
@@ -50,7 +50,7 @@ async def test_the_time_of_the_machine_is_not_taken_for_ours() -> None:
         assert record.gateway_seconds < record.finished_at - record.started_at
 
 
-async def test_a_refused_request_names_only_our_time() -> None:
+async def test_a_rejected_request_names_only_our_time() -> None:
     async with gateway_before(slow) as (machine, gateway):
         answer = await ask(gateway.port, CHAT, {"model": "a/nothing"})
         assert answer.status == 404
@@ -58,7 +58,7 @@ async def test_a_refused_request_names_only_our_time() -> None:
         assert machine.requests == []
 
 
-async def test_a_machine_that_is_not_there_was_waited_for() -> None:
+async def test_a_provider_that_is_not_there_was_waited_for() -> None:
     async with running_gateway(connection("a", "http://127.0.0.1:1")) as gateway:
         answer = await ask(gateway.port, CHAT, {"model": "a/m"})
         assert answer.status == 503
@@ -74,7 +74,7 @@ async def test_the_state_of_the_model_is_what_was_known_when_it_was_asked() -> N
 
 
 @pytest.mark.parametrize("path", ["/v1/models", "/nowhere"])
-async def test_a_request_id_comes_back_on_every_answer(path: str) -> None:
+async def test_a_request_id_comes_back_on_every_response(path: str) -> None:
     async with running_gateway(connection("a")) as gateway:
         answer = await ask(gateway.port, path, headers={"x-request-id": "mine-1"})
         assert answer.header(b"x-request-id") == [b"mine-1"]
@@ -82,7 +82,7 @@ async def test_a_request_id_comes_back_on_every_answer(path: str) -> None:
         assert re.fullmatch(rb"[0-9a-f]{32}", made.header(b"x-request-id")[0])
 
 
-async def test_every_request_is_told_when_it_is_over() -> None:
+async def test_every_request_is_reported_when_it_is_over() -> None:
     async with running_gateway(connection("a")) as gateway:
         await ask(gateway.port, "/v1/models")
         await ask(gateway.port, CHAT, {"model": "a/nothing"}, {"host": "evil.example"})
@@ -99,7 +99,7 @@ async def test_every_request_is_told_when_it_is_over() -> None:
         assert (third.endpoint, third.status, third.code) == ("/nowhere", 404, "not_found")
 
 
-async def test_loaded_and_unloaded_models_are_told_apart_as_the_machine_says(tmp_path: Path) -> None:
+async def test_loaded_and_unloaded_models_are_distinguished_as_the_provider_says(tmp_path: Path) -> None:
     models = (SimulatedModel("warm", loaded=True), SimulatedModel("cold"))
     async with Simulation([ServerSpec("a", models=models, max_loaded=2)]) as machines:
         write_generated(tmp_path / "generated", artifacts.gateway(connection("a", machines["a"].url)))

@@ -21,7 +21,7 @@ CHAT = "/v1/chat/completions"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 
-async def test_fault_26_unknown_names_are_404_and_reach_nobody() -> None:
+async def test_fault_26_unknown_names_are_404_and_reach_no_provider() -> None:
     async with raw_server(responding(OK)) as a, raw_server(responding(OK)) as cloud:
         served = (connection("a", a.url), connection("cloud", cloud.url, **{"class": "cloud"}))
         lists = {"a": models("qwen3-8b", "deepseek/x"), "cloud": models("gpt-4o")}
@@ -50,7 +50,7 @@ async def test_fault_26_unknown_names_are_404_and_reach_nobody() -> None:
         assert a.requests == cloud.requests == []
 
 
-async def test_a_model_that_is_not_listed_gets_one_fresh_look_before_it_is_refused() -> None:
+async def test_a_model_that_is_not_listed_gets_one_fresh_probe_before_it_is_rejected() -> None:
     async with gateway_before(responding(OK)) as (machine, gateway):
         gateway.fleet.fresh["a"] = ProviderView("online", {"new": "new"})
         assert (await ask(gateway.port, CHAT, {"model": "a/new"})).status == 200
@@ -63,7 +63,7 @@ async def test_a_model_that_is_not_listed_gets_one_fresh_look_before_it_is_refus
 @pytest.mark.parametrize(
     ("status", "code"), [("offline", "provider_unreachable"), ("disabled", "provider_disabled")]
 )
-async def test_a_machine_that_is_away_is_503_and_named_whatever_the_path(status: str, code: str) -> None:
+async def test_a_provider_that_is_offline_is_503_and_named_whatever_the_path(status: str, code: str) -> None:
     async with gateway_before(responding(OK)) as (machine, gateway):
         gateway.fleet.view["a"] = replace(gateway.fleet.view["a"], status=status)  # type: ignore[arg-type]
         for path, body in (
@@ -102,7 +102,7 @@ async def test_an_old_bare_id_falls_back_to_the_default_role_where_a_surface_all
         assert (await ask(gateway.port, CHAT, {"model": "gone"})).status == 404
 
 
-async def test_a_machine_gets_no_more_at_a_time_than_it_may_and_beyond_the_waiting_room_is_429() -> None:
+async def test_a_provider_gets_no_more_at_a_time_than_it_may_and_beyond_the_waiting_room_is_429() -> None:
     release, both = asyncio.Event(), asyncio.Event()
     running = most = 0
 

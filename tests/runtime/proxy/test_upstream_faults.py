@@ -62,7 +62,7 @@ async def told(
         return answer, record.end_reason
 
 
-async def test_fault_01_a_machine_that_refuses_connections_is_503_and_named() -> None:
+async def test_fault_01_a_provider_that_rejects_connections_is_503_and_named() -> None:
     async with running_gateway(connection("a", "http://127.0.0.1:1")) as gateway:
         answer = await ask(gateway.port, CHAT, BODY)
         assert (answer.status, answer.code) == (503, "provider_unreachable")
@@ -72,7 +72,7 @@ async def test_fault_01_a_machine_that_refuses_connections_is_503_and_named() ->
         assert (await gateway.record()).end_reason == "connect_failed"
 
 
-async def test_fault_04_a_machine_that_is_silent_is_504_after_its_first_byte_limit() -> None:
+async def test_fault_04_a_provider_that_is_silent_is_504_after_its_first_byte_limit() -> None:
     answer, reason = await told(silent, timeouts={"first_byte": 0.1})
     assert (answer.status, answer.code, reason) == (504, "upstream_timeout", "first_byte_timeout")
 
@@ -99,7 +99,7 @@ async def test_fault_06_an_end_before_the_body_is_502(sent: bytes, end: Callable
 @pytest.mark.parametrize(
     "framing", [b"Content-Length: 9\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n9\r\n"]
 )
-async def test_fault_06_an_end_within_the_body_ends_the_answer_without_an_end(
+async def test_fault_06_an_end_within_the_body_aborts_the_response(
     framing: bytes, end: Callable[[Peer], None]
 ) -> None:
     passed = asyncio.Event()
@@ -122,12 +122,12 @@ async def test_fault_06_an_end_within_the_body_ends_the_answer_without_an_end(
         assert (await gateway.record()).end_reason == "upstream_cut"
 
 
-async def test_fault_06_an_answer_that_ends_with_its_connection_is_whole() -> None:
+async def test_fault_06_a_response_that_ends_with_its_connection_is_complete() -> None:
     answer, reason = await told(sending(JSON + b"\r\n{}"))
     assert (answer.status, answer.body, answer.ended, reason) == (200, b"{}", True, "ok")
 
 
-async def test_an_end_that_only_closing_tells_is_told_only_by_closing() -> None:
+async def test_an_end_that_only_closing_shows_is_forwarded_only_by_closing() -> None:
     events = b'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: {"a":1}\n\ndata: {"a'
     answer, _ = await told(sending(events))
     assert answer.body == b'data: {"a":1}\n\ndata: {"a'
@@ -220,7 +220,7 @@ async def test_fault_08_comments_count_as_life_and_the_total_is_not_limited() ->
 
 
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
-async def test_fault_09_a_redirect_is_not_followed_and_tells_where_it_led(code: int) -> None:
+async def test_fault_09_a_redirect_is_not_followed_and_shows_where_it_led(code: int) -> None:
     async with gateway_before(responding(status(b"200 OK"))) as (elsewhere, _):
         away = f"http://127.0.0.1:{elsewhere.port}/".encode()
         script = responding(status(b"%d Go" % code, b"moved", b"Location: " + away))
@@ -251,7 +251,7 @@ async def test_fault_10_a_compressed_body_passes_unchanged(
         assert machine.requests[0].header(b"accept-encoding") == [(asked or "identity").encode()]
 
 
-async def test_fault_11_interim_answers_are_skipped_and_expect_is_answered_here() -> None:
+async def test_fault_11_interim_responses_are_skipped_and_expect_gets_its_response_here() -> None:
     script = sending(
         b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + status(b"200 OK", b"{}")
     )
@@ -266,7 +266,7 @@ async def test_fault_11_interim_answers_are_skipped_and_expect_is_answered_here(
         assert machine.requests[0].header(b"expect") == []
 
 
-async def test_fault_11_answers_without_a_body_have_none() -> None:
+async def test_fault_11_responses_without_a_body_have_none() -> None:
     for line in (b"204 No Content", b"304 Not Modified"):
         answer, reason = await told(sending(b"HTTP/1.1 " + line + b"\r\nETag: x\r\n\r\n"))
         assert (answer.status, answer.header(b"etag"), reason) == (int(line[:3]), [b"x"], "ok")
@@ -276,7 +276,7 @@ async def test_fault_11_answers_without_a_body_have_none() -> None:
 LOADING = b'{"error":{"message":"Loading model","type":"unavailable_error","code":503}}'
 
 
-async def test_fault_12_a_machine_that_loads_its_model_is_passed_on_with_a_time_to_come_back() -> None:
+async def test_fault_12_a_provider_that_loads_its_model_is_passed_on_with_a_time_to_come_back() -> None:
     answer, reason = await told(sending(status(b"503 Service Unavailable", LOADING)))
     assert (answer.status, answer.body, reason) == (503, LOADING, "ok")
     assert int(answer.header(b"retry-after")[0]) > 0
@@ -304,7 +304,7 @@ async def test_fault_13_429_and_401_pass_with_their_headers() -> None:
         (b"application/json", b'{"src":"llama-swap","error":{"message":"m","code":"bad_gateway"}}'),
     ],
 )
-async def test_fault_14_15_an_error_of_the_machine_keeps_its_status_and_its_words(
+async def test_fault_14_15_an_error_of_the_provider_keeps_its_status_and_its_words(
     code: bytes, type_: bytes, body: bytes
 ) -> None:
     answer, reason = await told(sending(status(code + b" X", body, b"Content-Type: " + type_)))
@@ -321,7 +321,7 @@ async def test_fault_14_an_error_without_a_word_keeps_its_status_and_gets_ours(f
     assert "'a'" in answer.json()["error"]["message"]
 
 
-async def test_fault_14_a_refusal_without_a_word_passes_as_it_is() -> None:
+async def test_fault_14_a_rejection_without_a_word_passes_as_it_is() -> None:
     answer, _ = await told(sending(status(b"404 Nope")))
     assert (answer.status, answer.body) == (404, b"")
 

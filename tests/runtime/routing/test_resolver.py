@@ -78,7 +78,7 @@ def ask(text: str, *, view: dict[str, ProviderView] | None = None, **options: ob
         ("@task", "embedding/qwen3-4b", "role"),
     ],
 )
-def test_each_form_of_a_name_means_one_model_of_one_machine(text: str, id: str, rule: str) -> None:
+def test_each_form_of_a_name_means_one_model_of_one_provider(text: str, id: str, rule: str) -> None:
     answer = ask(text)
     assert (answer.id, answer.rule, answer.available, answer.fallback) == (id, rule, True, False)
 
@@ -116,26 +116,26 @@ def test_an_unknown_model_suggests_the_same_model_elsewhere_then_near_spellings(
     assert len(answer.refusal.suggestions) <= 5
 
 
-def test_an_id_over_512_bytes_is_not_found_without_being_repeated_whole() -> None:
+def test_an_id_over_512_bytes_is_not_found_without_being_repeated_complete() -> None:
     answer = ask("embedding/" + "é" * 256)
     assert answer.refusal is not None
     assert answer.refusal.code == "model_not_found"
     assert len(answer.refusal.message) < 200
 
 
-def test_a_machine_that_is_away_is_named_and_never_replaced() -> None:
+def test_a_provider_that_is_offline_is_named_and_never_replaced() -> None:
     answer = ask("embedding/qwen3-8b", view=without("embedding"))
     assert answer.refusal is not None
     assert answer.refusal.code == "provider_unreachable"
     assert "'embedding'" in answer.refusal.message
 
 
-def test_a_role_moves_to_its_next_choice_while_the_first_is_away_and_says_so() -> None:
+def test_a_role_moves_to_its_next_choice_while_the_first_is_offline_and_says_so() -> None:
     answer = ask("@task", view=without("embedding"))
     assert (answer.id, answer.fallback) == ("sam-desktop/qwen3-4b", True)
 
 
-def test_a_role_passes_over_a_machine_that_did_not_answer_lately() -> None:
+def test_a_role_passes_over_a_provider_that_did_not_respond_lately() -> None:
     view = lock_view(BOOCHAT)
     view["embedding"] = replace(view["embedding"], responsive=False)
     assert (ask("@task", view=view).id, ask("@task", view=view).fallback) == ("sam-desktop/qwen3-4b", True)
@@ -151,13 +151,13 @@ def test_a_role_goes_on_to_its_next_choice_when_a_request_cannot_reach_the_first
     )
 
 
-def test_a_name_with_an_unknown_machine_says_that_there_is_no_such_machine() -> None:
+def test_a_name_with_an_unknown_provider_says_that_there_is_no_such_provider() -> None:
     answer = ask("third-box/qwen3-8b")
     assert answer.refusal is not None
     assert answer.refusal.message.startswith("unknown provider 'third-box', and ")
 
 
-def test_a_role_whose_every_machine_is_away_answers_for_its_first_choice() -> None:
+def test_a_role_whose_every_provider_is_offline_responds_for_its_first_choice() -> None:
     view = without("embedding") | {"sam-desktop": without("sam-desktop")["sam-desktop"]}
     answer = ask("@task", view=view)
     assert answer.id == "embedding/qwen3-4b"
@@ -187,20 +187,20 @@ def test_a_bare_id_never_falls_back_to_a_cloud() -> None:
     assert (answer.provider, answer.available) == ("sam-desktop", False)
 
 
-def test_a_bare_id_of_a_default_machine_that_is_away_is_unreachable_not_rerouted() -> None:
+def test_a_bare_id_of_a_default_provider_that_is_offline_is_unreachable_not_rerouted() -> None:
     answer = ask("qwen3-8b", view=without("sam-desktop"), falls_back=True)
     assert answer.refusal is not None
     assert answer.refusal.code == "provider_unreachable"
 
 
-def test_a_composite_id_of_a_provider_outside_the_surface_is_refused_not_reinterpreted() -> None:
+def test_a_composite_id_of_a_provider_outside_the_surface_is_rejected_not_reinterpreted() -> None:
     local_only = table(SAM, EMBEDDING)
     answer = resolve_model(local_only, lock_view(local_only), "deepseek/deepseek-chat")
     assert answer.refusal is not None
     assert answer.refusal.code == "surface_not_allowed"
 
 
-def test_the_whole_text_is_the_model_on_a_pinned_path() -> None:
+def test_the_complete_text_is_the_model_on_a_pinned_path() -> None:
     answer = ask("unsloth/Qwen3-8B-GGUF:Q4_K_M", pinned="embedding")
     assert (answer.id, answer.rule) == ("embedding/unsloth/Qwen3-8B-GGUF:Q4_K_M", "provider")
     assert not ask("embedding/qwen3-8b", pinned="embedding").available
@@ -213,7 +213,7 @@ def test_an_unlisted_id_is_sent_where_the_list_is_not_known() -> None:
     assert ask("embedding/new-model", view=view).available
 
 
-def test_an_excluded_id_is_refused_even_where_the_list_is_not_known() -> None:
+def test_an_excluded_id_is_rejected_even_where_the_list_is_not_known() -> None:
     view = lock_view(BOOCHAT)
     view["embedding"] = replace(view["embedding"], exhaustive=False, exclude=("new-*",))
     answer = ask("embedding/new-model", view=view)
@@ -222,7 +222,7 @@ def test_an_excluded_id_is_refused_even_where_the_list_is_not_known() -> None:
 
 
 @given(st.text())
-def test_any_text_is_answered_and_reaches_a_cloud_only_by_its_exact_ids(text: str) -> None:
+def test_any_text_gets_a_response_and_reaches_a_cloud_only_by_its_exact_ids(text: str) -> None:
     answer = ask(text, falls_back=True)
     if answer.available and answer.provider == "deepseek":
         stripped = text.removeprefix("llama-swap/")
@@ -230,7 +230,7 @@ def test_any_text_is_answered_and_reaches_a_cloud_only_by_its_exact_ids(text: st
 
 
 @given(st.sampled_from(["sam-desktop", "embedding"]), st.text(min_size=1))
-def test_a_composite_id_never_means_another_machine_than_it_names(name: str, model: str) -> None:
+def test_a_composite_id_never_means_another_provider_than_it_names(name: str, model: str) -> None:
     answer = ask(f"{name}/{model}", falls_back=True)
     assert answer.provider in (name, None)
     assert not answer.fallback

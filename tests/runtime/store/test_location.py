@@ -98,7 +98,7 @@ def test_an_earlier_state_is_copied_once_and_left_in_place(
     assert caplog.text == ""
 
 
-def test_a_copy_is_a_list_of_its_own(root: Path, home: Path, tmp_path: Path) -> None:
+def test_a_copy_is_a_list(root: Path, home: Path, tmp_path: Path) -> None:
     run = add(root / ".fleet" / "state.db", "a/1")
     given = {"STATE_DIRECTORY": str(tmp_path / "given")}
     assert add(claim_state(None, root, given), "a/1") != run

@@ -138,7 +138,7 @@ async def test_two_files_never_have_the_same_tag(path: Path) -> None:
     assert len(tags) == 2
 
 
-async def test_what_another_process_commits_is_told_within_a_second_and_a_half(path: Path) -> None:
+async def test_what_another_process_commits_is_reported_within_a_second_and_a_half(path: Path) -> None:
     told = asyncio.Event()
     reader = Store(path, lambda version: told.set())
     reader.open()

@@ -85,14 +85,14 @@ async def test_what_was_kept_is_there_again_in_its_order(path: Path) -> None:
         assert (ids(store), store.favorites.version) == (["a/1", "ü/…/☃", "b/1"], 5)
 
 
-async def test_a_change_is_told_once_it_is_kept(path: Path) -> None:
+async def test_a_change_is_reported_once_it_is_kept(path: Path) -> None:
     told: list[int] = []
     async with opened(path, told.append) as store:
         await add(store, "a/1", "a/1", "a/2")
     assert told == [1, 2]
 
 
-async def test_of_two_changes_for_one_version_one_is_refused(path: Path) -> None:
+async def test_of_two_changes_for_one_version_one_is_rejected(path: Path) -> None:
     async with opened(path) as store:
         await add(store, "a/1")
         expected = frozenset({store.favorites.tag})
@@ -106,7 +106,7 @@ async def test_of_two_changes_for_one_version_one_is_refused(path: Path) -> None
         assert ids(store) == ["a/1", "a/2"]
 
 
-async def test_a_change_whose_asker_went_away_is_kept_all_the_same(path: Path) -> None:
+async def test_a_change_whose_asker_went_away_is_kept_anyway(path: Path) -> None:
     async with opened(path) as store:
         gone = asyncio.ensure_future(store.edit(adding("a/1")))
         await turn()
@@ -292,7 +292,7 @@ async def test_fault_30_a_damaged_page_elsewhere_loses_no_favorite(path: Path) -
         assert "rescued 2 favorites" in fault(store)
 
 
-async def test_fault_30_a_file_damaged_under_the_running_gateway_is_written_anew(path: Path) -> None:
+async def test_fault_30_a_file_damaged_under_the_running_gateway_is_written_again(path: Path) -> None:
     async with opened(path) as store:
         await add(store, "a/1", "a/2")
         for file in path.parent.iterdir():
@@ -317,7 +317,7 @@ async def test_every_damaged_file_is_kept(path: Path) -> None:
     ]
 
 
-async def test_a_file_removed_under_the_running_gateway_is_written_anew(path: Path) -> None:
+async def test_a_file_removed_under_the_running_gateway_is_written_again(path: Path) -> None:
     async with opened(path) as store:
         await add(store, "a/1")
         shutil.rmtree(path.parent)
@@ -326,7 +326,7 @@ async def test_a_file_removed_under_the_running_gateway_is_written_anew(path: Pa
         assert ids(store) == ["a/1", "a/2"]
 
 
-async def test_a_file_removed_while_it_could_not_be_written_is_written_anew(path: Path) -> None:
+async def test_a_file_removed_while_it_could_not_be_written_is_written_again(path: Path) -> None:
     async with opened(path) as store:
         await add(store, "a/1")
         shutil.rmtree(path.parent)

@@ -150,7 +150,7 @@ class Lines:
 
 
 @pytest.mark.parametrize("path", ["/health", "/ready", "/metrics", "/api/fleet"])
-def test_what_machinery_asks_all_day_is_told_only_where_it_was_refused(path: str) -> None:
+def test_what_machinery_asks_all_day_is_reported_only_where_it_was_rejected(path: str) -> None:
     lines = Lines()
     log = AccessLog("text", lines)
     log.add([record(endpoint=path, inference=False, status=200)])
@@ -248,7 +248,7 @@ def test_a_traceback_in_json_stays_on_its_line() -> None:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("form", ["text", "json"])
-async def test_the_log_tells_every_request_and_no_body_and_no_key(tmp_path: Path, form: LogFormat) -> None:
+async def test_the_log_shows_every_request_and_no_body_and_no_key(tmp_path: Path, form: LogFormat) -> None:
     async with raw_server(responding(UNARY)) as server:
         machine = connection("a", server.url, poll=False, declared={"m": {}}, api_key_env="MACHINE")
         generated = tmp_path / "generated"
@@ -287,7 +287,7 @@ async def test_the_log_tells_every_request_and_no_body_and_no_key(tmp_path: Path
 
 
 @pytest.mark.anyio
-async def test_a_client_that_goes_is_told_as_gone(tmp_path: Path) -> None:
+async def test_a_client_that_goes_is_reported_as_gone(tmp_path: Path) -> None:
     gone = asyncio.Event()
 
     async def endless(peer: Peer) -> None:

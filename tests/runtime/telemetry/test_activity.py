@@ -45,7 +45,7 @@ async def test_the_last_thousand_are_kept_and_above_a_rate_only_some_are_counted
     assert not any(each.first_chunk for each, _, _ in seen)
 
 
-async def test_one_event_tells_of_all_requests_of_a_surface_in_a_tenth_of_a_second() -> None:
+async def test_one_event_reports_all_requests_of_a_surface_in_a_tenth_of_a_second() -> None:
     events = EventLog()
     activity, feed, requests = Activity(events), events.follow(), FinishedRequests()
     requests.sinks.append(activity.add)

@@ -42,7 +42,7 @@ def test_lines_arrive_in_order(pipe: tuple[int, int]) -> None:
     assert writer.dropped == 0
 
 
-def test_a_log_that_nobody_reads_blocks_nobody_and_counts_what_it_drops(pipe: tuple[int, int]) -> None:
+def test_a_log_that_is_not_read_does_not_block_and_counts_what_it_drops(pipe: tuple[int, int]) -> None:
     reading, writing = pipe
     with LogWriter(writing) as writer:
         for _ in range(LINES):
@@ -61,7 +61,7 @@ def test_a_log_that_cannot_be_written_counts_its_lines() -> None:
 
 
 @pytest.mark.anyio
-async def test_a_gateway_whose_log_nobody_reads_serves_and_stops(
+async def test_a_gateway_whose_log_is_not_read_serves_and_stops(
     tmp_path: Path, pipe: tuple[int, int]
 ) -> None:
     write_generated(tmp_path / "generated", gateway(connection("a", poll=False)))

@@ -86,7 +86,7 @@ def record(**fields: Any) -> RequestRecord:
     return told
 
 
-def test_a_request_is_counted_by_surface_machine_and_end(metrics: Metrics) -> None:
+def test_a_request_is_counted_by_surface_provider_and_end(metrics: Metrics) -> None:
     metrics.add([record(bytes_in=100, bytes_out=2000)])
     metrics.add([record(bytes_in=1, end_reason="upstream_cut", retried=True, fallback=True)])
     labels = {"surface": "boochat", "provider": "a"}
@@ -122,13 +122,13 @@ def test_a_bound_belongs_to_its_own_bucket(bounds: tuple[float, ...]) -> None:
     assert buckets[-1][0] == "+Inf"
 
 
-def test_a_request_that_no_machine_was_asked_has_no_times(metrics: Metrics) -> None:
+def test_a_request_that_no_provider_was_asked_has_no_times(metrics: Metrics) -> None:
     metrics.add([record(provider=None, surface=None, sent_at=None, headers_at=None, end_reason="refused")])
     assert value(metrics, "fleet_requests_total", surface="none", provider="none", end_reason="refused") == 1
     assert value(metrics, "fleet_request_seconds_count", provider="none") == 0
 
 
-def test_only_requests_for_a_machine_are_counted(metrics: Metrics) -> None:
+def test_only_requests_for_a_provider_are_counted(metrics: Metrics) -> None:
     metrics.add([record(inference=False, endpoint="/api/fleet")])
     assert not any(name == "fleet_requests_total" for name, _ in samples(metrics.exposition()))
 
@@ -138,7 +138,7 @@ def test_nothing_that_a_client_wrote_becomes_a_label(metrics: Metrics) -> None:
     assert b"secret-model" not in metrics.exposition()
 
 
-def test_every_machine_has_exactly_one_status(metrics: Metrics) -> None:
+def test_every_provider_has_exactly_one_status(metrics: Metrics) -> None:
     found = samples(metrics.exposition())
     statuses = [(labels, value) for (name, labels), value in found.items() if name == "fleet_provider_status"]
     assert len(statuses) == 2 * len(get_args(ProviderStatus))
@@ -146,7 +146,7 @@ def test_every_machine_has_exactly_one_status(metrics: Metrics) -> None:
     assert found["fleet_provider_status", (("provider", "a"), ("status", "unknown"))] == 1
 
 
-def test_requests_in_flight_are_those_of_all_machines_of_a_name(tmp_path: Path) -> None:
+def test_requests_in_flight_are_those_of_all_providers_of_a_name(tmp_path: Path) -> None:
     fleet, former = Fleet(tmp_path / "now"), Fleet(tmp_path / "before")
     fleet.live.providers["a"].in_flight["m"] = 2
     former.live.providers["a"].in_flight["m"] = 3
@@ -225,7 +225,7 @@ def test_counting_a_request_costs_at_most_3_microseconds(metrics: Metrics) -> No
 
 
 @pytest.mark.anyio
-async def test_the_gateway_tells_its_metrics_to_whoever_has_a_key_for_everything(tmp_path: Path) -> None:
+async def test_the_gateway_shows_its_metrics_to_whoever_has_a_key_for_everything(tmp_path: Path) -> None:
     unary = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
     async with raw_server(responding(unary)) as server:
         keys = {"all": {"env": "ALL"}, "chat": {"env": "CHAT", "surfaces": ["boochat"]}}

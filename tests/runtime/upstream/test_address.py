@@ -64,7 +64,7 @@ def test_a_url_says_where_a_server_is(
     "url",
     ["", "host:80", "ftp://host", "http://", "http://user:secret@host", "http://host:99999", "http://[::1"],
 )
-def test_what_is_no_url_of_a_server_is_refused(url: str) -> None:
+def test_what_is_not_a_url_of_a_server_is_rejected(url: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         Upstream(url)
 
@@ -135,7 +135,7 @@ async def test_fault_03_a_name_without_an_address_fails(client: Client) -> None:
         await hello(client("http://machine:81", resolve=Names()))
 
 
-async def test_fault_03_a_look_up_that_hangs_ends_at_the_connect_limit(client: Client) -> None:
+async def test_fault_03_a_lookup_that_hangs_ends_at_the_connect_limit(client: Client) -> None:
     names = Names()
     names.held = asyncio.Event()
     upstream = client("http://machine:81", timeouts=Timeouts(connect=0.05), resolve=names)
@@ -221,7 +221,7 @@ async def test_tls_with_the_providers_own_authority(
         assert server.connections == 1
 
 
-async def test_a_certificate_of_an_unknown_authority_is_refused(
+async def test_a_certificate_of_an_unknown_authority_is_rejected(
     client: Client, server_tls: ssl.SSLContext
 ) -> None:
     async with raw_server(responding(PLAIN), tls=server_tls) as server:
@@ -230,7 +230,7 @@ async def test_a_certificate_of_an_unknown_authority_is_refused(
         assert server.requests == []
 
 
-async def test_a_certificate_of_another_name_is_refused(
+async def test_a_certificate_of_another_name_is_rejected(
     client: Client, server_tls: ssl.SSLContext, ca_file: str
 ) -> None:
     async with raw_server(responding(PLAIN), tls=server_tls) as server:
@@ -271,7 +271,7 @@ async def test_a_handshake_that_hangs_ends_at_the_connect_limit(client: Client) 
         await server.until_open(0)
 
 
-async def test_a_large_stream_over_tls_is_held_back_and_whole(
+async def test_a_large_stream_over_tls_is_held_back_and_complete(
     client: Client, server_tls: ssl.SSLContext, ca_file: str
 ) -> None:
     size = 5_000_000

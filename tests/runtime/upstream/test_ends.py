@@ -128,7 +128,7 @@ async def test_a_head_that_drips_does_not_stretch_the_first_byte_limit(client: C
             await client(server.url).send(b"GET", b"/", [], timeouts=Timeouts(first_byte=0.1, idle=5))
 
 
-async def test_an_interim_answer_starts_the_first_byte_limit_anew(client: Client) -> None:
+async def test_an_interim_response_starts_the_first_byte_limit_again(client: Client) -> None:
     async def script(peer: Peer) -> None:
         await peer.request()
         for _ in range(6):
@@ -281,7 +281,7 @@ async def test_aborting_wakes_a_reader_and_closes_the_connection(client: Client)
         await server.until_open(0, seconds=1)
 
 
-async def test_aborting_a_complete_answer_leaves_its_connection_to_the_next(client: Client) -> None:
+async def test_aborting_a_complete_response_leaves_its_connection_to_the_next(client: Client) -> None:
     async with raw_server(responding(PLAIN)) as server:
         upstream = client(server.url)
         for _ in range(3):

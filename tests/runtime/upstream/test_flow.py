@@ -85,7 +85,7 @@ async def test_the_idle_limit_does_not_run_while_the_reader_is_slow(client: Clie
 
 
 @pytest.mark.parametrize("body", [b"x" * LARGE, Source(LARGE)], ids=["bytes", "source"])
-async def test_a_large_body_arrives_whole_and_leaves_the_connection_fit(
+async def test_a_large_body_arrives_complete_and_leaves_the_connection_fit(
     client: Client, body: bytes | Source
 ) -> None:
     async def script(peer: Peer) -> None:
@@ -105,7 +105,7 @@ async def test_a_large_body_arrives_whole_and_leaves_the_connection_fit(
 
 @pytest.mark.parametrize("body", [b"x" * LARGE, Source(LARGE)], ids=["bytes", "source"])
 @pytest.mark.parametrize("closes", [True, False])
-async def test_an_early_refusal_is_heard_while_the_body_is_sent(
+async def test_an_early_rejection_is_heard_while_the_body_is_sent(
     client: Client, body: bytes | Source, closes: bool
 ) -> None:
     async def script(peer: Peer) -> None:
@@ -129,7 +129,7 @@ async def test_an_early_refusal_is_heard_while_the_body_is_sent(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems forget what came before a reset")
 @pytest.mark.parametrize("size", [1_000_000, LARGE])
-async def test_an_early_refusal_is_heard_although_a_reset_follows_it(client: Client, size: int) -> None:
+async def test_an_early_rejection_is_heard_although_a_reset_follows_it(client: Client, size: int) -> None:
     """The machine runs on its own thread, so that its reset comes between any two writes of the body."""
 
     def serve() -> None:
@@ -148,7 +148,7 @@ async def test_an_early_refusal_is_heard_although_a_reset_follows_it(client: Cli
         await serving
 
 
-async def test_an_early_good_answer_does_not_stop_the_body(client: Client) -> None:
+async def test_an_early_good_response_does_not_stop_the_body(client: Client) -> None:
     received = 0
 
     async def script(peer: Peer) -> None:
@@ -166,7 +166,7 @@ async def test_an_early_good_answer_does_not_stop_the_body(client: Client) -> No
         assert received == LARGE
 
 
-async def test_a_machine_that_stops_taking_the_body_ends_at_the_first_byte_limit(client: Client) -> None:
+async def test_a_provider_that_stops_taking_the_body_ends_at_the_first_byte_limit(client: Client) -> None:
     over = asyncio.Event()
 
     async def script(peer: Peer) -> None:

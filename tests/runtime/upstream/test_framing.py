@@ -54,7 +54,7 @@ def once(answer: bytes) -> Script:
         (b"HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ncontent-length: 5\r\n\r\nhello", b"hello"),
     ],
 )
-async def test_an_answer_framed_by_itself_leaves_its_connection_fit_for_the_next(
+async def test_a_response_framed_by_itself_leaves_its_connection_fit_for_the_next(
     client: Client, answer: bytes, body: bytes
 ) -> None:
     async with raw_server(responding(answer)) as server:
@@ -66,7 +66,7 @@ async def test_an_answer_framed_by_itself_leaves_its_connection_fit_for_the_next
         assert repr(upstream).endswith("0 active, 1 idle>")
 
 
-async def test_fault_11_interim_answers_are_skipped_and_expect_is_not_sent(client: Client) -> None:
+async def test_fault_11_interim_responses_are_skipped_and_expect_is_not_sent(client: Client) -> None:
     interim = b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n"
 
     async def script(peer: Peer) -> None:
@@ -83,7 +83,7 @@ async def test_fault_11_interim_answers_are_skipped_and_expect_is_not_sent(clien
 
 
 @pytest.mark.parametrize("status", [204, 304])
-async def test_fault_11_an_answer_that_has_no_body_ends_with_its_head(client: Client, status: int) -> None:
+async def test_fault_11_a_response_that_has_no_body_ends_with_its_head(client: Client, status: int) -> None:
     async with raw_server(responding(b"HTTP/1.1 %d X\r\nx: y\r\n\r\n" % status)) as server:
         upstream = client(server.url)
         for _ in range(2):
@@ -101,7 +101,7 @@ async def test_fault_11_an_answer_that_has_no_body_ends_with_its_head(client: Cl
         OK + b"connection: close\r\ncontent-length: 5\r\n\r\nhello",
     ],
 )
-async def test_a_body_that_ends_with_its_connection_is_whole(client: Client, answer: bytes) -> None:
+async def test_a_body_that_ends_with_its_connection_is_complete(client: Client, answer: bytes) -> None:
     async with raw_server(once(answer)) as server:
         upstream = client(server.url)
         for _ in range(2):
@@ -167,7 +167,7 @@ async def test_a_head_request_has_no_body(client: Client) -> None:
         assert server.requests[0].header(b"content-length") == []
 
 
-async def test_a_small_answer_is_complete_with_its_head(client: Client) -> None:
+async def test_a_small_response_is_complete_with_its_head(client: Client) -> None:
     async with raw_server(responding(PLAIN)) as server:
         response = await get(client(server.url))
         assert [await response.chunk() for _ in range(3)] == [b"hello", b"", b""]
@@ -213,7 +213,7 @@ async def test_fault_10_a_compressed_body_is_not_touched(client: Client) -> None
         OK + b"content-length : 5\r\n\r\nhello",
     ],
 )
-async def test_what_is_not_a_sound_answer_is_refused_and_its_connection_closed(
+async def test_what_is_not_a_valid_answer_is_rejected_and_its_connection_closed(
     client: Client, answer: bytes
 ) -> None:
     async def script(peer: Peer) -> None:
@@ -232,7 +232,7 @@ async def test_what_is_not_a_sound_answer_is_refused_and_its_connection_closed(
 @pytest.mark.parametrize(
     "broken", [b"5\r\nhelloX", b"5\r\nhello\r\nzz\r\n", b"5\r\nhello\r\n" + b"f" * 17 + b"\r\n"]
 )
-async def test_chunks_that_break_are_given_as_far_as_they_were_sound(client: Client, broken: bytes) -> None:
+async def test_chunks_that_break_are_given_as_far_as_they_were_valid(client: Client, broken: bytes) -> None:
     answer = OK + b"transfer-encoding: chunked\r\n\r\n" + broken
     async with raw_server(responding(answer)) as server:
         response = await get(client(server.url))
@@ -245,7 +245,7 @@ async def test_chunks_that_break_are_given_as_far_as_they_were_sound(client: Cli
     "surplus", [b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", PLAIN, b"garbage", b"\0"]
 )
 @pytest.mark.parametrize("later", [False, True])
-async def test_bytes_after_an_answer_never_reach_the_next_one(
+async def test_bytes_after_a_response_never_reach_the_next_one(
     client: Client, surplus: bytes, later: bool
 ) -> None:
     async def script(peer: Peer) -> None:
@@ -275,7 +275,7 @@ async def test_bytes_after_an_answer_never_reach_the_next_one(
     ],
 )
 @pytest.mark.parametrize("size", [1000, 1 << 20])
-async def test_a_head_over_64_kb_is_refused(client: Client, flood: bytes, size: int) -> None:
+async def test_a_head_over_64_kb_is_rejected(client: Client, flood: bytes, size: int) -> None:
     async def script(peer: Peer) -> None:
         await peer.request()
         await peer.trickle(flood, size)
@@ -293,7 +293,7 @@ async def test_a_head_just_below_64_kb_passes(client: Client) -> None:
 
 
 @pytest.mark.parametrize(("start", "more"), [(b"0\r\nx: ", b"a"), (b"0\r\n", b"x: y\r\n"), (b"5;", b"a")])
-async def test_endless_trailers_and_chunk_extensions_are_refused(
+async def test_endless_trailers_and_chunk_extensions_are_rejected(
     client: Client, start: bytes, more: bytes
 ) -> None:
     async def script(peer: Peer) -> None:
@@ -310,7 +310,7 @@ async def test_endless_trailers_and_chunk_extensions_are_refused(
         await server.until_open(0)
 
 
-async def test_an_answer_beyond_the_readers_limit_is_refused_and_its_connection_closed(
+async def test_a_response_beyond_the_readers_limit_is_rejected_and_its_connection_closed(
     client: Client,
 ) -> None:
     async def script(peer: Peer) -> None:
@@ -353,7 +353,7 @@ def sound_answers(draw: st.DrawFn) -> tuple[bytes, int, list[tuple[bytes, bytes]
 
 @given(answer=sound_answers(), cuts=st.lists(st.integers(0, 400), max_size=8), bytewise=st.booleans())
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
-async def test_any_split_of_an_answer_reads_the_same(
+async def test_any_split_of_a_response_reads_the_same(
     answer: tuple[bytes, int, list[tuple[bytes, bytes]], bytes], cuts: list[int], bytewise: bool
 ) -> None:
     """The pieces go straight into a connected connection, so that no piece is joined to another."""

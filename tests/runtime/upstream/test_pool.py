@@ -23,7 +23,7 @@ async def post(upstream: Upstream, body: bytes = b"{}") -> bytes:
     return await (await upstream.send(b"POST", b"/v1/x", HEADERS, body)).read(100)
 
 
-async def test_a_request_says_what_it_was_told_and_host_and_length(client: Client) -> None:
+async def test_a_request_says_what_it_was_given_and_host_and_length(client: Client) -> None:
     async with raw_server(responding(PLAIN)) as server:
         upstream = client(server.url + "/prefix/")
         await post(upstream, b"body")
@@ -107,7 +107,7 @@ async def test_an_idle_connection_is_closed_after_its_time(client: Client) -> No
         assert repr(upstream).endswith("0 active, 0 idle>")
 
 
-async def test_an_idle_connection_that_the_machine_closes_is_dropped_at_once(client: Client) -> None:
+async def test_an_idle_connection_that_the_provider_closes_is_dropped_at_once(client: Client) -> None:
     async def script(peer: Peer) -> None:
         await peer.request()
         await peer.send(PLAIN)
@@ -121,7 +121,7 @@ async def test_an_idle_connection_that_the_machine_closes_is_dropped_at_once(cli
         assert server.connections == 3
 
 
-async def test_after_close_running_answers_end_and_new_requests_still_pass(client: Client) -> None:
+async def test_after_close_running_responses_end_and_new_requests_still_pass(client: Client) -> None:
     go_on = asyncio.Event()
 
     async def script(peer: Peer) -> None:

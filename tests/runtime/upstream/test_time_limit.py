@@ -32,7 +32,7 @@ async def test_a_connection_that_was_made_while_the_loop_stood_still_is_used() -
         (await upstream.new_connection()).abort()
 
 
-async def test_a_probe_that_was_answered_while_the_loop_stood_still_is_a_good_one() -> None:
+async def test_a_probe_that_got_a_response_while_the_loop_stood_still_is_a_good_one() -> None:
     async with raw_server(responding(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")) as server:
         provider = Provider(connection("a", server.url), Upstream(server.url), None, None, None)
         hold_up(0.5)
