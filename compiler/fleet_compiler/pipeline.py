@@ -188,7 +188,7 @@ def prepare(
     fleet.lock is incomplete in the mode `locked`.
     """
     loaded = load_fleet(project.config)
-    templates = read_templates(project.folder, loaded.fleet.outputs, loaded.document)
+    templates = read_templates(project.folder, loaded.fleet, loaded.document)
     providers = resolve_connections(loaded.fleet)
     lock_read = load_lock(project.lock)
     lock = current_entries(lock_read, providers)

@@ -83,7 +83,7 @@ def replace_file(path: Path, data: bytes, *, mode: int = 0o666) -> None:
     `mode` is that of a new one, less the umask. Raises OSError as `read_file` does, with the old file intact
     and nothing left behind.
     """
-    target = path.resolve()
+    target = Path(os.path.realpath(path))
     new = target.with_name(f".fleet-{os.getpid()}.new")
     status: os.stat_result | None = None
     with suppress(FileNotFoundError):

@@ -126,3 +126,33 @@ def test_what_a_gateway_serves_is_compared_with_the_files(fleet: Fleet, stack: S
     ]
     silent = fleet("diff", "-f", str(config), "--against", "http://127.0.0.1:9")
     assert (silent.code, "connection refused" in silent.err) == (4, True)
+
+
+def test_a_link_is_followed_inside_the_repository(fleet: Fleet, repository: Path) -> None:
+    (repository / "shared").mkdir()
+    (repository / "fleet.yaml").rename(repository / "shared" / "fleet.yaml")
+    (repository / "fleet.yaml").symlink_to("shared/fleet.yaml")
+    git(repository, "add", ".")
+    git(repository, "commit", "-m", "link")
+    for revision in ("main", "main~1"):
+        assert fleet("diff", "--against", revision, "--exit-code").code == 0
+    below = repository / "below"
+    below.mkdir()
+    (below / "fleet.yaml").symlink_to("../fleet.yaml")
+    git(repository, "add", ".")
+    git(repository, "commit", "-m", "below")
+    assert fleet("diff", "-f", "below/fleet.yaml", "--against", "main", "--exit-code").code == 0
+    assert fleet("diff", "-f", "below/fleet.yaml", "--against", "main~1", "--exit-code").code == 3
+
+
+def test_a_link_that_leads_out_of_the_repository_is_named(
+    fleet: Fleet, repository: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    elsewhere = write(tmp_path_factory.mktemp("elsewhere"), BEFORE)
+    (repository / "fleet.yaml").unlink()
+    (repository / "fleet.yaml").symlink_to(elsewhere)
+    git(repository, "add", ".")
+    git(repository, "commit", "-m", "out")
+    ran = fleet("diff", "--against", "main")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("error: 'fleet.yaml' is a link that leads out of the repository at commit ")

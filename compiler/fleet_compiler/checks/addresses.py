@@ -120,6 +120,30 @@ def _service(fleet: FleetConfig, found: _WrittenUrl, parts: ServerUrl) -> Iterat
         remedy = "add 'class: cloud': then nothing is sent to it unless an id or a role names it"
         yield Finding("F259", found.path, message, remedy, "warning")
 
+    if _is_gateway(fleet, parts):
+        message = (
+            f"provider '{name}' is this gateway itself, and each probe would add its own list to its list"
+        )
+        remedy = (
+            "write the address of the provider's server, or give the gateway another port (gateway.listen)"
+        )
+        yield Finding("F260", found.path, message, remedy, "warning")
+
+
+def _is_gateway(fleet: FleetConfig, parts: ServerUrl) -> bool:
+    """Whether requests to a URL come back to the gateway, as far as `listen` and `url` say."""
+    try:
+        host, port = split_address(fleet.gateway.listen)
+        url = parse_url(fleet.gateway.url) if fleet.gateway.url else None
+    except AddressError:
+        return False
+    if url is not None and (parts.host, parts.port, parts.path) == (url.host, url.port, url.path):
+        return True
+    is_here = (
+        is_loopback(parts.host) if is_wildcard(host) else parts.host == "localhost" and is_loopback(host)
+    )
+    return parts.port == port and not parts.is_tls and (is_here or parts.host == host)
+
 
 def _is_public(host: str) -> bool:
     if is_address(host):

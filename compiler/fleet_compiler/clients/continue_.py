@@ -10,22 +10,28 @@ from typing import Any
 from fleet_compiler.clients.client_kind import Client, ClientFile, Launch
 from fleet_compiler.clients.formats import parse_yaml
 from fleet_compiler.clients.view import ClientView, OfferedModel, OwnPrompt
+from fleet_runtime.artifacts.contract import Purpose
 
 PROMPT = OwnPrompt(2500, room=3500)
 """The first request of Continue's command line 1.5.47 in an empty folder: 6 to 10 KB."""
+_TEMPLATE = "${{"
+"""What Continue fills with a secret in every text of its configuration; it has no escape."""
 _SECRET = re.compile(r"\$\{\{ secrets\.(\w+) \}\}")
 
 
 def context(view: ClientView) -> Mapping[str, Any]:
-    """The first model with the role `chat` is the one that Continue begins with."""
-    offered = view.offered(PROMPT)
+    """The first model with the role `chat` is the one that Continue begins with.
+
+    A model whose id Continue would fill with a secret is left out.
+    """
+    offered = _offered(view)
     first, fast = view.choose(offered, "default"), view.choose(offered, "fast")
     models = [
         _model(model, view, ["chat", "edit", "apply", *(["autocomplete"] if model is fast else [])])
         for model in sorted(offered, key=lambda model: model is not first)
     ]
-    models += [_model(model, view, ["embed"]) for model in view.offered(purpose="embedding")]
-    models += [_model(model, view, ["rerank"]) for model in view.offered(purpose="rerank")]
+    models += [_model(model, view, ["embed"]) for model in _offered(view, "embedding")]
+    models += [_model(model, view, ["rerank"]) for model in _offered(view, "rerank")]
     return {"models": models}
 
 
@@ -42,9 +48,14 @@ def launch(config: Path, content: bytes) -> Launch:
     )
 
 
+def _offered(view: ClientView, purpose: Purpose = "chat") -> tuple[OfferedModel, ...]:
+    offered = view.offered(PROMPT) if purpose == "chat" else view.offered(purpose=purpose)
+    return tuple(model for model in offered if _TEMPLATE not in model.id)
+
+
 def _model(model: OfferedModel, view: ClientView, roles: list[str]) -> dict[str, Any]:
     written: dict[str, Any] = {
-        "name": model.label,
+        "name": model.label.replace(_TEMPLATE, "$ {{"),
         "provider": "openai",
         "model": model.id,
         "apiBase": view.base_url,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -26,7 +28,10 @@ from fleet_runtime.client import (
 )
 from fleet_runtime.text import quote, shorten
 
-MAX_OUTPUT = 64 * 1024 * 1024
+SHOWN_SHA = 12
+OFFLINE = {"GIT_NO_LAZY_FETCH": "1", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
+"""What keeps git from fetching missing objects of a partial clone, from asking, and from writing."""
+_BLOB = re.compile(rb"[0-9a-f]+ blob ([0-9]+)\Z")
 
 
 class GitError(FleetError):
@@ -127,20 +132,31 @@ def _resolution(gateway: GatewayClient, name: str) -> ModelResolution:
 
 
 def _show(folder: Path, commit: str, name: str) -> bytes | None:
-    """Return a file of `folder` at a commit; None if it was not there."""
-    return _git(folder, "show", f"{commit}:./{name}")
+    """Return a file of `folder` at a commit, where its links lead; None if it was not there.
+
+    Raises `GitError` if they lead out of the repository.
+    """
+    asked = f"{commit}:./{name}\n".encode("utf-8", "surrogateescape")
+    shown = _git(folder, "cat-file", "--batch", "--follow-symlinks", given=asked) or b""
+    head, _, content = shown.partition(b"\n")
+    if head.startswith(b"symlink "):
+        raise GitError(f"'{name}' is a link that leads out of the repository at commit {commit[:SHOWN_SHA]}")
+    found = _BLOB.match(head)
+    return None if found is None else content[: int(found[1])]
 
 
-def _git(folder: Path, *arguments: str) -> bytes | None:
+def _git(folder: Path, *arguments: str, given: bytes = b"") -> bytes | None:
     """Return what git prints; None if it fails. Raises `GitError` if there is no git or no repository."""
-    command = ["git", "-C", str(folder), *arguments]
-    try:
-        inside = subprocess.run(  # noqa: S603
-            ["git", "-C", str(folder), "rev-parse", "--show-toplevel"],  # noqa: S607
-            capture_output=True,
-            check=False,
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+        command = ["git", "-C", str(folder), *arguments]
+        return subprocess.run(  # noqa: S603
+            command, input=given, env=os.environ | OFFLINE, capture_output=True, check=False
         )
-        result = subprocess.run(command, capture_output=True, check=False)  # noqa: S603
+
+    try:
+        inside = run("rev-parse", "--show-toplevel")
+        result = run(*arguments)
     except OSError:
         raise GitError("--against REVISION needs git, which is not installed") from None
     if inside.returncode != 0:

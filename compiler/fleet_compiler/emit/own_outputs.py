@@ -7,13 +7,15 @@ parsed if the file name says which format it has.
 from __future__ import annotations
 
 import json
+import os
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias
 
-from fleet_compiler.config.model import OutputSettings
+from fleet_compiler.config.model import FleetConfig, OutputSettings
 from fleet_compiler.diagnostics.diagnostic import Diagnostic, Span
 from fleet_compiler.diagnostics.errors import ConfigError
 from fleet_compiler.diagnostics.finding import Finding
@@ -23,7 +25,8 @@ from fleet_compiler.document.well_formed import yaml_fault
 from fleet_compiler.emit.output_view import output_view
 from fleet_compiler.emit.tables import Resolved
 from fleet_compiler.emit.template_process import Filled, fill_templates
-from fleet_runtime.files import MAX_CONFIG, UnreadableFileError, read_text, unreadable_reason
+from fleet_runtime.artifacts.gateway_parts import DatabaseState
+from fleet_runtime.files import MAX_CONFIG, UnreadableFileError, read_text, resolve_path, unreadable_reason
 from fleet_runtime.text import quote, shorten
 
 Outputs: TypeAlias = Sequence[OutputSettings]
@@ -39,18 +42,20 @@ def template_paths(folder: Path, outputs: Outputs) -> list[Path]:
     return [folder / path for path in dict.fromkeys(output.template for output in outputs)]
 
 
-def read_templates(folder: Path, outputs: Outputs, document: Document) -> dict[str, str]:
+def read_templates(folder: Path, fleet: FleetConfig, document: Document) -> dict[str, str]:
     """Return the text of each template by its path as fleet.yaml writes it.
 
-    Raises `ConfigError` for those that cannot be read, or that a link leads out of `folder` for.
+    Raises `ConfigError` for those that cannot be read, that a link leads out of `folder` for, and that are
+    the file of a key.
     """
+    secrets = list(_secret_files(folder, fleet))
     texts: dict[str, str] = {}
     findings = []
-    for index, output in enumerate(outputs):
+    for index, output in enumerate(fleet.outputs):
         at = ("outputs", index, "template")
         try:
             if output.template not in texts:
-                texts[output.template] = _read(folder, output.template)
+                texts[output.template] = _read(folder, output.template, secrets)
         except OSError as error:
             message = f"template {quote(output.template)} {unreadable_reason(error)}"
             remedy = "name a text file below the folder of fleet.yaml"
@@ -72,11 +77,34 @@ def render_outputs(resolved: Resolved, outputs: Outputs, templates: Templates) -
     return {output.path: (filled[output.template].text or "").encode() for output in outputs}
 
 
-def _read(folder: Path, path: str) -> str:
+def _read(folder: Path, path: str, secrets: Iterable[Path]) -> str:
     place = folder / path
-    if not place.resolve().is_relative_to(folder.resolve()):
+    if not Path(os.path.realpath(place)).is_relative_to(os.path.realpath(folder)):
         raise UnreadableFileError("is a link that leads out of the folder of fleet.yaml", place)
+    if any(_is_same(place, secret) for secret in secrets):
+        raise UnreadableFileError("is the file of a key, which no build reads", place)
     return read_text(place, MAX_CONFIG)
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
+
+
+def _secret_files(folder: Path, fleet: FleetConfig) -> Iterator[Path]:
+    """Yield the files that hold a key, a password or the value of a header."""
+    named = [key.file for key in fleet.gateway.keys.values()]
+    if isinstance(fleet.gateway.state, DatabaseState):
+        named.append(fleet.gateway.state.postgres.file)
+    for provider in fleet.providers.values():
+        named += [provider.api_key_file, *(header.file for header in provider.headers.values())]
+        if provider.basic_auth is not None:
+            named.append(provider.basic_auth.password.file)
+    for path in filter(None, named):
+        with suppress(UnreadableFileError):
+            yield resolve_path(folder, path)
 
 
 def _problems(outputs: Outputs, filled: Mapping[str, Filled], templates: Templates) -> Iterator[Diagnostic]:

@@ -8,6 +8,7 @@ that is there, stay as they are.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ def write_model_file(path: Path, content: Mapping[str, Any]) -> None:
     """Replace the file by the content in one step; raises `OpencodeFileError`."""
     text = escape_json(json.dumps(content, indent=2, ensure_ascii=False))
     try:
-        path.resolve().parent.mkdir(parents=True, exist_ok=True)
+        Path(os.path.realpath(path)).parent.mkdir(parents=True, exist_ok=True)
         replace_file(path, text.encode(), mode=0o600)
     except OSError as error:
         raise OpencodeFileError(path, f"cannot be written: {error.strerror}") from None

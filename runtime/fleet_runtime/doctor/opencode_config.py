@@ -26,8 +26,8 @@ def inspect_opencode(generated: Path, environ: Mapping[str, str]) -> OpencodeSet
     files = dict(_generated_files(generated))
     if not files:
         return None
-    named = Path(environ.get("OPENCODE_CONFIG", "")).resolve()
-    chosen = next((path for path in files if path.resolve() == named), next(iter(files)))
+    named = os.path.realpath(environ.get("OPENCODE_CONFIG", ""))
+    chosen = next((path for path in files if os.path.realpath(path) == named), next(iter(files)))
     providers = files[chosen]["provider"]
     references = {name for name in _REFERENCE.findall(json.dumps(providers)) if not environ.get(name)}
     return OpencodeSetup(

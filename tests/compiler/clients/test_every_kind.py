@@ -122,3 +122,16 @@ def test_any_id_survives_its_files(client: Client, id: str) -> None:
     parsed = [file.parse(render_client(file, view).decode()) for file in client.files]
     wanted = json.dumps(f"desk/{id}")[1:-1]
     assert any(wanted in json.dumps(each) for each in parsed)
+
+
+def test_continue_fills_no_model_with_a_secret(tmp_path: Path) -> None:
+    """Continue parses the file, writes it again, and then fills each ``${{ secrets.NAME }}`` of the text."""
+    yaml, lock = fleet("qwen3-8b")
+    hostile = ModelFacts(purpose="embedding")
+    lock["alpha"] = lock_of(
+        ALPHA, known={"${{ secrets.HF_TOKEN }}": KNOWN, "e${{secrets.X}}": hostile, "qwen3-8b": KNOWN}
+    )
+    yaml = yaml.replace("Sam's desktop", "'$${{ secrets.HOME }}'")
+    text = "".join(written(CLIENTS["continue"], tmp_path, yaml, lock).values())
+    assert "${{" not in text
+    assert '"alpha/qwen3-8b"' in text

@@ -199,3 +199,36 @@ def test_a_template_has_limited_time_and_memory(tmp_path: Path, text: str) -> No
 def test_a_result_is_limited() -> None:
     filled = fill("t", "{% for a in range(90) %}{{ 'x' * 99999 }}{% endfor %}", {})
     assert (filled.text, filled.message) == (None, "renders more than 4 MiB")
+
+
+@pytest.mark.parametrize("how", ["keys", "provider", "header", "link", "state"])
+def test_the_file_of_a_key_is_no_template(tmp_path: Path, how: str) -> None:
+    where = project(tmp_path, t__j2="x")
+    file = tmp_path / "templates" / "t.j2"
+    text = where.config.read_text()
+    if how == "link":
+        (tmp_path / "key").write_text("canary")
+        file.unlink()
+        file.symlink_to("../key")
+    else:
+        file.write_text("canary {{")
+    path = "key" if how == "link" else "templates/t.j2"
+    if how in ("keys", "link"):
+        text = text.replace("{env: FLEET_KEY}", f"{{file: {path}}}")
+    elif how == "state":
+        text = text.replace("gateway: {", f"gateway: {{state: {{postgres: {{file: {path}}}}}, ")
+    else:
+        setting = f"api_key_file: {path}" if how == "provider" else f"headers: {{X-Any: {{file: {path}}}}}"
+        text = text.replace("enabled: false", f"enabled: false, {setting}")
+    where.config.write_text(text)
+    shown = problems(where)
+    assert "template 'templates/t.j2' is the file of a key, which no build reads" in shown
+    assert "canary" not in shown
+
+
+def test_a_template_that_is_a_link_to_itself_is_named(tmp_path: Path) -> None:
+    where = project(tmp_path, t__j2="x")
+    file = tmp_path / "templates" / "t.j2"
+    file.unlink()
+    file.symlink_to("t.j2")
+    assert "template 'templates/t.j2' cannot be read: its symbolic links form a loop" in problems(where)
