@@ -121,12 +121,8 @@ def _service(fleet: FleetConfig, found: _WrittenUrl, parts: ServerUrl) -> Iterat
         yield Finding("F259", found.path, message, remedy, "warning")
 
     if _is_gateway(fleet, parts):
-        message = (
-            f"provider '{name}' is this gateway itself, and each probe would add its own list to its list"
-        )
-        remedy = (
-            "write the address of the provider's server, or give the gateway another port (gateway.listen)"
-        )
+        message = f"provider '{name}' is this gateway itself: each probe would make its list longer"
+        remedy = "write the address of the provider's server, or another port in gateway.listen"
         yield Finding("F260", found.path, message, remedy, "warning")
 
 
@@ -139,10 +135,11 @@ def _is_gateway(fleet: FleetConfig, parts: ServerUrl) -> bool:
         return False
     if url is not None and (parts.host, parts.port, parts.path) == (url.host, url.port, url.path):
         return True
-    is_here = (
-        is_loopback(parts.host) if is_wildcard(host) else parts.host == "localhost" and is_loopback(host)
-    )
-    return parts.port == port and not parts.is_tls and (is_here or parts.host == host)
+    if parts.is_tls or parts.port != port:
+        return False
+    if is_wildcard(host):
+        return is_loopback(parts.host)
+    return parts.host == host or (parts.host == "localhost" and is_loopback(host))
 
 
 def _is_public(host: str) -> bool:
