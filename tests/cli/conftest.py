@@ -40,7 +40,7 @@ surfaces: {{chat: , code: {{client: opencode}}}}
 
 
 def one(url: str) -> str:
-    """A fleet of the one machine at `url`."""
+    """A fleet of the one provider at `url`."""
     return f"version: 1\ndefault_provider: desk\nproviders: {{desk: '{url}'}}\n"
 
 
@@ -71,6 +71,6 @@ def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Capture
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A folder with a valid fleet.yaml of one machine that nobody asks."""
+    """A folder with a valid fleet.yaml of one provider that is never contacted."""
     write(tmp_path, ONE_MACHINE)
     return tmp_path

@@ -1,4 +1,4 @@
-"""``fleet ask``: an answer as it comes, whose it is, and how long it took."""
+"""``fleet ask``: the answer as it arrives, its provider, and its times."""
 
 from __future__ import annotations
 

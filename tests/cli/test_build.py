@@ -342,7 +342,7 @@ def test_a_diff_shows_a_build_without_doing_it(fleet: Fleet, project: Path) -> N
 def test_no_secret_is_in_any_output_or_file(
     fleet: Fleet, tmp_path: Path, machines: SimulationThread, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A key in the environment and one in a file: both reach their machine, and nothing else."""
+    """A key in the environment and one in a file: both reach their provider, and nothing else."""
     machines.reset("desk")
     machines.reset("attic")
     (tmp_path / "attic.key").write_text(f"{CANARY}-file\n")

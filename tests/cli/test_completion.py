@@ -1,4 +1,4 @@
-"""``fleet completion``: what a shell offers, asked through bash itself."""
+"""``fleet completion``: the completions in a real bash."""
 
 from __future__ import annotations
 

@@ -195,7 +195,7 @@ def test_70_a_bug_of_ours_is_said_to_be_one(
 
 
 def test_130_ctrl_c(tmp_path: Path) -> None:
-    """Interrupted while it waits for a machine that never answers."""
+    """Interrupted while it waits for a provider that never answers."""
     with SimulationThread([ServerSpec("desk")]) as machines:
         machines.set("desk", hang=True)
         write(tmp_path, one(machines.url("desk")))

@@ -27,7 +27,7 @@ def command(name: str) -> click.Command:
 
 
 def test_help_loads_no_library_that_only_a_command_needs() -> None:
-    """Each of these costs more than the whole help."""
+    """Each of these takes longer than the help itself."""
     program = (
         "import sys; sys.argv = ['fleet', '--help']\n"
         "from fleet_compiler.cli import main\n"

@@ -25,7 +25,7 @@ def running() -> Iterator[SimulationThread]:
 
 @pytest.fixture
 def machines(running: SimulationThread) -> SimulationThread:
-    """Two machines without a past."""
+    """Two providers in their initial state."""
     for name in NAMES:
         running.set(name, offline=False)
         running.reset(name)
@@ -34,7 +34,7 @@ def machines(running: SimulationThread) -> SimulationThread:
 
 @pytest.fixture
 def locked(fleet: Fleet, tmp_path: Path, machines: SimulationThread) -> Path:
-    """A fleet of both machines, and its lock."""
+    """A fleet of both providers, and its lock."""
     write(
         tmp_path,
         f"""
@@ -115,7 +115,7 @@ def test_a_lock_is_current_only_as_far_as_providers_responded(
 
 
 def test_another_address_is_asked_for_once(fleet: Fleet, locked: Path, machines: SimulationThread) -> None:
-    """The entry is kept under the machine's own address, so that it counts."""
+    """The entry is kept under the provider's own address, so that it counts."""
     own = machines.url("desk")
     machines.set("attic", list_body=listing("elsewhere"))
     ran = fleet("lock", "desk", "--at", f"{machines.url('attic')}/v1/")

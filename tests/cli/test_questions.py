@@ -1,4 +1,4 @@
-"""The commands that only answer: models, resolve, explain, schema."""
+"""The commands that only print: models, resolve, explain, schema."""
 
 from __future__ import annotations
 

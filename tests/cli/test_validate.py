@@ -116,7 +116,7 @@ def test_live_finds_nothing_where_the_lock_is_right(
 
 
 def test_live_finds_drifted_roles_and_lock(fleet: Fleet, tmp_path: Path, machines: SimulationThread) -> None:
-    """The machine serves another list than fleet.lock says."""
+    """The provider serves another list than fleet.lock says."""
     write(tmp_path, live(machines))
     fleet("lock")
     lock = (tmp_path / "fleet.lock").read_bytes()

@@ -1,6 +1,7 @@
-"""Every file of tests/cases: the valid ones load without a word, the others say exactly what is beside them.
+"""Every file of tests/cases: valid ones load without output, invalid ones print exactly the text next to
+them.
 
-``UPDATE_CASES=1 pytest tests/compiler/test_cases.py`` writes the expected texts anew.
+``UPDATE_CASES=1 pytest tests/compiler/test_cases.py`` writes the expected texts again.
 """
 
 import os

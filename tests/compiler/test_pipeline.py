@@ -1,4 +1,4 @@
-"""A build from end to end: all, nothing, or mended by the next."""
+"""A build from end to end: it is complete, without effect, or repaired by the next one."""
 
 from __future__ import annotations
 
@@ -189,8 +189,7 @@ def test_the_environment_does_not_show_in_what_is_generated(tmp_path: Path) -> N
 
 
 def shuffled(text: str, chance: random.Random) -> str:
-    """The same fleet with the blocks of aliases, roles, surfaces and gateway in another order, and with
-    comments."""
+    """The same fleet with comments, and with the blocks of unordered keys in another order."""
     head, *blocks = text.split("\n\n")
     tail = [line for block in blocks[1:] for line in _blocks(block)]
     chance.shuffle(tail)
@@ -199,7 +198,7 @@ def shuffled(text: str, chance: random.Random) -> str:
 
 
 def _blocks(text: str) -> list[str]:
-    """The top-level keys of a piece of YAML, each with all that is in it."""
+    """The top-level keys of a part of YAML, each with all that is in it."""
     found: list[str] = []
     for line in text.splitlines():
         if line.startswith((" ", "#")) and found:

@@ -1,4 +1,4 @@
-"""One command at a time beside one fleet.yaml."""
+"""One command at a time writes next to a fleet.yaml."""
 
 from __future__ import annotations
 

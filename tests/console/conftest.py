@@ -35,7 +35,7 @@ class Watched:
             self.errors.append(said.text)
 
     def dismiss(self, dialog: Dialog) -> None:
-        """Note a dialog and close it: a page with an open one answers nothing, not even `check`."""
+        """Note a dialog and close it: a page with an open one responses nothing, not even `check`."""
         self.errors.append(f"dialog: {dialog.message}")
         dialog.dismiss()
 

@@ -1,4 +1,4 @@
-"""The key of a page: asked for once, kept in the tab, and what it does not open is not shown."""
+"""The key of a page: entered once, kept in the tab; what it does not open is hidden."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from tests.support.waiting import eventually
 
 @pytest.fixture(scope="module")
 def cards() -> Iterator[NetworkCards]:
-    """The card of a machine that a test itself switches on, so that it sees it waking."""
+    """The card of a provider that a test itself switches on, so that it sees it waking."""
     cards = NetworkCards({"nas": "02:00:00:00:00:01"}, dead=["nas"])
     yield cards
     cards.close()
@@ -42,7 +42,7 @@ inventory: {{interval: 0.2, timeout: 1, grace: 0.6}}
 
 @pytest.fixture
 def asleep(stack: Stack, cards: NetworkCards) -> Iterator[NetworkCards]:
-    """The machine is off, and no packet has come yet."""
+    """The provider is off, and no packet has come yet."""
     stack.machines.set("nas", offline=True)
     eventually(lambda: stack.status("nas") == "offline")
     cards.packets["nas"] = 0

@@ -1,6 +1,6 @@
 """docs/diagnostics.md is made from the registry of codes.
 
-``UPDATE_DOCS=1 pytest tests/docs/test_diagnostics_page.py`` writes it anew.
+``UPDATE_DOCS=1 pytest tests/docs/test_diagnostics_page.py`` writes it again.
 """
 
 import os

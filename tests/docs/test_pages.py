@@ -1,4 +1,4 @@
-"""The pages that are made from the code are current, whole and true."""
+"""The generated pages are current and complete."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MADE = {
 
 @pytest.mark.parametrize("name", MADE)
 def test_a_made_page_is_current(name: str) -> None:
-    """`make docs` writes them anew."""
+    """`make docs` writes them again."""
     assert (DOCS / name).read_text(encoding="utf-8") == MADE[name]()
 
 

@@ -1,4 +1,4 @@
-"""The schemas of machine-written files, and the one that editors get."""
+"""The schemas of generated files, and the one that editors get."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.golden import FLEETS, NAMES, compiled
 
 @pytest.mark.parametrize("name", GENERATED)
 def test_a_schema_in_the_repository_is_the_contracts(name: str) -> None:
-    """`python -m docs.generate.schemas` writes them anew."""
+    """`python -m docs.generate.schemas` writes them again."""
     assert (SCHEMAS / f"{name}.schema.json").read_text(encoding="utf-8") == contract_schema(name)
 
 

@@ -1,4 +1,4 @@
-"""The real programs of the kinds of client: where they come from, and how each is asked for something.
+"""The real client programs: how to install each, and how to send a prompt with it.
 
 ``python -m tests.integration.client_programs KIND…`` installs them with their ecosystems' own tools into the
 cache of `tools`, each into a folder of its own. A kind whose program is not there is skipped, and says why.

@@ -1,4 +1,4 @@
-"""What the integration tests share: a fleet of simulated machines for opencode and the SDKs."""
+"""What the integration tests share: a fleet of simulated providers for opencode and the SDKs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def machines() -> list[ServerSpec]:
 
 
 def fleet_yaml(simulated: SimulationThread, listen: str) -> str:
-    """Three machines with the same ids; one surface has opencode's configuration, one is for the SDKs."""
+    """Three providers with the same ids; one surface has opencode's configuration, one is for the SDKs."""
     embeds = "nomic-embed: {purpose: embedding}"
     return f"""\
 version: 1
@@ -70,7 +70,7 @@ def shared_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture
 def stack(shared_stack: Stack) -> Iterator[Stack]:
-    """The machines as at the start, with empty records."""
+    """The providers as at the start, with empty records."""
     for name in (*MACHINES, "deepseek"):
         shared_stack.machines.reset(name)
     yield shared_stack
@@ -92,7 +92,7 @@ def opencode(stack: Stack, outside: Elsewhere, tmp_path: Path) -> Opencode:
 
 
 def answered(stack: Stack) -> list[tuple[str, str, str]]:
-    """Machine, model and way of every request for an answer, as the machines themselves recorded them."""
+    """Provider, model and way of every request for a response, as the providers themselves recorded them."""
     return [
         (name, record.json["model"], "sidecar" if record.sidecar else "direct")
         for name in (*MACHINES, "deepseek")

@@ -1,4 +1,4 @@
-"""Requests sent as they are, and what of their answers must be the same whichever way they went."""
+"""Requests, and which parts of their responses must be the same directly and through the gateway."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "date"}
 MASKED = re.compile(
     r"\.timings\b|_per_second$|_ms$|^header content-length\b|\.(id|item_id|created|created_at|completed_at)$"
 )
-"""What is measured or made anew for each answer, and the length that follows from its digits."""
+"""What is measured or made again for each response, and the length that follows from its digits."""
 MASK = "masked"
 
 
@@ -31,7 +31,7 @@ class Exchange:
     files: Mapping[str, Any] | None = None
 
     def send(self, base: str, model: str) -> Answer:
-        """The answer, on a connection of its own: a server may say of a reused one that it is."""
+        """The response, on a separate connection: a server may say of a reused one that it is."""
         body = {"model": model, **self.body}
         sent: dict[str, Any] = {"json": body} if self.files is None else {"data": body, "files": self.files}
         url, headers = f"{base}{self.path}", {"User-Agent": "test", "Accept": "*/*", **self.headers}
@@ -66,7 +66,7 @@ class Answer:
 
 
 def differences(one: Answer, other: Answer, through: Answer) -> list[str]:
-    """What differs between two direct answers, which would prove nothing, or in that of the gateway."""
+    """What differs between two direct responses, which would prove nothing, or in that of the gateway."""
     return [
         *(f"two direct answers: {line}" for line in _differing(one, other)),
         *(f"through the gateway: {line}" for line in _differing(one, through)),

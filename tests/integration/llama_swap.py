@@ -65,7 +65,7 @@ class LlamaSwap:
         self._control(model, "behaviour", behaviour)
 
     def release(self, model: str, pieces: int) -> None:
-        """Let so many pieces of a held answer go; the next one is then waiting."""
+        """Let so many parts of a held response go; the next one is then waiting."""
         self._control(model, "release", {"chunks": pieces})
         eventually(lambda: bool(self._control(model, "release", {})["waiting"]))
 

@@ -1,4 +1,4 @@
-"""Uses one SDK for Python against a surface and a machine, and prints what it saw as JSON.
+"""Uses one SDK for Python against a surface and a provider, and prints what it saw as JSON.
 
 Runs in an environment that has the SDKs and nothing of ours: ``python python_sdks.py NAME URL MACHINE DEAD``.
 `DEAD` is the id of a model whose provider is off.

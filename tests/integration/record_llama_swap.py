@@ -46,7 +46,7 @@ def ask(
     *,
     seconds: float = 20,
 ) -> tuple[bytes, bytes]:
-    """The request as it is kept, and the answer's bytes until the connection closes or `seconds` are over."""
+    """The recorded request, and the response's bytes until the connection closes or after `seconds`."""
     address = urlsplit(swap.url)
     sent = dict(headers or {})
     if body:
@@ -69,7 +69,7 @@ def ask(
 
 
 def joined(answer: bytes) -> bytes:
-    """The answer with its chunks put together; the header that announced them stays."""
+    """The response with its chunks put together; the header that announced them stays."""
     head, _, body = answer.partition(b"\r\n\r\n")
     if b"transfer-encoding: chunked" not in head.lower():
         return answer
@@ -169,7 +169,7 @@ def _unload_once_it_loads(swap: LlamaSwap) -> Callable[[], None]:
 
 
 def _unload_once_asked(swap: LlamaSwap, requests: int, pieces: int) -> Callable[[], None]:
-    """After so many requests, and so many pieces of the last one's answer."""
+    """After so many requests, and so many parts of the last one's answer."""
 
     def act() -> None:
         swap.await_requests("qwen3-8b", requests)

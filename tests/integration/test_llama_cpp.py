@@ -84,7 +84,7 @@ def test_there_are_enough_of_them() -> None:
 
 @pytest.mark.parametrize("exchange", EXCHANGES, ids=lambda exchange: exchange.name)
 def test_a_response_is_the_same_directly_and_through_the_gateway(real: Real, exchange: Exchange) -> None:
-    exchange.send(real.url, MODEL)  # what it remembers of a prompt changes its answer
+    exchange.send(real.url, MODEL)  # what it remembers of a prompt changes its response
     one = exchange.send(real.url, MODEL)
     through = exchange.send(f"{real.stack.url}/boochat", f"box/{MODEL}")
     other = exchange.send(real.url, MODEL)

@@ -42,7 +42,7 @@ KEY_VARIABLES = {"SAM_KEY": "key-of-sam", "EMBEDDING_KEY": "key-of-embedding"}
 
 @dataclass(frozen=True, slots=True)
 class Two:
-    """Two machines and a gateway that polls them every second."""
+    """Two providers and a gateway that polls them every second."""
 
     stack: Stack
     sam: LlamaSwap
@@ -111,7 +111,7 @@ def test_both_are_listed_with_what_they_say_of_themselves(two: Two) -> None:
 
 @pytest.mark.parametrize("model", ["qwen3-8b", SLASHED])
 def test_each_provider_is_reached_by_its_name(two: Two, model: str) -> None:
-    """The model's process gets the bare id and no key; the other machine loads nothing."""
+    """The model's process gets the bare id and no key; the other provider loads nothing."""
     for swap, other in ((two.sam, two.embedding), (two.embedding, two.sam)):
         before = other.starts()
         answer = two.stack.chat(f"{swap.name}/{model}")
@@ -143,7 +143,7 @@ def test_what_it_measures_of_its_memory_is_shown_as_soon_as_it_has_measured(two:
 
 @pytest.mark.slow
 def test_a_model_is_unloaded_by_its_time_to_live_though_the_gateway_polls(two: Two) -> None:
-    """Its 3 seconds are prolonged once, by the one look at its properties after it was loaded."""
+    """Its 3 seconds are prolonged once, by the one request for its properties after it was loaded."""
     two.stack.chat("embedding/short-lived")
     eventually(lambda: two.states("embedding")["short-lived"] == "loaded")
     looks: list[str] = []
@@ -220,7 +220,7 @@ def test_an_unload_before_the_first_byte_is_an_error_that_names_the_provider(two
 
 @pytest.mark.slow
 def test_an_unload_in_mid_stream_never_looks_like_a_finished_response(two: Two) -> None:
-    """llama-swap ends the answer properly; that nothing says it is complete is passed on as it is."""
+    """llama-swap ends the response properly; that nothing says it is complete is passed on as it is."""
     two.stack.chat("embedding/qwen3-8b")
     two.embedding.behave("qwen3-8b", hold=True)
     thread, seen = _streamed(two, "embedding/qwen3-8b")

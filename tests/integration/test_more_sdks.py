@@ -25,7 +25,7 @@ CALLED = {"city": "example"}
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The machines of the other tests, and one that is off."""
+    """The providers of the other tests, and one that is off."""
     dark = f"  dark: {{url: 'http://127.0.0.1:{free_port()}', models: [qwen3-8b], poll: false}}\n"
 
     def with_dark(simulated: Any, listen: str) -> str:

@@ -1,4 +1,4 @@
-"""The real opencode on the generated configuration: every answer comes from exactly the machine named."""
+"""The real opencode on the generated configuration: every response comes from the named provider."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def test_a_cold_load_of_90_seconds_is_waited_for_and_asked_for_once(opencode: Op
 def test_fleet_run_starts_opencode_and_leaves_the_users_own_files_alone(
     opencode: Opencode, stack: Stack
 ) -> None:
-    """Their opencode.json counts beside the generated one; opencode itself would add a missing $schema."""
+    """Their opencode.json counts next to the generated one; opencode itself would add a missing $schema."""
     theirs = opencode.folder / "home" / "config" / "opencode" / "opencode.json"
     theirs.parent.mkdir(parents=True)
     opencode.work.mkdir()

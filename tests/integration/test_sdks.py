@@ -1,4 +1,4 @@
-"""The SDKs of OpenAI and Anthropic as they are published, told nothing but the address of a surface."""
+"""The published SDKs of OpenAI and Anthropic, configured only with the address of a surface."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_openai_files(openai: Any, machine: str) -> None:
 
 
 def test_openai_errors_name_what_was_meant_and_come_at_once(openai: Any, stack: Stack) -> None:
-    """An unknown model is one request; a machine that is off is one too, though it is a 503."""
+    """An unknown model is one request; a provider that is off is one too, though it is a 503."""
     sdk = pytest.importorskip("openai")
     with pytest.raises(sdk.NotFoundError, match="'embedding/qwen3-8b'") as unknown:
         openai.chat.completions.create(model="embedding/qwen3-8", messages=SAY_HI)
@@ -176,5 +176,5 @@ def test_openai_for_node(stack: Stack, tmp_path: Path, machine: str) -> None:
 
 
 def machines_asked(stack: Stack) -> set[str]:
-    """Those that were asked for an answer, forms included."""
+    """Those that were asked for a response, forms included."""
     return {name for name in (*MACHINES, "deepseek") if stack.machines.inference(name)}

@@ -1,5 +1,6 @@
 """Between a client and a real llama-swap the gateway cannot be seen: the same requests, sent directly and
-through it, get the same status, end-to-end headers and bytes, but for what differs between two direct ones.
+through it, get the same status, end-to-end headers and bytes, except for what differs between two direct
+ones.
 """
 
 from __future__ import annotations
@@ -115,7 +116,7 @@ EXCHANGES = [
 
 @pytest.fixture(scope="module")
 def ways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
-    """The machine's address, and the gateway's."""
+    """The provider's address, and the gateway's."""
     folder = tmp_path_factory.mktemp("transparent")
     with llama_swap(tools.llama_swap(), Path(folder, "box"), "box", MODELS, key=KEY) as box:
         yaml = f"""\

@@ -1,6 +1,6 @@
 """The foreign programs of the integration tests: which versions, where they are kept, how they get there.
 
-``python -m tests.integration.tools`` installs them with their ecosystems' own tools into a cache beside this
+``python -m tests.integration.tools`` installs them with their ecosystems' own tools into a cache next to this
 file (elsewhere: ``$FLEET_INTEGRATION_CACHE``). A test whose program is not there is skipped, and says why.
 """
 

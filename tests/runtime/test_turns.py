@@ -1,4 +1,4 @@
-"""Long work on the event loop lets everything else come in between."""
+"""Long work on the event loop lets everything else run in between."""
 
 from __future__ import annotations
 

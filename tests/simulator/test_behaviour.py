@@ -1,4 +1,4 @@
-"""Every knob of a machine's behaviour does what its name says, on the wire."""
+"""Every setting of a simulated provider's behaviour has its effect on the wire."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def raw(box: SimulatedServer, request: bytes) -> tuple[bytes, bool]:
-    """All bytes of an answer until the connection ends, and whether it was reset."""
+    """All bytes of a response until the connection ends, and whether it was reset."""
     reader, writer = await asyncio.open_connection("127.0.0.1", box.port)
     writer.write(request)
     got = b""

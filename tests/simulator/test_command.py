@@ -1,4 +1,4 @@
-"""``python -m fleet_runtime.simulator`` as a command: its help and what it refuses."""
+"""``python -m fleet_runtime.simulator`` as a command: its help and what it rejects."""
 
 from __future__ import annotations
 

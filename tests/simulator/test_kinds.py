@@ -1,4 +1,4 @@
-"""Each kind of server answers in its own way, and the dialects see in it what it is."""
+"""Each kind of server responds in its own format, and the dialects recognise it."""
 
 from __future__ import annotations
 

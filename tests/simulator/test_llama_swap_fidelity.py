@@ -144,7 +144,7 @@ def _event(part: bytes) -> tuple[str, Any]:
 async def _asked(
     url: str, method: str, path: str, body: bytes, headers: list[str]
 ) -> tuple[list[str], bytes]:
-    """The answer's head, line by line, and its body as it was on the wire."""
+    """The response's head, line by line, and its body as it was on the wire."""
     host, port = url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     if body and not any(line.startswith("Content-Type") for line in headers):

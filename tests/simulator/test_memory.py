@@ -21,7 +21,7 @@ A, B = SimulatedModel("a"), SimulatedModel("b")
 async def under_way(
     http: httpx.AsyncClient, box: SimulatedServer, model: str
 ) -> AsyncIterator[asyncio.Task[httpx.Response]]:
-    """A chat with `model` that waits for its first piece."""
+    """A chat with `model` that waits for its first part."""
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(http.post(CHAT, json=chat(model)))
         await box.until(lambda box: box.engine.gate.waiting == 1)

@@ -1,4 +1,4 @@
-"""Looking at a machine never loads, swaps or keeps a model, in whatever state the machine is."""
+"""Probing a provider never loads, swaps or keeps a model, in whatever state the provider is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The shipped balancers before two gateways, as they are but for addresses and ports."""
+"""The shipped balancers before two gateways, as they are except for addresses and ports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A machine that is asleep on its network: packets go there, and nothing ever comes back."""
+"""A provider that is asleep on its network: packets go there, and nothing ever comes back."""
 
 from __future__ import annotations
 

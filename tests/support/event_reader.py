@@ -35,7 +35,7 @@ class Feed:
 
 @contextlib.contextmanager
 def following(stack: Stack, last_id: str | None = None) -> Iterator[Feed]:
-    """Follow the events of a gateway in a thread of its own, until the end of the block."""
+    """Follow the events of a gateway in a separate thread, until the end of the block."""
     feed = Feed()
     headers = {} if last_id is None else {"last-event-id": last_id}
     with (

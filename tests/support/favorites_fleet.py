@@ -1,4 +1,4 @@
-"""One fleet for the tests of the API and of the command: three machines, three surfaces, a role, an alias."""
+"""A fleet for tests of favorites: three providers, three surfaces, a role and an alias."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def shared_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture
 def stack(shared_stack: Stack) -> Stack:
-    """A running fleet without favorites, for tests that leave machines and files as they are."""
+    """A running fleet without favorites, for tests that leave providers and files as they are."""
     emptied = shared_stack.client.put("/api/favorites", json={"favorites": []}, headers={"if-match": "*"})
     assert emptied.status_code == 200, emptied.text
     return shared_stack

@@ -82,7 +82,7 @@ async def running_gateway(
     times: TimeLimits | None = None,
     **settings: Any,
 ) -> AsyncIterator[RunningGateway]:
-    """`connections` become machines that list the model ``m`` unless `lists` says otherwise.
+    """`connections` become providers that list the model ``m`` unless `lists` says otherwise.
 
     When all is over, nothing may be left of any request: no slot, no byte of a body, no missing record."""
     gateway = artifacts.gateway(*connections, surfaces=surfaces, **settings)
@@ -143,7 +143,7 @@ async def gateway_before(
     max_concurrency: int | None = None,
     **settings: Any,
 ) -> AsyncIterator[tuple[RawServer, RunningGateway]]:
-    """A gateway before one machine, ``a``, that does what `script` says."""
+    """A gateway before one provider, ``a``, that does what `script` says."""
     async with raw_server(script) as machine:
         limits = {"timeouts": timeouts or {}, "max_concurrency": max_concurrency}
         served = artifacts.connection("a", machine.url, **limits)

@@ -19,7 +19,7 @@ class KeptConnection:
         self._connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=30)
 
     def get(self, path: str) -> float:
-        """Seconds until the whole answer is here; it must be a 200."""
+        """Seconds until the entire answer is here; it must be a 200."""
         return self._timed("GET", path, None)
 
     def chat(self, model: str) -> float:

@@ -1,4 +1,4 @@
-"""The network cards of simulated machines: real UDP, and a magic packet starts its machine."""
+"""The network cards of simulated providers: real UDP, and a magic packet starts its provider."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from fleet_runtime.simulator import SimulationThread
 
 
 class NetworkCards:
-    """`packets` counts those for each machine of `macs`, which start all but those of `dead`; `started` is
-    when a machine first did, in unix seconds."""
+    """`packets` counts those for each provider of `macs`, which start all but those of `dead`; `started` is
+    when a provider first did, in unix seconds."""
 
     def __init__(self, macs: Mapping[str, str], dead: Collection[str] = ()) -> None:
         self.machines: SimulationThread

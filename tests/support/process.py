@@ -1,4 +1,4 @@
-"""`fleet serve` as a process of its own, on a folder that a test writes."""
+"""`fleet serve` as a separate process, on a folder that a test writes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A client that sends the bytes it is told, and takes apart what comes back no further than it must."""
+"""A client that sends given bytes, and parses the response only as far as necessary."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Client:
             await self.writer.drain()
 
     async def head(self) -> Answer:
-        """The next answer's head, its body unread."""
+        """The next response's head, its body unread."""
         raw = await self.reader.readuntil(b"\r\n\r\n")
         line, *fields = raw[:-4].split(b"\r\n")
         pairs = (field.partition(b":") for field in fields)
@@ -55,7 +55,7 @@ class Client:
         return Answer(int(line.split(b" ")[1]), headers, b"", ended=False)
 
     async def answer(self, *, head_only: bool = False) -> Answer:
-        """The next answer, interim ones left out; a body that is cut short comes with `ended` False."""
+        """The next response, interim ones left out; a body that is cut short comes with `ended` False."""
         answer = await self.head()
         while answer.status < 200:
             answer = await self.head()
@@ -148,7 +148,7 @@ async def ask(
     *,
     method: str | None = None,
 ) -> Answer:
-    """One request on a connection of its own."""
+    """One request on a separate connection."""
     async with asyncio.timeout(30), client(port) as connection:
         await connection.send(request(path, body, headers, method=method))
         return await connection.answer(head_only=method == "HEAD")

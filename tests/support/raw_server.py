@@ -86,7 +86,7 @@ class Peer:
             raise Gone from error
 
     async def trickle(self, data: bytes, size: int = 1) -> None:
-        """Sends pieces of `size` bytes, each its own packet."""
+        """Sends parts of `size` bytes, each its own packet."""
         for start in range(0, len(data), size):
             await self.send(data[start : start + size])
             await turn()
@@ -180,7 +180,7 @@ async def raw_server(
 
 
 def responding(answer: bytes) -> Script:
-    """The script that gives every request the same answer and keeps its connections."""
+    """The script that gives every request the same response and keeps its connections."""
 
     async def script(peer: Peer) -> None:
         while True:

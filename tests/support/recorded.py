@@ -1,4 +1,4 @@
-"""Real servers' answers, kept byte for byte in tests/recordings: ``<set>/<name>.http``, and ``<name>.req``,
+"""Real servers' responses, kept byte for byte in tests/recordings: ``<set>/<name>.http``, and ``<name>.req``,
 the request that got it."""
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from tests.support.paths import RECORDINGS
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """One exchange; header names as they came, a chunked body already joined (but for ``*-raw-*``).
+    """One exchange; header names as they came, a chunked body already joined (except for ``*-raw-*``).
 
     `request_body` is what was sent, possibly cut where the recording says so.
     """

@@ -1,4 +1,4 @@
-"""A whole fleet on 127.0.0.1: simulated machines, `fleet build` and `fleet serve` as a person runs them."""
+"""A complete fleet on 127.0.0.1: simulated providers, and real `fleet build` and `fleet serve`."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Stack:
         return run_fleet(*arguments, cwd=self.folder)
 
     def status(self, provider: str) -> str:
-        """What the gateway thinks of a machine."""
+        """The gateway's status of a provider."""
         providers = self.client.get("/api/models").json()["providers"]
         return str(next(item["status"] for item in providers if item["name"] == provider))
 
@@ -74,7 +74,7 @@ def running_stack(
     online: Iterable[str] = (),
     host: str = "127.0.0.1",
 ) -> Iterator[Stack]:
-    """Start everything, `fleet_yaml` being told the machines and where to listen; wait for the machines
+    """Start everything, `fleet_yaml` being told the providers and where to listen; wait for the providers
     `online` to have been seen."""
     with SimulationThread(specs) as machines:
         listen = f"{host}:{free_port()}"

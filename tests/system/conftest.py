@@ -1,4 +1,4 @@
-"""A fleet of four machines: one with a sidecar, two without, and a cloud."""
+"""A fleet of four providers: one with a sidecar, two without, and a cloud."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def started(folder: Path) -> AbstractContextManager[Stack]:
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """One for all tests of a module; each leaves the machines as it found them."""
+    """One for all tests of a module; each leaves the providers as it found them."""
     with started(tmp_path_factory.mktemp("living")) as stack:
         yield stack
 

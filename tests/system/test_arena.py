@@ -1,4 +1,4 @@
-"""The arena: which machine is local and which a cloud, and two models side by side."""
+"""The arena: which provider is local and which a cloud, and two models side by side."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MACHINES = {
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The machines of `fleet demo`, but the one that it adds later."""
+    """The providers of `fleet demo`, but the one that it adds later."""
     specs = [spec for spec in demo_servers() if spec.name != NEWCOMER]
     folder: Path = tmp_path_factory.mktemp("arena")
     env = {CLOUD_KEY_VARIABLE: CLOUD_KEY}

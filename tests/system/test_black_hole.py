@@ -1,4 +1,4 @@
-"""A machine that swallows every packet costs the readers of lists, and the other machines, nothing."""
+"""A provider that drops every packet delays neither lists nor other providers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def attic_asleep(stack: Stack) -> Iterator[None]:
 
 
 def in_each_phase(stack: Stack, measured: Callable[[], list[float]]) -> dict[str, list[float]]:
-    """What `measured` says before the machine falls asleep, while it does and is, and after."""
+    """What `measured` says before the provider falls asleep, while it does and is, and after."""
     seconds = {"before": measured()}
     with attic_asleep(stack):
         seconds["during"] = measured()
@@ -47,7 +47,7 @@ def reads(stack: Stack, path: str, count: int) -> list[float]:
 
 @pytest.mark.parametrize("path", PATHS)
 def test_no_read_ever_waits_for_a_provider(stack: Stack, path: str) -> None:
-    """A look at the black hole lasts a second, and half of the reads take a hundredth of that at most."""
+    """A probe of the black hole lasts a second, and half of the reads take a hundredth of that at most."""
     for phase, seconds in in_each_phase(stack, lambda: reads(stack, path, 200)).items():
         assert percentile(seconds, 0.5) <= 0.01, (phase, in_milliseconds(seconds))
         assert max(seconds) <= 0.5, (phase, in_milliseconds(seconds))

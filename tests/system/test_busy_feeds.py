@@ -1,4 +1,4 @@
-"""A machine that always tells of changes is looked at now and then, and once more after its last word."""
+"""A provider that always announces changes is probed at intervals, and once after its last event."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Machines that come, go, stall and are added while the gateway serves."""
+"""Providers that come, go, stall and are added while the gateway serves."""
 
 from __future__ import annotations
 

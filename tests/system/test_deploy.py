@@ -1,4 +1,4 @@
-"""What is shipped for running it is sound: the unit, the image's steps, and the Compose file's claims."""
+"""The shipped deployment files are valid: the unit, the image and the Compose file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Favorites hide and never vanish: machines that stop, start, leave fleet.yaml and are renamed."""
+"""Favorites are hidden but never lost: providers that stop, start, leave fleet.yaml and are renamed."""
 
 from __future__ import annotations
 

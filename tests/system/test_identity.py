@@ -1,4 +1,4 @@
-"""A request reaches the machine its id names, and no other, whatever the model is called."""
+"""A request reaches the provider in its id and no other, whatever the model is called."""
 
 from __future__ import annotations
 
@@ -227,14 +227,14 @@ def test_chat_of_a_provider_with_a_sidecar_always_passes_it_and_nothing_else_doe
 
 
 def await_polls(stack: Stack, machine: str) -> None:
-    """Wait for a few more looks of the gateway at a machine."""
+    """Wait for a few more probes by the gateway of a provider."""
     before = len(stack.machines.records(machine))
     eventually(lambda: len(stack.machines.records(machine)) > before + 6)
 
 
 def test_listing_and_polling_never_load_a_model_nor_keep_one(stack: Stack) -> None:
     for machine in LOCAL:
-        await_polls(stack, machine)  # what other tests had loaded has been looked at
+        await_polls(stack, machine)  # what other tests had loaded has been probed
         stack.machines.reset(machine)
     for _ in range(20):
         for path in ("/v1/models", "/boochat/v1/models", "/providers/embedding/v1/models", "/api/models"):

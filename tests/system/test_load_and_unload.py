@@ -1,4 +1,4 @@
-"""Loading and unloading models of each kind of server that can be told to, and who else would notice."""
+"""Loading and unloading models on each kind of server that supports it, and the effect on other requests."""
 
 from __future__ import annotations
 

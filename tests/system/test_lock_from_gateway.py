@@ -30,7 +30,7 @@ inventory: {{interval: 0.1, timeout: 1, grace: 1}}
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Two machines that list a context, and run with a smaller one."""
+    """Two providers that list a context, and run with a smaller one."""
     models = (SimulatedModel("qwen3-8b", context=4096), SimulatedModel("qwen3-4b", context=4096))
     item = {"object": "model", "owned_by": "llama-swap", "context_length": 40960}
     listed = json.dumps({"data": [{"id": model.id, **item} for model in models]})

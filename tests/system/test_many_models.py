@@ -1,4 +1,4 @@
-"""Lists of thousands of models are made from their parts: one machine's change costs that machine's part."""
+"""Lists of thousands of models are cached in parts: a change of a provider costs only its part."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FACTS = {
 
 @pytest.fixture(scope="module")
 def crowd() -> tuple[Inventory, RoutingTable]:
-    """An inventory that has seen a hundred machines once, without any network."""
+    """An inventory that has seen a hundred providers once, without any network."""
     gateway = artifacts.gateway(*(artifacts.connection(f"m{number:03}") for number in range(MACHINES)))
     table = artifacts.table(gateway, "boochat")
     tables = {"": artifacts.table(gateway, None), "/boochat": table}
@@ -138,7 +138,7 @@ def test_suggestions_are_only_computed_where_they_are_shown(
 
 
 def test_long_names_that_differ_at_one_end_find_their_neighbours_in_milliseconds() -> None:
-    """Three machines with 2000 models each, all ids almost as long as an id may be."""
+    """Three providers with 2000 models each, all ids almost as long as an id may be."""
     gateway = artifacts.gateway(*(artifacts.connection(name) for name in "abc"))
     table = artifacts.table(gateway, None)
     ids = [("qwen3-coder/" * 50)[:490] + f"-{number:04}" for number in range(2000)]

@@ -1,4 +1,4 @@
-"""What machines list: lists that flap, lists that attack, lists of another product (FAULTS 18 to 20)."""
+"""What providers list: lists that flap, lists that attack, lists of another product (FAULTS 18 to 20)."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def machine(stack: Stack, name: str) -> dict[str, Any]:
 
 
 def of_attic(stack: Stack) -> list[str]:
-    """What the machine that misbehaves lists, as the gateway sees it."""
+    """What the provider that misbehaves lists, as the gateway sees it."""
     return [id.removeprefix("attic/") for id in listed(stack) if id.startswith("attic/")]
 
 

@@ -1,4 +1,4 @@
-"""``/openapi.json`` says what the API does: its examples are true to its shapes, and its answers are too."""
+"""``/openapi.json`` describes the API: its examples and the real responses match the shapes."""
 
 from __future__ import annotations
 

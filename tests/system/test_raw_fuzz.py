@@ -1,5 +1,5 @@
-"""Broken requests on raw connections to a gateway of its own process, in front of a server that notes every
-byte, alone and behind nginx: nothing reaches a provider that was not sent as one request."""
+"""Broken requests on raw connections to a gateway in a separate process, in front of a server that notes
+every byte, alone and behind nginx: nothing reaches a provider that was not sent as one request."""
 
 from __future__ import annotations
 

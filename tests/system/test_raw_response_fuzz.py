@@ -1,4 +1,4 @@
-"""Broken responses from a provider to a gateway of its own process: each client gets bytes of its own
+"""Broken responses from a provider to a gateway in a separate process: each client gets bytes of its own
 response only, or an error, however many connections the gateway keeps."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The shipped nginx and Caddy configurations, run as they are but for addresses and certificates: a stream
+"""The shipped nginx and Caddy configurations, run as they are except for addresses and certificates: a stream
 comes through them chunk by chunk, and a cut one without an end."""
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def configure(request: pytest.FixtureRequest) -> Configure:
 async def fronted(
     configure: Configure, tmp_path: Path, script: Callable[[Peer], Awaitable[None]]
 ) -> AsyncIterator[Client]:
-    """A connection through the front and a gateway to a machine that does what `script` says."""
+    """A connection through the front and a gateway to a provider that does what `script` says."""
     async with raw_server(script) as server:
         machine = connection("a", server.url, poll=False, declared={"m": {}})
         write_generated(tmp_path / "generated", gateway(machine, url=f"https://{NAME}"))

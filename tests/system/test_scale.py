@@ -1,6 +1,6 @@
-"""A hundred machines with fifty models each: lists stay quick, polling stays cheap, memory stays small.
+"""A hundred providers with fifty models each: lists stay quick, polling stays cheap, memory stays small.
 
-The machines are a process of their own, so that they do not take the reader's time.
+The providers are a separate process, so that they do not take the reader's time.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ pytestmark = [
 
 @dataclass(frozen=True, slots=True)
 class Crowd:
-    """A gateway before many machines; `controls` are their control planes."""
+    """A gateway before many providers; `controls` are their control planes."""
 
     url: str
     pid: int
@@ -94,7 +94,7 @@ def _online(url: str) -> int:
 
 
 def change_a_list(crowd: Crowd, number: int) -> None:
-    """Have one machine list something else from its next look on."""
+    """Have one provider list something else from its next probe on."""
     items = [{"id": f"other-{number}-{model}"} for model in range(MODELS)]
     control = crowd.controls[number % MACHINES]
     changed = httpx.post(
@@ -106,7 +106,7 @@ def change_a_list(crowd: Crowd, number: int) -> None:
 
 @pytest.mark.parametrize("path", PATHS)
 def test_lists_take_ten_milliseconds_at_most_in_the_99th_percentile(crowd: Crowd, path: str) -> None:
-    """500 reads, while one machine after the other changes its list: every 25th read finds a new one."""
+    """500 reads, while one provider after the other changes its list: every 25th read finds a new one."""
     best = 1.0
     with closing(KeptConnection(crowd.url)) as gateway:
         for attempt in range(ATTEMPTS):
@@ -123,7 +123,7 @@ def test_lists_take_ten_milliseconds_at_most_in_the_99th_percentile(crowd: Crowd
 
 
 def test_polling_takes_less_than_a_tenth_of_a_core_and_memory_stays_small(crowd: Crowd) -> None:
-    """Over two rounds of looks at every machine, after all lists have been read."""
+    """Over two rounds of probes of every provider, after all lists have been read."""
     for path in PATHS:
         httpx.get(f"{crowd.url}{path}", trust_env=False).raise_for_status()
     before, began = cpu_seconds(crowd.pid), time.monotonic()

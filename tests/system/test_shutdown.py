@@ -24,7 +24,7 @@ DONE = b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n"
 
 
 class Streams:
-    """A machine whose streams begin at once; those that ask for model ``short`` end when `go` is set, the
+    """A provider whose streams begin at once; those that ask for model ``short`` end when `go` is set, the
     others never."""
 
     def __init__(self) -> None:

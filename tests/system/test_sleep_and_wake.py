@@ -1,4 +1,4 @@
-"""A machine that falls asleep and wakes up, seen from every side."""
+"""A provider that falls asleep and wakes up, seen from every side."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A thousand machines with twenty models each: built from nothing, listed and watched."""
+"""A thousand providers with twenty models each: built from nothing, listed and watched."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ INVENTORY = "{interval: 60, timeout: 5, grace: 60}"
 
 @pytest.fixture(scope="module")
 def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crowd]:
-    """Machines that run, and a fleet.yaml of which nothing is built."""
+    """Providers that run, and a fleet.yaml of which nothing is built."""
     with crowd(tmp_path_factory.mktemp("thousand"), MACHINES, MODELS, INVENTORY) as people:
         yield people
 
@@ -36,7 +36,7 @@ def test_a_thousand_providers_are_listed_by_the_first_build(people: Crowd) -> No
 
 @pytest.fixture(scope="module")
 def served(people: Crowd) -> Iterator[Watched]:
-    """The gateway of that fleet, once all machines are online."""
+    """The gateway of that fleet, once all providers are online."""
     if not (people.folder / "generated").exists():
         build(people)
     with gateway(people) as served:

@@ -1,4 +1,4 @@
-"""Looking at a machine never loads a model, and never keeps one from unloading."""
+"""Probing a provider never loads a model, and never keeps one from unloading."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ inventory: {{interval: 0.1, timeout: 1, grace: 1}}
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A machine of every kind, each with a model that unloads by itself and one that nobody uses."""
+    """A provider of every kind, each with a model that unloads by itself and one that nobody uses."""
     models = (SimulatedModel("short", ttl=TTL, context=4096), SimulatedModel("unused", ttl=TTL))
     specs = [ServerSpec(kind, kind=kind, models=models, sidecar=True) for kind in KINDS]
     folder = tmp_path_factory.mktemp("ttl")

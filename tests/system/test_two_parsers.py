@@ -1,4 +1,5 @@
-"""The gateway's own parser of heads and chunks beside h11's and llhttp's: whatever it takes, they read alike.
+"""The gateway's own parser of heads and chunks next to h11's and llhttp's: whatever it takes, they read
+alike.
 
 The gateway may be stricter than both. It must take no head that one of them rejects, nor read another method,
 target, header or body than either, nor find another end: that is how requests are smuggled.
@@ -107,7 +108,7 @@ firsts = st.one_of(
 
 @st.composite
 def heads(draw: st.DrawFn) -> bytes:
-    """Mostly requests that are right but for a line or a byte."""
+    """Mostly requests that are right except for a line or a byte."""
     raw = draw(firsts) + b"Host: localhost\r\n" * draw(st.sampled_from([0, 1, 1, 1, 2]))
     raw += b"".join(draw(st.lists(lines, max_size=4)))
     if draw(st.integers(0, 3)) == 0:

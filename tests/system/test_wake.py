@@ -1,4 +1,4 @@
-"""Providers that sleep: real magic packets and commands start simulated machines."""
+"""Providers that sleep: real magic packets and commands start simulated providers."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ def test_the_chat_distinguishes_a_complete_response_from_one_that_was_cut_or_sto
 
 
 def test_the_client_does_with_a_gateway_what_the_page_says(compiled: Path, stack: Stack) -> None:
-    """It resolves, prefers, arranges, and keeps a picker while a machine goes and comes back."""
+    """It resolves, prefers, arranges, and keeps a picker while a provider goes and comes back."""
     told = compiled / "told"
     with told.open("wb") as output:
         client = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""opencode.json: what opencode is told, and above all what it is not."""
+"""opencode.json: what it contains and what it must not contain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each kind of client is whole: its module, templates, golden files, way to start, schema and docs row."""
+"""Each kind of client is complete: module, templates, golden files, start, schema and docs row."""
 
 from __future__ import annotations
 

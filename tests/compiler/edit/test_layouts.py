@@ -1,6 +1,6 @@
-"""Every layout of layouts/ under every change: the lines that change are exactly those beside it.
+"""Every layout of layouts/ under every change: the lines that change are exactly those next to it.
 
-``UPDATE_LAYOUTS=1 pytest tests/compiler/edit/test_layouts.py`` writes them anew; read the diff.
+``UPDATE_LAYOUTS=1 pytest tests/compiler/edit/test_layouts.py`` writes them again; read the diff.
 """
 
 from __future__ import annotations

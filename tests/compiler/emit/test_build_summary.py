@@ -96,8 +96,8 @@ def test_the_last_build_is_read_from_the_generated_folder(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("with_manifest", [True, False])
 def test_files_of_two_builds_are_reported_and_fixed(tmp_path: Path, with_manifest: bool) -> None:
-    """What a build leaves that was killed while it took a machine away: the fleet's table is new, and the
-    surfaces still name that machine."""
+    """What a build leaves that was killed while it took a provider away: the fleet's table is new, and the
+    surfaces still name that provider."""
     generated = tmp_path / "generated"
     head = f"version: 1\ndefault_provider: desk\nproviders:\n  desk: {{url: {DESK}, poll: false}}\n"
     (tmp_path / "fleet.yaml").write_text(f"{head}  attic: {{url: {ATTIC}, poll: false}}\n{TAIL}")

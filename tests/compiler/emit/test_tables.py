@@ -32,7 +32,7 @@ def models(compiled: Compiled, provider: str = "desk") -> dict[str, RoutedModel]
 
 
 def desk(folder: Path, settings: str, *ids: str) -> dict[str, RoutedModel]:
-    """The models of a lone machine with `settings`, in flow style, that lists `ids`."""
+    """The models of a lone provider with `settings`, in flow style, that lists `ids`."""
     yaml = f"version: 1\ndefault_provider: desk\nproviders:\n  desk: {{url: '{DESK}', {settings}}}\n"
     return models(compile_text(folder, yaml, desk=lock_of(DESK, *ids)))
 

@@ -1,4 +1,4 @@
-"""Asking machines: one that is silent, slow or hostile harms no other, and nobody's key goes astray."""
+"""Probing providers: a silent, slow or hostile one affects no other, and no key is sent to the wrong one."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def machines() -> Iterator[SimulationThread]:
 
 @pytest.fixture
 def bad(machines: SimulationThread) -> Iterator[SimulationThread]:
-    """The machines; whatever `bad` was made to do ends with the test."""
+    """The providers; whatever `bad` was made to do ends with the test."""
     yield machines
     machines.reset("bad")
 
@@ -73,7 +73,7 @@ def ask(machines: SimulationThread, **more: Any) -> dict[str, Observation]:
 def test_fault_18_a_hostile_provider_harms_no_other(
     bad: SimulationThread, behaviour: dict[str, Any], status: str
 ) -> None:
-    """HTML, no list, a huge or endless one, silence, refusal, a redirect, a cut answer."""
+    """HTML, no list, a huge or endless one, silence, refusal, a redirect, a cut response."""
     bad.set("bad", **behaviour)
     seen = ask(bad)
     assert seen["good"].status == "online"
@@ -160,7 +160,7 @@ def test_asking_loads_and_keeps_no_model(bad: SimulationThread) -> None:
 
 
 def test_progress_is_reported_as_it_comes(bad: SimulationThread) -> None:
-    """The quick machine is told of before the slow one, whatever their order."""
+    """The quick provider is told of before the slow one, whatever their order."""
     bad.set("bad", hang=True)
     told: list[str] = []
     both = [machine("bad", bad.url("bad")), machine("good", bad.url("good"))]
@@ -186,7 +186,7 @@ def test_which_providers_fleet_asks_by_itself(settings: dict[str, Any], asked: b
 
 
 def test_an_ollama_with_many_models_is_asked_of_all_of_them() -> None:
-    """A look asks of a few models only; a lock takes as many looks as it needs."""
+    """A probe requests a few models only; a lock takes as many probes as it needs."""
     models = tuple(SimulatedModel(f"m{number}") for number in range(MAX_DETAILS + 6))
     with SimulationThread([ServerSpec("nas", kind="ollama", models=models)]) as running:
         seen = discover([machine("nas", running.url("nas"))], Path(), {})["nas"]

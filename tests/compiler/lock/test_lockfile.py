@@ -1,4 +1,4 @@
-"""fleet.lock on disk: what is written, what is read, and what is refused, each at its place."""
+"""fleet.lock on disk: what is written, what is read, and what is rejected, each at its place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""generated/ is loaded whole and checked, or refused with a reason (fleet_runtime.artifacts.snapshot)."""
+"""generated/ is loaded completely and checked, or rejected with a reason
+(fleet_runtime.artifacts.snapshot)."""
 
 from __future__ import annotations
 

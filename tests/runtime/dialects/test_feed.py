@@ -1,4 +1,4 @@
-"""Feeds of the machines' own news (fleet_runtime.dialects.feed)."""
+"""Feeds of the providers' own news (fleet_runtime.dialects.feed)."""
 
 from __future__ import annotations
 

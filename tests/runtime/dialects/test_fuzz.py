@@ -1,4 +1,4 @@
-"""Any JSON and any bytes, on every path: a look always ends in an observation that can be written down."""
+"""Any JSON and any bytes, on every path: a probe always ends in an observation that can be written down."""
 
 from __future__ import annotations
 

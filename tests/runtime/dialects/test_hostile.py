@@ -1,4 +1,4 @@
-"""FAULTS 18: whatever a machine answers, the look ends in words that help, and never in an exception."""
+"""FAULTS 18: whatever a provider sends, a probe ends with a helpful reason and never with an exception."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Facts and states of llama-server, read from what a real one answered."""
+"""Facts and states of llama-server, from recorded responses."""
 
 from __future__ import annotations
 

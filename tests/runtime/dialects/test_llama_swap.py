@@ -1,4 +1,4 @@
-"""Facts and states of llama-swap, and how little it is asked for them."""
+"""Facts and states of llama-swap, with as few requests as possible."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which server answered is read from its answer, whatever the configuration says."""
+"""The kind of server is recognised from its response, whatever the configuration says."""
 
 from __future__ import annotations
 

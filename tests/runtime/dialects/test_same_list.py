@@ -1,4 +1,4 @@
-"""A list that says the same as at the last look is not read again."""
+"""An unchanged model list is not parsed again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is concluded from what was told (findings, local_findings, drift): no process, no socket."""
+"""The pure checks of the doctor (findings, local_findings, drift): no process, no socket."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def machine(name: str, **more: Any) -> ProviderReport:
 
 
 def told(*machines: ProviderReport, skew: float = 0.0, url: str = URL, **fleet: Any) -> GatewayReport:
-    """What a gateway without any fault tells, but for what is given."""
+    """What a gateway without any fault tells, except for what is given."""
     fields: dict[str, Any] = {
         "snapshot": "sha256:1",
         "refused": None,
@@ -204,7 +204,7 @@ def test_a_role_that_surfaces_share_is_reported_once() -> None:
 def test_a_right_clock_is_never_called_wrong(
     second: int, fraction: float, before: float, after: float
 ) -> None:
-    """The gateway tells whole seconds, at some moment between the question and its answer."""
+    """The gateway tells whole seconds, at some moment between the question and its response."""
     shown = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     moment = second + fraction
     assert clock_skew(shown, moment - before, moment + after) == 0

@@ -1,4 +1,4 @@
-"""A fleet in which everything that can be wrong with machines, roles and favorites is, found in one run."""
+"""A fleet in which everything that can be wrong with providers, roles and favorites is, found in one run."""
 
 from __future__ import annotations
 

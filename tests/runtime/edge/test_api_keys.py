@@ -81,7 +81,7 @@ TABLE: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
 
 @pytest.fixture(scope="module")
 def anyio_backend() -> str:
-    """One event loop for the module, so that one gateway serves the whole table."""
+    """One event loop for the module, so that one gateway serves the entire table."""
     return "asyncio"
 
 
@@ -150,7 +150,7 @@ async def test_a_rejection_does_not_say_whether_a_model_or_a_path_exists(served:
 
 @pytest.mark.slow
 def test_the_time_of_a_wrong_key_does_not_show_how_much_of_it_is_right() -> None:
-    """Medians of interleaved rounds: a key that is right but for its last letter against one that is wrong
+    """Medians of interleaved rounds: a key that is right except for its last letter against one that is wrong
     from its first on. A comparison that stopped early would differ by far more than the noise."""
     right = "k" * 4096
     keys = ApiKeys([(KeyScope("all", None), right)])

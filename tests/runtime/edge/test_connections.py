@@ -1,4 +1,4 @@
-"""Connections of clients: kept, closed when asked to."""
+"""Client connections are kept, and closed on request."""
 
 from __future__ import annotations
 

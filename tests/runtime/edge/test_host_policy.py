@@ -1,4 +1,4 @@
-"""Host names and browser origins: what is ours passes, what is not is refused, inference included."""
+"""Host names and browser origins: known ones are accepted, all others rejected, also for inference."""
 
 from __future__ import annotations
 

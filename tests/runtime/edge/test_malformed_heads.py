@@ -1,4 +1,4 @@
-"""Heads that two servers could read in two ways: refused, and what is smuggled in them reaches no machine."""
+"""Ambiguous heads are rejected, and a smuggled request reaches no provider."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ HEADS = {
 
 
 async def exchange(port: int, sent: bytes) -> tuple[Answer, bytes]:
-    """The first answer, and what comes after it until the server closes."""
+    """The first response, and what comes after it until the server closes."""
     async with asyncio.timeout(10), client(port) as connection:
         await connection.send(sent)
         answer = await connection.answer()

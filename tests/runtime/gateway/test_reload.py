@@ -1,4 +1,4 @@
-"""A new snapshot is taken whole or not at all, and nobody who is being served notices (fault 34)."""
+"""A new snapshot is loaded completely or not at all, without affecting running requests (fault 34)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ STREAM = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encodi
 
 
 def write(folder: Path, url: str, number: int = 0, **settings: Any) -> str:
-    """Build `number`: machine ``a`` at `url`, the alias ``build-<number>``; its snapshot id."""
+    """Build `number`: provider ``a`` at `url`, the alias ``build-<number>``; its snapshot id."""
     machine = connection("a", url, poll=False, declared={"m": {}})
     write_generated(folder, gateway(machine, **settings), aliases={f"build-{number}": "a/m"})
     return load_snapshot(folder).id
@@ -291,7 +291,7 @@ def load_manifest(folder: Path) -> list[str]:
 
 
 def copy_like_rsync(source: Path, target: Path) -> None:
-    """To a file beside the target, then over it; the source's time kept."""
+    """To a file next to the target, then over it; the source's time kept."""
     beside = target.with_name(f".{target.name}.Xy12")
     shutil.copy2(source, beside)
     beside.replace(target)

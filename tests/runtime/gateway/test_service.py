@@ -1,4 +1,4 @@
-"""What cannot be served is refused in words, at start and at a reload (fleet_runtime.gateway.service)."""
+"""What cannot be served is rejected in words, at start and at a reload (fleet_runtime.gateway.service)."""
 
 from __future__ import annotations
 

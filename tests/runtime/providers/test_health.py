@@ -1,4 +1,4 @@
-"""How one more look at a machine changes what is known of it (fleet_runtime.providers.health)."""
+"""How a probe changes the health of a provider (fleet_runtime.providers.health)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chat through the gateway: the machine gets what was sent, the client what was answered."""
+"""Chat through the gateway: the provider gets what was sent, the client what was answered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A client that goes away ends its request at the machine within a second, whenever it goes."""
+"""A client that disconnects ends its request at the provider within a second, at any time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 
 def until_gone(*pieces: bytes) -> Script:
-    """Send the pieces, then wait for the other side to go."""
+    """Send the parts, then wait for the other side to go."""
 
     async def script(peer: Peer) -> None:
         await peer.request()

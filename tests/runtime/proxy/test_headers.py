@@ -1,4 +1,4 @@
-"""Which headers go on to a machine and which come back."""
+"""Which headers are forwarded to a provider and to the client."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever JSON is sent, the machine reads the model that was routed, or nothing arrives there."""
+"""Whatever JSON is sent, the provider reads the model that was routed, or nothing arrives there."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 
 def read(raw: bytes) -> JsonBody | None:
-    """The body, or None where it is refused as a bad request that can be told."""
+    """The body, or None if it is rejected as a bad request."""
     try:
         return JsonBody(raw)
     except RequestError as refusal:

@@ -39,7 +39,7 @@ def form(parts: Sequence[Part], boundary: bytes = b"XyZ") -> bytes:
 
 
 async def sent_on(body: bytes, headers: dict[str, str] | None = None, path: str = PATH) -> bytes:
-    """What the machine got for a form that is taken."""
+    """What the provider got for a form that is taken."""
     async with gateway_before(responding(OK)) as (machine, gateway):
         answer = await ask(gateway.port, path, body, headers or TYPE)
         assert answer.status == 200, answer.body

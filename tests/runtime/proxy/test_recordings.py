@@ -1,4 +1,4 @@
-"""Answers of real servers, replayed: through the gateway they are the same as got directly, whole or cut."""
+"""Replayed responses of real servers are the same directly and through the gateway, complete or cut."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def fleet_table() -> RoutingTable:
 
 def replayable() -> list[str]:
     """The recordings of proxied endpoints whose request is one that a client may send, but those of an
-    error without a word, to which the gateway gives its own."""
+    error without output, to which the gateway gives its own."""
     routes = Routes({"": fleet_table()})
     names = []
     for file in sorted(RECORDINGS.glob("*/*.req")):
@@ -53,7 +53,7 @@ def _is_object(body: bytes) -> bool:
 
 
 def request_body(exchange: Recorded) -> bytes:
-    """The body that was sent, made anew where the recording cut it."""
+    """The body that was sent, made again where the recording cut it."""
     if not exchange.request_body.endswith(CUT):
         return exchange.request_body
     words = "word " * 9000
@@ -61,7 +61,7 @@ def request_body(exchange: Recorded) -> bytes:
 
 
 def wire(name: str) -> bytes:
-    """The answer as it went over the wire: a body that the recording joined is put in chunks again."""
+    """The response as it went over the wire: a body that the recording joined is put in chunks again."""
     raw = (RECORDINGS / f"{name}.http").read_bytes()
     exchange = recorded(name)
     if exchange.lowered.get("transfer-encoding") != "chunked" or "-raw-" in name:

@@ -1,4 +1,4 @@
-"""What an answer's headers tell of the gateway: its own time, the machine's, the model's state, an id."""
+"""What a response's headers tell of the gateway: its own time, the provider's, the model's state, an id."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a name means is decided once, and told when it means nothing."""
+"""A model name is resolved once, and an unknown one is reported."""
 
 from __future__ import annotations
 

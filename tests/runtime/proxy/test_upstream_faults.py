@@ -1,4 +1,4 @@
-"""What a machine does wrong is told as what it is, and an end that was none is never made one."""
+"""A provider's fault is reported as what it is, and an aborted response never looks complete."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def chunk(data: bytes) -> bytes:
 
 
 def sending(*pieces: bytes | Callable[[Peer], None]) -> Script:
-    """Read a request, send the pieces, end the connection in the way the last one says."""
+    """Read a request, send the parts, end the connection in the way the last one says."""
 
     async def script(peer: Peer) -> None:
         await peer.request()

@@ -356,7 +356,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 async def test_fault_30_a_full_disk_loses_nothing_and_is_left_behind(small_disk: Path) -> None:
-    """Writes are refused while the disk is full, reads go on, and writes go on when there is room."""
+    """Writes are rejected while the disk is full, reads go on, and writes go on when there is room."""
     path = small_disk / "state.db"
     async with opened(path) as store:
         await add(store, "a/1", "a/2")

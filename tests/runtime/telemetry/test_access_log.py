@@ -1,4 +1,4 @@
-"""One line per request, when it is over: whole, on one line, and without a secret."""
+"""One line per finished request, complete, and without a secret."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
 class Fleet:
-    """Two machines at rest."""
+    """Two providers at rest."""
 
     def __init__(self, folder: Path) -> None:
         write_generated(
@@ -70,7 +70,7 @@ def value(metrics: Metrics, name: str, **labels: str) -> float | None:
 
 
 def record(**fields: Any) -> RequestRecord:
-    """A request that took a second: 0.2 ms ours, 99.8 ms the machine's until its first byte."""
+    """A request that took a second: 0.2 ms ours, 99.8 ms the provider's until its first byte."""
     told = RequestRecord(
         "id", "boochat", "/v1/chat/completions", provider="a", model="m", via="direct", status=200
     )

@@ -79,7 +79,7 @@ async def test_fault_01_a_refused_connection_fails_at_once_and_names_the_address
 
 
 async def test_fault_02_a_connection_that_never_comes_fails_at_the_connect_limit(client: Client) -> None:
-    """A listener whose queue is full drops every SYN, as a machine asleep does."""
+    """A listener whose queue is full drops every SYN, as a provider asleep does."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
@@ -175,7 +175,7 @@ async def test_a_name_is_asked_once_for_connections_made_together(client: Client
 
 
 async def test_a_name_is_asked_again_when_its_address_has_failed(client: Client) -> None:
-    """The machine has moved: its old address refuses, its new one is found by the next request."""
+    """The provider has moved: its old address refuses, its new one is found by the next request."""
     names = Names("::1")
     async with raw_server(responding(PLAIN)) as server:
         upstream = client(f"http://machine:{server.port}", resolve=names)

@@ -1,6 +1,6 @@
 """A provider that vanishes (power cut, pulled cable) is noticed long before the first-byte limit.
 
-Packets are really dropped: the provider is in a network namespace of its own whose address is taken away.
+Packets are really dropped: the provider is in a separate network namespace whose address is taken away.
 """
 
 from __future__ import annotations

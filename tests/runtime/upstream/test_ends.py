@@ -1,4 +1,4 @@
-"""Exchanges that end before their answer does: by the machine, by the caller, by a limit."""
+"""Exchanges that end before their response is complete: by the provider, the caller or a limit."""
 
 from __future__ import annotations
 

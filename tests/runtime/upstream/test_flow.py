@@ -25,7 +25,7 @@ LARGE = 30_000_000
 
 
 class Source:
-    """A body source of `length` bytes in pieces, which says how many bytes were taken from it."""
+    """A body source of `length` bytes in parts, which says how many bytes were taken from it."""
 
     def __init__(self, length: int, *, given: int | None = None) -> None:
         self.length = length
@@ -130,7 +130,7 @@ async def test_an_early_rejection_is_heard_while_the_body_is_sent(
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems forget what came before a reset")
 @pytest.mark.parametrize("size", [1_000_000, LARGE])
 async def test_an_early_rejection_is_heard_although_a_reset_follows_it(client: Client, size: int) -> None:
-    """The machine runs on its own thread, so that its reset comes between any two writes of the body."""
+    """The provider runs on its own thread, so that its reset comes between any two writes of the body."""
 
     def serve() -> None:
         for _ in range(20):

@@ -1,4 +1,4 @@
-"""Where an answer ends, and what is no answer."""
+"""Where a response ends, and invalid responses."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def get(upstream: Upstream, method: bytes = b"GET") -> Response:
 
 
 def once(answer: bytes) -> Script:
-    """Gives one answer and closes."""
+    """Gives one response and closes."""
 
     async def script(peer: Peer) -> None:
         await peer.request()
@@ -334,7 +334,7 @@ value = st.from_regex(rb"([!-~]([ -~]{0,20}[!-~])?)?", fullmatch=True)
 
 @st.composite
 def sound_answers(draw: st.DrawFn) -> tuple[bytes, int, list[tuple[bytes, bytes]], bytes]:
-    """The bytes of an answer with its status, its headers and its body."""
+    """The bytes of a response with its status, its headers and its body."""
     line = draw(st.sampled_from([b"200 OK", b"200 X", b"201 Created", b"404 Not Found", b"503 X"]))
     status = int(line[:3])
     headers = draw(st.lists(st.tuples(name, value), max_size=5))
@@ -356,7 +356,7 @@ def sound_answers(draw: st.DrawFn) -> tuple[bytes, int, list[tuple[bytes, bytes]
 async def test_any_split_of_a_response_reads_the_same(
     answer: tuple[bytes, int, list[tuple[bytes, bytes]], bytes], cuts: list[int], bytewise: bool
 ) -> None:
-    """The pieces go straight into a connected connection, so that no piece is joined to another."""
+    """The parts go straight into a connected connection, so that no part is joined to another."""
     data, status, headers, body = answer
     edges = list(range(len(data))) if bytewise else sorted({cut for cut in cuts if 0 < cut < len(data)})
     settled: list[bool] = []

@@ -144,8 +144,7 @@ async def test_after_close_running_responses_end_and_new_requests_still_pass(cli
 
 
 async def stale(peer: Peer, how: str) -> None:
-    """Answers one request and breaks off in the next, without a byte of an answer; the second connection
-    behaves."""
+    """The first connection serves one request and closes during the next; the second one works."""
     while True:
         await peer.request()
         if peer.number == 0 and len(peer.server.requests) == 2:
