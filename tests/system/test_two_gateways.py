@@ -21,7 +21,7 @@ import pytest
 
 from fleet_runtime.child_process import free_port
 from tests.support.artifacts import connection, gateway, write_generated
-from tests.support.balancer import HOST, documented, haproxy, nginx
+from tests.support.balancer import HOST, documented, haproxy, nginx, running_nginx
 from tests.support.postgres import PostgresServer, postgres_server
 from tests.support.raw_client import Client, ask, request
 from tests.support.raw_server import Peer, raw_server
@@ -241,6 +241,16 @@ async def test_haproxy_alone_serves_a_path_that_names_its_provider(tmp_path: Pat
         with haproxy(tmp_path, [free_port(), free_port()], more):
             answer = await ask(port, "/providers/box/v1/chat/completions", {"model": "m"})
     assert answer.status == 200
+    assert [asked.target for asked in machine.requests] == [b"/v1/chat/completions"]
+
+
+async def test_nginx_alone_serves_a_path_that_names_its_provider(tmp_path: Path) -> None:
+    async with raw_server(provider) as machine:
+        direct = documented("scale.md", "nginx", "location /providers/box/")
+        direct = direct.replace("100.101.41.16:8401", machine.url.removeprefix("http://"))
+        with running_nginx(tmp_path, f"server {{ listen 127.0.0.1:PORT; {direct} }}") as port:
+            answer = await ask(port, "/providers/box/v1/chat/completions", {"model": "m", "stream": True})
+    assert (answer.status, answer.body[-14:]) == (200, b"data: [DONE]\n\n")
     assert [asked.target for asked in machine.requests] == [b"/v1/chat/completions"]
 
 
