@@ -39,6 +39,16 @@ WORDS = {
     r"(?<!onnection )(?<!onnections )\brefus(e|es|ed|ing|al)\b": "reject",
     r"\bwhoever\b": "the one who, clients that",
     r"\bcome in\b": "access",
+    r"\b(go|goes|going|went) on\b": "continue",
+    r"\bfor ever\b": "forever",
+    r"\b(is|are) to be\b": "must be",
+    r"\ball the same\b": "anyway",
+    r"\bnobody\b": "no one, no provider",
+    r"\bpeople see\b": "display name",
+    r"\bof late\b": "recent",
+    r"\bin vain\b": "without success",
+    r"\bleft fleet\.yaml\b": "was removed from fleet.yaml",
+    r"\b(headers?|heads?|body|bytes?|it) (is|are) here\b": "has arrived, is complete",
 }
 """What the house does not write, and what it writes instead."""
 

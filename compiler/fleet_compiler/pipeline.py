@@ -46,8 +46,8 @@ if TYPE_CHECKING:
 
 StaleReason: TypeAlias = Literal["missing", "changed", "edited", "surplus"]
 LockMode: TypeAlias = Literal["update", "locked", "frozen"]
-"""`update` probes the polled providers of which fleet.lock has no current entry. The others probe nobody:
-`locked` requires an entry of each, `frozen` builds from what there is."""
+"""`update` probes the polled providers of which fleet.lock has no current entry. The others probe no
+provider: `locked` requires an entry of each, `frozen` builds from what there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ def compile_fleet(
     """Compile; pure: the same fleet.yaml, lock and templates make the same bytes everywhere.
 
     `lock` holds the current entries of the providers (`current_entries`), `providers` what
-    `resolve_connections` returned, if that is at hand, `templates` the texts that
+    `resolve_connections` returned, if available, `templates` the texts that
     `outputs` names. Raises `ConfigError` for a template that cannot be filled, and `OutputError` for a result
     that the gateway could not load.
     """

@@ -147,7 +147,7 @@ class _Server:
             await self._shut_down()
 
     async def _announce(self) -> None:
-        """Go on as before for the `not_ready` seconds, except that ``/ready`` says 503."""
+        """Serve as before for the `not_ready` seconds, except that ``/ready`` says 503."""
         self._service.is_stopping = True
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._insisted.wait(), self._service.live.gateway.not_ready)
@@ -180,7 +180,7 @@ class _Server:
         task.add_done_callback(self._reloads.discard)
 
     async def _shut_down(self) -> None:
-        """Let running requests go on to their end or that of the drain; what is left is cut, and never given
+        """Let running requests finish until the drain is over; the rest is aborted, and never given
         an end that the provider did not send."""
         self._service.events.close()
         for connection in list(self._edge.connections):

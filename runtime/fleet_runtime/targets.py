@@ -108,7 +108,7 @@ def read_default() -> Target | None:
 
 
 def write_default(default: Target | None) -> None:
-    """Keep `default` for this user, readable by nobody else, or drop the present one; raises
+    """Keep `default` for this user, readable by no other user, or drop the present one; raises
     `UserDefaultError` and `NoHomeError`."""
     path = default_file()
     try:

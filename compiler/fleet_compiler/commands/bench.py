@@ -173,7 +173,7 @@ def _ask(gateway: GatewayClient, path: str, id: str, prompt_tokens: int) -> Answ
     words = " ".join(itertools.islice(itertools.cycle(WORDS), prompt_tokens))
     body = {
         "model": id,
-        "messages": [{"role": "user", "content": f"{uuid4()} Go on counting: {words}"}],
+        "messages": [{"role": "user", "content": f"{uuid4()} Continue counting: {words}"}],
         "stream": True,
         "stream_options": {"include_usage": True},
         "max_tokens": RESPONSE_TOKENS,

@@ -200,7 +200,7 @@ def _as_far_as(seen: Mapping[str, Observation]) -> str:
 
 
 def _require_responses(names: tuple[str, ...], seen: Mapping[str, Observation]) -> None:
-    """Raise `ProviderSilentError` if a named provider gave no model list, or nobody did."""
+    """Raise `ProviderSilentError` if a named provider gave no model list, or none did."""
     silent = [name for name, observation in seen.items() if observation.status != "online"]
     if names and silent:
         reasons = "; ".join(f"'{name}': {probe_text(seen[name])}" for name in silent)

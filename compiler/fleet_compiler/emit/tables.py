@@ -52,7 +52,7 @@ def resolve_fleet(
     """Return everything that is rendered.
 
     `lock` holds only entries that apply; `root` leads from the generated folder to fleet.yaml's; `providers`:
-    what `resolve_connections` returned, if that is at hand.
+    the result of `resolve_connections`, if available.
     """
     fleet_table = _fleet_table(fleet, lock)
     tables = {FLEET_TABLE: fleet_table}

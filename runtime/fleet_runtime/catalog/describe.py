@@ -35,7 +35,7 @@ CHAT_PATH = "/v1/chat/completions"
 
 
 def chat_via(config: ProviderConfig, facts: RoutedModel) -> Via:
-    """Return the way of a chat with the model; models for another purpose never go through a sidecar."""
+    """Return the route of a chat with the model; models for another purpose never use a sidecar."""
     through = config.sidecar is not None and CHAT_PATH in config.sidecar.paths
     return "sidecar" if through and facts.purpose in ("chat", None) else "direct"
 
@@ -51,7 +51,7 @@ def describe_model(
     state: ModelState,
     favorite: bool | None,
 ) -> CatalogModel:
-    """Return one model of `provider`; `name` is the one that people see."""
+    """Return one model of `provider`; `name` is the display name."""
     return CatalogModel(
         id=f"{provider.name}/{id}",
         provider=provider.name,

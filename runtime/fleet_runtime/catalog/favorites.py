@@ -38,7 +38,7 @@ class TooManyFavoritesError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Favorites:
-    """The list in the order people see; `version` grows by one with every change within one `run`, from the
+    """The list in its order; `version` grows by one with every change within one `run`, from the
     making of a list to its loss.
 
     Every method returns the changed list, or this very one if it changes nothing.

@@ -97,7 +97,7 @@ def serve(
 
 
 def _unblock_signals() -> None:
-    """Let signals end a process whose start failed: its last message may wait for a reader for ever.
+    """Let signals end a process whose start failed: its last message may wait for a reader forever.
 
     A signal that is pending is dropped, so that the message and its exit code come first.
     """

@@ -77,7 +77,8 @@ def layout(
 def _below(
     titles: Sequence[str], row: Sequence[str], below: Sequence[int], room: int | None
 ) -> Iterator[str]:
-    """Yield the details of a row, each by its title; a long one goes on in further lines, words complete."""
+    """Yield the details of a row, each by its title; a long one continues in further lines, broken between
+    words."""
     size = max((len(titles[at]) for at in below), default=0)
     for at in below:
         head = f"{titles[at]:<{size}}{GAP}" if size else ""

@@ -83,7 +83,7 @@ def _chosen(target: str) -> Target:
 
 
 def _warn_if_silent(gateway: GatewayClient) -> None:
-    """Warn if no gateway responds at that URL now; it is chosen all the same, since it may only be off."""
+    """Warn if no gateway responds at that URL now; it is set anyway, because the gateway may be off."""
     from fleet_runtime.api.shapes import Health
 
     try:

@@ -46,7 +46,7 @@ class WaitLine:
         return run
 
     def end(self) -> None:
-        """Remove the line now; the block may go on without it."""
+        """Remove the line now; the block may continue without it."""
         with self._lock:
             self._ended.set()
             self._clear()

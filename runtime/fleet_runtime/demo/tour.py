@@ -123,7 +123,7 @@ def _ask(stage: Stage, client: httpx.Client, say: Say, surface: str, model: str,
     reached = [name for name in SERVERS if after[name] > before[name]]
     text = response.json()["choices"][0]["message"]["content"]
     say(f"   /{surface:<9} {model:<34} -> {', '.join(reached)}: {text}")
-    _expect(reached == [expected], f"{model} reaches {expected} and nobody else")
+    _expect(reached == [expected], f"{model} reaches {expected} and no other provider")
 
 
 def _reached(stage: Stage) -> dict[str, int]:

@@ -37,7 +37,7 @@ def _no_commands(_listing: ModelListResponse) -> Commands | None:
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """All that fleet knows of one kind of server, in one module of this room.
+    """Everything about one kind of server, in one module of this room.
 
     `title` and `reads` are its row in docs/fleet-yaml.md: the product, and where its facts come from.
     `marks` are fields of each item of its list by which `recognises`, which says whether a list can only be

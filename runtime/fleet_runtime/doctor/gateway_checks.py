@@ -104,7 +104,7 @@ def gateway_findings(report: GatewayReport, snapshot: str | None) -> Iterator[Do
 
 
 def typed_url(url: str) -> str:
-    """Return a URL as a remedy shows it; one that nobody would type is its variable."""
+    """Return a URL as a remedy shows it; a long one is its variable."""
     return url if len(url) <= MAX_URL else "$FLEET_URL"
 
 

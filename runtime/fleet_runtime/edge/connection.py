@@ -2,14 +2,14 @@
 
 Theory of operation. A connection is in one of the states of `ConnectionState`:
 
-    HEAD       between two requests, or a head is coming
-    BODY       a head is here, its body is coming
+    HEAD       between two requests, or a head is arriving
+    BODY       a head has arrived, its body is arriving
     WAITING    the request is complete and its response is not; what comes meanwhile is kept as it is
     DRAINING   the response is complete and the request is not: the rest of its body is dropped
     LINGERING  nothing is read any more; the client gets a moment to read why, then the connection closes
     CLOSED
 
-Heads are read by `RequestHead` once their last byte is here. Bodies are counted (`Content-Length`) or taken
+Heads are read by `RequestHead` when they are complete. Bodies are counted (`Content-Length`) or taken
 apart by `ChunkedBody`. The `RequestHandler` of the request gets the body as it comes, and is notified when
 the client goes, does not read, or reads on; its response leaves through `_writer`, which says when it is
 complete. A request that comes before the response to the one before it (pipelining) is not read until then,
@@ -134,7 +134,7 @@ class ClientConnection(asyncio.Protocol):
     # From bytes to requests
 
     def _advance(self, data: bytes) -> None:
-        """Take in what came until it is used up, or a response is to be waited for."""
+        """Process the received bytes until they are used up, or a response must be awaited."""
         try:
             while data:
                 state = self._state
@@ -153,7 +153,7 @@ class ClientConnection(asyncio.Protocol):
             self._reject(head_too_large(self._edge.head_limit()))
 
     def _take_head(self, data: bytes) -> bytes:
-        """Begin a request if its head is here; return what follows it."""
+        """Begin a request if its head is complete; return the bytes after it."""
         kept = self._kept
         if kept:
             data = bytes(kept) + data

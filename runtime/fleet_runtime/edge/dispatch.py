@@ -55,7 +55,7 @@ class RequestBackend(ModelResolver, Protocol):
 
     @property
     def captures(self) -> Captures | None:
-        """What keeps the requests and responses of late, None without; `heads` then remembers nothing."""
+        """The captures, or None if they are off; with captures, `heads` caches nothing."""
 
     def models(self, base: str, pinned: str | None, wanted: ListRequest) -> TaggedBody: ...
 

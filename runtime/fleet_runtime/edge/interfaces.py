@@ -76,7 +76,7 @@ class OpenConnection(Protocol):
 @dataclass(slots=True)
 class TimeLimits:
     """Seconds. `head`: from its first byte (or the connection's opening) to its end. `body`: between two
-    chunks. `drain`: for the rest of a body that nobody needs. `linger`: for a rejected client to read why.
+    chunks. `drain`: for the rest of a body that is not needed. `linger`: for a rejected client to read why.
     `idle`: between two requests."""
 
     head: float = 10.0

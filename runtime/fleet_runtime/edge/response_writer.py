@@ -55,7 +55,7 @@ class ResponseWriter:
         self, status: int, block: bytes, length: int | None, data: bytes, ended: bool, *, closes: bool = False
     ) -> None:
         """Send a head with the first bytes of its body, all of it if `ended`. `length` is that of the body if
-        the block declares it; `closes`: the end of the connection is to be the end of the body."""
+        the block declares it; `closes`: the end of the connection ends the body."""
         framing = b"\r\n"
         if self._head_only or status in _BODILESS:
             data = b""

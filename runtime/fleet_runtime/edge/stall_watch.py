@@ -29,7 +29,7 @@ class StallWatch:
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self, seconds: float) -> None:
-        """Watch from now on; a watch that runs goes on."""
+        """Start to watch, unless it already does."""
         if self._timer is None:
             self._left = unsent(self._transport)
             self._since = asyncio.get_running_loop().time()

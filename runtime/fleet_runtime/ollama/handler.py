@@ -1,8 +1,8 @@
 """A request to Ollama's API, as the handler of its connection.
 
-Theory of operation. Lists are made from the catalog. A chat, a completion or an embedding becomes a
-request of OpenAI's API once its body is here, and an `Exchange` carries it out as it would for any client:
-the same routing, limits, sidecars, record and metrics. From then on the events of the connection are the
+Theory of operation. Lists are made from the catalog. A chat, a completion or an embedding becomes a request
+of OpenAI's API when its body is complete, and an `Exchange` carries it out as it would for any client: the
+same routing, limits, sidecars, record and metrics. From then on the events of the connection are the
 exchange's, and its response comes back through a `TranslatingSink`.
 """
 

@@ -1,7 +1,7 @@
 """The client's side of a translated exchange: send the provider's response in Ollama's format.
 
 An exchange writes to this sink as to a client's connection. A plain response is held until it is complete; of
-an event stream, each event becomes a line of JSON as soon as it is here. A stream that is cut ends with a
+an event stream, each event becomes a line of JSON as soon as it arrives. A stream that is cut ends with a
 line that holds an error, and its connection is closed without the response's end, so that no client takes it
 for complete.
 """
@@ -41,7 +41,7 @@ _CUT: Final = "the response was cut before its end"
 
 class TranslatingSink:
     """Translates one response to `sink`; `answer` is None until it is known what was requested. `on_failed`
-    is called when nothing more can be sent, so that the provider need not go on."""
+    is called when nothing more can be sent, so that the provider can stop."""
 
     def __init__(self, sink: ResponseSink, on_failed: Callable[[], object]) -> None:
         self.answer: Answer | None = None

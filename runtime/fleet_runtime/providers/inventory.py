@@ -74,7 +74,7 @@ class Inventory:
                     provider.waker.attach(poller, read, write)
 
     def take_over(self, previous: Inventory) -> None:
-        """Go on with what `previous` knows of the providers that are the same here."""
+        """Take over the state of unchanged providers from `previous`."""
         for name, provider in self.providers.items():
             same = previous.providers.get(name) is provider
             if same and (name in self.disabled) == (name in previous.disabled):
@@ -105,7 +105,7 @@ class Inventory:
 
     async def probe(self, name: str, patience: float | None = None) -> None:
         """Probe `name` now, unless that has just been done or it is never probed; wait for it for at most
-        `patience` seconds, and let it go on."""
+        `patience` seconds, and let it continue."""
         if name in self._pollers:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(patience):

@@ -139,7 +139,7 @@ class Poller:
         """Probe, and publish the state that follows.
 
         Each request may take `timeout` seconds, and after twice that no further one is sent: a probe is over
-        within three timeouts, and the next goes on where it ended.
+        within three timeouts, and the next one continues there.
         """
         provider, timeout = self.provider, self._settings.timeout
         before, started = self._state(), time.monotonic()
@@ -183,7 +183,7 @@ class Poller:
     async def _follow(self) -> None:
         """Probe as soon as the provider itself says that a model changed, if it has a feed that says so.
 
-        Polling goes on meanwhile: only polling notices that a provider has fallen silent.
+        Polling continues meanwhile, because only polling notices that a provider stopped responding.
         """
         news = asyncio.Event()
         await run_together(self._read_feeds(news), self._probe_when(news))

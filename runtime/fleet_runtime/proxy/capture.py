@@ -1,9 +1,9 @@
 """Requests and responses as they were sent and received, for the person who runs the gateway.
 
 Theory of operation. With `gateway.captures`, each inference request that may pass gets a `Capture`, which a
-`CapturingSink` and a `CapturedExchange` fill while the bytes go on unchanged. Heads are masked before they
-are kept, bodies when they are shown and for good when the request is over. `Captures` holds the last ones,
-the running among them, and what falls out of it keeps no body: memory is bounded by the configuration.
+`CapturingSink` and a `CapturedExchange` fill while the bytes are forwarded unchanged. Heads are masked before
+they are kept, bodies when they are shown and for good when the request is over. `Captures` holds the last
+ones, the running among them, and what falls out of it keeps no body: memory is bounded by the configuration.
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ class CapturedBody:
 
 
 class Capture:
-    """One request with its response, as far as they are here. `sent` and `received` are the heads between the
-    gateway and the provider, of the last attempt; `sent_bytes` is the size of the body sent there."""
+    """One request with its response, as far as they have arrived. `sent` and `received` are the heads between
+    the gateway and the provider, of the last attempt; `sent_bytes` is the size of the body sent there."""
 
     def __init__(self, head: RequestHead, record: RequestRecord, limit: int) -> None:
         version = "1.1" if head.http11 else "1.0"

@@ -67,7 +67,7 @@ class Masking:
         return self._without_secrets(value)
 
     def body(self, body: bytes, *, is_cut: bool) -> bytes:
-        """Return a body without secrets. `is_cut`: it goes on, perhaps within a secret."""
+        """Return a body without secrets. `is_cut`: it is incomplete, perhaps within a secret."""
         body = _MEMBER.sub(lambda match: match[1] + self._hide(b"", match[2]) if match[2] else match[0], body)
         body = self._without_secrets(body)
         if is_cut:

@@ -1,4 +1,4 @@
-"""An exchange that fills a capture while the bytes go on as in any other."""
+"""An exchange that fills a capture while it forwards the bytes."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ log = logging.getLogger(__name__)
 
 
 class Exchange:
-    """Begins when the request's headers are here and its route is an inference route."""
+    """Begins when the request's headers have arrived and its route is an inference route."""
 
     __slots__ = (
         *("_body", "_connection", "_context", "_incoming", "_plan", "_plans", "_relay"),
@@ -121,7 +121,7 @@ class Exchange:
             self._connection.resume_reading()
 
     def stop(self, error: ErrorResponse = STOPPING) -> None:
-        """Nobody waits any longer: a response that has begun is cut, not ended; else it is `error`."""
+        """Abort: a response that has begun is cut; otherwise the response is `error`."""
         if self.state is DONE:
             return
         record = self._context.record
@@ -154,7 +154,7 @@ class Exchange:
             self._wait(RESOLVING, refresh, lambda _: self._enter(settle()))
 
     def _wake(self, provider: str, body: RequestBody, *, is_role: bool) -> None:
-        """Wake the provider, then go on as after the body's end; a role may go on without it."""
+        """Wake the provider, then continue as after the body's end; a role may continue without it."""
 
         def proceed(unreachable: frozenset[str]) -> None:
             self._unreachable |= unreachable

@@ -22,6 +22,6 @@ class ExchangeState(Enum):
     SENT = "sent"
     """No response yet."""
     HEAD_HELD = "head_held"
-    """The response headers are here, its first bytes are not."""
+    """The response headers have arrived, its first bytes have not."""
     RELAYING = "relaying"
     DONE = "done"

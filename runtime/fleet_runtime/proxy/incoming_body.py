@@ -61,14 +61,14 @@ class IncomingBody:
         return self._form is None and self._size > PARSED_AT_ONCE
 
     def parse(self) -> RequestBody:
-        """Return what the body is, now that all of it is here."""
+        """Return the parsed body, now that it is complete."""
         if self._form is not None:
             self._form.finish(self._size)
             return self._form
         return JsonBody(self._take())
 
     async def parse_aside(self) -> RequestBody:
-        """Return what a long JSON body is; other requests go on meanwhile."""
+        """Parse a long JSON body while other requests continue."""
         if self._size <= VERY_LONG:
             return await asyncio.to_thread(JsonBody, self._take())
         pieces, self._pieces = self._pieces, []

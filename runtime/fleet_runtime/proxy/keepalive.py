@@ -4,9 +4,9 @@ Theory of operation. Proxies and browsers close a connection on which nothing co
 a model takes longer. On a surface with `keepalive`, the sink of a request that wants an event stream is
 wrapped. Nothing differs until the seconds have passed without response headers: then the sink begins the
 response with 200 and a comment, and sends another one after every such time. When the exchange then starts
-its response, which it does as always:
+its response, which it does as usual:
 
-- an event stream goes on behind the comments, without its head;
+- an event stream continues after the comments, without its head;
 - everything else (an error of the provider or of the gateway, a response that is not an event stream) is
   held until it is complete, becomes one error event, and the connection is aborted: the status is out, and
   nothing but the missing end says on the level of HTTP that the response failed.
@@ -34,7 +34,8 @@ _HEAD: Final = b"content-type: text/event-stream\r\ncache-control: no-cache\r\nx
 def keep_alive(context: RequestContext, body: RequestBody, seconds: float) -> None:
     """Send comments to the client of a request if it wants an event stream; once for a request.
 
-    The provider is then requested not to compress it. A client of HTTP/1.0 gets none: it knows no chunks.
+    The provider is then requested not to compress it. A client of HTTP/1.0 gets none, because it does not
+    support chunks.
     """
     route = context.route
     if isinstance(context.sink, KeepaliveSink) or not body.streams or not context.head.http11:
@@ -144,7 +145,7 @@ class KeepaliveSink:
         self._timer = asyncio.get_running_loop().call_later(self._seconds, self._due)
 
     def _due(self) -> None:
-        """Send a comment, unless the headers of a response are here, which can still become its head."""
+        """Send a comment, unless the headers of a response have arrived, which can still become its head."""
         self._timer = None
         context = self._context
         if self._phase is Phase.KEPT_ALIVE:
@@ -158,7 +159,7 @@ class KeepaliveSink:
         self._wait()
 
     def _error_instead(self, status: int, block: bytes) -> tuple[int, bytes] | None:
-        """Return status and body of the error for a response that can neither go on behind the comments nor
+        """Return status and body of the error for a response that can neither continue after the comments nor
         be shown; None for every other."""
         record = self._context.record
         kind, encoding = _value(block, "content-type"), _value(block, "content-encoding")

@@ -1,9 +1,9 @@
 """Parse a very long JSON body in a separate process.
 
 The decoder holds the interpreter lock until it is done, in whatever thread it runs: half a second for the
-worst body of 95 MB, during which no other request would go on. The process reads the body from its standard
-input, in the parts in which it came, so that nobody joins them here. It writes one line of JSON: the model
-and where its value is, or the error.
+worst body of 95 MB, during which no other request would continue. The process reads the body from its
+standard input, in the parts in which it arrived, so that they are not joined here. It writes one line of
+JSON: the model and where its value is, or the error.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def _between(pieces: Sequence[bytes], begin: int, end: int) -> Iterator[memoryvi
 
 
 def parse(raw: bytes) -> tuple[Parsed, bytes]:
-    """Return what there is to know of a body, and the body, written again if it must be."""
+    """Return the facts about a body, and the body, rewritten if necessary."""
     try:
         body = JsonBody(raw)
     except RequestError as error:

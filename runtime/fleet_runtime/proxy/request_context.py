@@ -71,7 +71,7 @@ class ResponseSink(Protocol):
         self, status: int, block: bytes, length: int | None, data: bytes, ended: bool, *, closes: bool = False
     ) -> None:
         """Send a head with the first bytes of its body, all of it if `ended`. `length` is that of the body if
-        the block declares it; `closes`: the end of the connection is to be the end of the body."""
+        the block declares it; `closes`: the end of the connection ends the body."""
 
     def write(self, data: bytes, ended: bool) -> None:
         """Send the next bytes of the body."""

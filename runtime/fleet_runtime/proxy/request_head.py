@@ -99,7 +99,7 @@ class RequestHead:
     """The headers of a request, read in one pass. Header values are those of the last line with the name.
 
     `key` is the key that the client shows: a bearer token, else ``x-api-key``. `forwarded` is the block of
-    header lines that goes on to a provider, names in lower case: it lacks all that is between the client and
+    header lines for a provider, names in lower case: it lacks all that is between the client and
     the gateway (hop-by-hop headers and those that `Connection` names, credentials, cookies, claims about who
     the client is) and those that describe the body, except its type. `request_id` is the client's own, if it
     has a valid one. `is_form`: the body is a multipart form; `is_encoded`: it is compressed.

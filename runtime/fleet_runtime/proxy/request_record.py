@@ -30,7 +30,7 @@ FIRST_BYTES: Final = 1_024
 
 @dataclass(slots=True)
 class RequestRecord:
-    """One request, filled in as it goes on.
+    """One request, filled in while it runs.
 
     `inference`: the request was for a provider, not for one of the gateway's own lists or its API.
     `status` is that of the response (0: none), `code` the code of an error of the gateway. `ok`: the

@@ -137,7 +137,7 @@ def resolve_model(
 
     `pinned`: the provider of a ``/providers/<name>`` path, where all of the text is a model of that provider.
     `falls_back`: the endpoint is one where an unknown bare id may become the surface's default role.
-    `unreachable`: providers that this very request could not reach; a role goes on to its next choice.
+    `unreachable`: providers that this very request could not reach; a role uses its next choice.
     """
     if len(text) > MAX_ID_BYTES or len(text.encode("utf-8", "surrogatepass")) > MAX_ID_BYTES:
         shown = text[:60] + "…"

@@ -62,7 +62,7 @@ class Memory:
 
     @asynccontextmanager
     async def use(self, model: SimulatedModel, cut: Callable[[], None] = lambda: None) -> AsyncIterator[None]:
-        """Have `model` loaded and keep it so; `cut` is called if it is unloaded all the same."""
+        """Have `model` loaded and keep it so; `cut` is called if it is unloaded anyway."""
         await self.load(model)
         self._busy[model.id] += 1
         self._cuts.setdefault(model.id, set()).add(cut)

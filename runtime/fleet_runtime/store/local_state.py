@@ -24,7 +24,7 @@ Result = TypeVar("Result")
 
 
 class LocalState:
-    """A `Backend` on a SQLite file, with the tables that a gateway shares with nobody on another computer."""
+    """A `Backend` on a SQLite file, with the tables that a gateway does not share with other computers."""
 
     def __init__(self, path: Path) -> None:
         self._database = Database(path)

@@ -79,7 +79,8 @@ class OldNameUses:
         return self._uses
 
     def follow(self, table: RoutingTable) -> None:
-        """Count the names of another fleet.yaml from now on; those that it still accepts go on."""
+        """Count the names of another fleet.yaml from now on; those that it still accepts keep their
+        counts."""
         names, now = accepted_names(table), self._clock()
         self._is_new |= names.keys() != self._uses.keys()
         self._uses = {name: self._uses.get(name) or OldNameUse(now) for name in names}

@@ -149,7 +149,7 @@ class PostgresState:
             self._status = StoreStatus(True, time.time(), self._status.where)
 
     async def _locked(self, connection: asyncpg.Connection) -> Favorites:
-        """Return the present list, which nobody else changes until the transaction ends."""
+        """Return the present list, locked until the transaction ends."""
         same = await read_tag(connection, lock=True) == self._favorites.tag
         return self._favorites if same else await read_favorites(connection)
 

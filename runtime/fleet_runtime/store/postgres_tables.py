@@ -57,7 +57,7 @@ async def _missing(connection: asyncpg.Connection) -> list[str]:
 
 
 async def read_tag(connection: asyncpg.Connection, *, lock: bool = False) -> str:
-    """Return the list's tag; with `lock`, nobody else changes the list until the transaction ends."""
+    """Return the list's tag; with `lock`, no other gateway changes the list until the transaction ends."""
     query = "SELECT run, version FROM favorite_list WHERE name = $1"
     row = await connection.fetchrow(f"{query} FOR UPDATE" if lock else query, LIST)
     return "" if row is None else Favorites(row["version"], (), row["run"]).tag

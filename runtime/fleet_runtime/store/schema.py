@@ -143,7 +143,7 @@ def bounded(connection: sqlite3.Connection, seconds: float = CHECK_SECONDS) -> I
 
 
 def is_table(connection: sqlite3.Connection, name: str) -> bool:
-    """Return whether `name` is an ordinary table; a view of that name may take for ever to read."""
+    """Return whether `name` is an ordinary table; a view of that name may take forever to read."""
     found = "SELECT 1 FROM sqlite_schema WHERE name = ? AND type = 'table' AND sql LIKE 'CREATE TABLE%'"
     return connection.execute(found, (name,)).fetchone() is not None
 

@@ -88,7 +88,7 @@ class Activity:
         return tokens
 
     def announce(self) -> None:
-        """Tell that there is news, and allow for as many counts again."""
+        """Announce finished requests, and reset the limits on counting."""
         news, self._news = self._news, {}
         for surface, record in news.items():
             self._events.publish(ActivityChange(surface=surface, newest=self.id_of(record)))
@@ -108,7 +108,7 @@ class Activity:
         return describe_request(self.id_of(record), record, tokens, started_at, state, now)
 
     def since(self, last: Finished | None) -> list[Finished]:
-        """Return the requests that ended after `last`, the oldest first, as far as they are here."""
+        """Return the requests that ended after `last`, the oldest first, as far as they are kept."""
         self.collect()
         new = list(itertools.takewhile(lambda each: each is not last, reversed(self._finished)))
         return new[::-1]

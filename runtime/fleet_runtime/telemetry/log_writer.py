@@ -1,6 +1,6 @@
 """Write a log through a bounded queue, so that logging never blocks.
 
-A pipe that nobody reads, a stopped terminal and a stalled disk all block a write for as long as they like.
+A pipe without a reader, a stopped terminal and a stalled disk can block a write indefinitely.
 One thread writes; all others add to a queue of `QUEUE_BYTES`. A line that finds it full is dropped and
 counted.
 """

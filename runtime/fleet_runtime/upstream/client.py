@@ -68,7 +68,7 @@ class Upstream:
         *,
         timeouts: Timeouts | None = None,
     ) -> Response:
-        """Send one request and return when the headers of its response are here.
+        """Send one request and return when the headers of its response have arrived.
 
         `target` is the path and query. `headers` are end-to-end ones only: Host and Content-Length are added
         here. A request whose *reused* connection ends before any byte of a response is sent once more, the

@@ -1,9 +1,9 @@
 """One connection to a provider: a request out, its response as it comes, then the next.
 
 Theory of operation. A connection is in one of the states of `ConnectionState`. `start` writes a request and
-makes it SENT, the response headers make it RECEIVING, the response's end IDLE if both sides may go on, else
-CLOSED, as does everything else that ends an exchange: an error, a limit, `abort`. The `Receiver` gets all
-that one read brought in one call, and hears of the end exactly once; the connection is free by then.
+makes it SENT, the response headers make it RECEIVING, the response's end IDLE if both sides may continue,
+else CLOSED, as does everything else that ends an exchange: an error, a limit, `abort`. The `Receiver` gets
+all that one read brought in one call, and hears of the end exactly once; the connection is free by then.
 
 A long request body is written by a task, `_upload`, so that a response is read while the body is sent.
 `_deadline` moves with everything that happens; the one timer only checks it when it comes due, and is set
@@ -37,7 +37,7 @@ from fleet_runtime.upstream.response_parser import ResponseParser
 class ConnectionState(Enum):
     IDLE = "idle"
     SENT = "sent"
-    """A request is out, or on its way, and no final head is here."""
+    """A request was sent or is being sent, and no final head has arrived."""
     RECEIVING = "receiving"
     CLOSED = "closed"
 

@@ -56,7 +56,7 @@ class Receiver(Protocol):
     time `on_error`, after which nothing comes. No call may raise."""
 
     def on_head(self, head: ResponseHead, data: bytes, ended: bool) -> None:
-        """The head is here, with those bytes of the body that came with it."""
+        """The head has arrived, with the first bytes of the body."""
 
     def on_data(self, data: bytes, ended: bool) -> None:
         """All bytes of the body that came in one read; `ended`: the body is complete."""

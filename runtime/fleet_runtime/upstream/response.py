@@ -55,7 +55,7 @@ class Response:
         return self._head is not None and self._head.until_close
 
     async def head(self) -> None:
-        """Return when the head is here; raises an `UpstreamError` if it will not come."""
+        """Return when the head has arrived; raises an `UpstreamError` if it will not come."""
         while self._head is None and self._error is None:
             await self._change()
         if self._head is None and self._error is not None:
@@ -67,7 +67,7 @@ class Response:
         self._error = None
 
     async def chunk(self) -> bytes:
-        """Return all bytes of the body that are here, at least one; ``b""`` at its proper end.
+        """Return all received bytes of the body, at least one; ``b""`` at its proper end.
 
         What came before a failure is given before the failure is raised: `UpstreamCutError`,
         `IdleTimeoutError` or `ResponseTooLargeError`. Cancelling aborts the exchange.

@@ -22,9 +22,9 @@ a body."""
 class ResponseParser:
     """Reads the responses on one connection, one `begin` each.
 
-    `head` is None until the final head is here. `ended`: the response is complete; `reusable`: the connection
-    is then fit for another. `interim`: the last `feed` completed an interim response. `refusal` says what is
-    wrong with what came, None while nothing is. `received`: any byte of the response has come.
+    `head` is None until the final head has arrived. `ended`: the response is complete; `reusable`: the
+    connection is then fit for another. `interim`: the last `feed` completed an interim response. `refusal`
+    says what is wrong with what came, None while nothing is. `received`: any byte of the response has come.
     """
 
     __slots__ = (
