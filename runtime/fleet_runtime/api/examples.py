@@ -150,6 +150,7 @@ _REPORT = ProviderReport(
     label="sam-desktop",
     class_="local",
     kind="llama-swap",
+    version="v255",
     configured_kind="auto",
     formerly=(),
     url="http://100.101.41.16:8401",

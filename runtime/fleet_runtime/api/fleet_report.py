@@ -73,6 +73,7 @@ def describe_provider(live: LiveSnapshot, name: str) -> ProviderReport:
         label=config.label,
         class_=config.class_,
         kind=state.kind,
+        version=None if state.observation is None else state.observation.version,
         configured_kind=config.kind,
         formerly=config.formerly,
         url=config.url,

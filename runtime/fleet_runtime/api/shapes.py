@@ -56,6 +56,7 @@ class ProviderReport(ApiShape, frozen=True, kw_only=True):
     label: str
     class_: ProviderClass
     kind: ProviderKind
+    version: Annotated[str | None, Meta(description="of that software, as far as it says")]
     configured_kind: ProviderKind
     formerly: tuple[str, ...]
     url: str

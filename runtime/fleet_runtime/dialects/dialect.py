@@ -17,8 +17,8 @@ from fleet_runtime.dialects.server_memory import ServerMemory
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a dialect read of its models: facts and states by id, what it skipped, and `waiting`, `details`
-    and `memory` as in `Observation`."""
+    """What a dialect read of its models: facts and states by id, what it skipped, and `waiting`, `details`,
+    `memory` and `version` as in `Observation`."""
 
     models: Mapping[str, ModelFacts]
     states: Mapping[str, ModelState] = field(default_factory=dict)
@@ -26,6 +26,7 @@ class Reading:
     waiting: tuple[str, ...] = ()
     details: Mapping[str, Details] = field(default_factory=dict)
     memory: ServerMemory = field(default_factory=ServerMemory)
+    version: str | None = None
 
 
 Reader: TypeAlias = Generator[ProbeRequest, ProbeResponse, Reading]
@@ -45,6 +46,7 @@ class Dialect:
     (None at a first probe) and requests what the list does not say; a request that fails loses only its own
     facts. `feed`: where the server says that a model changed. `commands`: how it loads and unloads models,
     None if it takes no commands. `dated`: `created` in its list is when a model changed, not what time it is.
+    `version`: the path that says which version it is, requested only when it begins to respond.
     """
 
     kind: ProviderKind
@@ -56,3 +58,4 @@ class Dialect:
     feed: Feed | None = None
     commands: Callable[[ModelListResponse], Commands | None] = _no_commands
     dated: bool = False
+    version: str | None = None

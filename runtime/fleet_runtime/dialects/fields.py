@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, get_args
 
@@ -13,6 +14,7 @@ from fleet_runtime.routing.model_id import model_id_problem, model_id_remedy
 from fleet_runtime.text import quote
 
 MAX_WARNINGS = 20
+_VERSION = re.compile(r"[\w.+~-]{1,40}", re.ASCII)
 
 
 def model_of(item: Item, key: str = "id") -> str:
@@ -24,6 +26,11 @@ def model_of(item: Item, key: str = "id") -> str:
 def word(value: Any, meanings: Mapping[str, Meaning]) -> Meaning | None:
     """Return what a server's word means; None for an unknown one and for anything but a word."""
     return meanings.get(value) if isinstance(value, str) else None
+
+
+def version_text(value: Any) -> str | None:
+    """Return a version as software writes them: letters, digits and marks, not more than a few."""
+    return value if isinstance(value, str) and _VERSION.fullmatch(value) else None
 
 
 def mapping(value: Any) -> Item:

@@ -27,6 +27,7 @@ from fleet_runtime.dialects.fields import (
     mapping,
     model_of,
     tokens,
+    version_text,
     word,
     words,
 )
@@ -76,6 +77,7 @@ def _read_single(listing: ModelListResponse) -> Reader:
             if state == "loaded"
             else {}
         ),
+        version=version_text(props.get("build_info")),
     )
 
 
@@ -93,9 +95,12 @@ def _read_router(listing: ModelListResponse, previous: Observation | None) -> Re
         lambda model: ProbeRequest(f"/props?{urlencode({'model': model, 'autoload': 'false'})}"),
         running_facts,
     )
-    before = None if previous is None else previous.memory
-    memory = before or ServerMemory(max_loaded=size(properties((yield _ROUTER_PROPS)).get("max_instances")))
-    return Reading(with_details(known, details), states, tuple(warnings), waiting, details, memory)
+    memory, version = (None, None) if previous is None else (previous.memory, previous.version)
+    if memory is None:
+        props = properties((yield _ROUTER_PROPS))
+        memory = ServerMemory(max_loaded=size(props.get("max_instances")))
+        version = version_text(props.get("build_info"))
+    return Reading(with_details(known, details), states, tuple(warnings), waiting, details, memory, version)
 
 
 def _models(listing: ModelListResponse) -> tuple[dict[str, ModelFacts], list[str]]:

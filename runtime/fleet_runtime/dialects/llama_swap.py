@@ -176,11 +176,12 @@ def _commands(listing: ModelListResponse) -> Commands:
 DIALECT = Dialect(
     "llama-swap",
     title="[llama-swap](https://github.com/mostlygeek/llama-swap)",
-    reads="its list, `/running`, `/metrics` if it has gauges; `/upstream/<model>/props` once, after a"
-    " model became ready",
+    reads="its list, `/running`, `/metrics` if it has gauges, `/api/version` once;"
+    " `/upstream/<model>/props` once, after a model became ready",
     recognises=recognises,
     read=read,
     marks={"owned_by": "llama-swap"},
     feed=Feed("/api/events", b"modelStatus"),
     commands=_commands,
+    version="/api/version",
 )

@@ -34,7 +34,7 @@ class Observation:
     if `status` is ``online`` (else what an earlier probe found, for the next one's memory); `states` says
     which of them are loaded; `warnings` names what was skipped. `waiting`: models whose details the next
     probe, with this one as its previous, requests. `listing` and `details` are the dialect's own memory.
-    `memory` is what the server said of it, None if it did not respond.
+    `memory` is what the server said of it, None if it did not respond. `version` is the software's.
     """
 
     kind: ProviderKind
@@ -48,6 +48,7 @@ class Observation:
     details: Mapping[str, Details] = field(default_factory=dict, compare=False, repr=False)
     listing: ModelListResponse | None = field(default=None, compare=False, repr=False)
     memory: ServerMemory | None = field(default=None, compare=False, repr=False)
+    version: str | None = field(default=None, compare=False, repr=False)
 
     @property
     def remarks(self) -> tuple[str, ...]:

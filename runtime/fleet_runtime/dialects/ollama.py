@@ -119,10 +119,11 @@ _COMMANDS = Commands(
 DIALECT = Dialect(
     "ollama",
     title="[Ollama](https://ollama.com)",
-    reads="its list, `/api/show` once per model, `/api/ps`",
+    reads="its list, `/api/show` once per model, `/api/ps`, `/api/version` once",
     recognises=recognises,
     read=read,
     marks={"owned_by": "library"},
     dated=True,
     commands=lambda _listing: _COMMANDS,
+    version="/api/version",
 )

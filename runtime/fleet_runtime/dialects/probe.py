@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from fleet_runtime.artifacts.contract import ProviderKind
 from fleet_runtime.dialects import llama_swap, ollama, openai
 from fleet_runtime.dialects.dialect import Dialect
-from fleet_runtime.dialects.fields import bounded, mapping
+from fleet_runtime.dialects.fields import bounded, mapping, version_text
 from fleet_runtime.dialects.messages import ProbeRequest, ProbeResponse
 from fleet_runtime.dialects.model_list_response import (
     ModelListResponse,
@@ -44,6 +44,7 @@ def probe_provider(kind: ProviderKind, previous: Observation | None = None) -> P
     if listing.null_data and dialect is not ollama.DIALECT:
         return _failed(kind, previous, "degraded", StatusReason("no_model_list", _LIST.path))
     seen = yield from dialect.read(listing, previous)
+    version = seen.version or (yield from _version(dialect, previous))
     if not listing.fingerprint:
         listing = replace(listing, fingerprint=fingerprint(response, dated=dialect.dated))
     return Observation(
@@ -57,6 +58,7 @@ def probe_provider(kind: ProviderKind, previous: Observation | None = None) -> P
         details=seen.details,
         listing=listing,
         memory=seen.memory,
+        version=version,
     )
 
 
@@ -93,6 +95,17 @@ def _recognise(
     return llama_swap.DIALECT if "build_date" in version else ollama.DIALECT
 
 
+def _version(
+    dialect: Dialect, previous: Observation | None
+) -> Generator[ProbeRequest, ProbeResponse, str | None]:
+    """Return the software's version, which is requested if the last probe did not find the same software."""
+    if previous is not None and previous.status == "online" and previous.kind == dialect.kind:
+        return previous.version
+    if dialect.version is None:
+        return None
+    return version_text(mapping(decoded((yield ProbeRequest(dialect.version)))).get("version"))
+
+
 def _without_list(
     kind: ProviderKind, previous: Observation | None, response: ProbeResponse
 ) -> Observation | None:
@@ -127,4 +140,6 @@ def _failed(
     known = previous or Observation(kind, status)
     if kind == "auto":
         kind = known.kind
-    return Observation(kind, status, reason, models=known.models, details=known.details)
+    return Observation(
+        kind, status, reason, models=known.models, details=known.details, version=known.version
+    )

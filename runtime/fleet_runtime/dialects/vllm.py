@@ -36,8 +36,9 @@ def _models(listing: ModelListResponse) -> tuple[dict[str, ModelFacts], list[str
 DIALECT = Dialect(
     "vllm",
     title="[vLLM](https://docs.vllm.ai)",
-    reads="its list",
+    reads="its list, `/version` once",
     recognises=recognises,
     read=read,
     marks={"owned_by": "vllm"},
+    version="/version",
 )

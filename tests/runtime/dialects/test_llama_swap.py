@@ -145,7 +145,8 @@ def test_states_come_from_the_list_where_running_does_not_respond() -> None:
 
 
 def test_the_first_probe_asks_no_model_anything() -> None:
-    assert probe_swap(item("m"), now=running(m="ready")).paths == ["/models", "/running", "/metrics"]
+    paths = probe_swap(item("m"), now=running(m="ready")).paths
+    assert paths == ["/models", "/running", "/metrics", "/api/version"]
 
 
 def test_a_model_is_asked_once_after_it_was_seen_to_become_ready() -> None:
@@ -172,7 +173,7 @@ def test_a_provider_that_comes_back_with_a_model_ready_is_not_asked_for_it() -> 
     before = probe_swap(item("m"), now=running()).seen
     away = Observation("llama-swap", "offline", StatusReason("connection_refused"), states=before.states)
     back = probe_swap(item("m"), now=running(m="ready"), previous=away)
-    assert back.paths == ["/models", "/running", "/metrics"]
+    assert back.paths == ["/models", "/running", "/metrics", "/api/version"]
 
 
 def test_a_running_context_outlives_the_model() -> None:

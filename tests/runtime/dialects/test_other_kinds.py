@@ -126,7 +126,7 @@ def test_vllm_lists_the_context_that_runs() -> None:
     run = probe({"/models": listing({"id": "org/m", "owned_by": "vllm", "max_model_len": 32768})})
     assert run.seen.models == {"org/m": ModelFacts(context=32768, context_source="running")}
     assert dict(run.seen.states) == {"org/m": "loaded"}
-    assert run.paths == ["/models"]
+    assert run.paths == ["/models", "/version"]
 
 
 def test_lm_studios_own_list_says_the_rest() -> None:

@@ -54,7 +54,7 @@ def test_a_configured_kind_is_believed_where_the_list_names_no_server() -> None:
     run = probe({"/models": listing({"id": "m"})}, kind="vllm")
     assert run.seen.kind == "vllm"
     assert run.seen.warnings == ()
-    assert run.paths == ["/models"]
+    assert run.paths == ["/models", "/version"]
 
 
 @pytest.mark.parametrize("configured", KINDS)

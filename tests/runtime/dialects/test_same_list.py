@@ -86,5 +86,5 @@ async def test_a_probe_can_be_driven_with_its_reading_in_a_thread() -> None:
 
     seen = await drive(probe_provider("auto"), get, read)
     assert (seen, set(seen.models)) == (probe(listed(ITEM)).seen, {"m"})
-    assert len(readers) == 3
+    assert len(readers) == 4
     assert threading.get_ident() not in readers

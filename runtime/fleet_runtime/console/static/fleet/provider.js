@@ -88,7 +88,7 @@ function describe({ from, to, status, reason }) {
 }
 
 export function Kind({ report }) {
-  return html`<span>${report.kind !== "auto" ? report.kind : report.polled ? "not recognised yet" : report.class}</span>`;
+  return html`<span>${report.kind !== "auto" ? `${report.kind} ${report.version ?? ""}` : report.polled ? "not recognised yet" : report.class}</span>`;
 }
 
 export function Reason({ report }) {
