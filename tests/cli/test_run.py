@@ -163,3 +163,19 @@ def test_a_variable_that_a_shell_would_execute_is_not_one(fleet: Fleet, project:
     ran = fleet("env", "llm")
     assert (ran.code, ran.out) == (1, "")
     assert "is not a configuration of llm that `fleet build` wrote" in ran.err
+
+
+@pytest.mark.parametrize("said", ['{"models": ["x"]}', '{"models": 1}', "[" * 99_999, "{}", "\\377", '"'])
+def test_codex_starts_whatever_it_says_of_its_own_models(
+    fleet: Fleet, project: Path, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    write(project, ONE_MACHINE.replace("{client: opencode}", "{client: codex}"))
+    fleet("build")
+    (project / "said").write_text(said)
+    program = project / "codex"
+    program.write_text(f"#!/bin/sh\ncat {project}/said\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{project}:/usr/bin:/bin")
+    ran = fleet("env", "codex")
+    assert (ran.code, ran.err) == (0, "")
+    assert "model_catalog_json" not in ran.out

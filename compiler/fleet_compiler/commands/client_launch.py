@@ -31,11 +31,14 @@ from fleet_compiler.commands.options import fleet_file
 from fleet_compiler.files import write_files
 from fleet_compiler.project import locate_project
 from fleet_runtime.client import open_gateway, url_option
+from fleet_runtime.commands.wait_line import wait_line
 from fleet_runtime.targets import find_gateway
 from fleet_runtime.user_folders import state_folder
 
 CHECK_SECONDS = 2.0
 ASK_SECONDS = 30.0
+_MALFORMED = (ValueError, LookupError, TypeError, AttributeError)
+"""What reading something else than a client's configuration may raise."""
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -149,7 +152,7 @@ def _launch(client: str, main: Path, content: bytes) -> Launch:
         if not all(map(_VARIABLE.fullmatch, variables)):
             raise ValueError("a variable has no name that a shell takes")
         return launch
-    except (ValueError, LookupError, TypeError, AttributeError):
+    except _MALFORMED:
         raise LaunchError(
             f"'{main}' is not a configuration of {client} that `fleet build` wrote: run `fleet build`"
         ) from None
@@ -160,16 +163,14 @@ def _completed(found: ClientConfig, program: str) -> dict[Path, bytes]:
     complete = found.client.complete
     assert complete is not None
     by_name = {path.name: content for path, content in found.files.items()}
+    command = [program, *found.client.asks]
     try:
-        asked = subprocess.run(  # noqa: S603
-            [program, *found.client.asks],
-            capture_output=True,
-            stdin=subprocess.DEVNULL,
-            timeout=ASK_SECONDS,
-            check=True,
-        )
+        with wait_line(f"waiting for `{' '.join([found.client.program, *found.client.asks])}`"):
+            asked = subprocess.run(  # noqa: S603
+                command, capture_output=True, stdin=subprocess.DEVNULL, timeout=ASK_SECONDS, check=True
+            )
         by_name = dict(complete(asked.stdout, by_name))
-    except (OSError, subprocess.SubprocessError, ValueError, LookupError, TypeError):
+    except (OSError, subprocess.SubprocessError, RecursionError, *_MALFORMED):
         return dict(found.files)
     return {found.main.parent / name: content for name, content in by_name.items()}
 

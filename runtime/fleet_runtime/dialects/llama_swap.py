@@ -2,9 +2,10 @@
 2026-08-28 have `context_window` too, those before #950 neither states nor types).
 
 ``/upstream/<model>/props`` loads an unloaded model and prolongs a loaded one's time to live. So it is
-requested once after a model was seen to become ready between two probes, and never else. What ``/running``
-says of command lines is not read: it may hold keys. ``/api/events`` double-encodes its ``modelStatus`` data
-and sends logs and more too.
+requested once after a model was seen to become ready between two probes, and never else. It means the first
+or, in other versions, the last of the names that the path begins with: a model for which these are not one is
+never requested. What ``/running`` says of command lines is not read: it may hold keys. ``/api/events``
+double-encodes its ``modelStatus`` data and sends logs and more too.
 """
 
 from __future__ import annotations
@@ -52,8 +53,9 @@ def read(listing: ModelListResponse, previous: Observation | None) -> Reader:
     ready = just_loaded(states, previous)
     before = previous.waiting if previous is not None and previous.status == "online" else ()
     waiting = [model for model in before if states.get(model) == "loaded" and model not in ready]
+    ambiguous = listing.once(_ambiguous)
     details, waiting_now = yield from request_details(
-        ready + waiting,
+        [model for model in ready + waiting if model not in ambiguous],
         known_details(previous, models),
         lambda model: ProbeRequest(f"/upstream/{quote(model)}/props"),
         running_facts,
@@ -169,7 +171,23 @@ def _commands(listing: ModelListResponse) -> Commands:
     return Commands(
         load=lambda model, _purpose: ProbeRequest(f"/upstream/{quote(model)}/health"),
         unload=lambda model: ProbeRequest(f"/api/models/unload/{quote(model)}", body=b""),
-        forwarded={model_of(item) for item in listing.items if _own_word(item, "type") in _ELSEWHERE},
+        forwarded={model_of(item) for item in listing.items if _own_word(item, "type") in _ELSEWHERE}
+        | listing.once(_ambiguous),
+    )
+
+
+def _ambiguous(listing: ModelListResponse) -> frozenset[str]:
+    """Return the models whose path below ``/upstream`` may mean another one: ``m/x`` next to a model or an
+    alias ``m``, and ``m`` next to ``m/props``."""
+    models, _ = listing.once(_models)
+    names = {name for model, facts in models.items() for name in (model, *facts.aliases)}
+    beginnings = {
+        model: {model[:at] for at, character in enumerate(model) if character == "/"} for model in models
+    }
+    return frozenset(
+        model
+        for model in models
+        if not names.isdisjoint(beginnings[model] | {f"{model}/props", f"{model}/health"})
     )
 
 

@@ -198,6 +198,21 @@ def test_the_model_is_percent_encoded_in_the_path() -> None:
     assert run.paths[-1] == "/upstream/org/qwen%203%3F%23%C5%BC%C3%B3%C5%82%C4%87/props"
 
 
+def test_a_model_whose_path_may_mean_another_one_is_not_asked_and_takes_no_command() -> None:
+    """llama-swap takes the first of the names that the path begins with; in other versions, the last."""
+    names = ("m", "m/x", "m/x/q4", "alias/y", "n", "n/props", "z/x", "mm/x")
+    items = [item(name) for name in names] + [item("other", {"aliases": ["alias"]})]
+    before = probe_swap(*items, now=running()).seen
+    now = answer({"running": [{"model": name, "state": "ready"} for name in names]})
+    run = probe({"/models": listing(*items), "/running": now}, previous=before)
+    asked = [path for path in run.paths if path.startswith("/upstream/")]
+    assert asked == [f"/upstream/{name}/props" for name in ("m", "z/x", "mm/x")]
+    assert run.seen.listing is not None
+    commands = KINDS["llama-swap"].commands(run.seen.listing)
+    assert commands is not None
+    assert commands.forwarded == {"m/x", "m/x/q4", "alias/y", "n", "n/props"}
+
+
 def test_what_running_says_of_command_lines_goes_nowhere() -> None:
     now = answer({"running": [{"model": "m", "state": "ready", "cmd": "serve --api-key canary"}]})
     assert "canary" not in repr(probe_swap(item("m"), now=now).seen)
