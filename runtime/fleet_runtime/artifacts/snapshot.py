@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
+import msgspec
 from pydantic import ValidationError
 
 from fleet_runtime.artifacts.artifact import Artifact
@@ -17,6 +18,7 @@ from fleet_runtime.artifacts.contract import (
     GatewayConfig,
     Manifest,
     ProviderConfig,
+    RoutedProvider,
     RoutingTable,
 )
 from fleet_runtime.artifacts.hashes import sha256_hex
@@ -89,7 +91,8 @@ def parse_snapshot(manifest: bytes, contents: Mapping[str, bytes], folder: Path)
     """
     gateway = _parse(GatewayConfig, _member(contents, "gateway.json"), "gateway.json")
     files = [FLEET_TABLE, *gateway.surfaces.values()]
-    tables = [_parse(RoutingTable, _member(contents, name), name) for name in files]
+    shared: dict[bytes, RoutedProvider] = {}
+    tables = [_parse_table(_member(contents, name), name, shared) for name in files]
     return Snapshot(
         id=f"sha256:{sha256_hex(manifest)}",
         root=Path(os.path.normpath(folder / gateway.root)),
@@ -124,6 +127,21 @@ def _member(contents: Mapping[str, bytes], name: str) -> bytes:
         return contents[name]
     except KeyError:
         raise ArtifactError(f"manifest.json does not list '{name}': run `fleet build`") from None
+
+
+def _parse_table(data: bytes, name: str, shared: dict[bytes, RoutedProvider]) -> RoutingTable:
+    """Return a table; a provider that several tables have is parsed, and kept in memory, once."""
+    try:
+        parts = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
+        written = [bytes(each) for each in msgspec.json.decode(parts["providers"], type=list[msgspec.Raw])]
+        for each in written:
+            if each not in shared:
+                shared[each] = RoutedProvider.model_validate_json(each)
+        head = msgspec.json.encode(parts | {"providers": ()})
+        table = RoutingTable.model_validate_json(head)
+    except (msgspec.DecodeError, KeyError, ValidationError):
+        return _parse(RoutingTable, data, name)  # which says what is wrong with it
+    return table.model_copy(update={"providers": tuple(shared[each] for each in written)})
 
 
 def _parse(kind: type[Loaded], data: bytes, name: str) -> Loaded:
