@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import click
-import platformdirs
 
 APP = "fleet"
 
@@ -33,6 +32,8 @@ def config_folder() -> Path:
 
 def state_folder() -> Path:
     """Return where this user's state is (``~/.local/state/fleet`` on Linux); raises `NoHomeError`."""
+    import platformdirs  # few commands need it
+
     try:
         folder = platformdirs.user_state_path(APP, appauthor=False)
     except RuntimeError:

@@ -119,7 +119,7 @@ class Client(msgspec.Struct, frozen=True):
 
     def check_models(self, view: ClientView) -> Iterator[Finding]:
         """Yield the models that are left out because the client's own prompt does not fit into them."""
-        small = [f"{each.id} ({each.facts.context} tokens)" for each in view.too_small(self.prompt)]
+        small = [f"{id} ({context} tokens)" for id, context in view.too_small(self.prompt)]
         if small:
             shown, least = join_words(small, limit=3), self.prompt.tokens + SMALLEST_OUTPUT
             yield Finding(

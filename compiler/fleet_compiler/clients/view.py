@@ -119,9 +119,12 @@ class ClientView(msgspec.Struct, frozen=True):
         own prompt does not fit."""
         return tuple(each for each in self._every(prompt, purpose) if _fits(each.facts, prompt))
 
-    def too_small(self, prompt: OwnPrompt) -> tuple[OfferedModel, ...]:
-        """Return the chat models that `offered` leaves out."""
-        return tuple(each for each in self._every(prompt, "chat") if not _fits(each.facts, prompt))
+    def too_small(self, prompt: OwnPrompt) -> Iterator[tuple[CompositeId, int]]:
+        """Yield the chat models that `offered` leaves out, each with its context in tokens."""
+        for provider, models in self.chat_models():
+            for id, facts in models.items():
+                if facts.context is not None and not _fits(facts, prompt):
+                    yield CompositeId(provider.name, id), facts.context
 
     def first_choice(self, role: str) -> CompositeId | None:
         """Return the first choice of a role under the id that its provider lists; None if it lists none."""

@@ -113,7 +113,9 @@ def _once(context: Context, part: Artifact, macro: Callable[[Artifact, str], str
 
 def _json(value: Any) -> str:
     """Return one line of JSON, with the order of keys and every character kept (unlike Jinja's tojson)."""
-    return encode_basestring(value) if type(value) is str else _ENCODER.encode(value)
+    if type(value) is str:
+        return encode_basestring(value)
+    return "null" if value is None else _ENCODER.encode(value)
 
 
 def _inert(value: Any) -> str:

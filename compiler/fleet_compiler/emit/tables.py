@@ -153,7 +153,7 @@ def _routed(name: str, provider: ProviderSettings, entry: LockedProvider | None)
 
 def _with_other_names(kind: ProviderKind, id: str, facts: RoutedModel) -> RoutedModel:
     """Add the names that servers of this kind accept for the model by a rule, such as a tag."""
-    others = tuple(name for name in other_names(kind, id) if name not in facts.aliases)
+    others = [name for name in other_names(kind, id) if name not in facts.aliases]
     return facts.model_copy(update={"aliases": (*facts.aliases, *others)}) if others else facts
 
 

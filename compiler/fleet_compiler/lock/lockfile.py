@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from itertools import islice
@@ -18,6 +17,7 @@ from fleet_compiler.files import write_files
 from fleet_compiler.lock.json_place import find_repeated_key, find_span
 from fleet_compiler.lock.model import Lock
 from fleet_compiler.lock.validity import Problem, lock_problems
+from fleet_runtime.artifacts.hashes import canonical_json
 from fleet_runtime.files import MAX_ARTIFACT, read_file, unreadable_reason
 from fleet_runtime.text import escape, quote
 
@@ -60,8 +60,7 @@ def dump_lock(lock: Lock) -> bytes:
     """Return the file's bytes: sorted, without times, equal for equal locks."""
     known = lock.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     data = {"format": lock.format, "providers": {}} | known
-    line = json.dumps(data, sort_keys=True, ensure_ascii=False).encode()
-    return msgspec.json.format(line, indent=2) + b"\n"
+    return msgspec.json.format(canonical_json(data), indent=2) + b"\n"
 
 
 def save_lock(path: Path, lock: Lock) -> None:

@@ -39,7 +39,8 @@ def _entry_problems(path: tuple[str, ...], entry: LockedProvider) -> Iterator[Pr
     for id, facts in entry.models.items():
         if problem := model_id_problem(id):
             yield (*path, "models", id), f"has the model id {quote(id)}, which {problem}"
-        yield from _fact_problems((*path, "models", id), facts)
+        if facts.name is not None or facts.aliases:
+            yield from _fact_problems((*path, "models", id), facts)
 
 
 def _fact_problems(path: tuple[str, ...], facts: ModelFacts) -> Iterator[Problem]:

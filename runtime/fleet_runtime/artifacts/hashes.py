@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from typing import Any
+
+import msgspec
 
 
 def canonical_json(value: Any) -> bytes:
     """One JSON text for equal values: sorted keys, no white space, UTF-8."""
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    ).encode()
+    return msgspec.json.encode(value, order="sorted")
 
 
 def sha256_hex(data: bytes) -> str:

@@ -11,6 +11,7 @@ MAX_ID_BYTES = 512
 PROVIDER_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}\Z")
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_DOT_SEGMENTS = frozenset((".", ".."))
 _JOINERS = "\u200c\u200d"
 """Format characters (category Cf) that words of some scripts, and some emoji, are written with."""
 
@@ -75,4 +76,4 @@ def _has_format_character(model: str) -> bool:
 
 
 def _has_dot_segment(model: str) -> bool:
-    return any(segment in (".", "..") for segment in model.split("/"))
+    return not _DOT_SEGMENTS.isdisjoint(model.split("/"))
