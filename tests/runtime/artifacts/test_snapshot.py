@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import json
 import os
+from operator import is_
 from pathlib import Path
 
 import pytest
 
-from fleet_runtime.artifacts.snapshot import ArtifactError, load_snapshot
+from fleet_runtime.artifacts.snapshot import ArtifactError, load_snapshot, parse_snapshot
 from tests.support.artifacts import connection, gateway, write_generated
 
 
@@ -26,6 +27,25 @@ def test_a_complete_folder_is_one_snapshot_with_a_table_for_every_base(folder: P
     assert list(snapshot.connections) == ["sam-desktop", "embedding"]
     assert snapshot.root == folder.parent
     assert snapshot.id.startswith("sha256:")
+
+
+def test_a_provider_of_several_tables_is_kept_in_memory_once(folder: Path) -> None:
+    tables = load_snapshot(folder).tables
+    assert all(map(is_, tables[""].providers, tables["/boochat"].providers))
+
+
+@pytest.mark.parametrize("damage", [{"label": 3}, {"models": {"m": {"context": 0}}}, {"new": 1}])
+def test_a_provider_that_this_version_cannot_read_is_named_by_its_place(
+    folder: Path, damage: dict[str, object]
+) -> None:
+    table = json.loads((folder / "routing" / "boochat.json").read_bytes())
+    table["providers"][1] |= damage
+    data = json.dumps(table).encode()
+    contents = {path: (folder / path).read_bytes() for path in ("gateway.json", "routing/_fleet.json")}
+    with pytest.raises(
+        ArtifactError, match=rf"'routing/boochat.json' .* \(providers\.1\.{next(iter(damage))}"
+    ):
+        parse_snapshot(b"", contents | {"routing/boochat.json": data}, folder)
 
 
 def test_the_same_bytes_are_the_same_snapshot(folder: Path) -> None:
