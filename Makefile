@@ -8,7 +8,7 @@ export UV_PYTHON_DOWNLOADS := never
 
 .PHONY: help demo tour test slow slow-quick integration integration-quick integration-clients integration-sdks soak types lint format docs vendor screenshots new-client new-dialect build serve bench-gateway bench-gateway-quick bench-peers bench-scale bench-compiler lock-dependencies clean
 
-help: ## what each target does
+help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-18s %s\n", $$1, $$2}'
 
 $(READY): pyproject.toml uv.lock requirements.lock
@@ -23,75 +23,75 @@ $(READY): pyproject.toml uv.lock requirements.lock
 	@touch $@
 	@if [ -t 2 ]; then printf '\r\033[2K' >&2; fi
 
-demo: $(READY) ## three simulated providers, a gateway, and what to try
+demo: $(READY) ## run three simulated providers and a gateway, and show what to try
 	@$(BIN)/fleet demo
 
-tour: $(READY) ## the same, shown by itself from start to end
+tour: $(READY) ## run the demo's steps automatically
 	@$(BIN)/fleet demo --tour
 
-test: $(READY) ## the test suite
+test: $(READY) ## run the test suite
 	$(BIN)/pytest -q -n auto --dist worksteal -m "not slow and not integration"
 
-slow: $(READY) ## the tests that take longer, and four times the examples of the properties
+slow: $(READY) ## run the slow tests, and four times the examples of the property tests
 	$(BIN)/pytest -q -m "slow and not integration"
 	FLEET_EXAMPLES=thorough $(BIN)/pytest -q -n auto --dist worksteal -m "hypothesis and not slow and not integration"
 
-slow-quick: $(READY) ## those of them that CI runs: the commands of the docs, new kinds, killed commands, a fleet's year
+slow-quick: $(READY) ## run the slow tests that CI runs
 	$(BIN)/pytest -q -n auto --dist worksteal -m "slow and not integration" tests/docs tests/cli tests/system/test_a_year.py
 
-integration-clients: $(READY) ## the real programs of the kinds of client, which it installs: KIND=… for one
+integration-clients: $(READY) ## install and test the real client programs: KIND=… for one
 	$(BIN)/python -m tests.integration.client_programs $(KIND)
 	tests/integration/offline $(BIN)/pytest -q -m integration tests/integration/test_clients.py tests/integration/test_open_webui.py $(if $(KIND),-k "$(subst -,_,$(KIND)) or $(KIND)")
 
-soak: $(READY) ## ten minutes of load and hostile clients while a provider fails in every way; not in CI
+soak: $(READY) ## run ten minutes of load and attacks while a provider fails in every way; not in CI
 	$(BIN)/python -m bench.soak --hostile
 
-integration: $(READY) ## with the real opencode, llama-swap and SDKs, which it installs into a cache
+integration: $(READY) ## install and test the real opencode, llama-swap and SDKs
 	$(BIN)/python -m tests.integration.tools
 	$(BIN)/python -m tests.integration.client_programs
 	tests/integration/offline $(BIN)/pytest -q -m integration
 
-integration-quick: $(READY) ## the part of those tests that is quick
+integration-quick: $(READY) ## run the quick part of the integration tests
 	$(BIN)/python -m tests.integration.tools
 	$(BIN)/python -m tests.integration.client_programs llm codex aider
 	tests/integration/offline $(BIN)/pytest -q -m "integration and not slow"
 
-integration-sdks: $(READY) ## with LiteLLM, LangChain, LlamaIndex, pydantic-ai and the AI SDK; not in CI
+integration-sdks: $(READY) ## test LiteLLM, LangChain, LlamaIndex, pydantic-ai and the AI SDK; not in CI
 	$(BIN)/python -m tests.integration.tools --sdks
 	tests/integration/offline $(BIN)/pytest -q tests/integration/test_more_sdks.py
 
-types: $(READY) ## the API and the artifacts as TypeScript types, and the client of docs/consumers.md
+types: $(READY) ## test the TypeScript types of the API, and the client of docs/consumers.md
 	@if command -v npm >/dev/null 2>&1; then \
 	  npm ci --prefix tests/typescript --no-audit --no-fund --loglevel=error; \
 	fi
 	$(BIN)/pytest -q tests/typescript
 
-lint: $(READY) ## types, style, format and words
+lint: $(READY) ## check types, style, format and words
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest -q tests/test_words.py
 
-format: $(READY) ## rewrite the sources in house format
+format: $(READY) ## format the sources
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-vendor: $(READY) ## the console's libraries from npm, at the versions of docs/generate/vendor_console.py
+vendor: $(READY) ## fetch the console's libraries from npm, at the versions of docs/generate/vendor_console.py
 	$(BIN)/python -m docs.generate.vendor_console
 
-screenshots: $(READY) ## the console's views in both themes, from simulated providers; needs Debian's chromium
+screenshots: $(READY) ## render the console's views in both themes; needs Debian's chromium
 	$(BIN)/python -m tests.console.screenshots build/screenshots
 
-docs: $(READY) ## the pages and schemas that are made from the code
+docs: $(READY) ## generate the pages and schemas that are made from code
 	$(BIN)/python -m docs.generate.schemas
 	$(BIN)/python -m docs.generate.yaml_page
 	$(BIN)/python -m docs.generate.cli_page
 	UPDATE_DOCS=1 $(BIN)/pytest -q tests/docs/test_diagnostics_page.py tests/docs/test_architecture_page.py
 
-new-dialect: $(READY) ## a new kind of server that is recognised and probed: NAME=…
+new-dialect: $(READY) ## create a server kind: NAME=…
 	@$(BIN)/python -m docs.generate.new_dialect "$(NAME)"
 
-new-client: $(READY) ## a new kind of client that works: NAME=…
+new-client: $(READY) ## create a client kind: NAME=…
 	@$(BIN)/python -m docs.generate.scaffold "$(NAME)"
 
 build: $(READY) ## compile fleet.yaml to generated/
@@ -100,24 +100,24 @@ build: $(READY) ## compile fleet.yaml to generated/
 serve: $(READY) ## run the gateway on generated/
 	$(BIN)/fleet serve
 
-bench-gateway-quick: $(READY) ## the gateway beside nginx in less than a minute: one ratio, and the one recorded last
+bench-gateway-quick: $(READY) ## compare the gateway with nginx in less than a minute, and with the last recorded ratio
 	@$(BIN)/python -m bench.quick
 
-bench-peers: $(READY) ## the gateway next to nginx, nginx with Lua, HAProxy and LiteLLM's proxy, one kind of load
+bench-peers: $(READY) ## compare the gateway with nginx, nginx with Lua, HAProxy and LiteLLM's proxy
 	@$(BIN)/python -m bench.side_by_side
 
-bench-gateway: $(READY) ## the gateway next to nginx and LiteLLM's proxy; needs Debian's nginx and wrk
+bench-gateway: $(READY) ## compare the gateway with nginx and LiteLLM's proxy; needs Debian's nginx and wrk
 	@$(BIN)/python -m bench.gateway
 
-bench-scale: $(READY) ## what a gateway takes for a hundred and for a thousand simulated providers
+bench-scale: $(READY) ## measure a gateway with a hundred and a thousand simulated providers
 	@$(BIN)/python -m bench.scale
 
-bench-compiler: $(READY) ## the compiler next to a bare interpreter and check-jsonschema
+bench-compiler: $(READY) ## compare the compiler with a bare interpreter and check-jsonschema
 	@$(BIN)/python -m bench.compiler
 
-lock-dependencies: ## pin the dependencies again (needs uv)
+lock-dependencies: ## pin the dependencies again; needs uv
 	uv lock --upgrade
 	uv export --quiet --no-hashes --no-emit-project --format requirements-txt --output-file requirements.lock
 
-clean: ## remove what the targets above made
+clean: ## remove the generated files of all targets
 	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -86,7 +86,7 @@ def test_a_scan_writes_a_line_for_each_server_that_responds(
         "next: `fleet up`",
     ])  # fmt: skip
     text = (tmp_path / "fleet.yaml").read_text()
-    assert "default_provider: local-llama-swap  # bare model ids belong to it\n" in text
+    assert "default_provider: local-llama-swap  # the provider of bare model ids\n" in text
     assert f"  local-llama-swap: http://{box}  # llama-swap, 2 models\n" in text
     assert f"  local-ollama: http://{attic}      # ollama, 1 model\n" in text
     assert fleet("build").code == 0

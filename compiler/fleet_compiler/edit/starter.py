@@ -16,7 +16,7 @@ HEAD = """\
 version: 1
 """
 TAIL = """
-# roles:                            # names for models: requests say @task
+# roles:                            # names for models, used as @task
 #   task: {name}/MODEL
 
 surfaces:                           # each has its own URL: /chat/v1
@@ -26,7 +26,7 @@ surfaces:                           # each has its own URL: /chat/v1
 
 
 class Server(Protocol):
-    """What a new fleet.yaml says of a provider."""
+    """A provider in a new fleet.yaml."""
 
     @property
     def name(self) -> str: ...
@@ -43,9 +43,9 @@ def starter_text(servers: Sequence[Server]) -> str:
     first = lines[0][0]
     parts = [
         HEAD,
-        _commented(f"default_provider: {write_text(first, flow=False)}", "bare model ids belong to it"),
+        _commented(f"default_provider: {write_text(first, flow=False)}", "the provider of bare model ids"),
     ]
-    parts += ["\n", _commented("providers:", "`fleet add NAME URL` adds one")]
+    parts += ["\n", _commented("providers:", "add one with `fleet add NAME URL`")]
     entries = [
         (f"  {write_text(name, flow=False)}: {write_text(url, flow=False)}", summary)
         for name, url, summary in lines
