@@ -23,6 +23,7 @@ from fleet_runtime.artifacts.contract import (
     ProviderClass,
     ProviderOptions,
 )
+from fleet_runtime.artifacts.shapes import Seconds
 from fleet_runtime.urls import server_root
 
 DEFAULT_LISTEN = str(GatewayOptions.model_fields["listen"].default)
@@ -163,7 +164,7 @@ class SurfaceSettings(Part):
     exclusive: bool = True
     legacy_provider: str | None = None
     key: str | None = None
-    keepalive: float | None = None
+    keepalive: Seconds | None = None
 
     @property
     def clients(self) -> tuple[ClientEntry, ...]:

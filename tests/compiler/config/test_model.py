@@ -130,7 +130,8 @@ def test_surface_settings_arrive() -> None:
     fleet = fleet_of(
         "surfaces: {a: {label: A, providers: [box], classes: [local], roles: {task: box/x},"
         " client: opencode,"
-        " file: a.json, exclusive: false, key: k, legacy_provider: old}}\ngateway: {keys: {k: {env: K}}}\n"
+        " file: a.json, exclusive: false, key: k, legacy_provider: old,"
+        " keepalive: 15}}\ngateway: {keys: {k: {env: K}}}\n"
     )
     assert fleet.surfaces["a"].model_dump() == {
         "label": "A",
@@ -143,6 +144,7 @@ def test_surface_settings_arrive() -> None:
         "exclusive": False,
         "key": "k",
         "legacy_provider": "old",
+        "keepalive": 15,
     }
 
 
