@@ -28,7 +28,8 @@ export const meant = (choice) => models.value.get(choice) ?? models.value.get(ro
 export function ModelChoice({ value, onChange, label = "Model", withRoles = true }) {
   readRoles();
   const known = models.value.get(value)?.available || value.startsWith("@");
-  const options = (list) => list.map((each) => html`<option key=${each.id} value=${each.id} selected=${each.id === value}>${each.name}</option>`);
+  // A closed list shows no group, and two providers may have the same model.
+  const options = (list) => list.map((each) => html`<option key=${each.id} value=${each.id} selected=${each.id === value}>${each.name} (${each.provider})</option>`);
   const favorites = usableFavorites.value.filter((each) => each.purpose === "chat");
   const names = Object.keys(roles.value);
   return html`<label class="select model-choice"><span class="visually-hidden">${label}</span>
