@@ -136,7 +136,7 @@ SECTIONS = (
         "### State",
         "Favorites and the history of the providers. Several gateways can share them in a PostgreSQL"
         " database ([scale.md](scale.md)). Its URL contains a password and is therefore read from a variable"
-        " or a file. Install the driver with `pip install 'boofleet[postgres]'`.",
+        " or a file. The driver: `pipx inject boofleet asyncpg`, or `pip install asyncpg` next to fleet.",
         "$defs/stateDatabase",
     ),
     Section(

@@ -32,11 +32,6 @@ _SHOWN_MESSAGE = 500
 """Characters of a URL or a reason, and of a gateway's own message, that a message of ours shows."""
 KEY_VARIABLE = "FLEET_KEY"
 
-_KEY_REMEDIES = {
-    "unauthorized": f"; set {KEY_VARIABLE}",
-    "surface_not_allowed": f"; set {KEY_VARIABLE} to a key without `surfaces`",
-}
-
 Command = TypeVar("Command", bound=Callable[..., Any])
 Response = TypeVar("Response", bound="ApiShape")
 
@@ -189,10 +184,25 @@ class GatewayClient:
         if not isinstance(error_body, dict):
             raise self._not_a_gateway(f"HTTP {response.status_code}")
         code, message = str(error_body.get("code")), str(error_body.get("message"))
-        raise GatewayResponseError(response.status_code, code, message + _KEY_REMEDIES.get(code, ""))
+        raise GatewayResponseError(response.status_code, code, message + _key_remedy(code))
 
     def _not_a_gateway(self, why: str) -> GatewayUnreachableError:
         return GatewayUnreachableError(self.url, f"is not a gateway ({why})")
+
+
+def _key_remedy(code: str) -> str:
+    """Return what to do about a key, as the end of the gateway's sentence; empty for another error."""
+    if code == "unauthorized":
+        wrong = bool(os.environ.get(KEY_VARIABLE))
+        return f"; set {KEY_VARIABLE}" + (" to one of its keys (`gateway.keys`)" if wrong else "")
+    if code != "surface_not_allowed":
+        return ""
+    context = click.get_current_context(silent=True)
+    named = context is not None and any(option.name == "surface" for option in context.command.params)
+    return (
+        f"; {'name a surface of the key with --surface, or ' if named else ''}"
+        f"set {KEY_VARIABLE} to a key without `surfaces`"
+    )
 
 
 def api_path(*parts: str, **query: str | None) -> str:

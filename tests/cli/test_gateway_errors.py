@@ -55,6 +55,33 @@ def test_a_url_that_is_not_one_of_a_gateway_is_wrong_usage(
     assert len(ran.stderr) < 1000
 
 
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("command", "code", "key", "remedy"),
+    [
+        (["status"], "unauthorized", None, "; set FLEET_KEY\n"),
+        (["status"], "unauthorized", "wrong", "; set FLEET_KEY to one of its keys (`gateway.keys`)\n"),
+        (["status"], "surface_not_allowed", "k", "no; set FLEET_KEY to a key without `surfaces`\n"),
+        (
+            ["ask", "desk/m", "hi"],
+            "surface_not_allowed",
+            "k",
+            "no; name a surface of the key with --surface, or",
+        ),
+    ],
+    ids=["missing", "wrong", "limited", "limited, with --surface"],
+)
+async def test_a_refused_key_is_followed_by_what_to_do(
+    command: list[str], code: str, key: str | None, remedy: str, tmp_path: Path
+) -> None:
+    body = msgspec.json.encode({"error": {"message": "no", "code": code}})
+    answer = response(body).replace(b"200 OK", b"403 No")
+    async with raw_server(responding(answer)) as server:
+        env = {} if key is None else {"FLEET_KEY": key}
+        ran = await asyncio.to_thread(run_fleet, *command, "--url", server.url, cwd=tmp_path, env=env)
+    assert remedy in ran.stderr
+
+
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 @pytest.mark.parametrize("is_variable", [False, True], ids=["--url", "FLEET_URL"])
 def test_the_credentials_of_a_url_are_never_shown(

@@ -180,7 +180,7 @@ def test_the_unit_starts_what_the_documentation_installs() -> None:
     [start] = re.findall(r"^ExecStart=(.*)$", UNIT, re.MULTILINE)
     program, *arguments = shlex.split(start)
     docs = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
-    assert f"{Path(program).parent}/pip install boofleet" in docs
+    assert f"{Path(program).parent}/pip install ." in docs
     assert arguments == ["serve", "--generated", "/etc/fleet/generated"]
 
 

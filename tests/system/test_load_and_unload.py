@@ -92,7 +92,9 @@ def test_what_cannot_be_done_says_why(stack: Stack) -> None:
     assert code(act(stack, "load", "single", "qwen3-8b")) == (409, "not_supported")
     for command in ("load", "unload"):
         assert code(act(stack, command, "swap", "far")) == (409, "not_supported")
-    assert code(act(stack, "load", "swap", "nothing")) == (404, "model_not_found")
+    unknown = act(stack, "load", "swap", "qwen3-8")
+    assert code(unknown) == (404, "model_not_found")
+    assert "did you mean 'swap/qwen3-8b'" in unknown.json()["error"]["message"]
     assert code(act(stack, "load", "nobody", "qwen3-8b")) == (404, "not_found")
     assert code(stack.client.post("/api/fleet/swap/load", json={"name": "x"})) == (400, "invalid_request")
     stack.machines.set("router", offline=True)

@@ -13,7 +13,7 @@ from fleet_runtime.api.operation import operation
 from fleet_runtime.api.shapes import ModelCommand, ModelOutcome, ProviderReport
 from fleet_runtime.artifacts.contract import ModelState
 from fleet_runtime.control.load import load_model, unload_model
-from fleet_runtime.errors import RequestError, request_error
+from fleet_runtime.errors import RequestError, request_error, suggest
 from fleet_runtime.gateway.live_snapshot import LiveSnapshot
 from fleet_runtime.telemetry.activity_row import RequestActivity
 from fleet_runtime.text import count, join_names
@@ -86,7 +86,9 @@ def _model(call: Call, name: str, text: str) -> str:
     require_provider(call.live, call.live.snapshot.fleet, name)
     table = call.live.snapshot.fleet
     resolution = call.live.resolve_now(table, text.removeprefix(f"{name}/"), pinned=name)
-    if resolution.listed is None:
-        message = f"provider '{name}' does not list a model '{text}'"
-        raise request_error("model_not_found", message, "model")
-    return resolution.listed
+    if resolution.listed is not None:
+        return resolution.listed
+    refusal = resolution.refusal
+    if refusal is None:
+        raise request_error("model_not_found", f"provider '{name}' does not list a model '{text}'", "model")
+    raise request_error(refusal.code, suggest(refusal.message, refusal.suggestions), "model")

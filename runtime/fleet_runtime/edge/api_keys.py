@@ -14,6 +14,8 @@ from fleet_runtime.errors import request_error
 OPEN_PATHS = frozenset(("/health", "/ready"))
 
 _CHALLENGE = ((b"www-authenticate", b"Bearer"),)
+_MISSING = "this gateway requires a key: 'Authorization: Bearer …' or 'x-api-key'"
+_UNKNOWN = "this gateway does not have the key that the request came with"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +58,7 @@ class ApiKeys:
         digest = _digest(presented or b"")
         matching = [scope for scope, known in self._scopes if hmac.compare_digest(known, digest)]
         if presented is None or not matching:
-            message = "this gateway requires a key: 'Authorization: Bearer …' or 'x-api-key'"
-            raise request_error("unauthorized", message, headers=_CHALLENGE)
+            raise request_error("unauthorized", _MISSING if not presented else _UNKNOWN, headers=_CHALLENGE)
         scope = _merge(matching)
         first, _, rest = path.removeprefix("/").partition("/")
         if first != "api":

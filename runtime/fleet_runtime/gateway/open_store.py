@@ -32,7 +32,7 @@ def make_store(
     if find_spec("asyncpg") is None:
         raise CannotServeError(
             "gateway.state is a PostgreSQL database, and its driver is not installed:"
-            " `pip install 'boofleet[postgres]'`"
+            " `pipx inject boofleet asyncpg`, or `pip install asyncpg` in fleet's environment"
         )
     database = PostgresState(DatabaseUrl(state.postgres, snapshot.root, environ), f"fleet {name}")
     return Store(claim_state(None, snapshot.root, environ), on_change, name, database)

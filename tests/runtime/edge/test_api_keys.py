@@ -141,6 +141,15 @@ async def test_a_key_is_a_bearer_token_or_x_api_key(
 
 
 @pytest.mark.anyio
+async def test_a_wrong_key_is_distinguished_from_a_missing_one(served: GatewayProcess) -> None:
+    missing = await tell(served, "GET", "/v1/models", {})
+    wrong = await tell(served, "GET", "/v1/models", {"authorization": "Bearer nope"})
+    assert b"this gateway requires a key" in missing.body
+    assert b"this gateway does not have the key that the request came with" in wrong.body
+    assert b"nope" not in wrong.body
+
+
+@pytest.mark.anyio
 async def test_a_rejection_does_not_say_whether_a_model_or_a_path_exists(served: GatewayProcess) -> None:
     paths = ("/v1/models/a/m", "/v1/models/a/nothing", "/nowhere", "/api/models/a/m")
     for column in (None, "wrong"):
