@@ -14,7 +14,7 @@ from fleet_compiler.edit.references import Reference, references_to, with_provid
 from fleet_compiler.load import Loaded
 from fleet_runtime.routing.model_id import PROVIDER_NAME
 from fleet_runtime.text import join_names, quote
-from fleet_runtime.urls import server_root
+from fleet_runtime.urls import server_root, without_scheme
 
 NAME_FORM = "use up to 63 lower-case letters, digits, '.', '_' and '-', beginning with a letter or digit"
 
@@ -25,7 +25,7 @@ def add_provider(loaded: Loaded, name: str, url: str) -> list[Change]:
         known = loaded.fleet.providers[name].url
         raise UsageError(
             f"{_place(loaded, name)}: provider '{name}' exists and is at {known}; "
-            f"`fleet move {name} {url}` changes its address"
+            f"`fleet move {name} {'http://' if without_scheme(url) else ''}{url}` changes its address"
         )
     return [AddEntry(("providers",), name, url)]
 

@@ -60,8 +60,10 @@ const WORDS = {
 };
 
 /** The status of a provider; one that is never probed has none. */
-export function StatusBadge({ report: { status, polled } }) {
-  return html`<span class=${`status ${status}`}><span class="dot" aria-hidden="true"></span>${polled === false && status === "unknown" ? "Never probed" : statusWord(status)}</span>`;
+export function StatusBadge({ report: { status, polled, reason } }) {
+  const failing = status === "online" && reason;
+  const word = polled === false && status === "unknown" ? "Never probed" : failing ? "Failing" : statusWord(status);
+  return html`<span class=${`status ${failing ? "degraded" : status}`}><span class="dot" aria-hidden="true"></span>${word}</span>`;
 }
 
 export const statusWord = (status) => WORDS[status] ?? status;
