@@ -179,3 +179,19 @@ def test_codex_starts_whatever_it_says_of_its_own_models(
     ran = fleet("env", "codex")
     assert (ran.code, ran.err) == (0, "")
     assert "model_catalog_json" not in ran.out
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"), [("echo hi\n", "exec format error"), ("#!/no/such\n", "no such file or directory")]
+)
+def test_a_program_that_cannot_be_started_is_named(
+    fleet: Fleet, project: Path, monkeypatch: pytest.MonkeyPatch, script: str, reason: str
+) -> None:
+    fleet("build")
+    program = project / "opencode"
+    program.write_text(script)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(project))
+    ran = fleet("run", "opencode")
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.splitlines()[-1] == f"error: cannot start '{program}': {reason}"

@@ -21,6 +21,7 @@ from fleet_compiler.commands.client_launch import (
 from fleet_compiler.commands.client_source import LaunchError
 from fleet_compiler.commands.options import file_option
 from fleet_compiler.commands.terminal import warn
+from fleet_compiler.files import os_reason
 from fleet_runtime.commands.help_epilog import epilog
 
 
@@ -67,4 +68,7 @@ def run(
     for warning in launch_warnings(start.launch, environment):
         warn(warning)
     passed = arguments[1:] if arguments[:1] == ("--",) else arguments
-    os.execve(program, [name, *start.launch.arguments, *passed], environment)  # noqa: S606
+    try:
+        os.execve(program, [name, *start.launch.arguments, *passed], environment)  # noqa: S606
+    except OSError as error:
+        raise LaunchError(f"cannot start '{program}': {os_reason(error)}") from None

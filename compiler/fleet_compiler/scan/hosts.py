@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any
 
 from fleet_compiler.diagnostics.errors import UsageError
@@ -65,8 +66,12 @@ def parse_tailnet(text: str) -> Tailnet:
             raise UsageError(f"Tailscale is not connected ({state}): run `tailscale up`")
         known = [peer for peer in peers if _may_serve(peer)]
         here = Host(_tailnet_name(own), LOOPBACK)
-        online = [Host(_tailnet_name(peer), peer["TailscaleIPs"][0]) for peer in known if peer["Online"]]
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+        online = [
+            Host(_tailnet_name(peer), str(ip_address(peer["TailscaleIPs"][0])))
+            for peer in known
+            if peer["Online"]
+        ]
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
         raise UsageError("`tailscale status --json` printed something that is not a status") from None
     online.sort(key=lambda host: host.name)
     return Tailnet((here, *online), len(known) - len(online))

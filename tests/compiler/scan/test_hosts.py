@@ -68,8 +68,16 @@ def test_a_tailscale_that_is_not_connected_is_reported_with_its_remedy() -> None
         parse_tailnet(changed(BackendState="Stopped"))
 
 
+def peer(address: object) -> str:
+    return changed(Peer={"a": {"HostName": "a", "TailscaleIPs": [address], "Online": True}})
+
+
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", "null", changed(Peer=[1]), changed(Peer={"a": {"OS": "linux"}})]
+    "text",
+    [
+        *("", "[]", "{}", "null", "[" * 99_999, changed(Peer=[1]), changed(Peer={"a": {"OS": "linux"}})),
+        *(peer("100.64.0.1:80/x"), peer("a b"), peer("@127.0.0.1#"), peer("[::1]"), peer("box"), peer("")),
+    ],
 )
 def test_what_is_not_a_status_is_a_usage_error(text: str) -> None:
     with pytest.raises(UsageError, match="printed something that is not a status"):
