@@ -45,10 +45,18 @@ def _generated_files(folder: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
         manifest = Manifest.model_validate_json(read_file(folder / "manifest.json", MAX_ARTIFACT))
         for name in manifest.files:
             content = json.loads(read_file(folder / name, MAX_ARTIFACT))
-            if content.get("$schema") == CONFIG_SCHEMA:
+            if _is_opencode(content):
                 yield folder / name, content
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return
+
+
+def _is_opencode(content: object) -> bool:
+    """Whether a generated file is what a build writes for opencode, as far as it is read here."""
+    match content:
+        case {"$schema": schema, "provider": dict()}:
+            return bool(schema == CONFIG_SCHEMA)
+    return False
 
 
 def _read(path: Path) -> Mapping[str, Any] | str:
