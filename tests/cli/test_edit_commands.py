@@ -13,6 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from fleet_compiler.commands.apply_edit import apply_edit
+from fleet_compiler.diagnostics.errors import OutputError
+from fleet_compiler.edit.changes import Change
+from fleet_compiler.edit.providers import move_provider
+from fleet_compiler.load import Loaded
 from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
 from tests.cli.conftest import Fleet, write
 
@@ -364,3 +369,17 @@ def test_a_change_waits_for_another_command_in_the_same_folder(config: Path) -> 
         os.close(holder)
         assert waiting.wait(20) == 0
     assert "desk:" in config.read_text()
+
+
+def test_what_an_editor_saves_meanwhile_is_not_lost(tmp_path: Path) -> None:
+    config = write(tmp_path, "version: 1\ndefault_provider: box\nproviders: {box: http://127.0.0.1:9}\n")
+    saved = config.read_bytes() + b"# saved in an editor\n"
+
+    def plan(loaded: Loaded) -> list[Change]:
+        config.write_bytes(saved)
+        return move_provider(loaded, "box", "http://127.0.0.1:10")
+
+    with pytest.raises(OutputError, match="was changed by something else meanwhile"):
+        apply_edit(config, plan, dry_run=False)
+    assert config.read_bytes() == saved
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["fleet.yaml"]

@@ -13,7 +13,7 @@ from fleet_compiler.commands.build import build_and_report
 from fleet_compiler.commands.build_report import build_data
 from fleet_compiler.commands.options import file_option, generated_option, json_option
 from fleet_compiler.commands.terminal import change, note, say, show_json
-from fleet_compiler.diagnostics.errors import UsageError
+from fleet_compiler.diagnostics.errors import OutputError, UsageError
 from fleet_compiler.document.read import read_config
 from fleet_compiler.edit.changes import Change
 from fleet_compiler.edit.edit import Edited, InvalidEditError, edit_fleet
@@ -114,4 +114,8 @@ def _write(config: Path, edited: Edited, lock_path: Path, change_lock: Callable[
     lock = load_lock(lock_path)
     if (changed := change_lock(lock)) != lock:
         files.append((lock_path, dump_lock(changed)))
+    if read_config(config)[1] != edited.original:
+        raise OutputError(
+            f"'{config}' was changed by something else meanwhile: nothing was written; try again"
+        )
     write_files(files)

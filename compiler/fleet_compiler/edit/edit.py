@@ -41,10 +41,12 @@ class InvalidEditError(ConfigError):
 
 @dataclass(frozen=True, slots=True)
 class Edited:
-    """A fleet.yaml before and after its changes; `data` are the bytes to write."""
+    """A fleet.yaml before and after its changes; `original` are the bytes that were read, `data` those to
+    write."""
 
     before: Loaded
     after: Loaded
+    original: bytes
     data: bytes
 
     @property
@@ -66,7 +68,7 @@ def edit_fleet(name: str, data: bytes, plan: Callable[[Loaded], Iterable[Change]
     before = load_source(decode(name, data))
     edited = edit(name, data, plan(before))
     try:
-        return Edited(before, load_source(decode(name, edited)), edited)
+        return Edited(before, load_source(decode(name, edited)), data, edited)
     except ConfigError as error:
         raise InvalidEditError(error.diagnostics, *error.sources) from None
 
