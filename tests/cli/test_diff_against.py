@@ -95,7 +95,9 @@ version: 1
 default_provider: box
 providers:
   box: {{url: "{simulated.url("box")}", formerly: [old]}}
-  nas: {{url: "{simulated.url("nas")}"}}
+  nas:
+    url: "{simulated.url("nas")}"
+    models: {{m: {{name: The M, input: [text, image]}}, hidden: {{hidden: true}}, plain: {{purpose: chat}}}}
 aliases: {{saved: nas/m}}
 roles: {{default: box/m}}
 surfaces: {{chat: , narrow: {{providers: [nas]}}}}
@@ -113,7 +115,8 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
 def test_what_a_gateway_serves_is_compared_with_the_files(fleet: Fleet, stack: Stack) -> None:
     config = stack.folder / "fleet.yaml"
     arguments = ("diff", "-f", str(config), "--against", stack.url, "--json")
-    assert json.loads(fleet(*arguments).out)["surfaces"] == []
+    same = fleet(*arguments, "--exit-code")
+    assert (same.code, json.loads(same.out)["surfaces"], json.loads(same.out)["changes"]) == (0, [], [])
     changed = (
         config.read_text().replace("saved: nas/m", "saved: box/m").replace("default: box/m", "task: nas/m")
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 from fleet_compiler.diagnostics.errors import FleetError, ProviderSilentError
@@ -17,7 +18,7 @@ from fleet_compiler.lock.lockfile import parse_lock
 from fleet_compiler.lock.model import Lock
 from fleet_runtime.api.shapes import FleetStatus
 from fleet_runtime.artifacts.contract import RoutedModel, RoutedProvider, RoutingTable
-from fleet_runtime.catalog.shapes import ModelCatalog, ModelResolution, Roles
+from fleet_runtime.catalog.shapes import CatalogModel, ModelCatalog, ModelResolution, Roles
 from fleet_runtime.client import (
     GatewayClient,
     GatewayResponseError,
@@ -78,6 +79,33 @@ def gateway_side(url: str, here: Side) -> Side:
         raise ProviderSilentError(f"cannot read what the gateway serves: {error.message}") from None
 
 
+def as_served(side: Side) -> Side:
+    """Return a compiled fleet as far as a gateway tells of it: without hidden models and some facts."""
+
+    def told(provider: RoutedProvider) -> RoutedProvider:
+        models = {id: _told(facts) for id, facts in provider.models.items() if not facts.hidden}
+        return provider.model_copy(update={"models": models})
+
+    tables = {
+        name: table.model_copy(update={"providers": tuple(map(told, table.providers))})
+        for name, table in side.tables.items()
+    }
+    return replace(side, tables=tables)
+
+
+def _told(facts: RoutedModel | CatalogModel) -> RoutedModel:
+    """Return the facts of a model that ``GET /api/models`` has, in which one of unknown purpose chats."""
+    return RoutedModel(
+        context=facts.context,
+        context_source=facts.context_source,
+        output=facts.output,
+        tools=facts.tools,
+        reasoning=facts.reasoning,
+        purpose=facts.purpose or "chat",
+        aliases=facts.aliases,
+    )
+
+
 def _served(gateway: GatewayClient, here: Side) -> Side:
     status = gateway.get("/api/fleet", FleetStatus)
     names = {former: each.name for each in status.providers for former in (*each.formerly, each.name)}
@@ -106,18 +134,7 @@ def _served(gateway: GatewayClient, here: Side) -> Side:
                     name=provider.name,
                     label=provider.label,
                     class_=provider.class_,
-                    models={
-                        model.model: RoutedModel(
-                            context=model.context,
-                            context_source=model.context_source,
-                            output=model.output,
-                            tools=model.tools,
-                            reasoning=model.reasoning,
-                            purpose=model.purpose,
-                            aliases=model.aliases,
-                        )
-                        for model in provider.models
-                    },
+                    models={model.model: _told(model) for model in provider.models},
                 )
                 for provider in catalog.providers
             ),

@@ -85,7 +85,7 @@ def diff(
 
 def _show_review(prepared: Prepared, against: str, form: str) -> bool:
     """Print the comparison with another side; return whether anything differs."""
-    from fleet_compiler.commands.against import gateway_side, git_side
+    from fleet_compiler.commands.against import as_served, gateway_side, git_side
     from fleet_compiler.commands.review_report import review_data, review_lines, review_markdown
     from fleet_compiler.emit.review import review, side_of
     from fleet_runtime.urls import mask_url
@@ -95,7 +95,7 @@ def _show_review(prepared: Prepared, against: str, form: str) -> bool:
     is_url = "://" in against
     before = gateway_side(against, here) if is_url else git_side(prepared.project.config, against)
     shown = mask_url(against) if is_url else against
-    found = review(before, here)
+    found = review(before, as_served(here) if is_url else here)
     if form == "json":
         show_json(review_data(found, shown) | {"diagnostics": diagnostics_data(compiled.warnings)})
     elif form == "markdown":
