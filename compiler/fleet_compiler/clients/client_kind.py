@@ -8,8 +8,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import msgspec
+from pydantic_core import to_jsonable_python
 
 from fleet_compiler.clients.view import NO_PROMPT, SMALLEST_OUTPUT, ClientView, OwnPrompt
+from fleet_compiler.config.certain_model import certain_model
 from fleet_compiler.config.model import ClientEntry, FleetConfig, SurfaceSettings
 from fleet_compiler.diagnostics.finding import Finding
 from fleet_runtime.artifacts.artifact import Artifact
@@ -48,6 +50,14 @@ class ClientFile(msgspec.Struct, frozen=True):
 
 class ClientOptions(Artifact):
     """The options of a kind; the fields of a subclass are keys of its mapping in fleet.yaml."""
+
+    def given(self) -> dict[str, Any]:
+        """Return those that fleet.yaml sets, as JSON data."""
+        return {
+            info.alias or name: to_jsonable_python(getattr(self, name))
+            for name, info in type(self).model_fields.items()
+            if name in self.model_fields_set
+        }
 
 
 def no_findings(_: object) -> Iterator[Finding]:
@@ -115,7 +125,11 @@ class Client(msgspec.Struct, frozen=True):
             for name in self.options.model_fields
             if name in surface.model_fields_set
         }
-        return self.options.model_validate({**shared, **entry.options})
+        return self.parse_options({**shared, **entry.options})
+
+    def parse_options(self, options: Mapping[str, Any]) -> ClientOptions:
+        """Return options of this kind; raises pydantic's ValidationError."""
+        return certain_model(self.options, options) or self.options.model_validate(options)
 
     def check_models(self, view: ClientView) -> Iterator[Finding]:
         """Yield the models that are left out because the client's own prompt does not fit into them."""

@@ -15,7 +15,7 @@ from fleet_compiler.emit.tables import resolve_connections, resolve_fleet
 from fleet_compiler.load import load_source
 from fleet_compiler.lock.entries import current_entries
 from fleet_compiler.lock.lockfile import parse_lock
-from fleet_compiler.lock.model import Lock
+from fleet_compiler.lock.model import NO_LOCK
 from fleet_runtime.api.shapes import FleetStatus
 from fleet_runtime.artifacts.contract import RoutedModel, RoutedProvider, RoutingTable
 from fleet_runtime.catalog.shapes import CatalogModel, ModelCatalog, ModelResolution, Roles
@@ -60,7 +60,7 @@ def git_side(config: Path, revision: str) -> Side | None:
         return None
     loaded = load_source(decode(f"{revision}:{config.name}", text))
     locked = _show(folder, sha, "fleet.lock")
-    lock = Lock() if locked is None else parse_lock(locked, Path(f"{revision}:fleet.lock"))
+    lock = NO_LOCK if locked is None else parse_lock(locked, Path(f"{revision}:fleet.lock"))
     entries = current_entries(lock, resolve_connections(loaded.fleet))
     return side_of(resolve_fleet(loaded.fleet, entries, ".."), loaded.fleet.surfaces)
 

@@ -11,6 +11,7 @@ import msgspec
 from msgspec.structs import replace
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from fleet_compiler.config.certain_model import certain_model
 from fleet_compiler.diagnostics.diagnostic import Diagnostic
 from fleet_compiler.diagnostics.errors import ConfigError
 from fleet_compiler.diagnostics.finding import Finding
@@ -211,7 +212,7 @@ class FleetConfig(Part):
     roles: dict[str, Role] = {}
     surfaces: Annotated[dict[str, SurfaceSettings], BeforeValidator(_surfaces)] = {}
     gateway: Annotated[GatewayOptions, BeforeValidator(_gateway), Field(validate_default=True)] = {}  # type: ignore[assignment]
-    inventory: PollSettings = PollSettings()
+    inventory: PollSettings = PollSettings.model_construct()
     outputs: tuple[OutputSettings, ...] = ()
 
 
@@ -220,8 +221,9 @@ def parse_fleet(document: Document, data: Mapping[str, Any] | None = None) -> Fl
 
     Raises ConfigInvalid where pydantic is stricter than the schema after all.
     """
+    written = document.data if data is None else data
     try:
-        return FleetConfig.model_validate(document.data if data is None else data)
+        return certain_model(FleetConfig, written) or FleetConfig.model_validate(written)
     except ValidationError as error:
         raise ConfigError(_positioned(document, error), document.source) from None
 

@@ -30,6 +30,8 @@ from fleet_runtime.dialects.facts import declare
 from fleet_runtime.dialects.model_names import other_names
 from fleet_runtime.routing.resolver import admits, lock_view, resolve_model
 
+_UNKNOWN = ModelFacts.model_construct()
+
 Roles = dict[str, tuple[str, ...]]
 
 
@@ -144,7 +146,7 @@ def _routed(name: str, provider: ProviderSettings, entry: LockedProvider | None)
         label=provider.label,
         class_=provider.class_,
         models={
-            id: _with_other_names(kind, id, declare(listed.get(id, ModelFacts()), provider.declared.get(id)))
+            id: _with_other_names(kind, id, declare(listed.get(id, _UNKNOWN), provider.declared.get(id)))
             for id in sorted(listed.keys() | provider.declared.keys())
             if admits(id, provider.include, provider.exclude)
         },
@@ -171,12 +173,12 @@ def _client_settings(fleet: FleetConfig) -> Iterator[tuple[str, tuple[ClientSett
 
 def _settings(fleet: FleetConfig, name: str, surface: SurfaceSettings, entry: ClientEntry) -> ClientSettings:
     kind = CLIENTS[entry.kind]
-    options = kind.read_options(surface, entry).model_dump(mode="json", by_alias=True, exclude_unset=True)
+    options = kind.read_options(surface, entry)
     return ClientSettings.model_construct(
         kind=entry.kind,
         file=kind.place(name, entry.file, entry.folder),
         key=_key(name, surface, fleet.gateway.keys),
-        options=options,
+        options=options.given(),
     )
 
 
@@ -186,7 +188,7 @@ def _views(
     for name, clients in gateway.clients.items():
         for client in clients:
             key = None if client.key is None else gateway.keys[client.key]
-            options = CLIENTS[client.kind].options.model_validate(client.options)
+            options = CLIENTS[client.kind].parse_options(client.options)
             table = tables[table_path(name)]
             view = ClientView.of(gateway, table, file=client.file, key=key, options=options)
             yield client.file, (client.kind, view)

@@ -33,3 +33,7 @@ class Lock(Artifact):
     """The version of this format."""
     providers: dict[str, LockedProvider] = Field(default={})
     """What each provider served, by name."""
+
+
+NO_LOCK = Lock.model_construct()
+"""What a fleet without a fleet.lock has."""

@@ -204,7 +204,7 @@ class ProviderOptions(Artifact):
     """Globs. Models whose id matches one of them are not listed, and requests for them are rejected."""
     unlisted: Literal["refuse", "forward"] = Field("refuse", examples=["forward"])
     """What to do with ids that the provider does not list: `refuse` (404) or `forward`."""
-    timeouts: Annotated[Timeouts, Shape(reference("timeouts"))] = Timeouts()
+    timeouts: Annotated[Timeouts, Shape(reference("timeouts"))] = Timeouts.model_construct()
     """Limits of one request, in seconds. The total time is not limited."""
     max_concurrency: Concurrency | None = Field(None, examples=[4])
     """The maximum number of requests at a time. Default: no limit."""
@@ -277,7 +277,7 @@ class GatewayOptions(Artifact):
         {}, examples=[{"laptop": {"env": "FLEET_KEY_LAPTOP"}}]
     )
     """Keys for the gateway, by name. Without keys, anyone who can reach the gateway may use it."""
-    limits: Limits = Field(Limits(), examples=[{"body": "20MB"}])
+    limits: Limits = Field(Limits.model_construct(), examples=[{"body": "20MB"}])
     """Limits on what a client may send."""
     drain: Drain = Field(30, validate_default=True, examples=[10])
     """Seconds for requests in flight to finish when the gateway stops."""
@@ -312,7 +312,7 @@ class ClientSettings(Artifact):
 class GatewayConfig(GatewayOptions, GeneratedConfig):
     """generated/gateway.json: where the gateway listens, and how it reaches each provider."""
 
-    inventory: PollSettings = PollSettings()
+    inventory: PollSettings = PollSettings.model_construct()
     """How often providers are probed."""
     surfaces: dict[str, str]
     """Each surface's routing table, a path inside the generated folder."""
