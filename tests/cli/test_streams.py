@@ -117,9 +117,9 @@ try:
 except KeyboardInterrupt:
     pass
 """
-    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, bufsize=0)
     assert process.stdout is not None
     process.stdout.readline()
     process.send_signal(signal.SIGINT)
-    lines = process.communicate(timeout=30)[0].split()
+    lines = process.communicate(timeout=30)[0].decode().split()
     assert lines == [str(number) for number in range(1, len(lines) + 1)]

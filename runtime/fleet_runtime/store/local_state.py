@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,8 +20,11 @@ from fleet_runtime.store.sqlite import Database
 WATCH_SECONDS = 1.0
 RETRY_ROUNDS = 5
 """Rounds between two attempts to use a file that could not be used, or to read one that seems the same."""
+TICK_SECONDS = 0.02
+"""A file system's clock has steps of up to 10 ms; two writes within one may leave the same stamp."""
 
 Result = TypeVar("Result")
+Stamp = tuple[tuple[int, int, int], ...]
 
 
 class LocalState:
@@ -49,13 +53,13 @@ class LocalState:
     async def watch(self, on_read: Callable[[], None]) -> None:
         """Read what another process has written to the file, once a second. Only if the file or its log has
         changed is the thread woken: a gateway that has nothing to do sleeps."""
-        seen: object = None
+        seen: Stamp | None = None
         for number in itertools.count():
             await asyncio.sleep(WATCH_SECONDS)
             now = stamp(self._files)
             if number % RETRY_ROUNDS and (now == seen or not self.status.up):
                 continue
-            seen = now
+            seen = now if is_settled(now) else None
             with contextlib.suppress(StoreUnavailableError):
                 await self._in_thread(self._database.catch_up)
             on_read()
@@ -85,11 +89,17 @@ class LocalState:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
 
-def stamp(files: Iterable[Path]) -> object:
+def stamp(files: Iterable[Path]) -> Stamp:
     """Return what changes whenever one of the files is written: inode, size and time of each that exists."""
     found: list[tuple[int, int, int]] = []
     for file in files:
         with contextlib.suppress(OSError):
             stat = file.stat()
             found.append((stat.st_ino, stat.st_size, stat.st_mtime_ns))
-    return found
+    return tuple(found)
+
+
+def is_settled(found: Stamp) -> bool:
+    """Return whether a write after this stamp certainly gives another one."""
+    newest = max((written for _, _, written in found), default=0)
+    return time.time() - newest / 1e9 > TICK_SECONDS
