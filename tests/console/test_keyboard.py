@@ -80,6 +80,7 @@ def test_a_menu_gives_the_focus_back_and_a_favorite_is_moved_by_keys(stack: Stac
     page = open_page(f"{stack.url}/#/models").page
     more = page.get_by_role("button", name="More for closet/qwen3-4b-instruct")
     more.press("Enter")
+    expect(page.get_by_role("button", name="Copy the id")).to_be_visible()
     page.keyboard.press("Escape")
     expect(more).to_be_focused()
     expect(page.get_by_role("button", name="Copy the id")).to_be_hidden()
