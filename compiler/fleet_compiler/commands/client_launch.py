@@ -178,7 +178,7 @@ def _completed(found: ClientConfig, program: str) -> dict[Path, bytes]:
 def _private_folder(client: str, surface: str, origin: str) -> Path:
     """Return the folder for a client's own copy, which only this user can read and which other runs of the
     same client find again, with what the client keeps there."""
-    mark = hashlib.sha256(origin.encode()).hexdigest()[:12]
+    mark = hashlib.sha256(os.fsencode(origin)).hexdigest()[:12]
     return state_folder() / "clients" / f"{surface or 'file'}-{mark}" / client
 
 

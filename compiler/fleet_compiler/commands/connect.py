@@ -119,11 +119,11 @@ def _show_surfaces(found: list[SurfaceFacts]) -> None:
         if index:
             click.echo()
         say(each.name, bold=True)
-        click.echo(f"  base URL   {each.base_url}")
-        click.echo(f"  Anthropic  {each.root_url}")
-        click.echo(f"  key        {_key_text(each)}")
+        say(f"  base URL   {each.base_url}")
+        say(f"  Anthropic  {each.root_url}")
+        say(f"  key        {_key_text(each)}")
         for client in each.clients:
-            click.echo(f"  start      fleet run --surface {each.name} {client}")
+            say(f"  start      fleet run --surface {each.name} {client}")
         if len(found) == 1:
             for id in each.models or ("none is known: run `fleet lock`",):
                 click.echo(f"  model      {escape(id)}")

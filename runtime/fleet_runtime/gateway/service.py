@@ -33,7 +33,7 @@ from fleet_runtime.telemetry.finished_requests import FinishedRequests
 from fleet_runtime.telemetry.metrics import Metrics
 from fleet_runtime.telemetry.series import Gauges, SeriesBook, keep_time
 from fleet_runtime.telemetry.series_keeper import SeriesKeeper
-from fleet_runtime.text import count
+from fleet_runtime.text import count, escape
 
 REFUSALS = (ArtifactError, CannotServeError, MissingKeyError)
 NEEDS_RESTART = ("listen", "state")
@@ -169,9 +169,10 @@ class Service:
             snapshot = await asyncio.to_thread(load_snapshot, self.folder)
             new = _start(snapshot, self.listen, self.environ, self.events, self.store, self.live)
         except REFUSALS as error:
-            if self.refused != str(error):
-                log.error("rejected the new configuration; still serving the previous one: %s", error)
-            self.refused, self.refused_remedy = str(error), _remedy(error)
+            reason = escape(str(error))
+            if self.refused != reason:
+                log.error("rejected the new configuration; still serving the previous one: %s", reason)
+            self.refused, self.refused_remedy = reason, _remedy(error)
             self.metrics.reloaded("refused")
             return self.refused
         if self.refused is not None:

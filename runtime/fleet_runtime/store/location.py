@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from fleet_runtime.files import resolve_path
+from fleet_runtime.files import MAX_KEY, read_file, resolve_path
 from fleet_runtime.store.rescue import open_read_only
 from fleet_runtime.store.schema import STATE_ERRORS
 from fleet_runtime.user_folders import NoHomeError, state_folder
@@ -84,7 +84,7 @@ def claim_state(state: str | None, root: Path, environ: Mapping[str, str]) -> Pa
                 log.warning("copied the state to '%s'; '%s' is not used any more", path, earlier)
             if path.parent == user_folder(root, environ):
                 path.parent.mkdir(parents=True, exist_ok=True)
-                (path.parent / OWNER).write_text(f"{given_path(root, environ)}\n", encoding="utf-8")
+                (path.parent / OWNER).write_bytes(os.fsencode(given_path(root, environ)) + b"\n")
     return path
 
 
@@ -103,8 +103,8 @@ def abandoned_states() -> Iterator[OtherState]:
     except NoHomeError:
         return
     for path in sorted(found, key=_age):
-        with contextlib.suppress(OSError, UnicodeDecodeError):
-            folder = Path((path.parent / OWNER).read_text(encoding="utf-8").removesuffix("\n"))
+        with contextlib.suppress(OSError, ValueError):
+            folder = Path(os.fsdecode(read_file(path.parent / OWNER, MAX_KEY).removesuffix(b"\n")))
             if not (folder / "fleet.yaml").exists() and not (folder / "generated").exists():
                 yield OtherState(path, folder)
 

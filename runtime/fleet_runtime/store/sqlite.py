@@ -32,7 +32,7 @@ from fleet_runtime.store.schema import (
     transaction,
 )
 from fleet_runtime.store.tables import append_history, read_history, read_tag, write_favorites
-from fleet_runtime.text import count
+from fleet_runtime.text import count, escape
 
 BUSY_SECONDS = 5.0
 HISTORY_ROWS = 10_000
@@ -69,7 +69,7 @@ class Database:
 
     @property
     def status(self) -> StoreStatus:
-        return StoreStatus(self._unavailable is None, self._since, str(self.path), self.fault)
+        return StoreStatus(self._unavailable is None, self._since, escape(str(self.path)), self.fault)
 
     def open(self) -> None:
         """Load the state, and try to write; if that fails, load what can be read."""
@@ -168,7 +168,7 @@ class Database:
                 return work(self._connected())
         except (*STATE_ERRORS, OSError) as error:
             self.close()
-            unavailable = f"the state file '{self.path}' cannot be used: {error}"
+            unavailable = escape(f"the state file '{self.path}' cannot be used: {error}")
             if unavailable != self._unavailable:
                 log.error("%s", unavailable)
             self._set_unavailable(unavailable)
@@ -255,7 +255,8 @@ class Database:
         self._rescued = rescued
         favorites = count(len(rescued.favorites.items), "favorite")
         history = count(len(rescued.history), "history entry", "history entries")
-        self._damage = f"the state file was damaged and is now '{aside}': rescued {favorites} and {history}"
+        damage = f"the state file was damaged and is now '{aside}': rescued {favorites} and {history}"
+        self._damage = escape(damage)
         log.error("%s", self._damage)
 
 
