@@ -132,6 +132,7 @@ def test_of_several_gateways_the_snapshots_are_compared(stack: Stack, tmp_path: 
 def test_a_provider_that_rejects_connections_is_failing_in_its_grace_and_in_every_width(stack: Stack) -> None:
     stack.machines.set("box", offline=True)
     stack.client.post("/api/fleet/box/refresh")
+    eventually(lambda: stack.client.get("/api/fleet").json()["providers"][0]["reason"] is not None)
     (row,) = stack.fleet("status").stdout.splitlines()[1:]
     stack.machines.set("box", offline=False)
     stack.client.post("/api/fleet/box/refresh")
