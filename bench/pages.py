@@ -1,4 +1,4 @@
-"""The tables of the pages in docs/, which a run with the default name writes anew."""
+"""Write the tables of the pages in docs/ after a run with the default name."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def parse_url(url: str) -> ServerUrl:
     """
     match = _URL.match(url)
     if match is None or _UNWRITABLE.search(url):
-        example = f"http://{url}" if without_scheme(url) else "it like http://192.168.1.20:8080"
+        example = with_scheme(url) or "it like http://192.168.1.20:8080"
         raise AddressError("not the http or https URL of a server", f"write {example}")
     if match["rest"]:
         raise AddressError("URL has a query or a fragment", "write the URL without what follows '?' or '#'")
@@ -99,15 +99,16 @@ def parse_url(url: str) -> ServerUrl:
     return ServerUrl(scheme, parse_host(match["host"]), port, path, has_credentials)
 
 
-def without_scheme(text: str) -> bool:
-    """Return whether a text is the URL of a server without its ``http://``: HOST:PORT or HOST/PATH."""
+def with_scheme(text: str) -> str | None:
+    """Return HOST:PORT or HOST/PATH as the URL of a server, with its ``http://``; None for any other text."""
     if "://" in text or "@" in text or not re.search(r"[.:]", text):
-        return False
+        return None
+    url = f"http://{text}"
     try:
-        parse_url(f"http://{text}")
+        parse_url(url)
     except AddressError:
-        return False
-    return True
+        return None
+    return url
 
 
 def parse_origin(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from ipaddress import IPv6Address
 
-from fleet_runtime.urls import AddressError, bracket, parse_host, without_scheme
+from fleet_runtime.urls import AddressError, bracket, parse_host, with_scheme
 
 _CURLY = re.compile("[\u2018-\u201f\u00ab\u00bb]")
 _LONG_PORT = re.compile(r"https?://[^/]*?:(?P<port>[0-9]{6,})(?:/|\Z)")
@@ -33,8 +33,8 @@ def url_remedy(text: str, title: str) -> str | None:
     if title == "URL" and ("?" in text or "#" in text):
         cut = re.split(r"[?#]", text)[0]
         return f"write {cut}: a key comes from 'api_key_env' or 'api_key_file', not from the URL"
-    if title == "URL" and without_scheme(text):
-        return f"write http://{text}"
+    if title == "URL" and (url := with_scheme(text)):
+        return f"write {url}"
     match = _HOST.match(text)
     if match and not match["host"].isascii():
         return _in_ascii(match)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
+from fleet_compiler.config.schema import schema
 from fleet_compiler.diagnostics.diagnostic import Diagnostic
 from fleet_compiler.diagnostics.errors import ConfigError, UsageError
 from fleet_compiler.diagnostics.finding import Finding, YamlPath
@@ -14,9 +15,7 @@ from fleet_compiler.edit.references import Reference, references_to, with_provid
 from fleet_compiler.load import Loaded
 from fleet_runtime.routing.model_id import PROVIDER_NAME
 from fleet_runtime.text import join_names, quote
-from fleet_runtime.urls import server_root, without_scheme
-
-NAME_FORM = "use up to 63 lower-case letters, digits, '.', '_' and '-', beginning with a letter or digit"
+from fleet_runtime.urls import server_root, with_scheme
 
 
 def add_provider(loaded: Loaded, name: str, url: str) -> list[Change]:
@@ -25,7 +24,7 @@ def add_provider(loaded: Loaded, name: str, url: str) -> list[Change]:
         known = loaded.fleet.providers[name].url
         raise UsageError(
             f"{_place(loaded, name)}: provider '{name}' exists and is at {known}; "
-            f"`fleet move {name} {'http://' if without_scheme(url) else ''}{url}` changes its address"
+            f"`fleet move {name} {with_scheme(url) or url}` changes its address"
         )
     return [AddEntry(("providers",), name, url)]
 
@@ -50,7 +49,8 @@ def rename_provider(loaded: Loaded, old: str, new: str) -> list[Change]:
     """
     require_provider(loaded, old)
     if not PROVIDER_NAME.match(new):
-        raise UsageError(f"{quote(new)} is not a valid provider name; {NAME_FORM}")
+        remedy = schema()["$defs"]["providerName"]["errorMessage"]
+        raise UsageError(f"{quote(new)} is not a valid provider name; {remedy}")
     if new in loaded.fleet.providers:
         raise UsageError(f"{_place(loaded, new)}: provider {quote(new)} exists: choose another name")
     changes: list[Change] = []

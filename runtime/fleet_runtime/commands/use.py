@@ -28,7 +28,7 @@ from fleet_runtime.targets import (
     write_default,
 )
 from fleet_runtime.text import escape, escape_json, quote
-from fleet_runtime.urls import mask_url, without_scheme
+from fleet_runtime.urls import mask_url, with_scheme
 from fleet_runtime.user_folders import NoHomeError
 
 
@@ -76,8 +76,8 @@ def _chosen(target: str) -> Target:
         raise click.UsageError(f"no {quote(target)}: its home folder is not known") from None
     config = path / FLEET_FILE if path.is_dir() else path
     if not config.is_file():
-        meant = f"write http://{target}" if not path.exists() and without_scheme(target) else None
-        remedy = meant or "name a fleet.yaml, its folder, or the URL of a gateway"
+        url = None if path.exists() else with_scheme(target)
+        remedy = f"write {url}" if url else "name a fleet.yaml, its folder, or the URL of a gateway"
         raise click.UsageError(f"no '{config}': {remedy}")
     return Target("fleet use", config=config.absolute())
 

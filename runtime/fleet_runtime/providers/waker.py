@@ -22,6 +22,7 @@ from fleet_runtime.dialects.status_reason import StatusReason, reason_text
 from fleet_runtime.errors import RequestError, request_error
 from fleet_runtime.providers.health import ProviderState, begin_wake, end_wake
 from fleet_runtime.providers.wake_signal import SignalError, send_signal
+from fleet_runtime.tasks import end_tasks
 
 TRY_SECONDS: Final = 0.25
 PAUSE_SECONDS: Final = 30.0
@@ -87,8 +88,7 @@ class Waker:
     async def close(self) -> None:
         """End an attempt; nothing of it is left."""
         if self._attempt is not None:
-            self._attempt.cancel()
-            await asyncio.gather(self._attempt, return_exceptions=True)
+            await end_tasks([self._attempt])
 
     def _pause(self) -> float:
         return min(PAUSE_SECONDS * 2.0 ** (self._failures - 1), LONGEST_PAUSE) if self._failures else 0.0
@@ -125,8 +125,7 @@ class Waker:
             log.warning("waking provider '%s' failed: %s", self._name, reason_text(outcome))
             raise
         finally:
-            signalling.cancel()
-            await asyncio.gather(signalling, return_exceptions=True)
+            await end_tasks([signalling])
             self._publish(end_wake(self._read_state(), outcome, time.time()))
 
     async def _until_it_responds(self, signalling: asyncio.Task[None]) -> None:

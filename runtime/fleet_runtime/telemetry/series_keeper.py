@@ -46,7 +46,7 @@ class SeriesKeeper:
         self._book = book
         self._store = store
         self._names = names
-        self._later: list[Step] = []
+        self._later: list[tuple[Range, Step]] = []
         self._known: set[str] = set()
 
     async def run(self) -> None:
@@ -81,7 +81,7 @@ class SeriesKeeper:
                 continue
             last = int(now) // SPANS[span].width
             if found.step > last:
-                self._later.append(found)
+                self._later.append((span, found))
             elif last - SPANS[span].steps < found.step:
                 self._known.add(found.series)
                 ring = self._book.open((provider, model or None)).rings[span]
@@ -92,9 +92,9 @@ class SeriesKeeper:
 
     def _take_later(self, now: float) -> Iterator[None]:
         """Merge the steps whose time is there now."""
-        if self._later and any(int(now) // SPANS[_range(step)].width >= step.step for step in self._later):
+        if any(int(now) // SPANS[span].width >= step.step for span, step in self._later):
             later, self._later = self._later, []
-            yield from self._take(later, now)
+            yield from self._take((step for _, step in later), now)
             self._book.rename_providers(self._names(), now)
 
     async def _save(self) -> None:
@@ -139,10 +139,6 @@ class SeriesKeeper:
                 found = ((step, ring.cell(step)) for step in sorted(changed))
                 cells += [(_text(name), span, step, cell) for step, cell in found if cell is not None]
             yield cells
-
-
-def _range(step: Step) -> Range:
-    return next(name for name in RANGES if name == step.span)
 
 
 def _text(name: Name) -> str:
