@@ -166,20 +166,24 @@ def month_of(book: SeriesBook, now: float) -> list[tuple[int, list[int]]]:
     return [(step, list(cell)) for step, cell in book.series["a", None].rings["month"].past(now)]
 
 
+async def keep_a_month(path: Path, end: float) -> list[tuple[int, list[int]]]:
+    """Keep a request in each of the 720 hours until `end`; return the month."""
+    async with kept(path) as (book, _):
+        for hour in range(720):
+            book.count([(record(), Tokens(1, 2), 0.0)])
+            list(book.fold(end + (hour - 719) * 3600))
+        return month_of(book, end)
+
+
 @pytest.mark.anyio
 @pytest.mark.parametrize("jump", [-YEARS, YEARS])
 async def test_a_clock_that_is_years_wrong_for_a_run_takes_nothing_from_the_state_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jump: int
 ) -> None:
-    now = NOW
+    now = right = NOW + 719 * 3600
     monkeypatch.setattr(time, "time", lambda: now)
     path = tmp_path / "state.db"
-    async with kept(path) as (book, _):
-        for hour in range(720):
-            now = NOW + hour * 3600
-            book.count([(record(), Tokens(1, 2), 0.0)])
-            list(book.fold(now))
-        before, right = month_of(book, now), now
+    before = await keep_a_month(path, right)
     now = right + jump
     async with kept(path) as (book, _):
         book.count([(record(), None, 0.0)])
@@ -196,15 +200,10 @@ async def test_a_clock_that_is_set_right_while_the_gateway_runs_brings_everythin
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(series_keeper, "SAVE_SECONDS", 0.01)
-    now = NOW
+    now = right = NOW + 719 * 3600
     monkeypatch.setattr(time, "time", lambda: now)
     path = tmp_path / "state.db"
-    async with kept(path) as (book, _):
-        for hour in range(720):
-            now = NOW + hour * 3600
-            book.count([(record(), Tokens(1, 2), 0.0)])
-            list(book.fold(now))
-        before, right = month_of(book, now), now
+    before = await keep_a_month(path, right)
     now = 0.0
     async with kept(path) as (book, _):
         assert ("a", None) not in book.series
