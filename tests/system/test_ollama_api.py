@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
 from tests.support.stack import Stack, running_stack
+from tests.support.waiting import eventually
 
 MODELS = (
     SimulatedModel("qwen", context=4096, loaded=True),
@@ -232,4 +233,4 @@ def test_its_requests_are_counted_and_logged_once(stack: Stack) -> None:
         sample for each in families for sample in each.samples if sample.name == "fleet_requests_total"
     ]
     assert [sample.labels for sample in requests if sample.labels == wanted] == [wanted]
-    assert stack.log.count("/chat/ollama/api/chat") >= 1
+    eventually(lambda: "/chat/ollama/api/chat" in stack.log)
