@@ -22,17 +22,24 @@ class Launch(msgspec.Struct, frozen=True):
     """How a client's program starts on its generated configuration.
 
     `environment` is added to the user's own variables, and `references` are variables with the value of
-    another one. `arguments` come before the user's. `keys` are the variables that the configuration reads a
-    key from, `urls` the addresses that it uses: what can be checked before the program starts. `home` is the
-    variable of a folder that the program also writes to: it gets one with a copy of the files.
+    another one. `subcommand` is the program's own word for starting, and `arguments` are its configuration;
+    both come before the user's. `keys` are the variables that the configuration reads a key from, `urls` the
+    addresses that it uses: what can be checked before the program starts. `home` is the variable of a folder
+    that the program also writes to: it gets one with a copy of the files.
     """
 
     environment: Mapping[str, str]
     references: Mapping[str, str] = msgspec.field(default_factory=dict)
+    subcommand: str | None = None
     arguments: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
     urls: tuple[str, ...] = ()
     home: str | None = None
+
+    @property
+    def leading(self) -> tuple[str, ...]:
+        """The words between the program and the user's arguments."""
+        return (*([self.subcommand] if self.subcommand else []), *self.arguments)
 
 
 class ClientFile(msgspec.Struct, frozen=True):

@@ -53,7 +53,7 @@ def context(view: ClientView) -> Mapping[str, Any]:
 
 
 def launch(_: Path, content: bytes) -> Launch:
-    return replace(env_launch(content, "OPENAI_API_BASE_URLS"), arguments=("serve",))
+    return replace(env_launch(content, "OPENAI_API_BASE_URLS"), subcommand="serve")
 
 
 CLIENT = Client(

@@ -179,4 +179,4 @@ def _command(found: ClientConfig, start: Start) -> str:
     launch = start.launch
     variables = [f"{name}={shlex.quote(value)}" for name, value in launch.environment.items()]
     variables += [f'{name}="${other}"' for name, other in launch.references.items()]
-    return " ".join([*variables, found.client.program, shlex.join(launch.arguments)]).rstrip()
+    return " ".join([*variables, found.client.program, shlex.join(launch.leading)]).rstrip()

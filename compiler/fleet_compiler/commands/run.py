@@ -69,6 +69,6 @@ def run(
         warn(warning)
     passed = arguments[1:] if arguments[:1] == ("--",) else arguments
     try:
-        os.execve(program, [name, *start.launch.arguments, *passed], environment)  # noqa: S606
+        os.execve(program, [name, *start.launch.leading, *passed], environment)  # noqa: S606
     except OSError as error:
         raise LaunchError(f"cannot start '{program}': {os_reason(error)}") from None

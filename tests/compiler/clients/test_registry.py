@@ -107,7 +107,7 @@ def test_it_renders_every_golden_fleet(client: Client, name: str) -> None:
 def test_it_starts_on_its_own_file_and_asks_the_gateway(client: Client, tmp_path: Path) -> None:
     content = next(iter(written(client, tmp_path).values()))
     launch = client.launch(tmp_path / client.file, content)
-    assert launch.environment or launch.arguments or launch.home
+    assert launch.environment or launch.leading or launch.home
     assert launch.keys == ("FLEET_KEY",)
     assert launch.urls
     assert all(url.startswith("http://127.0.0.1:8400/code") for url in launch.urls)
@@ -166,3 +166,13 @@ def test_its_schema_and_page_know_it(client: Client) -> None:
     assert client_row(client) in (ROOT / "docs" / "fleet-yaml.md").read_text(encoding="utf-8")
     assert f"## {client.name}" in (ROOT / "docs" / "clients.md").read_text(encoding="utf-8")
     assert (ROOT / "docs" / client.page).is_file()
+
+
+@each_client
+def test_a_program_that_is_configured_by_flags_has_a_name_that_every_shell_takes(
+    client: Client, tmp_path: Path
+) -> None:
+    """``fleet env`` defines a function with that name."""
+    content = next(iter(written(client, tmp_path).values()))
+    if client.launch(tmp_path / client.file, content).arguments:
+        assert client.program.isidentifier()
