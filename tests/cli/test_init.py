@@ -93,6 +93,23 @@ def test_a_scan_writes_a_line_for_each_server_that_responds(
     assert len(load_fleet(tmp_path / "fleet.yaml").fleet.providers) == 2
 
 
+def test_a_server_that_requires_a_key_gets_a_variable_for_it_and_is_not_the_default(
+    fleet: Fleet, tmp_path: Path, machines: SimulationThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with SimulationThread([ServerSpec("cellar", kind="vllm", models=MODELS, api_key="sesame")]) as keyed:
+        cellar = address(keyed, "cellar")
+        port = cellar.partition(":")[2]
+        ran = fleet("init", "--scan", cellar, address(machines, "box"))
+        assert (
+            f"warning: 'local-{port}' requires an API key: `export LOCAL_{port}_API_KEY=…` before `fleet up`"
+        ) in ran.err
+        text = (tmp_path / "fleet.yaml").read_text()
+        assert "default_provider: local-llama-swap " in text
+        assert f"  local-{port}: {{url: http://{cellar}, api_key_env: LOCAL_{port}_API_KEY}}" in text
+        monkeypatch.setenv(f"LOCAL_{port}_API_KEY", "sesame")
+        assert f"+ local-{port}: 2 models" in fleet("build").out
+
+
 def test_a_scan_that_finds_nothing_writes_nothing(fleet: Fleet, tmp_path: Path) -> None:
     ran = fleet("init", "--scan", "127.0.0.1:9")
     assert (ran.code, list(tmp_path.iterdir())) == (4, [])

@@ -85,6 +85,12 @@ def init(
         show_json({"file": str(file), "providers": [asdict(server) for server in report.found]})
         return
     say(f"wrote {file}" + (f" with {count(len(report.found), 'provider')}" if report.found else ""))
+    for server in report.found:
+        if server.key_variable is not None:
+            warn(
+                f"'{server.name}' requires an API key: `export {server.key_variable}=…` before `fleet up`, or "
+                f"write `api_key_file: FILE` in place of `api_key_env` into {file}"
+            )
     note("next: `fleet up`" if chosen else "next: write the address of your server into it, then `fleet up`")
 
 

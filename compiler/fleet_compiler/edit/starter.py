@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from fleet_compiler.edit.scalars import write_text
+from fleet_compiler.edit.scalars import write_text, write_value
 
 COMMENT_COLUMN = 36
 """Where comments begin, unless an address is longer than that."""
@@ -34,25 +34,32 @@ class Server(Protocol):
     def url(self) -> str: ...
     @property
     def summary(self) -> str: ...
+    @property
+    def key_variable(self) -> str | None: ...
 
 
 def starter_text(servers: Sequence[Server]) -> str:
-    """Return a fleet.yaml of the servers, the first of which is the default; without any, of an example."""
-    lines = [(server.name, server.url, server.summary) for server in servers]
+    """Return a fleet.yaml of the servers, the first that needs no key is the default; without any, of an example."""
+    lines = [(server.name, _provider(server), server.summary) for server in servers]
     lines = lines or [("local", EXAMPLE_URL, "the address of your server")]
-    first = lines[0][0]
+    first = next((server.name for server in servers if server.key_variable is None), lines[0][0])
     parts = [
         HEAD,
         _commented(f"default_provider: {write_text(first, flow=False)}", "the provider of bare model ids"),
     ]
     parts += ["\n", _commented("providers:", "add one with `fleet add NAME URL`")]
     entries = [
-        (f"  {write_text(name, flow=False)}: {write_text(url, flow=False)}", summary)
-        for name, url, summary in lines
+        (f"  {write_text(name, flow=False)}: {provider}", summary) for name, provider, summary in lines
     ]
     column = max(COMMENT_COLUMN, *(len(entry) + 2 for entry, _ in entries))
     parts += [_commented(entry, summary, column) for entry, summary in entries]
     return "".join(parts) + TAIL.format(name=first)
+
+
+def _provider(server: Server) -> str:
+    if server.key_variable is None:
+        return write_text(server.url, flow=False)
+    return write_value({"url": server.url, "api_key_env": server.key_variable}, flow=True)
 
 
 def _commented(line: str, comment: str, column: int = COMMENT_COLUMN) -> str:

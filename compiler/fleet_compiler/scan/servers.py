@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -25,11 +26,13 @@ LIMITS = ProbeLimits(2.0, 6.0)
 
 @dataclass(frozen=True, slots=True)
 class FoundServer:
-    """A server by the name that its provider gets; `summary` says what it is."""
+    """A server by the name that its provider gets; `summary` says what it is. `key_variable`: the environment
+    variable for the API key that it requires; None if it responds without one."""
 
     name: str
     url: str
     summary: str
+    key_variable: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,10 @@ def report_scan(
     """Return what was found at `targets`, host and port by URL, in their order. Pure."""
     found = {url: seen for url, seen in observations.items() if _summary(seen) is not None}
     names = _names({url: (*targets[url], found[url].kind) for url in targets if url in found})
-    servers = tuple(FoundServer(name, url, _summary(found[url]) or "") for url, name in names.items())
+    servers = tuple(
+        FoundServer(name, url, _summary(found[url]) or "", _key_variable(name, found[url]))
+        for url, name in names.items()
+    )
     served = {targets[url][0] for url in found}
     codes = {target: observations[url].reason for url, target in targets.items() if target[0] not in served}
     refused = {
@@ -97,14 +103,23 @@ def _summary(seen: Observation) -> str | None:
     if seen.status == "online":
         return f"{seen.kind}, {count(len(seen.models), 'model')}"
     if _is(seen.reason, "key_rejected"):
-        return "requires an API key: add api_key_env"
+        return "requires an API key"
     return f"{seen.kind}, loading its model" if _is(seen.reason, "loading") else None
 
 
+def _key_variable(name: str, seen: Observation) -> str | None:
+    """Return the variable for a provider's key; a variable's name cannot begin with a digit."""
+    if not _is(seen.reason, "key_rejected"):
+        return None
+    words = re.sub(r"[^A-Z0-9]+", "_", name.upper())
+    return f"{'HOST_' if words[0].isdigit() else ''}{words}_API_KEY"
+
+
 def _names(servers: Mapping[str, tuple[Host, int, str]]) -> dict[str, str]:
-    """Return a name for each URL: its host's, with the kind and the port where it is not the only one."""
+    """Return a name for each URL: its host's, with the kind and the port if it is not the only one. The kind
+    of a server that requires a key is not known: its port alone distinguishes it."""
     names = {url: host.name for url, (host, _, _) in servers.items()}
-    for part in (lambda kind, port: kind, lambda kind, port: str(port)):
+    for part in (lambda kind, port: str(port) if kind == "auto" else kind, lambda kind, port: str(port)):
         uses = Counter(names.values())
         names = {
             url: f"{name}-{part(servers[url][2], servers[url][1])}" if uses[name] > 1 else name

@@ -100,7 +100,7 @@ _REMEDIES: Mapping[ReasonCode, str] = {
     "certificate_untrusted": "set `ca_file: FILE` to its certificate authority, or `verify: false`",
     "tls_not_spoken": "write `url: http://…` in fleet.yaml, then `fleet build`",
     "redirected": "set `url` to where `curl -i {url}/v1/models` redirects",
-    "key_rejected": "correct the key that its `api_key_env` or `api_key_file` names;"
+    "key_rejected": "add `api_key_env: NAME` to it in fleet.yaml, or correct the key that it names;"
     " `curl -i {url}/v1/models`",
     "host_rejected": "start Ollama with `OLLAMA_HOST=0.0.0.0 ollama serve`; it then accepts any Host",
     "loading": "wait until it has loaded, then `fleet status`",

@@ -82,7 +82,8 @@ def test_a_server_that_wants_a_key_is_found() -> None:
     spec = ServerSpec("vllm", kind="vllm", models=MODELS, api_key="secret")
     with SimulationThread([spec]) as running:
         report = scan_hosts([Host("box", "127.0.0.1", port_of(running, "vllm"))])
-    assert [server.summary for server in report.found] == ["requires an API key: add api_key_env"]
+    (found,) = report.found
+    assert (found.name, found.summary, found.key_variable) == ("box", "requires an API key", "BOX_API_KEY")
 
 
 def refusal(code: ReasonCode) -> Observation:
@@ -100,6 +101,7 @@ def report(*seen: tuple[Host, int, Observation]) -> ScanReport:
     )
 
 
+KEYED = Observation("auto", "config_error", StatusReason("key_rejected", path="/models", status=401))
 BOX, HERE = Host("box", "192.168.1.20"), Host("local", "127.0.0.1")
 
 
@@ -128,6 +130,15 @@ def test_a_host_without_an_address_is_reported() -> None:
 def test_servers_that_share_a_name_are_distinguished_by_kind_and_then_by_port() -> None:
     found = report((BOX, 8080, SWAP), (BOX, 8000, SWAP), (BOX, 1234, Observation("lmstudio", "online"))).found
     assert [server.name for server in found] == ["box-llama-swap-8080", "box-llama-swap-8000", "box-lmstudio"]
+
+
+def test_a_server_whose_kind_its_key_hides_is_distinguished_by_its_port() -> None:
+    found = report((BOX, 8080, SWAP), (BOX, 8000, KEYED), (Host("10.0.0.7", "10.0.0.7"), 8000, KEYED)).found
+    assert [(server.name, server.key_variable) for server in found] == [
+        ("box-llama-swap", None),
+        ("box-8000", "BOX_8000_API_KEY"),
+        ("10.0.0.7", "HOST_10_0_0_7_API_KEY"),
+    ]
 
 
 def test_hosts_that_share_a_name_get_numbers_at_last() -> None:
