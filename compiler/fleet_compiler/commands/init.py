@@ -88,8 +88,8 @@ def init(
     for server in report.found:
         if server.key_variable is not None:
             warn(
-                f"'{server.name}' requires an API key: `export {server.key_variable}=…` before `fleet up`, or "
-                f"write `api_key_file: FILE` in place of `api_key_env` into {file}"
+                f"'{server.name}' requires an API key: `export {server.key_variable}=…` before `fleet up`,"
+                f" or write `api_key_file: FILE` in place of `api_key_env` into {file}"
             )
     note("next: `fleet up`" if chosen else "next: write the address of your server into it, then `fleet up`")
 

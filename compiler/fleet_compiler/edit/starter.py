@@ -39,7 +39,8 @@ class Server(Protocol):
 
 
 def starter_text(servers: Sequence[Server]) -> str:
-    """Return a fleet.yaml of the servers, the first that needs no key is the default; without any, of an example."""
+    """Return a fleet.yaml of the servers; without any, of an example. The first that needs no key is the
+    default."""
     lines = [(server.name, _provider(server), server.summary) for server in servers]
     lines = lines or [("local", EXAMPLE_URL, "the address of your server")]
     first = next((server.name for server in servers if server.key_variable is None), lines[0][0])
