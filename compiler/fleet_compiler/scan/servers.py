@@ -119,14 +119,10 @@ def _names(servers: Mapping[str, tuple[Host, int, str]]) -> dict[str, str]:
     """Return a name for each URL: its host's, with the kind and the port if it is not the only one. The kind
     of a server that requires a key is not known: its port alone distinguishes it."""
     names = {url: host.name for url, (host, _, _) in servers.items()}
-    for part in (lambda kind, port: str(port) if kind == "auto" else kind, lambda kind, port: str(port)):
+    kinds = {url: str(port) if kind == "auto" else kind for url, (_, port, kind) in servers.items()}
+    ports = {url: str(port) for url, (_, port, _) in servers.items()}
+    numbers = {url: str(index) for index, url in enumerate(servers, 1)}
+    for parts in (kinds, ports, numbers):
         uses = Counter(names.values())
-        names = {
-            url: f"{name}-{part(servers[url][2], servers[url][1])}" if uses[name] > 1 else name
-            for url, name in names.items()
-        }
-    uses = Counter(names.values())
-    return {
-        url: f"{name}-{index}" if uses[name] > 1 else name
-        for index, (url, name) in enumerate(names.items(), 1)
-    }
+        names = {url: f"{name}-{parts[url]}" if uses[name] > 1 else name for url, name in names.items()}
+    return names
