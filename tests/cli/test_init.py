@@ -18,6 +18,9 @@ from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
 from tests.cli.conftest import Fleet
 from tests.support.relay import Relay, relay
 
+PEER = f"127.77.{os.getpid() >> 8 & 255}.{os.getpid() & 255}"
+"""The peer's address: another one in each process, because its port is fixed."""
+
 MODELS = (SimulatedModel("qwen3-8b"), SimulatedModel("qwen3-4b"))
 
 
@@ -135,7 +138,7 @@ def test_wrong_usage_is_reported(fleet: Fleet, arguments: tuple[str, ...], messa
 def peer(machines: SimulationThread) -> Iterator[Relay]:
     """A host of the tailnet with a llama-swap on its usual port."""
     host, port = address(machines, "box").split(":")
-    with relay("127.0.0.77", (host, int(port)), port=8080) as server:
+    with relay(PEER, (host, int(port)), port=8080) as server:
         yield server
 
 
@@ -150,7 +153,7 @@ def tailscale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, peer: Relay) -> P
                 "HostName": "box",
                 "DNSName": "sam-desktop.tail1.ts.net.",
                 "OS": "linux",
-                "TailscaleIPs": ["127.0.0.77"],
+                "TailscaleIPs": [PEER],
                 "Online": True,
             },
             "nodekey:02": {
@@ -174,10 +177,10 @@ def test_the_hosts_of_a_tailnet_are_shown_and_probed(fleet: Fleet, tmp_path: Pat
     ran = fleet("init", "--tailnet", "--yes")
     assert ran.code == 0
     assert ran.err.startswith(
-        "  127.0.0.1        laptop\n  127.0.0.77       sam-desktop\n  (1 host more offline)\n"
+        f"  127.0.0.1        laptop\n  {PEER:<15}  sam-desktop\n  (1 host more offline)\n"
     )
     providers = load_fleet(tmp_path / "fleet.yaml").fleet.providers
-    assert providers["sam-desktop"].url == "http://127.0.0.77:8080"
+    assert providers["sam-desktop"].url == f"http://{PEER}:8080"
 
 
 @pytest.mark.parametrize(("answer", "code"), [("y\n", 0), ("n\n", 130)])
