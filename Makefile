@@ -109,7 +109,7 @@ bench-peers: $(READY) ## compare the gateway with nginx, nginx with Lua, HAProxy
 bench-gateway: $(READY) ## compare the gateway with nginx and LiteLLM's proxy; needs Debian's nginx and wrk
 	@$(BIN)/python -m bench.gateway
 
-bench-scale: $(READY) ## measure a gateway with a hundred and a thousand simulated providers
+bench-scale: $(READY) ## measure a gateway with 100 and 1,000 simulated providers
 	@$(BIN)/python -m bench.scale
 
 bench-compiler: $(READY) ## compare the compiler with a bare interpreter and check-jsonschema

@@ -1,1 +1,1 @@
-"""Measurements of the gateway and the compiler, against what else people could use."""
+"""Benchmarks of the gateway and the compiler, compared with alternatives."""

@@ -1,4 +1,4 @@
-"""Bars of a result as an SVG: names at the left, values at the right; the longest bar fills the room."""
+"""Bar charts as SVG: names on the left, values on the right; the longest bar fills the width."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ STYLE: Final = (
 
 
 def bars(title: str, rows: Sequence[tuple[str, float, str]], ours: str) -> str:
-    """Return a chart of `rows`: name, value and its text. The bar of the one called `ours` stands out."""
+    """Return a chart of `rows`: name, value and label. The bar of the row named `ours` is highlighted."""
     longest = max(value for _, value, _ in rows)
-    room = WIDTH - NAMES - VALUES
+    full = WIDTH - NAMES - VALUES
     height = ROW * (len(rows) + 1) + 6
     label = escape(title, quote=True)
     lines = [
@@ -31,7 +31,7 @@ def bars(title: str, rows: Sequence[tuple[str, float, str]], ours: str) -> str:
     ]
     for number, (name, value, text) in enumerate(rows, 1):
         top = number * ROW
-        width = max(1.0, room * value / longest)
+        width = max(1.0, full * value / longest)
         kind = "bar ours" if name == ours else "bar"
         lines += [
             f'<text x="{NAMES - 8}" y="{top + 14}" text-anchor="end">{escape(name)}</text>',

@@ -1,11 +1,11 @@
-"""``make bench-compiler``: what `fleet --help`, `validate` and `build` cost.
+"""``make bench-compiler``: the cost of `fleet --help`, `validate` and `build`.
 
     python -m bench.compiler [--name NAME]
 
-`fleet validate` of the shipped fleet.yaml is compared with a bare interpreter and with `check-jsonschema`
-(in a venv of its own) validating the same file, in rounds that are interleaved; `fleet build --frozen` is
-measured on fleets of 10, 100 and 1 000 machines of 20 models each, with all that they serve in fleet.lock.
-CPU time is told beside the time on the clock, since it hardly depends on what else the computer does.
+`fleet validate` of the shipped fleet.yaml is compared with a bare interpreter and with `check-jsonschema` (in
+a separate venv), which validates the same file, in interleaved rounds. `fleet build --frozen` is measured on
+fleets of 10, 100 and 1 000 providers with 20 models each, all of them in fleet.lock. Wall time and CPU time
+are shown; CPU time hardly depends on other load on the computer.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from pathlib import Path
 import msgspec
 
 from bench.pages import write_tables
-from bench.report import aim_table, table
-from bench.results import Aim, at_most, environment, write_results
+from bench.report import goal_table, table
+from bench.results import Goal, at_most, environment, write_results
 from bench.venvs import installed, version_in
 
 ROOT = Path(__file__).parent.parent
@@ -39,7 +39,7 @@ NAME = "compiler.json"
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Medians of the rounds: seconds on the clock and of CPU, and the most memory in bytes."""
+    """Medians of the rounds: wall time and CPU time in seconds; `memory` is the peak in bytes."""
 
     seconds: float
     cpu: float
@@ -47,17 +47,17 @@ class Cost:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="measure the compiler")
-    parser.add_argument("--name", default=NAME, help="file below bench/results")
+    parser = argparse.ArgumentParser(description="Measure the compiler.")
+    parser.add_argument("--name", default=NAME, help="file name in bench/results")
     name = parser.parse_args().name
     venv = installed("check-jsonschema", "check-jsonschema", "check-jsonschema")
-    told = environment(check_jsonschema=version_in(venv, "check-jsonschema"))
+    versions = environment(check_jsonschema=version_in(venv, "check-jsonschema"))
     commands = measure_commands(venv / "bin" / "check-jsonschema")
     builds = {size: measure_build(size) for size in SIZES}
-    held = aims(commands, builds)
-    tables = "\n\n".join((command_table(commands), build_table(builds), aim_table(held)))
+    measured = goals(commands, builds)
+    tables = "\n\n".join((command_table(commands), build_table(builds), goal_table(measured)))
     print(tables)
-    results = {"environment": told, "commands": commands, "builds": builds, "aims": held}
+    results = {"environment": versions, "commands": commands, "builds": builds, "goals": measured}
     print(f"\nwrote {write_results(name, results)}")
     if name == NAME:
         write_tables("compiler", tables)
@@ -76,10 +76,10 @@ def command_table(commands: Mapping[str, Cost]) -> str:
 
 def build_table(builds: Mapping[int, Cost]) -> str:
     return table(
-        (f"fleet build, {MODELS} models each", "s", "CPU s", "CPU ms per machine", "memory MB"),
+        (f"fleet build, {MODELS} models each", "s", "CPU s", "CPU ms per provider", "memory MB"),
         [
             (
-                f"{size:,} machines",
+                f"{size:,} providers",
                 f"{cost.seconds:.2f}",
                 f"{cost.cpu:.2f}",
                 f"{cost.cpu / size * 1000:.2f}",
@@ -90,17 +90,17 @@ def build_table(builds: Mapping[int, Cost]) -> str:
     )
 
 
-def aims(commands: Mapping[str, Cost], builds: Mapping[int, Cost]) -> list[Aim]:
+def goals(commands: Mapping[str, Cost], builds: Mapping[int, Cost]) -> list[Goal]:
     middle, large = builds[100], builds[1000]
     bare = commands["python -c pass"]
     return [
-        at_most("fleet validate, × bare Python, CPU", 18, commands["fleet validate"].cpu / bare.cpu),
+        at_most("fleet validate, × bare Python, CPU time", 18, commands["fleet validate"].cpu / bare.cpu),
         at_most(
-            "fleet validate, × bare Python, clock", 18, commands["fleet validate"].seconds / bare.seconds
+            "fleet validate, × bare Python, wall time", 18, commands["fleet validate"].seconds / bare.seconds
         ),
-        at_most("build of 1,000 machines, s", 1, large.seconds),
-        at_most("build of 1,000 machines, MB", 300, large.memory / 1e6),
-        at_most("build of 1,000 machines, × CPU of 100", 10, large.cpu / middle.cpu),
+        at_most("build of 1,000 providers, s", 1, large.seconds),
+        at_most("build of 1,000 providers, MB", 300, large.memory / 1e6),
+        at_most("build CPU, 1,000 ÷ 100 providers", 10, large.cpu / middle.cpu),
     ]
 
 
@@ -118,19 +118,19 @@ def measure_commands(check: Path) -> dict[str, Cost]:
     return {name: _medians(each) for name, each in costs.items()}
 
 
-def measure_build(machines: int) -> Cost:
-    """A first build of a fleet of so many machines."""
+def measure_build(providers: int) -> Cost:
+    """Measure the first build of a fleet with that many providers."""
     costs = []
     for _ in range(BUILD_ROUNDS):
         with tempfile.TemporaryDirectory(prefix="fleet-bench-") as folder:
-            write_fleet(Path(folder), machines)
+            write_fleet(Path(folder), providers)
             costs.append(run([str(BIN / "fleet"), "build", "--frozen"], Path(folder)))
     return _medians(costs)
 
 
-def write_fleet(folder: Path, machines: int) -> None:
-    """fleet.yaml and fleet.lock of a fleet whose machines share some of their models."""
-    names = [f"machine-{number:04}" for number in range(machines)]
+def write_fleet(folder: Path, providers: int) -> None:
+    """Write fleet.yaml and fleet.lock of a fleet whose providers have the same models."""
+    names = [f"provider-{number:04}" for number in range(providers)]
     urls = {name: f"http://10.{number >> 8}.{number & 255}.7:8401" for number, name in enumerate(names)}
     lines = ["version: 1", f"default_provider: {names[0]}", "providers:"]
     lines += [f"  {name}: {url}" for name, url in urls.items()]
@@ -144,16 +144,16 @@ def write_fleet(folder: Path, machines: int) -> None:
         "tools": True,
         "purpose": "chat",
     }
-    providers = {
+    locked = {
         name: {"url": url, "kind": "llama-swap", "models": {f"model-{k}": facts for k in range(MODELS)}}
         for name, url in urls.items()
     }
-    lock = {"format": 1, "providers": providers}
+    lock = {"format": 1, "providers": locked}
     (folder / "fleet.lock").write_bytes(msgspec.json.format(msgspec.json.encode(lock)) + b"\n")
 
 
 def run(command: Sequence[str], cwd: Path) -> Cost:
-    """What a command costs from start to end, its modules compiled as in an installation.
+    """Run a command to its end and return its cost; modules are compiled, as in an installation.
 
     CalledProcessError if it fails.
     """

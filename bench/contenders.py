@@ -1,5 +1,5 @@
-"""What is compared: no gateway at all, nginx, this gateway, LiteLLM's proxy; each with the same two machines
-behind it, `quick` (one answer, at once) and `paced` (a stream of events)."""
+"""The contenders: no gateway at all, nginx, this gateway, and LiteLLM's proxy. Each forwards to the same two
+providers: `quick` sends one response at once, `paced` a stream of events."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.messages import MODEL, MODELS, Target, prompt
-from bench.nginx import answering, nginx_command, proxying
-from bench.processes import pinned, wait_for_answer
+from bench.nginx import nginx_command, provider_server, proxy_server
+from bench.processes import pinned, wait_for_response
 from fleet_runtime.child_process import free_port, running
 
 GATEWAY_CORE = 0
@@ -25,7 +25,7 @@ START_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
-class Machines:
+class Providers:
     quick: int
     paced: int
 
@@ -35,8 +35,8 @@ class Machines:
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """`process` is None where requests go straight to the machines; `start_seconds` until the first answer
-    to a chat request."""
+    """`process` is None if requests go directly to the providers; `start_seconds` is the time from the start
+    of the process to its first response to a chat request."""
 
     name: str
     quick: Target
@@ -46,31 +46,31 @@ class Contender:
 
 
 @contextlib.contextmanager
-def machines(folder: Path, pace_milliseconds: float) -> Iterator[Machines]:
-    """Both machines, on the core of the load."""
-    ports = Machines(free_port(), free_port())
+def providers(folder: Path, pace_milliseconds: float) -> Iterator[Providers]:
+    """Run both providers on the core of the load."""
+    ports = Providers(free_port(), free_port())
     paced = [sys.executable, "-m", "bench.paced", str(ports.paced), str(pace_milliseconds)]
-    quick = nginx_command(folder / "quick", answering(ports.quick))
+    quick = nginx_command(folder / "quick", provider_server(ports.quick))
     with (
         running(pinned(LOAD_CORE, quick), folder / "quick.log") as quick_process,
         running(pinned(LOAD_CORE, paced), folder / "paced.log") as paced_process,
     ):
         hello = b"GET /v1/models HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n"
-        wait_for_answer(quick_process, ports.quick, hello, START_SECONDS)
-        wait_for_answer(paced_process, ports.paced, hello, START_SECONDS)
+        wait_for_response(quick_process, ports.quick, hello, START_SECONDS)
+        wait_for_response(paced_process, ports.paced, hello, START_SECONDS)
         yield ports
 
 
-def direct(ports: Machines) -> Contender:
+def direct(ports: Providers) -> Contender:
     return Contender("direct", Target(ports.quick, CHAT, MODEL, {}), Target(ports.paced, CHAT, MODEL, {}))
 
 
 @contextlib.contextmanager
-def nginx(folder: Path, ports: Machines) -> Iterator[Contender]:
+def nginx(folder: Path, ports: Providers) -> Iterator[Contender]:
     port = free_port()
     quick = Target(port, f"/quick{CHAT}", MODEL, {})
     paced = Target(port, f"/paced{CHAT}", MODEL, {})
-    command = nginx_command(folder / "nginx", proxying(port, ports.ports()))
+    command = nginx_command(folder / "nginx", proxy_server(port, ports.ports()))
     with started("nginx", command, folder / "nginx.log", quick, paced) as contender:
         yield contender
 
@@ -81,12 +81,12 @@ default_provider: quick
 providers:
   quick:
     url: http://127.0.0.1:{quick}
-    api_key_env: BENCH_MACHINE_KEY
+    api_key_env: BENCH_PROVIDER_KEY
     max_concurrency: 2000
     models: {{{models}}}
   paced:
     url: http://127.0.0.1:{paced}
-    api_key_env: BENCH_MACHINE_KEY
+    api_key_env: BENCH_PROVIDER_KEY
     max_concurrency: 2000
     models: {{{models}}}
 aliases: {{coder: quick/{model}}}
@@ -98,12 +98,12 @@ gateway:
   origins: [http://localhost:5173]
   keys: {{bench: {{env: BENCH_GATEWAY_KEY}}}}
 """
-"""Everything on that a request may meet: keys on both sides, a bound on concurrency, polling, metrics, and
-the access log, which goes to a file."""
+"""Every feature that costs a request time is on: keys on both sides, a concurrency limit, polling, metrics,
+and the access log, written to a file."""
 
 
 @contextlib.contextmanager
-def fleet(folder: Path, ports: Machines) -> Iterator[Contender]:
+def fleet(folder: Path, ports: Providers) -> Iterator[Contender]:
     home = folder / "fleet"
     port = free_port()
     if not home.exists():
@@ -113,7 +113,7 @@ def fleet(folder: Path, ports: Machines) -> Iterator[Contender]:
         FLEET_YAML.format(**ports.ports(), port=port, model=MODEL, models=models)
     )
     command = [str(Path(sys.executable).with_name("fleet")), "serve"]
-    env = {**os.environ, "BENCH_MACHINE_KEY": "machine-key", "BENCH_GATEWAY_KEY": "gateway-key"}
+    env = {**os.environ, "BENCH_PROVIDER_KEY": "provider-key", "BENCH_GATEWAY_KEY": "gateway-key"}
     subprocess.run([command[0], "build"], cwd=home, env=env, check=True, capture_output=True)
     headers = {"authorization": "Bearer gateway-key"}
     quick = Target(port, f"/boochat{CHAT}", f"quick/{MODEL}", headers)
@@ -123,31 +123,31 @@ def fleet(folder: Path, ports: Machines) -> Iterator[Contender]:
 
 
 @contextlib.contextmanager
-def litellm(folder: Path, ports: Machines, venv: Path) -> Iterator[Contender]:
-    """LiteLLM's proxy, one worker, quiet, kept from any other address than the machines'."""
+def litellm(folder: Path, ports: Providers, venv: Path) -> Iterator[Contender]:
+    """Run LiteLLM's proxy with one worker and without logs; it can reach only the providers."""
     port = free_port()
     models = [
         {
             "model_name": f"{name}/{MODEL}",
             "litellm_params": {
                 "model": f"openai/{MODEL}",
-                "api_base": f"http://127.0.0.1:{machine}/v1",
-                "api_key": "machine-key",
+                "api_base": f"http://127.0.0.1:{provider}/v1",
+                "api_key": "provider-key",
             },
         }
-        for name, machine in ports.ports().items()
+        for name, provider in ports.ports().items()
     ]
     config = folder / "litellm.yaml"
     config.write_text(json.dumps({"model_list": models, "litellm_settings": {"telemetry": False}}))
-    nowhere = "http://127.0.0.1:9"
+    closed_port = "http://127.0.0.1:9"
     env = {
         **os.environ,
         "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true",
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
         "LITELLM_MODE": "PRODUCTION",
         "LITELLM_LOG": "ERROR",
-        "HTTP_PROXY": nowhere,
-        "HTTPS_PROXY": nowhere,
+        "HTTP_PROXY": closed_port,
+        "HTTPS_PROXY": closed_port,
         "NO_PROXY": "127.0.0.1",
     }
     command = [str(venv / "bin" / "litellm"), "--config", str(config), "--host", "127.0.0.1"]
@@ -168,8 +168,8 @@ def started(
     env: dict[str, str] | None = None,
     cwd: Path | None = None,
 ) -> Iterator[Contender]:
-    """The contender, pinned to its core, once it has answered a chat request."""
+    """Run a contender on the gateways' core; yield it after its first response to a chat request."""
     started = time.monotonic()
     with running(pinned(GATEWAY_CORE, command), log, env, cwd) as process:
-        wait_for_answer(process, quick.port, quick.request(prompt(quick.model, 1024)), START_SECONDS)
+        wait_for_response(process, quick.port, quick.request(prompt(quick.model, 1024)), START_SECONDS)
         yield Contender(name, quick, paced, process, time.monotonic() - started)

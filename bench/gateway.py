@@ -1,10 +1,10 @@
-"""``make bench-gateway``: this gateway, nginx and LiteLLM's proxy before the same machines, in one run.
+"""``make bench-gateway``: compare the gateway with nginx and LiteLLM's proxy, with the same providers.
 
     python -m bench.gateway [--without-litellm] [--name NAME]
 
-Every contender runs on one core, the machines and the load on another. Rounds of a second or two are
-interleaved, each round in another order, and medians told, so that whatever else the computer does meanwhile
-meets all of them alike. Nothing is sent anywhere but to 127.0.0.1. Takes about eight minutes, nine with
+The contenders run on one core, the providers and the load on another. Rounds of a second or two are
+interleaved, in a different order each round, and the medians are reported, so that other load on the computer
+affects all contenders alike. All traffic goes to 127.0.0.1. The run takes about eight minutes, nine with
 LiteLLM, and needs Debian's nginx and wrk, taskset and two cores.
 """
 
@@ -20,12 +20,12 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bench.contenders import LOAD_CORE, Contender, Machines, direct, fleet, litellm, machines, nginx
+from bench.contenders import LOAD_CORE, Contender, Providers, direct, fleet, litellm, nginx, providers
 from bench.nginx import nginx_version
 from bench.pages import write_tables
 from bench.processes import Usage, memory, peak_memory, reset_peak_memory, usage, wake_ups
-from bench.report import aim_table, stream_table, unary_table
-from bench.results import Idle, StreamRow, UnaryRow, aims, environment, stream_row, unary_row, write_results
+from bench.report import goal_table, stream_table, unary_table
+from bench.results import Idle, StreamRow, UnaryRow, environment, goals, stream_row, unary_row, write_results
 from bench.streams import Reading, measure_streams
 from bench.unary import Load, load
 from bench.venvs import installed, version_in
@@ -35,10 +35,10 @@ TOOLS = ("nginx", "wrk", "taskset")
 ROUNDS = 7
 SECONDS = 1
 CASES = ((1, 1024), (64, 1024), (256, 1024), (1000, 1024), (16, 100 * 1024), (16, 2 * 1024 * 1024))
-"""Connections and bytes of a request's body."""
+"""Pairs: connections, and the size of a request's body in bytes."""
 LITELLM_ROUNDS = 3
 LITELLM_CONNECTIONS = 256
-"""It is spared more than these, which it takes tens of seconds to respond to."""
+"""LiteLLM is not measured with more connections: its responses would take tens of seconds."""
 
 STREAM_CASES = (100, 500)
 CHUNKS = 100
@@ -59,14 +59,17 @@ def main() -> None:
     if missing or (os.cpu_count() or 1) < 2:
         names = ", ".join(missing)
         sys.exit(
-            f"missing: {names} (Debian: apt-get install nginx wrk)" if missing else "two cores are needed"
+            f"missing: {names} (Debian: apt-get install nginx wrk)"
+            if missing
+            else "the benchmark needs two cores"
         )
     venv = None if arguments.without_litellm else installed("litellm", "litellm[proxy]", "litellm")
     load_before = os.getloadavg()[0]
-    told = environment(nginx=nginx_version(), litellm=None if venv is None else version_in(venv, "litellm"))
+    litellm_version = None if venv is None else version_in(venv, "litellm")
+    versions = environment(nginx=nginx_version(), litellm=litellm_version)
     with tempfile.TemporaryDirectory(prefix="fleet-bench-") as scratch, contextlib.ExitStack() as running:
         folder = Path(scratch)
-        ports = running.enter_context(machines(folder, PACE_MILLISECONDS))
+        ports = running.enter_context(providers(folder, PACE_MILLISECONDS))
         starts = {"fleet": measure_start(folder, ports)}
         contenders = [
             direct(ports),
@@ -77,26 +80,26 @@ def main() -> None:
             contenders.append(running.enter_context(litellm(folder, ports, venv)))
         idle = measure_idle(contenders[2])
         starts |= {each.name: each.start_seconds for each in contenders if each.name in ("nginx", "litellm")}
-        streams = [row for count in STREAM_CASES for row in measure_all_streams(contenders, count)]
+        streams = [row for count in STREAM_CASES for row in measure_streams_of_all(contenders, count)]
         print(stream_table(streams), end="\n\n", flush=True)
         unary = [row for case in CASES for row in measure_unary(contenders, *case)]
         print(unary_table(unary), end="\n\n", flush=True)
-    held = aims(unary, streams, starts, idle)
+    measured = goals(unary, streams, starts, idle)
     started = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in starts.items())
-    started = f"from start to first answer: {started}"
+    started = f"time to first response: {started}"
     busy = [round(average, 1) for average in (load_before, os.getloadavg()[0])]
     started += f"\nload average of the computer: {busy[0]} before, {busy[1]} after ({os.cpu_count()} cores)"
-    print(f"{started}\n\n{aim_table(held)}")
-    results = {"environment": told, "start": starts, "idle": idle, "unary": unary, "streams": streams}
-    results["aims"] = held
+    print(f"{started}\n\n{goal_table(measured)}")
+    results = {"environment": versions, "start": starts, "idle": idle, "unary": unary, "streams": streams}
+    results["goals"] = measured
     print(f"\nwrote {write_results(arguments.name, results)}")
     if arguments.name == NAME:
-        tables = (unary_table(unary), stream_table(streams), started, aim_table(held))
+        tables = (unary_table(unary), stream_table(streams), started, goal_table(measured))
         write_tables("gateway", "\n\n".join(tables))
 
 
-def measure_start(folder: Path, ports: Machines) -> float:
-    """Seconds from the process's start to its first answer to a chat request, the median of a few."""
+def measure_start(folder: Path, ports: Providers) -> float:
+    """Return the median time from a gateway's start to its first response to a chat request, in seconds."""
     seconds = []
     for _ in range(STARTS):
         with fleet(folder, ports) as contender:
@@ -105,7 +108,7 @@ def measure_start(folder: Path, ports: Machines) -> float:
 
 
 def measure_idle(contender: Contender) -> Idle:
-    """What a contender uses without requests, a while after its start."""
+    """Measure a contender without requests, some time after its start."""
     assert contender.process is not None
     pid = contender.process.pid
     time.sleep(IDLE_AFTER)
@@ -129,8 +132,9 @@ def measure_unary(contenders: Sequence[Contender], connections: int, body: int) 
         yield unary_row(contender.name, connections, body, samples[contender.name])
 
 
-def measure_all_streams(contenders: Sequence[Contender], streams: int) -> Iterator[StreamRow]:
-    """LiteLLM, which rewrites every event, gets fewer of them, and is spared the larger number of streams."""
+def measure_streams_of_all(contenders: Sequence[Contender], streams: int) -> Iterator[StreamRow]:
+    """Measure all contenders. LiteLLM, which rewrites every event, gets fewer events and only the smaller
+    case."""
     taking = [each for each in contenders if each.name != "litellm" or streams <= STREAM_CASES[0]]
     samples: dict[str, list[tuple[Reading, Usage, int]]] = {contender.name: [] for contender in taking}
     for turn in range(ROUNDS):
@@ -158,9 +162,9 @@ def _rotated(contenders: Sequence[Contender], turn: int) -> list[Contender]:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="compare the gateway with nginx and LiteLLM's proxy")
-    parser.add_argument("--without-litellm", action="store_true", help="leave LiteLLM's proxy out")
-    parser.add_argument("--name", default=NAME, help="file below bench/results")
+    parser = argparse.ArgumentParser(description="Compare the gateway with nginx and LiteLLM's proxy.")
+    parser.add_argument("--without-litellm", action="store_true", help="do not measure LiteLLM's proxy")
+    parser.add_argument("--name", default=NAME, help="file name in bench/results")
     return parser.parse_args()
 
 

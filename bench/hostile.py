@@ -1,7 +1,7 @@
-"""Clients that break the rules of HTTP, or keep them and mean harm: each attack on a connection of its own.
+"""Attacks by hostile clients, inside and outside the rules of HTTP, each on its own connection.
 
-`besiege` runs every attack again and again beside a load, at a bounded rate, and counts what came of it: the
-status of the first response, `closed` without one, or `timeout` if the gateway let the client be.
+`run_attacks` repeats every attack at a bounded rate and counts the outcomes: the status of the first
+response, `closed` if there was none, or `timeout` if the gateway kept the connection open.
 """
 
 from __future__ import annotations
@@ -14,36 +14,38 @@ from contextlib import suppress
 
 Attack = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[str]]
 
-PATIENCE = 25.0
-"""Seconds that an attack may last."""
-PAUSE = 1.0
-"""Seconds between two attacks of one kind."""
+TIMEOUT_SECONDS = 25.0
+"""The time limit of one attack."""
+PAUSE_SECONDS = 1.0
+"""The time between two runs of an attack."""
 PATH = "/boochat/v1/chat/completions"
 MODEL = "north/m"
-BIG = 20_000_000
+LARGE_BODY = 20_000_000
+"""Bytes."""
 
 
-def head(*lines: str, path: str = PATH, method: str = "POST") -> bytes:
-    """The head of a request; `lines` follow its Host."""
+def headers(*lines: str, path: str = PATH, method: str = "POST") -> bytes:
+    """Return the request line and headers of a request; `lines` follow its Host."""
     return "\r\n".join([f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", *lines, "", ""]).encode("latin-1")
 
 
-def sized(body: bytes, *lines: str) -> bytes:
-    """A request with `body` and its length."""
-    return head("Content-Type: application/json", f"Content-Length: {len(body)}", *lines) + body
+def request(body: bytes, *lines: str) -> bytes:
+    """Return a request with `body` and its Content-Length; `lines` are additional headers."""
+    return headers("Content-Type: application/json", f"Content-Length: {len(body)}", *lines) + body
 
 
 def chat(model: str = MODEL, **more: object) -> bytes:
-    """The body of a chat request."""
+    """Return the body of a chat request with `more` members."""
     return json.dumps({"model": model, "messages": [{"role": "user", "content": "x"}], **more}).encode()
 
 
-CHUNKED = head("Content-Type: application/json", "Transfer-Encoding: chunked")
+CHUNKED = headers("Content-Type: application/json", "Transfer-Encoding: chunked")
 CHUNKS = b"%x\r\n%b\r\n0\r\n" % (len(chat()), chat())
 
 
 async def first_status(reader: asyncio.StreamReader) -> str:
-    """The status of the first response, after which everything is read until the gateway closes or rests."""
+    """Return the status of the first response; read the rest until the gateway closes or is silent for a
+    second."""
     line = await reader.readline()
     with suppress(TimeoutError):
         async with asyncio.timeout(1):
@@ -52,12 +54,12 @@ async def first_status(reader: asyncio.StreamReader) -> str:
     return line.split(b" ")[1].decode() if line.startswith(b"HTTP/1.1 ") else "closed"
 
 
-def sends(*pieces: bytes) -> Attack:
-    """The attack that sends `pieces` one after the other and reads what comes back."""
+def send(*parts: bytes) -> Attack:
+    """Return an attack that sends `parts` one after the other and reads the response."""
 
     async def attack(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> str:
-        for piece in pieces:
-            writer.write(piece)
+        for part in parts:
+            writer.write(part)
             await writer.drain()
             await asyncio.sleep(0.01)
         return await first_status(reader)
@@ -65,8 +67,8 @@ def sends(*pieces: bytes) -> Attack:
     return attack
 
 
-def floods(start: bytes, line: bytes) -> Attack:
-    """The attack that sends `line` after `start` until the gateway has enough, at most 4 MB of it."""
+def flood(start: bytes, line: bytes) -> Attack:
+    """Return an attack that sends `start` and then repeats `line` until the gateway responds, up to 4 MB."""
 
     async def attack(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> str:
         writer.write(start)
@@ -78,94 +80,96 @@ def floods(start: bytes, line: bytes) -> Attack:
     return attack
 
 
-def never_reads(sent: bytes) -> Attack:
-    """The attack that asks for a lot and reads none of it."""
+def send_without_reading(data: bytes) -> Attack:
+    """Return an attack that requests a large response and never reads it."""
 
     async def attack(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> str:
         reader._transport.pause_reading()  # type: ignore[attr-defined]
-        writer.write(sent)
-        await asyncio.sleep(PATIENCE * 0.8)
+        writer.write(data)
+        await asyncio.sleep(TIMEOUT_SECONDS * 0.8)
         return "unread"
 
     return attack
 
 
-def finishes(sent: bytes) -> Attack:
-    """The attack that ends its side of the connection after `sent`."""
+def send_and_finish(data: bytes) -> Attack:
+    """Return an attack that closes its sending side after `data`."""
 
     async def attack(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> str:
-        writer.write(sent)
+        writer.write(data)
         writer.write_eof()
         return await first_status(reader)
 
     return attack
 
 
-def resets(sent: bytes) -> Attack:
-    """The attack that leaves at once, with what it sent perhaps still unread."""
+def send_and_reset(data: bytes) -> Attack:
+    """Return an attack that resets the connection shortly after `data`."""
 
     async def attack(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> str:
-        writer.write(sent)
+        writer.write(data)
         await writer.drain()
         await asyncio.sleep(0.02)
         writer.transport.abort()
-        return "left"
+        return "reset"
 
     return attack
 
 
 ATTACKS: dict[str, Attack] = {
-    "endless trailers": floods(CHUNKED + CHUNKS, b"X-A: b\r\n"),
-    "endless chunk extension": floods(CHUNKED + b"1;x=", b"y"),
-    "oversize head": floods(head()[:-2], b"X-A: aaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n"),
-    "oversize target": floods(b"GET /", b"a"),
-    "never reads a stream": never_reads(sized(chat(stream=True, max_tokens=20_000))),
-    "never reads many responses": never_reads(sized(chat()) * 200),
-    "half a head": sends(head()[:20]),
-    "half a head and FIN": finishes(head()[:30]),
-    "half a body and FIN": finishes(sized(chat())[:-5]),
-    "half a chunk and FIN": finishes(CHUNKED + CHUNKS[:20]),
-    "reset in a body": resets(sized(chat())[:-5]),
-    "reset in a stream": resets(sized(chat(stream=True))),
-    "a request and FIN": finishes(sized(chat())),
-    "garbage behind a request": sends(sized(chat()) + b"\x00\xff\x16\x03garbage\r\n\r\n" * 20),
-    "pipelined in parts": sends(
-        *(sized(chat())[at : at + 40] for at in range(0, 240, 40)), sized(chat())[:30]
+    "endless trailers": flood(CHUNKED + CHUNKS, b"X-A: b\r\n"),
+    "endless chunk extension": flood(CHUNKED + b"1;x=", b"y"),
+    "oversized headers": flood(headers()[:-2], b"X-A: aaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n"),
+    "oversized target": flood(b"GET /", b"a"),
+    "unread stream": send_without_reading(request(chat(stream=True, max_tokens=20_000))),
+    "many unread responses": send_without_reading(request(chat()) * 200),
+    "half of the headers": send(headers()[:20]),
+    "half of the headers and FIN": send_and_finish(headers()[:30]),
+    "half a body and FIN": send_and_finish(request(chat())[:-5]),
+    "half a chunk and FIN": send_and_finish(CHUNKED + CHUNKS[:20]),
+    "reset within a body": send_and_reset(request(chat())[:-5]),
+    "reset within a stream": send_and_reset(request(chat(stream=True))),
+    "a request and FIN": send_and_finish(request(chat())),
+    "garbage after a request": send(request(chat()) + b"\x00\xff\x16\x03garbage\r\n\r\n" * 20),
+    "pipelined in fragments": send(
+        *(request(chat())[at : at + 40] for at in range(0, 240, 40)), request(chat())[:30]
     ),
-    "pipelined a hundred": sends(sized(chat()) * 100),
-    "expect and a bad chunk": sends(
-        head("Content-Type: application/json", "Transfer-Encoding: chunked", "Expect: 100-continue"),
+    "a hundred pipelined requests": send(request(chat()) * 100),
+    "Expect and a malformed chunk": send(
+        headers("Content-Type: application/json", "Transfer-Encoding: chunked", "Expect: 100-continue"),
         b"zz\r\n{}\r\n",
     ),
-    "expect and nothing": sends(head("Content-Length: 100", "Expect: 100-continue")),
-    "an odd expectation": sends(sized(chat(), "Expect: 200-ok")),
-    "length and chunked": sends(sized(chat(), "Transfer-Encoding: chunked")),
-    "terminal escapes as a model": sends(sized(chat("north/\x1b]0;owned\x07\x1b[2J\r\n\u202e"))),
-    "a megabyte of a model": sends(sized(chat("m" * 1_000_000))),
-    "two origins": sends(sized(chat(), "Origin: http://127.0.0.1", "Origin: http://evil.example")),
-    "a foreign host": sends(sized(chat()).replace(b"Host: 127.0.0.1", b"Host: evil.example")),
-    "deep JSON": sends(sized(b'{"model":"north/m","messages":' + b"[" * 100_000)),
-    "deep JSON, closed": sends(sized(b'{"a":' + b"[" * 9000 + b"]" * 9000 + b',"model":"nobody/m"}')),
-    "a big body of empty lists": sends(sized(b'{"model":"nobody/m","a":[' + b"[]," * (BIG // 3) + b"[]]}")),
-    "a big body that is none": sends(sized(b"[]," * (BIG // 3))),
-    "a body past any limit": sends(head("Content-Type: application/json", "Content-Length: 99999999999")),
-    "multipart without an end": sends(
-        sized(b"--x\r\nContent-Disposition: form-data; name=file\r\n\r\n" + b"\0" * 100_000).replace(
+    "Expect without a body": send(headers("Content-Length: 100", "Expect: 100-continue")),
+    "an unknown expectation": send(request(chat(), "Expect: 200-ok")),
+    "Content-Length and chunked": send(request(chat(), "Transfer-Encoding: chunked")),
+    "terminal escapes in the model": send(request(chat("north/\x1b]0;owned\x07\x1b[2J\r\n\u202e"))),
+    "a model name of a megabyte": send(request(chat("m" * 1_000_000))),
+    "two Origin headers": send(request(chat(), "Origin: http://127.0.0.1", "Origin: http://evil.example")),
+    "an unknown Host": send(request(chat()).replace(b"Host: 127.0.0.1", b"Host: evil.example")),
+    "deep JSON": send(request(b'{"model":"north/m","messages":' + b"[" * 100_000)),
+    "deep but valid JSON": send(request(b'{"a":' + b"[" * 9000 + b"]" * 9000 + b',"model":"nobody/m"}')),
+    "a large body of empty lists": send(
+        request(b'{"model":"nobody/m","a":[' + b"[]," * (LARGE_BODY // 3) + b"[]]}")
+    ),
+    "a large body of invalid JSON": send(request(b"[]," * (LARGE_BODY // 3))),
+    "a body over every limit": send(headers("Content-Type: application/json", "Content-Length: 99999999999")),
+    "unterminated multipart": send(
+        request(b"--x\r\nContent-Disposition: form-data; name=file\r\n\r\n" + b"\0" * 100_000).replace(
             b"application/json", b"multipart/form-data; boundary=x"
         )
     ),
-    "a TLS hello": sends(b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03" + b"\0" * 200),
+    "a TLS ClientHello": send(b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03" + b"\0" * 200),
 }
 
-RARE = {"a big body of empty lists", "a big body that is none", "never reads many responses"}
-"""Once in `RARE_PAUSE` seconds: they cost the processor of the gateway and of the providers."""
-RARE_PAUSE = 20.0
+EXPENSIVE = {"a large body of empty lists", "a large body of invalid JSON", "many unread responses"}
+"""Attacks that use much CPU time of the gateway and the providers; they run less often."""
+EXPENSIVE_PAUSE_SECONDS = 20.0
 
 
 async def attack_once(port: int, attack: Attack) -> str:
-    """What came of one attack."""
+    """Run one attack and return its outcome."""
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             try:
                 return await attack(reader, writer)
@@ -177,14 +181,16 @@ async def attack_once(port: int, attack: Attack) -> str:
         return "closed"
 
 
-async def besiege(port: int, ended: asyncio.Event, outcomes: Counter[tuple[str, str]]) -> None:
-    """Run all attacks side by side until `ended`, counting (attack, outcome)."""
+async def run_attacks(port: int, ended: asyncio.Event, outcomes: Counter[tuple[str, str]]) -> None:
+    """Repeat all attacks concurrently until `ended`, and count them by attack and outcome."""
 
     async def repeat(name: str, attack: Attack) -> None:
         while not ended.is_set():
             outcomes[name, await attack_once(port, attack)] += 1
             with suppress(TimeoutError):
-                await asyncio.wait_for(ended.wait(), RARE_PAUSE if name in RARE else PAUSE)
+                await asyncio.wait_for(
+                    ended.wait(), EXPENSIVE_PAUSE_SECONDS if name in EXPENSIVE else PAUSE_SECONDS
+                )
 
     async with asyncio.TaskGroup() as tasks:
         for name, attack in ATTACKS.items():

@@ -1,4 +1,4 @@
-"""The requests and answers that travel in the measurements."""
+"""The requests and responses of the benchmarks."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 MODEL = "qwen3-coder-30b"
 MODELS = (MODEL, *(f"model-{number:02}-{number * 7 % 40}b-instruct" for number in range(1, 40)))
-"""Those that both machines have."""
+"""The models of both providers."""
 
-ANSWER = json.dumps(
+RESPONSE = json.dumps(
     {
         "id": "chatcmpl-8Qd2w0nVhZ",
         "object": "chat.completion",
@@ -26,9 +26,9 @@ ANSWER = json.dumps(
         "usage": {"prompt_tokens": 182, "completion_tokens": 162, "total_tokens": 344},
     }
 )
-"""An answer of about 1 KB."""
+"""A response of about 1 KB."""
 
-LISTING = json.dumps(
+MODEL_LIST = json.dumps(
     {
         "object": "list",
         "data": [{"id": model, "object": "model", "owned_by": "bench"} for model in MODELS],
@@ -40,7 +40,7 @@ SSE_END = b"data: [DONE]\n\n"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a request goes: a port of 127.0.0.1, a path, a model's name there, headers beside the body's."""
+    """The destination of a request: a port on 127.0.0.1, a path, the model's name and additional headers."""
 
     port: int
     path: str
@@ -48,7 +48,7 @@ class Target:
     headers: Mapping[str, str]
 
     def request(self, body: bytes, extra: Mapping[str, str] | None = None) -> bytes:
-        """The whole request, byte for byte, with `extra` headers."""
+        """Return the complete request with `extra` headers, as bytes."""
         headers = {
             "host": f"127.0.0.1:{self.port}",
             "content-type": "application/json",
@@ -61,10 +61,10 @@ class Target:
 
 
 def prompt(model: str, size: int) -> bytes:
-    """A chat request of `size` bytes."""
+    """Return the body of a chat request, `size` bytes long."""
 
     def request(text: str) -> bytes:
-        messages = [{"role": "system", "content": "Answer briefly."}, {"role": "user", "content": text}]
+        messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": text}]
         return json.dumps(
             {"model": model, "messages": messages, "temperature": 0.7, "max_tokens": 256}
         ).encode()
@@ -73,8 +73,9 @@ def prompt(model: str, size: int) -> bytes:
 
 
 def stream_prompt(model: str, stream: int, chunks: int) -> bytes:
-    """A chat request that the paced machine answers with `chunks` events of the given stream."""
-    messages = [{"role": "user", "content": "tell me of the tide"}]
+    """Return the body of a chat request for which the paced provider sends `chunks` events of the given
+    stream."""
+    messages = [{"role": "user", "content": "describe the tide"}]
     request = {
         "model": model,
         "messages": messages,
@@ -86,12 +87,12 @@ def stream_prompt(model: str, stream: int, chunks: int) -> bytes:
 
 
 def event(stream: int, number: int) -> bytes:
-    """One event of a stream's answer; no two are the same."""
-    told = {
+    """Return one event of a stream's response; no two events are the same."""
+    chunk = {
         "id": f"chatcmpl-{stream:06}",
         "object": "chat.completion.chunk",
         "created": 1790000000,
         "model": MODEL,
         "choices": [{"index": 0, "delta": {"content": f" word {number} of {stream}"}, "finish_reason": None}],
     }
-    return b"data: " + json.dumps(told).encode() + b"\n\n"
+    return b"data: " + json.dumps(chunk).encode() + b"\n\n"

@@ -1,4 +1,4 @@
-"""nginx, in both its parts: the machine that always gives the same answer, and the proxy to compare with."""
+"""nginx in two roles: a provider that always sends the same response, and a proxy to compare with."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.messages import ANSWER, LISTING
+from bench.messages import MODEL_LIST, RESPONSE
 
-FRAME = """
+CONFIG = """
 {modules}
 daemon off;
 worker_processes 1;
@@ -34,41 +34,43 @@ http {{
 
 
 def nginx_version() -> str:
-    told = subprocess.run(["nginx", "-v"], capture_output=True, text=True, check=True).stderr
-    return told.strip().rpartition("/")[2]
+    version = subprocess.run(["nginx", "-v"], capture_output=True, text=True, check=True).stderr
+    return version.strip().rpartition("/")[2]
 
 
 def nginx_command(folder: Path, http: str, modules: Sequence[str] = ()) -> list[str]:
-    """nginx in the foreground with everything it writes in `folder`, which is made."""
+    """Create `folder` with a configuration, and return the command of nginx in the foreground that writes
+    only there."""
     folder.mkdir()
     file = folder / "nginx.conf"
     loaded = "\n".join(f"load_module {module};" for module in modules)
-    file.write_text(FRAME.format(folder=folder, http=http, modules=loaded))
+    file.write_text(CONFIG.format(folder=folder, http=http, modules=loaded))
     return ["nginx", "-p", str(folder), "-e", "stderr", "-c", str(file)]
 
 
-def answering(port: int) -> str:
-    """The machine: one JSON answer, as fast as nginx gives it."""
+def provider_server(port: int) -> str:
+    """Return a server block that sends one JSON response to every request."""
     return f"""
   server {{
     listen 127.0.0.1:{port} backlog=2048;
-    location = /v1/models {{ return 200 '{LISTING}'; }}
-    location / {{ return 200 '{ANSWER}'; }}
+    location = /v1/models {{ return 200 '{MODEL_LIST}'; }}
+    location / {{ return 200 '{RESPONSE}'; }}
   }}"""
 
 
-def upstreams(machines: dict[str, int]) -> str:
-    """One for each machine, its connections kept."""
+def upstreams(providers: dict[str, int]) -> str:
+    """Return an upstream block for each provider, with keep-alive connections."""
     return "".join(
-        f"  upstream {name} {{ server 127.0.0.1:{machine}; keepalive 512; keepalive_requests 100000000; }}\n"
-        for name, machine in machines.items()
+        f"  upstream {name} {{ server 127.0.0.1:{provider}; keepalive 512; keepalive_requests 100000000; }}\n"
+        for name, provider in providers.items()
     )
 
 
-def proxying(port: int, machines: dict[str, int]) -> str:
-    """``proxy_pass`` of ``/<name>/`` to each machine, with connections kept and nothing held back."""
-    locations = "".join(f"    location /{name}/ {{ proxy_pass http://{name}/; }}\n" for name in machines)
-    return f"""{upstreams(machines)}
+def proxy_server(port: int, providers: dict[str, int]) -> str:
+    """Return a server block that forwards ``/<name>/`` to each provider, with keep-alive and without
+    buffering."""
+    locations = "".join(f"    location /{name}/ {{ proxy_pass http://{name}/; }}\n" for name in providers)
+    return f"""{upstreams(providers)}
   server {{
     listen 127.0.0.1:{port} backlog=2048;
     proxy_http_version 1.1;

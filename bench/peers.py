@@ -1,8 +1,8 @@
-"""nginx with Lua and HAProxy: the peers that read a request's JSON, as far as this computer has them.
+"""nginx with Lua and HAProxy: peers that read a request's JSON, if they are installed.
 
-nginx with Lua does what the gateway does to a request: it checks a key, reads the body, takes the provider
-out of the model's name, writes the body again, puts the provider's key in and writes a line to a log. HAProxy
-reads the model and chooses by it; it cannot write the body again.
+nginx with Lua does what the gateway does to a request: it checks a key, reads the body, removes the provider
+from the model's name, rewrites the body, inserts the provider's key and writes a log line. HAProxy reads the
+model and routes by it; it cannot rewrite the body.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from bench.contenders import CHAT, Contender, Machines, started
+from bench.contenders import CHAT, Contender, Providers, started
 from bench.messages import MODEL, Target
 from bench.nginx import nginx_command, upstreams
 from fleet_runtime.child_process import free_port
@@ -42,7 +42,7 @@ LUA_HTTP: Final = """
         local provider, model = body.model:match("^([^/]+)/(.+)$")
         body.model = model
         ngx.req.set_body_data(cjson.encode(body))
-        ngx.req.set_header("Authorization", "Bearer machine-key")
+        ngx.req.set_header("Authorization", "Bearer provider-key")
         ngx.var.provider = provider
       }}
       rewrite ^/boochat(.*)$ $1 break;
@@ -66,7 +66,7 @@ frontend gateway
   option http-buffer-request
   http-request deny deny_status 401 unless {{ req.hdr(authorization) -m str "Bearer gateway-key" }}
   http-request set-var(txn.model) req.body,json_query('$.model')
-  http-request set-header authorization "Bearer machine-key"
+  http-request set-header authorization "Bearer provider-key"
   http-request replace-path /boochat(.*) \\1
   use_backend paced if {{ var(txn.model) -m beg paced/ }}
   default_backend quick
@@ -75,7 +75,7 @@ frontend gateway
 
 
 @contextlib.contextmanager
-def nginx_with_lua(folder: Path, ports: Machines) -> Iterator[Contender]:
+def nginx_with_lua(folder: Path, ports: Providers) -> Iterator[Contender]:
     port = free_port()
     http = LUA_HTTP.format(port=port, upstreams=upstreams(ports.ports()), log=folder / "lua.log")
     modules = [str(MODULES / module) for module in LUA]
@@ -84,10 +84,10 @@ def nginx_with_lua(folder: Path, ports: Machines) -> Iterator[Contender]:
 
 
 @contextlib.contextmanager
-def haproxy(folder: Path, ports: Machines) -> Iterator[Contender]:
+def haproxy(folder: Path, ports: Providers) -> Iterator[Contender]:
     port = free_port()
     backends = "".join(
-        f"backend {name}\n  server {name} 127.0.0.1:{machine}\n" for name, machine in ports.ports().items()
+        f"backend {name}\n  server {name} 127.0.0.1:{provider}\n" for name, provider in ports.ports().items()
     )
     config = folder / "haproxy.cfg"
     config.write_text(HAPROXY.format(port=port, backends=backends))
@@ -96,8 +96,8 @@ def haproxy(folder: Path, ports: Machines) -> Iterator[Contender]:
 
 
 @contextlib.contextmanager
-def peers(folder: Path, ports: Machines) -> Iterator[list[Contender]]:
-    """Those that this computer has."""
+def peers(folder: Path, ports: Providers) -> Iterator[list[Contender]]:
+    """Run the peers that are installed on this computer."""
     with contextlib.ExitStack() as running:
         found = []
         if shutil.which("nginx") and CJSON.exists() and all((MODULES / module).exists() for module in LUA):

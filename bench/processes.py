@@ -1,4 +1,4 @@
-"""Processes that are measured: pinned to a core, waited for, and read from /proc (Linux)."""
+"""Start processes on one core, and read their CPU time and memory from /proc (Linux)."""
 
 from __future__ import annotations
 
@@ -15,28 +15,30 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def pinned(core: int, command: Sequence[str]) -> list[str]:
-    """`command`, to run on one core only."""
+    """Return `command` with a prefix that pins it to one core."""
     return ["taskset", "--cpu-list", str(core), *command]
 
 
-def wait_for_answer(process: subprocess.Popen[bytes], port: int, request: bytes, seconds: float) -> None:
-    """Return once `request` is answered with 200; RuntimeError if the process ends or `seconds` pass."""
+def wait_for_response(process: subprocess.Popen[bytes], port: int, request: bytes, seconds: float) -> None:
+    """Send `request` until its status is 200. RuntimeError if the process ends or `seconds` pass."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise RuntimeError(f"'{process.args!r}' ended with {process.returncode} before it answered")
+            raise RuntimeError(
+                f"'{process.args!r}' exited with {process.returncode} before its first response"
+            )
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 5) as connection:
             connection.sendall(request)
             if connection.recv(65_536).split(b" ", 2)[1:2] == [b"200"]:
                 return
         time.sleep(0.005)
-    raise RuntimeError(f"'{process.args!r}' did not answer within {seconds:g} s")
+    raise RuntimeError(f"'{process.args!r}' did not respond within {seconds:g} s")
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Seconds that a process and its children ran on a core, and that their main threads were ready to and
-    had to wait for it, because something else ran there."""
+    """Seconds: `cpu` is the CPU time of a process and its children, `waited` the time in which their main
+    threads were runnable but another process had the core."""
 
     cpu: float
     waited: float
@@ -46,36 +48,36 @@ class Usage:
 
 
 def usage(pid: int) -> Usage:
-    """What a process and its living children have used."""
-    family = _family(pid)
+    """Return the usage of a process and its running children so far."""
+    family = _process_tree(pid)
     waited = (int(Path(f"/proc/{member}/schedstat").read_text().split()[1]) for member in family)
     return Usage(sum(_ticks(member) for member in family) / TICKS, sum(waited) / 1e9)
 
 
 def wake_ups(pid: int) -> int:
-    """How often the threads of a process and its children have gone to sleep so far."""
-    threads = (thread for member in _family(pid) for thread in Path(f"/proc/{member}/task").iterdir())
+    """Count the voluntary context switches of all threads of a process and its children so far."""
+    threads = (thread for member in _process_tree(pid) for thread in Path(f"/proc/{member}/task").iterdir())
     return sum(_status(thread, "voluntary_ctxt_switches") for thread in threads)
 
 
 def memory(pid: int) -> int:
-    """Bytes that a process and its children have resident."""
-    return sum(_status(Path(f"/proc/{member}"), "VmRSS") for member in _family(pid)) * 1024
+    """Return the resident memory of a process and its children in bytes."""
+    return sum(_status(Path(f"/proc/{member}"), "VmRSS") for member in _process_tree(pid)) * 1024
 
 
 def reset_peak_memory(pid: int) -> None:
-    for member in _family(pid):
+    for member in _process_tree(pid):
         Path(f"/proc/{member}/clear_refs").write_text("5")
 
 
 def peak_memory(pid: int) -> int:
-    """Bytes that a process and its children had resident at most since `reset_peak_memory`."""
-    return sum(_status(Path(f"/proc/{member}"), "VmHWM") for member in _family(pid)) * 1024
+    """Return the peak resident memory of a process and its children since `reset_peak_memory`, in bytes."""
+    return sum(_status(Path(f"/proc/{member}"), "VmHWM") for member in _process_tree(pid)) * 1024
 
 
-def _family(pid: int) -> list[int]:
+def _process_tree(pid: int) -> list[int]:
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [pid, *(descendant for child in children for descendant in _family(int(child)))]
+    return [pid, *(descendant for child in children for descendant in _process_tree(int(child)))]
 
 
 def _ticks(pid: int) -> int:

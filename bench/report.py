@@ -1,16 +1,16 @@
-"""Tables for people."""
+"""Format results as text tables."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from bench.results import Aim, StreamRow, UnaryRow
+from bench.results import Goal, StreamRow, UnaryRow
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Columns as wide as they must be, all but the first set to the right."""
-    lines = [head, *rows]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return `rows` below `header` in columns; all columns but the first are right-aligned."""
+    lines = [header, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     aligned = (
         [cell.ljust(width) if not column else cell.rjust(width) for column, (cell, width) in enumerate(pairs)]
         for pairs in (list(zip(line, widths, strict=True)) for line in lines)
@@ -20,12 +20,12 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def unary_table(rows: Sequence[UnaryRow]) -> str:
     nginx = {(row.connections, row.body): row for row in rows if row.contender == "nginx"}
-    head = (
+    header = (
         "",
         "connections",
         "body",
         "requests/s",
-        "of nginx",
+        "× nginx",
         "CPU µs",
         "waited",
         "p50 ms",
@@ -33,7 +33,7 @@ def unary_table(rows: Sequence[UnaryRow]) -> str:
         "failed",
     )
     return table(
-        head,
+        header,
         (
             (
                 row.contender,
@@ -54,9 +54,9 @@ def unary_table(rows: Sequence[UnaryRow]) -> str:
 
 def stream_table(rows: Sequence[StreamRow]) -> str:
     nginx = {row.streams: row for row in rows if row.contender == "nginx"}
-    head = ("", "streams", "chunks", "lost", "streams changed", "first ms p50", "p99")
+    header = ("", "streams", "chunks", "lost", "streams changed", "first chunk p50 ms", "p99")
     return table(
-        (*head, "CPU µs/chunk", "of nginx", "waited", "memory MB"),
+        (*header, "CPU µs/chunk", "× nginx", "waited", "memory MB"),
         (
             (
                 row.contender,
@@ -76,18 +76,18 @@ def stream_table(rows: Sequence[StreamRow]) -> str:
     )
 
 
-def aim_table(aims: Sequence[Aim]) -> str:
-    words = {True: "met", False: "MISSED", None: "not measured"}
+def goal_table(goals: Sequence[Goal]) -> str:
+    labels = {True: "met", False: "MISSED", None: "not measured"}
     return table(
-        ("", "aim", "measured", ""),
+        ("", "goal", "measured", ""),
         (
             (
-                aim.name,
-                aim.bound,
-                "" if aim.value is None else f"{aim.value:,.2f}",
-                words[aim.met] if aim.bound else "",
+                goal.name,
+                goal.bound,
+                "" if goal.value is None else f"{goal.value:,.2f}",
+                labels[goal.met] if goal.bound else "",
             )
-            for aim in aims
+            for goal in goals
         ),
     )
 

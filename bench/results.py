@@ -1,4 +1,4 @@
-"""What a run of the gateway's measurements found, and what it says about the aims."""
+"""The results of a benchmark run, and whether they meet the goals."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ RESULTS = Path(__file__).parent / "results"
 
 @dataclass(frozen=True, slots=True)
 class UnaryRow:
-    """Medians of the rounds; CPU microseconds of the contender's own processes per request; the part of the
-    time that it waited for its core, because something else ran there; milliseconds."""
+    """Medians of the rounds: CPU time in microseconds of the contender's own processes per request, latencies
+    in milliseconds. `waited` is the share of the time in which the contender was runnable but its core was
+    busy."""
 
     contender: str
     connections: int
@@ -38,7 +39,8 @@ class UnaryRow:
 
 @dataclass(frozen=True, slots=True)
 class StreamRow:
-    """As `UnaryRow`; sums of what went wrong; `memory` in bytes, at its peak."""
+    """Medians like those of `UnaryRow`, and sums of lost chunks, changed streams and failures; `memory` is
+    the peak in bytes."""
 
     contender: str
     streams: int
@@ -56,15 +58,15 @@ class StreamRow:
 
 @dataclass(frozen=True, slots=True)
 class Idle:
-    """A gateway without requests: resident `memory` in bytes, wake-ups a second of all its threads."""
+    """A gateway without requests: resident `memory` in bytes, and wake-ups per second of all its threads."""
 
     memory: int
     wake_ups: float
 
 
 @dataclass(frozen=True, slots=True)
-class Aim:
-    """`value` is None where the run did not measure it, `bound` empty where a figure is only shown."""
+class Goal:
+    """`value` is None if the run did not measure it; `bound` is empty if a figure has no limit."""
 
     name: str
     bound: str
@@ -76,7 +78,7 @@ Sample = TypeVar("Sample")
 
 
 def unary_row(contender: str, connections: int, body: int, samples: Sequence[tuple[Load, Usage]]) -> UnaryRow:
-    """`samples`: what each round saw, and what the contender used."""
+    """Summarize the rounds of one contender; each sample is a round's load and the contender's usage."""
     loads = [load for load, _ in samples]
     return UnaryRow(
         contender=contender,
@@ -93,7 +95,8 @@ def unary_row(contender: str, connections: int, body: int, samples: Sequence[tup
 
 
 def stream_row(contender: str, samples: Sequence[tuple[Reading, Usage, int]]) -> StreamRow:
-    """`samples`: what each round saw, what the contender used and the most of its memory."""
+    """Summarize the rounds of one contender; each sample is a reading, the contender's usage and its peak
+    memory."""
     readings = [reading for reading, _, _ in samples]
     return StreamRow(
         contender=contender,
@@ -111,10 +114,11 @@ def stream_row(contender: str, samples: Sequence[tuple[Reading, Usage, int]]) ->
     )
 
 
-def aims(
+def goals(
     unary: Iterable[UnaryRow], streams: Iterable[StreamRow], starts: Mapping[str, float], idle: Idle
-) -> list[Aim]:
-    """The gateway's aims, held against what was measured; nginx's figures of the same run beside them."""
+) -> list[Goal]:
+    """Compare the measurements with the gateway's goals; nginx's figures of the same run follow for
+    reference."""
     by_case = {(row.contender, row.connections, row.body): row for row in unary}
     many = {row.contender: row for row in streams if row.streams == 500}
     fleet, direct, nginx = many["fleet"], many["direct"], many["nginx"]
@@ -122,7 +126,7 @@ def aims(
     def small(contender: str, connections: int) -> UnaryRow:
         return by_case[contender, connections, 1024]
 
-    def of(other: str, connections: int, body: int = 1024) -> float | None:
+    def ratio(other: str, connections: int, body: int = 1024) -> float | None:
         theirs = by_case.get((other, connections, body))
         return (
             by_case["fleet", connections, body].requests_per_second / theirs.requests_per_second
@@ -130,41 +134,38 @@ def aims(
             else None
         )
 
-    def kept(contender: str) -> float:
+    def retained(contender: str) -> float:
         return small(contender, 256).requests_per_second / small(contender, 64).requests_per_second
 
     first = direct.first_chunk_p99
     return [
-        at_least("requests/s of nginx's, 64 connections", 0.42, of("nginx", 64)),
-        at_least("requests/s of nginx's, bodies of 100 KB", 0.35, of("nginx", 16, 100 * 1024)),
-        at_least("requests/s of nginx's, bodies of 2 MB", 0.4, of("nginx", 16, 2 * 1024 * 1024)),
-        at_least("requests/s of LiteLLM's, 64 connections", 100, of("litellm", 64)),
-        at_most(
-            "p50 at 1 connection, more than nginx's, ms", 0.08, small("fleet", 1).p50 - small("nginx", 1).p50
-        ),
-        shown("    more than direct, ms", small("fleet", 1).p50 - small("direct", 1).p50),
-        shown("p99 at 1 connection, more than nginx's, ms", small("fleet", 1).p99 - small("nginx", 1).p99),
-        at_least("requests/s at 256 connections of those at 64", 0.9, kept("fleet")),
-        shown("    nginx's own", kept("nginx")),
+        at_least("requests/s × nginx, 64 connections", 0.42, ratio("nginx", 64)),
+        at_least("requests/s × nginx, bodies of 100 KB", 0.35, ratio("nginx", 16, 100 * 1024)),
+        at_least("requests/s × nginx, bodies of 2 MB", 0.4, ratio("nginx", 16, 2 * 1024 * 1024)),
+        at_least("requests/s × LiteLLM, 64 connections", 100, ratio("litellm", 64)),
+        at_most("p50 at 1 connection minus nginx's, ms", 0.08, small("fleet", 1).p50 - small("nginx", 1).p50),
+        shown("    minus direct, ms", small("fleet", 1).p50 - small("direct", 1).p50),
+        shown("p99 at 1 connection minus nginx's, ms", small("fleet", 1).p99 - small("nginx", 1).p99),
+        at_least("requests/s, 256 ÷ 64 connections", 0.9, retained("fleet")),
+        shown("    nginx", retained("nginx")),
         at_most("p99 at 256 connections, ms", 30, small("fleet", 256).p99),
         shown("p99 at 1,000 connections, ms", small("fleet", 1000).p99),
-        shown("    nginx's own", small("nginx", 1000).p99),
+        shown("    nginx", small("nginx", 1000).p99),
         at_most("chunks lost, 500 streams", 0, fleet.lost),
-        at_most("streams changed, of 500", 0, fleet.changed),
-        at_most(
-            "p99 to the first chunk, 500 streams, more than direct, ms", 5, fleet.first_chunk_p99 - first
-        ),
-        shown("    nginx's own", nginx.first_chunk_p99 - first),
-        at_most("CPU per chunk of nginx's, 500 streams", 1.25, fleet.cpu_per_chunk / nginx.cpu_per_chunk),
-        at_most("memory under 500 streams, MB", 70, fleet.memory / 1e6),
-        at_most("memory without requests, MB", 55, idle.memory / 1e6),
-        at_most("wake-ups a second without requests", 5, idle.wake_ups),
-        at_most("start to first answer, s", 0.4, starts["fleet"]),
+        at_most("streams changed, 500 streams", 0, fleet.changed),
+        at_most("p99 to first chunk minus direct, 500 streams, ms", 5, fleet.first_chunk_p99 - first),
+        shown("    nginx", nginx.first_chunk_p99 - first),
+        at_most("CPU per chunk × nginx, 500 streams", 1.25, fleet.cpu_per_chunk / nginx.cpu_per_chunk),
+        at_most("memory, 500 streams, MB", 70, fleet.memory / 1e6),
+        at_most("memory, idle, MB", 55, idle.memory / 1e6),
+        at_most("wake-ups/s, idle", 5, idle.wake_ups),
+        at_most("start to first response, s", 0.4, starts["fleet"]),
     ]
 
 
 def environment(**compared: str | None) -> dict[str, object]:
-    """What the figures depend on; `compared` are the versions of what is compared."""
+    """Describe the computer and the versions that the figures depend on; `compared` are those of the
+    contenders."""
     cpu = next(
         line.partition(":")[2].strip()
         for line in Path("/proc/cpuinfo").read_text().splitlines()
@@ -191,20 +192,20 @@ def _median(samples: Iterable[Sample], value: Callable[[Sample], float]) -> floa
     return statistics.median(value(sample) for sample in samples)
 
 
-def at_least(name: str, bound: float, value: float | None) -> Aim:
-    return Aim(name, f"≥ {bound:g}", value, None if value is None else value >= bound)
+def at_least(name: str, bound: float, value: float | None) -> Goal:
+    return Goal(name, f"≥ {bound:g}", value, None if value is None else value >= bound)
 
 
-def at_most(name: str, bound: float, value: float | None) -> Aim:
-    return Aim(name, f"≤ {bound:g}", value, None if value is None else value <= bound)
+def at_most(name: str, bound: float, value: float | None) -> Goal:
+    return Goal(name, f"≤ {bound:g}", value, None if value is None else value <= bound)
 
 
-def shown(name: str, value: float) -> Aim:
-    """A figure that is told beside the aims."""
-    return Aim(name, "", value, None)
+def shown(name: str, value: float) -> Goal:
+    """Return a figure that is only shown, without a bound."""
+    return Goal(name, "", value, None)
 
 
 def _plain(value: object) -> object:
     if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)
-    raise TypeError(f"{type(value).__name__} is not for JSON")
+    raise TypeError(f"{type(value).__name__} is not JSON serializable")

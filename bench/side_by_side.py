@@ -1,9 +1,10 @@
-"""``make bench-peers``: the gateway beside nginx, nginx with Lua, HAProxy and LiteLLM's proxy, in one run.
+"""``make bench-peers``: compare the gateway with nginx, nginx with Lua, HAProxy and LiteLLM's proxy.
 
     python -m bench.side_by_side [--without-litellm] [--record]
 
-The load is that of `bench.quick`: five clients that repeat their headers, 40 models, 64 connections. All take
-turns on one core, in another order each round; medians are shown. Those that are not installed are left out.
+The load is the workload `repeating` of `bench.quick`: five clients that repeat their headers, 40 models, 64
+connections. The contenders take turns on one core, in a different order each round; medians are shown. Those
+that are not installed are skipped.
 """
 
 from __future__ import annotations
@@ -18,25 +19,25 @@ from pathlib import Path
 from typing import Final
 
 from bench.chart import bars
-from bench.clients import honest_load
-from bench.contenders import LOAD_CORE, Contender, fleet, litellm, machines, nginx
+from bench.contenders import LOAD_CORE, Contender, fleet, litellm, nginx, providers
 from bench.pages import PAGE, write_tables
 from bench.peers import peers
 from bench.processes import usage
-from bench.report import aim_table, table
+from bench.report import goal_table, table
 from bench.results import RESULTS, at_least
 from bench.unary import Load, load
 from bench.venvs import installed
+from bench.workloads import mixed_load
 
 ROUNDS: Final = 4
 SECONDS: Final = 2
 SLOW_SECONDS: Final = 4
 CONNECTIONS: Final = 64
 BODY: Final = 1200
-LUA_AIM: Final = 0.8
+LUA_GOAL: Final = 0.8
 CHART: Final = PAGE.with_name("performance.svg")
 NOTES: Final = {
-    "fleet": "reads and rewrites, every feature on",
+    "fleet": "reads and rewrites, all features on",
     "nginx": "by path, no rewrite",
     "nginx with Lua": "reads and rewrites, with a log",
     "HAProxy": "reads JSON, no rewrite, no log",
@@ -45,13 +46,13 @@ NOTES: Final = {
 
 
 def measure(contender: Contender) -> tuple[float, float, Load]:
-    """Requests per second, CPU microseconds per request, and what the load saw."""
+    """Return requests per second, CPU microseconds per request, and the summary of the load."""
     assert contender.process is not None
     before = usage(contender.process.pid)
-    if contender.name == "litellm":  # it has one model, and its requests take so long that fewer are sent
+    if contender.name == "litellm":  # one model, and fewer connections because its requests take so long
         seen = load(LOAD_CORE, contender.quick, 16, BODY, SLOW_SECONDS)
     else:
-        seen = honest_load(LOAD_CORE, contender.quick, "repeating", CONNECTIONS, BODY, SECONDS)
+        seen = mixed_load(LOAD_CORE, contender.quick, "repeating", CONNECTIONS, BODY, SECONDS)
     used = usage(contender.process.pid).since(before)
     if seen.failed:
         raise SystemExit(f"{contender.name}: {seen.failed} requests failed")
@@ -59,15 +60,15 @@ def measure(contender: Contender) -> tuple[float, float, Load]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="the gateway beside its peers")
-    parser.add_argument("--without-litellm", action="store_true", help="leave LiteLLM's proxy out")
-    parser.add_argument("--record", action="store_true", help=f"write the table and {CHART.name} in docs/")
+    parser = argparse.ArgumentParser(description="Compare the gateway with its peers.")
+    parser.add_argument("--without-litellm", action="store_true", help="do not measure LiteLLM's proxy")
+    parser.add_argument("--record", action="store_true", help=f"write the table and {CHART.name} to docs/")
     arguments = parser.parse_args()
     load_average = [os.getloadavg()[0]]
     samples: dict[str, list[tuple[float, float, Load]]] = {}
     with tempfile.TemporaryDirectory(prefix="fleet-bench-") as scratch, contextlib.ExitStack() as running:
         folder = Path(scratch)
-        ports = running.enter_context(machines(folder, 25))
+        ports = running.enter_context(providers(folder, 25))
         contenders = [
             running.enter_context(fleet(folder, ports)),
             running.enter_context(nginx(folder, ports)),
@@ -95,16 +96,16 @@ def main() -> None:
         )
         for name, row in sorted(found.items(), key=lambda item: item[1]["cpu_microseconds"])
     ]
-    text = table(("", "requests/s", "of nginx", "CPU µs", "p50 ms", "p99 ms", "does"), rows)
+    text = table(("", "requests/s", "× nginx", "CPU µs", "p50 ms", "p99 ms", "what it does"), rows)
     if (lua := found.get("nginx with Lua")) is not None:
         ours = found["fleet"]
         by_speed = ours["requests_per_second"] / lua["requests_per_second"]
         by_cpu = lua["cpu_microseconds"] / ours["cpu_microseconds"]
-        aims = [
-            at_least("requests/s of nginx's with Lua", LUA_AIM, by_speed),
-            at_least("requests by CPU time of nginx's with Lua", LUA_AIM, by_cpu),
+        goals = [
+            at_least("requests/s × nginx with Lua", LUA_GOAL, by_speed),
+            at_least("requests per CPU second × nginx with Lua", LUA_GOAL, by_cpu),
         ]
-        text += f"\n\n{aim_table(aims)}"
+        text += f"\n\n{goal_table(goals)}"
     cores = os.cpu_count()
     text += f"\n\nload average: {load_average[0]:.1f} before, {load_average[1]:.1f} after ({cores} cores)"
     print(text)
@@ -117,7 +118,7 @@ def main() -> None:
 
 
 def chart(found: dict[str, dict[str, float]]) -> str:
-    """The CPU time of one request; LiteLLM's bar would leave no room for the others."""
+    """Return a chart of the CPU time of one request, without LiteLLM: its bar would dwarf the others."""
     rows = [
         (name, row["cpu_microseconds"], f"{row['cpu_microseconds']:.0f} µs")
         for name, row in sorted(found.items(), key=lambda item: item[1]["cpu_microseconds"])

@@ -1,14 +1,16 @@
-"""The gateway under steady load for a long time, while one of its machines fails in every way it can.
+"""``make soak``: the gateway under constant load for minutes, while one of its providers fails in every way.
 
-    python -m bench.soak [--minutes N] [--hostile]
+    python -m bench.soak [--minutes N] [--hostile] [--log FILE]
 
-Three simulated machines, `fleet build` and `fleet serve` as their own processes. Unary requests and streams
-go to all three, some clients leave half-way, and once a minute a build changes the configuration. Every 30
-seconds one machine gets one of `FAULTS`, for 10 seconds. Counting begins after a warm-up at a quicker pace.
-With `--hostile`, the attacks of `bench.hostile` run beside the load all the time. At the end: errors on the
-other two, the slope of the gateway's memory (its lowest in each minute, so that a body of 20 MB that is just
-being read does not count as growth), its descriptors, tracebacks in its log. The exit code is 1 if any of
-them is not as it must be.
+Three simulated providers, `fleet build` and `fleet serve` run in separate processes. All three providers get
+streaming and other requests, some clients disconnect early, and once a minute a build changes the
+configuration. Every 30 seconds, one provider gets one of `FAULTS` for 10 seconds. A warm-up with more
+frequent faults and builds is not counted. With `--hostile`, the attacks of `bench.hostile` run during the
+load.
+
+The report shows the errors on the two healthy providers, the growth of the gateway's memory (of its minimum
+in each minute, so that a body of 20 MB in transit does not count), its open descriptors, and the tracebacks
+in its log. The exit code is 1 if any of them exceeds its limit.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.hostile import besiege
+from bench.hostile import run_attacks
 from fleet_runtime.artifacts.contract import Timeouts
 from fleet_runtime.child_process import free_port, running
 from fleet_runtime.upstream import Upstream, UpstreamError
@@ -39,15 +41,16 @@ HEALTHY = ("north", "south")
 FAULTY = "east"
 MODEL = "m"
 RATE = 100.0
+"""Requests per second."""
 WARM_UP_SECONDS = 210.0
-"""Every fault five times: what the gateway keeps on purpose, such as its last events, has come by then."""
+"""Five times every fault, until all that the gateway keeps on purpose, such as recent events, is filled."""
 SAMPLE_SECONDS = 2.0
 REST_SECONDS = 20.0
-"""More than idle connections are kept, by the gateway and by the client here."""
-MOST_GROWTH = 1_000_000
+"""Longer than the gateway and the client of this script keep idle connections."""
+MAX_GROWTH = 1_000_000
 """Bytes of memory in ten minutes."""
-MOST_DESCRIPTORS = 5
-"""How many more may be open at the end than after warming up, both without load."""
+MAX_MORE_DESCRIPTORS = 5
+"""How many more descriptors may be open at the end than after the warm-up, both without load."""
 
 FAULTS: tuple[Mapping[str, Any], ...] = (
     {"offline": True},
@@ -69,10 +72,10 @@ FAULTS: tuple[Mapping[str, Any], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Seconds from one fault to the next, those that it lasts, and from one build to the next."""
+    """Seconds: the interval of faults, the duration of a fault, and the interval of builds."""
 
     fault: float
-    lasting: float
+    duration: float
     build: float
 
 
@@ -82,76 +85,77 @@ STEADY = Pace(30, 10, 60)
 
 @dataclass
 class Soak:
-    """What was counted: `answers` by machine and outcome, `attacks` by name and outcome, `memory` by second,
-    `open` descriptors at rest. `hostile`: the port to attack, None for peace."""
+    """A run and its counts: `outcomes` of requests by provider, `attacks` by name and outcome, and samples of
+    `memory` (seconds, bytes). `hostile` is the port to attack, None for no attacks."""
 
     gateway: Upstream
     control: Upstream
     hostile: int | None = None
     ended: asyncio.Event = field(default_factory=asyncio.Event)
-    answers: Counter[tuple[str, str]] = field(default_factory=Counter)
+    outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
     attacks: Counter[tuple[str, str]] = field(default_factory=Counter)
     memory: list[tuple[float, float]] = field(default_factory=list)
 
     async def run(self, seconds: float, folder: Path) -> tuple[int, int]:
-        """Load for `seconds`; descriptors at rest after warming up and at the end."""
-        before = await self._loaded(WARM_UP_SECONDS, folder, QUICK)
-        self.answers.clear()
+        """Run the load for `seconds`; return the open descriptors at rest after the warm-up and at the
+        end."""
+        before = await self._run_load(WARM_UP_SECONDS, folder, QUICK)
+        self.outcomes.clear()
         self.attacks.clear()
         self.memory.clear()
-        return before, await self._loaded(seconds, folder, STEADY)
+        return before, await self._run_load(seconds, folder, STEADY)
 
-    async def _loaded(self, seconds: float, folder: Path, pace: Pace) -> int:
+    async def _run_load(self, seconds: float, folder: Path, pace: Pace) -> int:
         self.ended.clear()
         async with asyncio.TaskGroup() as tasks:
             for work in (self._disturb(pace), self._build(pace, folder), self._watch()):
                 tasks.create_task(work)
             if self.hostile is not None:
-                tasks.create_task(besiege(self.hostile, self.ended, self.attacks))
+                tasks.create_task(run_attacks(self.hostile, self.ended, self.attacks))
             started = time.monotonic()
             for turn in range(round(seconds * RATE)):
                 await asyncio.sleep(started + turn / RATE - time.monotonic())
-                tasks.create_task(self._ask(turn))
+                tasks.create_task(self._request(turn))
             self.ended.set()
         return await self._rest()
 
-    async def _ask(self, turn: int) -> None:
+    async def _request(self, turn: int) -> None:
         name = (*HEALTHY, FAULTY)[turn % 3]
-        self.answers[name, await self._answer(name, turn)] += 1
+        self.outcomes[name, await self._outcome(name, turn)] += 1
 
-    async def _answer(self, name: str, turn: int) -> str:
+    async def _outcome(self, name: str, turn: int) -> str:
         stream = turn % 2 == 0
-        leaves = turn % 20 == 0
+        disconnects = turn % 20 == 0
         prompt = [{"role": "user", "content": f"turn {turn}"}]
         body = json.dumps({"model": f"{name}/{MODEL}", "messages": prompt, "stream": stream}).encode()
         headers = [(b"content-type", b"application/json")]
         try:
-            answer = await self.gateway.send(b"POST", b"/boochat/v1/chat/completions", headers, body)
-            if answer.status != 200:
-                code = re.search(rb'"code": ?"(\w+)"', await answer.read(1 << 24))
-                return f"status {answer.status} {code[1].decode() if code else ''}".rstrip()
-            if leaves:
-                await answer.chunk()
-                answer.abort()
-                return "left"
-            data = await answer.read(1 << 24)
+            response = await self.gateway.send(b"POST", b"/boochat/v1/chat/completions", headers, body)
+            if response.status != 200:
+                code = re.search(rb'"code": ?"(\w+)"', await response.read(1 << 24))
+                return f"status {response.status} {code[1].decode() if code else ''}".rstrip()
+            if disconnects:
+                await response.chunk()
+                response.abort()
+                return "disconnected"
+            data = await response.read(1 << 24)
         except UpstreamError as error:
             return type(error).__name__
         if stream and b"[DONE]" not in data:
-            return "no end"
-        return "ok" if stream or f"turn {turn}".encode() in data else "another answer"
+            return "incomplete"
+        return "ok" if stream or f"turn {turn}".encode() in data else "wrong response"
 
     async def _disturb(self, pace: Pace) -> None:
-        """One fault after the other on the one machine."""
+        """Give the faulty provider one fault after the other."""
         for fault in itertools.cycle(FAULTS):
-            if not await self._slept(pace.fault - pace.lasting):
+            if not await self._slept(pace.fault - pace.duration):
                 return
             await self._control("behaviour", fault)
-            await self._slept(pace.lasting)
+            await self._slept(pace.duration)
             await self._control("reset", {})
 
     async def _build(self, pace: Pace, folder: Path) -> None:
-        """Now and then a configuration that differs."""
+        """Build a changed configuration at the interval of `pace`."""
         for number in itertools.count():
             if not await self._slept(pace.build):
                 return
@@ -170,22 +174,24 @@ class Soak:
             )
 
     async def _rest(self) -> int:
-        """Open descriptors once nothing runs any more and what idles has been closed."""
+        """Wait until idle connections are closed, and return the open descriptors."""
         await asyncio.sleep(REST_SECONDS)
         return int(await self._metric("process_open_fds"))
 
     async def _metric(self, name: str) -> float:
-        answer = await self.gateway.send(b"GET", b"/metrics", [])
-        text = (await answer.read(1 << 24)).decode()
+        response = await self.gateway.send(b"GET", b"/metrics", [])
+        text = (await response.read(1 << 24)).decode()
         return float(next(line.split()[1] for line in text.splitlines() if line.startswith(f"{name} ")))
 
-    async def _control(self, what: str, changes: Mapping[str, Any]) -> None:
-        answer = await self.control.send(b"POST", f"/_sim/{what}".encode(), [], json.dumps(changes).encode())
-        told = await answer.read(1 << 20)
-        assert answer.status == 200, told
+    async def _control(self, action: str, changes: Mapping[str, Any]) -> None:
+        response = await self.control.send(
+            b"POST", f"/_sim/{action}".encode(), [], json.dumps(changes).encode()
+        )
+        body = await response.read(1 << 20)
+        assert response.status == 200, body
 
     async def _slept(self, seconds: float) -> bool:
-        """False if the end came first."""
+        """Sleep; return False if the run ended meanwhile."""
         try:
             await asyncio.wait_for(self.ended.wait(), seconds)
         except TimeoutError:
@@ -194,7 +200,7 @@ class Soak:
 
 
 def slope(samples: list[tuple[float, float]]) -> float:
-    """Growth in ten minutes, by the line of least squares through the lowest value of each minute."""
+    """Return the growth in ten minutes, by linear regression over the lowest value of each minute."""
     lowest = [
         min(minute, key=lambda sample: sample[1])
         for _, minute in itertools.groupby(samples, lambda sample: sample[0] // 60)
@@ -212,8 +218,8 @@ def fleet(folder: Path, *arguments: str) -> None:
 
 
 @asynccontextmanager
-async def simulated() -> AsyncIterator[Mapping[str, Mapping[str, str]]]:
-    """The machines' addresses by name. They do not record requests, so that only the gateway is watched."""
+async def simulated_providers() -> AsyncIterator[Mapping[str, Mapping[str, str]]]:
+    """Run the providers and yield their URLs by name. They do not record requests, to keep the load low."""
     models = [{"id": MODEL, "loaded": True}]
     specs = [{"name": name, "models": models, "behaviour": {"record": False}} for name in (*HEALTHY, FAULTY)]
     process = await asyncio.create_subprocess_exec(
@@ -232,38 +238,40 @@ async def simulated() -> AsyncIterator[Mapping[str, Mapping[str, str]]]:
         await process.wait()
 
 
-def fleet_yaml(machines: Mapping[str, Mapping[str, str]], port: int) -> str:
+def fleet_yaml(providers: Mapping[str, Mapping[str, str]], port: int) -> str:
     limits = "{connect: 1, first_byte: 3, idle: 3}"
-    providers = "".join(
-        f"  {name}: {{url: '{machine['url']}', timeouts: {limits}}}\n" for name, machine in machines.items()
+    lines = "".join(
+        f"  {name}: {{url: '{provider['url']}', timeouts: {limits}}}\n"
+        for name, provider in providers.items()
     )
     return (
-        f"version: 1\ndefault_provider: north\nproviders:\n{providers}"
+        f"version: 1\ndefault_provider: north\nproviders:\n{lines}"
         f"aliases: {{}}\nsurfaces: {{boochat: }}\ngateway: {{listen: '127.0.0.1:{port}'}}\n"
         "inventory: {interval: 2, timeout: 1, grace: 5}\n"
     )
 
 
 async def soak(seconds: float, log: Path, *, hostile: bool) -> bool:
-    """Run, print what was found, and say whether it is as it must be. `log`: the gateway's, which is kept."""
+    """Run the test, print its report, and return whether all limits are met. `log` is the gateway's log,
+    kept."""
     with tempfile.TemporaryDirectory() as name:
         folder, port = Path(name), free_port()
-        async with simulated() as machines:
-            (folder / "fleet.yaml").write_text(fleet_yaml(machines, port))
+        async with simulated_providers() as providers:
+            (folder / "fleet.yaml").write_text(fleet_yaml(providers, port))
             fleet(folder, "build")
             command = [sys.executable, "-m", "fleet_compiler", "serve"]
             with running(command, log, cwd=folder):
-                patience = Timeouts(connect=5, first_byte=30)
-                gateway = Upstream(f"http://127.0.0.1:{port}", timeouts=patience)
-                control = Upstream(machines[FAULTY]["control_url"], timeouts=patience)
+                timeouts = Timeouts(connect=5, first_byte=30)
+                gateway = Upstream(f"http://127.0.0.1:{port}", timeouts=timeouts)
+                control = Upstream(providers[FAULTY]["control_url"], timeouts=timeouts)
                 found = Soak(gateway, control, port if hostile else None)
-                await up(gateway)
+                await wait_until_ready(gateway)
                 before, after = await found.run(seconds, folder)
         written = await asyncio.to_thread(log.read_text, errors="replace")
     return report(found, before, after, written.count("Traceback (most recent call last)"))
 
 
-async def up(gateway: Upstream) -> None:
+async def wait_until_ready(gateway: Upstream) -> None:
     async with asyncio.timeout(30):
         while True:
             try:
@@ -276,28 +284,32 @@ async def up(gateway: Upstream) -> None:
 def report(found: Soak, before: int, after: int, tracebacks: int) -> bool:
     for (name, outcome), count in sorted(found.attacks.items()):
         print(f"{name:<29} {outcome:<10} {count:>8}")
-    for (name, outcome), count in sorted(found.answers.items()):
+    for (name, outcome), count in sorted(found.outcomes.items()):
         print(f"{name:<8} {outcome:<34} {count:>8}")
     wrong = sum(
         count
-        for (name, outcome), count in found.answers.items()
-        if name in HEALTHY and outcome not in ("ok", "left")
+        for (name, outcome), count in found.outcomes.items()
+        if name in HEALTHY and outcome not in ("ok", "disconnected")
     )
     growth = slope(found.memory)
     first, last = found.memory[0][1] / 1e6, found.memory[-1][1] / 1e6
-    print(f"errors on healthy machines: {wrong}")
+    print(f"errors on healthy providers: {wrong}")
     print(f"memory: {first:.1f} MB to {last:.1f} MB, {growth / 1e6:+.2f} MB in 10 minutes")
-    print(f"descriptors at rest: {before} before, {after} after")
+    print(f"open descriptors at rest: {before} before, {after} after")
     print(f"tracebacks in the log: {tracebacks}")
-    few = after <= before + MOST_DESCRIPTORS
-    return wrong == 0 and growth < MOST_GROWTH and few and tracebacks == 0
+    few_descriptors = after <= before + MAX_MORE_DESCRIPTORS
+    return wrong == 0 and growth < MAX_GROWTH and few_descriptors and tracebacks == 0
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m bench.soak", description="The gateway under long load.")
-    parser.add_argument("--minutes", type=float, default=10.0, help="after the warm-up (10)")
-    parser.add_argument("--hostile", action="store_true", help="with hostile clients beside the load")
-    parser.add_argument("--log", type=Path, help="where to keep the gateway's log (a new temporary file)")
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.soak", description="Run the gateway under load and faults."
+    )
+    parser.add_argument(
+        "--minutes", type=float, default=10.0, help="duration after the warm-up (default: 10)"
+    )
+    parser.add_argument("--hostile", action="store_true", help="run hostile clients during the load")
+    parser.add_argument("--log", type=Path, help="file for the gateway's log (default: a new temporary file)")
     options = parser.parse_args()
     log = options.log or Path(tempfile.mkstemp(prefix="fleet-soak-", suffix=".log")[1])
     print(f"the gateway's log: {log}", flush=True)

@@ -1,9 +1,9 @@
-"""Many streams read at once, and every byte of them compared.
+"""Read many streams concurrently, and compare every byte.
 
     python -m bench.streams '{"port": …, "path": …, "model": …, "headers": {…}}' STREAMS CHUNKS SPREAD
 
-Opens STREAMS connections, evenly over SPREAD seconds, asks each for an answer of CHUNKS events and prints a
-`Reading` as JSON.
+Opens STREAMS connections, evenly spread over SPREAD seconds, requests a stream of CHUNKS events on each and
+prints a `Reading` as JSON.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ import uvloop
 from bench.messages import SSE_END, Target, event, stream_prompt
 from bench.processes import pinned
 
-PATIENCE = 60.0
-"""Seconds that the streams may take together."""
+TIMEOUT_SECONDS = 60.0
+"""The time limit of a run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What came of `streams` streams: `events` that came, streams whose bytes are `changed` (a cut one
-    among them), `failed` ones without any, and milliseconds until the first chunk of the body."""
+    """The results of `streams` streams: `events` received, streams with `changed` bytes (including truncated
+    ones), `failed` streams without a byte, and the time to the first chunk of the body in milliseconds."""
 
     streams: int
     events: int
@@ -47,23 +47,23 @@ class StreamReader(asyncio.Protocol):
         self._request = request
         self._done = done
         self._parser = httptools.HttpResponseParser(self)
-        self.asked = 0.0
-        self.first: float | None = None
-        self.pieces: list[bytes] = []
+        self.sent_at = 0.0
+        self.first_chunk_at: float | None = None
+        self.chunks: list[bytes] = []
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        self.asked = time.perf_counter()
+        self.sent_at = time.perf_counter()
         self._transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
         self._parser.feed_data(data)
 
     def on_body(self, body: bytes) -> None:
-        if self.first is None:
-            self.first = time.perf_counter()
-        self.pieces.append(body)
+        if self.first_chunk_at is None:
+            self.first_chunk_at = time.perf_counter()
+        self.chunks.append(body)
 
     def on_message_complete(self) -> None:
         self._transport.close()
@@ -87,13 +87,17 @@ async def read_streams(target: Target, streams: int, chunks: int, spread: float)
         await loop.create_connection(lambda reader=reader: reader, "127.0.0.1", target.port)  # type: ignore[misc]
         readers.append(reader)
         ends.append(done)
-    await asyncio.wait(ends, timeout=PATIENCE)
+    await asyncio.wait(ends, timeout=TIMEOUT_SECONDS)
     ended = time.perf_counter()
-    bodies = [b"".join(reader.pieces) for reader in readers]
+    bodies = [b"".join(reader.chunks) for reader in readers]
     expected = (
         b"".join(event(stream, number) for number in range(chunks)) + SSE_END for stream in range(streams)
     )
-    waits = [(reader.first - reader.asked) * 1000 for reader in readers if reader.first is not None]
+    waits = [
+        (reader.first_chunk_at - reader.sent_at) * 1000
+        for reader in readers
+        if reader.first_chunk_at is not None
+    ]
     return Reading(
         streams=streams,
         events=sum(body.count(b"data: ") for body in bodies),
@@ -111,11 +115,11 @@ def _percentile(values: list[float], percent: int) -> float:
 
 
 def measure_streams(core: int, target: Target, streams: int, chunks: int, spread: float) -> Reading:
-    """A reading taken by a process of its own on `core`."""
+    """Read the streams in a separate process on `core`."""
     command = [sys.executable, "-m", "bench.streams", json.dumps(asdict(target))]
-    asked = pinned(core, [*command, str(streams), str(chunks), str(spread)])
-    told = subprocess.run(asked, check=True, stdout=subprocess.PIPE, timeout=2 * PATIENCE).stdout
-    return Reading(**json.loads(told))
+    command = pinned(core, [*command, str(streams), str(chunks), str(spread)])
+    run = subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=2 * TIMEOUT_SECONDS)
+    return Reading(**json.loads(run.stdout))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Requests as fast as they are answered, sent by wrk."""
+"""Non-streaming requests at full speed, sent by wrk."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ wrk.headers["content-type"] = "application/json"
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What wrk saw: requests that were answered, seconds they took, those that failed (any status but 2xx and
-    3xx among them), and latencies in milliseconds."""
+    """A summary by wrk: the requests that got a response, the seconds of the run, the failed requests
+    (including statuses other than 2xx and 3xx), and latencies in milliseconds."""
 
     requests: int
     seconds: float
@@ -46,8 +46,8 @@ class Load:
     p99: float
 
     @classmethod
-    def told(cls, summary: Mapping[str, float]) -> Load:
-        """What wrk's `done` printed."""
+    def from_wrk(cls, summary: Mapping[str, float]) -> Load:
+        """Convert the summary that `DONE` prints."""
         return cls(
             requests=int(summary["requests"]),
             seconds=summary["microseconds"] / 1e6,
@@ -58,16 +58,16 @@ class Load:
 
 
 def load(core: int, target: Target, connections: int, body: int, seconds: int) -> Load:
-    """`connections` clients for `seconds`, on `core`, each sending requests of `body` bytes."""
+    """Send requests of `body` bytes over `connections` connections for `seconds`, with wrk on `core`."""
     with tempfile.TemporaryDirectory() as folder:
-        sent = Path(folder, "body.json")
-        sent.write_bytes(prompt(target.model, body))
+        body_file = Path(folder, "body.json")
+        body_file.write_bytes(prompt(target.model, body))
         script = Path(folder, "load.lua")
         headers = "\n".join(f'wrk.headers["{name}"] = "{value}"' for name, value in target.headers.items())
-        script.write_text(SCRIPT.format(body=sent, path=target.path, headers=headers, done=DONE))
+        script.write_text(SCRIPT.format(body=body_file, path=target.path, headers=headers, done=DONE))
         command = ["wrk", "--threads", "1", "--connections", str(connections), "--duration", f"{seconds}s"]
         command += ["--timeout", "60s", "--script", str(script), f"http://127.0.0.1:{target.port}"]
         run = subprocess.run(
             pinned(core, command), check=True, capture_output=True, text=True, timeout=seconds + 60
         )
-    return Load.told(json.loads(run.stderr))
+    return Load.from_wrk(json.loads(run.stderr))

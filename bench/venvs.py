@@ -1,4 +1,4 @@
-"""Tools to compare with, each in a venv of its own below bench/.cache, made once."""
+"""Install the tools to compare with, each into its own venv in bench/.cache."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ CACHE = Path(__file__).parent / ".cache"
 
 
 def installed(name: str, requirement: str, command: str) -> Path:
-    """The venv that has `requirement`, its modules compiled."""
+    """Return a venv with `requirement` and compiled modules; create it if it does not have `command`."""
     venv = CACHE / name
     if not (venv / "bin" / command).exists():
         print(f"installing {requirement} into {venv} …", file=sys.stderr, flush=True)

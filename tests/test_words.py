@@ -60,9 +60,18 @@ JUSTIFIED = {
 }
 """Prose that explains: what a provider usually is, what a model does."""
 
+SOURCES = ("bench", "compiler", "docs", "runtime")
+
 FILES = sorted(
     str(file.relative_to(ROOT))
-    for pattern in ("compiler/**/*.py", "runtime/**/*.py", "docs/**/*.md", "docs/**/*.py", "*.md")
+    for pattern in (
+        "bench/*.py",
+        "compiler/**/*.py",
+        "runtime/**/*.py",
+        "docs/**/*.md",
+        "docs/**/*.py",
+        "*.md",
+    )
     for file in ROOT.glob(pattern)
 )
 

@@ -7,48 +7,48 @@ from collections.abc import Iterator
 
 import pytest
 
-from bench.crowd import Crowd, Watched, build, crowd, gateway
+from bench.simulated_fleet import RunningGateway, SimulatedFleet, build, gateway, simulated_fleet
 from fleet_compiler.lock.lockfile import load_lock
 from tests.support.measure import in_milliseconds
 
 pytestmark = pytest.mark.slow
-MACHINES, MODELS = 1000, 20
+PROVIDERS, MODELS = 1000, 20
 REPORTS, READS, ATTEMPTS = 4, 20, 3
 INVENTORY = "{interval: 60, timeout: 5, grace: 60}"
 
 
 @pytest.fixture(scope="module")
-def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crowd]:
-    """Providers that run, and a fleet.yaml of which nothing is built."""
-    with crowd(tmp_path_factory.mktemp("thousand"), MACHINES, MODELS, INVENTORY) as people:
-        yield people
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatedFleet]:
+    """Running providers and a fleet.yaml, not built yet."""
+    with simulated_fleet(tmp_path_factory.mktemp("thousand"), PROVIDERS, MODELS, INVENTORY) as fleet:
+        yield fleet
 
 
-def test_a_thousand_providers_are_listed_by_the_first_build(people: Crowd) -> None:
+def test_a_thousand_providers_are_listed_by_the_first_build(fleet: SimulatedFleet) -> None:
     began = time.monotonic()
-    build(people)
+    build(fleet)
     seconds = time.monotonic() - began
-    found = load_lock(people.folder / "fleet.lock").providers
-    assert sum(len(provider.models) for provider in found.values()) == MACHINES * MODELS
-    print(f"a cold build of {MACHINES} machines: {seconds:.1f} s")
+    found = load_lock(fleet.folder / "fleet.lock").providers
+    assert sum(len(provider.models) for provider in found.values()) == PROVIDERS * MODELS
+    print(f"a cold build of {PROVIDERS} providers: {seconds:.1f} s")
     assert seconds < 30, "10 s on two processors with nothing else to do"
 
 
 @pytest.fixture(scope="module")
-def served(people: Crowd) -> Iterator[Watched]:
-    """The gateway of that fleet, once all providers are online."""
-    if not (people.folder / "generated").exists():
-        build(people)
-    with gateway(people) as served:
+def served(fleet: SimulatedFleet) -> Iterator[RunningGateway]:
+    """The gateway of that fleet, with all providers online."""
+    if not (fleet.folder / "generated").exists():
+        build(fleet)
+    with gateway(fleet) as served:
         yield served
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/api/fleet", "/api/findings", "/api/picker", "/api/models"])
-def test_a_report_of_a_thousand_providers_never_holds_up_other_requests_for_20_ms(
-    served: Watched, path: str
+def test_a_report_of_a_thousand_providers_never_blocks_the_event_loop_for_20_ms(
+    served: RunningGateway, path: str
 ) -> None:
-    """A report is made at most once a second, so several are waited for; probes go on meanwhile."""
-    client, holds = served.client, served.holds
+    """A report is made at most once a second, so wait for several of them, while probes continue."""
+    client, stalls = served.client, served.stalls
     longest = []
     for _ in range(ATTEMPTS):
         began = time.monotonic()
@@ -58,16 +58,14 @@ def test_a_report_of_a_thousand_providers_never_holds_up_other_requests_for_20_m
             response = client.get(path)
             assert response.status_code == 200
             seen.add(response.content)
-        longest.append(holds.longest(began))
+        longest.append(stalls.longest(began))
         if longest[-1] < 0.02:
             break
-    print(f"{path}: {', '.join(f'{held * 1000:.1f} ms' for held in longest)}")
+    print(f"{path}: {', '.join(f'{stall * 1000:.1f} ms' for stall in longest)}")
     assert min(longest) < 0.02
 
 
-def test_the_picker_of_twenty_thousand_models_is_small_and_quick(
-    served: Watched,
-) -> None:
+def test_the_picker_of_twenty_thousand_models_is_small_and_quick(served: RunningGateway) -> None:
     seconds, wire = [], 0
     for _ in range(READS):
         began = time.perf_counter()

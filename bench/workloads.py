@@ -1,8 +1,8 @@
-"""Honest load: several clients whose heads differ, many models, bodies of many sizes, sent by wrk.
+"""Realistic load, sent by wrk: several clients with different headers, many models, bodies of many sizes.
 
-One request sent over and over would flatter a gateway that remembers what it has seen. `repeating` requests
-come from a few clients that each repeat their own head, as SDKs do; `unique` ones carry a trace header that
-never comes twice; `fresh` ones take a new connection each.
+The same request again and again would flatter a gateway with caches. In the workload `repeating`, a few
+clients each repeat their own headers, as SDKs do. In `unique`, every request has a trace header with a new
+value. In `fresh`, every request opens a new connection.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from bench.messages import MODELS, Target, prompt
 from bench.processes import pinned
 from bench.unary import DONE, Load
 
-Kind = Literal["repeating", "unique", "fresh"]
+Workload = Literal["repeating", "unique", "fresh"]
 
-MARK: Final = "@@@@@@@@@@@@"
-"""Stands for a number that is another in each request."""
+PLACEHOLDER: Final = "@@@@@@@@@@@@"
+"""Replaced with a different number in every request."""
 
-HEADS: Final = (
+CLIENT_HEADERS: Final = (
     {
         "accept": "application/json",
         "user-agent": "OpenAI/Python 1.99.1",
@@ -61,48 +61,50 @@ HEADS: Final = (
 )
 
 SCRIPT: Final = """
-local pieces = {{}}
+local requests = {{}}
 local file = io.open("{file}", "rb")
 for text in (file:read("*a") .. "\\0"):gmatch("([^%z]*)%z") do
-  local at, last = text:find("{mark}", 1, true)
-  pieces[#pieces + 1] = at and {{text:sub(1, at - 1), text:sub(last + 1)}} or {{text}}
+  local at, last = text:find("{placeholder}", 1, true)
+  requests[#requests + 1] = at and {{text:sub(1, at - 1), text:sub(last + 1)}} or {{text}}
 end
 file:close()
 local turn = 0
 request = function()
   turn = turn + 1
-  local piece = pieces[turn * 7 % #pieces + 1]
-  if piece[2] then return piece[1] .. string.format("%012d", turn) .. piece[2] end
-  return piece[1]
+  local parts = requests[turn * 7 % #requests + 1]
+  if parts[2] then return parts[1] .. string.format("%012d", turn) .. parts[2] end
+  return parts[1]
 end
 {done}
 """
 
 
-def requests(target: Target, kind: Kind, body: int) -> Iterator[bytes]:
-    """One request for every client and model, of `body` bytes give or take a quarter."""
+def requests(target: Target, workload: Workload, body: int) -> Iterator[bytes]:
+    """Yield one request for every client and model, with bodies of `body` bytes ± 25 %."""
     for number, model in enumerate(MODELS):
         name = target.model.rpartition("/")[0]
         named = f"{name}/{model}" if name else model
-        for at, head in enumerate(HEADS):
-            extra = dict(head)
-            if kind == "unique":
-                extra["traceparent"] = f"00-4bf92f3577b34da6a3ce{MARK}-00f067aa0ba902b7-01"
-            elif kind == "fresh":
+        for client, headers in enumerate(CLIENT_HEADERS):
+            extra = dict(headers)
+            if workload == "unique":
+                extra["traceparent"] = f"00-4bf92f3577b34da6a3ce{PLACEHOLDER}-00f067aa0ba902b7-01"
+            elif workload == "fresh":
                 extra["connection"] = "close"
-            size = body * (75 + (number * 5 + at) * 50 // (5 * len(MODELS))) // 100
+            size = body * (75 + (number * 5 + client) * 50 // (5 * len(MODELS))) // 100
             yield target.request(prompt(named, size), extra)
 
 
-def honest_load(core: int, target: Target, kind: Kind, connections: int, body: int, seconds: float) -> Load:
-    """`connections` clients for `seconds`, on `core`."""
+def mixed_load(
+    core: int, target: Target, workload: Workload, connections: int, body: int, seconds: float
+) -> Load:
+    """Send requests over `connections` connections for `seconds`, with wrk on `core`."""
     with tempfile.TemporaryDirectory() as folder:
-        sent, script = Path(folder, "requests"), Path(folder, "load.lua")
-        sent.write_bytes(b"\0".join(requests(target, kind, body)))
-        script.write_text(SCRIPT.format(file=sent, mark=MARK, done=DONE))
+        requests_file, script = Path(folder, "requests"), Path(folder, "load.lua")
+        requests_file.write_bytes(b"\0".join(requests(target, workload, body)))
+        script.write_text(SCRIPT.format(file=requests_file, placeholder=PLACEHOLDER, done=DONE))
         command = ["wrk", "--threads", "1", "--connections", str(connections), "--duration", f"{seconds}s"]
         command += ["--timeout", "60s", "--script", str(script), f"http://127.0.0.1:{target.port}"]
         run = subprocess.run(
             pinned(core, command), check=True, capture_output=True, text=True, timeout=seconds + 60
         )
-    return Load.told(json.loads(run.stderr))
+    return Load.from_wrk(json.loads(run.stderr))

@@ -1,4 +1,5 @@
-"""Many simulated machines, a fleet.yaml for them, and the gateway that watches its own event loop."""
+"""Many simulated providers, a fleet.yaml for them, and a gateway that records the stalls of its event
+loop."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ from typing import Final
 
 import httpx
 
-from bench.loop_holds import Holds
+from bench.loop_stalls import LoopStalls
 from fleet_runtime.child_process import free_port, running
 
 ROOT: Final = Path(__file__).parent.parent
@@ -25,8 +26,8 @@ FLEET: Final = (sys.executable, "-m", "fleet_compiler")
 
 
 @dataclass(frozen=True, slots=True)
-class Crowd:
-    """`folder` holds fleet.yaml; `controls` are the URLs at which the machines are controlled."""
+class SimulatedFleet:
+    """`folder` has fleet.yaml; `controls` are the URLs of the providers' control API."""
 
     folder: Path
     listen: str
@@ -34,64 +35,64 @@ class Crowd:
 
 
 @contextlib.contextmanager
-def crowd(folder: Path, machines: int, models: int, inventory: str) -> Iterator[Crowd]:
-    """Run `machines` in a process of their own, each with as many `models`; nothing is built.
+def simulated_fleet(folder: Path, providers: int, models: int, inventory: str) -> Iterator[SimulatedFleet]:
+    """Run `providers` providers with `models` models each, in one separate process; nothing is built.
 
-    `inventory` is the value of that key in fleet.yaml. The limit of open files is raised meanwhile, if it may
-    be.
+    `inventory` is the value of that key in fleet.yaml. The limit of open files is raised for the duration, if
+    permitted.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, DESCRIPTORS), hard))
     listed = [{"id": f"qwen3-{number}b-instruct-GGUF-Q4_K_M"} for number in range(models)]
     specs = [
         {"name": f"m{number:03}", "models": listed, "behaviour": {"record": False}}
-        for number in range(machines)
+        for number in range(providers)
     ]
     folder.mkdir(exist_ok=True)
-    (folder / "machines.json").write_text(json.dumps(specs))
+    (folder / "providers.json").write_text(json.dumps(specs))
     log = folder / "simulator.log"
-    command = [sys.executable, "-m", "fleet_runtime.simulator", "machines.json"]
+    command = [sys.executable, "-m", "fleet_runtime.simulator", "providers.json"]
     try:
         with running(command, log, cwd=folder):
             wait_until(lambda: "\n" in log.read_text(), 60)
             found = json.loads(log.read_text().splitlines()[0])
-            lines = "\n".join(f"  {name}: {machine['url']}" for name, machine in found.items())
+            lines = "\n".join(f"  {name}: {provider['url']}" for name, provider in found.items())
             listen = f"127.0.0.1:{free_port()}"
             (folder / "fleet.yaml").write_text(
                 f"version: 1\ndefault_provider: m000\nproviders:\n{lines}\nsurfaces: {{boochat: }}\n"
                 f'gateway: {{listen: "{listen}"}}\ninventory: {inventory}\n'
             )
-            yield Crowd(folder, listen, [machine["control_url"] for machine in found.values()])
+            yield SimulatedFleet(folder, listen, [provider["control_url"] for provider in found.values()])
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def build(crowd: Crowd) -> None:
-    """Run `fleet build`; RuntimeError with what it said if it fails."""
-    built = subprocess.run([*FLEET, "build"], cwd=crowd.folder, capture_output=True, text=True, check=False)
+def build(fleet: SimulatedFleet) -> None:
+    """Run `fleet build`. RuntimeError with its output if it fails."""
+    built = subprocess.run([*FLEET, "build"], cwd=fleet.folder, capture_output=True, text=True, check=False)
     if built.returncode != 0:
         raise RuntimeError(built.stderr[-2000:])
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
-    """A gateway whose loop is watched, all machines online."""
+class RunningGateway:
+    """A gateway with a monitored event loop; all providers are online."""
 
     client: httpx.Client
-    holds: Holds
+    stalls: LoopStalls
     pid: int
 
 
 @contextlib.contextmanager
-def gateway(crowd: Crowd) -> Iterator[Watched]:
-    """Run the gateway on what was built."""
-    holds = Holds(crowd.folder / "holds")
-    command = [sys.executable, "-m", "bench.loop_holds", str(holds.path), "serve"]
-    state = str(crowd.folder / "state")
+def gateway(fleet: SimulatedFleet) -> Iterator[RunningGateway]:
+    """Run the gateway on the built files; yield it when all providers are online."""
+    stalls = LoopStalls(fleet.folder / "stalls")
+    command = [sys.executable, "-m", "bench.loop_stalls", str(stalls.path), "serve"]
+    state = str(fleet.folder / "state")
     environ = {**os.environ, "PYTHONPATH": str(ROOT), "STATE_DIRECTORY": state}
     with (
-        running(command, crowd.folder / "gateway.log", environ, crowd.folder) as process,
-        httpx.Client(base_url=f"http://{crowd.listen}", trust_env=False, timeout=60) as client,
+        running(command, fleet.folder / "gateway.log", environ, fleet.folder) as process,
+        httpx.Client(base_url=f"http://{fleet.listen}", trust_env=False, timeout=60) as client,
     ):
 
         def all_online() -> bool:
@@ -101,13 +102,13 @@ def gateway(crowd: Crowd) -> Iterator[Watched]:
             return False
 
         wait_until(all_online, 120)
-        yield Watched(client, holds, process.pid)
+        yield RunningGateway(client, stalls, process.pid)
 
 
 def wait_until(condition: Callable[[], bool], seconds: float) -> None:
-    """Return once `condition` holds; RuntimeError if it does not within `seconds`."""
+    """Return when `condition` is true. RuntimeError if it is not within `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
-            raise RuntimeError(f"did not come true within {seconds:g} s")
+            raise RuntimeError(f"still not true after {seconds:g} s")
         time.sleep(0.01)
