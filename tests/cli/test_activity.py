@@ -17,7 +17,7 @@ from tests.support.waiting import eventually
 
 MODELS = (SimulatedModel("qwen3-8b"),)
 SPECS = (
-    ServerSpec("desk", kind="ollama", models=MODELS),
+    ServerSpec("desk", kind="ollama", models=(*MODELS, SimulatedModel("qwen3-4b"))),
     ServerSpec("single", kind="llama-server", models=MODELS),
 )
 
@@ -60,6 +60,21 @@ def test_a_model_is_loaded_shown_and_unloaded(stack: Stack) -> None:
     assert (single.returncode, single.stdout) == (1, "")
     assert "has no command" in single.stderr
     assert stack.fleet("load", "desk/nothing").returncode == 1
+
+
+def test_the_name_of_a_provider_unloads_all_its_models(stack: Stack) -> None:
+    for model in ("qwen3-8b", "qwen3-4b"):
+        assert stack.fleet("load", f"desk/{model}").returncode == 0
+    lines = stack.fleet("unload", "desk").stdout.splitlines()
+    assert [line.partition(" (")[0] for line in lines] == [
+        "desk/qwen3-4b is unloaded",
+        "desk/qwen3-8b is unloaded",
+    ]
+    assert stack.fleet("unload", "desk").stdout == "no model is loaded on desk\n"
+    assert json.loads(stack.fleet("unload", "--json", "desk/").stdout) == []
+    asked = stack.fleet("load", "desk")
+    assert asked.returncode == 1
+    assert "did you mean 'desk/qwen3-4b', 'desk/qwen3-8b'" in asked.stderr
 
 
 def test_requests_are_listed_with_their_tokens(stack: Stack) -> None:

@@ -21,8 +21,7 @@ def fleet_yaml(machines: SimulationThread, listen: str) -> str:
 version: 1
 default_provider: desk
 providers: {{desk: "{machines.url("desk")}"}}
-roles: {{default: desk/m}}
-surfaces: {{chat: }}
+surfaces: {{chat: {{roles: {{default: desk/m}}}}}}
 gateway: {{listen: "{listen}"}}
 """
 
@@ -35,13 +34,22 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["desk/m", "hi"], ["@default", "hi"], ["--surface", "chat", "m", "hi"]]
+    "arguments",
+    [
+        ["desk/m", "hi"],
+        ["--surface", "chat", "@default", "hi"],
+        ["--surface", "chat", "m", "hi"],
+        ["--surface", "chat", "say hi"],
+        ["--surface", "chat", "desk/m"],
+    ],
+    ids=" ".join,
 )
-def test_the_answer_is_printed_with_its_provider_and_times(stack: Stack, arguments: list[str]) -> None:
+def test_the_answer_is_printed_with_its_model_and_times(stack: Stack, arguments: list[str]) -> None:
     ran = stack.fleet("ask", *arguments)
     assert ran.returncode == 0, ran.stderr
     assert len(ran.stdout.strip()) > 0
-    assert ran.stderr.startswith("desk, ")
+    assert ran.stderr.startswith("desk/m, ")
+    assert ran.stdout.strip().endswith(arguments[-1])
     assert " ms to the first token, " in ran.stderr
     assert ran.stderr.endswith(" tokens/s\n")
 
@@ -49,7 +57,8 @@ def test_the_answer_is_printed_with_its_provider_and_times(stack: Stack, argumen
 def test_the_answer_as_json_holds_its_measures(stack: Stack) -> None:
     ran = stack.fleet("ask", "--json", "desk/m", "hi")
     told = json.loads(ran.stdout)
-    assert (ran.returncode, told["provider"], told["finish_reason"]) == (0, "desk", "stop")
+    assert (ran.returncode, told["provider"], told["id"]) == (0, "desk", "desk/m")
+    assert told["finish_reason"] == "stop"
     assert told["content"]
     assert 0 <= told["first_token_ms"] <= told["total_ms"]
 
@@ -59,6 +68,18 @@ def test_a_request_that_is_rejected_says_why(stack: Stack) -> None:
     assert (ran.returncode, ran.stdout) == (1, "")
     assert "'nothing'" in ran.stderr
     assert run_fleet("ask", "desk/m", "hi", "--url", "http://127.0.0.1:9", cwd=stack.folder).returncode == 4
+
+
+def test_a_question_without_a_model_needs_the_role_default(stack: Stack) -> None:
+    ran = stack.fleet("ask", "hi")
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert "unknown role '@default'; roles here: none; name a model: `fleet ask ID TEXT`" in ran.stderr
+
+
+def test_a_question_without_quotes_is_not_sent(stack: Stack) -> None:
+    ran = stack.fleet("ask", "desk/m", "say", "hi")
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr.endswith("error: more than one ID and one TEXT: put the question in quotes\n")
 
 
 def test_a_stream_that_is_cut_is_an_error(stack: Stack) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 import click
 
@@ -14,13 +16,14 @@ from fleet_compiler.commands.fleet_names import complete_model, complete_surface
 from fleet_compiler.commands.options import json_option
 from fleet_compiler.commands.terminal import note, show_json
 from fleet_compiler.diagnostics.errors import FleetError
-from fleet_runtime.client import MAX_RESPONSE, open_gateway, url_option
+from fleet_runtime.client import MAX_RESPONSE, GatewayResponseError, open_gateway, url_option
 from fleet_runtime.commands.help_epilog import epilog
 from fleet_runtime.commands.text_input import STANDARD, read_input
 from fleet_runtime.commands.wait_line import wait_line
 from fleet_runtime.routing.model_id import PROVIDER_NAME
 from fleet_runtime.text import count, escape, quote, shorten
 
+DEFAULT = "@default"
 MAX_SPEED = 1e9
 MAX_TOKENS = 10**9
 MAX_MESSAGE = 500
@@ -35,10 +38,13 @@ class AskError(FleetError):
 
 @dataclass(slots=True)
 class Answer:
-    """What came; `first_token_ms` and `total_ms` count from the request on, None if nothing came.
+    """What came, and the `id` (`provider/model`) of the model that sent it.
+
+    `first_token_ms` and `total_ms` count from the request on, None if nothing came.
     `tokens_per_second` is the provider's own figure, else the tokens after the first by their time."""
 
     provider: str | None = None
+    id: str | None = None
     content: str = ""
     reasoning: str = ""
     first_token_ms: int | None = None
@@ -52,6 +58,7 @@ class Answer:
 @click.command(
     epilog=epilog(
         'fleet ask sam-desktop/qwen3-8b "why is the sky blue?"',
+        'fleet ask "why is the sky blue?"   # the role @default',
         "fleet ask @task - < question.txt",
         "fleet ask --json embedding/qwen3-8b hi | jq .first_token_ms",
         exits={
@@ -62,19 +69,21 @@ class Answer:
         },
     ),
 )
-@click.argument("id", shell_complete=complete_model)
-@click.argument("text", metavar="TEXT|-")
+@click.argument("words", nargs=-1, required=True, metavar="[ID] TEXT|-", shell_complete=complete_model)
 @click.option("--surface", help="Send the request to this surface.", shell_complete=complete_surface)
 @url_option
 @json_option
-def ask(id: str, text: str, surface: str | None, url: str | None, as_json: bool) -> None:
+def ask(words: tuple[str, ...], surface: str | None, url: str | None, as_json: bool) -> None:
     """Send TEXT to the model ID through the gateway, and print the answer as it arrives.
 
-    At the end, print the provider, the time to the first token and the total time. TEXT `-` reads standard
-    input.
+    A single argument is always TEXT; it is sent to the role @default. At the end, print the model, the time
+    to the first token and the total time. TEXT `-` reads standard input.
     """
     import httpx
 
+    if len(words) > 2:
+        raise click.UsageError("more than one ID and one TEXT: put the question in quotes")
+    id, text = (DEFAULT, *words)[-2:]
     if surface is not None and not PROVIDER_NAME.match(surface):
         raise click.BadParameter(f"{quote(surface)} is not the name of a surface", param_hint="'--surface'")
     prompt = read_input(STANDARD) if text == "-" else text
@@ -89,8 +98,12 @@ def ask(id: str, text: str, surface: str | None, url: str | None, as_json: bool)
     }
     with open_gateway(url) as gateway, wait_line(f"waiting for {shorten(id)}") as line:
         started = time.monotonic()
-        with gateway.stream(f"{base}/v1/chat/completions", json.dumps(body).encode()) as response:
-            answer = Answer(provider=response.headers.get("x-fleet-provider"))
+        path = f"{base}/v1/chat/completions"
+        with _naming_a_model(words), gateway.stream(path, json.dumps(body).encode()) as response:
+            model = response.headers.get("x-fleet-model")
+            answer = Answer(
+                response.headers.get("x-fleet-provider"), None if model is None else unquote(model)
+            )
 
             def show(part: str) -> None:
                 if not as_json:
@@ -112,6 +125,17 @@ def ask(id: str, text: str, surface: str | None, url: str | None, as_json: bool)
         raise AskError("the response was cut before its end")
     if not (answer.content or answer.reasoning or answer.finish_reason):
         raise AskError(f"{_provider(answer)} sent no answer: its response has no `choices` with text")
+
+
+@contextmanager
+def _naming_a_model(words: tuple[str, ...]) -> Iterator[None]:
+    """Add how to name a model to the error of a fleet without the role @default."""
+    try:
+        yield
+    except GatewayResponseError as error:
+        if len(words) == 1 and error.code == "model_not_found":
+            error.message += "; name a model: `fleet ask ID TEXT` (`fleet models` lists all)"
+        raise
 
 
 def read_answer(
@@ -186,7 +210,7 @@ def _milliseconds_since(started: float) -> int:
 
 
 def _summary(answer: Answer) -> str:
-    parts = [_provider(answer)]
+    parts = [shorten(answer.id) if answer.id else _provider(answer)]
     if answer.first_token_ms is not None:
         parts.append(f"{answer.first_token_ms} ms to the first token")
     parts.append(f"{answer.total_ms} ms total")

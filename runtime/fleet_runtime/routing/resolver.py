@@ -258,7 +258,8 @@ def _resolve_on_provider(
 
 
 def _suggestions(table: RoutingTable, view: View, provider: str, model: str) -> tuple[str, ...]:
-    """Return composite ids to try instead: the same model elsewhere, then what is spelled nearly so.
+    """Return composite ids to try instead: the models of a provider of that name, the same model elsewhere,
+    then what is spelled nearly so.
 
     Comparing both ends of the ids is cheap for thousands of them, however long; only the closest are compared
     in full. Of very many models, those of `provider` and of the first providers are compared.
@@ -266,7 +267,9 @@ def _suggestions(table: RoutingTable, view: View, provider: str, model: str) -> 
     from rapidfuzz import fuzz, process
 
     available = [allowed.name for allowed in table.providers if view[allowed.name].available]
-    same = [f"{name}/{model}" for name in available if model and view[name].names.get(model) == model]
+    named = [name for name in available if table.names.get(model) == name]
+    same = [f"{name}/{listed}" for name in named for listed in islice(_listed(view[name]), MAX_SUGGESTIONS)]
+    same += [f"{name}/{model}" for name in available if model and view[name].names.get(model) == model]
     nearest = sorted(available, key=lambda name: name != provider)
     every = chain.from_iterable(((name, listed) for listed in _listed(view[name])) for name in nearest)
     sketches = {id: _sketch(*id) for id in islice(every, MAX_SKETCHED)}

@@ -109,6 +109,12 @@ def test_a_name_that_means_nothing_is_not_found_and_never_guessed(text: str) -> 
     assert answer.refusal.code == "model_not_found"
 
 
+def test_the_name_of_a_provider_in_place_of_a_model_suggests_models_of_that_provider() -> None:
+    answer = ask("embedding")
+    assert answer.refusal is not None
+    assert answer.refusal.suggestions[0].startswith("embedding/")
+
+
 def test_an_unknown_model_suggests_the_same_model_elsewhere_then_near_spellings() -> None:
     answer = ask("embedding/qwen3-coder-30b")
     assert answer.refusal is not None
