@@ -133,9 +133,10 @@ def _naming_a_model(words: tuple[str, ...]) -> Iterator[None]:
     try:
         yield
     except GatewayResponseError as error:
-        if len(words) == 1 and error.code == "model_not_found":
-            error.message += "; name a model: `fleet ask ID TEXT` (`fleet models` lists all)"
-        raise
+        if len(words) > 1 or error.code != "model_not_found":
+            raise
+        message = f"{error.message}; name a model: `fleet ask ID TEXT` (`fleet models` lists all)"
+        raise GatewayResponseError(error.status, error.code, message) from None
 
 
 def read_answer(
