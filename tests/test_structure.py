@@ -30,7 +30,7 @@ RUNTIME_ROOMS = (
         "errors",
         "header_lines",
     ),
-    *("tasks", "turns", "child_process", "files", "urls", "text"),
+    *("tasks", "turns", "child_process", "interrupts", "files", "urls", "text"),
 )
 COMPILER_ROOMS = (
     *(

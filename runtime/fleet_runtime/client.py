@@ -13,6 +13,7 @@ from urllib.parse import quote as percent_encoded
 import click
 
 from fleet_runtime.files import MAX_ARTIFACT, UnreadableFileError, read_file
+from fleet_runtime.interrupts import certain_interrupt
 from fleet_runtime.targets import FLEET_FILE, GENERATED, URL_VARIABLE, find_config, find_gateway
 from fleet_runtime.text import quote, shorten
 from fleet_runtime.urls import AddressError, mask_url, parse_url
@@ -236,7 +237,10 @@ def open_gateway(url: str | None) -> Iterator[GatewayClient]:
         if not (key.isascii() and key.isprintable()):
             raise click.UsageError(f"${KEY_VARIABLE} is not a key: it has characters that no header can hold")
         headers["authorization"] = f"Bearer {key}"
-    with httpx.Client(headers=headers, timeout=TIMEOUT_SECONDS, trust_env=False) as client:
+    with (
+        certain_interrupt(),
+        httpx.Client(headers=headers, timeout=TIMEOUT_SECONDS, trust_env=False) as client,
+    ):
         yield GatewayClient(root, client)
 
 
