@@ -52,12 +52,12 @@ class RunningGateway:
             await self._over.wait_for(lambda: len(self.records) > number)
         return self.records[number]
 
-    async def until_idle(self, seconds: float = 1) -> None:
+    async def until_idle(self, seconds: float = 10) -> None:
         """Return once no provider has a request of ours; TimeoutError after `seconds`."""
         async with asyncio.timeout(seconds), self._over:
             await self._over.wait_for(lambda: not any(m.in_flight for m in self.fleet.providers.values()))
 
-    async def until_closed(self, seconds: float = 5) -> None:
+    async def until_closed(self, seconds: float = 10) -> None:
         """Return once no client is connected; AssertionError after `seconds`."""
         await until(lambda: not self.edge.connections, seconds)
 

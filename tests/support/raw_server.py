@@ -120,7 +120,7 @@ class RawServer:
     open: int = 0
     _over: asyncio.Condition = field(default_factory=asyncio.Condition)
 
-    async def until_open(self, count: int, seconds: float = 5) -> None:
+    async def until_open(self, count: int, seconds: float = 10) -> None:
         """Returns once no more than `count` connections are open; TimeoutError after `seconds`."""
         async with asyncio.timeout(seconds), self._over:
             await self._over.wait_for(lambda: self.open <= count)

@@ -51,7 +51,7 @@ def test_a_stream_arrives_chunk_by_chunk_and_a_client_that_leaves_ends_it_at_the
         assert b"assistant" in next(pieces), "the first chunk is here, the second not even sent"
         (running,) = stack.machines.inference("embedding")
         assert running.ended is None
-    stack.machines.until("embedding", lambda machine: machine.inference[0].ended == "client_gone", seconds=1)
+    stack.machines.until("embedding", lambda machine: machine.inference[0].ended == "client_gone")
 
 
 def test_a_provider_that_sleeps_leaves_the_lists_and_comes_back_and_its_id_is_never_rerouted(

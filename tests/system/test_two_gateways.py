@@ -20,6 +20,7 @@ import httpx
 import pytest
 
 from fleet_runtime.child_process import free_port
+from fleet_runtime.store.postgres import READ_SECONDS
 from tests.support.artifacts import connection, gateway, write_generated
 from tests.support.balancer import HOST, documented, haproxy, nginx, running_nginx
 from tests.support.postgres import PostgresServer, postgres_server
@@ -288,7 +289,7 @@ async def seconds_to_the_other(ports: list[int]) -> float:
 
 async def test_a_favorite_reaches_the_other_gateways_feed_through_one_file(tmp_path: Path) -> None:
     async with two_gateways(tmp_path) as gateways:
-        assert await seconds_to_the_other(gateways.ports) < 1.5
+        assert await seconds_to_the_other(gateways.ports) < READ_SECONDS
 
 
 async def test_gateways_with_one_database_share_favorites_and_live_without_it(
@@ -305,7 +306,7 @@ async def test_gateways_with_one_database_share_favorites_and_live_without_it(
 
             while (await store())["state"] == "down":
                 await pace(0.05)
-            assert await seconds_to_the_other(gateways.ports) < 1
+            assert await seconds_to_the_other(gateways.ports) < READ_SECONDS
             tag = (await client.get(f"{other}/api/favorites")).headers["etag"]
             changed = await client.delete(f"{one}/api/favorites/box/m", headers={"if-match": tag})
             assert changed.status_code == 200

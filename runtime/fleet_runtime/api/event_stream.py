@@ -58,12 +58,12 @@ class EventStream:
 
     async def send(self, receive: Receive, send: Send, *, head_only: bool = False) -> None:
         """Send the events, and a comment if there is none for a while, so that a dead client is noticed."""
+        batches = self.service.events.follow_batches(self.last_id)
         await send({"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
         if head_only:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
             return
         await _send_chunk(send, b": connected\n\n")
-        batches = self.service.events.follow_batches(self.last_id)
         pending = asyncio.ensure_future(anext(batches, None))
         gone = asyncio.ensure_future(_disconnected(receive))
         try:

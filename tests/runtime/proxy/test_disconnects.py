@@ -48,7 +48,7 @@ async def test_fault_28_a_client_that_goes_in_mid_stream_frees_the_provider(how:
             await browser.head()
             await browser.chunk()
             leave(browser, how)
-        await machine.until_open(0, seconds=1)
+        await machine.until_open(0)
         assert (await gateway.record()).end_reason == "client_gone"
 
 
@@ -66,7 +66,7 @@ async def test_fault_28_a_client_that_goes_before_the_response_frees_the_provide
             await browser.send(request(CHAT, BODY))
             await arrived.wait()
             leave(browser, how)
-        await machine.until_open(0, seconds=1)
+        await machine.until_open(0)
         record = await gateway.record()
         assert (record.end_reason, record.status) == ("client_gone", 0)
 
@@ -87,7 +87,7 @@ async def test_fault_28_a_client_that_goes_with_requests_in_the_pipeline_frees_t
             await browser.send(request(CHAT, BODY) + request(CHAT, BODY))
             await arrived.wait()
             browser.reset()
-        await machine.until_open(0, seconds=1)
+        await machine.until_open(0)
         assert (await gateway.record()).end_reason == "client_gone"
 
 
@@ -104,7 +104,7 @@ async def test_fault_28_a_client_that_goes_while_it_does_not_read_frees_the_prov
             await browser.head()
             browser.writer.transport.pause_reading()  # type: ignore[attr-defined]
             browser.reset()
-        await machine.until_open(0, seconds=1)
+        await machine.until_open(0)
         assert (await gateway.record()).end_reason == "client_gone"
 
 
@@ -169,7 +169,7 @@ async def test_fault_29_one_faulty_provider_leaves_the_streams_of_the_others_alo
             for task in faulty:
                 task.cancel()
             await asyncio.gather(*faulty, return_exceptions=True)
-            await d.until_open(0, seconds=1)
+            await d.until_open(0)
 
 
 async def test_fault_05_1000_posts_to_a_provider_that_closes_kept_connections_do_not_fail() -> None:

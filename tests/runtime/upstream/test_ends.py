@@ -222,7 +222,7 @@ async def test_fault_28_cancelling_closes_the_upstream_within_a_second(client: C
             await task
         assert repr(upstream).endswith("0 active, 0 idle>")
         if stage != "in the upload":
-            await server.until_open(0, seconds=1)
+            await server.until_open(0)
 
 
 async def test_fault_28_a_hundred_cancelled_exchanges_leak_no_task_and_no_socket(client: Client) -> None:
@@ -260,7 +260,7 @@ async def test_cancelling_while_connecting_leaves_nothing(client: Client) -> Non
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await server.until_open(0, seconds=1)
+        await server.until_open(0)
         assert repr(upstream).endswith("0 active, 0 idle>")
 
 
@@ -278,7 +278,7 @@ async def test_aborting_wakes_a_reader_and_closes_the_connection(client: Client)
         response.abort()
         with pytest.raises(UpstreamCutError, match="was abandoned"):
             await reader
-        await server.until_open(0, seconds=1)
+        await server.until_open(0)
 
 
 async def test_aborting_a_complete_response_leaves_its_connection_to_the_next(client: Client) -> None:
