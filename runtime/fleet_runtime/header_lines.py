@@ -16,8 +16,8 @@ MAX_LINE: Final = 512
 
 _TOKEN: Final = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _TEXT: Final = bytes((0x09, *range(0x20, 0x7F), *range(0x80, 0x100)))
-_SECRET: Final = re.compile(rb"auth|key|token|secret|cookie|session|password")
-"""Names whose values are likely to be secrets; those lines are never kept."""
+_NEVER_KEPT: Final = re.compile(rb"auth|key|token|secret|cookie|session|password|^date$")
+"""Names whose values are likely to be secrets; and the date, which is another one every second."""
 
 Meaning = TypeVar("Meaning")
 
@@ -44,21 +44,25 @@ def split_line(line: bytes) -> tuple[bytes, bytes]:
 class HeaderLines(Generic[Meaning]):
     """What header lines mean, by `interpret(name, value)`.
 
-    `known` is for callers in a hurry: ``lines.known.get(line) or lines.read(line)``.
+    `known` has the last `remembered` of them at most, and is for callers in a hurry:
+    ``lines.known.get(line) or lines.read(line)``.
     """
 
-    __slots__ = ("_interpret", "known")
+    __slots__ = ("_interpret", "_remembered", "known")
 
-    def __init__(self, interpret: Callable[[bytes, bytes], Meaning]) -> None:
+    def __init__(
+        self, interpret: Callable[[bytes, bytes], Meaning], remembered: int = MAX_REMEMBERED
+    ) -> None:
         self.known: dict[bytes, Meaning] = {}
         self._interpret = interpret
+        self._remembered = remembered
 
     def read(self, line: bytes) -> Meaning:
         """Return what a line means; raises `InvalidLineError`."""
         name, value = split_line(line)
         meaning = self._interpret(name, value)
-        if len(line) <= MAX_LINE and not _SECRET.search(name.lower()):
-            if len(self.known) >= MAX_REMEMBERED:
+        if len(line) <= MAX_LINE and not _NEVER_KEPT.search(name.lower()):
+            if len(self.known) >= self._remembered:
                 self.known.clear()
             self.known[line] = meaning
         return meaning

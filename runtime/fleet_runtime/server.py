@@ -39,10 +39,11 @@ MAX_PORT = 65_535
 POLL_SECONDS = 0.05
 FLUSH_SECONDS = 1.0
 """For the last bytes of aborted responses to leave."""
-GARBAGE = (5_000, 100, 20)
+GARBAGE = (1_500, 1_000, 20)
 """Objects made, and rounds, between two collections of cyclic garbage: neither a request, unless it failed,
-nor a probe leaves any. One of the first generation holds up the loop for some milliseconds; what providers
-list, which the others would go through, is left out of them by the service."""
+nor a probe leaves any. One of the first generation holds up the loop for as long as there are new objects
+that stay: with many providers several times as many as were made since more than went, so they come often.
+What providers list, which the others would go through, is left out of them by the service."""
 
 log = logging.getLogger("fleet")
 

@@ -75,7 +75,14 @@ class Catalog:
             ids = frozenset(chosen.get(provider.name, ()))
             if self.favorite_ids.get(provider.name) != ids:
                 self.favorite_ids[provider.name] = ids
+        for _ in self.refresh_names():
+            pass
+
+    def refresh_names(self) -> Iterator[None]:
+        """Bring up to date what models are called, a provider at a time; `refresh` is quick after that."""
+        for provider in self.inventory.snapshot.fleet.providers:
             self._names.update(provider.name, self.inventory.listings[provider.name].models)
+            yield
 
     def names(self, provider: str) -> Mapping[str, str]:
         """Return what the shown models of a provider are called, by id."""

@@ -49,8 +49,12 @@ def known_details(previous: Observation | None, models: Mapping[str, ModelFacts]
     return {model: details for model, details in before.items() if model in models}
 
 
-def with_details(models: Mapping[str, ModelFacts], details: Mapping[str, Details]) -> dict[str, ModelFacts]:
-    """Return the facts of the list with those of the details over them."""
+def with_details(
+    models: Mapping[str, ModelFacts], details: Mapping[str, Details]
+) -> Mapping[str, ModelFacts]:
+    """Return the facts of the list with those of the details over them; without details, `models` itself."""
+    if not details:
+        return models
     return {
         model: merge(facts, details[model].facts) if model in details else facts
         for model, facts in models.items()

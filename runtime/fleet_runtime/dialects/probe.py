@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import replace
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 
 from fleet_runtime.artifacts.contract import ProviderKind
 from fleet_runtime.dialects import llama_swap, ollama, openai
@@ -25,6 +25,7 @@ _LIST = ProbeRequest("/models", api=True)
 _SEARCHED = 4096
 """Bytes of an error's body that are searched for words: servers explain themselves in prose."""
 
+Known = TypeVar("Known")
 _Failure: TypeAlias = Literal["degraded", "config_error", "offline"]
 
 
@@ -47,19 +48,26 @@ def probe_provider(kind: ProviderKind, previous: Observation | None = None) -> P
     version = seen.version or (yield from _version(dialect, previous))
     if not listing.fingerprint:
         listing = replace(listing, fingerprint=fingerprint(response, dated=dialect.dated))
+    before = previous or Observation(kind, "offline")
     return Observation(
         dialect.kind,
         "online",
-        models=seen.models,
-        states=seen.states,
+        models=_kept(before.models, seen.models),
+        states=_kept(before.states, seen.states),
         warnings=bounded(seen.warnings),
         configured_kind=kind,
         waiting=seen.waiting,
         details=seen.details,
         listing=listing,
-        memory=seen.memory,
+        memory=_kept(before.memory, seen.memory),
         version=version,
     )
+
+
+def _kept(before: Known | None, now: Known) -> Known:
+    """Return `before` if `now` says the same: the collector of garbage goes through what is new and stays,
+    and of a thousand providers that takes long."""
+    return before if before is not None and before == now else now
 
 
 def _unchanged(previous: Observation | None, response: ProbeResponse) -> ModelListResponse | None:

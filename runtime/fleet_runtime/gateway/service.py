@@ -34,6 +34,7 @@ from fleet_runtime.telemetry.metrics import Metrics
 from fleet_runtime.telemetry.series import Gauges, SeriesBook, keep_time
 from fleet_runtime.telemetry.series_keeper import SeriesKeeper
 from fleet_runtime.text import count, escape
+from fleet_runtime.turns import in_turns
 
 REFUSALS = (ArtifactError, CannotServeError, MissingKeyError)
 NEEDS_RESTART = ("listen", "state")
@@ -216,12 +217,15 @@ class Service:
     def _poll(self, live: LiveSnapshot) -> None:
         self._keep(self._inventories, asyncio.create_task(live.inventory.run(), name="inventory"))
 
-        async def spare_lists() -> None:
-            """What the providers list stays for long: no later collection of garbage goes through it."""
+        async def prepare_lists() -> None:
+            """Make the lists that clients read first, now and once all providers were probed. What providers
+            list stays for long: no later collection of garbage goes through it."""
+            await in_turns(live.lists.prepare())
             await live.inventory.first_round()
+            await in_turns(live.lists.prepare())
             gc.freeze()
 
-        self._keep(self._inventories, asyncio.create_task(spare_lists(), name="spare lists"))
+        self._keep(self._inventories, asyncio.create_task(prepare_lists(), name="prepare lists"))
 
     def _rename_favorites(self, names: Mapping[str, str]) -> None:
         """Store the present names of providers while fleet.yaml, or the snapshot before, has the others."""

@@ -16,6 +16,7 @@ from fleet_runtime.dialects.probe import probe_provider
 from fleet_runtime.dialects.registry import KINDS
 from fleet_runtime.dialects.status_reason import StatusReason
 from fleet_runtime.providers import transport
+from fleet_runtime.providers.alarm import Alarm
 from fleet_runtime.providers.health import ProviderState, SidecarState, after_probe, next_probe_delay
 from fleet_runtime.providers.provider import Provider
 from fleet_runtime.tasks import run_together
@@ -53,7 +54,7 @@ class Poller:
         self._settings = settings
         self._state = read_state
         self._publish = publish
-        self._hurry = asyncio.Event()
+        self._hurry = Alarm()
         self._probe: asyncio.Task[None] | None = None
         self._feed: asyncio.Task[bool] | None = None
         self._probed_at = float("-inf")
@@ -100,12 +101,10 @@ class Poller:
         while True:
             self._hurry.clear()
             await self._join()
-            pause = self._delay() * share
+            due = time.monotonic() + self._delay() * share
             share = 1.0
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(pause):
-                    await self._hurry.wait()
-                    await asyncio.sleep(self._probed_at + self._spacing() - time.monotonic())
+            if await self._hurry.wait_until(due):
+                await asyncio.sleep(min(due, self._probed_at + self._spacing()) - time.monotonic())
 
     def _delay(self) -> float:
         return next_probe_delay(

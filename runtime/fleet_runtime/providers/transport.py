@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from fleet_runtime.artifacts.contract import Timeouts
 from fleet_runtime.dialects.feed import Feed, FeedReader
@@ -106,6 +107,7 @@ async def accepts_connections(upstream: Upstream, timeout: float) -> bool:
     return True
 
 
+@lru_cache(maxsize=16)
 def _no_shorter(timeout: float) -> Timeouts:
     """Return the limits of a request that has a `TimeLimit`: they only stop what it cannot."""
     return Timeouts(connect=timeout, first_byte=3 * timeout, idle=3 * timeout)

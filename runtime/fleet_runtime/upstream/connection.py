@@ -18,6 +18,7 @@ import os
 import socket
 from collections.abc import Callable
 from contextlib import aclosing
+from contextvars import Context
 from enum import Enum
 from typing import cast
 
@@ -43,6 +44,8 @@ class ConnectionState(Enum):
 
 
 IDLE, SENT, RECEIVING, CLOSED = ConnectionState
+_CONTEXT = Context()
+"""For the timers: a copy for each would be one more object that the collector of garbage goes through."""
 
 
 class Connection(asyncio.Protocol):
@@ -143,6 +146,7 @@ class Connection(asyncio.Protocol):
             self.resume_reading()
         if reusable and self._upload is None:
             self._state = IDLE
+            self._parser.forget()
             self._settled(self, True)
         else:
             self._close()
@@ -262,7 +266,7 @@ class Connection(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
         self._due = deadline
-        self._timer = self._loop.call_at(deadline, self._look)
+        self._timer = self._loop.call_at(deadline, self._look, context=_CONTEXT)
 
     def _look(self) -> None:
         self._timer = None

@@ -14,7 +14,10 @@ from typing import Final
 from fleet_runtime.header_lines import HeaderLines, InvalidLineError
 from fleet_runtime.upstream.receiver import Header, ResponseHead, ResponseShape
 
-MAX_SHAPES: Final = 256
+MAX_SHAPES: Final = 32
+MAX_LINES: Final = 64
+"""For each server. Most send a `Date`, so that every second brings a new shape: what is remembered of a
+thousand servers must stay small, and the collector of garbage must not go through what is used once."""
 
 _LENGTH: Final = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: (\d{1,15})(?![^\r])")
 _STATUS_LINES: Final = {
@@ -43,13 +46,14 @@ PLAIN, LENGTH, HARD = _Kind
 
 
 class ResponseLines:
-    """Reads the plain heads of one server, and remembers their shapes."""
+    """Reads the plain heads of one server, and remembers their shapes when they come for the second time."""
 
-    __slots__ = ("_lines", "_shapes")
+    __slots__ = ("_lines", "_seen", "_shapes")
 
     def __init__(self) -> None:
-        self._lines = HeaderLines(_interpret)
+        self._lines = HeaderLines(_interpret, MAX_LINES)
         self._shapes: dict[bytes, ResponseShape] = {}
+        self._seen: set[bytes] = set()
 
     def read(self, head: bytes) -> ResponseHead | None:
         """Return the head in `head` (without its last empty line); None if the parser must read it."""
@@ -63,10 +67,17 @@ class ResponseLines:
             shape = self._read(head)
             if shape is None:
                 return None
-            if len(self._shapes) >= MAX_SHAPES:
-                self._shapes.clear()
-            self._shapes[rest] = shape
+            self._remember(rest, shape)
         return ResponseHead(shape.status, shape.headers, int(head[begin:end]), shape=shape)
+
+    def _remember(self, key: bytes, shape: ResponseShape) -> None:
+        for kept in (self._seen, self._shapes):
+            if len(kept) >= MAX_SHAPES:
+                kept.clear()
+        if key in self._seen:
+            self._shapes[key] = shape
+        else:
+            self._seen.add(key)
 
     def _read(self, head: bytes) -> ResponseShape | None:
         first, *lines = head.split(b"\r\n")

@@ -68,6 +68,11 @@ class ResponseParser:
     def reusable(self) -> bool:
         return self._keep_alive and not self._surplus
 
+    def forget(self) -> None:
+        """Let go of the response, which has ended: the connection may be idle for long."""
+        self.head = None
+        self._headers = []
+
     def release(self) -> None:
         """Let go of httptools' parser, which refers to this one; nothing is fed after this."""
         self._parser = None
