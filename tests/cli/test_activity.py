@@ -12,7 +12,8 @@ import click
 import pytest
 
 from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
-from tests.support.stack import FLEET, Stack, running_stack
+from tests.support.fleet_process import FLEET
+from tests.support.stack import Stack, running_stack
 from tests.support.waiting import eventually
 
 MODELS = (SimulatedModel("qwen3-8b"),)

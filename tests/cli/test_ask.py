@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from fleet_compiler.commands.ask import Answer, AskError, read_answer, split_lines
 from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
-from tests.support.stack import Stack, run_fleet, running_stack
+from tests.support.fleet_process import run_fleet
+from tests.support.stack import Stack, running_stack
 
 
 def fleet_yaml(machines: SimulationThread, listen: str) -> str:

@@ -15,8 +15,9 @@ from fleet_runtime.child_process import free_port
 from fleet_runtime.client import GatewayClient
 from fleet_runtime.commands import favorites as command
 from tests.support.favorites_fleet import HARD_ID
+from tests.support.fleet_process import run_fleet
 from tests.support.raw_server import RawServer, raw_server, responding
-from tests.support.stack import Stack, run_fleet
+from tests.support.stack import Stack
 
 pytestmark = pytest.mark.anyio
 

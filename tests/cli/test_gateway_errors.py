@@ -14,8 +14,9 @@ from msgspec import structs
 from fleet_runtime.api.examples import EXAMPLES
 from fleet_runtime.api.shapes import FleetStatus
 from tests.cli.conftest import Fleet
+from tests.support.fleet_process import run_fleet
 from tests.support.raw_server import raw_server, responding
-from tests.support.stack import Stack, run_fleet
+from tests.support.stack import Stack
 
 READERS = (["status"], ["status", "--json"], ["doctor", "--json"], ["favorites", "list"])
 COMMANDS = (["status"], ["doctor", "--json"], ["ask", "desk/m", "hi"])

@@ -13,7 +13,8 @@ import pytest
 
 from fleet_compiler.clients import CLIENTS
 from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
-from tests.support.stack import FLEET, Stack, run_fleet, running_stack
+from tests.support.fleet_process import FLEET, run_fleet
+from tests.support.stack import Stack, running_stack
 
 NAME = b'it\'s "$(touch pwned)" `touch pwned`; \nnext \xff'
 KEY = "abcdefgh12345678"

@@ -19,7 +19,8 @@ from fleet_runtime.api.shapes import FleetStatus, ProviderReport, StoreState
 from fleet_runtime.child_process import free_port, running
 from fleet_runtime.commands.status import overview
 from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
-from tests.support.stack import FLEET, Stack, run_fleet, running_stack
+from tests.support.fleet_process import FLEET, run_fleet
+from tests.support.stack import Stack, running_stack
 from tests.support.waiting import eventually, listens
 
 NOW = datetime(2026, 11, 21, 20, 0, 0, tzinfo=UTC)

@@ -16,7 +16,8 @@ from fleet_runtime.simulator.spec import ScriptedCall
 from tests.integration.client_programs import MODEL, PROGRAMS, WORK, ClientProgram
 from tests.integration.elsewhere import Elsewhere, elsewhere
 from tests.integration.processes import finished
-from tests.support.stack import FLEET, Stack, running_stack
+from tests.support.fleet_process import FLEET
+from tests.support.stack import Stack, running_stack
 
 pytestmark = pytest.mark.integration
 

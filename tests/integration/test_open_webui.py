@@ -12,7 +12,8 @@ from fleet_runtime.child_process import free_port, running
 from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
 from tests.integration.client_programs import OPEN_WEBUI
 from tests.integration.processes import answers
-from tests.support.stack import FLEET, Stack, running_stack
+from tests.support.fleet_process import FLEET
+from tests.support.stack import Stack, running_stack
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]

@@ -14,7 +14,8 @@ from jsonschema import Draft202012Validator
 from tests.integration.conftest import CHAT_MODELS, MACHINES, SLASHED, answered
 from tests.integration.opencode import Opencode
 from tests.integration.processes import finished
-from tests.support.stack import FLEET, Stack
+from tests.support.fleet_process import FLEET
+from tests.support.stack import Stack
 
 pytestmark = pytest.mark.integration
 

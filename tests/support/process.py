@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -13,14 +14,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.support.fleet_process import FleetProcess, start_fleet
 from tests.support.raw_client import Answer, ask
+
+STDOUT = 1
 
 
 @dataclass
 class GatewayProcess:
     """`lines`: what it wrote on standard error so far."""
 
-    process: asyncio.subprocess.Process
+    process: FleetProcess
     port: int = 0
     lines: list[str] = field(default_factory=list)
     _news: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -43,8 +47,7 @@ class GatewayProcess:
 
     async def ended(self, seconds: float = 20) -> int:
         """Its exit code, once it has ended."""
-        async with asyncio.timeout(seconds):
-            return await self.process.wait()
+        return await asyncio.to_thread(self.process.wait, seconds)
 
     async def reload(self) -> Answer:
         return await ask(self.port, "/api/reload", b"")
@@ -55,10 +58,12 @@ class GatewayProcess:
     async def snapshot(self) -> str:
         return str((await self.fleet())["snapshot"])
 
-    async def read_log(self) -> None:
-        """Read what it writes on standard error, to its end."""
-        assert self.process.stderr is not None
-        async for line in self.process.stderr:
+    async def read_log(self, errors: int) -> None:
+        """Read what it writes on standard error, the descriptor `errors`, to its end."""
+        reader = asyncio.StreamReader()
+        loop = asyncio.get_running_loop()
+        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(errors, "rb", 0))
+        async for line in reader:
             async with self._news:
                 self.lines.append(line.decode(errors="replace"))
                 self._news.notify_all()
@@ -66,21 +71,22 @@ class GatewayProcess:
 
 @asynccontextmanager
 async def gateway_process(
-    generated: Path,
-    *options: str,
-    env: Mapping[str, str] | None = None,
-    program: tuple[str, ...] = ("-m", "fleet_compiler"),
+    generated: Path, *options: str, env: Mapping[str, str] | None = None, code: str | None = None
 ) -> AsyncIterator[GatewayProcess]:
-    """Serve `generated` on a free port of 127.0.0.1; killed at the end if it still runs. `program`: how
-    Python runs `fleet`."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, *program, "serve"),
-        *("--generated", str(generated), "--listen", "127.0.0.1:0", *options),
-        env={**os.environ, "STATE_DIRECTORY": str(generated.parent / "state"), **(env or {})},
-        stderr=asyncio.subprocess.PIPE,
-    )
+    """Serve `generated` on a free port of 127.0.0.1; killed at the end if it still runs. `code`: what Python
+    runs instead of `fleet`."""
+    command = ("serve", "--generated", str(generated), "--listen", "127.0.0.1:0", *options)
+    env = {"STATE_DIRECTORY": str(generated.parent / "state"), **(env or {})}
+    reading, writing = os.pipe()
+    process: FleetProcess
+    if code is None:
+        process = start_fleet(*command, cwd=Path.cwd(), stdout=STDOUT, stderr=writing, env=env)
+    else:
+        python = [sys.executable, "-c", code, *command]
+        process = subprocess.Popen(python, env={**os.environ, **env}, stderr=writing)
+    os.close(writing)
     gateway = GatewayProcess(process)
-    listener = asyncio.create_task(gateway.read_log())
+    listener = asyncio.create_task(gateway.read_log(reading))
     try:
         serving = await gateway.said("serving http")
         found = re.search(r"http://127\.0\.0\.1:(\d+)", serving)
@@ -89,7 +95,6 @@ async def gateway_process(
         await ask(gateway.port, "/health")
         yield gateway
     finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+        process.kill()
+        await gateway.ended()
         await listener

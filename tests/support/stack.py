@@ -3,36 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
-from fleet_runtime.child_process import free_port, running
+from fleet_runtime.child_process import free_port
 from fleet_runtime.simulator import ServerSpec, SimulationThread
+from tests.support.fleet_process import FleetProcess, fleet_running, run_fleet
 from tests.support.waiting import eventually
 
-FLEET = (sys.executable, "-m", "fleet_compiler")
 START_SECONDS = 30.0
-
-
-def run_fleet(
-    *arguments: str, cwd: Path, env: Mapping[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    """Run a `fleet` command to its end."""
-    return subprocess.run(
-        [*FLEET, *arguments],
-        cwd=cwd,
-        env={**os.environ, **(env or {})},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +24,7 @@ class Stack:
 
     folder: Path
     machines: SimulationThread
-    process: subprocess.Popen[bytes]
+    process: FleetProcess
     client: httpx.Client
 
     @property
@@ -92,10 +75,9 @@ def serving(
     folder: Path, machines: SimulationThread, listen: str, env: Mapping[str, str] | None = None
 ) -> Iterator[Stack]:
     """`fleet serve` on a built folder, stopped at the end."""
-    command = [*FLEET, "serve"]
-    env = {**os.environ, "STATE_DIRECTORY": str(folder / "state"), **(env or {})}
+    env = {"STATE_DIRECTORY": str(folder / "state"), **(env or {})}
     with (
-        running(command, folder / "gateway.log", env, folder) as process,
+        fleet_running("serve", log=folder / "gateway.log", cwd=folder, env=env) as process,
         httpx.Client(base_url=f"http://{listen}", timeout=30, trust_env=False) as client,
     ):
         stack = Stack(folder, machines, process, client)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.fleet_process import FleetProcess, start_fleet
 from tests.support.waiting import eventually
 
 SECONDS = 20
@@ -20,7 +19,7 @@ SECONDS = 20
 class Up:
     """A running ``fleet up``; what it and its gateway wrote is in two files."""
 
-    process: subprocess.Popen[bytes]
+    process: FleetProcess
     folder: Path
 
     @property
@@ -46,9 +45,8 @@ class Up:
 
 @contextmanager
 def running(folder: Path, *options: str, listen: str = "127.0.0.1:0") -> Iterator[Up]:
-    command = [sys.executable, "-m", "fleet_compiler", "up", "--listen", listen, *options]
     with (folder / "out.txt").open("wb") as out, (folder / "err.txt").open("wb") as err:
-        process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
+        process = start_fleet("up", "--listen", listen, *options, cwd=folder, stdout=out, stderr=err)
     try:
         yield Up(process, folder)
     finally:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from tests.support.stack import FLEET, run_fleet
+from tests.support.fleet_process import FLEET, run_fleet
 
 
 def test_the_tour_shows_everything_and_ends_well(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import pytest
 from fleet_runtime.artifacts.snapshot import load_snapshot
 from fleet_runtime.child_process import free_port, running
 from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
-from tests.support.stack import FLEET, run_fleet
+from tests.support.fleet_process import FLEET, run_fleet
 from tests.support.waiting import eventually
 
 CLIENTS = 6

@@ -90,7 +90,7 @@ async def test_thirty_days_are_there_after_every_kill(tmp_path: Path, seed: int)
         write_generated(tmp_path / "generated", gateway(provider))
         before: dict[str, tuple[int, int]] = {}
         for _ in range(5):
-            async with gateway_process(tmp_path / "generated", program=("-c", HURRIED)) as served:
+            async with gateway_process(tmp_path / "generated", code=HURRIED) as served:
                 hours = await thirty_days(served)
                 before = before or {hour: hours[hour] for hour in sorted(hours)[:719]}
                 past = sorted(before.keys() & hours.keys())  # without the first if an hour has passed

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
-from tests.support.stack import Stack, run_fleet, running_stack
+from tests.support.fleet_process import run_fleet
+from tests.support.stack import Stack, running_stack
 from tests.support.waiting import eventually
 
 KEY = {"LOCK_TEST_KEY": "the-gateways-key"}

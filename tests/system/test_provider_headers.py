@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
-from tests.support.stack import Stack, run_fleet, running_stack
+from tests.support.fleet_process import run_fleet
+from tests.support.stack import Stack, running_stack
 from tests.support.waiting import eventually
 
 MODELS = (SimulatedModel("qwen3-8b"),)

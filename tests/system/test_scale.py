@@ -19,6 +19,7 @@ import httpx
 import pytest
 
 from fleet_runtime.child_process import free_port, running
+from tests.support.fleet_process import FLEET, run_fleet
 from tests.support.measure import (
     KeptConnection,
     cpu_seconds,
@@ -26,7 +27,6 @@ from tests.support.measure import (
     percentile,
     resident_megabytes,
 )
-from tests.support.stack import FLEET, run_fleet
 from tests.support.waiting import eventually
 
 MACHINES, MODELS = 100, 50

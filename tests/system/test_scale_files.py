@@ -15,8 +15,8 @@ from ruamel.yaml import YAML
 
 from fleet_runtime.artifacts.snapshot import load_snapshot
 from tests.support.balancer import DEPLOY
+from tests.support.fleet_process import run_fleet
 from tests.support.postgres import require
-from tests.support.stack import run_fleet
 
 MANIFESTS: list[Any] = list(YAML(typ="safe").load_all((DEPLOY / "kubernetes" / "gateway.yaml").read_text()))
 KUBERNETES = "1.31"

@@ -16,8 +16,9 @@ import pytest
 
 from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
 from tests.support.black_hole import black_hole
+from tests.support.fleet_process import run_fleet
 from tests.support.network_cards import NetworkCards
-from tests.support.stack import Stack, run_fleet, running_stack
+from tests.support.stack import Stack, running_stack
 from tests.support.waiting import eventually
 
 MODEL = SimulatedModel("qwen3-8b")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.stack import run_fleet
+from tests.support.fleet_process import run_fleet
 
 CLEAN = ("FLEET_KEY", "OPENCODE_CONFIG", "NO_COLOR", "FORCE_COLOR")
 

@@ -10,7 +10,7 @@ from fleet_runtime.catalog.favorites import AddFavorite, FavoritesChange
 from fleet_runtime.store.location import claim_state
 from fleet_runtime.store.sqlite import Database
 from tests.runtime.doctor.conftest import Computer
-from tests.support.stack import run_fleet
+from tests.support.fleet_process import run_fleet
 
 FLEET = """\
 version: 1

@@ -22,10 +22,10 @@ from fleet_runtime.proxy.request_record import RequestRecord
 from fleet_runtime.telemetry.access_log import AccessLog, Line, LogFormat, json_line, text_line
 from fleet_runtime.telemetry.logging_setup import JsonFormatter, TextFormatter
 from tests.support.artifacts import connection, gateway, write_generated
+from tests.support.fleet_process import run_fleet
 from tests.support.process import gateway_process
 from tests.support.raw_client import ask, client, request
 from tests.support.raw_server import Peer, raw_server, responding
-from tests.support.stack import run_fleet
 from tests.support.waiting import until
 
 NOW = 1_795_300_000.25
