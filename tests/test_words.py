@@ -64,15 +64,9 @@ SOURCES = ("bench", "compiler", "docs", "runtime")
 
 FILES = sorted(
     str(file.relative_to(ROOT))
-    for pattern in (
-        "bench/*.py",
-        "compiler/**/*.py",
-        "runtime/**/*.py",
-        "docs/**/*.md",
-        "docs/**/*.py",
-        "*.md",
-    )
+    for pattern in (*(f"{folder}/**/*.py" for folder in SOURCES), "docs/**/*.md", "*.md")
     for file in ROOT.glob(pattern)
+    if ".cache" not in file.parts
 )
 
 
