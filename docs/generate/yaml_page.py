@@ -341,7 +341,7 @@ def _forms(schema: Part) -> str:
             taken = [word for rule in part.get("allOf", ()) for word in rule["not"]["enum"]]
             but = f"; not {', '.join(f'`{word}`' for word in taken)}" if taken else ""
             rows.setdefault(part["title"], f"| {part['title']} | {part['errorMessage']}{but} |")
-    return "\n".join(["## Names and other forms", "", "| | |", "|---|---|", *rows.values(), ""])
+    return "\n".join(["## Formats of names and values", "", "| | |", "|---|---|", *rows.values(), ""])
 
 
 def _parts(part: Any) -> Iterator[Part]:

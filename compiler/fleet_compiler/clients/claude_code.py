@@ -22,13 +22,13 @@ PROMPT = OwnPrompt(25000, room=30000)
 HELPER = "printenv "
 """The command that prints a key; the name of its variable follows."""
 FAMILIES = {"OPUS": ("large", "default"), "SONNET": ("default",), "HAIKU": ("fast", "task", "default")}
-"""Claude Code's names for a large, a usual and a small model, and the roles that they stand for here."""
+"""Claude Code's names for a large, a default and a small model, and the roles whose models they get."""
 
 
 class Options(ClientOptions):
     true_context: bool = Field(False, examples=[True])
-    """Whether Claude Code counts with the smallest known context of its models. Then it does not shorten
-    conversations by itself."""
+    """Whether Claude Code uses the smallest known context of its models instead of 200 000 tokens. Then it does
+    not compact conversations automatically."""
 
 
 def context(view: ClientView) -> Mapping[str, Any]:

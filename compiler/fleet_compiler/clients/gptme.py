@@ -40,6 +40,6 @@ CLIENT = Client(
     program="gptme",
     install="`pip install gptme`",
     launch=launch,
-    about="[gptme](clients.md#gptme): variables with the address and the model to begin with.",
+    about="[gptme](clients.md#gptme): variables with the address and the first model.",
     prompt=PROMPT,
 )

@@ -65,7 +65,7 @@ def diff(
 ) -> None:
     """Show what `fleet build --frozen` would change in generated/, without writing it.
 
-    With --against, show what changes for clients: ids that are new, removed or resolve to another model,
+    With --against, show what changes for clients: new and removed ids, ids that resolve to another model,
     smaller contexts, and changed roles. No provider is probed.
     """
     form = "json" if as_json else form

@@ -47,10 +47,9 @@ from fleet_runtime.user_folders import NoHomeError
 def use(target: str | None, forget: bool, as_json: bool) -> None:
     """Set the default fleet.yaml or gateway for all commands.
 
-    The default is the last of these to be used: an option (-f, --url), a variable ($FLEET_CONFIG, or
-    $FLEET_URL for the gateway), and the nearest fleet.yaml in this folder or above it. With a URL, the
-    commands that only need a gateway work without a fleet.yaml. Without an argument, show what is used in
-    this folder.
+    An option (-f, --url), a variable ($FLEET_CONFIG, or $FLEET_URL for the gateway) and the nearest
+    fleet.yaml in this folder or above it take precedence over the default. With a URL, the commands that
+    only need a gateway work without a fleet.yaml. Without an argument, show what is used in this folder.
     """
     if target is not None and forget:
         raise click.UsageError("PATH or URL and --forget cannot be used together")

@@ -30,7 +30,7 @@ from fleet_runtime.text import escape
 def wake(name: str, url: str | None, as_json: bool) -> None:
     """Wake the provider NAME, and wait until it responds.
 
-    `wake` in fleet.yaml says how. An inference request for one of its models wakes it too.
+    `wake` in fleet.yaml configures how. An inference request for one of its models wakes it too.
     """
     from fleet_runtime.api.shapes import NoContent, ProviderReport
 
