@@ -27,7 +27,9 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option("--json", "as_json", is_flag=True, help="Print the JSON of the gateway's response."),
         url_option,
-        click.option("--force", is_flag=True, help="Do not reject the operation if it affects running requests."),
+        click.option(
+            "--force", is_flag=True, help="Do not reject the operation if it affects running requests."
+        ),
         click.argument("id"),
     ):
         command = option(command)
