@@ -6,4 +6,4 @@ from msgspec import Struct
 
 
 class ApiShape(Struct, frozen=True, kw_only=True, gc=False, rename={"class_": "class"}):
-    """Immutable, made by keywords only; unknown keys are ignored when one is parsed."""
+    """Immutable, with keyword arguments only; parsing ignores unknown keys."""

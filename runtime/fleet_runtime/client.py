@@ -30,7 +30,7 @@ MAX_URL = 2000
 
 _SHOWN = 100
 _SHOWN_MESSAGE = 500
-"""Characters of a URL or a reason, and of a gateway's own message, that a message of ours shows."""
+"""The maximum lengths in messages: of a URL or reason, and of a message from the gateway."""
 KEY_VARIABLE = "FLEET_KEY"
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -38,9 +38,8 @@ Response = TypeVar("Response", bound="ApiShape")
 
 
 class GatewayUnreachableError(click.ClickException):
-    """Nothing responds at `url`, or it is not a gateway; `reason` follows the URL in a sentence.
-
-    Here and below, `url` is without secrets, as `GatewayClient.url`.
+    """Nothing responds at `url`, or it is not a gateway; `reason` completes the sentence after the URL. Here
+    and below, `url` has no secrets, as `GatewayClient.url`.
     """
 
     exit_code = 4
@@ -53,7 +52,7 @@ class GatewayUnreachableError(click.ClickException):
 
 
 class GatewayVersionError(click.ClickException):
-    """The gateway is of a version of fleet whose responses this one cannot read."""
+    """The gateway runs another version of fleet, whose responses this version cannot parse."""
 
     def __init__(self, url: str) -> None:
         super().__init__(
@@ -71,7 +70,7 @@ class GatewayResponseError(click.ClickException):
 
 
 def url_option(command: Command) -> Command:
-    """Add ``--url``, for the commands that ask a gateway."""
+    """Add ``--url``, for commands that send requests to a gateway."""
     option = click.option(
         "--url",
         metavar="URL",
@@ -83,7 +82,7 @@ def url_option(command: Command) -> Command:
 
 
 class GatewayClient:
-    """Requests to one gateway; `url` is where it is, as messages show it: without secrets.
+    """Sends requests to one gateway; `url` is its URL for messages, without secrets.
 
     Every method raises `GatewayUnreachableError` and `GatewayResponseError`, and `GatewayVersionError` if the
     response does not have the shape.
@@ -100,14 +99,14 @@ class GatewayClient:
     def request(
         self, method: str, path: str, shape: type[Response], *, body: ApiShape | None = None, **headers: str
     ) -> Response:
-        """Send `body` as JSON and return the response; `headers` with ``_`` for ``-``."""
+        """Send `body` as JSON and return the response. Names in `headers` have ``_`` for ``-``."""
         import msgspec
 
         content = None if body is None else msgspec.json.encode(body)
         return self.parse(self.send(method, path, content, **headers), shape)
 
     def parse(self, content: bytes, shape: type[Response]) -> Response:
-        """Return what `send` returned as a `shape`."""
+        """Parse the result of `send` as a `shape`."""
         import msgspec
 
         try:
@@ -116,7 +115,7 @@ class GatewayClient:
             raise GatewayVersionError(self.url) from None
 
     def post(self, path: str, body: ApiShape) -> bytes:
-        """Have a provider do something, however long it takes; return the JSON of the response."""
+        """POST without a time limit, because the provider may take long; return the JSON of the response."""
         import msgspec
 
         with self.stream(path, msgspec.json.encode(body)) as response:
@@ -132,7 +131,8 @@ class GatewayClient:
 
     @contextmanager
     def stream(self, path: str, body: bytes) -> Iterator[httpx.Response]:
-        """POST JSON and yield the response as it comes; loading a model may take as long as it takes."""
+        """POST JSON and yield the response as it arrives, without a time limit, because the model may have to
+        be loaded."""
         headers = {"content-type": "application/json"}
         with self._open("POST", path, body, headers, None) as response:
             if not response.is_success:
@@ -143,7 +143,7 @@ class GatewayClient:
     def _open(
         self, method: str, path: str, body: bytes | None, headers: dict[str, str], read: float | None
     ) -> Iterator[httpx.Response]:
-        """Yield a response whose body is still to be read, each chunk of it within `read` seconds."""
+        """Yield a response with an unread body; each chunk must arrive within `read` seconds."""
         import httpx
 
         timeout = httpx.Timeout(TIMEOUT_SECONDS, read=read)
@@ -192,7 +192,7 @@ class GatewayClient:
 
 
 def _key_remedy(code: str) -> str:
-    """Return what to do about a key, as the end of the gateway's sentence; empty for another error."""
+    """Return the remedy for a key error, to be appended to the gateway's message; empty for other errors."""
     if code == "unauthorized":
         wrong = bool(os.environ.get(KEY_VARIABLE))
         return f"; set {KEY_VARIABLE}" + (" to one of its keys (`gateway.keys`)" if wrong else "")
@@ -207,9 +207,8 @@ def _key_remedy(code: str) -> str:
 
 
 def api_path(*parts: str, **query: str | None) -> str:
-    """Return a path from its parts, with those parameters that are not None; each is percent-encoded.
-
-    A part may be any argument of a command: what is not UTF-8 is sent as bytes that no name has.
+    """Return a path from its parts and the parameters that are not None, percent-encoded. A part may be any
+    command-line argument; one that is not UTF-8 is sent as bytes that match no name.
     """
     path = "".join(f"/{_encoded(part)}" for part in parts)
     given = "&".join(f"{name}={_encoded(value)}" for name, value in query.items() if value is not None)
@@ -266,7 +265,7 @@ def nearest_generated() -> Path:
 def require_generated(otherwise: str) -> Path:
     """Return `nearest_generated`; raises click.UsageError if there is neither it nor a fleet.yaml.
 
-    `otherwise` is what to write to do without one.
+    `otherwise` is the option to use instead.
     """
     folder = nearest_generated()
     if not os.path.lexists(folder) and not os.path.lexists(folder.parent / FLEET_FILE):
@@ -302,7 +301,7 @@ def _configured_url() -> str:
 
 
 def _reason(error: Exception) -> str:
-    """Return the system's own word for a failure, without its number: ``connection refused``."""
+    """Return the system's text of an error, without its number: ``connection refused``."""
     import httpx
 
     if isinstance(error, httpx.TimeoutException):

@@ -27,8 +27,8 @@ FAMILIES = {"OPUS": ("large", "default"), "SONNET": ("default",), "HAIKU": ("fas
 
 class Options(ClientOptions):
     true_context: bool = Field(False, examples=[True])
-    """Whether Claude Code uses the smallest known context of its models instead of 200 000 tokens. Then it does
-    not compact conversations automatically."""
+    """Whether Claude Code uses the smallest known context of its models instead of 200 000 tokens. Then it
+    does not compact conversations automatically."""
 
 
 def context(view: ClientView) -> Mapping[str, Any]:

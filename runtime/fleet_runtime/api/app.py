@@ -42,7 +42,7 @@ from fleet_runtime.proxy.json_body import describe_invalid
 from fleet_runtime.routing.resolver import in_snapshot
 
 LARGE_BODY: Final = 1_000_000
-"""Bytes of a body from which on it is parsed in a thread: a few milliseconds."""
+"""Bodies of at least this many bytes are parsed in a thread, because that takes milliseconds."""
 
 
 @operation("GET", "/openapi.json", "Describe the API", described=False)
@@ -81,14 +81,14 @@ _log = logging.getLogger("fleet.api")
 
 
 class Api:
-    """Responds to every request that is not for inference, from what `service` serves at that time."""
+    """Handles every request except inference, with the snapshot that `service` serves at that time."""
 
     def __init__(self, service: Service, diagnose: Diagnose) -> None:
         self._service = service
         self._diagnose = diagnose
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Respond to one request; raises `RequestError`. ``scope["fleet.key"]`` is the key it came with."""
+        """Respond to one request; raises `RequestError`. ``scope["fleet.key"]`` is the scope of its key."""
         method, path = scope["method"], scope["raw_path"].decode("latin-1")
         operation, parts = self.find(method, path)
         values = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
@@ -150,8 +150,8 @@ class Api:
 
 
 def _require_json(headers: Mapping[str, str]) -> None:
-    """Raise `RequestError` for a POST that a page of another site could make a browser send: one with JSON
-    needs a preflight, which other sites are not granted."""
+    """Raise `RequestError` for a POST that a page of another site could send through a browser: JSON needs a
+    preflight, which other sites are denied."""
     browser = "origin" in headers or "sec-fetch-site" in headers
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     if browser and kind != JSON:

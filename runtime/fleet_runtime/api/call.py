@@ -39,15 +39,13 @@ Diagnose: TypeAlias = Callable[[Service, LiveSnapshot], Awaitable[Sequence[Findi
 
 SMALL_BODY: Final = 1_000
 LARGE_BODY: Final = 100_000
-"""Bytes from which on a body is compressed, and is compressed and tagged in a thread."""
+"""Bodies of at least this many bytes are compressed; compression and hashing run in a thread."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request: the running service, and the snapshot that the response is made from.
-
-    `key`: the scope of the key that it came with, None if the gateway has no keys. `diagnose` finds what is
-    wrong.
+    """One request: the running service, and the snapshot for the response. `key` is the scope of its key,
+    None if the gateway has no keys. `diagnose` returns the findings.
     """
 
     service: Service
@@ -57,7 +55,8 @@ class Call:
 
     @property
     def limited(self) -> bool:
-        """Whether the key is limited to surfaces, so that the response tells nothing of other providers."""
+        """Return whether the key is limited to surfaces, so that the response must not reveal other
+        providers."""
         return self.key is not None and self.key.surfaces is not None
 
     def table(self, surface: str | None) -> RoutingTable:
@@ -77,7 +76,8 @@ def json_reply(content: ApiShape, *headers: tuple[bytes, bytes]) -> Reply:
 async def tagged_reply(
     tagged: TaggedBody, if_none_match: str | None, accept_encoding: str | None = None
 ) -> Reply:
-    """Return the body with its tag, compressed if the client takes that, or 304 if it has it already."""
+    """Return the body with its tag, compressed if the client accepts that, or 304 if the client already has
+    it."""
     headers = [(b"cache-control", b"no-cache"), (b"vary", b"accept-encoding")]
     compressed = len(tagged.body) > SMALL_BODY and accepts_gzip(accept_encoding)
     if len(tagged.body) > LARGE_BODY and not tagged.is_ready(compressed=compressed):

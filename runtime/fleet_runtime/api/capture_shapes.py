@@ -10,8 +10,8 @@ from fleet_runtime.api_shape import ApiShape
 
 
 class MessageHead(ApiShape, frozen=True, kw_only=True):
-    """The first line of a message and its headers, names in lower case; `***` is in the place of a
-    credential. `size` is that of the body in bytes, as far as it came; null if it is not known."""
+    """The first line and headers of a message, with names in lower case; credentials are replaced by `***`.
+    `size` is the number of bytes of the body that arrived; null if unknown."""
 
     start: str
     headers: tuple[tuple[str, str], ...]
@@ -20,8 +20,8 @@ class MessageHead(ApiShape, frozen=True, kw_only=True):
 
 
 class Message(MessageHead, frozen=True, kw_only=True):
-    """A message with the beginning of its body: as text, or encoded if it is not UTF-8. What is compressed
-    is not unpacked."""
+    """A message with the beginning of its body: as text, or base64-encoded if it is not UTF-8. Compressed
+    bodies are not decompressed."""
 
     body: str | None
     body_base64: Annotated[str | None, Meta(description="instead of `body`, if that is not text")]
@@ -29,9 +29,10 @@ class Message(MessageHead, frozen=True, kw_only=True):
 
 
 class RequestCapture(ApiShape, frozen=True, kw_only=True):
-    """One request: `request` as the client sent it, `sent` the head of the provider's request, whose body is
-    the same with the provider's name of the model, `received` the head of its response, and `response` as the
-    client got it. Null is "not yet", or "never". Credentials are masked, prompts and responses are not."""
+    """One request: `request` as the client sent it, `sent` is the start and headers of the request to the
+    provider, whose body is the same with the provider's model id, `received` those of its response, and
+    `response` is what the client got. Null means "not yet", or "never". Credentials are masked, prompts and
+    responses are not."""
 
     id: str
     request_id: str

@@ -95,8 +95,8 @@ def _text(value: bytes) -> str:
 
 
 def _decode(body: bytes, *, is_complete: bool) -> str | None:
-    """Return a body as text, without the part of a character that it may end in unless it is complete; None
-    if it is not UTF-8."""
+    """Return a body as text, None if it is not UTF-8. An incomplete body may end within a character, which is
+    dropped."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
         return decoder.decode(body, final=is_complete)

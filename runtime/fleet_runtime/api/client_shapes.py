@@ -14,7 +14,7 @@ from fleet_runtime.artifacts.contract import ContextSource, InputKind, Legacy, P
 
 
 class ClientModel(ApiShape, frozen=True, kw_only=True):
-    """What is known of a model; null: not known."""
+    """The known facts of a model; null means unknown."""
 
     name: str | None
     context: int | None
@@ -28,7 +28,7 @@ class ClientModel(ApiShape, frozen=True, kw_only=True):
 
 
 class ClientProvider(ApiShape, frozen=True, kw_only=True):
-    """A provider that the surface may use, with the models that it lists, by its own ids."""
+    """A provider that the surface may use, with its listed models by its own ids."""
 
     name: str
     label: str
@@ -37,8 +37,7 @@ class ClientProvider(ApiShape, frozen=True, kw_only=True):
 
 
 class ClientTable(ApiShape, frozen=True, kw_only=True):
-    """What a model name means on the surface, and which there are: its routing table, with what the providers
-    list now, and without those that it may not use."""
+    """The routing table of the surface, with the current model lists of the providers that it may use."""
 
     surface: str
     label: str
@@ -53,7 +52,7 @@ class ClientTable(ApiShape, frozen=True, kw_only=True):
 
 
 class ClientSurface(ApiShape, frozen=True, kw_only=True):
-    """`url` is the gateway as fleet.yaml names it for clients, never what the request called it."""
+    """`url` is the gateway's URL from fleet.yaml, never the Host of the request."""
 
     url: str
     requires_key: bool

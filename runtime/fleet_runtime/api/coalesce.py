@@ -1,4 +1,4 @@
-"""Coalesce events for readers of selected topics: of several events about one thing, keep the newest.
+"""Coalesce events for readers of selected topics: of several events about the same subject, keep the newest.
 Pure."""
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ def coalesce(events: Iterable[Event]) -> list[Event]:
     """Return the newest event about each model's state, each provider's status, the favorites and the
     snapshot, and all others, in their order.
 
-    What a provider `was` is its status before the first of its events.
+    `was` of a provider is its status before the first of its events.
     """
     kept: dict[object, Event] = {}
     for event in events:
@@ -28,7 +28,7 @@ def coalesce(events: Iterable[Event]) -> list[Event]:
 
 
 def _subject(event: Event) -> object:
-    """Return what an event is about; of two about one thing, only the newest is kept."""
+    """Return the subject of an event; only the newest event of each subject is kept."""
     match event.data:
         case StateChange():
             return ("state", event.data.id)

@@ -55,7 +55,8 @@ OPERATIONS = (load, unload, wake)
 async def _act(
     call: Call, act: Act, name: str, model: str, running: list[RequestActivity], *, force: bool
 ) -> ModelOutcome:
-    """Do it unless requests run there; a client that goes away does not stop what it began."""
+    """Load or unload the model unless running requests are affected; it continues if the client
+    disconnects."""
     if running and not force:
         raise _busy(name, running)
     state = await asyncio.shield(asyncio.ensure_future(act(call.live, name, model)))
@@ -77,7 +78,7 @@ def _running(call: Call, name: str) -> list[RequestActivity]:
 
 
 def _listed(call: Call, name: str, model: str | None) -> str | None:
-    """Return the id under which a provider lists the model of a request."""
+    """Return the id under which the provider lists the requested model."""
     return model and call.live.view[name].listed(model)
 
 

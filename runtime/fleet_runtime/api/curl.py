@@ -1,4 +1,4 @@
-"""A captured request as a command for a shell that sends it again. Pure: no credential is in it."""
+"""Format a captured request as a shell command that repeats it, without credentials. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fleet_runtime.proxy.capture import CapturedHead
 from fleet_runtime.proxy.capture_masking import MASK
 
 LONGEST: Final = 100_000
-"""Bytes of a body that are an argument of curl; Linux allows 128 KB of one."""
+"""The maximum size of a body in bytes; Linux limits an argument to 128 KB."""
 
 _CURLS_OWN: Final = frozenset(
     (
@@ -24,7 +24,7 @@ _KEYS: Final = (b"authorization", b"x-api-key")
 
 def curl_command(url: str, head: CapturedHead, body: bytes, *, needs_key: bool) -> str:
     """Return the command for the gateway at `url`; the gateway's key, if it needs one, is a reference to
-    ``$FLEET_KEY``. Other headers with a credential are left out, and those that cannot be typed."""
+    ``$FLEET_KEY``. Other headers with credentials are omitted, and headers with unprintable characters."""
     method, target, _ = head.start.decode("latin-1").split(" ", 2)
     words = ["curl -sS -N", f"-X {quote(method)}", quote(url + target)]
     for name, value in head.headers:
@@ -49,7 +49,7 @@ def _key_option(name: bytes, value: bytes) -> str:
 
 
 def _text(body: bytes) -> str | None:
-    """Return the body as text that can be shown and typed, None if it is not that."""
+    """Return the body as printable text, None if that is impossible."""
     try:
         text = body.decode()
     except UnicodeDecodeError:

@@ -46,9 +46,9 @@ _HEADERS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class EventStream:
-    """The events after `last_id` (without one: from now on) that concern providers of `surface`.
+    """The events after `last_id` (None: from now on) about providers of `surface`.
 
-    With `topics`, only those, at most one batch in `BATCH_SECONDS`, and coalesced.
+    `topics` limits them to these topics, coalesced, at most one batch per `BATCH_SECONDS`.
     """
 
     service: Service
@@ -57,7 +57,7 @@ class EventStream:
     last_id: str | None
 
     async def send(self, receive: Receive, send: Send, *, head_only: bool = False) -> None:
-        """Send the events, and a comment if there is none for a while, so that a dead client is noticed."""
+        """Send the events, and comments while there are none, so that a dead client is noticed."""
         batches = self.service.events.follow_batches(self.last_id)
         await send({"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
         if head_only:
@@ -88,7 +88,7 @@ class EventStream:
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     def _select(self, batch: tuple[Event, ...]) -> Iterable[Event]:
-        """Return the events of a batch that this reader gets."""
+        """Return the events of a batch that are for this reader."""
         events = [event for event in batch if self._concerns_surface(event.data)]
         if self.topics is None:
             return [event for event in events if event.topic not in FREQUENT]
@@ -106,7 +106,7 @@ class EventStream:
 
 
 def _provider(data: EventData) -> str | None:
-    """Return the name of the provider that an event is about, None if it is about all."""
+    """Return the provider of an event, None if it concerns all providers."""
     match data:
         case ProviderChange() | ModelsChange():
             return data.provider

@@ -293,4 +293,4 @@ EXAMPLES: Final[Mapping[type[ApiShape], ApiShape]] = {
         ErrorBody(error=_ERROR),
     )
 }
-"""The example of each shape that a response has or holds."""
+"""An example of each shape that occurs in responses."""

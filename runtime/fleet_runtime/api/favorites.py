@@ -1,7 +1,7 @@
 """``/api/favorites``: the favorites, which all surfaces share.
 
-A change may carry ``If-Match`` with the ``ETag`` of the list that it was meant for and is rejected with 412
-if that is not the present one; replacing all favorites must carry it, ``*`` for any list. A key limited to
+A change may have ``If-Match`` with the ``ETag`` of the list that the client read, and is rejected with 412 if
+the list has changed since. To replace all favorites, it is required; ``*`` matches any list. A key limited to
 surfaces sees and changes only favorites of providers that its surface may use.
 """
 
@@ -108,7 +108,7 @@ def _names(call: Call) -> Mapping[str, str]:
 
 
 async def _resolve(call: Call, text: str, surface: str | None) -> Resolution:
-    """Return what the name of a favorite means; raises `RequestError` if the surface may not use it."""
+    """Resolve the name of a favorite; raises `RequestError` if the surface may not use it."""
     resolution = await call.live.resolve(call.table(surface), text)
     if resolution.refusal is not None and resolution.refusal.code == "surface_not_allowed":
         raise request_error("surface_not_allowed", resolution.refusal.message, "id")
@@ -137,13 +137,14 @@ async def _change(call: Call, command: Command, if_match: str | None, surface: s
 
 
 def _favorites(call: Call, surface: str | None) -> Reply:
-    """Return the list as it is now. No cache may keep it: what favorites mean changes without the version."""
+    """Return the current list. It must not be cached, because the availability of favorites changes without a
+    new version."""
     favorites = call.live.catalog.favorite_list(call.table(surface), allowed_only=call.limited)
     return json_reply(favorites, (b"etag", favorites.etag.encode()), (b"cache-control", b"no-store"))
 
 
 def _tags(if_match: str | None) -> frozenset[str] | None:
-    """Return the tags that ``If-Match`` names; None for any. Another server's tag matches nothing."""
+    """Return the tags in ``If-Match``; None for any. A tag of another server matches nothing."""
     if if_match is None or if_match.strip() == "*":
         return None
     return frozenset(tag.strip().strip('"') for tag in if_match.split(","))

@@ -1,6 +1,5 @@
 """``/api/fleet`` and its history, ``/api/old-names``, ``/api/events`` and ``/api/reload``: for operators.
-
-With a surface, they cover only the providers that it may use.
+With `surface`, they cover only the providers that it may use.
 """
 
 from __future__ import annotations
@@ -182,7 +181,7 @@ def _names(table: RoutingTable) -> frozenset[str]:
 
 
 def _with_former(call: Call, names: Set[str]) -> frozenset[str]:
-    """Return these names of providers with their former names, under which older changes are kept."""
+    """Return these provider names with their former names, under which older changes are stored."""
     present = call.live.snapshot.fleet.names
     return frozenset(names).union(former for former, name in present.items() if name in names)
 

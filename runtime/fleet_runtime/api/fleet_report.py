@@ -1,4 +1,5 @@
-"""The state of the fleet and of each provider, in the shapes of the API; of many providers, in turns."""
+"""Report the state of the fleet and its providers in the shapes of the API; many providers are reported in
+turns."""
 
 from __future__ import annotations
 
@@ -28,8 +29,8 @@ from fleet_runtime.turns import in_turns
 
 
 async def describe_fleet(service: Service, live: LiveSnapshot, table: RoutingTable) -> FleetStatus:
-    """Return the state of the fleet, or of the providers of one surface: then without what concerns others,
-    the state file, and why a build was rejected."""
+    """Return the state of the fleet, or only of the providers of one surface, without the state file and the
+    reason of a rejected build."""
     names, whole = {provider.name for provider in table.providers}, table.surface is None
     default = live.snapshot.fleet.default_provider
     reports = await in_turns(describe_provider(live, name) for name in live.providers if name in names)
@@ -60,7 +61,7 @@ async def describe_fleet(service: Service, live: LiveSnapshot, table: RoutingTab
 
 
 def describe_captures(live: LiveSnapshot) -> CaptureState | None:
-    """Return what is kept of requests, None if that is nothing."""
+    """Return how much of requests is captured, None if captures are off."""
     settings = live.gateway.captures
     return None if settings is None else CaptureState(keep=settings.keep, body=settings.body)
 
@@ -107,7 +108,7 @@ def _memory_data(memory: ServerMemory) -> dict[str, Any]:
 
 
 def _drifts(live: LiveSnapshot, table: RoutingTable) -> Iterator[tuple[str, DriftReport | None]]:
-    """Yield how each provider of the table differs from fleet.lock; None for one that does not."""
+    """Yield the difference of each provider of the table from fleet.lock, None if there is none."""
     locked = {provider.name: provider for provider in live.snapshot.fleet.providers}
     for provider in table.providers:
         name = provider.name

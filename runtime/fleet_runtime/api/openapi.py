@@ -75,7 +75,7 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
 
 
 def _responses(operation: Operation) -> dict[str, Any]:
-    """Return the response of the operation, the errors it is known for by status, and any other error."""
+    """Return the response of the operation, its declared errors by status, and the default error."""
     headers = {parameter.name for parameter in operation.parameters}
     if operation.shape is not None:
         success: dict[str, Any] = {
@@ -106,7 +106,7 @@ def _schema(kind: Any) -> dict[str, Any]:
 
 
 def _schemas(operations: Iterable[Operation]) -> dict[str, Any]:
-    """Return the schemas of all shapes with their examples, those of the events among them."""
+    """Return the schemas of all shapes and events, with their examples."""
     used = {shape for each in operations for shape in (each.shape, each.body) if shape is not None}
     kinds: list[type[ApiShape]] = sorted({*used, ErrorBody, *EVENTS}, key=lambda shape: shape.__name__)
     _, schemas = msgspec.json.schema_components(kinds, ref_template=_REFERENCE)

@@ -1,9 +1,9 @@
 """Declare an operation of the API by one function: routing, parsing, response and description.
 
-The parameters of the function are those of the request: `Annotated` with `PathPart`, `Query` or `Header`, or
-a shape, which is the body. Its annotation of the result is the shape of the response; a result that is bytes
-already is ``Annotated[Reply, ApiShape]``. Keys limited to surfaces open what takes a `surface`, and what is
-marked `any_key`.
+The function's parameters are those of the request: `Annotated` with `PathPart`, `Query` or `Header`, or a
+shape for the body. Its return annotation is the shape of the response, or ``Annotated[Reply, ApiShape]`` if
+it returns encoded bytes. Keys limited to surfaces open operations that take a `surface`, and those marked
+`any_key`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _PLACEHOLDER: Final = re.compile(r"\{(\w+)(:path)?\}")
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A parameter of the query, under the name of the argument."""
+    """A query parameter with the name of the argument."""
 
     description: str
     example: str | None = None
@@ -36,7 +36,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """A header, under the name of the argument with ``-`` for ``_``; `required` is for the description."""
+    """A header with the name of the argument, ``-`` for ``_``; `required` only affects the description."""
 
     description: str
     example: str | None = None
@@ -56,7 +56,7 @@ Place: TypeAlias = Query | Header | PathPart
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter of an operation; `type` is what its text is converted to."""
+    """A parameter of an operation; its text is converted to `type`."""
 
     argument: str
     place: Place
@@ -72,7 +72,7 @@ class Parameter:
         return self.default is Argument.empty or (isinstance(self.place, Header) and self.place.required)
 
     def read(self, text: str | None) -> Any:
-        """Return the value of `text`; raises `RequestError` if it is missing or not of the type."""
+        """Convert `text`; raises `RequestError` if it is missing or not of the type."""
         if text is None:
             if self.default is Argument.empty:
                 raise request_error("invalid_request", f"parameter '{self.name}' is missing", self.name)
@@ -86,7 +86,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A response that is bytes already, with the headers it needs besides its content type and length."""
+    """An encoded response, with headers other than its content type and length."""
 
     body: bytes
     headers: tuple[tuple[bytes, bytes], ...] = ()
@@ -96,8 +96,8 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One method of one path. `errors` are the codes it is known for; `shape` is None if the response is not
-    JSON; `described`: whether it is in ``/openapi.json``; `any_key`: whether every key opens it."""
+    """One method of one path. `errors` are its declared error codes; `shape` is None if the response is not
+    JSON; `described` includes it in ``/openapi.json``; `any_key` opens it to every key."""
 
     method: str
     path: str
@@ -120,7 +120,7 @@ class Operation:
         return any(parameter.name == "surface" for parameter in self.parameters)
 
     def match(self, path: str) -> Mapping[str, str] | None:
-        """Return the parts of `path` (percent-encoded), None if it is another path."""
+        """Return the parameters in `path` (percent-encoded), None if it is another path."""
         found = self.pattern.fullmatch(path)
         return None if found is None else found.groupdict()
 
@@ -128,7 +128,7 @@ class Operation:
 def operation(
     method: str, path: str, summary: str, *errors: str, described: bool = True, any_key: bool = False
 ) -> Callable[[Callable[..., Awaitable[Any]]], Operation]:
-    """Make an operation of a function, whose first argument is the `Call`; ``{name}`` in `path` is one
+    """Turn a function with a `Call` as its first argument into an operation; ``{name}`` in `path` is one
     segment, ``{name:path}`` the rest."""
 
     def declare(handler: Callable[..., Awaitable[Any]]) -> Operation:

@@ -13,15 +13,15 @@ from fleet_runtime.api.operation import Operation
 from fleet_runtime.proxy.endpoints import Routes
 
 _MAX_PATH: Final = 256
-"""Characters of the longest path that is compared: no right one is longer."""
+"""The maximum length of a path that is compared; no valid path is longer."""
 _OLLAMA: Final = re.compile(
     r"(.*)/api/(?:chat|copy|create|delete|embed|embeddings|generate|ps|pull|push|show|tags|version|blobs/.*)"
 )
 
 
 def hint(path: str, routes: Routes, operations: Iterable[Operation]) -> str:
-    """Return ``; did you mean '/v1/models'?`` for a path that is nearly one, ``; Ollama's API is at
-    '/ollama'`` for one of Ollama's, an empty text for any other."""
+    """Return ``; did you mean '/v1/models'?`` for a similar path, ``; Ollama's API is at '/ollama'`` for a
+    path of Ollama's API, otherwise an empty text."""
     if len(path) > _MAX_PATH:
         return ""
     tidy = re.sub(r"/{2,}", "/", unquote(path, "latin-1"))
@@ -36,7 +36,7 @@ def hint(path: str, routes: Routes, operations: Iterable[Operation]) -> str:
 
 
 def _candidates(tidy: str) -> Iterator[str]:
-    """Yield what a path with single slashes may have meant, the least change first."""
+    """Yield paths that may have been intended by a path with single slashes, the smallest change first."""
     for spelled in (tidy, tidy.lower()):
         yield spelled
         once = re.sub(r"(/v1(?:alpha|beta)?)+(?=/|$)", "/v1", spelled)

@@ -1,7 +1,6 @@
-"""``/props``, ``/slots`` and ``/health`` of one provider, as llama.cpp's own tools read them.
-
-They are forwarded only to kinds of servers that do not load, swap or wake a model for them, and without the
-query: with a ``model``, llama-server's router or llama-swap would load it. `/slots` wakes a sleeping
+"""``/props``, ``/slots`` and ``/health`` of one provider, as llama.cpp's own tools read them. They are
+forwarded only to kinds of servers that do not load, swap or wake a model because of them, and without the
+query: with ``model``, llama-server's router and llama-swap would load it. `/slots` wakes a sleeping
 llama-server, so `/props`, which does not, is read first.
 """
 
@@ -22,7 +21,7 @@ from fleet_runtime.routing.resolver import in_snapshot
 
 PAGES: Final = ("/props", "/slots", "/health")
 SERVED_BY: Final = {"llama-server": PAGES, "llama-swap": ("/health",), "vllm": ("/health",)}
-"""What each kind of server has of them, without loading anything."""
+"""The pages of each kind of server that load nothing."""
 SECONDS: Final = 10.0
 
 
@@ -38,7 +37,8 @@ OPERATIONS: Final = tuple(map(_page, PAGES))
 
 
 async def read_page(call: Call, name: str, path: str) -> Reply:
-    """Return a page of a provider as it responds; raises `RequestError` if it has none that loads nothing."""
+    """Return the provider's response; raises `RequestError` if it does not have the page, or would load a
+    model."""
     present = call.live.snapshot.fleet.names.get(name)
     if present is None:
         raise request_error("not_found", in_snapshot(f"unknown provider '{name}'", call.live.snapshot.id))
@@ -64,7 +64,7 @@ async def _get(call: Call, name: str, path: str) -> ProbeResponse:
 
 
 def _sleeps(props: ProbeResponse) -> bool:
-    """Whether a llama-server says that it sleeps."""
+    """Return whether a llama-server reports that it sleeps."""
     try:
         data: Any = msgspec.json.decode(props.body)
     except ValueError:

@@ -87,7 +87,7 @@ OPERATIONS = (get_series, get_speed)
 
 
 async def _current(call: Call, now: float) -> Mapping[Name, Series]:
-    """Return the series with all that has happened."""
+    """Return the series including all pending requests."""
     call.service.finished.flush()
     await in_turns(call.service.series.fold(now))
     return call.service.series.series

@@ -13,8 +13,8 @@ from fleet_runtime.telemetry.series_ring import Range
 
 
 class SeriesPoint(ApiShape, frozen=True, kw_only=True):
-    """One step. `first_byte`, `cold` and `speed` count by the bounds of the report, one number more than
-    there are bounds; they are empty if there is nothing to count."""
+    """One step. `first_byte`, `cold` and `speed` are counts by the bounds of the report, with one more count
+    than bounds; they are empty if nothing was counted."""
 
     at: Annotated[str, Meta(description="the start of the step")]
     requests: int
@@ -36,8 +36,8 @@ class SeriesPoint(ApiShape, frozen=True, kw_only=True):
 
 
 class SeriesReport(ApiShape, frozen=True, kw_only=True):
-    """Steps of a range, the oldest first. A step of which nothing is known (the gateway did not run, the
-    model was not used) is left out. `step` and bounds in seconds, `speed_bounds` in tokens per second."""
+    """Steps of a range, the oldest first. Steps without data are omitted (the gateway did not run, the model
+    was not used). `step` and bounds in seconds, `speed_bounds` in tokens per second."""
 
     provider: str
     model: str | None
@@ -52,7 +52,7 @@ class SeriesReport(ApiShape, frozen=True, kw_only=True):
 
 
 class ProviderSpeed(ApiShape, frozen=True, kw_only=True):
-    """A model on one provider, by the requests of the last 30 days: medians, read from buckets."""
+    """A model on one provider: medians over the requests of the last 30 days, estimated from buckets."""
 
     provider: str
     id: str
@@ -74,6 +74,6 @@ class ModelSpeed(ApiShape, frozen=True, kw_only=True):
 
 
 class Speeds(ApiShape, frozen=True, kw_only=True):
-    """The models that were used last, at most 64 of all providers."""
+    """The most recently used models, at most 64 of all providers."""
 
     models: tuple[ModelSpeed, ...]

@@ -16,8 +16,8 @@ from fleet_runtime.telemetry.activity_row import RequestActivity
 
 
 class LoadedModel(ApiShape, frozen=True, kw_only=True):
-    """What the server says of one loaded model: bytes in all and on GPUs, when it unloads or after how many
-    idle seconds, how many requests it takes at a time. Null is "not said"."""
+    """A loaded model as reported by its server: its size in bytes, in total and on GPUs, when it unloads or
+    after how many idle seconds, and how many requests it handles at a time. Null means "not reported"."""
 
     model: str
     size: int | None
@@ -28,7 +28,7 @@ class LoadedModel(ApiShape, frozen=True, kw_only=True):
 
 
 class GpuReport(ApiShape, frozen=True, kw_only=True):
-    """One GPU, in bytes and percent of use."""
+    """One GPU: memory in bytes, utilization in percent."""
 
     name: str
     total: int | None
@@ -37,7 +37,7 @@ class GpuReport(ApiShape, frozen=True, kw_only=True):
 
 
 class ProviderMemory(ApiShape, frozen=True, kw_only=True):
-    """What a server says of its memory, in bytes."""
+    """The memory reported by a server, in bytes."""
 
     models: tuple[LoadedModel, ...]
     max_loaded: Annotated[
@@ -50,7 +50,7 @@ class ProviderMemory(ApiShape, frozen=True, kw_only=True):
 
 class ProviderReport(ApiShape, frozen=True, kw_only=True):
     """A provider as an operator sees it; `latency` of the last probe in seconds, `in_flight` by model. `kind`
-    is the software that responded; that it is not `configured_kind` is not among the `warnings`."""
+    is the software that responded; a difference from `configured_kind` is not in `warnings`."""
 
     name: str
     label: str
@@ -82,8 +82,9 @@ class ProviderReport(ApiShape, frozen=True, kw_only=True):
 
 
 class StoreState(ApiShape, frozen=True, kw_only=True):
-    """Whether favorites and history can be saved, since when, and `where`; `reason` is why not, or what else
-    is wrong, `remedy` what to do about a database. The last three are null in the report of a surface."""
+    """Whether favorites and history can be saved, since when, and `where`. `reason` explains a failure or
+    another problem, `remedy` what to do about a database. The last three are null in the report of a
+    surface."""
 
     state: Literal["up", "down"]
     since: str
@@ -93,7 +94,7 @@ class StoreState(ApiShape, frozen=True, kw_only=True):
 
 
 class ContextChange(ApiShape, frozen=True, kw_only=True):
-    """The context of a model in fleet.lock, and its present one."""
+    """The context of a model in fleet.lock, and its current one."""
 
     model: str
     locked: int | None
@@ -101,7 +102,7 @@ class ContextChange(ApiShape, frozen=True, kw_only=True):
 
 
 class DriftReport(ApiShape, frozen=True, kw_only=True):
-    """How the list of a provider differs from fleet.lock, in the provider's own ids."""
+    """The difference between a provider's model list and fleet.lock, in the provider's own ids."""
 
     appeared: tuple[str, ...]
     vanished: tuple[str, ...]
@@ -109,14 +110,15 @@ class DriftReport(ApiShape, frozen=True, kw_only=True):
 
 
 class CaptureState(ApiShape, frozen=True, kw_only=True):
-    """How many requests are kept in full, prompts included, and how many bytes of each body."""
+    """The number of captured requests, which include prompts, and the number of bytes per body."""
 
     keep: int
     body: int
 
 
 class FleetStatus(ApiShape, frozen=True, kw_only=True):
-    """`refused` says why the newest build was rejected; `needs_restart` which settings wait for a restart."""
+    """`refused` is the reason why the newest build was rejected; `needs_restart` lists settings that wait for
+    a restart."""
 
     snapshot: str
     refused: str | None
@@ -135,8 +137,9 @@ class FleetStatus(ApiShape, frozen=True, kw_only=True):
 
 
 class OldNameReport(ApiShape, frozen=True, kw_only=True):
-    """How often requests used an old name since `since`; `last_at` and `surface` are of the last one, null
-    without one. `kind` is where fleet.yaml has the name: an alias, a former name, or a prefix to remove."""
+    """How often requests used an old name since `since`; `last_at` and `surface` are those of the latest one,
+    null if there was none. `kind` is where fleet.yaml has the name: an alias, a former name, or a prefix to
+    remove."""
 
     kind: OldNameKind
     name: str
@@ -154,7 +157,7 @@ class OldNames(ApiShape, frozen=True, kw_only=True):
 
 
 class HistoryEntry(ApiShape, frozen=True, kw_only=True):
-    """The status of a provider, and the reason for it, from `at` on, as the gateway `gateway` saw it."""
+    """A status of a provider with its reason, from `at` on, as observed by `gateway`."""
 
     provider: str
     status: ProviderStatus
@@ -170,8 +173,9 @@ class History(ApiShape, frozen=True, kw_only=True):
 
 
 class Access(ApiShape, frozen=True, kw_only=True):
-    """What a key opens. `key` is its name in fleet.yaml, null where the gateway has no keys; `surfaces` the
-    only ones it is for, null for all; `operations` those of the API, as ``GET /api/models``."""
+    """What a key opens. `key` is its name in fleet.yaml, null if the gateway has no keys; `surfaces` are
+    those that it is limited to, null for all; `operations` are those of the API, such as ``GET
+    /api/models``."""
 
     key: str | None
     surfaces: tuple[str, ...] | None
@@ -179,7 +183,7 @@ class Access(ApiShape, frozen=True, kw_only=True):
 
 
 class KeyInForce(ApiShape, frozen=True, kw_only=True):
-    """A key of the gateway by its name: the surfaces it is limited to, and where it is read from."""
+    """A key of the gateway: its name, the surfaces that it is limited to, and where it is read from."""
 
     name: str
     surfaces: tuple[str, ...] | None
@@ -203,8 +207,8 @@ class Settings(ApiShape, frozen=True, kw_only=True):
 
 
 class Finding(ApiShape, frozen=True, kw_only=True):
-    """Something that is wrong: `where` names one thing, `what` follows it in a sentence, `remedy` holds a
-    command in backticks."""
+    """A problem: `where` names one thing, `what` completes the sentence, `remedy` contains a command in
+    backticks."""
 
     severity: Literal["error", "warning", "note"]
     area: str
@@ -214,28 +218,28 @@ class Finding(ApiShape, frozen=True, kw_only=True):
 
 
 class Findings(ApiShape, frozen=True, kw_only=True):
-    """What is wrong, by area."""
+    """The findings by area."""
 
     findings: tuple[Finding, ...]
 
 
 class RecentRequests(ApiShape, frozen=True, kw_only=True):
-    """The requests that run now, and the last that are over, both the newest first."""
+    """The running requests and the last finished ones, both newest first."""
 
     running: tuple[RequestActivity, ...]
     requests: tuple[RequestActivity, ...]
 
 
 class ModelCommand(ApiShape, frozen=True, kw_only=True):
-    """What to load or unload: the provider's own id of the model, or another name of it there. `force`: even
-    if requests that run there are affected."""
+    """The model to load or unload: the provider's own id, or another name on that provider. `force` allows it
+    although running requests are affected."""
 
     model: str
     force: bool = False
 
 
 class ModelOutcome(ApiShape, frozen=True, kw_only=True):
-    """The state of the model after the command, by a probe; `running` are the requests that it affected."""
+    """The state of the model according to a probe after the command; `running` are the affected requests."""
 
     provider: str
     model: str
@@ -244,7 +248,7 @@ class ModelOutcome(ApiShape, frozen=True, kw_only=True):
 
 
 class Serving(ApiShape, frozen=True, kw_only=True):
-    """The snapshot that serves."""
+    """The snapshot that is served."""
 
     snapshot: str
 
@@ -262,7 +266,7 @@ class Health(ApiShape, frozen=True, kw_only=True):
 
 
 class FavoriteId(ApiShape, frozen=True, kw_only=True):
-    """A favorite as ``GET /api/favorites`` lists it; only its id counts."""
+    """A favorite as listed by ``GET /api/favorites``; only its id is used."""
 
     id: str
 
@@ -274,7 +278,7 @@ class FavoriteOrder(ApiShape, frozen=True, kw_only=True):
 
 
 class NoContent(ApiShape, frozen=True, kw_only=True):
-    """An empty object, the body of a POST that says nothing more."""
+    """An empty object, the body of a POST without parameters."""
 
 
 class ErrorDetail(ApiShape, frozen=True, kw_only=True):
@@ -287,6 +291,6 @@ class ErrorDetail(ApiShape, frozen=True, kw_only=True):
 
 
 class ErrorBody(ApiShape, frozen=True, kw_only=True):
-    """An error of the gateway's own, in OpenAI's shape."""
+    """An error of the gateway, in OpenAI's shape."""
 
     error: ErrorDetail

@@ -1,12 +1,12 @@
 """The artifacts that the compiler writes and the gateway reads, as frozen pydantic models.
 
-generated/gateway.json, generated/routing/<surface>.json and generated/manifest.json. All
-durations are seconds, sizes are bytes, contexts and outputs are tokens. A `null` or missing fact means "not
-known", never "none".
+generated/gateway.json, generated/routing/<surface>.json and generated/manifest.json. All durations are
+seconds, sizes are bytes, contexts and outputs are tokens. A `null` or missing fact means "not known", never
+"none".
 
-What fleet.yaml and gateway.json both hold (`ProviderOptions`, `GatewayOptions` and their parts) is declared
-here once: the schema of fleet.yaml and its page are made from the field's type, default, examples and the
-text under it, fleet.yaml is parsed into it, and gateway.json is its dump.
+Settings that are in both fleet.yaml and gateway.json (`ProviderOptions`, `GatewayOptions` and their parts)
+are declared here once. The schema of fleet.yaml and its page are generated from each field's type, default,
+examples and the text under it; fleet.yaml is parsed into these models, and gateway.json is their dump.
 
 A configuration that is valid here can be served: addresses that the gateway could not use are errors.
 """
@@ -71,7 +71,7 @@ FLEET_TABLE = "routing/_fleet.json"
 
 
 class ModelFacts(Artifact):
-    """What is known of one model; every field may be unknown."""
+    """The known facts of one model; every field may be unknown."""
 
     name: ModelName | None = Field(None, examples=["DeepSeek V3"])
     """The display name. Default: the id."""
@@ -133,13 +133,13 @@ class RoutingTable(Artifact):
     legacy: Legacy
     """Whether a bare id that the default provider does not list falls back to the role `default`."""
     names: dict[str, str]
-    """Every name and former name of every provider of the fleet, and its present name."""
+    """Maps every name and former name of every provider of the fleet to its current name."""
     namespaces: tuple[str, ...]
     """Prefixes, without their slash, that are removed from an id."""
     aliases: dict[str, str]
-    """Exact old ids, and the composite id that each means now."""
+    """Maps exact old ids to composite ids."""
     roles: dict[str, tuple[str, ...]]
-    """What `@name` means: composite ids, first choice first."""
+    """Maps the name of each role to composite ids, first choice first."""
     keepalive: Seconds | None = Field(None, examples=[15])
     """Seconds without response headers until a streamed request gets a comment, and between two of them."""
     providers: tuple[RoutedProvider, ...]
@@ -163,7 +163,7 @@ class Named(Artifact):
 
 
 class ProviderOptions(Artifact):
-    """What fleet.yaml sets of one provider. Files are relative to fleet.yaml."""
+    """The settings of one provider in fleet.yaml. Files are relative to fleet.yaml."""
 
     label: Label = Field(examples=["Sam's desktop"])
     """The display name. Default: the provider's name."""
@@ -263,7 +263,7 @@ class GeneratedConfig(Artifact):
 
 
 class GatewayOptions(Artifact):
-    """What fleet.yaml sets of the gateway."""
+    """The settings of the gateway in fleet.yaml."""
 
     listen: Listen = Field("127.0.0.1:8400", examples=["127.0.0.1:8400"])
     """Host and port that the gateway listens on."""
@@ -306,7 +306,7 @@ class ClientSettings(Artifact):
     key: str | None = None
     """The key of `keys` that it refers to; null if the gateway needs none, or none fits."""
     options: dict[str, Any] = Field({})
-    """What fleet.yaml sets of the kind."""
+    """The options of the kind in fleet.yaml."""
 
 
 class GatewayConfig(GatewayOptions, GeneratedConfig):
@@ -344,5 +344,5 @@ class Manifest(Artifact):
 
 
 def to_data(artifact: Artifact) -> dict[str, Any]:
-    """The artifact as plain JSON data, facts that are not known left out."""
+    """Return the artifact as plain JSON data, without unknown facts."""
     return artifact.model_dump(mode="json", by_alias=True, exclude_none=True)

@@ -29,7 +29,7 @@ class DatabaseState(Artifact):
 
 
 class Limits(Artifact):
-    """Bounds on what a client may send, and on how long it may read nothing."""
+    """Limits on what a client may send, and on how long it may stop reading."""
 
     body: Bytes = Field(100_000_000, examples=["20MB"])
     """The maximum size of a request body."""

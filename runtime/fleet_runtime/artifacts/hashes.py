@@ -9,7 +9,7 @@ import msgspec
 
 
 def canonical_json(value: Any) -> bytes:
-    """One JSON text for equal values: sorted keys, no white space, UTF-8."""
+    """Return the same JSON text for equal values: sorted keys, no white space, UTF-8."""
     return msgspec.json.encode(value, order="sorted")
 
 

@@ -11,7 +11,7 @@ CLOUD_INTERVAL = 300.0
 def poll_interval(provider: ProviderConfig, interval: float) -> float | None:
     """Return the seconds between two probes of a provider, None if it is never polled.
 
-    `interval` is the fleet's own, for what fleet.yaml does not say otherwise. A cloud service whose models
+    `interval` is the fleet's default. A cloud service whose models
     fleet.yaml declares is not polled.
     """
     if provider.poll is False:
@@ -24,5 +24,5 @@ def poll_interval(provider: ProviderConfig, interval: float) -> float | None:
 
 
 def is_polled(provider: ProviderConfig) -> bool:
-    """Return whether fleet probes a provider by itself."""
+    """Return whether fleet probes a provider regularly."""
     return provider.enabled and poll_interval(provider, 1.0) is not None

@@ -44,7 +44,7 @@ class SecretReference(Artifact):
 
 
 class BasicAuth(Artifact):
-    """A user and a password, for a provider behind a proxy that wants them (RFC 7617)."""
+    """A user and a password, for a provider behind a proxy that requires them (RFC 7617)."""
 
     user: UserName = Field(examples=["fleet"])
     """The user's name."""

@@ -13,16 +13,16 @@ import msgspec
 from pydantic import Field
 
 SHORTEST = 0.05
-"""Seconds; less would only keep a processor busy."""
+"""The shortest duration in seconds; shorter ones would only waste CPU time."""
 YEAR = 31_536_000
 LARGEST = 2**53 - 1
-"""The largest whole number that every JSON reader keeps (RFC 8259 §6)."""
+"""The largest integer that every JSON parser represents exactly (RFC 8259 §6)."""
 
 
 class Shape(msgspec.Struct, frozen=True, eq=False):
-    """How fleet.yaml writes a value, as keywords of JSON Schema; a ``$ref`` leads to its definition there.
+    """The JSON Schema keywords of a value in fleet.yaml; a ``$ref`` refers to a definition there.
 
-    Keywords without a `type`, `enum` or `$ref` are added to those that follow from the Python type.
+    Keywords without a `type`, `enum` or `$ref` are added to those derived from the Python type.
     """
 
     keywords: Mapping[str, Any]

@@ -47,12 +47,13 @@ class Snapshot:
 
     @property
     def fleet(self) -> RoutingTable:
-        """The table of ``/v1``, which knows every provider."""
+        """Return the table of ``/v1``, which has every provider."""
         return self.tables[""]
 
     def names_after(self, previous: Snapshot) -> Mapping[str, str]:
-        """Return the present name of every name and former name of a provider, and of those that providers
-        had in `previous` if this one undoes their renames: same URL, and a former name is its name again."""
+        """Map every name and former name of a provider to its current name. Include the names in `previous`
+        of providers whose rename this snapshot reverts: the same URL, with a former name as the name
+        again."""
         names = self.fleet.names
         undone = {
             name: former
@@ -68,9 +69,9 @@ class Snapshot:
 
 
 def load_snapshot(folder: Path) -> Snapshot:
-    """Read and check every file of the folder; raises `ArtifactError`, and never returns a mix of two builds.
-
-    The folder is resolved once, so that swapping a symbolic link meanwhile cannot mix two either.
+    """Read and check every file of the folder; raises `ArtifactError`, and never returns a mixture of two
+    builds. The path is resolved once, so that swapping a symbolic link meanwhile cannot cause a mixture
+    either.
     """
     try:
         resolved = folder.resolve(strict=True)
@@ -85,7 +86,7 @@ def load_snapshot(folder: Path) -> Snapshot:
 
 
 def parse_snapshot(manifest: bytes, contents: Mapping[str, bytes], folder: Path) -> Snapshot:
-    """Return the snapshot of files that are as `manifest` says; raises `ArtifactError`.
+    """Return the snapshot of files that match `manifest`; raises `ArtifactError`.
 
     `folder` is where they are, or will be.
     """
@@ -130,7 +131,7 @@ def _member(contents: Mapping[str, bytes], name: str) -> bytes:
 
 
 def _parse_table(data: bytes, name: str, shared: dict[bytes, RoutedProvider]) -> RoutingTable:
-    """Return a table; a provider that several tables have is parsed, and kept in memory, once."""
+    """Parse a table; a provider in several tables is parsed and stored once."""
     try:
         parts = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
         written = [bytes(each) for each in msgspec.json.decode(parts["providers"], type=list[msgspec.Raw])]

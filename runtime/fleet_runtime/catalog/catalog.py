@@ -1,7 +1,7 @@
 """The catalog: models, names, roles and favorites as they are now.
 
-Everything is computed on demand from a snapshot, its inventory and the favorites. Only the meaning of
-favorites and the display names are cached until one of these changes.
+Everything is computed on demand from a snapshot, its inventory and the favorites. Only resolved favorites and
+display names are cached until one of these changes.
 """
 
 from __future__ import annotations
@@ -39,9 +39,8 @@ from fleet_runtime.routing.resolver import Resolution, resolve_model
 
 @dataclass(slots=True, eq=False)
 class Catalog:
-    """The catalog of one snapshot; `favorites` returns the present list of favorites.
-
-    `versions`: of the inventory and, as a tag, of the favorites that it was last brought up to date with.
+    """The catalog of one snapshot; `favorites` returns the current favorites. `versions` are the version of
+    the inventory and the tag of the favorites at the last refresh.
     """
 
     inventory: Inventory
@@ -57,9 +56,8 @@ class Catalog:
         self._names = DisplayNames({provider.name: provider.label for provider in providers})
 
     def refresh(self) -> None:
-        """Bring up to date what favorites mean and what models are called, if anything has changed.
-
-        `favorite_ids` (by provider) and the names keep their identity as long as they are equal.
+        """Update resolved favorites and display names if anything has changed. `favorite_ids` (by provider)
+        and the names stay the same objects while they are equal.
         """
         favorites = self.favorites()
         versions = (self.inventory.version, favorites.tag)
@@ -85,21 +83,21 @@ class Catalog:
             yield
 
     def names(self, provider: str) -> Mapping[str, str]:
-        """Return what the shown models of a provider are called, by id."""
+        """Return the display names of a provider's listed models by id."""
         return self._names.of(provider)
 
     def provider(self, provider: RoutedProvider, models: Iterable[CatalogModel]) -> CatalogProvider:
         return describe_provider(provider, self.inventory.states[provider.name], models)
 
     def shown_models(self, provider: RoutedProvider) -> Iterator[tuple[str, RoutedModel]]:
-        """Yield the models of a provider that lists show."""
+        """Yield the models of a provider that are not hidden."""
         models = self.inventory.listings[provider.name].models
         return ((id, facts) for id, facts in models.items() if not facts.hidden)
 
     def model(
         self, provider: RoutedProvider, id: str, facts: RoutedModel, *, favorites: bool = True
     ) -> CatalogModel:
-        """Return one model that a provider lists; without `favorites`, not whether it is one."""
+        """Return one model of a provider's list; without `favorites`, `favorite` is null."""
         available = self.inventory.view[provider.name].available
         state = self.inventory.states[provider.name].states.get(id, "unknown") if available else "unknown"
         return describe_model(
@@ -114,7 +112,7 @@ class Catalog:
         )
 
     def find_model(self, table: RoutingTable, resolution: Resolution) -> CatalogModel | None:
-        """Return the model that a name resolved to; None if nothing is known of it."""
+        """Return the model of a resolution; None if it has no known model."""
         provider = next((p for p in table.providers if p.name == resolution.provider), None)
         if provider is None or resolution.listed is None:
             return None
@@ -131,16 +129,17 @@ class Catalog:
         return describe_openai_model(resolution.provider, id, facts, name=name, bare=pinned is not None)
 
     def resolution(self, resolution: Resolution) -> ModelResolution:
-        """Return ``GET /api/resolve``: the router's decision, with why and what is known of the model."""
+        """Return ``GET /api/resolve``: the resolver's decision with its reason, and the known facts of the
+        model."""
         name = resolution.provider or ""
         config = self.inventory.snapshot.connections.get(name)
         down = config is not None and self.inventory.states[name].sidecar == "down"
         return describe_resolution(resolution, config, self._facts(resolution), sidecar_down=down)
 
     def roles(self, table: RoutingTable, *, allowed_only: bool = False) -> Roles:
-        """Return ``GET /api/roles``: each role's choices in order, and which one it means now.
+        """Return ``GET /api/roles``: each role's choices in order, and the one that it resolves to now.
 
-        `allowed_only`: without the choices on providers that the surface may not use.
+        `allowed_only` omits choices on providers that the surface may not use.
         """
         allowed = {provider.name for provider in table.providers}
         described = {}
@@ -153,9 +152,9 @@ class Catalog:
         return Roles(surface=table.surface, roles=described)
 
     def favorite_list(self, table: RoutingTable, *, allowed_only: bool = False) -> FavoriteList:
-        """Return ``GET /api/favorites``: every favorite, and why it cannot be used, if so.
+        """Return ``GET /api/favorites``: every favorite, with the reason if it cannot be used.
 
-        `allowed_only`: without the favorites of providers that the surface may not use.
+        `allowed_only` omits favorites of providers that the surface may not use.
         """
         self.refresh()
         allowed = {provider.name for provider in table.providers}
@@ -195,6 +194,6 @@ class Catalog:
         return self.inventory.listings[resolution.provider].models.get(resolution.listed, RoutedModel())
 
     def _is_reachable(self, provider: str, facts: RoutedModel) -> bool:
-        """Whether a chat with the model does not go through a sidecar that is down."""
+        """Return whether chats with the model avoid a sidecar that is down."""
         down = self.inventory.states[provider].sidecar == "down"
         return not (down and chat_via(self.inventory.snapshot.connections[provider], facts) == "sidecar")

@@ -1,6 +1,6 @@
 """Describe providers, models, names and favorites in the shapes of the catalog. Pure.
 
-The API uses these functions for what the gateway sees, the commands for what fleet.lock contains.
+The API uses these functions for live models, the commands for the models in fleet.lock.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def describe_provider(
 def describe_resolution(
     resolution: Resolution, config: ProviderConfig | None, facts: RoutedModel, *, sidecar_down: bool = False
 ) -> ModelResolution:
-    """Return what a name means; `config` and `facts` are those of its provider and model, if it has any."""
+    """Describe a resolution; `config` and `facts` are those of its provider and model, if it has them."""
     via = chat_via(config, facts) if config else None
     reason: str | None = None
     message = ""
@@ -122,7 +122,7 @@ def describe_resolution(
 
 
 def describe_favorite(status: FavoriteStatus, reason: FavoriteReason | None) -> FavoriteModel:
-    """Return a favorite that cannot be used for `reason`, or that can."""
+    """Describe a favorite; `reason` is why it cannot be used, None if it can."""
     return FavoriteModel(
         id=status.id,
         provider=status.provider,
@@ -137,7 +137,7 @@ def describe_favorite(status: FavoriteStatus, reason: FavoriteReason | None) -> 
 def describe_openai_model(
     provider: str, id: str, facts: RoutedModel, *, name: str, bare: bool
 ) -> OpenAIModel:
-    """Return an item of ``/v1/models``, under its `bare` id where the path names the provider."""
+    """Return an item of ``/v1/models``, with its `bare` id if the path names the provider."""
     trained = facts.context_source == "trained"
     context = None if trained else facts.context
     promised = UNSET if context is None else context

@@ -11,9 +11,10 @@ from fleet_runtime.artifacts.contract import RoutedModel
 class DisplayNames:
     """The names of one fleet, kept as the lists of its providers change.
 
-    They are the same on every surface, so that a person sees one name for one model everywhere: ``Qwen3``; if
-    several models have that name, ``Qwen3 (strix)`` with the provider's label; if that is not enough,
-    ``Qwen3 (strix/qwen3-8b)``. Only a name that becomes unique, or stops being so, costs more than its list.
+    They are the same on every surface, so that a model has one name everywhere: ``Qwen3``; if several models
+    have that name, ``Qwen3 (strix)`` with the provider's label; if that is not enough, ``Qwen3
+    (strix/qwen3-8b)``. An update costs more than its own list only if a name becomes unique or stops being
+    unique.
     """
 
     def __init__(self, labels: Mapping[str, str]) -> None:
@@ -26,7 +27,7 @@ class DisplayNames:
         self._stale: set[str] = set()
 
     def update(self, provider: str, models: Mapping[str, RoutedModel]) -> None:
-        """Take over the present list of one provider, by id."""
+        """Replace the list of one provider, by id."""
         if self._models.get(provider) is models:
             return
         self._models[provider] = models
@@ -58,7 +59,7 @@ class DisplayNames:
         return f"{name} ({self._labels[provider]})" if own == 1 else f"{name} ({provider}/{id})"
 
     def _count(self, plain: Mapping[str, str], before: Mapping[str, str]) -> set[str]:
-        """Count the names of a changed list; return those that became unique or stopped being so."""
+        """Count the names of a changed list; return those that became unique or stopped being unique."""
         change = Counter(plain.values())
         change.subtract(before.values())
         flipped = set()

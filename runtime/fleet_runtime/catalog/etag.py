@@ -7,7 +7,8 @@ import hashlib
 
 
 class TaggedBody:
-    """A response body with its tag, which is made from the bytes, quotes included, when it is first read."""
+    """A response body with its tag, including the quotes, which is computed from the bytes when first
+    needed."""
 
     __slots__ = ("_compressed", "_tag", "body")
 
@@ -23,11 +24,12 @@ class TaggedBody:
         return self._tag
 
     def is_ready(self, *, compressed: bool) -> bool:
-        """Whether the tag, or the compressed body, is made; of a long body both take milliseconds."""
+        """Return whether the tag, or the compressed body, has been computed; for a long body, both take
+        milliseconds."""
         return self._compressed is not None if compressed else self._tag is not None
 
     def make_ready(self, *, compressed: bool) -> None:
-        """Make the tag, or the compressed body; to be called in a thread."""
+        """Compute the tag, or the compressed body; call this in a thread."""
         if compressed:
             self.compressed()
         else:
@@ -41,7 +43,7 @@ class TaggedBody:
         return self.tag in sent or "*" in sent
 
     def compressed(self) -> TaggedBody:
-        """Return the body in gzip, made once, with a tag of that representation."""
+        """Return the gzip-compressed body, computed once, with its own tag."""
         if self._compressed is None:
             tag = f'{self.tag[:-1]}-gzip"'
             self._compressed = TaggedBody(gzip.compress(self.body, GZIP_LEVEL, mtime=0), tag)
@@ -49,12 +51,12 @@ class TaggedBody:
 
 
 GZIP_LEVEL = 6
-"""A list of 20 000 models (7.5 MB) takes 19 ms of a processor and becomes 176 KB; level 3 takes 8 ms for
-210 KB, level 9 takes 67 ms for 147 KB. It is made in a thread: no other request waits for it."""
+"""A list of 20 000 models (7.5 MB) takes 19 ms of CPU time and becomes 176 KB; level 3 takes 8 ms for 210 KB,
+level 9 takes 67 ms for 147 KB. It is compressed in a thread, so that no other request waits."""
 
 
 def accepts_gzip(accept_encoding: str | None) -> bool:
-    """Return whether an ``Accept-Encoding`` (RFC 9110, 12.5.3) takes gzip."""
+    """Return whether an ``Accept-Encoding`` (RFC 9110, 12.5.3) accepts gzip."""
     qualities = {}
     for element in (accept_encoding or "").split(","):
         coding, _, parameter = element.partition(";")

@@ -18,10 +18,8 @@ from fleet_runtime.routing.resolver import Resolution, View
 
 @dataclass(frozen=True, slots=True)
 class FavoriteStatus:
-    """What a favorite means now.
-
-    `listed`: the id under which the provider lists it, None if it does not. `reason` says why it cannot be
-    used, None if it can.
+    """The current status of a favorite. `listed` is the id under which the provider lists it, None if it does
+    not. `reason` is why it cannot be used, None if it can.
     """
 
     favorite: Favorite
@@ -36,7 +34,7 @@ class FavoriteStatus:
 
 
 def favorite_status(favorite: Favorite, names: Mapping[str, str], view: View) -> FavoriteStatus:
-    """Return what `favorite` means, by the present names of the providers and the `view` of them."""
+    """Resolve `favorite` with the current `names` of the providers and the `view` of them."""
     name, _, model = favorite.id.partition("/")
     provider = names.get(name)
     if provider is None:
@@ -56,8 +54,9 @@ def favorite_status(favorite: Favorite, names: Mapping[str, str], view: View) ->
 def favorite_id(resolution: Resolution, *, forwards: bool) -> str:
     """Return the composite id under which a resolved name is stored.
 
-    `forwards`: the provider gets ids that it does not list. A model that a known provider lacks just now can
-    be stored. Raises `RequestError` for a role, for a text that cannot be an id, and for an unknown name.
+    `forwards`: the provider gets ids that it does not list. A model that a known provider does not list at
+    the moment can be stored. Raises `RequestError` for a role, for a text that cannot be an id, and for an
+    unknown name.
     """
     if resolution.rule == "role":
         message = f"'{resolution.requested}' is a role, and favorites are models"

@@ -1,7 +1,7 @@
 """The list of favorites and the commands that change it. Pure.
 
-A favorite is stored under its composite id and stays until a person removes it. Providers that were renamed
-(`formerly`) are followed: every command carries the present name of each name and former name.
+A favorite is stored under its composite id until someone removes it. To follow renamed providers
+(`formerly`), every command has a map from each name and former name to the current name.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Favorite:
 
 
 class VersionConflictError(Exception):
-    """The list is not the one that the change was meant for; `current` is the list as it is now."""
+    """The list has changed since the client read it; `current` is the current list."""
 
     def __init__(self, current: Favorites) -> None:
         super().__init__(f"the favorites have changed, their `etag` is {current.etag} now: read them again")
@@ -38,10 +38,8 @@ class TooManyFavoritesError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Favorites:
-    """The list in its order; `version` grows by one with every change within one `run`, from the
-    making of a list to its loss.
-
-    Every method returns the changed list, or this very one if it changes nothing.
+    """The ordered list; `version` grows by one with every change within one `run`, the lifetime of a state
+    file. Every method returns the changed list, or this object if nothing changes.
     """
 
     version: int = 0
@@ -50,7 +48,7 @@ class Favorites:
 
     @property
     def tag(self) -> str:
-        """Return what names this list and no other: two state files have different runs."""
+        """Return a unique tag of this list; different state files have different runs."""
         return f"{self.run}-{self.version}"
 
     @property
@@ -59,7 +57,7 @@ class Favorites:
         return f'"{self.tag}"'
 
     def add(self, id: str, at: float, requested: str | None = None) -> Favorites:
-        """Append `id`, unless the list has it or the id that was `requested`.
+        """Append `id`, unless the list contains it or the `requested` id.
 
         Raises `TooManyFavoritesError`.
         """
@@ -67,7 +65,7 @@ class Favorites:
         return self if id in present or requested in present else self._with((*self.items, Favorite(id, at)))
 
     def remove(self, ids: Collection[str]) -> Favorites:
-        """Take out every favorite with one of `ids`."""
+        """Remove every favorite with one of `ids`."""
         return self._with(tuple(item for item in self.items if item.id not in ids))
 
     def reorder(self, ids: Iterable[str], at: float) -> Favorites:
@@ -79,7 +77,7 @@ class Favorites:
         return self._with(tuple(present.get(id, Favorite(id, at)) for id in dict.fromkeys(ids)))
 
     def rename_providers(self, names: Mapping[str, str]) -> Favorites:
-        """Replace former names of providers by their present ones; of two equal ids the first stays."""
+        """Replace former names of providers by the current ones; of equal ids, the first is kept."""
         renamed: dict[str, Favorite] = {}
         for item in self.items:
             id = present_id(item.id, names)
@@ -96,7 +94,7 @@ class Favorites:
 
 @dataclass(frozen=True, slots=True)
 class AddFavorite:
-    """Append `id`; `requested`: the id as the client wrote it, which an older entry may have."""
+    """Append `id`; `requested` is the id from the client, which an older entry may have."""
 
     id: str
     at: float
@@ -108,7 +106,7 @@ class AddFavorite:
 
 @dataclass(frozen=True, slots=True)
 class RemoveFavorite:
-    """Take out the favorite that has one of `ids`."""
+    """Remove the favorite that has one of `ids`."""
 
     ids: frozenset[str]
 
@@ -132,10 +130,9 @@ Command: TypeAlias = AddFavorite | RemoveFavorite | ReorderFavorites
 
 @dataclass(frozen=True, slots=True)
 class FavoritesChange:
-    """One command, for one of the lists whose tags are `expected` (None: any); without a command, only the
-    names of providers are brought up to date.
-
-    `names` maps every name and former name of every provider to its present name.
+    """One command, for a list with one of the `expected` tags (None: any list); without a command, only the
+    names of providers are updated. `names` maps every name and former name of every provider to its current
+    name.
     """
 
     names: Mapping[str, str]
@@ -143,8 +140,8 @@ class FavoritesChange:
     expected: frozenset[str] | None = None
 
     def apply(self, favorites: Favorites) -> Favorites:
-        """Return the changed list, the same object if nothing changes; a command that changes nothing
-        renames nothing either.
+        """Return the changed list, or the same object if the command changes nothing; then no provider is
+        renamed either.
 
         Raises `VersionConflictError` and `TooManyFavoritesError`.
         """
@@ -158,6 +155,6 @@ class FavoritesChange:
 
 
 def present_id(id: str, names: Mapping[str, str]) -> str:
-    """Return the id of the same model under the present name of its provider."""
+    """Return the id of the same model with the current name of its provider."""
     provider, slash, model = id.partition("/")
     return f"{names.get(provider, provider)}{slash}{model}"

@@ -1,7 +1,7 @@
 """Parse the query of ``/v1/models``: filters and pages. Pure.
 
 ``purpose`` is the gateway's own; ``limit``, ``after_id`` and ``before_id`` are Anthropic's
-(https://docs.anthropic.com/en/api/models-list) and mean something with an ``anthropic-version`` header only.
+(https://docs.anthropic.com/en/api/models-list) and only apply with an ``anthropic-version`` header.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class ListRequest:
-    """`purpose`: only models for it. `page`: in Anthropic's shape, this page of them."""
+    """`purpose` limits the list to models for it. `page` selects a page in Anthropic's shape."""
 
     purpose: Purpose | None = None
     page: Page | None = None
@@ -58,7 +58,7 @@ EVERYTHING: Final = ListRequest()
 
 
 def parse_list_request(query: Mapping[str, str], *, anthropic: bool) -> ListRequest:
-    """Return what a query says; raises ValueError with a parameter and what is wrong with it."""
+    """Parse a query; raises ValueError with the parameter and its problem."""
     purpose = query.get("purpose")
     known = get_args(Purpose)
     if purpose is not None and purpose not in known:

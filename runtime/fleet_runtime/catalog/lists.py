@@ -29,7 +29,7 @@ KINDS: Final = ("chat", "other")
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """What a list says of one provider, encoded, and what it was made from."""
+    """The encoded part of a list for one provider, and its inputs."""
 
     inputs: tuple[object, ...]
     items: tuple[msgspec.Raw, ...]
@@ -47,20 +47,20 @@ class CatalogLists:
     def by_provider(self, table: RoutingTable, *, favorites: bool = True) -> TaggedBody:
         """Return ``GET /api/models``, a `ModelCatalog`: every provider of the surface with its models.
 
-        Without `favorites`, they do not say whether they are some, and a change of favorites changes no byte.
+        Without `favorites`, `favorite` is null, so that a change of favorites changes no byte.
         """
         return self._list("models", table, favorites, lambda: self._model_catalog(table, favorites))
 
     def picker(self, table: RoutingTable, *, favorites: bool = True) -> TaggedBody:
-        """Return ``GET /api/picker``, a `Picker`: the favorites that can be chatted with now, then every
-        provider with its chat models, offline ones without any. Without `favorites`, as in `by_provider`."""
+        """Return ``GET /api/picker``, a `Picker`: the available favorites, then every provider with its chat
+        models, offline providers without models. `favorites` is as in `by_provider`."""
         return self._list("picker", table, favorites, lambda: self._picker(table, favorites))
 
     def parts(
         self, table: RoutingTable, *, favorites: bool = True, chat_only: bool = False
     ) -> Iterator[CatalogProvider]:
-        """Yield the parts of `by_provider` or, with `chat_only`, of `picker`, one provider at a time; after
-        that the list is made quickly."""
+        """Yield the parts of `by_provider` or, with `chat_only`, of `picker`, one provider at a time, so that
+        the list can then be joined quickly."""
         if self._known(("picker" if chat_only else "models", table.base, favorites)) is None:
             for provider in table.providers:
                 if not chat_only or self.catalog.inventory.view[provider.name].available:
@@ -69,10 +69,10 @@ class CatalogLists:
     def models(
         self, table: RoutingTable, pinned: str | None = None, wanted: ListRequest = EVERYTHING
     ) -> TaggedBody:
-        """Return ``GET <base>/v1/models``: what can be used now, the models for chats before all others; bare
-        ids if the path names a provider. It is an `OpenAIModelList`, or a page of an `AnthropicModelList`.
+        """Return ``GET <base>/v1/models``: the available models, chat models first, with bare ids if the path
+        names a provider. It is an `OpenAIModelList`, or a page of an `AnthropicModelList`.
 
-        Raises LookupError with the id that a page is to begin or end at and that the list does not have.
+        Raises LookupError with the id of `after_id` or `before_id` if the list does not contain it.
         """
         if wanted.page is not None:  # as many as there are models: not kept
             self.catalog.refresh()
@@ -99,7 +99,7 @@ class CatalogLists:
         return known
 
     def _known(self, key: tuple[object, ...]) -> TaggedBody | None:
-        """Return a list that was made since the last change."""
+        """Return the cached list, None if something has changed since."""
         self.catalog.refresh()
         if self._versions != self.catalog.versions:
             self._versions = self.catalog.versions
@@ -151,7 +151,7 @@ class CatalogLists:
     def _provider(
         self, provider: RoutedProvider, *, favorites: bool, chat_only: bool = False
     ) -> CatalogProvider:
-        """Return a provider with its models as bytes, which are encoded in the place of the shape."""
+        """Return a provider whose models are already encoded."""
 
         def build() -> Iterable[ApiShape]:
             shown = self.catalog.shown_models(provider)
@@ -165,7 +165,7 @@ class CatalogLists:
         return cast("CatalogProvider", encoded)
 
     def _openai_models(self, provider: RoutedProvider, kind: str, *, bare: bool) -> tuple[OpenAIModel, ...]:
-        """Return the models for one purpose, or for every `other` than chats."""
+        """Return the chat models, or those for `other` purposes."""
 
         def build() -> Iterable[ApiShape]:
             names = self.catalog.names(provider.name)
@@ -178,13 +178,13 @@ class CatalogLists:
         return cast("tuple[OpenAIModel, ...]", encoded)
 
     def _inputs(self, provider: RoutedProvider) -> tuple[object, ...]:
-        """Return what the parts of a provider are made from; each change replaces the model list."""
+        """Return the inputs of a provider's parts; each change replaces the model list object."""
         return (self.catalog.inventory.listings[provider.name], self.catalog.names(provider.name))
 
     def _part(
         self, key: tuple[str, str, bool], inputs: tuple[object, ...], build: Callable[[], Iterable[ApiShape]]
     ) -> tuple[msgspec.Raw, ...]:
-        """Return the encoded shapes of `build`, kept as long as the `inputs` are the same objects."""
+        """Return the encoded shapes of `build`, cached while the `inputs` are the same objects."""
         known = self._parts.get(key)
         if known is None or not all(old is new for old, new in zip(known.inputs, inputs, strict=True)):
             items = tuple(msgspec.Raw(msgspec.json.encode(shape)) for shape in build())

@@ -1,7 +1,7 @@
 """The shapes of lists, pickers and name resolution, shared by `/api`, the commands and the doctor.
 
-Null means "not known"; contexts and outputs are tokens, times are RFC 3339 in UTC. Keys may be added; those
-that are here stay.
+Null means "not known"; contexts and outputs are tokens, times are RFC 3339 in UTC. Keys may be added;
+existing keys are stable.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ FavoriteReason: TypeAlias = Literal[
 
 
 class ListedModel(ApiShape, frozen=True, kw_only=True, gc=False):
-    """A model as fleet.yaml and fleet.lock know it."""
+    """A model in fleet.yaml and fleet.lock."""
 
     id: Annotated[str, Meta(description="the composite id, `<provider>/<model>`")]
     provider: str
@@ -55,7 +55,7 @@ class ListedModel(ApiShape, frozen=True, kw_only=True, gc=False):
 
 
 class ListedProvider(ApiShape, frozen=True, kw_only=True, gc=False):
-    """A provider with its models as fleet.yaml and fleet.lock know them."""
+    """A provider with its models in fleet.yaml and fleet.lock."""
 
     name: str
     label: str
@@ -78,7 +78,7 @@ class CatalogModel(ListedModel, frozen=True, kw_only=True, gc=False):
 
 
 class CatalogProvider(ApiShape, frozen=True, kw_only=True, gc=False):
-    """A provider with its models; `since`: when its status became what it is."""
+    """A provider with its models; `since` is the time of its last status change."""
 
     name: str
     label: str
@@ -112,8 +112,8 @@ class Picker(ApiShape, frozen=True, kw_only=True, gc=False):
 
 
 class ModelResolution(ApiShape, frozen=True, kw_only=True, gc=False):
-    """What a name means. If a request would be rejected, `available` is false, and `reason` (an error code),
-    `message` and `suggestions` say why and what to try instead."""
+    """The resolution of a name. If a request would be rejected, `available` is false, and `reason` (an error
+    code), `message` and `suggestions` explain why and what to try instead."""
 
     requested: str
     id: str | None
@@ -132,7 +132,7 @@ class ModelResolution(ApiShape, frozen=True, kw_only=True, gc=False):
 
 
 class RoleResolution(ModelResolution, frozen=True, kw_only=True, gc=False):
-    """A role: its choices in order, and which one it means now."""
+    """A role: its choices in order, and the one that it resolves to now."""
 
     candidates: tuple[str, ...]
 
@@ -145,7 +145,8 @@ class Roles(ApiShape, frozen=True, kw_only=True, gc=False):
 
 
 class FavoriteModel(ApiShape, frozen=True, kw_only=True, gc=False):
-    """A favorite; `reason` says why it cannot be used, `orphan` that its provider is not in fleet.yaml."""
+    """A favorite; `reason` is why it cannot be used, `orphan` is true if its provider is not in
+    fleet.yaml."""
 
     id: str
     provider: str
@@ -173,10 +174,10 @@ class OpenAIModelMeta(ApiShape, frozen=True, kw_only=True, gc=False):
 
 
 class OpenAIModel(ApiShape, frozen=True, kw_only=True, gc=False):
-    """An item of ``/v1/models``, with the keys that readers of several APIs look for: OpenAI's (`object`,
+    """An item of ``/v1/models``, with the keys of several APIs: OpenAI's (`object`,
     `created`, `owned_by`), Anthropic's (`type`, `display_name`, `created_at`), Open WebUI's and OpenRouter's
     (`name`, `context_length`), vLLM's (`max_model_len`), LM Studio's (`max_context_length`), llama.cpp's
-    (`meta`). A context that was only trained is not promised, and left out."""
+    (`meta`). A context that is only `trained` is omitted, because the server may run the model with less."""
 
     id: str
     object: Literal["model"] = "model"

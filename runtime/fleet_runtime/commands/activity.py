@@ -126,7 +126,7 @@ def read_activity(gateway: GatewayClient, query: dict[str, str]) -> RecentReques
 
 
 def request_table(rows: Sequence[RequestActivity], earlier: list[int] | None = None) -> list[str]:
-    """Return the lines of a table with a request in each row; `earlier` as for `layout`."""
+    """Return the lines of a table of requests; `earlier` as for `layout`."""
     return layout(COLUMNS, [_row(row) for row in rows], output_width(), earlier=earlier)
 
 

@@ -45,7 +45,7 @@ def demo(tour: bool) -> None:
 
 
 def introduction(stage: Stage) -> str:
-    """Return what runs, and lines to paste."""
+    """Return the introduction: what is running, and commands to paste."""
     rows = [f"  {name:<12} {stage.servers.url(name)}{_beside(stage, name)}" for name in SERVERS]
     newcomer = stage.servers.url(NEWCOMER)
     edit = f"sed -i.bak 's|^namespaces:|  {NEWCOMER}: {newcomer}\\n&|' {stage.fleet_yaml}"

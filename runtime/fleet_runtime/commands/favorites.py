@@ -53,7 +53,7 @@ def example(*lines: str) -> str:
 
 @contextmanager
 def waiting_gateway(url: str | None) -> Iterator[GatewayClient]:
-    """Yield a client as `open_gateway` does, with a line that says what is waited for."""
+    """Yield a client as `open_gateway` does, and show a line while waiting for it."""
     with open_gateway(url) as gateway, wait_line("waiting for the gateway"):
         yield gateway
 
@@ -188,7 +188,7 @@ def _list(gateway: GatewayClient) -> FavoriteList:
 
 
 def _show(gateway: GatewayClient, document: bytes, as_json: bool) -> None:
-    """Print the list of a response: as it is, or as lines for people."""
+    """Print the list in a response, as JSON or as text."""
     from fleet_runtime.catalog.shapes import FavoriteList
     from fleet_runtime.commands.json_output import show_document
 
@@ -219,7 +219,7 @@ def _unlisted_warning(gateway: GatewayClient, id: str) -> str | None:
 
 
 def _reorder(gateway: GatewayClient, order: Callable[[list[str]], list[str]]) -> bytes:
-    """Replace the list by what `order` makes of it, again if somebody else changed it meanwhile."""
+    """Replace the list by the result of `order`; repeat that if the list was changed meanwhile."""
     for left in reversed(range(TRIES)):
         found = _list(gateway)
         body = json.dumps({"favorites": order([item.id for item in found.favorites])}).encode()
@@ -232,7 +232,7 @@ def _reorder(gateway: GatewayClient, order: Callable[[list[str]], list[str]]) ->
 
 
 def _add_all(gateway: GatewayClient, ids: list[str]) -> list[str]:
-    """Add each; return the gateway's message for each that is not a model."""
+    """Add each id; return the gateway's message for each that is not a model."""
     rejected = []
     for id in ids:
         try:

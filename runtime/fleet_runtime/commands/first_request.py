@@ -40,13 +40,13 @@ def first_request(snapshot: Snapshot, url: str) -> list[str]:
 
 
 def _elsewhere(gateway: GatewayConfig, url: str) -> Iterator[str]:
-    """Yield how other commands find a gateway that does not listen where fleet.yaml says."""
+    """Yield how other commands find a gateway whose listen address is not the one in fleet.yaml."""
     if url != gateway.url:
         yield f"commands  `export FLEET_URL={url}` in other terminals: fleet.yaml says {gateway.url}"
 
 
 def _clients(gateway: GatewayConfig) -> Iterator[str]:
-    """Yield how the configured clients start, and where all others find what they need."""
+    """Yield the commands that start the configured clients, and the URL for all others."""
     found = [(surface, client.kind) for surface, each in gateway.clients.items() for client in each]
     counts = Counter(kind for _, kind in found)
     starts = [

@@ -86,7 +86,7 @@ def _loaded_models(gateway: GatewayClient, id: str) -> list[tuple[str, str]] | N
 def _act(
     gateway: GatewayClient, command: str, provider: str, model: str, *, force: bool, as_json: bool
 ) -> bytes:
-    """Load or unload a model, and say so unless the JSON of the response, which is returned, is printed."""
+    """Load or unload a model, print the result unless `as_json`, and return the JSON of the response."""
     from fleet_runtime.api.shapes import ModelCommand, ModelOutcome
 
     started = time.monotonic()
@@ -106,7 +106,7 @@ def _said(outcome: ModelOutcome, seconds: float) -> str:
 
 
 def resolve(gateway: GatewayClient, id: str) -> tuple[str, str]:
-    """Return the provider and its model that a name means to the gateway, available or not."""
+    """Return the provider and model that a name resolves to on the gateway, available or not."""
     from fleet_runtime.catalog.shapes import ModelResolution
 
     found = gateway.get(api_path("api", "resolve", model=id), ModelResolution)

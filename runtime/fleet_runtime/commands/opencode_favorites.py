@@ -1,8 +1,8 @@
 """opencode's own favorites: ``model.json`` in its state folder.
 
 The file belongs to opencode's TUI, which reads it when it starts and writes it again with every change:
-``{"recent": [], "favorite": [{"providerID", "modelID"}], "variant": {}}``. Other members, and every favorite
-that is there, stay as they are.
+``{"recent": [], "favorite": [{"providerID", "modelID"}], "variant": {}}``. Other members and existing
+favorites are not changed.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ def read_model_file(path: Path) -> dict[str, Any]:
 
 
 def favorite_ids(content: Mapping[str, Any]) -> list[str]:
-    """Return the favorites as composite ids, in opencode's order: its provider is ours."""
+    """Return the favorites as composite ids, in opencode's order; opencode's provider names are fleet's."""
     pairs = (entry for entry in content.get("favorite", []) if isinstance(entry, dict))
     named = ((entry.get("providerID"), entry.get("modelID")) for entry in pairs)
     return [f"{provider}/{model}" for provider, model in named if _is_name(provider) and _is_name(model)]
 
 
 def with_favorites(content: Mapping[str, Any], ids: Iterable[str]) -> dict[str, Any]:
-    """Return the content with those of `ids` that it lacks added after its favorites."""
+    """Return the content with the missing `ids` appended to its favorites."""
     present = set(favorite_ids(content))
     pairs = (id.partition("/") for id in dict.fromkeys(ids) if id not in present)
     added = [{"providerID": provider, "modelID": model} for provider, _, model in pairs]

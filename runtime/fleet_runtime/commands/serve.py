@@ -97,9 +97,8 @@ def serve(
 
 
 def _unblock_signals() -> None:
-    """Let signals end a process whose start failed: its last message may wait for a reader forever.
-
-    A signal that is pending is dropped, so that the message and its exit code come first.
+    """Let signals end a process whose start failed, because writing its last message may block forever. A
+    pending signal is dropped, so that the message and the exit code come first.
     """
     held = {signal.SIGHUP, signal.SIGTERM} & signal.pthread_sigmask(signal.SIG_BLOCK, ())
     for number in held & signal.sigpending():
@@ -109,9 +108,8 @@ def _unblock_signals() -> None:
 
 
 def _print_first_request(snapshot: Snapshot, url: str) -> None:
-    """Print what can be pasted; a standard output that cannot be written to does not stop the gateway.
-
-    Nothing may stay in a buffer: the end of the process would fail to flush it.
+    """Print commands to paste. A standard output that cannot be written to does not stop the gateway. Nothing
+    may stay in a buffer, because flushing it at exit would fail.
     """
     from fleet_runtime.commands.first_request import first_request
 

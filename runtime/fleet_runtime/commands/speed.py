@@ -61,7 +61,7 @@ def speed(model: str | None, surface: str | None, url: str | None, as_json: bool
 
 
 def speed_table(speeds: Speeds, model: str | None = None) -> list[str]:
-    """Return a line for each model on each provider; `model` is the only one, if there is one."""
+    """Return a line for each model on each provider; `model` limits it to one model."""
     rows = [_row(each.model, provider) for each in speeds.models for provider in each.providers]
     if not rows:
         of = "" if model is None else f" for {quote(model)}"

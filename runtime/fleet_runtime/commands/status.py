@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from fleet_runtime.api.shapes import FleetStatus, ProviderReport
 
 FAILING = "failing"
-"""The status of a provider in its grace: the gateway still lists its models, and requests to it fail now."""
+"""The status of a provider in its grace period: the gateway still lists its models, but requests to it
+fail."""
 
 COLORS = {
     "online": "green",
@@ -95,7 +96,7 @@ def status(url: tuple[str, ...], watch: bool, as_json: bool) -> None:
 
 
 def overview(fleet: FleetStatus, now: datetime, width: int | None = None) -> str:
-    """Return the table, at most `width` columns wide, and below it what else is wrong."""
+    """Return the table, at most `width` columns wide, followed by other problems."""
     lines = layout(COLUMNS, [_row(provider, now) for provider in fleet.providers], width)
     if fleet.refused:
         rejected = "rejected the newest build; still serving the previous one"

@@ -19,7 +19,7 @@ from fleet_runtime.urls import mask_url
 DIFFERENT = 1
 UNREACHABLE = 4
 SHOWN_ID = 19
-"""Characters of a snapshot's id that are enough to tell it from others."""
+"""The number of characters of a snapshot's id that distinguish it from others."""
 
 COLUMNS = (
     Column("gateway"),
@@ -32,7 +32,7 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """One gateway's report; None if there is none, because of `failure`."""
+    """One gateway's report, None if it failed with `failure`."""
 
     url: str
     report: FleetStatus | None
@@ -40,7 +40,7 @@ class Gateway:
 
 
 def show_gateways(urls: Sequence[str], as_json: bool) -> None:
-    """Print a row for each; raise click's Exit with `UNREACHABLE` or `DIFFERENT`."""
+    """Print a row for each gateway; raise click's Exit with `UNREACHABLE` or `DIFFERENT`."""
     with wait_line("waiting for the gateways"):
         gateways = [_ask(url) for url in urls]
     snapshots = {each.report.snapshot for each in gateways if each.report is not None}

@@ -16,7 +16,7 @@ from fleet_runtime.text import escape
 
 GAP = "  "
 SHORTEST_DETAIL = 20
-"""Characters to which the last column may be shortened before the details move below their row."""
+"""The minimum width of a shortened last column; below it, the details move below their row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Column:
 
 
 def output_width() -> int | None:
-    """Return the columns of the terminal that standard output is, None if it is a file or a pipe."""
+    """Return the width of the terminal at standard output, None if it is a file or a pipe."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
@@ -46,9 +46,9 @@ def layout(
 ) -> list[str]:
     """Return the lines of a table of at most `width` columns, if it is not None.
 
-    An empty cell is a ``-`` in a table with a header. Only the last cell of a line is ever shortened, and
-    only if it is a detail. `earlier`, empty at first, makes the lines of several calls one table: it holds
-    the columns' sizes, and the header is above the first lines only.
+    An empty cell is shown as ``-`` in a table with a header. Only the last cell of a line is shortened, and
+    only if it is a detail. `earlier`, empty at first, joins several calls to one table: it keeps the columns'
+    widths, and only the first call returns the header.
     """
     titles = tuple(column.title for column in columns)
     cells = [tuple(escape(cell) for cell in row) for row in rows]
@@ -77,8 +77,7 @@ def layout(
 def _below(
     titles: Sequence[str], row: Sequence[str], below: Sequence[int], room: int | None
 ) -> Iterator[str]:
-    """Yield the details of a row, each by its title; a long one continues in further lines, broken between
-    words."""
+    """Yield the details of a row, each with its title; long ones are wrapped between words."""
     size = max((len(titles[at]) for at in below), default=0)
     for at in below:
         head = f"{titles[at]:<{size}}{GAP}" if size else ""
@@ -123,7 +122,7 @@ def _line(
 
 
 def _shorten(text: str, room: int | None) -> str:
-    """Return `text`, or what of it fits with an ellipsis at the end."""
+    """Return `text`, truncated with an ellipsis if it is too long."""
     if room is None or _cells(text) <= room:
         return text
     kept = text
@@ -133,5 +132,5 @@ def _shorten(text: str, room: int | None) -> str:
 
 
 def _cells(text: str) -> int:
-    """Return the columns of a terminal that `text` takes (Unicode Standard Annex 11)."""
+    """Return the width of `text` in terminal columns (Unicode Standard Annex 11)."""
     return len(text) if text.isascii() else sum(2 if east_asian_width(c) in "WF" else 1 for c in text)

@@ -11,7 +11,7 @@ from fleet_runtime.files import UnreadableFileError, read_file, unreadable_reaso
 
 MAX_INPUT = 64 * 1024**2
 STANDARD = Path("-")
-"""What stands for standard input or output."""
+"""The file name of standard input or output."""
 
 
 def read_input(file: Path) -> str:

@@ -34,7 +34,7 @@ def top(url: str | None, surface: str | None) -> None:
 
 
 def picture(gateway: GatewayClient, surface: str | None) -> str:
-    """Return what is shown: providers, then the requests that run, then those that are over."""
+    """Return the screen: providers, then running and finished requests."""
     from fleet_runtime.api.shapes import FleetStatus
 
     query = {} if surface is None else {"surface": surface}

@@ -14,7 +14,7 @@ from typing import ParamSpec, TypeVar
 import click
 
 QUIET = "quiet"
-"""Where the context of a command keeps whether ``-q`` was given."""
+"""The key of ``-q`` in a command's context."""
 
 DELAY_SECONDS = 0.5
 REFRESH_SECONDS = 0.2
@@ -36,7 +36,7 @@ class WaitLine:
         self._shown = False
 
     def above(self, print_line: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-        """Return `print_line` so that what it prints stands above this line."""
+        """Wrap `print_line` so that its output appears above this line."""
 
         def run(*arguments: Arguments.args, **named: Arguments.kwargs) -> Result:
             with self._lock:

@@ -1,9 +1,9 @@
 """Serve the console: the page at ``/`` and its files below ``/static/<digest>/``.
 
-The digest is that of all files together, so that a file's URL changes with any of them and may be cached for
-ever, while modules import each other by relative paths. Bare names of libraries are resolved by an import
-map in the page, which the Content-Security-Policy allows by its hash. Nothing here is about a fleet: no key
-is needed, and all of the data comes from ``/api``.
+The digest covers all files together, so that every file's URL changes with any of them and can be cached
+forever, while modules import each other by relative paths. Bare names of libraries are resolved by an import
+map in the page, which the Content-Security-Policy allows by its hash. The files contain no data of a fleet
+and need no key; all data comes from ``/api``.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ BARE_NAMES: Final = {
     "@preact/signals-core": "vendor/preact-signals-core/signals-core.module.js",
     "markdown-it": "vendor/markdown-it/markdown-it.esm.min.mjs",
 }
-"""What modules of the console may import by name, and the file that each is."""
+"""Libraries that modules of the console import by name, and their files."""
 
 _TYPES: Final = {
     ".js": "text/javascript; charset=utf-8",
@@ -42,7 +42,7 @@ _TYPES: Final = {
     ".svg": "image/svg+xml",
 }
 _UNSENT: Final = re.compile(rb"^ *(?://.*$|/\*\*(?:[^*]|\*(?!/))*\*/$|(?<= ))", re.MULTILINE)
-"""The indentation of a line, and a comment that fills its lines, as those of the console's modules do."""
+"""Matches what is not sent: indentation, and comments that fill complete lines."""
 _PREFIX: Final = b"/static/"
 _SMALLEST_COMPRESSED: Final = 400
 _GZIP_LEVEL: Final = 9
@@ -63,7 +63,7 @@ POLICY: Final = (
 
 @dataclass(slots=True)
 class _File:
-    """A body with its header lines, and in gzip: `packed`, or made when first requested."""
+    """A body with its header lines, and its gzip form: `packed`, or compressed when first requested."""
 
     plain: TaggedBody
     block: bytes
@@ -118,7 +118,7 @@ class ConsoleSite:
     def respond(self, head: RequestHead) -> PageResponse | None:
         """Return the response to a request for a part of the console; None if the path is not one.
 
-        ``/`` is the page for everyone except clients that accept JSON alone.
+        ``/`` is the page, except for clients that accept only JSON.
         """
         if head.method not in ("GET", "HEAD"):
             return None
@@ -133,7 +133,7 @@ _IMMUTABLE: Final = "cache-control: public, max-age=31536000, immutable\r\nvary:
 
 
 def _compact(path: str, body: bytes) -> bytes:
-    """Return a module of the console as it is sent; its lines keep their numbers."""
+    """Return a module of the console without comments and indentation; its line numbers do not change."""
     if not path.endswith(".js") or path.startswith("vendor/"):
         return body
     return _UNSENT.sub(lambda found: b"\n" * found[0].count(b"\n"), body)
@@ -161,6 +161,6 @@ def _header(head: RequestHead, name: bytes) -> bytes:
 
 
 def _wants_json(accept: bytes) -> bool:
-    """Return whether an ``Accept`` names JSON, and nothing that a page could be."""
+    """Return whether an ``Accept`` header accepts JSON, but not HTML."""
     ranges = [each.partition(b";")[0].strip().lower() for each in accept.split(b",")]
     return b"application/json" in ranges and not {b"text/html", b"text/*", b"*/*"} & set(ranges)

@@ -25,10 +25,10 @@ from fleet_runtime.text import quote, shorten
 
 LOOK_SECONDS: Final = 1.0
 BEGIN_SECONDS: Final = 3.0
-"""A model that is not loading by then, after the server has accepted the command, will not be loaded."""
+"""If a model is not loading within this time after the server accepted the command, it will not be loaded."""
 UNLOAD_SECONDS: Final = 30.0
 MAX_MESSAGE: Final = 300
-"""Characters of a server's own message that are shown."""
+"""The maximum length of a server's message."""
 
 
 class _Detail(msgspec.Struct):
@@ -40,14 +40,14 @@ class _Failure(msgspec.Struct):
 
 
 def find_commands(state: ProviderState) -> Commands | None:
-    """Return how a provider loads and unloads models; None if it does that by itself, or was never seen."""
+    """Return the provider's commands to load and unload models; None if it has none, or was never probed."""
     listing = None if state.observation is None else state.observation.listing
     dialect = KINDS.get(state.kind)
     return None if dialect is None or listing is None else listing.once(dialect.commands)
 
 
 async def load_model(live: LiveSnapshot, provider: str, model: str) -> ModelState:
-    """Load `model` and return once it is loaded, or once its server stopped trying.
+    """Load `model` and return when it is loaded or its server gave up.
 
     Raises `RequestError` (`not_supported`, `upstream_error`, `upstream_timeout`, `provider_unreachable`).
     """
@@ -65,7 +65,7 @@ async def load_model(live: LiveSnapshot, provider: str, model: str) -> ModelStat
 
 
 async def unload_model(live: LiveSnapshot, provider: str, model: str) -> ModelState:
-    """Unload `model` and return once a probe shows that; raises as `load_model`."""
+    """Unload `model` and return when a probe shows it as unloaded; raises as `load_model`."""
     commands = _commands(live, provider, model)
     if live.state(provider, model) == "unloaded":
         return "unloaded"
@@ -115,14 +115,15 @@ def _refused(provider: str, status: int, body: bytes) -> RequestError:
 
 
 def _is_done_already(body: bytes) -> bool:
-    """Whether a router says that a model runs already, or does not: somebody else was quicker."""
+    """Return whether a router reports that the model is already loaded or unloaded, because another client
+    was faster."""
     return b"already running" in body or b"is not running" in body
 
 
 async def _until(
     live: LiveSnapshot, provider: str, model: str, wanted: ModelState, seconds: float
 ) -> ModelState:
-    """Probe until the model has the state, or has given up on its way there; return the last state."""
+    """Probe until the model has the `wanted` state or fails to reach it; return the last state."""
     started = time.monotonic()
     was_loading = False
     while True:

@@ -25,7 +25,7 @@ START_SECONDS = 20.0
 
 
 class DemoError(Exception):
-    """A part of the demo did not start or did not do what it shows; the message says which."""
+    """A part of the demo did not start or failed; the message names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +42,11 @@ class Stage:
 
     @property
     def build_command(self) -> str:
-        """The build as a person would type it."""
+        """The build command as it would be typed."""
         return shlex.join([_fleet_name(), "build", "-f", str(self.fleet_yaml)])
 
     def build(self) -> str:
-        """Run the compiler; what it said on standard output."""
+        """Run the compiler and return its standard output."""
         done = subprocess.run(  # noqa: S603
             [*_fleet(), "build", "-f", str(self.fleet_yaml)], capture_output=True, text=True, check=False
         )
@@ -57,7 +57,7 @@ class Stage:
 
 @contextlib.contextmanager
 def set_stage() -> Iterator[Stage]:
-    """Start everything in a temporary folder, and leave nothing behind, whichever way it ends."""
+    """Start everything in a temporary folder, and always remove it at the end."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fleet-demo-")))
         servers = stack.enter_context(SimulationThread(demo_servers()))

@@ -19,7 +19,7 @@ PROMPT = [{"role": "user", "content": "Which server are you?"}]
 
 
 def give_tour(stage: Stage, say: Say) -> None:
-    """All steps in order; raises `DemoError` at the first that does not do what it says."""
+    """Run all steps in order; raises `DemoError` at the first that fails."""
     with httpx.Client(base_url=stage.url, timeout=30, trust_env=False) as client:
         for number, step in enumerate(_STEPS, start=1):
             say(f"\n{number}. {step.__doc__}")
@@ -114,7 +114,7 @@ _STEPS = (
 
 
 def _ask(stage: Stage, client: httpx.Client, say: Say, surface: str, model: str, expected: str) -> None:
-    """One chat request; it must reach the expected provider, and no other."""
+    """Send one chat request, and check that it reaches only the expected provider."""
     before = _reached(stage)
     body = {"model": model, "messages": PROMPT}
     response = client.post(f"/{surface}/v1/chat/completions", json=body)
@@ -127,7 +127,7 @@ def _ask(stage: Stage, client: httpx.Client, say: Say, surface: str, model: str,
 
 
 def _reached(stage: Stage) -> dict[str, int]:
-    """Return how many inference requests each provider has had."""
+    """Return the number of inference requests that each provider has received."""
     return {name: len(stage.servers.inference(name)) for name in SERVERS}
 
 

@@ -1,4 +1,4 @@
-"""How much a server, or a file that says what it listed, may say of its models."""
+"""Limits on the data about models from a server or fleet.lock."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MAX_TOKENS = 2**53 - 1
 
 
 def text(value: Any) -> str | None:
-    """Return a name fit to be shown; None for anything else."""
+    """Return a displayable name; None for anything else."""
     if not isinstance(value, str) or not value.strip() or len(value) > MAX_NAME:
         return None
     return value if value.isprintable() else None

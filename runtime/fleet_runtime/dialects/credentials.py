@@ -13,14 +13,14 @@ from fleet_runtime.files import unreadable_reason
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a provider gets with every request: its API key, and further headers."""
+    """A provider's API key and its additional headers, which every request contains."""
 
     key: str | None = None
     headers: tuple[tuple[bytes, bytes], ...] = field(default=(), repr=False)
 
 
 class MissingKeyError(Exception):
-    """A configured key that cannot be had; `reason` says where it was looked for, never a value."""
+    """A configured key that is not available; `reason` names its source, never a value."""
 
     def __init__(self, reason: StatusReason) -> None:
         super().__init__(reason_text(reason))
@@ -30,7 +30,7 @@ class MissingKeyError(Exception):
 def find_credentials(
     config: ProviderOptions, environ: Mapping[str, str], read: Callable[[str], str]
 ) -> Credentials:
-    """Return what fleet.yaml names for a provider, read as `find_key` reads a key; raises as that does."""
+    """Return the credentials of a provider, read and validated as by `find_key`; raises as that does."""
     headers = [
         (name.lower().encode(), (find_key(secret.env, secret.file, environ, read) or "").encode())
         for name, secret in config.headers.items()
@@ -49,9 +49,8 @@ def find_key(
 ) -> str | None:
     """Return the key without surrounding white space, or None if none is configured.
 
-    `read` returns a file's text and may raise OSError. Raises `MissingKeyError` if the
-    variable is unset or empty, or the file cannot be read, is empty or holds more than one word of
-    printable ASCII.
+    `read` returns a file's text and may raise OSError. Raises `MissingKeyError` if the variable is unset or
+    empty, if the file cannot be read, or if the value is not one word of printable ASCII.
     """
 
     def missing(code: ReasonCode, detail: str = "") -> MissingKeyError:

@@ -1,4 +1,4 @@
-"""Request details per model: a few in each probe, kept from probe to probe."""
+"""Request details of models: a few per probe, kept across probes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fleet_runtime.dialects.messages import ProbeRequest, ProbeResponse
 from fleet_runtime.dialects.observation import Details, Observation
 
 MAX_DETAILS = 64
-"""Models whose details one probe requests; the others wait for the next."""
+"""The maximum number of detail requests per probe; other models wait for the next probe."""
 
 
 def request_details(
@@ -20,10 +20,9 @@ def request_details(
     read: Callable[[ProbeResponse], ModelFacts],
     changed: Mapping[str, int] | None = None,
 ) -> Generator[ProbeRequest, ProbeResponse, tuple[dict[str, Details], tuple[str, ...]]]:
-    """Request the details of the models in `queue`, in that order; return all details, and which models wait.
-
-    At most `MAX_DETAILS`, and none after a request without a response or when the time of the probe is up. A
-    failed request keeps the facts that were known.
+    """Request the details of the models in `queue`, in that order; return all details, and the models that
+    wait. At most `MAX_DETAILS` are requested, and none after a request without a response or at the probe's
+    time limit. A failed request keeps the known facts.
     """
     details, models = dict(known), list(queue)
     requested = 0
@@ -43,7 +42,7 @@ def request_details(
 
 
 def known_details(previous: Observation | None, models: Mapping[str, ModelFacts]) -> dict[str, Details]:
-    """Return what earlier probes learned of the models that are still listed, in the order of the
+    """Return the details from earlier probes of models that are still listed, in the order of the
     requests."""
     before = previous.details if previous is not None else {}
     return {model: details for model, details in before.items() if model in models}
@@ -52,7 +51,7 @@ def known_details(previous: Observation | None, models: Mapping[str, ModelFacts]
 def with_details(
     models: Mapping[str, ModelFacts], details: Mapping[str, Details]
 ) -> Mapping[str, ModelFacts]:
-    """Return the facts of the list with those of the details over them; without details, `models` itself."""
+    """Return the facts of the list, overridden by those of the details; `models` itself without details."""
     if not details:
         return models
     return {
@@ -62,8 +61,7 @@ def with_details(
 
 
 def keep_running(models: Mapping[str, ModelFacts], previous: Observation | None) -> dict[str, ModelFacts]:
-    """Return the facts with the contexts that an earlier probe saw running, if this one knows only weaker
-    ones."""
+    """Return the facts, with running contexts from an earlier probe if this one has only weaker ones."""
     kept = dict(models)
     for model, before in (previous.models if previous is not None else {}).items():
         now = kept.get(model)
@@ -74,7 +72,7 @@ def keep_running(models: Mapping[str, ModelFacts], previous: Observation | None)
 
 
 def just_loaded(states: Mapping[str, str], previous: Observation | None) -> list[str]:
-    """Return the models that an earlier probe saw not to be ready, and that are loaded now."""
+    """Return the loaded models that were not ready at an earlier probe."""
     before = previous.states if previous is not None and previous.status == "online" else {}
     return [
         model

@@ -17,8 +17,8 @@ from fleet_runtime.dialects.server_memory import ServerMemory
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a dialect read of its models: facts and states by id, what it skipped, and `waiting`, `details`,
-    `memory` and `version` as in `Observation`."""
+    """The result of a dialect: facts and states of models by id, warnings about skipped items, and `waiting`,
+    `details`, `memory` and `version` as in `Observation`."""
 
     models: Mapping[str, ModelFacts]
     states: Mapping[str, ModelState] = field(default_factory=dict)
@@ -40,13 +40,13 @@ def _no_commands(_listing: ModelListResponse) -> Commands | None:
 class Dialect:
     """Everything about one kind of server, in one module of this room.
 
-    `title` and `reads` are its row in docs/fleet-yaml.md: the product, and where its facts come from.
-    `marks` are fields of each item of its list by which `recognises`, which says whether a list can only be
-    this kind's, knows it; the simulator lists them too. `read` takes the list and the previous observation
-    (None at a first probe) and requests what the list does not say; a request that fails loses only its own
-    facts. `feed`: where the server says that a model changed. `commands`: how it loads and unloads models,
-    None if it takes no commands. `dated`: `created` in its list is when a model changed, not what time it is.
-    `version`: the path that says which version it is, requested only when it begins to respond.
+    `title` and `reads` are its row in docs/fleet-yaml.md: the product, and where its facts come from. `marks`
+    are fields of list items that are typical of this kind; `recognises` returns whether a list can only be of
+    this kind. The simulator uses the marks too. `read` gets the list and the previous observation (None at
+    the first probe) and requests further facts; a failed request loses only its own facts. `feed` is its
+    event feed of model changes. `commands` load and unload models, None if it has none. `dated`: `created` in
+    its list is the time of a model's change, not the current time. `version` is the path of its version,
+    requested only when it starts to respond.
     """
 
     kind: ProviderKind

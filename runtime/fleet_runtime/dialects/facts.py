@@ -13,9 +13,8 @@ _STRENGTH = {None: 0, "trained": 1, "listed": 2, "running": 3, "configured": 4}
 
 
 def merge(known: ModelFacts, seen: ModelFacts) -> ModelFacts:
-    """`seen` over `known`; a context only where its source is at least as strong.
-
-    So a context that a running model had is not lost because the model is unloaded now.
+    """Return `known`, overridden by `seen`; a context only if its source is at least as strong, so that the
+    context of a running model is not lost when the model is unloaded.
     """
     merged = _overlay(known, seen)
     if _STRENGTH[seen.context_source] >= _STRENGTH[known.context_source]:
@@ -25,7 +24,7 @@ def merge(known: ModelFacts, seen: ModelFacts) -> ModelFacts:
 
 @lru_cache(maxsize=4096)
 def declare(facts: ModelFacts, declared: RoutedModel | None) -> RoutedModel:
-    """What fleet.yaml says of a model over what was seen of it."""
+    """Return `facts`, overridden by the facts in fleet.yaml."""
     base = RoutedModel.model_construct(**dict(facts))
     if declared is None:
         return base

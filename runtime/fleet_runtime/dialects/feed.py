@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """A stream of server-sent events below the server's root; `mark` occurs in those that matter."""
+    """A stream of server-sent events below the server's root; `mark` occurs in the relevant events."""
 
     path: str
     mark: bytes
@@ -18,7 +18,7 @@ class Feed:
 
 @dataclass(slots=True)
 class FeedReader:
-    """Finds a feed's mark in its bytes, however they are divided into chunks."""
+    """Finds a feed's mark in its bytes, even across chunks."""
 
     feed: Feed
     _tail: bytes = field(default=b"")

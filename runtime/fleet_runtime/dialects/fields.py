@@ -24,12 +24,12 @@ def model_of(item: Item, key: str = "id") -> str:
 
 
 def word(value: Any, meanings: Mapping[str, Meaning]) -> Meaning | None:
-    """Return what a server's word means; None for an unknown one and for anything but a word."""
+    """Map a server's word to its meaning; None for an unknown word or another type."""
     return meanings.get(value) if isinstance(value, str) else None
 
 
 def version_text(value: Any) -> str | None:
-    """Return a version as software writes them: letters, digits and marks, not more than a few."""
+    """Return a short version text of letters, digits and punctuation; None for anything else."""
     return value if isinstance(value, str) and _VERSION.fullmatch(value) else None
 
 
@@ -44,7 +44,7 @@ def objects(value: Any) -> tuple[Item, ...]:
 
 
 def tokens(*values: Any) -> int | None:
-    """Return the first that is a number of tokens: a positive integer, not a bool and not beyond 2^53."""
+    """Return the first valid number of tokens: a positive integer up to 2^53, not a bool."""
     for value in values:
         if isinstance(value, bool) or not isinstance(value, int | float):
             continue
@@ -61,13 +61,13 @@ def words(value: Any) -> frozenset[str]:
 
 
 def inputs(value: Any) -> tuple[InputKind, ...] | None:
-    """Return the input kinds that fleet knows, in its own order; None if none is named."""
+    """Return the known input kinds in a fixed order; None if there is none."""
     named = words(value)
     return tuple(kind for kind in get_args(InputKind) if kind in named) or None
 
 
 def purpose(*, outputs: frozenset[str] = frozenset(), abilities: Mapping[Purpose, bool]) -> Purpose | None:
-    """Return the first purpose that a server says a model has; chat wins if several are named."""
+    """Return a model's purpose as stated by its server; chat wins if several are named."""
     named = [name for name, able in abilities.items() if able]
     if not named and outputs == {"embeddings"}:
         return "embedding"
@@ -75,14 +75,14 @@ def purpose(*, outputs: frozenset[str] = frozenset(), abilities: Mapping[Purpose
 
 
 def context(source: ContextSource, value: int | None) -> dict[str, Any]:
-    """Return the two fields of a context; none of them if it is not known."""
+    """Return the two fields of a context; none if it is unknown."""
     return {} if value is None else {"context": value, "context_source": source}
 
 
 def collect(
     items: Iterable[Item], facts: Callable[[Item, str], ModelFacts]
 ) -> tuple[dict[str, ModelFacts], list[str]]:
-    """Return facts by model id, and a warning for every item whose id cannot be one; equal ids are merged."""
+    """Return facts by model id, and a warning for every item with an invalid id; equal ids are merged."""
     models: dict[str, ModelFacts] = {}
     warnings: list[str] = []
     for item in items:
@@ -102,12 +102,12 @@ def collect(
 
 
 def names(listing: ModelListResponse) -> tuple[dict[str, ModelFacts], list[str]]:
-    """As `collect`, for a list that says of its models only their ids."""
+    """As `collect`, for a list that has only ids."""
     return collect(listing.items, lambda _item, _model: ModelFacts())
 
 
 def aliases(value: Any, model: str) -> tuple[str, ...]:
-    """Return the other names of `model` that can be names at all."""
+    """Return the valid other names of `model`."""
     if not isinstance(value, list):
         return ()
     usable = (name for name in value if isinstance(name, str) and model_id_problem(name) is None)
@@ -115,7 +115,7 @@ def aliases(value: Any, model: str) -> tuple[str, ...]:
 
 
 def bounded(warnings: Iterable[str]) -> tuple[str, ...]:
-    """Return each warning once, and no more of them than one reads."""
+    """Return the distinct warnings, limited to a readable number."""
     once = list(dict.fromkeys(warnings))
     if len(once) <= MAX_WARNINGS:
         return tuple(once)
