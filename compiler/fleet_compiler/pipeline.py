@@ -113,9 +113,11 @@ class Prepared:
             yield _stale_file(str(project.generated / change.path), change)
 
     def write(self) -> None:
-        """Write fleet.lock and the generated files, or none of them."""
-        lock = () if self.lock_before == self.lock_after else ((self.project.lock, self.lock_after),)
-        write_outputs(self.plan, together=lock)
+        """Write fleet.lock, or what it is a link to, and the generated files, or none of them."""
+        is_same = self.lock_before == self.lock_after
+        write_outputs(
+            self.plan, together=() if is_same else ((self.project.lock.resolve(), self.lock_after),)
+        )
 
 
 def _stale_file(path: str, change: Change) -> StaleFile:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,10 +14,14 @@ from typing import Any
 
 import pytest
 
+from fleet_compiler.lock.lockfile import load_lock, save_lock
+from fleet_compiler.lock.model import Lock
 from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
 from tests.cli.conftest import Fleet, one, write
+from tests.support.projects import lock_of
 
 NAMES = ("desk", "attic")
+SHED = "http://127.0.0.1:9"
 
 
 @pytest.fixture(scope="module")
@@ -293,3 +301,42 @@ def test_quiet_shows_no_progress_and_verbose_shows_every_model(
     assert "  desk/qwen3-8b  16384 tokens (listed)" in lines
     machines.set("desk", offline=True)
     assert fleet("lock", "-q").err.startswith("warning: desk: connection refused\n")
+
+
+def test_what_another_command_changes_during_a_probe_is_not_lost(
+    locked: Path, machines: SimulationThread
+) -> None:
+    config = locked.with_name("fleet.yaml")
+    machines.set("desk", list_body=listing("new"))
+    machines.set("attic", list_body=listing("new"))
+    holder = os.open(locked.parent, os.O_RDONLY)
+    fcntl.flock(holder, fcntl.LOCK_EX)
+    command = [sys.executable, "-m", "fleet_compiler", "lock"]
+    with subprocess.Popen(command, cwd=locked.parent, stderr=subprocess.PIPE, text=True) as waiting:
+        assert waiting.stderr is not None
+        assert any(line.startswith("waiting for another fleet command") for line in waiting.stderr)
+        entry = f"bench: {{url: '{machines.url('desk')}', formerly: [desk]}}\n  shed: http://127.0.0.1:9"
+        config.write_text(
+            config.read_text()
+            .replace(f"desk: {machines.url('desk')}", entry)
+            .replace("default_provider: desk", "default_provider: bench")
+        )
+        save_lock(locked, Lock(providers={**load_lock(locked).providers, "shed": lock_of(SHED, "qwen3-8b")}))
+        os.close(holder)
+        assert "warning: 'desk' was changed in fleet.yaml meanwhile" in waiting.stderr.read()
+    models = {name: list(entry["models"]) for name, entry in entries(locked).items()}
+    assert models == {"attic": ["new"], "bench": ["qwen3-4b", "qwen3-8b"], "shed": ["qwen3-8b"]}
+
+
+def test_a_lock_that_only_gets_the_present_names_is_not_called_unchanged(
+    fleet: Fleet, locked: Path, machines: SimulationThread
+) -> None:
+    config = locked.with_name("fleet.yaml")
+    entry = f"attic: {{url: '{machines.url('attic')}', formerly: [loft]}}"
+    config.write_text(config.read_text().replace(f"attic: {machines.url('attic')}", entry))
+    locked.write_text(locked.read_text().replace('"attic"', '"loft"'))
+    for name in NAMES:
+        machines.set(name, offline=True)
+    ran = fleet("lock")
+    assert (ran.code, ran.out) == (4, "wrote fleet.lock\n")
+    assert ran.err.endswith("error: 0 of 2 providers responded\n")

@@ -9,6 +9,7 @@ import pytest
 from fleet_runtime.files import (
     OversizedFileError,
     UnreadableFileError,
+    copy_access,
     read_ca,
     read_file,
     read_text,
@@ -100,6 +101,25 @@ def test_a_file_that_root_replaces_stays_its_owners(tmp_path: Path) -> None:
     os.chown(tmp_path / "f", 12345, 54321)
     replace_file(tmp_path / "f", b"new")
     assert ((tmp_path / "f").stat().st_uid, (tmp_path / "f").stat().st_gid) == (12345, 54321)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
+def test_a_file_of_somebody_else_keeps_its_group_for_a_member_of_it(tmp_path: Path) -> None:
+    theirs, new = tmp_path / "theirs", tmp_path / "new"
+    theirs.touch()
+    os.chown(theirs, 0, 4242)
+    status = theirs.stat()
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT)
+    os.chown(new, 65534, 65534)
+    child = os.fork()
+    if not child:
+        os.setgroups([4242])
+        os.setuid(65534)
+        copy_access(descriptor, status)
+        os._exit(0)
+    os.waitpid(child, 0)
+    os.close(descriptor)
+    assert (new.stat().st_uid, new.stat().st_gid) == (65534, 4242)
 
 
 def test_what_cannot_be_replaced_is_left_as_it_is_with_nothing_next_to_it(tmp_path: Path) -> None:

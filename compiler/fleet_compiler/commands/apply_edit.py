@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from fleet_compiler.commands.build import build_and_report
-from fleet_compiler.commands.build_report import build_data
+from fleet_compiler.commands.build import build_and_report, build_result
+from fleet_compiler.commands.build_report import build_command
 from fleet_compiler.commands.options import file_option, generated_option, json_option
-from fleet_compiler.commands.terminal import change, note, say, show_json
-from fleet_compiler.diagnostics.errors import OutputError, UsageError
+from fleet_compiler.commands.terminal import change, note, say, show_failure, show_json
+from fleet_compiler.diagnostics.errors import FleetError, OutputError, UsageError
 from fleet_compiler.document.read import read_config
 from fleet_compiler.edit.changes import Change
 from fleet_compiler.edit.edit import Edited, InvalidEditError, edit_fleet
@@ -21,9 +20,9 @@ from fleet_compiler.files import write_files
 from fleet_compiler.load import Loaded
 from fleet_compiler.lock.lockfile import dump_lock, load_lock
 from fleet_compiler.lock.model import Lock
-from fleet_compiler.pipeline import build as run_build
 from fleet_compiler.process_lock import hold_process_lock
-from fleet_compiler.project import locate_project
+from fleet_compiler.project import Project, locate_project
+from fleet_runtime.targets import FLEET_FILE
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -77,13 +76,14 @@ def apply_edit(
         project.folder, lambda: note(f"waiting for another fleet command in '{project.folder}'")
     ):
         edited = plan_edit(config, plan)
+        lock = load_lock(project.lock)
         if show_diff and not as_json:
             show_edit(edited)
         if dry_run:
             note("nothing was written (--dry-run)")
             return edited
         if edited.is_change:
-            _write(project.config.resolve(), edited, project.lock, change_lock)
+            _write(project, edited, lock, change_lock(lock))
     if not as_json:
         say(f"wrote {config}" if edited.is_change else f"{config} is unchanged")
     return edited
@@ -95,25 +95,45 @@ def finish_edit(
     """Build, unless it is not wanted; with `as_json`, print what was done as one JSON object.
 
     Its `status` is ``written``, ``unchanged`` or ``dry_run``, and `build` is that of ``fleet build --json``.
+    A build that fails does not undo the change, and says so.
     """
+    project = locate_project(config, generated)
     builds = not (dry_run or no_build)
-    if not as_json:
+    code = 0
+    if as_json:
+        status = "unchanged" if not edited.is_change else "dry_run" if dry_run else "written"
+        result: dict[str, Any] = {"status": status, "file": str(config), "diff": edited.diff(), "build": None}
         if builds:
-            build_and_report(locate_project(config, generated), "update")
-        return
-    status = "unchanged" if not edited.is_change else "dry_run" if dry_run else "written"
-    result: dict[str, Any] = {"status": status, "file": str(config), "diff": edited.diff(), "build": None}
-    if builds:
-        result["build"] = build_data(run_build(locate_project(config, generated), environ=os.environ))
-    show_json(result)
+            result["build"], code = build_result(project, "update", _build_command(config, generated))
+        show_json(result)
+    elif builds:
+        try:
+            build_and_report(project, "update")
+        except FleetError as error:
+            show_failure(error)
+            if edited.is_change:
+                note(
+                    f"{config} is changed, but not built: "
+                    f"when that is fixed, run `{_build_command(config, generated)}`"
+                )
+            code = error.exit_code
+    if code:
+        raise click.exceptions.Exit(code)
 
 
-def _write(config: Path, edited: Edited, lock_path: Path, change_lock: Callable[[Lock], Lock]) -> None:
-    """Write fleet.yaml first: with a former name in it, the next build finds an entry that kept its name."""
+def _build_command(config: Path, generated: Path | None) -> str:
+    return build_command(None if config == Path(FLEET_FILE) else config, generated)
+
+
+def _write(project: Project, edited: Edited, lock: Lock, changed_lock: Lock) -> None:
+    """Write fleet.yaml first: with a former name in it, the next build finds an entry that kept its name.
+
+    What is a link stays one.
+    """
+    config = project.config.resolve()
     files = [(config, edited.data)]
-    lock = load_lock(lock_path)
-    if (changed := change_lock(lock)) != lock:
-        files.append((lock_path, dump_lock(changed)))
+    if changed_lock != lock:
+        files.append((project.lock.resolve(), dump_lock(changed_lock)))
     if read_config(config)[1] != edited.original:
         raise OutputError(
             f"'{config}' was changed by something else meanwhile: nothing was written; try again"

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import click
 
@@ -227,17 +227,26 @@ def _check(project: Project, mode: LockMode, remedy: str) -> None:
 
 def _print_json(project: Project, mode: LockMode, check: bool, remedy: str) -> None:
     """Check or build, print the result as one JSON object, and exit with the code of the text form."""
-    try:
-        if check:
-            prepared = prepare(project, environ={}, mode=mode)
-            code = StaleArtifactsError.exit_code if prepared.stale else 0
-            data = check_data(prepared, remedy)
-        else:
-            data, code = build_data(run_build(project, environ=os.environ, mode=mode)), 0
-    except FleetError as error:
-        data, code = failure_data(error, remedy), error.exit_code
+    data, code = _check_result(project, mode, remedy) if check else build_result(project, mode, remedy)
     show_json(data)
     raise click.exceptions.Exit(code)
+
+
+def build_result(project: Project, mode: LockMode, remedy: str) -> tuple[dict[str, Any], int]:
+    """Build; return the result or the failure as JSON data, and the exit code."""
+    try:
+        return build_data(run_build(project, environ=os.environ, mode=mode)), 0
+    except FleetError as error:
+        return failure_data(error, remedy), error.exit_code
+
+
+def _check_result(project: Project, mode: LockMode, remedy: str) -> tuple[dict[str, Any], int]:
+    """Compare with a build; return what is out of date as JSON data, and the exit code."""
+    try:
+        prepared = prepare(project, environ={}, mode=mode)
+    except FleetError as error:
+        return failure_data(error, remedy), error.exit_code
+    return check_data(prepared, remedy), StaleArtifactsError.exit_code if prepared.stale else 0
 
 
 def watch_inputs(

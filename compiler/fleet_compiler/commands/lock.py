@@ -15,11 +15,12 @@ from fleet_compiler.commands.fleet_names import complete_provider
 from fleet_compiler.commands.gateway_contexts import fetch_contexts
 from fleet_compiler.commands.options import file_option, fleet_file, json_option
 from fleet_compiler.commands.progress import probe_data, probe_text, responded_text, show_probe
-from fleet_compiler.commands.terminal import change, note, say, show_diagnostics, show_json
+from fleet_compiler.commands.terminal import change, note, say, show_diagnostics, show_json, warn
+from fleet_compiler.diagnostics.diagnostic import Diagnostic
 from fleet_compiler.diagnostics.errors import ProviderSilentError, StaleArtifactsError, UsageError
 from fleet_compiler.diagnostics.text import nearest
 from fleet_compiler.emit.tables import resolve_connections
-from fleet_compiler.load import load_fleet
+from fleet_compiler.load import Loaded, load_fleet
 from fleet_compiler.lock.diff import Difference, compare_locks, describe_difference
 from fleet_compiler.lock.discover import Progress, discover
 from fleet_compiler.lock.entries import carry_names, current_entries, merge_observations
@@ -39,12 +40,18 @@ from fleet_runtime.urls import AddressError, mask_url, parse_url, server_root
 
 @dataclass(frozen=True, slots=True)
 class LockUpdate:
-    """fleet.lock before and after; `stale` says whether the file differs from what it should hold."""
+    """fleet.lock before and after; `stale` says whether the file differs from what it should hold.
+
+    `loaded` is fleet.yaml at the moment of the update, and `changed` the providers that it had otherwise when
+    they were probed.
+    """
 
     before: Lock
     after: Lock
     differences: tuple[Difference, ...]
     stale: bool
+    loaded: Loaded
+    changed: tuple[str, ...]
 
 
 @click.command(
@@ -114,41 +121,57 @@ def lock(
         with wait_line("waiting for the gateway"):
             contexts = fetch_contexts(gateway, chosen)
     update = _update(project, providers, seen, contexts, write=not check)
-    document = loaded.document
-    renames = document.locate_all(rename_warnings(loaded.fleet, providers, update.before, document.data))
+    for name in update.changed:
+        warn(f"'{name}' was changed in {project.config} meanwhile: run `fleet lock` again")
     if as_json:
         show_json(_data(project, update, seen, check))
     else:
-        show_diagnostics(renames, (loaded.source,))
+        show_diagnostics(_rename_warnings(update), (update.loaded.source,))
         _show_differences(update.differences)
     if check and update.stale:
         raise StaleArtifactsError(f"'{project.lock}' is out of date: run `fleet lock`")
     if not as_json:
         say(f"wrote {project.lock}" if update.stale else f"{project.lock} is up to date{_as_far_as(seen)}")
     if gateway is None:
-        _require_responses(names, seen)
+        _require_responses(names, seen, is_written=update.stale and not check)
 
 
 def _update(
     project: Project,
-    providers: Iterable[ProviderConfig],
+    probed: Iterable[ProviderConfig],
     seen: Mapping[str, Observation],
     contexts: Contexts,
     *,
     write: bool,
 ) -> LockUpdate:
-    """Merge what was seen into fleet.lock, one process at a time."""
-    path = project.lock
+    """Merge what was seen into fleet.lock, one process at a time.
+
+    Another command may have changed fleet.yaml since the providers were `probed`; the entries are those of
+    the present ones, and what was seen of one that is no longer the same is dropped.
+    """
+    path, before_probe = project.lock, {each.name: each for each in probed}
     with hold_process_lock(
         project.folder, lambda: note(f"waiting for another fleet command in '{project.folder}'")
     ):
+        loaded = load_fleet(project.config)
+        providers = resolve_connections(loaded.fleet)
+        same = {each.name for each in providers if each == before_probe.get(each.name)}
+        current = {name: observation for name, observation in seen.items() if name in same}
         before = load_lock(path)
-        after = merge_observations(current_entries(before, providers), seen, providers)
-        after = merge_contexts(after, contexts)
+        after = merge_observations(current_entries(before, providers), current, providers)
+        after = merge_contexts(after, {name: found for name, found in contexts.items() if name in same})
         stale = not path.is_file() or path.read_bytes() != dump_lock(after)
         if stale and write:
             save_lock(path, after)
-    return LockUpdate(before, after, tuple(compare_locks(carry_names(before, providers), after)), stale)
+    differences = tuple(compare_locks(carry_names(before, providers), after))
+    changed = tuple(name for name in {**seen, **contexts} if name not in same)
+    return LockUpdate(before, after, differences, stale, loaded, changed)
+
+
+def _rename_warnings(update: LockUpdate) -> list[Diagnostic]:
+    fleet, document = update.loaded.fleet, update.loaded.document
+    found = rename_warnings(fleet, resolve_connections(fleet), update.before, document.data)
+    return document.locate_all(found)
 
 
 def _choose(providers: Iterable[ProviderConfig], names: tuple[str, ...]) -> list[ProviderConfig]:
@@ -199,14 +222,14 @@ def _as_far_as(seen: Mapping[str, Observation]) -> str:
     return f", as far as {responded_text(seen)}" if incomplete else ""
 
 
-def _require_responses(names: tuple[str, ...], seen: Mapping[str, Observation]) -> None:
+def _require_responses(names: tuple[str, ...], seen: Mapping[str, Observation], *, is_written: bool) -> None:
     """Raise `ProviderSilentError` if a named provider gave no model list, or none did."""
     silent = [name for name, observation in seen.items() if observation.status != "online"]
     if names and silent:
         reasons = "; ".join(f"'{name}': {probe_text(seen[name])}" for name in silent)
         raise ProviderSilentError(f"no model list from {reasons}")
     if seen and len(silent) == len(seen):
-        raise ProviderSilentError(f"{responded_text(seen)}: fleet.lock is unchanged")
+        raise ProviderSilentError(responded_text(seen) + ("" if is_written else ": fleet.lock is unchanged"))
 
 
 def _data(

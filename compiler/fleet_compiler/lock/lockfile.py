@@ -25,6 +25,7 @@ from fleet_runtime.text import escape, quote
 SHORT = 100_000
 """Characters of a fleet.lock of some hundred models."""
 _REMEDY = "restore it from version control, or delete it and run `fleet lock`"
+_CONFLICT = re.compile(r"^(?:<{7}|={7}|>{7})(?: .*)?\r?$", re.MULTILINE)
 _NOT_JSON = re.compile(r"Invalid JSON: (.+) at line (\d+) column (\d+)", re.DOTALL)
 """How pydantic 2 says that a text is not JSON."""
 
@@ -35,6 +36,9 @@ def load_lock(path: Path) -> Lock:
         data = read_file(path, MAX_ARTIFACT)
     except FileNotFoundError:
         return NO_LOCK
+    except PermissionError as error:
+        remedy = "make it readable for this user"
+        raise ConfigError([_diagnostic(path, unreadable_reason(error), remedy=remedy)]) from None
     except OSError as error:
         raise ConfigError([_diagnostic(path, unreadable_reason(error))]) from None
     return parse_lock(data, path)
@@ -81,18 +85,36 @@ def dump_lock(lock: Lock) -> bytes:
 
 
 def save_lock(path: Path, lock: Lock) -> None:
-    """Replace the file in one step; raises `OutputError` with the old one intact."""
-    write_files([(path, dump_lock(lock))])
+    """Replace the file, or what it is a link to, in one step; raises `OutputError` with the old one
+    intact."""
+    write_files([(path.resolve(), dump_lock(lock))])
 
 
 def _invalid(path: Path, text: str, error: ValidationError) -> list[Diagnostic]:
     """Return where a text is not JSON, or not a lock."""
-    errors = error.errors(include_url=False, include_input=False)
+    errors = error.errors(include_url=False, include_input=True)
     if place := _NOT_JSON.fullmatch(errors[0]["msg"]):
+        if marker := _CONFLICT.search(text):
+            return [_conflict(path, text, marker)]
         line, column = int(place[2]), max(1, int(place[3]))
         span = Span(line, column, column + 1)
         return [_diagnostic(path, f"is not JSON that can be read: {escape(place[1])}", span)]
+    newer = next((each for each in errors if each["loc"] == ("format",) and _is_newer(each["input"])), None)
+    if newer is not None:
+        message = f"has format {newer['input']}, which a newer version of fleet wrote"
+        remedy = f"update fleet; or {_REMEDY}"
+        return [_diagnostic(path, message, find_span(text, newer["loc"]), remedy)]
     return _at_their_places(path, text, [(each["loc"], _schema_words(each)) for each in errors[:MAX_SHOWN]])
+
+
+def _conflict(path: Path, text: str, marker: re.Match[str]) -> Diagnostic:
+    line = text.count("\n", 0, marker.start()) + 1
+    remedy = f"take one version, as with `git checkout --ours {path.name}`, then run `fleet lock`"
+    return _diagnostic(path, "has a merge-conflict marker", Span(line, 1, len(marker[0]) + 1), remedy)
+
+
+def _is_newer(version: object) -> bool:
+    return type(version) is int and version > NO_LOCK.format
 
 
 def _schema_words(error: Any) -> str:
@@ -104,5 +126,5 @@ def _at_their_places(path: Path, text: str, problems: Iterable[Problem]) -> list
     return [_diagnostic(path, words, find_span(text, place)) for place, words in problems]
 
 
-def _diagnostic(path: Path, message: str, span: Span | None = None) -> Diagnostic:
-    return Diagnostic("F301", "error", f"'{path.name}' {message}", str(path), span, _REMEDY)
+def _diagnostic(path: Path, message: str, span: Span | None = None, remedy: str = _REMEDY) -> Diagnostic:
+    return Diagnostic("F301", "error", f"'{path.name}' {message}", str(path), span, remedy)

@@ -55,7 +55,8 @@ def test_the_order_in_which_providers_respond_does_not_show() -> None:
         (b"{", "'fleet.lock' is not JSON"),
         (b"\xff{}", "'fleet.lock' is not UTF-8 text"),
         (b"[]", "'fleet.lock' is not a lock file"),
-        (b'{"format": 2}', "'fleet.lock' is not a lock file: format"),
+        (b'{"format": 0}', "'fleet.lock' is not a lock file: format"),
+        (b'{"format": "2"}', "'fleet.lock' is not a lock file: format"),
         (
             b'{"providers": {"a": {"url": 3, "kind": "ollama", "models": {}}}}',
             "'fleet.lock' is not a lock file: providers/a/url",
@@ -82,8 +83,29 @@ def test_a_merge_conflict_is_rejected_at_its_line(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as refusal:
         load_lock(tmp_path / "fleet.lock")
     [diagnostic] = refusal.value.diagnostics
-    assert diagnostic.span is not None
-    assert diagnostic.span.line == 3
+    assert diagnostic.span == Span(3, 1, 13)
+    assert diagnostic.message == "'fleet.lock' has a merge-conflict marker"
+    assert diagnostic.help is not None
+    assert "`git checkout --ours fleet.lock`" in diagnostic.help
+
+
+def test_a_lock_of_a_newer_version_is_reported_as_that_alone(tmp_path: Path) -> None:
+    (tmp_path / "fleet.lock").write_text('{"format": 2, "machines": []}\n')
+    with pytest.raises(ConfigError) as refusal:
+        load_lock(tmp_path / "fleet.lock")
+    [diagnostic] = refusal.value.diagnostics
+    assert diagnostic.message == "'fleet.lock' has format 2, which a newer version of fleet wrote"
+    assert diagnostic.help is not None
+    assert diagnostic.help.startswith("update fleet")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_lock_without_the_right_to_read_it_is_not_to_be_deleted(tmp_path: Path) -> None:
+    (tmp_path / "fleet.lock").write_text("{}")
+    (tmp_path / "fleet.lock").chmod(0)
+    with pytest.raises(ConfigError) as refusal:
+        load_lock(tmp_path / "fleet.lock")
+    assert [each.help for each in refusal.value.diagnostics] == ["make it readable for this user"]
 
 
 def test_a_folder_instead_of_the_lock_is_rejected(tmp_path: Path) -> None:

@@ -1,0 +1,74 @@
+"""``fleet add``, ``move``, ``rename`` and ``remove`` with a fleet.lock or a generated/ that is in the way."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fleet_compiler.lock.lockfile import load_lock, save_lock
+from fleet_compiler.lock.model import Lock
+from tests.cli.conftest import Fleet, write
+from tests.support.projects import lock_of
+
+BOX, ATTIC = "http://127.0.0.1:9", "http://127.0.0.2:9"
+"""Nothing listens there: what is known of the two is in fleet.lock alone."""
+
+
+@pytest.fixture
+def folder(fleet: Fleet, tmp_path: Path) -> Path:
+    """A built fleet of two providers that are offline; the current folder."""
+    write(tmp_path, f"version: 1\ndefault_provider: box\nproviders: {{box: '{BOX}', attic: '{ATTIC}'}}\n")
+    entries = {"box": lock_of(BOX, "qwen3-8b"), "attic": lock_of(ATTIC, "gemma")}
+    save_lock(tmp_path / "fleet.lock", Lock(providers=entries))
+    assert fleet("build").code == 0
+    return tmp_path
+
+
+@pytest.mark.parametrize("arguments", [("rename", "box", "desk"), ("build",), ("lock",)], ids=" ".join)
+def test_a_linked_lock_stays_a_link_to_the_file_that_changes(
+    fleet: Fleet, folder: Path, arguments: tuple[str, ...]
+) -> None:
+    (folder / "dotfiles").mkdir()
+    real = (folder / "fleet.lock").rename(folder / "dotfiles" / "fleet.lock")
+    (folder / "fleet.lock").symlink_to(real)
+    if arguments[0] != "rename":
+        assert fleet("rename", "box", "desk", "--no-build").code == 0
+        save_lock(real, Lock(providers={"box": lock_of(BOX, "qwen3-8b"), "attic": lock_of(ATTIC, "gemma")}))
+    fleet(*arguments)
+    assert (folder / "fleet.lock").is_symlink()
+    assert sorted(load_lock(real).providers) == ["attic", "desk"]
+
+
+def test_a_lock_that_cannot_be_used_is_reported_before_a_change_is_shown(fleet: Fleet, folder: Path) -> None:
+    (folder / "fleet.lock").write_text('{\n<<<<<<< HEAD\n  "providers": {}\n=======\n}\n>>>>>>> other\n')
+    ran = fleet("rename", "box", "desk")
+    assert (ran.code, ran.out) == (1, "")
+    assert "'fleet.lock' has a merge-conflict marker\n --> fleet.lock:2:1\n" in ran.err
+    assert "desk" not in (folder / "fleet.yaml").read_text()
+
+
+def in_the_way(folder: Path) -> None:
+    """Put a file in the place of generated/."""
+    (folder / "generated").rename(folder / "moved")
+    (folder / "generated").write_text("a file")
+
+
+def test_a_change_whose_build_fails_is_not_called_unchanged(fleet: Fleet, folder: Path) -> None:
+    in_the_way(folder)
+    ran = fleet("rename", "box", "desk")
+    assert (ran.code, ran.out.endswith("wrote fleet.yaml\n")) == (1, True)
+    last = "fleet.yaml is changed, but not built: when that is fixed, run `fleet build`"
+    assert ran.err.splitlines()[-1] == last
+    assert "error: 'generated' is not a folder" in ran.err
+
+
+def test_as_json_a_change_whose_build_fails_is_written_with_a_build_that_failed(
+    fleet: Fleet, folder: Path
+) -> None:
+    in_the_way(folder)
+    ran = fleet("rename", "box", "desk", "--json")
+    result = json.loads(ran.out)
+    assert (ran.code, result["status"], result["build"]["status"]) == (1, "written", "failed")
+    assert result["build"]["remedy"] == "fleet build"
