@@ -42,9 +42,8 @@ def main() -> NoReturn:
 
 
 def unsupported(version: tuple[int, ...], platform: str) -> str | None:
-    """Return why fleet cannot run on a version of Python or a platform, if it cannot.
-
-    This module is all that such a Python has to parse: it is written for 3.7.
+    """Return why fleet cannot run on a version of Python or a platform, None if it can. An unsupported Python
+    parses only this module, which is written for 3.7.
     """
     if version < (3, 11):
         return (

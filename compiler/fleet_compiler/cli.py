@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Where a command's code is, its line in the list of commands, and whether it shows progress."""
+    """A command's import path, its line in the list of commands, and whether it shows progress."""
 
     target: str
     summary: str
@@ -84,7 +84,7 @@ SECTIONS = {
     "Use models": ("models", "resolve", "ask", "favorites", "run", "env", "connect"),
     "More": ("explain", "schema", "use", "completion"),
 }
-"""The commands by what they are for, in the order in which help lists them."""
+"""The commands by section, in the order of the help text."""
 
 POINTERS = {
     "list": "`fleet models` lists all models",
@@ -101,7 +101,7 @@ POINTERS = {
     "help": "`fleet --help` and `fleet COMMAND --help` show help",
     "version": "`fleet --version` prints the version",
 }
-"""Where to find what other tools call by another name."""
+"""Maps command names of other tools to those of fleet."""
 
 EXIT_CODES = {
     0: "success",
@@ -170,7 +170,7 @@ class LazyGroup(click.Group):
 
 
 def _hint(name: str) -> str:
-    """Return what somebody who wrote an unknown command may have meant."""
+    """Return a suggestion for an unknown command."""
     if name in POINTERS:
         return POINTERS[name]
     from fleet_compiler.diagnostics.text import nearest
@@ -212,7 +212,7 @@ def main() -> NoReturn:
 
 
 def _show(error: click.ClickException) -> None:
-    """Print a click error in the form of fleet's own; a bare command that wants its help text gets it."""
+    """Print a click error in fleet's format, or the help text that a bare group asks for."""
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         error.show()
         return

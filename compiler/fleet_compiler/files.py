@@ -13,18 +13,18 @@ from fleet_compiler.diagnostics.errors import OutputError
 from fleet_runtime.files import copy_access
 
 TEMPORARY_SUFFIX = ".fleet-tmp"
-"""A file that is being written is called ``.<name>.fleet-tmp``; what ends in this is deleted when found."""
+"""Files being written are named ``.<name>.fleet-tmp``; leftovers with this suffix are deleted."""
 
 LONGEST_NAME = 240
-"""Bytes of a file's name; with a temporary one's prefix and suffix, file systems keep 255."""
+"""The maximum bytes of a file name: file systems allow 255, including the prefix and suffix of a temporary
+file."""
 
 MIXED = "some files are new and some are old: fix that and build again"
 
 
 def path_problem(path: str) -> tuple[str, str] | None:
-    """Return why `path` cannot name a file inside an output folder, and what to do; None if it can.
-
-    The reason follows the quoted path in a message.
+    """Return why `path` cannot be a file inside an output folder, and the remedy; None if it can. In a
+    message, the reason follows the quoted path.
     """
     parts = path.split("/")
     if not path.isprintable():
@@ -49,8 +49,8 @@ def path_problem(path: str) -> tuple[str, str] | None:
 
 
 def comparable_path(path: str) -> tuple[str, ...]:
-    """Return the parts of a path, equal for names that some file system takes for one: letters of upper and
-    lower case, and the two ways to write an accent."""
+    """Return the parts of a path, equal for names that some file systems treat as equal: upper and lower
+    case, and composed and decomposed accents."""
     return tuple(unicodedata.normalize("NFC", part).casefold() for part in path.split("/"))
 
 
@@ -60,7 +60,7 @@ def write_files(files: Iterable[tuple[Path, bytes]]) -> None:
 
 
 def stage_files(files: Iterable[tuple[Path, bytes]]) -> dict[Path, Path]:
-    """Write each file next to its place and flush it to the disk: place -> temporary file.
+    """Write each file next to its destination and flush it to disk; return destination -> temporary file.
 
     Raises `OutputError` with no temporary file left behind.
     """
@@ -82,7 +82,7 @@ def stage_files(files: Iterable[tuple[Path, bytes]]) -> dict[Path, Path]:
 
 
 def replace_staged(staged: Mapping[Path, Path]) -> None:
-    """Rename staged files to their places; raises `OutputError` if one of them cannot be replaced."""
+    """Rename staged files to their destinations; raises `OutputError` if one of them cannot be replaced."""
     try:
         for target, temporary in staged.items():
             temporary.replace(target)
@@ -101,7 +101,7 @@ def discard_staged(staged: Mapping[Path, Path]) -> None:
 
 
 def os_reason(error: OSError) -> str:
-    """Return what the operating system says, in lower case and without its number."""
+    """Return the operating system's message, in lower case and without its number."""
     return (error.strerror or type(error).__name__).lower()
 
 
@@ -119,7 +119,7 @@ def _write_new(path: Path, content: bytes, like: Path) -> None:
 
 
 def _flush_folder(folder: Path) -> None:
-    """Flush the names in `folder` to the disk, which needs the right to read it."""
+    """Flush the entries of `folder` to disk, if it is readable."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
     except PermissionError:

@@ -22,7 +22,7 @@ from fleet_runtime.dialects.status_reason import reason_remedy, reason_text
 
 @dataclass(frozen=True, slots=True)
 class LiveReport:
-    """`lock` is what fleet.lock would be now; `seen` is what the probes saw, by provider."""
+    """`lock` is the fleet.lock that would be written now; `seen` has the observations by provider."""
 
     lock: Lock
     findings: tuple[Diagnostic, ...]

@@ -30,7 +30,7 @@ class Loaded(msgspec.Struct, frozen=True):
 
 
 def load_fleet(path: Path | Literal["-"]) -> Loaded:
-    """Read, check and normalise a fleet.yaml; raises `ConfigError` with every diagnostic there is."""
+    """Read, check and normalise a fleet.yaml; raises `ConfigError` with all diagnostics."""
     return load_source(read_source(path))
 
 
@@ -49,8 +49,8 @@ def load_source(source: Source) -> Loaded:
 
 
 def _problems(document: Document) -> list[Finding]:
-    """Return what the schema rejects, and the errors of the rest that it accepts; what explains them is
-    imported only for them."""
+    """Return the schema violations, and the errors of the valid rest; modules that explain them are imported
+    only here."""
     from fleet_compiler.config.recovery import valid_subset
     from fleet_compiler.config.schema_check import find_schema_problems
 

@@ -75,7 +75,7 @@ class Compiled:
     warnings: tuple[Diagnostic, ...]
 
     def build(self) -> Build:
-        """Return what this build gives people, the surfaces in the order of fleet.yaml."""
+        """Return the build for a summary, with surfaces in the order of fleet.yaml."""
         tables = self.resolved.tables
         surfaces = {name: summarize_surface(tables[table_path(name)]) for name in self.loaded.fleet.surfaces}
         return Build(tables[FLEET_TABLE], surfaces)
@@ -83,7 +83,7 @@ class Compiled:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A build that only has to be written.
+    """A build that is ready to be written.
 
     `without_models`: the polled providers of which neither fleet.lock nor a probe gave a model list, with the
     observation of those that were probed. `unconfirmed`: those that did not respond at their new url.
@@ -103,7 +103,7 @@ class Prepared:
         return bool(self.plan.pending) or self.lock_before != self.lock_after
 
     def stale_files(self) -> Iterator[StaleFile]:
-        """Yield what is out of date: fleet.lock, then the generated files by path."""
+        """Yield the stale files: fleet.lock, then the generated files by path."""
         project = self.project
         if self.lock_before != self.lock_after:
             kind: Literal["add", "change"] = "add" if self.lock_before is None else "change"
@@ -133,12 +133,12 @@ def compile_fleet(
     templates: Templates = MappingProxyType({}),
     providers: tuple[ProviderConfig, ...] | None = None,
 ) -> Compiled:
-    """Compile; pure: the same fleet.yaml, lock and templates make the same bytes everywhere.
+    """Compile. Pure: the same fleet.yaml, lock and templates result in the same bytes everywhere.
 
     `lock` holds the current entries of the providers (`current_entries`), `providers` what
-    `resolve_connections` returned, if available, `templates` the texts that
-    `outputs` names. Raises `ConfigError` for a template that cannot be filled, and `OutputError` for a result
-    that the gateway could not load.
+    `resolve_connections` returned, if available, `templates` the texts that `outputs` names. Raises
+    `ConfigError` for a template that cannot be rendered, and `OutputError` for a result that the gateway
+    could not load.
     """
     resolved = resolve_fleet(loaded.fleet, lock, root, providers)
     files = {"gateway.json": render_text(resolved.gateway)}
@@ -171,7 +171,7 @@ def compile_fleet(
 
 
 def model_digest(fleet: FleetConfig) -> str:
-    """Return what a manifest holds of the fleet.yaml that its files were made from."""
+    """Return the digest of a fleet.yaml for the manifest."""
     return sha256_hex(canonical_json(fleet.model_dump(mode="json", by_alias=True)))
 
 
@@ -183,7 +183,7 @@ def prepare(
     limits: ProbeLimits | None = None,
     progress: Progress = lambda provider, seen: None,
 ) -> Prepared:
-    """Do everything of a build except writing.
+    """Prepare a build: everything except writing.
 
     A provider that does not respond is built from its old entry, or without models. `environ` is used for
     API keys only: the generated files do not depend on it. Raises `ConfigError`, and `StaleArtifactsError` if

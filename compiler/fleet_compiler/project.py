@@ -24,7 +24,7 @@ class Project:
 
     @property
     def root(self) -> str:
-        """The way from the generated folder to fleet.yaml's, as gateway.json holds it."""
+        """Return the path from the generated folder to fleet.yaml's, as in gateway.json."""
         return Path(os.path.relpath(self.folder.absolute(), self.generated.absolute())).as_posix()
 
 

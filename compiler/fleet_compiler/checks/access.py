@@ -16,7 +16,7 @@ RESERVED: Final = frozenset(
         *("content-length", "content-type", "accept-encoding", "x-request-id", "proxy-authorization"),
     )
 )
-"""Headers that the gateway sets itself, or that are of one connection only."""
+"""Headers that the gateway sets itself, or that apply to one connection only."""
 
 
 def check(fleet: FleetConfig) -> Iterator[Finding]:
@@ -41,7 +41,7 @@ def _wake(name: str, provider: ProviderSettings, wake: Wake) -> Iterator[Finding
 
 
 def _headers(name: str, provider: ProviderSettings) -> Iterator[Finding]:
-    """`Authorization` is one header: of an API key, of `basic_auth` or of `headers`."""
+    """Check headers: `Authorization` can be set only once, by an API key, `basic_auth` or `headers`."""
     at: YamlPath = ("providers", name)
     key = next((key for key in ("api_key_env", "api_key_file") if getattr(provider, key) is not None), None)
     if provider.basic_auth is not None and key is not None:

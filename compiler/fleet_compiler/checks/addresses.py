@@ -29,11 +29,12 @@ _ENDPOINT = re.compile(
     r"|api/(?:chat|generate|tags|show|ps|embed|embeddings|version))/*\Z"
 )
 _API_BASE = re.compile(r"/(?:api|openai|v[02-9][0-9]*|v[0-9]+(?:alpha|beta)[0-9]*)/*\Z")
-"""The end of a URL that is more likely the prefix of an API than what comes before ``/v1``."""
+"""Matches the end of a URL that is probably the prefix of an API without ``/v1``."""
 
 
 class _WrittenUrl(NamedTuple):
-    """A URL and its place; `written` is what fleet.yaml says, with a ``/v1`` that `url` is without."""
+    """A URL and its path in fleet.yaml; `written` is its original text, with a trailing ``/v1`` that `url`
+    lacks."""
 
     path: YamlPath
     url: str
@@ -57,7 +58,7 @@ def check(fleet: FleetConfig, written: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _urls(fleet: FleetConfig, written: Mapping[str, Any]) -> Iterator[_WrittenUrl]:
-    """Every URL that is written; where it is a provider's only value, its place is the provider's."""
+    """Yield every URL in fleet.yaml; if a provider is only a URL, its path is the provider's."""
     for name, provider in fleet.providers.items():
         entry = _mapping(written.get("providers")).get(name)
         settings = _mapping(entry)
@@ -89,7 +90,7 @@ def _url(found: _WrittenUrl, parts: ServerUrl) -> Iterator[Finding]:
 
 
 def _path(found: _WrittenUrl) -> Iterator[Finding]:
-    """A URL that clients call is not a server's address; ``/v1`` after it says that it is meant."""
+    """Check for the URL of an endpoint, which is not a server's address unless ``/v1`` follows it."""
     if found.written.rstrip("/").endswith("/v1"):
         return
     is_base = found.path[-1] == "api_base"
@@ -109,7 +110,7 @@ def _path(found: _WrittenUrl) -> Iterator[Finding]:
 
 
 def _service(fleet: FleetConfig, found: _WrittenUrl, parts: ServerUrl) -> Iterator[Finding]:
-    """What is wrong with sending requests over the internet in this way."""
+    """Check for an unencrypted key, a paid service that is not of class `cloud`, and the gateway itself."""
     name = str(found.provider)
     provider = fleet.providers[name]
     if not parts.is_tls and (provider.api_key_env or provider.api_key_file) and _is_public(parts.host):
@@ -127,7 +128,7 @@ def _service(fleet: FleetConfig, found: _WrittenUrl, parts: ServerUrl) -> Iterat
 
 
 def _is_gateway(fleet: FleetConfig, parts: ServerUrl) -> bool:
-    """Whether requests to a URL come back to the gateway, as far as `listen` and `url` say."""
+    """Return whether a URL is that of the gateway itself, according to `listen` and `url`."""
     try:
         host, port = split_address(fleet.gateway.listen)
         url = parse_url(fleet.gateway.url) if fleet.gateway.url else None
@@ -176,7 +177,7 @@ def _listen(fleet: FleetConfig, has_url: bool) -> Iterator[Finding]:
 
 
 def _names(fleet: FleetConfig) -> Iterator[Finding]:
-    """Host names and origins that no request can have."""
+    """Check for host names and origins that no request can have."""
     for index, host in enumerate(fleet.gateway.hosts):
         try:
             parse_host(host)

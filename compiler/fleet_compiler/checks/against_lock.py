@@ -20,9 +20,9 @@ Roles = Mapping[str, tuple[str, ...]]
 def lock_warnings(fleet: FleetConfig, resolved: Resolved) -> list[Finding]:
     """Return the warnings about roles and model ids that need the lock.
 
-    They are about role models that no provider lists, a compaction role with a smaller context than the
-    default role, models of the default provider whose bare ids mean another one, and models that a client
-    cannot use.
+    They concern role models that no provider lists, a compaction role with a smaller context than the default
+    role, models of the default provider whose bare ids resolve to another provider, and models that are too
+    small for a client.
     """
     table = resolved.tables[FLEET_TABLE]
     view = lock_view(table)
@@ -71,7 +71,8 @@ def _slashed_ids(table: RoutingTable) -> Iterator[Finding]:
 def _roles(
     roles: Roles, at: YamlPath, table: RoutingTable, fleet_table: RoutingTable, view: View
 ) -> Iterator[Finding]:
-    """Yield warnings about the `roles` at `at`, which the surface of `table` adds to the fleet's."""
+    """Yield warnings about the `roles` at the path `at`, which the surface of `table` adds to those of the
+    fleet."""
     for role, candidates in roles.items():
         for index, text in enumerate(candidates):
             answer = resolve_model(fleet_table, view, text)
@@ -97,7 +98,7 @@ def _roles(
 
 
 def _context(table: RoutingTable, view: View, role: str) -> int | None:
-    """The context of a role's first choice."""
+    """Return the context of a role's first choice in tokens, None if unknown."""
     candidates = table.roles.get(role)
     answer = resolve_model(table, view, candidates[0]) if candidates else None
     for provider in table.providers:

@@ -17,7 +17,7 @@ CLOUD_DOMAINS = (
 
 
 V1_BELOW = ("api.groq.com/openai", "api.novita.ai/openai", "openrouter.ai/api")
-"""Addresses of such services that do have ``/v1`` below what looks like the base of an API."""
+"""Addresses of such services that have ``/v1`` below a path that looks like the base of an API."""
 
 
 def is_known_cloud(host: str) -> bool:

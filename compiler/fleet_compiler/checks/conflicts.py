@@ -32,7 +32,7 @@ def check(fleet: FleetConfig) -> Iterator[Finding]:
 
 
 def _outputs(fleet: FleetConfig) -> Iterator[Finding]:
-    """Two paths are one also if a file system ignores case, and if one is a folder of the other."""
+    """Check for paths that are equal if case is ignored, or if one is a folder of the other."""
     taken: dict[tuple[str, ...], _Output] = {(name,): _Output("", ()) for name in RESERVED_OUTPUTS}
     for name, surface in fleet.surfaces.items():
         for entry in surface.clients:
@@ -56,7 +56,8 @@ def _outputs(fleet: FleetConfig) -> Iterator[Finding]:
 
 
 class _Output(msgspec.Struct, frozen=True):
-    """Who writes a file: a surface, and the path of the setting that decides where; empty for fleet."""
+    """The surface that writes a file, and the path of the setting for its location; empty for fleet
+    itself."""
 
     surface: str
     path: YamlPath
@@ -97,7 +98,7 @@ def _client_settings(fleet: FleetConfig) -> Iterator[Finding]:
 
 
 def _without_effect(name: str, surface: SurfaceSettings, key: str) -> tuple[str, str] | None:
-    """Why a key of a surface that is for its client does nothing, and the remedy."""
+    """Return why a client setting of a surface has no effect, and the remedy; None if it has one."""
     kinds = [entry.kind for entry in surface.clients]
     if not kinds:
         return ", for which no client is configured", f"add 'client: opencode', or delete '{key}'"

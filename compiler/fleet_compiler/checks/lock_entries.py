@@ -48,7 +48,7 @@ def stale_warnings(providers: Iterable[ProviderConfig], lock: Lock) -> Iterator[
 
 
 def _line(fleet: FleetConfig, rename: Rename, written: Mapping[str, Any]) -> str:
-    """Return the exact line to write in fleet.yaml, in the form that the provider has there."""
+    """Return the exact line to write in fleet.yaml, in the provider's current notation."""
     names = (*fleet.providers[rename.new].formerly, rename.old)
     formerly = f"formerly: [{', '.join(map(_scalar, names))}]"
     entry = written["providers"][rename.new]

@@ -12,7 +12,8 @@ from fleet_runtime.text import quote
 
 
 def check(fleet: FleetConfig, taken: MutableMapping[tuple[str, ...], str]) -> Iterator[Finding]:
-    """Yield what is wrong with `outputs`; `taken` holds who writes what else, and gets their paths."""
+    """Yield the problems of `outputs`; `taken` maps paths to their writers, and is extended by those of
+    `outputs`."""
     for index, output in enumerate(fleet.outputs):
         if not _is_inside(output.template):
             message = f"template {quote(output.template)} is not a path below the folder of fleet.yaml"

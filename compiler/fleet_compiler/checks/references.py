@@ -37,8 +37,8 @@ def check(fleet: FleetConfig, written: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 class _Names(msgspec.Struct, frozen=True):
-    """Every name that can come before a slash: `present` as written, `all` with former names; `former`
-    maps those to present ones."""
+    """Every name that can precede a slash: `present` has the current names, `all` also the former ones;
+    `former` maps these to current ones."""
 
     present: frozenset[str]
     all: frozenset[str]
@@ -59,7 +59,7 @@ def _names(fleet: FleetConfig, written: Mapping[str, Any]) -> _Names:
 
 
 def _names_in(written: Mapping[str, Any], *path: str) -> set[str]:
-    """The keys of the mapping at `path`, also of entries that are broken and not in the fleet."""
+    """Return the keys of the mapping at `path`, including invalid entries that are not in the fleet."""
     value: Any = written
     for step in path:
         value = value.get(step) if isinstance(value, dict) else None
@@ -118,7 +118,7 @@ def _aliases(names: _Names, fleet: FleetConfig) -> Iterator[Finding]:
 
 
 def _composite(names: _Names, fleet: FleetConfig, text: str, at: YamlPath) -> Iterator[Finding]:
-    """Faults of a text that must name a provider and a model."""
+    """Yield the problems of a text that must be a composite id."""
     id = split_id(text)
     if id is None:
         return

@@ -13,8 +13,8 @@ from fleet_compiler.diagnostics.finding import Finding
 def check_fleet(fleet: FleetConfig, written: Mapping[str, Any]) -> list[Finding]:
     """Return errors and warnings, in no particular order.
 
-    `written` is the file's data as it is. `fleet` may be the valid part of it; names of broken parts are
-    still known.
+    `written` is the data of the file. `fleet` may be its valid subset; the names of invalid parts are still
+    known.
     """
     return [
         *references.check(fleet, written),

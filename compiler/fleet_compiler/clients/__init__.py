@@ -14,7 +14,7 @@ _PARTS = frozenset({"client_kind", "formats", "view"})
 
 
 class _Kinds(Mapping[str, Client]):
-    """Each kind by its name, in order; its module is imported when it is needed."""
+    """The kinds by name, in order; each module is imported when it is needed."""
 
     def __init__(self) -> None:
         modules = (module.name for module in iter_modules(__path__))

@@ -1,7 +1,7 @@
 """aider's configuration, as read by aider 0.86.
 
-Every id has the prefix ``openai/``: without it, litellm sends ``deepseek/deepseek-chat`` to that company.
-aider reads its key only from the environment, so a comment holds the reference.
+Every id has the prefix ``openai/``: without it, litellm sends ``deepseek/deepseek-chat`` to DeepSeek. aider
+reads its key only from the environment, so the file has the reference in a comment.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The settings of Claude Code (2.1), for ``claude --settings``: models, key and address of the surface.
 
-Its base URL is the surface without ``/v1``. A variable inside the settings is not expanded, so the key is the
-output of a command. Claude Code believes that every model has 200 000 tokens.
+Its base URL is the surface without ``/v1``. Variables in the settings are not expanded, so the key is the
+output of a command. Claude Code assumes a context of 200 000 tokens for every model.
 """
 
 from __future__ import annotations

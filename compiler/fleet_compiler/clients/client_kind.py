@@ -21,11 +21,11 @@ from fleet_runtime.text import join_words
 class Launch(msgspec.Struct, frozen=True):
     """How a client's program starts on its generated configuration.
 
-    `environment` is added to the user's own variables, and `references` are variables with the value of
-    another one. `subcommand` is the program's own word for starting, and `arguments` are its configuration;
-    both come before the user's. `keys` are the variables that the configuration reads a key from, `urls` the
-    addresses that it uses: what can be checked before the program starts. `home` is the variable of a folder
-    that the program also writes to: it gets one with a copy of the files.
+    `environment` is added to the user's variables, and `references` are variables that copy the value of
+    another one. `subcommand` starts the program, and `arguments` are its configuration; both precede the
+    user's arguments. `keys` are the variables from which the configuration reads a key and `urls` its
+    addresses; both can be checked before the start. `home` is the variable of a folder to which the program
+    also writes: it gets a private one with a copy of the files.
     """
 
     environment: Mapping[str, str]
@@ -38,15 +38,15 @@ class Launch(msgspec.Struct, frozen=True):
 
     @property
     def leading(self) -> tuple[str, ...]:
-        """The words between the program and the user's arguments."""
+        """Return the arguments before those of the user."""
         return (*([self.subcommand] if self.subcommand else []), *self.arguments)
 
 
 class ClientFile(msgspec.Struct, frozen=True):
     """One file of a client's configuration.
 
-    `context` makes the plain data that `template` is filled with; `parse` raises ValueError for a text that
-    is not of the file's format.
+    `context` returns the plain data for `template`; `parse` raises ValueError if a text is not of the file's
+    format.
     """
 
     name: str
@@ -59,7 +59,7 @@ class ClientOptions(Artifact):
     """The options of a kind; the fields of a subclass are keys of its mapping in fleet.yaml."""
 
     def given(self) -> dict[str, Any]:
-        """Return those that fleet.yaml sets, as JSON data."""
+        """Return the options set in fleet.yaml, as JSON data."""
         return {
             info.alias or name: to_jsonable_python(getattr(self, name))
             for name, info in type(self).model_fields.items()
@@ -72,21 +72,19 @@ def no_findings(_: object) -> Iterator[Finding]:
 
 
 class Client(msgspec.Struct, frozen=True):
-    """A kind of client: all there is to it. Each module of this package with a `CLIENT` is one.
+    """Everything about one kind of client. Each module of this package with a `CLIENT` is a kind.
 
-    `files` are what is written, the main one first. They lie in a folder if there are several or if it is
-    `foldered`, at ``<surface>/<name>/`` unless fleet.yaml says another; a single file lies at
-    ``<surface>/<file>``, or without a folder if it is `at_top`. `program` is the command that people call,
-    and `install` how they get it. `launch` says how it starts on the main file at a path that holds these
-    bytes; it raises ValueError if they are not such a configuration.
+    `files` are the files to write, the main one first. Several files, or those of a `foldered` kind, are in a
+    folder, ``<surface>/<name>/`` unless fleet.yaml names another; a single file is at ``<surface>/<file>``,
+    or at the top if it is `at_top`. `program` is the command, and `install` how to install it. `launch`
+    returns how to start it with the main file, from its path and bytes; it raises ValueError if they are not
+    such a configuration.
 
-    `options` declares the options of the kind. `prompt` is the client's own first request: models that
-    cannot hold it are left out. `check` yields what is wrong with the surfaces of this kind, by name, and
-    with the providers that they may use. `about` is what docs/fleet-yaml.md says of the kind, `page` its page
-    in docs/.
-
-    If something in the files is known only to the program itself, `asks` are the arguments with which it
-    prints that, and `complete` puts the output into the files, by name; it raises as `launch` does.
+    `options` declares the options of the kind. `prompt` is the size of the client's own first request; models
+    that are too small for it are left out. `check` yields the problems of the surfaces of this kind, by name,
+    and of their providers. `about` is its text in docs/fleet-yaml.md, `page` its page in docs/. If only the
+    installed program knows a part of the files, it prints that with the arguments `asks`, and `complete`
+    inserts the output into the files, by name; it raises as `launch` does.
     """
 
     name: str
@@ -120,13 +118,13 @@ class Client(msgspec.Struct, frozen=True):
         return file or (self.file if self.at_top else f"{surface}/{self.file}")
 
     def outputs(self, main: str) -> dict[str, ClientFile]:
-        """Return each file by its path in the generated folder, if `main` is the main one's."""
+        """Return each file by its path in the generated folder; `main` is the path of the main file."""
         folder = PurePosixPath(main).parent
         others = {(folder / file.name).as_posix(): file for file in self.files[1:]}
         return {main: self.files[0], **others}
 
     def read_options(self, surface: SurfaceSettings, entry: ClientEntry) -> ClientOptions:
-        """Return the options of an entry, those that are written at its surface included."""
+        """Return the options of an entry, including those at its surface."""
         shared = {
             name: getattr(surface, name)
             for name in self.options.model_fields

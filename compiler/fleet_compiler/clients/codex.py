@@ -44,8 +44,8 @@ def catalog(view: ClientView) -> Mapping[str, Any]:
 def complete(bundled: bytes, files: Mapping[str, bytes]) -> dict[str, bytes]:
     """Give the models of the catalog Codex's own instructions, from what ``codex debug models`` prints.
 
-    They are those of its first model that gets its tools one by one, as ours do. Without any, there is no
-    catalog, and Codex uses what it has for models that it does not know.
+    The instructions are those of its first model with separate tools, like the generated models. Without any,
+    no catalog is written, and Codex uses its instructions for unknown models.
     """
     known = json.loads(bundled)["models"]
     plain = [each["base_instructions"] for each in known if not each.get("tool_mode")]
@@ -91,7 +91,7 @@ def _lines(settings: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _model(model: OfferedModel, priority: int) -> dict[str, Any]:
-    """Return a model with every key that Codex requires; most have its fallback's value."""
+    """Return a model with every key that Codex requires; most have the values of Codex's fallback."""
     kinds = [kind for kind in model.facts.input or ("text",) if kind in ("text", "image")]
     written: dict[str, Any] = {
         "slug": model.id,

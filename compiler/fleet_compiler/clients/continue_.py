@@ -1,4 +1,4 @@
-"""The configuration of Continue, as its command line (1.5) and its extensions of editors read it."""
+"""The configuration of Continue, as read by its command line (1.5) and its editor extensions."""
 
 from __future__ import annotations
 
@@ -15,14 +15,13 @@ from fleet_runtime.artifacts.contract import Purpose
 PROMPT = OwnPrompt(2500, room=3500)
 """The first request of Continue's command line 1.5.47 in an empty folder: 6 to 10 KB."""
 _TEMPLATE = "${{"
-"""What Continue fills with a secret in every text of its configuration; it has no escape."""
+"""Matches what Continue replaces with a secret in every text of its configuration; it has no escape."""
 _SECRET = re.compile(r"\$\{\{ secrets\.(\w+) \}\}")
 
 
 def context(view: ClientView) -> Mapping[str, Any]:
-    """The first model with the role `chat` is the one that Continue begins with.
-
-    A model whose id Continue would fill with a secret is left out.
+    """Return the data for the template: Continue starts with the first model with the role `chat`. Models are
+    left out if Continue would replace a part of their id with a secret.
     """
     offered = _offered(view)
     first, fast = view.choose(offered, "default"), view.choose(offered, "fast")

@@ -40,7 +40,7 @@ def context(view: ClientView) -> Mapping[str, Any]:
 
 
 def launch(_: Path, content: bytes) -> Launch:
-    """Return the variables themselves: the program is whatever follows ``fleet run env``."""
+    """Return the variables; the program is the user's first argument."""
     return env_launch(content, "OPENAI_BASE_URL")
 
 

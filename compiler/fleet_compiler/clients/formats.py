@@ -41,7 +41,7 @@ def parse_env(text: str) -> dict[str, str]:
 
 
 def env_launch(content: bytes, url: str) -> Launch:
-    """Return the launch with the variables of such a file; `url` is the one that holds the address."""
+    """Return a launch with the variables of such a file; `url` is the variable of the address."""
     variables = parse_env(content.decode())
     references = {
         name: match[1] for name, value in variables.items() if (match := _REFERENCE.fullmatch(value))

@@ -1,6 +1,7 @@
 """The variables of gptme (0.35) for its provider ``local``, which is any server with OpenAI's chat API.
 
-Its only configuration file is the user's own. With the base URL alone, it would request OpenAI's models.
+Its only configuration file is the user's own. If only the base URL were set, it would request OpenAI's
+models.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ ANY_KEY = "fleet"
 PROMPT = OwnPrompt(9000, room=11000)
 """The first request of gptme 0.35.1 in an empty folder: 36.5 KB."""
 ATTEMPTS = 5
-"""How often gptme sends a request that fails: for 15 seconds. Its own 11 attempts take 5 minutes, also if the
-provider is offline."""
+"""The number of times that gptme sends a failing request, which takes 15 seconds. Its default of 11 takes 5
+minutes, even if the provider is offline."""
 PREFIX = "local/"
-"""What gptme's own names of these models begin with."""
+"""The prefix of these models' names in gptme."""
 
 
 def context(view: ClientView) -> Mapping[str, Any]:

@@ -28,8 +28,8 @@ def default_model(view: ClientView) -> Mapping[str, Any]:
 
 
 def launch(_: Path, content: bytes) -> Launch:
-    """A model whose key llm does not keep gets the one in ``$OPENAI_API_KEY``, and so do OpenAI's own models,
-    which llm always knows: ``$OPENAI_BASE_URL`` leads those to the gateway, too."""
+    """Set ``$OPENAI_API_KEY``, which llm uses for models without a stored key, and ``$OPENAI_BASE_URL``,
+    because llm always lists OpenAI's own models too: requests for them go to the gateway."""
     written = parse_yaml(content.decode())
     if not written:
         raise ValueError("there is no model")

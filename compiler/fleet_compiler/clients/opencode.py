@@ -1,8 +1,8 @@
 """opencode.json, the configuration of opencode.
 
-The V1 format as read by opencode 1.18.33 (https://opencode.ai/config.json), where ``provider/model`` is
-split at the first slash: with one of its providers for each of ours, opencode's own name of a model is the
-composite id.
+The V1 format as read by opencode 1.18.33 (https://opencode.ai/config.json), where ``provider/model`` is split
+at the first slash: with one opencode provider for each provider, opencode's name of a model is the composite
+id.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ CATALOGUE = frozenset({
 })  # fmt: skip
 """Provider names of opencode's built-in catalogue (models.dev), whose models it mixes in under that name."""
 OPENING = OwnPrompt(7600, room=9000)
-"""The first request of opencode 1.18.33 in an empty folder, its system prompt and ten tools: 30 679 bytes,
-6 700 to 7 500 tokens by tokenizer and chat template. If `limit` leaves less for the prompt, opencode compacts
-without end."""
+"""The first request of opencode 1.18.33 in an empty folder, its system prompt and ten tools: 30 679 bytes, 6
+700 to 7 500 tokens by tokenizer and chat template. If `limit` leaves less for the prompt, opencode compacts
+endlessly."""
 _ENV_REFERENCE = re.compile(r"\{env:([^{}]+)\}")
 
 Models = dict[str, dict[str, Any]]
@@ -110,7 +110,7 @@ def _old_names(view: ClientView, labels: Mapping[str, str]) -> dict[str, str]:
 def _models_under(
     old: str, view: ClientView, offered: Mapping[str, Models]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the ids that may be saved under the provider `old`, each as the model that it means."""
+    """Yield the ids that may be saved under the provider `old`, each with its model."""
     table, known = view.table, lock_view(view.table)
     is_known = old in table.names or old in table.namespaces
     keys = list(offered.get(table.names.get(old, table.default_provider), ()))
@@ -136,8 +136,8 @@ def _renamed(model: dict[str, Any], old: str) -> dict[str, Any]:
 
 
 def _model(offered: OfferedModel) -> dict[str, Any]:
-    """Without `limit` if the context is not certain: opencode then never compacts. With an output of 0, or of
-    the entire context, it would compact forever."""
+    """Return a model, without `limit` if the context is not certain: opencode then never compacts. With an
+    output of 0, or of the entire context, it would compact endlessly."""
     facts = offered.facts
     model: dict[str, Any] = {"id": offered.id, "name": offered.label}
     if offered.context is not None:
@@ -173,7 +173,7 @@ def _relative_to(view: ClientView, key: KeyReference) -> str:
 
 
 def check(fleet: FleetConfig) -> Iterator[Finding]:
-    """Yield the providers whose name means another one to opencode."""
+    """Yield a warning for each provider with the name of an opencode provider."""
     surfaces = [
         surface
         for surface in fleet.surfaces.values()
@@ -194,7 +194,7 @@ def check(fleet: FleetConfig) -> Iterator[Finding]:
 
 
 def _is_namesake(name: str, provider: ProviderSettings) -> bool:
-    """Whether the provider is the very service that opencode means by the name."""
+    """Return whether the provider is the service that has this name in opencode."""
     return name in (urlsplit(provider.api_base).hostname or "").split(".")
 
 

@@ -14,8 +14,8 @@ ANY_KEY = "fleet"
 """qwen-code requires a variable with a key; a gateway without keys accepts any."""
 NO_KEY_VARIABLE = "FLEET_NO_KEY"
 ROUNDS = 0
-"""How often qwen-code repeats its seven requests after a 503, which it takes for a rate limit. By default
-ten times, with one to five minutes before each: it would tell of an offline provider after an hour."""
+"""The number of times that qwen-code repeats its seven requests after a 503, which it treats as a rate limit.
+Its default is ten, with pauses of one to five minutes: it would report an offline provider after an hour."""
 PROMPT = OwnPrompt(19000, room=23000)
 """The first request of qwen-code 0.15.10 in an empty folder: 67 to 78 KB."""
 

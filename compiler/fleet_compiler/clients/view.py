@@ -26,12 +26,12 @@ USABLE_SOURCES = frozenset({"configured", "running", "listed"})
 MAX_DEFAULT_OUTPUT = 8192
 SMALLEST_OUTPUT = 512
 KEY_VARIABLE = "FLEET_KEY"
-"""The variable of a key that is kept in a file: ``fleet run`` and ``fleet env`` fill it from there."""
+"""The variable for a key that is in a file: ``fleet run`` and ``fleet env`` set it from the file."""
 
 
 class OwnPrompt(msgspec.Struct, frozen=True):
-    """The tokens of a client's own first request, and those that a prompt should have: for these, the output
-    is lowered."""
+    """The tokens of a client's own first request, and those to leave for a prompt, for which the output is
+    lowered."""
 
     tokens: int = 0
     room: int = 0
@@ -41,7 +41,7 @@ NO_PROMPT = OwnPrompt()
 
 
 class OfferedModel(msgspec.Struct, frozen=True):
-    """A model as a client is offered it; `label` is its name for people, which tells the provider.
+    """A model for a client; `label` is its display name, which includes the provider.
 
     `context` and `output` are tokens, None if the context is not certain.
     """
@@ -55,11 +55,12 @@ class OfferedModel(msgspec.Struct, frozen=True):
 
 
 class ClientView(msgspec.Struct, frozen=True):
-    """Everything that a client's configuration may be made from.
+    """The data for a client's configuration.
 
     `url` is the gateway's root; `file` the path of the client's main file inside the generated folder; `key`
     the gateway's key that it refers to, if the gateway requires one; `options` are those of the kind; `root`
-    leads from the generated folder to that of fleet.yaml; `disabled` are providers that are sent nothing.
+    is the path from the generated folder to that of fleet.yaml; `disabled` are providers that get no
+    requests.
     """
 
     url: str
@@ -85,7 +86,7 @@ class ClientView(msgspec.Struct, frozen=True):
 
     @property
     def root_url(self) -> str:
-        """The surface's root: what clients of Anthropic's API call the base URL."""
+        """Return the surface's root, which is the base URL for clients of Anthropic's API."""
         return f"{self.url}{self.table.base}"
 
     @property
@@ -98,8 +99,8 @@ class ClientView(msgspec.Struct, frozen=True):
         return None if self.key is None else self.key.env or KEY_VARIABLE
 
     def models(self, *purposes: Purpose) -> Iterator[tuple[RoutedProvider, dict[str, RoutedModel]]]:
-        """Yield each enabled provider with the models for `purposes` that lists show, by id; those without
-        any too. A model of unknown purpose chats."""
+        """Yield each enabled provider with its listed models for `purposes` by id, also if it has none. A
+        model of unknown purpose counts as a chat model."""
         for provider in self.table.providers:
             if provider.name not in self.disabled:
                 yield (
@@ -127,7 +128,7 @@ class ClientView(msgspec.Struct, frozen=True):
                     yield CompositeId(provider.name, id), facts.context
 
     def first_choice(self, role: str) -> CompositeId | None:
-        """Return the first choice of a role under the id that its provider lists; None if it lists none."""
+        """Return the first choice of a role with the id in its provider's list; None if it is not listed."""
         candidates = self.table.roles.get(role)
         first = split_id(candidates[0]) if candidates else None
         for provider, models in self.models(*_EVERY_PURPOSE):
@@ -165,13 +166,13 @@ _EVERY_PURPOSE: tuple[Purpose, ...] = ("chat", "embedding", "rerank", "transcrip
 
 
 def output_within(context: int, output: int | None, prompt: OwnPrompt) -> int:
-    """Return the largest output that leaves a prompt enough of a context, at least the smallest."""
+    """Return the largest output that leaves enough of the context for a prompt, but at least the minimum."""
     wanted = output if output is not None and output < context else min(MAX_DEFAULT_OUTPUT, context // 4)
     return min(wanted, max(context - prompt.room, SMALLEST_OUTPUT))
 
 
 def _fits(facts: RoutedModel, prompt: OwnPrompt) -> bool:
-    """Whether the context, or its upper bound, holds the client's own prompt and some output."""
+    """Return whether the client's own prompt and some output fit into the context, or its upper bound."""
     if facts.context is None or prompt is NO_PROMPT:
         return True
     return facts.context - output_within(facts.context, facts.output, prompt) >= prompt.tokens

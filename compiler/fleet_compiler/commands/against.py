@@ -31,7 +31,8 @@ from fleet_runtime.text import quote, shorten
 
 SHOWN_SHA = 12
 OFFLINE = {"GIT_NO_LAZY_FETCH": "1", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
-"""What keeps git from fetching missing objects of a partial clone, from asking, and from writing."""
+"""Settings that keep git from fetching missing objects of a partial clone, from prompting, and from
+writing."""
 _BLOB = re.compile(rb"[0-9a-f]+ blob ([0-9]+)\Z")
 
 
@@ -44,7 +45,7 @@ class GitError(FleetError):
 def git_side(config: Path, revision: str) -> Side | None:
     """Return the fleet at a revision of the repository that holds `config`, built from its fleet.lock.
 
-    None if it had no such file then. Nothing but git is run, and no network is used. Raises `GitError`, and
+    None if the file did not exist then. Only git is run, and no network is used. Raises `GitError`, and
     `ConfigError` for a fleet.yaml that is invalid there.
     """
     folder = config.parent
@@ -80,7 +81,7 @@ def gateway_side(url: str, here: Side) -> Side:
 
 
 def as_served(side: Side) -> Side:
-    """Return a compiled fleet as far as a gateway tells of it: without hidden models and some facts."""
+    """Return a compiled fleet as a gateway would report it: without hidden models and some facts."""
 
     def told(provider: RoutedProvider) -> RoutedProvider:
         models = {id: _told(facts) for id, facts in provider.models.items() if not facts.hidden}
@@ -94,7 +95,7 @@ def as_served(side: Side) -> Side:
 
 
 def _told(facts: RoutedModel | CatalogModel) -> RoutedModel:
-    """Return the facts of a model that ``GET /api/models`` has, in which one of unknown purpose chats."""
+    """Return the facts of a model as in ``GET /api/models``, where an unknown purpose is `chat`."""
     return RoutedModel(
         context=facts.context,
         context_source=facts.context_source,
@@ -149,9 +150,9 @@ def _resolution(gateway: GatewayClient, name: str) -> ModelResolution:
 
 
 def _show(folder: Path, commit: str, name: str) -> bytes | None:
-    """Return a file of `folder` at a commit, where its links lead; None if it was not there.
+    """Return a file of `folder` at a commit, following links; None if it did not exist.
 
-    Raises `GitError` if they lead out of the repository.
+    Raises `GitError` if a link leaves the repository.
     """
     asked = f"{commit}:./{name}\n".encode("utf-8", "surrogateescape")
     shown = _git(folder, "cat-file", "--batch", "--follow-symlinks", given=asked) or b""

@@ -69,8 +69,8 @@ def apply_edit(
     show_diff: bool = True,
     change_lock: Callable[[Lock], Lock] = lambda lock: lock,
 ) -> Edited:
-    """Change fleet.yaml and fleet.lock together, one process at a time; print the diff first, and what was
-    written, unless `as_json`."""
+    """Change fleet.yaml and fleet.lock together, one process at a time; print the diff and the written files,
+    unless `as_json`."""
     project = locate_project(config)
     with hold_process_lock(
         project.folder, lambda: note(f"waiting for another fleet command in '{project.folder}'")
@@ -92,7 +92,7 @@ def apply_edit(
 def finish_edit(
     config: Path, generated: Path | None, edited: Edited, *, dry_run: bool, no_build: bool, as_json: bool
 ) -> None:
-    """Build, unless it is not wanted; with `as_json`, print what was done as one JSON object.
+    """Build, unless `no_build`; with `as_json`, print the result as one JSON object.
 
     Its `status` is ``written``, ``unchanged`` or ``dry_run``, and `build` is that of ``fleet build --json``.
     A build that fails does not undo the change, and says so.

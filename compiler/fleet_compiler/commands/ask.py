@@ -27,7 +27,7 @@ DEFAULT = "@default"
 MAX_SPEED = 1e9
 MAX_TOKENS = 10**9
 MAX_MESSAGE = 500
-"""Characters of a provider's own message that are shown."""
+"""The maximum length of a provider's message."""
 
 
 class AskError(FleetError):
@@ -38,10 +38,9 @@ class AskError(FleetError):
 
 @dataclass(slots=True)
 class Answer:
-    """What came, and the `id` (`provider/model`) of the model that sent it.
-
-    `first_token_ms` and `total_ms` count from the request on, None if nothing came.
-    `tokens_per_second` is the provider's own figure, else the tokens after the first by their time."""
+    """The text of a response, and the `id` (`provider/model`) of the model that sent it. `first_token_ms` and
+    `total_ms` are measured from the request, None without a response. `tokens_per_second` is the provider's
+    figure, otherwise the tokens after the first divided by their time."""
 
     provider: str | None = None
     id: str | None = None
@@ -142,7 +141,7 @@ def _naming_a_model(words: tuple[str, ...]) -> Iterator[None]:
 def read_answer(
     answer: Answer, lines: Iterable[str], elapsed_ms: Callable[[], int], show: Callable[[str], None]
 ) -> None:
-    """Read the events of a chat completion into `answer`; raises `AskError` for an error among them."""
+    """Read the events of a chat completion into `answer`; raises `AskError` for an error event."""
     for line in lines:
         data = line.removeprefix("data:").strip() if line.startswith("data:") else ""
         if data == "[DONE]":
@@ -157,7 +156,7 @@ def read_answer(
 
 
 def split_lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    """Yield a stream's lines as they come; raises `AskError` if it has more than `MAX_RESPONSE` bytes."""
+    """Yield a stream's lines as they arrive; raises `AskError` beyond `MAX_RESPONSE` bytes."""
     received, line = 0, bytearray()
     for chunk in chunks:
         received += len(chunk)
@@ -202,7 +201,7 @@ def _take(answer: Answer, data: str, elapsed_ms: Callable[[], int], show: Callab
 
 
 def _show(text: str) -> None:
-    """Print a part of the answer; what is not visible is shown as an escape, except line breaks and tabs."""
+    """Print a part of the answer; invisible characters except line breaks and tabs are shown as escapes."""
     click.echo("".join(c if c in "\n\t" else escape(c) for c in text), nl=False)
 
 

@@ -39,15 +39,15 @@ COLUMNS: Final = (
 
 
 class BenchError(FleetError):
-    """There is nothing to measure, or nothing could be measured."""
+    """No model can be measured, or no measurement succeeded."""
 
     exit_code = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """Medians over `runs` requests to a loaded model; `cold_ms` is the one that loaded it, None if it was
-    loaded before. `error`: why it was not measured further."""
+    """Medians over `runs` requests to a loaded model; `cold_ms` is the time of the request that loaded it,
+    None if it was loaded before. `error` is the reason why measuring stopped."""
 
     id: str
     cold_ms: int | None
@@ -126,7 +126,7 @@ def bench(
 
 
 def choose_models(names: Sequence[str], catalog: ModelCatalog) -> list[CatalogModel]:
-    """Return the models that `names` mean, in their order: an id, or a model of every local provider.
+    """Return the models for `names` in order: each is an id, or a model of every local provider.
 
     Raises `BenchError` for a name that no provider has.
     """
@@ -167,7 +167,7 @@ def _measure(
 
 
 def _ask(gateway: GatewayClient, path: str, id: str, prompt_tokens: int) -> Answer:
-    """Send one request with a prompt that no cache can know."""
+    """Send one request with a prompt that is in no cache."""
     import httpx
 
     words = " ".join(itertools.islice(itertools.cycle(WORDS), prompt_tokens))

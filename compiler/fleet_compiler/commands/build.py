@@ -122,8 +122,8 @@ def build(
 
 @dataclass(frozen=True, slots=True)
 class LastBuild:
-    """What the next build of a watched fleet is compared with: the stamps of the inputs, and what was warned
-    of."""
+    """The input stamps and the warnings of a build, with which the next build of a watched fleet is
+    compared."""
 
     inputs: InputStamps
     warned: frozenset[str] = frozenset()
@@ -140,7 +140,7 @@ def build_and_report(project: Project, mode: LockMode, last: LastBuild | None = 
 def _build_and_print(
     project: Project, mode: LockMode, known: frozenset[str], *, is_first: bool = True
 ) -> tuple[Prepared, frozenset[str]]:
-    """Build, print what changed and what is warned of, except what is `known`, and return both."""
+    """Build, print the changes and the warnings that are not `known`, and return both."""
     with wait_line("probing providers" if mode == "update" else "building") as line:
         prepared = run_build(
             project,
@@ -171,7 +171,7 @@ def _build_and_print(
 
 
 def _after_own_write(project: Project, inputs: InputStamps, prepared: Prepared) -> InputStamps:
-    """Return the stamps of a build's inputs, that of fleet.lock as the build itself left it."""
+    """Return the stamps of a build's inputs; fleet.lock's stamp is that after the build."""
     stamp = _stamp(project.lock)
     try:
         is_ours = project.lock.read_bytes() == prepared.lock_after
@@ -185,7 +185,7 @@ def _key(warning: Diagnostic) -> str:
 
 
 def _without_models(prepared: Prepared, name: str, seen: Observation | None) -> str:
-    """Say that a provider has no models, and why."""
+    """Return the message that a provider has no models, with the reason."""
     default = name == prepared.compiled.loaded.fleet.default_provider
     who = f"{'default provider ' if default else ''}'{name}'"
     if seen is None:
@@ -194,7 +194,7 @@ def _without_models(prepared: Prepared, name: str, seen: Observation | None) -> 
 
 
 def _probed(prepared: Prepared, name: str, seen: Observation) -> str:
-    """Say why a probe failed, what to do, and when the next one is."""
+    """Return why a probe failed, the remedy, and when the next probe is."""
     (provider,) = (each for each in prepared.compiled.resolved.gateway.providers if each.name == name)
     remedy = probe_remedy(provider, seen)
     again = f"the next build, or `fleet lock {name}`, probes it again"
@@ -202,7 +202,7 @@ def _probed(prepared: Prepared, name: str, seen: Observation) -> str:
 
 
 def _announce(prepared: Prepared, known: frozenset[str]) -> None:
-    """Show what must be seen before files are replaced; of the warnings, those that are not `known`."""
+    """Print what users must see before files are replaced, and the warnings that are not `known`."""
     loaded = prepared.compiled.loaded
     new = [warning for warning in prepared.compiled.warnings if _key(warning) not in known]
     show_diagnostics(new, (loaded.source,))
@@ -255,7 +255,7 @@ def watch_inputs(
     last: LastBuild | None = None,
     until: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Build whenever the inputs are not those of the `last` build, until `until`."""
+    """Build whenever the inputs differ from those of the `last` build, until `until` returns true."""
     while not until():
         inputs = input_stamps(project)
         if last is not None and inputs == last.inputs:
@@ -270,7 +270,7 @@ def watch_inputs(
 
 
 def input_stamps(project: Project) -> InputStamps:
-    """Return what tells whether fleet.yaml, fleet.lock and the templates of `outputs` were written to."""
+    """Return stamps that change when fleet.yaml, fleet.lock or a template of `outputs` is written."""
     stamps = {path: _stamp(path) for path in (project.config, project.lock)}
     try:
         outputs = load_fleet(project.config).fleet.outputs

@@ -33,7 +33,7 @@ def stale_text(file: StaleFile) -> str:
 
 
 def build_command(file: Path | None, generated: Path | None) -> str:
-    """Return the command that brings up to date what ``--check`` found."""
+    """Return the command that updates the stale files found by ``--check``."""
     words = ["fleet", "build"]
     words += ["-f", str(file)] if file is not None else []
     words += ["--generated", str(generated)] if generated is not None else []
@@ -54,7 +54,7 @@ def check_data(prepared: Prepared, remedy: str) -> dict[str, Any]:
 
 
 def build_data(prepared: Prepared) -> dict[str, Any]:
-    """Return a build as JSON data; `status` is ``written``, or ``current`` if nothing had to be."""
+    """Return a build as JSON data; `status` is ``written``, or ``current`` if nothing changed."""
     return {
         "status": "written" if prepared.stale else "current",
         "generated": str(prepared.project.generated),
@@ -80,7 +80,7 @@ def failure_data(error: FleetError, remedy: str) -> dict[str, Any]:
 
 
 def _old_names(loaded: Loaded) -> Iterator[dict[str, Any]]:
-    """Yield where fleet.yaml has each name that is only accepted from older clients."""
+    """Yield each old name with its position in fleet.yaml."""
     fleet, document = loaded.fleet, loaded.document
     places: list[tuple[OldNameKind, str, YamlPath]] = [
         ("formerly", former, ("providers", name, "formerly", number))

@@ -38,7 +38,7 @@ from fleet_runtime.user_folders import state_folder
 CHECK_SECONDS = 2.0
 ASK_SECONDS = 30.0
 _MALFORMED = (ValueError, LookupError, TypeError, AttributeError)
-"""What reading something else than a client's configuration may raise."""
+"""The exceptions of reading a file that is not a client's configuration."""
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -48,7 +48,7 @@ client_argument = click.argument("client", type=click.Choice(tuple(CLIENTS)))
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What the options of a command say about where a configuration comes from."""
+    """The source of a configuration as given by the options of a command."""
 
     config: Path | None
     file: Path | None
@@ -57,7 +57,7 @@ class Source:
 
     @property
     def gateway_url(self) -> str | None:
-        """The gateway to ask, None for a fleet.yaml; what the command line says goes first."""
+        """Return the URL of the gateway to use, None for a fleet.yaml; options take precedence."""
         if self.file is not None or self.url is not None:
             return self.url if self.file is None else None
         target = find_gateway(os.environ)
@@ -66,7 +66,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A launch, and the file of the key that `KEY_VARIABLE` stands for in it, if it is kept in one."""
+    """A launch, and the key file whose content `KEY_VARIABLE` gets, if there is one."""
 
     launch: Launch
     key_file: Path | None
@@ -123,9 +123,8 @@ def _remote_config(client: str, url: str, wanted: str | None) -> ClientConfig:
 
 
 def prepare_start(found: ClientConfig, program: str | None) -> Start:
-    """Write what is not there yet into a private folder, and return how the client starts.
-
-    `program` is its executable, for what only that knows. Raises `LaunchError` and `OutputError`.
+    """Write missing files to a private folder, and return how the client starts. `program` is its executable,
+    which some kinds need to complete their files. Raises `LaunchError` and `OutputError`.
     """
     launch = _launch(found.client.name, found.main, found.files[found.main])
     files = found.files
@@ -159,7 +158,7 @@ def _launch(client: str, main: Path, content: bytes) -> Launch:
 
 
 def _completed(found: ClientConfig, program: str) -> dict[Path, bytes]:
-    """Return the files with what only the program itself knows; as they are if it does not tell."""
+    """Return the files completed by the program's own output; unchanged if it prints none."""
     complete = found.client.complete
     assert complete is not None
     by_name = {path.name: content for path, content in found.files.items()}
@@ -176,8 +175,8 @@ def _completed(found: ClientConfig, program: str) -> dict[Path, bytes]:
 
 
 def _private_folder(client: str, surface: str, origin: str) -> Path:
-    """Return the folder for a client's own copy, which only this user can read and which other runs of the
-    same client find again, with what the client keeps there."""
+    """Return the private folder of a client, readable only by this user. Every run of the same client gets
+    the same folder, with the files that the client stored there."""
     mark = hashlib.sha256(os.fsencode(origin)).hexdigest()[:12]
     return state_folder() / "clients" / f"{surface or 'file'}-{mark}" / client
 
@@ -202,7 +201,7 @@ def start_environment(start: Start, environ: Mapping[str, str]) -> dict[str, str
 
 
 def launch_warnings(launch: Launch, environ: Mapping[str, str]) -> Iterator[str]:
-    """Yield what will keep the client from working, as far as is known before it starts."""
+    """Yield the problems that can be detected before the client starts."""
     missing = [name for name in launch.keys if not environ.get(name)]
     for name in missing:
         yield f"the gateway requires a key, and '{name}' is not set: `export {name}=…`"

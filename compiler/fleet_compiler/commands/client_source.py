@@ -37,7 +37,7 @@ class LaunchError(FleetError):
 
 @dataclass(frozen=True, slots=True)
 class ClientConfig:
-    """The files of a client by path, the main one first; `on_disk`: they are there already.
+    """The files of a client by path, the main one first; `on_disk`: they already exist.
 
     `key_file` holds the key that `KEY_VARIABLE` stands for in them.
     """
@@ -55,7 +55,7 @@ class ClientConfig:
 
 @dataclass(frozen=True, slots=True)
 class SurfaceFacts:
-    """What ``fleet connect`` tells of a surface."""
+    """The data that ``fleet connect`` prints about a surface."""
 
     name: str
     base_url: str
@@ -98,7 +98,8 @@ def choose_surface(client: str, wanted: str | None, surfaces: Mapping[str, Itera
 def generated_config(
     project: Project, gateway: GatewayConfig, client: str, surface: str
 ) -> ClientConfig | None:
-    """Return what `fleet build` wrote for a client of a surface; None if the surface does not have it.
+    """Return the files that `fleet build` wrote for a client of a surface; None if the surface does not have
+    the client.
 
     Raises `LaunchError`.
     """
@@ -126,7 +127,7 @@ def built_config(
 
 
 def local_facts(project: Project, gateway: GatewayConfig, surface: str) -> SurfaceFacts:
-    """Return what the last build says of a surface; raises `LaunchError`."""
+    """Return the data of a surface from the last build; raises `LaunchError`."""
     path = project.generated / gateway.surfaces[surface]
     try:
         table = RoutingTable.model_validate_json(read_file(path, MAX_ARTIFACT))
@@ -150,7 +151,7 @@ def surface_facts(
 
 
 def read_key(file: Path) -> str:
-    """Return the key that a file holds, by the gateway's own rule; raises `LaunchError`."""
+    """Read a key from a file by the gateway's rules; raises `LaunchError`."""
     try:
         key = find_key(None, str(file), {}, lambda _: read_text(file, MAX_KEY))
     except MissingKeyError as error:

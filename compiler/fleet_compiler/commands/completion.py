@@ -9,7 +9,7 @@ from fleet_runtime.commands.help_epilog import epilog
 
 SHELLS = ("bash", "zsh", "fish")
 VARIABLE = "_FLEET_COMPLETE"
-"""Which click sets when the shell asks ``fleet`` for completions."""
+"""The variable that click's completion scripts set."""
 
 
 @click.command(

@@ -24,11 +24,11 @@ from fleet_runtime.commands.help_epilog import epilog
 from fleet_runtime.text import quote
 
 WIDEST = 48
-"""Characters of a line before its comment, where they suffice."""
+"""The column of comments, unless a line is longer."""
 
 _PLAIN = re.compile(r"[A-Za-z][\w.@+/-]*(?::[\w.@+/-]+)*")
 _WORDS = ("true", "True", "TRUE", "false", "False", "FALSE", "null", "Null", "NULL")
-"""Texts that need no quotes in YAML, and those of them that are not texts in it."""
+"""Matches texts that need no quotes in YAML, and those of them that YAML reads as another type."""
 
 
 @click.command(

@@ -1,8 +1,8 @@
-"""A model of data that is certainly valid, made without pydantic's validators.
+"""Build a model from data that is certainly valid, without pydantic's validators.
 
-Building the validators takes longer than everything else that a small fleet needs. So this reads a model's
-fields as they are declared and accepts values of exactly these types. Where pydantic could do otherwise, it
-gives up, and pydantic decides and explains.
+Building the validators takes longer than everything else that a small fleet needs. Therefore this module
+reads the declared fields of a model and accepts only values of exactly these types. If pydantic might return
+something else, it returns None, and pydantic validates and explains.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from fleet_runtime.artifacts.shapes import LARGEST, Shape
 
 Model = TypeVar("Model", bound=BaseModel)
 Reader: TypeAlias = Callable[[Any], Any]
-"""Returns a value as pydantic would; raises `_DoubtError`."""
+"""Returns a value as pydantic would; raises `_UncertainError`."""
 
 _KNOWN_SETTINGS = frozenset(
     ("alias_generator", "defer_build", "extra", "frozen", "populate_by_name", "serialize_by_alias")
 )
-"""The settings of a model that leave the meaning of its fields as it is."""
+"""The model settings that do not affect how fields are validated."""
 
 
-class _DoubtError(Exception):
+class _UncertainError(Exception):
     """Only pydantic can tell."""
 
 
@@ -37,7 +37,7 @@ def certain_model(model: type[Model], data: Any) -> Model | None:
     """Return what `model.model_validate(data)` would; None if only pydantic can tell."""
     try:
         return _read_model(model, data)
-    except (_DoubtError, ValueError):
+    except (_UncertainError, ValueError):
         return None
 
 
@@ -45,12 +45,12 @@ def _read_model(model: type[Model], data: Any) -> Model:
     if type(data) is model:
         return data
     if type(data) is not dict:
-        raise _DoubtError
+        raise _UncertainError
     fields, defaults = _fields(model)
     values: dict[str, Any] = {}
     for key, value in data.items():
         if key not in fields or (field := fields[key]).name in values:
-            raise _DoubtError
+            raise _UncertainError
         values[field.name] = field.read(value)
     given = set(values)
     for name, make in defaults.items():
@@ -66,16 +66,16 @@ class _Field(NamedTuple):
 
 @cache
 def _fields(model: type[BaseModel]) -> tuple[Mapping[str, _Field], Mapping[str, Callable[[], Any]]]:
-    """Return the fields by key, and by name what to do if a field is not given and has no usual default."""
+    """Return the fields by key, and by name how to handle a missing field without a plain default."""
     decorators = model.__pydantic_decorators__
     validators = (decorators.validators, decorators.field_validators, decorators.root_validators)
     if any((*validators, decorators.model_validators)) or model.model_config.keys() - _KNOWN_SETTINGS:
-        raise _DoubtError
+        raise _UncertainError
     fields: dict[str, _Field] = {}
     defaults: dict[str, Callable[[], Any]] = {}
     for name, info in model.model_fields.items():
         if info.validation_alias not in (None, info.alias) or info.discriminator is not None:
-            raise _DoubtError
+            raise _UncertainError
         read = _with(info.metadata, _reader(cast("Any", info.annotation)))
         fields[info.alias or name] = _Field(name, read)
         if model.model_config.get("populate_by_name"):
@@ -127,7 +127,7 @@ def _with(metadata: Iterable[Any], read: Reader) -> Reader:
 
 
 def _doubt(_: Any) -> Any:
-    raise _DoubtError
+    raise _UncertainError
 
 
 def _same(value: Any) -> Any:
@@ -136,7 +136,7 @@ def _same(value: Any) -> Any:
 
 def _read_exact(kind: type, value: Any) -> Any:
     if type(value) is not kind:
-        raise _DoubtError
+        raise _UncertainError
     return value
 
 
@@ -149,7 +149,7 @@ def _read_number(value: Any) -> float:
     if type(value) is float:
         return value
     if abs(_read_exact(int, value)) > LARGEST:
-        raise _DoubtError
+        raise _UncertainError
     return float(value)
 
 
@@ -163,7 +163,8 @@ _SIMPLE: Mapping[Any, Reader] = {
 
 
 def _read_union(readers: list[Reader], or_none: bool, value: Any) -> Any:
-    """Return what the only reader that accepts the value makes of it: pydantic has rules for several."""
+    """Return the result of the only reader that accepts the value; if several accept it, pydantic has its own
+    rules."""
     if value is None and or_none:
         return None
     if len(readers) == 1:
@@ -172,28 +173,28 @@ def _read_union(readers: list[Reader], or_none: bool, value: Any) -> Any:
     for each in readers:
         try:
             read.append(each(value))
-        except (_DoubtError, ValueError):
+        except (_UncertainError, ValueError):
             continue
     if len(read) != 1:
-        raise _DoubtError
+        raise _UncertainError
     return read[0]
 
 
 def _read_literal(allowed: tuple[Any, ...], value: Any) -> Any:
     if not any(type(value) is type(each) and value == each for each in allowed):
-        raise _DoubtError
+        raise _UncertainError
     return value
 
 
 def _read_tuple(read: Reader, value: Any) -> tuple[Any, ...]:
     if type(value) not in (list, tuple):
-        raise _DoubtError
+        raise _UncertainError
     return tuple(map(read, value))
 
 
 def _read_dict(read: Reader, value: Any) -> dict[str, Any]:
     if type(value) is not dict:
-        raise _DoubtError
+        raise _UncertainError
     return {_read_text(key): read(below) for key, below in value.items()}
 
 
@@ -204,5 +205,5 @@ def _read_normalised(normalise: Callable[[Any], Any], read: Reader, value: Any) 
 def _read_bounded(compare: Callable[[Any, Any], bool], limit: Any, read: Reader, value: Any) -> Any:
     number = read(value)
     if not compare(number, limit):
-        raise _DoubtError
+        raise _UncertainError
     return number

@@ -24,12 +24,13 @@ DERIVED_FROM = {
     "context_source": "context",
     "gateway.url": "listen",
 }
-"""What the settings without a fixed default follow from."""
+"""The origins of settings without a fixed default."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A value in effect, plain data. `span`: where fleet.yaml has it; `origin`: what it is derived from."""
+    """A value in effect, as plain data. `span` is its position in fleet.yaml, `origin` what it is derived
+    from."""
 
     path: tuple[str, ...]
     value: Any
@@ -39,7 +40,7 @@ class Setting:
 
     @property
     def name(self) -> str:
-        """The path as people write it."""
+        """Return the path in dotted notation."""
         return ".".join(self.path)
 
 
@@ -79,7 +80,8 @@ def _setting(value: Any, path: tuple[str, ...], document: Document, is_default: 
 
 
 def _place(document: Document, path: tuple[str, ...]) -> YamlPath | None:
-    """Return where `document` writes the setting at `path`, or a provider or sidecar that is only its URL."""
+    """Return the path in `document` of the setting at `path`, or of the provider or sidecar if that is only a
+    URL."""
     data: Any = document.data
     place: YamlPath = ()
     for index, step in enumerate(path):

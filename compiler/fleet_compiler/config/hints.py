@@ -29,7 +29,7 @@ MISSING = {
     "path": "add 'path' with the file to write below generated/, like hosts.txt",
     "postgres": "write 'state: {postgres: {env: FLEET_STATE_URL}}', or the path of a file",
 }
-"""What to do about a required key that is missing."""
+"""Remedies for missing required keys."""
 
 _REQUIRED: dict[str, str] = {
     "version": "write 'version: 1'",
@@ -44,7 +44,7 @@ _PLAIN = re.compile(r"(?!https?$)[A-Za-z0-9_/][\w./:-]*(?<!:)(?: [\w./-]+)*")
 
 
 def for_type(wanted: list[str], value: Any, path: YamlPath, schema: Mapping[str, Any], data: Any) -> str:
-    """Return the remedy for a value that has none of the JSON types `wanted`; may be empty."""
+    """Return the remedy for a value of none of the JSON types `wanted`, an empty text if there is none."""
     if value is None:
         return _for_nothing(path, data)
     if isinstance(value, str) and "object" in wanted and (remedy := space_remedy(value)):
@@ -95,12 +95,12 @@ def for_form(value: Any, schema: Mapping[str, Any], is_key: bool) -> str | None:
 
 
 def for_pasted(key: str) -> str | None:
-    """Return the remedy for a key that came with the sign of a diff, or with a comment of JSON."""
+    """Return the remedy for a key that was pasted with the sign of a diff or a JSON comment."""
     return "delete the '+' that a diff put before it" if re.match(r"\+\s*\S", key) else comment_remedy(key)
 
 
 def for_outdented(path: YamlPath, data: Any) -> str | None:
-    """Return the remedy for a key of a provider or surface that is next to it instead of in it."""
+    """Return the remedy for a key of a provider or surface with too little indentation."""
     if not _outdented(path, data):
         return None
     siblings = list(data[path[0]])
@@ -132,16 +132,15 @@ def _for_nothing(path: YamlPath, data: Any) -> str:
 
 
 def _next_outdented(path: YamlPath, data: Any) -> str | None:
-    """Return the key after the one at `path` if it belongs inside that one."""
+    """Return the key after the one at `path` if it should be indented below it."""
     siblings = list(data[path[0]])
     following = siblings[siblings.index(path[1]) + 1 :][:1]
     return following[0] if following and _outdented((path[0], following[0]), data) else None
 
 
 def _outdented(path: YamlPath, data: Any) -> bool:
-    """Return whether a provider or surface has the name of a setting that another, empty one lacks.
-
-    A surface may be empty: only what cannot be a surface counts next to one.
+    """Return whether the name of a provider or surface is a setting that belongs below another, empty one. A
+    surface may be empty, so next to one, only entries that cannot be surfaces count.
     """
     if len(path) != 2 or path[0] not in SETTINGS:
         return False
@@ -159,7 +158,7 @@ def _seconds(text: str, schema: Mapping[str, Any]) -> str | None:
 
 
 def _like(value: Any, wanted: list[str], examples: Any) -> str:
-    """Return an example in YAML; for a list instead of a mapping, one of the entries."""
+    """Return an example in YAML; if a list was written instead of a mapping, return one entry."""
     if not examples:
         return ""
     if isinstance(value, list) and wanted == ["object"]:
@@ -169,7 +168,7 @@ def _like(value: Any, wanted: list[str], examples: Any) -> str:
 
 
 def _yaml(value: Any) -> str:
-    """A value in one line of YAML."""
+    """Return a value as one line of YAML."""
     if isinstance(value, dict):
         pairs = [f"{_yaml(key)}: {_yaml(each)}" for key, each in value.items()]
         return f"{{{', '.join(pairs)}}}"

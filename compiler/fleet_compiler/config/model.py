@@ -71,7 +71,7 @@ def _candidates(role: object) -> object:
 
 
 def _providers(providers: object) -> object:
-    """Each provider as a mapping with a label, a `url` and an `api_base`."""
+    """Return each provider as a mapping with a label, a `url` and an `api_base`."""
     if not isinstance(providers, dict):
         return providers
     return {name: _provider(name, entry) for name, entry in providers.items()}
@@ -94,7 +94,7 @@ def _provider(name: str, entry: object) -> object:
 
 
 def _surfaces(surfaces: object) -> object:
-    """Each surface as a mapping with a label and its rule for legacy ids."""
+    """Return each surface as a mapping with a label and its rule for legacy ids."""
     if not isinstance(surfaces, dict):
         return surfaces
     return {name: _surface(name, entry) for name, entry in surfaces.items()}
@@ -108,7 +108,7 @@ def _surface(name: str, entry: object) -> object:
 
 
 def _gateway(gateway: object) -> object:
-    """With the URL that clients use: the address it listens on, or loopback for all addresses."""
+    """Add the default URL for clients: the listen address, or loopback if that is a wildcard."""
     if not isinstance(gateway, dict):
         return gateway
     data = dict(gateway)
@@ -128,7 +128,7 @@ Role = Annotated[tuple[str, ...], BeforeValidator(_candidates)]
 
 
 class ProviderSettings(ProviderOptions):
-    """A provider as fleet.yaml writes it, with the name that `declared` has there.
+    """A provider in fleet.yaml, where the key of `declared` is `models`.
 
     `url` is the server's root and `api_base` the prefix of its OpenAI API: ``<url>/v1``; if fleet.yaml names
     only an `api_base`, `url` is the same without a trailing ``/v1``.
@@ -138,8 +138,9 @@ class ProviderSettings(ProviderOptions):
 
 
 class ClientEntry(msgspec.Struct, frozen=True):
-    """A client of a surface: where its configuration is written (None: the usual place of its kind), and its
-    options as they are written. `path` leads to it from the surface, `place_path` to what says where."""
+    """A client of a surface: the location of its configuration (None: the default of its kind), and its
+    options as written. `path` is its path below the surface, `place_path` that of the setting of its
+    location."""
 
     kind: str
     path: tuple[str | int, ...]
@@ -150,10 +151,10 @@ class ClientEntry(msgspec.Struct, frozen=True):
 
 
 class SurfaceSettings(Part):
-    """One surface. `providers` and `classes` are what it may use, None for all. `client` is as it is written:
-    `clients` are its entries. `file`, `exclusive` and `legacy_provider` are settings of a client that is
-    written as its kind alone; `legacy_provider` is the name under which older sessions of opencode saved bare
-    and composite ids."""
+    """One surface. `providers` and `classes` limit what it may use, None for all. `client` is the value in
+    fleet.yaml, `clients` are its entries. `file`, `exclusive` and `legacy_provider` are settings of a client
+    that is given only as its kind; `legacy_provider` is the name under which older sessions of opencode saved
+    bare and composite ids."""
 
     label: str
     providers: tuple[str, ...] | None = None
@@ -180,7 +181,7 @@ class SurfaceSettings(Part):
         return tuple(found)
 
     def may_use(self, name: str, class_: ProviderClass) -> bool:
-        """Whether `providers` and `classes` let the surface use a provider."""
+        """Return whether `providers` and `classes` allow the surface to use a provider."""
         named = self.providers is None or name in self.providers
         return named and (self.classes is None or class_ in self.classes)
 
@@ -195,7 +196,8 @@ def _entry(written: str | dict[str, Any], path: tuple[str | int, ...]) -> Client
 
 
 class OutputSettings(Part):
-    """A file of the user's own in the generated folder: `template`, relative to fleet.yaml, fills `path`."""
+    """A user-defined file: `template`, relative to fleet.yaml, is rendered to `path` in the generated
+    folder."""
 
     template: str
     path: str
@@ -217,9 +219,8 @@ class FleetConfig(Part):
 
 
 def parse_fleet(document: Document, data: Mapping[str, Any] | None = None) -> FleetConfig:
-    """The model of a document that `check_schema` found nothing in; `data` instead of the document's own.
-
-    Raises ConfigInvalid where pydantic is stricter than the schema after all.
+    """Return the model of a document without schema violations; `data` replaces the document's data. Raises
+    `ConfigError` if pydantic is stricter than the schema.
     """
     written = document.data if data is None else data
     try:

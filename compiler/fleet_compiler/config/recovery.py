@@ -21,8 +21,8 @@ PLACEHOLDER_KEY = "placeholder"
 def valid_subset(document: Document, faults: Iterable[YamlPath]) -> FleetConfig | None:
     """Return the fleet without the parts at `faults`, None if too little is left.
 
-    A broken provider keeps its name, or gets the valid one nearest to it, with an address that does not
-    exist; a broken key of the gateway stays a key. So references to them are not reported as errors.
+    An invalid provider keeps its name, or gets the closest valid one, with a dummy address; an invalid key of
+    the gateway stays a key. Therefore references to them are not reported as errors.
     """
     if not isinstance(document.data, dict):
         return None

@@ -20,9 +20,8 @@ from fleet_compiler.diagnostics.finding import Finding, YamlPath
 
 
 def find_schema_problems(data: Any) -> list[Finding]:
-    """Return everything in which `data` differs from the schema, in no particular order.
-
-    Each is reported once: no missing key next to its misspelling, and one problem of each value.
+    """Return all violations of the schema, in no particular order. Each mistake is reported once: a misspelt
+    key is not also a missing one, and each value has one problem.
     """
     every = (problem for found in violations(data) for problem in schema_problems(found, data))
     problems = list(islice(every, MAX_FOUND))
@@ -39,7 +38,7 @@ def find_schema_problems(data: Any) -> list[Finding]:
 
 
 def violations(data: Any) -> Iterator[Violation]:
-    """Yield where `data` breaks the schema, in an order that may change from run to run."""
+    """Yield the schema violations of `data`, in an order that may differ between runs."""
     for error in _validator().iter_errors(data):
         yield Violation(
             keyword=str(error.validator),
@@ -53,7 +52,8 @@ def violations(data: Any) -> Iterator[Violation]:
 
 @cache
 def _validator() -> Any:
-    """Draft 2020-12, except that ``1.0`` is not an integer and ``$`` is the end of the text."""
+    """Return a validator of draft 2020-12, except that ``1.0`` is not an integer and ``$`` matches only at
+    the end of the text."""
     types = Draft202012Validator.TYPE_CHECKER.redefine(
         "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
     )

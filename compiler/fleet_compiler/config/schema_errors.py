@@ -17,8 +17,8 @@ from fleet_runtime.text import join_names, quote, shorten
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """`value`, at `path`, breaks `keyword: expected` of `schema`; with `is_key` it is a key of what stands
-    at `path`."""
+    """`value`, at `path`, breaks `keyword: expected` of `schema`; with `is_key` it is a key of the mapping at
+    `path`."""
 
     keyword: str
     expected: Any
@@ -34,10 +34,8 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class SchemaProblem:
-    """One difference from the schema, which is gone without the part at the finding's path.
-
-    `meant` is the path of the key that an unknown one is probably a misspelling of; `missing` is a key that
-    is not there.
+    """One violation of the schema, which disappears without the part at the finding's path. `meant` is the
+    path of the key that an unknown key probably misspells; `missing` is a missing key.
     """
 
     finding: Finding
@@ -46,7 +44,7 @@ class SchemaProblem:
 
 
 def schema_problems(found: Violation, data: Any) -> Iterator[SchemaProblem]:
-    """Yield a violation in words; several keys or items are several problems. `data` is the file's."""
+    """Yield the problems of a violation, one for each key or item. `data` is that of the file."""
     at = found.path[:2]
     if remedy := remedies.for_outdented(at, data):
         message = (
@@ -249,7 +247,7 @@ _READERS: dict[str, Callable[[Violation, Any], _Problems]] = {
 
 
 def subject(path: YamlPath) -> str:
-    """The part of a fleet.yaml at `path`, as a noun."""
+    """Return a noun for the part of fleet.yaml at `path`."""
     match path:
         case ():
             return "the file"
@@ -272,7 +270,7 @@ def subject(path: YamlPath) -> str:
 
 
 def _quoted(found: Violation, data: Any) -> str:
-    """The value, unless it may be a key."""
+    """Return the quoted value, unless it may be a secret."""
     if not found.is_key and is_secret(found.path, found.value, data):
         return "the value"
     return _shown(found.value)

@@ -26,7 +26,7 @@ SETTINGS = {
 
 
 def shown_source(document: Document) -> Source:
-    """Return the document's source with what reports must not show, and the names that they may."""
+    """Return the document's source with the spans of secrets, and the names that reports may show."""
     secrets = [
         span
         for path, value in _leaves(document.data, ())
@@ -66,14 +66,13 @@ def is_secret(path: YamlPath, value: Any, data: Any) -> bool:
 
 
 def _is_login(value: Any) -> bool:
-    """Return whether a value may be user:password@host, the part of a URL after a scheme that is missing."""
+    """Return whether a value may be user:password@host, a URL with credentials but without a scheme."""
     return isinstance(value, str) and "@" in value and "://" not in value
 
 
 def _keys_of(path: YamlPath, value: Any, data: Any) -> list[str]:
-    """The keys that lead to a value, without the names that the file's author chose.
-
-    A setting that is written where the name of a provider or surface belongs is not such a name.
+    """Return the keys that lead to a value, without names chosen by the author. A setting in place of the
+    name of a provider or surface does not count as a chosen name.
     """
     match path:
         case ("roles" | "aliases", _, *rest) | ("surfaces", _, "roles", _, *rest):
@@ -94,7 +93,7 @@ def _keys_of(path: YamlPath, value: Any, data: Any) -> list[str]:
 
 
 def _provider_names(data: Any) -> Iterator[str]:
-    """Every text that is written where a provider's name belongs."""
+    """Yield every text in the place of a provider's name."""
     providers = _mapping(data, "providers")
     yield from (name for name in providers if isinstance(name, str))
     for provider in providers.values():

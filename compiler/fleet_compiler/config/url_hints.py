@@ -17,7 +17,8 @@ _HOST = re.compile(r"(?P<before>https?://)(?P<host>[^/:?#@\[\]\s]+)(?P<rest>.*)\
 
 
 def url_remedy(text: str, title: str) -> str | None:
-    """Return the remedy that fits `text`, which is not a valid `title`; None for the usual one."""
+    """Return a specific remedy for `text`, which is not a valid `title`; None if only the general one
+    applies."""
     if title == "URL" and "@" in text:
         return "write it without user and password: a key comes from 'api_key_env' or 'api_key_file'"
     if (plain := _CURLY.sub("", text)) != text:
@@ -42,7 +43,8 @@ def url_remedy(text: str, title: str) -> str | None:
 
 
 def _bracketed(text: str, title: str) -> str | None:
-    """The text with its IPv6 address in brackets; the last group is the port, if there is one to be."""
+    """Return the text with its IPv6 address in brackets; the last group is taken as the port if one is
+    required."""
     match = _BARE_IPV6.match(text)
     if match is None or text.count(":") - text.count("://") < 2:
         return None

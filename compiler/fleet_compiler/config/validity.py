@@ -1,8 +1,8 @@
 """Decide whether data is valid by the schema of fleet.yaml, without a library.
 
 Importing jsonschema takes longer than everything else in `fleet validate` of a valid file. This module
-supports the keywords that the schema uses; jsonschema is only needed to explain errors. In doubt, this
-returns False, and jsonschema decides.
+supports the keywords that the schema uses; jsonschema is only needed to explain errors. If it is not certain,
+it returns False, and jsonschema decides.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 from fleet_compiler.config.schema import schema
 
 Check: TypeAlias = Callable[[Any, Any], bool]
-"""Whether a value is valid by one keyword, given what the schema writes after it."""
+"""Returns whether a value is valid by one keyword with its value in the schema."""
 
 _TYPES: Mapping[str, Callable[[Any], bool]] = {
     "array": lambda value: isinstance(value, list),
@@ -30,11 +30,11 @@ _TYPES: Mapping[str, Callable[[Any], bool]] = {
 
 
 FEW = 20
-"""So many items that are not all texts are compared here."""
+"""The maximum number of items that are compared here if not all are texts."""
 
 
 class _UndecidedError(Exception):
-    """The value is one that only a complete validator can judge."""
+    """Only a complete validator can validate the value."""
 
 
 def is_valid(data: Any) -> bool:
@@ -46,7 +46,7 @@ def is_valid(data: Any) -> bool:
 
 
 def pattern_of(written: str) -> re.Pattern[str]:
-    """Return a pattern of the schema, in which ``$`` is the end of the text."""
+    """Compile a pattern of the schema, in which ``$`` matches only at the end of the text."""
     return re.compile(re.sub(r"\$\Z", r"\\Z", written))
 
 
@@ -106,7 +106,7 @@ def _condition(value: Any, rules: Mapping[str, Any]) -> bool:
 
 
 def _for(kind: str, check: Callable[[Any, Any], bool], keyword: str) -> Check:
-    """Return a keyword that concerns values of one type only."""
+    """Return a check for a keyword that applies only to values of one type."""
     is_concerned = _TYPES[kind]
     return lambda value, rules: not is_concerned(value) or check(value, rules[keyword])
 
@@ -136,5 +136,5 @@ _KEYWORDS: Mapping[str, Check] = {
     "maximum": _for("number", lambda value, most: value <= most, "maximum"),
 }
 ANNOTATIONS = frozenset(("$schema", "$defs", "title", "description", "examples", "default", "errorMessage"))
-"""Keywords that say nothing of a value; ``then`` and ``else`` belong to ``if``."""
+"""Keywords that do not restrict a value; ``then`` and ``else`` belong to ``if``."""
 KEYWORDS = frozenset((*_KEYWORDS, *ANNOTATIONS, "then", "else"))

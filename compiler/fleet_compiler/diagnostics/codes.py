@@ -16,7 +16,8 @@ EXAMPLE_PROVIDERS = "providers:\n  box: http://192.168.1.20:8080\n"
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """`title` is a few words, `text` says why and what to do; `wrong` and `right` show parts of a file."""
+    """`title` is a few words, `text` explains the cause and the remedy; `wrong` and `right` are parts of a
+    file."""
 
     title: str
     text: str
@@ -37,7 +38,7 @@ def codes() -> Mapping[str, Code]:
 
 
 def complete_example(part: str) -> str:
-    """Return a complete fleet.yaml around the part that an example shows."""
+    """Return a complete fleet.yaml with the part from an example."""
     if "version:" in part:
         return part
     head = EXAMPLE_HEAD.partition("\n")[0] + "\n" if "default_provider:" in part else EXAMPLE_HEAD

@@ -1,4 +1,4 @@
-"""A diagnostic: what is wrong with a configuration, where, and how to fix it."""
+"""A diagnostic: a problem of a configuration, its position, and how to fix it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from fleet_runtime.text import count
 
 Severity: TypeAlias = Literal["error", "warning"]
 Format: TypeAlias = Literal["text", "json", "github", "sarif"]
-"""How diagnostics are reported."""
+"""The output formats of diagnostics."""
 
 MAX_SHOWN = 50
 MAX_FOUND = 200
-"""Each step stops after about this many, so that a file full of mistakes does not take long."""
+"""The approximate limit of findings per step, so that a file full of mistakes does not take long."""
 
 
 class Span(msgspec.Struct, frozen=True, order=True):
@@ -34,7 +34,7 @@ class Related(msgspec.Struct, frozen=True):
 
 
 class Diagnostic(msgspec.Struct, frozen=True):
-    """What is wrong and where. `file` is a source's name as shown to people; `code` is in codes.toml."""
+    """A problem and its position. `file` is the displayed name of the source; `code` is in codes.toml."""
 
     code: str
     severity: Severity
@@ -48,7 +48,7 @@ class Diagnostic(msgspec.Struct, frozen=True):
 def sort_diagnostics(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
     """Return each once, by file, line, column and code; at most `MAX_SHOWN`, errors before warnings.
 
-    If some are left out, a last one without a place says how many.
+    If some are omitted, the last one, without a position, has their number.
     """
     every = sorted(set(diagnostics), key=_place)
     if len(every) <= MAX_SHOWN:

@@ -38,13 +38,13 @@ class OutputError(FleetError):
 
 
 class UsageError(FleetError):
-    """The command was called in a way that cannot work."""
+    """The command was used incorrectly."""
 
     exit_code = 2
 
 
 class StaleArtifactsError(FleetError):
-    """Generated files or the lock do not match the configuration; `plan` says how."""
+    """Generated files or the lock do not match the configuration; `plan` lists the differences."""
 
     exit_code = 3
 

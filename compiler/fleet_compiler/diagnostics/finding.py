@@ -13,7 +13,7 @@ YamlPath: TypeAlias = tuple[str | int, ...]
 
 
 class RelatedPart(msgspec.Struct, frozen=True):
-    """A second part of the file that a finding speaks of."""
+    """A second part of the file that a finding refers to."""
 
     path: YamlPath
     message: str
@@ -21,9 +21,8 @@ class RelatedPart(msgspec.Struct, frozen=True):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """What is wrong with the value at `path`, or with `key` its key; `help` is what to do about it.
-
-    `Document.locate` makes a `Diagnostic` of it, which has a place in the text.
+    """A problem of the value at `path`, or with `key` of its key; `help` is the remedy. `Document.locate`
+    converts it to a `Diagnostic` with a position in the text.
     """
 
     code: str

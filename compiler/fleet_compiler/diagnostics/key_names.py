@@ -1,4 +1,4 @@
-"""The names under which secrets are written."""
+"""The names of keys whose values may be secrets."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _ALWAYS = frozenset({
 _LAST = frozenset({"auth", "key", "pass", "pat", "pw", "sig", "signature", "token"})
 _REFERENCES = frozenset({"env", "file", "name", "path"})
 ENVIRONMENTS = frozenset({"cookies", "env", "environ", "environment", "envs", "extra_headers", "headers"})
-"""Names, lower-case and with ``_``, of collections that may hold keys under any name."""
+"""Names of collections that may contain secrets under any key, lower-case and with ``_``."""
 
 
 def is_key_like(name: str) -> bool:
-    """Return whether what is written under `name` may be a secret, as with ``apiKey`` or ``HF_TOKEN``."""
+    """Return whether the value of `name` may be a secret, as with ``apiKey`` or ``HF_TOKEN``."""
     words = [word.lower() for word in _WORD.findall(name)]
     if not words or words[-1] in _REFERENCES:
         return False

@@ -1,7 +1,7 @@
 """Mask everything in reports that could be a key, token or password.
 
-A secret is recognised by its shape (`redact`), by the name that it is written under (`key_names`), or by
-its place in the file (`Source.secrets`). The name of a provider is never masked, whatever its shape.
+A secret is recognised by its shape (`redact`), by its key (`key_names`), or by its position in the file
+(`Source.secrets`). The name of a provider is never masked, whatever its shape.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _TOKEN = re.compile(
     r"|AIza[A-Za-z0-9_-]{8,}|AKIA[A-Z0-9]{12,}|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}[A-Za-z0-9._-]*"
     r")"
 )
-"""The keys of services that give theirs a prefix; names such as rk-3588-board have none of these."""
+"""Matches keys with the prefixes of known services, but not names such as rk-3588-board."""
 
 _SCHEME = re.compile(r"(?<=\bBearer )[^\s'\"]+|(?<=\bBasic )[^\s'\"]+", re.IGNORECASE)
 _CREDENTIALS = re.compile(r"(?<=://)(?:[^\s'\"]*|[^\s/]*)(?=@)")
@@ -44,7 +44,7 @@ _ASSIGNED = re.compile(
 _NEXT_KEY = re.compile(r"""(?:^|[\s{,'"])(?P<name>[A-Za-z_][\w.-]*)['"]?\s*:""")
 _VARIABLE = re.compile(r"\s+[A-Za-z_][A-Za-z0-9_]*\s*(?:$|[,}#])")
 _KEY_REFERENCES = {"api_key_env": _VARIABLE, "api_key_file": re.compile(r"\s+[^\s\[{&*|>-]")}
-"""What a value looks like that only says where a key is."""
+"""Matches values that only refer to a key."""
 _REFERENCE = re.compile(
     r"""\s*(?:-\s|#|[\w"'-]+\s*:\s*(?:\{\s*)?(?:(?:env|file|surfaces)\b.*)?$|(?:env|file|surfaces)\s*:)"""
 )
@@ -56,10 +56,10 @@ _INDENT = re.compile(r" *")
 
 
 def redact(text: str, names: Container[str] = ()) -> str:
-    """Return `text` with what looks like a secret as asterisks of equal length; `names` are not masked.
+    """Return `text` with probable secrets replaced by asterisks of equal length; `names` are not masked.
 
-    Masked are keys of known shapes, credentials, query values and fragments of URLs, what follows ``Bearer``
-    or a key-like header's name, and what is assigned to a key-like name, as in ``--api-key=…``.
+    This masks keys of known shapes, credentials, query values and fragments of URLs, text after ``Bearer`` or
+    the name of a key-like header, and values assigned to a key-like name, as in ``--api-key=…``.
     """
 
     def unless_named(match: re.Match[str]) -> str:
@@ -78,8 +78,7 @@ def redact(text: str, names: Container[str] = ()) -> str:
 def redact_source(source: Source) -> list[str]:
     """Return the lines of a configuration without its secrets; every character keeps its place.
 
-    Where the places of secrets are not known, whatever follows a key-like name is masked, rather too much
-    than too little.
+    If the positions of secrets are unknown, everything after a key-like name is masked, to be safe.
     """
     lines = source.text.split("\n")
     if source.secrets is None:
@@ -126,7 +125,7 @@ def _mask_guessed(lines: list[str]) -> Iterable[str]:
 
 
 def _key_like(line: str) -> re.Match[str] | None:
-    """The first key of a line whose value may be a secret, and is not just the name of a variable."""
+    """Return the first key of a line whose value may be a secret and is not just the name of a variable."""
 
     def hides(name: str) -> bool:
         return is_key_like(name) or name.lower().replace("-", "_") in ENVIRONMENTS
@@ -145,7 +144,7 @@ def _named(line: str, wanted: Callable[[str], bool]) -> re.Match[str] | None:
 
 
 def _provider_name(line: str) -> str | None:
-    """The name that a line of a broken file may define as a provider's."""
+    """Return the name of a provider that a line of an invalid file may define."""
     match = _PROVIDER_NAME.match(line)
     return None if match is None else match["key"] or match["default"]
 
@@ -155,7 +154,7 @@ def _mask_bare_query(match: re.Match[str]) -> str:
 
 
 def _mask_header(match: re.Match[str]) -> str:
-    """Mask a header inside a text; what is a key of YAML is judged by its place."""
+    """Mask a header inside a text; keys of YAML are judged by their position instead."""
     above = match.string[: match.start()].rstrip()
     is_header = (match["quote"] and match["name"] != "key") or (
         "-" in match["name"] and above and above[-1] not in "{,-"

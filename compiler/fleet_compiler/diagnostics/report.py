@@ -26,9 +26,8 @@ def render(
     format: Format = "text",  # noqa: A002
     color: bool = False,
 ) -> str:
-    """The diagnostics, in the order given, as one text without a last newline; never with a secret in it.
-
-    ``text`` shows the lines of `sources` (and colours where `color`); the other formats need none.
+    """Return the diagnostics in the given order, as one text without a final newline and without secrets.
+    ``text`` shows lines of `sources`, coloured if `color`; the other formats do not need them.
     """
     texts = list(sources)
     names = frozenset().union(*(source.names for source in texts))
@@ -45,7 +44,8 @@ def render(
 
 
 def _presentable(diagnostic: Diagnostic, names: frozenset[str]) -> Diagnostic:
-    """The diagnostic without secrets, and without characters that a terminal or a log of CI obeys."""
+    """Return the diagnostic without secrets, and without characters that a terminal or a CI log would
+    interpret."""
 
     def shown(text: str) -> str:
         return condense(escape(redact(text, names)))
@@ -122,7 +122,7 @@ def _snippet(
 
 
 def _window(line: str, span: Span) -> tuple[str, int, int]:
-    """The part of a line to show, and the columns before and under the mark as a terminal counts them."""
+    """Return the visible part of a line, and the columns before and below the mark in terminal columns."""
     start, end = span.column - 1, min(span.end_column - 1, len(line))
     first = max(0, start - MAX_LINE // 2) if len(line) > MAX_LINE else 0
     last = first + MAX_LINE

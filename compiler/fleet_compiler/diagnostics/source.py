@@ -8,10 +8,10 @@ from fleet_compiler.diagnostics.diagnostic import Span
 
 
 class Source(msgspec.Struct, frozen=True):
-    """A text and the name it is shown under. Lines end in ``\\n``.
+    """A text and its displayed name. Lines end in ``\\n``.
 
-    `secrets` are the places whose text no report may show, None if they are not known; `names` are the
-    providers' names, which every report may show.
+    `secrets` are the spans that reports must not show, None if they are unknown; `names` are the
+    providers' names, which reports may show.
     """
 
     name: str

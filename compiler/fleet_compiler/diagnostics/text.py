@@ -7,12 +7,12 @@ from collections.abc import Iterable
 
 
 def as_name(text: str) -> str:
-    """Return `text` in the letters that names have; the result may still not be a valid name."""
+    """Return `text` converted to the characters of names; the result may still be invalid."""
     return re.sub(r"[^a-z0-9._-]+", "-", text.lower()).strip("-._")
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
-    """Return the name that `name` is probably a misspelling of."""
+    """Return the name that `name` probably misspells."""
     from rapidfuzz import fuzz, process, utils
 
     match = process.extractOne(

@@ -13,9 +13,8 @@ from fleet_compiler.diagnostics.source import Source
 
 
 class Place(msgspec.Struct):
-    """Where a value, its keys and the values that it holds are.
-
-    `further` are the lines after the first of a text that has several.
+    """The positions of a value, its keys and its members. `further` are the spans of a multi-line text after
+    the first line.
     """
 
     span: Span
@@ -40,9 +39,8 @@ class Document:
         return value
 
     def span(self, path: YamlPath, key: bool = False) -> Span:
-        """Return the place of the value at `path`, or of its key; if there is none, of its nearest parent.
-
-        A block collection, and a value that is not written at all, have the place of their key.
+        """Return the span of the value at `path`, or of its key; if it does not exist, that of its nearest
+        parent. A block collection and an empty value have the span of their key.
         """
         place, value = self._root, self.data
         for depth, step in enumerate(path):
@@ -56,14 +54,14 @@ class Document:
         return place.span
 
     def spans(self, path: YamlPath) -> tuple[Span, ...]:
-        """Return the places of every line of the text at `path`."""
+        """Return the spans of all lines of the text at `path`."""
         place: Place | None = self._root
         for step in path:
             place = place.held.get(step) if place else None
         return (place.span, *place.further) if place else ()
 
     def locate(self, finding: Finding) -> Diagnostic:
-        """Return a finding with its place in the text."""
+        """Return a finding with its position in the text."""
         return Diagnostic(
             finding.code,
             finding.severity,
@@ -75,12 +73,12 @@ class Document:
         )
 
     def locate_all(self, findings: Iterable[Finding]) -> list[Diagnostic]:
-        """Return the findings in the order given, each with its place in the text."""
+        """Return the findings in the given order, each with its position in the text."""
         return [self.locate(finding) for finding in findings]
 
 
 def _index(value: Any, step: str | int) -> str | int:
-    """The index of a list's item that is named by its text; any other step as it is."""
+    """Return the index of a list item that is named by its text; any other step unchanged."""
     if isinstance(step, str) and isinstance(value, list) and step in value:
         return value.index(step)
     return step

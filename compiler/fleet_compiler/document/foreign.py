@@ -1,4 +1,4 @@
-"""Remedies for habits from other formats in a YAML file. Pure."""
+"""Remedies for syntax of other formats in a YAML file. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _GROUPS = re.compile(r"(?:,[0-9]{3})*")
 
 
 class ForeignText(NamedTuple):
-    """What is foreign, where (both counted from 0), and what to do about it."""
+    """Foreign syntax, its line and column (from 0), and the remedy."""
 
     line: int
     column: int
@@ -26,7 +26,8 @@ class ForeignText(NamedTuple):
 
 
 def find_foreign_line(lines: list[str], fault: int) -> ForeignText | None:
-    """Return what at a fault, just before it or at the file's beginning is Markdown or another's comment."""
+    """Return Markdown or a comment of another language at a fault, just before it, or at the beginning of the
+    file."""
     written = [number for number in range(fault + 1) if lines[number].strip()]
     for number in (*written[:-3:-1], *written[:1]):
         line = lines[number]
@@ -41,14 +42,14 @@ def find_foreign_line(lines: list[str], fault: int) -> ForeignText | None:
 
 
 def comment_remedy(text: str) -> str | None:
-    """Return what to do about a value or key that holds a comment of another language."""
+    """Return the remedy for a value or key with a comment of another language."""
     if _COMMENT.match(text) or _TRAILING_COMMENT.search(text):
         return "begin the comment with '#', which needs a space before it"
     return None
 
 
 def escape_remedy(line: str, column: int) -> str | None:
-    """Return what to do about an escape at `column` that is part of a Windows path in double quotes."""
+    """Return the remedy for an escape at `column` that is part of a Windows path in double quotes."""
     for match in _WINDOWS_PATH.finditer(line):
         if match.start() <= column <= match.end():
             path = match["path"]
@@ -57,25 +58,25 @@ def escape_remedy(line: str, column: int) -> str | None:
 
 
 def glob_remedy(line: str, column: int) -> str:
-    """Return what to do about an alias that is meant as a glob."""
+    """Return the remedy for an alias that was intended as a glob."""
     written = re.match(r"[^\s,\]}]*", line[column:])
     return f"quote text that begins with '*', as in '{written[0] if written else '*'}'"
 
 
 def tag_remedy(tag: str) -> str:
-    """Return what to do about a YAML tag."""
+    """Return the remedy for a YAML tag."""
     if re.match(r"![A-Za-z]", tag):
         return "write the value itself; a key comes from 'api_key_env' or 'api_key_file'"
     return "delete it; quote a value to make it text"
 
 
 def ungrouped(text: str) -> str | None:
-    """Return a number without the signs between its thousands; None if it has none."""
+    """Return a number without thousands separators; None if it has none."""
     return re.sub(r"[^0-9]", "", text) if _THOUSANDS.match(text) else None
 
 
 def split_number(line: str, start: int, end: int) -> str | None:
-    """Return the number that a comma has cut in two, if the key at these columns is its second part."""
+    """Return the number that a comma splits, if the key at these columns is its second part."""
     before = _NUMBER_BEFORE.search(line[:start])
     if before is None or not re.fullmatch(r"[0-9]{3}", line[start:end]):
         return None

@@ -36,8 +36,8 @@ MAX_DEPTH = 20
 
 
 class _Open(msgspec.Struct):
-    """A collection that is being read, under the key `name` of the one around it; `key` is the mapping key
-    whose value comes next."""
+    """A collection that is being read, with the key `name` in its parent; `key` is the mapping key whose
+    value comes next."""
 
     data: dict[str, Any] | list[Any]
     place: Place
@@ -46,7 +46,7 @@ class _Open(msgspec.Struct):
 
 
 def load_document(source: Source) -> Document:
-    """Return a source's data; raises `ConfigError` with everything that is wrong as far as it can be read."""
+    """Parse a source; raises `ConfigError` with all problems up to the point where reading must stop."""
     found = list(islice(yaml_rules.faulty_lines(source), MAX_FOUND))
     if found:
         raise ConfigError(found, source)
@@ -66,11 +66,11 @@ def load_document(source: Source) -> Document:
 
 
 class _StopError(Exception):
-    """Nothing after this place can be read reliably."""
+    """The rest of the text cannot be read reliably."""
 
 
 class _Builder:
-    """Make data and places of events; collect what is not allowed, and continue if possible."""
+    """Builds data and positions from events; collects what is not allowed, and continues if possible."""
 
     def __init__(self, source: Source) -> None:
         self.found: list[Diagnostic] = []
@@ -205,14 +205,14 @@ class _Builder:
         top.key = None
 
     def _key_span(self, event: Any) -> Span:
-        """Return the place of the event's key, or if it has none, of the event's first character."""
+        """Return the span of the event's key, or of the event's first character if it has none."""
         top = self._open[-1] if self._open else None
         if top is not None and top.key is not None and top.key in top.place.keys:
             return top.place.keys[top.key]
         return self._span(event)
 
     def _span(self, event: Any) -> Span:
-        """The event's characters on its first line, at least one column wide."""
+        """Return the span of the event on its first line, at least one column wide."""
         start, end = event.start_mark, event.end_mark
         last = end.column if end.line == start.line else len(self._lines[start.line].rstrip())
         return Span(start.line + 1, start.column + 1, max(last, start.column + 1) + 1)

@@ -37,7 +37,7 @@ def read_source(path: Path | Literal["-"]) -> Source:
 
 
 def read_config(path: Path | Literal["-"]) -> tuple[str, bytes]:
-    """Return the name that `path` is shown under, and its bytes; raises `ConfigError` if it is unreadable."""
+    """Return the displayed name of `path` and its bytes; raises `ConfigError` if it is unreadable."""
     name = STDIN_NAME if path == "-" else os.fspath(path).encode("utf-8", "replace").decode()
     try:
         data = sys.stdin.buffer.read(MAX_CONFIG + 1) if path == "-" else read_file(path, MAX_CONFIG)
@@ -51,10 +51,8 @@ def read_config(path: Path | Literal["-"]) -> tuple[str, bytes]:
 
 
 def decode(name: str, data: bytes) -> Source:
-    """Return the text of `data`, shown as `name`, without a byte order mark.
-
-    Raises `ConfigError` for more than `MAX_CONFIG` bytes, for what is not UTF-8, and for characters that no
-    configuration needs.
+    """Decode `data`, displayed as `name`, without a byte order mark. Raises `ConfigError` beyond `MAX_CONFIG`
+    bytes, if it is not UTF-8, and for forbidden characters.
     """
     if len(data) > MAX_CONFIG:
         raise _oversized(name)
@@ -75,7 +73,7 @@ def decode(name: str, data: bytes) -> Source:
 
 
 def empty_file(name: str) -> Diagnostic:
-    """The error of a file that holds nothing, or nothing but comments."""
+    """Return the error of a file that is empty or has only comments."""
     remedy = "start with 'version: 1', 'default_provider' and 'providers'"
     return Diagnostic("F002", "error", "file is empty", name, Span(1, 1, 2), remedy)
 
@@ -107,7 +105,7 @@ def _foreign_encoding(data: bytes) -> str | None:
 
 
 def _refusal(code: str, message: str, name: str, remedy: str, before: str = "") -> ConfigError:
-    """An error at the character after the text `before`."""
+    """Return an error at the character after the text `before`."""
     line = before.count("\n") + 1
     column = len(before) - (before.rfind("\n") + 1) + 1
     span = Span(line, column, column + 1)

@@ -15,7 +15,7 @@ MAX_NUMBER = 2**53 - 1
 
 
 class InvalidScalarError(msgspec.Struct, frozen=True):
-    """Why a plain scalar is not accepted."""
+    """The reason why a plain scalar is not accepted."""
 
     code: str
     message: str
@@ -48,7 +48,7 @@ _SURPRISES = {
 
 
 def resolve_scalar(text: str) -> str | int | float | bool | InvalidScalarError | None:
-    """Return what a plain (unquoted) scalar means in YAML 1.2, or why readers would disagree on it."""
+    """Return the value of a plain (unquoted) scalar in YAML 1.2, or why parsers would disagree on it."""
     if text in _WORDS:
         return _WORDS[text]
     if text[0] not in "+-.0123456789":

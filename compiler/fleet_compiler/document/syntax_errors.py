@@ -65,7 +65,7 @@ _PROPERTIES = {
     "anchor": ("F014", "anchor is not allowed", "delete it; write the value out where it is used"),
     "alias": ("F014", "alias is not allowed", "write the value out; quote text that begins with '*'"),
 }
-"""What is not allowed even if it is well-formed, by the last word of libyaml's context."""
+"""Features that are not allowed even if well-formed, by the last word of libyaml's context."""
 
 
 _WITHOUT_SPACE = re.compile(
@@ -83,7 +83,7 @@ _MAPPINGS = frozenset({
 
 
 def space_remedy(text: str) -> str | None:
-    """Return what to do about a text like ``tower:http://box``, whose colon needs a space after it."""
+    """Return the remedy for a text like ``tower:http://box``, whose colon needs a space after it."""
     match = _WITHOUT_SPACE.match(text)
     if match is None:
         return None
@@ -92,7 +92,7 @@ def space_remedy(text: str) -> str | None:
 
 
 def syntax_fault(source: Source, error: MarkedYAMLError) -> Diagnostic:
-    """Return libyaml's complaint in our words, at its place or at the earlier line that causes it."""
+    """Return libyaml's error as a diagnostic, at its position or at the earlier line that causes it."""
     problem, context = error.problem or "", (error.context or "").rpartition(" ")[2]
     message, remedy = _SYNTAX.get(problem, ("not valid YAML", "check quotes, brackets and indentation"))
     code, mark = "F010", error.problem_mark or error.context_mark
@@ -139,7 +139,7 @@ def syntax_fault(source: Source, error: MarkedYAMLError) -> Diagnostic:
 
 
 def _pasted_plus(lines: list[str], fault: int) -> int | None:
-    """Return the line that still has the sign of a diff: that of the fault, or the last one before it."""
+    """Return the line with a pasted diff sign: that of the fault, or the last one before it."""
     for number in _back_from(lines, fault):
         if lines[number].startswith("+"):
             return number
@@ -147,7 +147,7 @@ def _pasted_plus(lines: list[str], fault: int) -> int | None:
 
 
 def _line_without_space(lines: list[str], fault: int) -> tuple[int, str] | None:
-    """The line whose colon lacks its space, and what to do about it."""
+    """Return the line whose colon lacks a space, and the remedy."""
     for number in _back_from(lines, fault):
         if remedy := space_remedy(lines[number]):
             return number, remedy
@@ -165,12 +165,12 @@ def _line_without_colon(lines: list[str], fault: int) -> tuple[int, int] | None:
 
 
 def _back_from(lines: list[str], fault: int) -> list[int]:
-    """The line of a fault, and the last one before it that says something."""
+    """Return the line of a fault, and the last line before it with content."""
     said = [n for n in range(fault) if lines[n].strip() and not lines[n].lstrip().startswith("#")]
     return [fault, *said[-1:]]
 
 
 def _holder(lines: list[str], item: int) -> str | None:
-    """The key whose value the list that begins on a line is."""
+    """Return the key whose value is the list that begins at a line."""
     above = [lines[number].strip() for number in _back_from(lines, item)[1:]]
     return above[0].removesuffix(":") if above and above[0].endswith(":") else None

@@ -18,7 +18,7 @@ class SetValue:
 
 @dataclass(frozen=True, slots=True)
 class RenameKey:
-    """Give the entry at `path` another key, in its place."""
+    """Rename the key of the entry at `path`."""
 
     path: YamlPath
     key: str
@@ -52,7 +52,8 @@ Change: TypeAlias = SetValue | RenameKey | AddEntry | AddItem | Delete
 
 
 def changed_data(data: Any, change: Change, path: YamlPath | None = None) -> Any:
-    """Return `data` as it is after `change`; `path` is where the change is in it, by default its own."""
+    """Return `data` after `change`; `path` is the position of the change in it, by default the change's
+    own."""
     path = change.path if path is None else path
     at_parent = len(path) == 1 and isinstance(change, RenameKey | Delete)
     if path and not at_parent:
@@ -80,7 +81,7 @@ def changed_data(data: Any, change: Change, path: YamlPath | None = None) -> Any
 
 
 def describe_change(change: Change, written: str) -> str:
-    """Return what a person has to do at the change's place; `written` is its value as YAML."""
+    """Return the instruction to make the change by hand; `written` is its value as YAML."""
     match change:
         case SetValue():
             return f"write {written} here"

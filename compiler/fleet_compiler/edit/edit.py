@@ -36,7 +36,7 @@ CONTEXT_LINES = 1
 
 
 class InvalidEditError(ConfigError):
-    """The changes would make a valid fleet.yaml invalid; the diagnostics point into what it would be."""
+    """The changes would make a valid fleet.yaml invalid; the diagnostics point into the changed text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +54,15 @@ class Edited:
         return self.before.source.text != self.after.source.text
 
     def diff(self) -> list[str]:
-        """Return the changed lines with their signs and what is around them, secrets masked."""
+        """Return a diff with context, with secrets masked."""
         before, after = (redact_source(each.source) for each in (self.before, self.after))
         name = self.before.source.name
         return list(difflib.unified_diff(before, after, name, name, n=CONTEXT_LINES, lineterm=""))
 
 
 def edit_fleet(name: str, data: bytes, plan: Callable[[Loaded], Iterable[Change]]) -> Edited:
-    """Return the fleet.yaml `data`, shown as `name`, with the changes that `plan` finds for it.
-
-    Raises `ConfigError` where the file is invalid, `InvalidEditError` where it would be, and as `edit` does.
+    """Return the fleet.yaml `data`, displayed as `name`, with the changes that `plan` returns for it. Raises
+    `ConfigError` if the file is invalid, `InvalidEditError` if the result would be, and as `edit` does.
     """
     before = load_source(decode(name, data))
     edited = edit(name, data, plan(before))
@@ -74,10 +73,9 @@ def edit_fleet(name: str, data: bytes, plan: Callable[[Loaded], Iterable[Change]
 
 
 def edit(name: str, data: bytes, changes: Iterable[Change]) -> bytes:
-    """Return `data`, a fleet.yaml shown as `name`, with `changes` made one after the other.
-
-    Every byte outside of the changes stays. Raises `ConfigError` where `data` cannot be read, or (F401) where
-    a change cannot be made without touching more than it should; it names the place and what to write there.
+    """Return `data`, a fleet.yaml displayed as `name`, with `changes` made one after the other. Other bytes
+    do not change. Raises `ConfigError` if `data` cannot be read, or (F401) if a change cannot be made without
+    affecting other parts, with the position and what to write there.
     """
     state = _read(name, data)
     for _, group in groupby(changes, lambda change: isinstance(change, SetValue)):

@@ -12,11 +12,11 @@ from fleet_compiler.document.document import Document
 
 _COMMENT = re.compile(r"( *)#")
 _BETWEEN = re.compile(r"(?:[\s,]|(?:(?<=\s)|(?<=,))#[^\n]*)*")
-"""What may stand between the last item of a flow collection and its closing bracket."""
+"""Matches the text between the last item of a flow collection and its closing bracket."""
 
 
 class UnsafeChangeError(Exception):
-    """The text is laid out in a way that the change cannot be made safely; the message says in which."""
+    """The change cannot be made safely in this notation, which the message describes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Extent:
 
 
 class Layout:
-    """Positions in `text`, of which `document` is the meaning. Lines may end in ``\\r\\n``."""
+    """Positions in `text`, which was parsed to `document`. Lines may end in ``\\r\\n``."""
 
     def __init__(self, text: str, document: Document) -> None:
         self.text = text
@@ -44,7 +44,7 @@ class Layout:
         return self.document.value(path)
 
     def children(self, path: YamlPath) -> list[YamlPath]:
-        """Return the paths of what the collection at `path` holds, in order."""
+        """Return the paths of the members of the collection at `path`, in order."""
         held = self.value(path)
         return [(*path, step) for step in (held if isinstance(held, dict) else range(len(held)))]
 
@@ -53,7 +53,7 @@ class Layout:
         return self._extent(self.document.span(path, key=True))
 
     def node(self, path: YamlPath) -> Extent:
-        """Return the extent of the value at `path`; of one that is not written, the place after its colon."""
+        """Return the extent of the value at `path`; for an empty value, the position after its colon."""
         spans = self.document.spans(path)
         if isinstance(self.value(path), dict | list):
             return self._collection(path, spans[0])
@@ -79,7 +79,7 @@ class Layout:
     def lines(self, path: YamlPath) -> Extent:
         """Return the lines of a block collection's entry or item, with the comments that belong to it.
 
-        A comment belongs to what stands before it if it is indented further than that.
+        A comment belongs to the entry before it if it is indented further.
         """
         if self._has_key(path):
             start, introduction = self.key(path).start, ""
@@ -95,15 +95,15 @@ class Layout:
         return Extent(begin, end)
 
     def line_start(self, offset: int) -> int:
-        """Return where the line of `offset` begins."""
+        """Return the offset of the start of the line of `offset`."""
         return self.text.rfind("\n", 0, offset) + 1
 
     def line_end(self, offset: int) -> int:
-        """Return where the line after that of `offset` begins."""
+        """Return the offset of the start of the next line."""
         return self.text.find("\n", offset) + 1 or len(self.text)
 
     def line_break(self, offset: int) -> str:
-        """Return how the line of `offset` ends, or the one before it if that is the file's last."""
+        """Return the line break of the line of `offset`, or of the one before it if it is the last."""
         end = self.text.find("\n", offset)
         end = end if end >= 0 else self.text.rfind("\n")
         return "\r\n" if self.text[max(0, end - 1) : end] == "\r" else "\n"

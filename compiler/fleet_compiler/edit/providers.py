@@ -30,7 +30,7 @@ def add_provider(loaded: Loaded, name: str, url: str) -> list[Change]:
 
 
 def move_provider(loaded: Loaded, name: str, url: str) -> list[Change]:
-    """Return the change that gives a provider another address, none where it is there already."""
+    """Return the change of a provider's address, none if it already has that address."""
     require_provider(loaded, name)
     settings, written = loaded.fleet.providers[name], loaded.document.value(("providers", name))
     path: YamlPath = ("providers", name)
@@ -43,9 +43,8 @@ def move_provider(loaded: Loaded, name: str, url: str) -> list[Change]:
 
 
 def rename_provider(loaded: Loaded, old: str, new: str) -> list[Change]:
-    """Return the changes that rename a provider, everything that refers to it included.
-
-    The old name becomes a former one, by which saved ids, favorites and fleet.lock find the provider.
+    """Return the changes that rename a provider and all references to it. The old name becomes a former name,
+    so that saved ids, favorites and fleet.lock still refer to the provider.
     """
     require_provider(loaded, old)
     if not PROVIDER_NAME.match(new):
@@ -63,7 +62,7 @@ def rename_provider(loaded: Loaded, old: str, new: str) -> list[Change]:
 
 
 def remove_provider(loaded: Loaded, name: str, *, fix: bool) -> list[Change]:
-    """Return the changes that remove a provider and, with `fix`, what refers to it.
+    """Return the changes that remove a provider and, with `fix`, the references to it.
 
     Raises `ConfigError` (F402) with each reference that has to be changed by hand: all of them without
     `fix`, else those of a surface that may use no other provider.
@@ -88,7 +87,7 @@ def remove_provider(loaded: Loaded, name: str, *, fix: bool) -> list[Change]:
 
 
 def require_provider(loaded: Loaded, name: str) -> None:
-    """Raise `UsageError` unless `name` is a provider's present name."""
+    """Raise `UsageError` unless `name` is a provider's current name."""
     providers = loaded.fleet.providers
     if name in providers:
         return
@@ -101,7 +100,7 @@ def require_provider(loaded: Loaded, name: str) -> None:
 
 
 def _former_name(loaded: Loaded, old: str, new: str) -> Change:
-    """Return the change that notes `old` as a former name, in the place of `new` if that was one."""
+    """Return the change that adds `old` to the former names, replacing `new` if that was one."""
     path: YamlPath = ("providers", old)
     written = loaded.document.value(path)
     if isinstance(written, str):
@@ -115,7 +114,8 @@ def _former_name(loaded: Loaded, old: str, new: str) -> Change:
 
 
 def _deleted_paths(loaded: Loaded, found: list[Reference]) -> Iterator[YamlPath]:
-    """Yield what goes with a provider, the last item of a list first; a role without other models as one."""
+    """Yield the paths to delete with a provider, the last items of lists first; a role without other models
+    is deleted as a unit."""
     listed_in = [reference.path for reference in found if reference.kind in ("role", "surface")]
     yield from (reference.path for reference in found if reference.kind == "alias")
     for parent, group in groupby(listed_in, key=lambda path: path[:-1]):

@@ -16,7 +16,7 @@ ReferenceKind: TypeAlias = Literal["default_provider", "alias", "role", "surface
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A value that means a provider: `text` at `path`. `spelled`: the provider's name is part of it."""
+    """A value that refers to a provider: `text` at `path`. `spelled`: it contains the provider's name."""
 
     kind: ReferenceKind
     path: YamlPath
@@ -25,7 +25,7 @@ class Reference:
 
 
 def references_to(loaded: Loaded, names: Collection[str]) -> list[Reference]:
-    """Return what refers to the provider that is called `names`, in the order of the kinds."""
+    """Return the references to the provider with these `names`, by kind."""
     fleet = loaded.fleet
     found = [Reference("default_provider", ("default_provider",), fleet.default_provider)]
     found = [reference for reference in found if reference.text in names]
@@ -49,13 +49,13 @@ def references_to(loaded: Loaded, names: Collection[str]) -> list[Reference]:
 
 
 def with_provider(fleet: FleetConfig, text: str, name: str) -> str:
-    """Return the id `text`, which spells out a provider, with `name` in that one's place."""
+    """Return the id `text` with its provider's name replaced by `name`."""
     rest = without_namespace(fleet.namespaces, text)
     return text.removesuffix(rest) + name + "/" + rest.partition("/")[2]
 
 
 def _provider_of(fleet: FleetConfig, text: str) -> str:
-    """Return the provider's name in `text`: before its slash, behind its alias, or the default provider's."""
+    """Return the provider of `text`: before its slash, of its alias, or the default provider."""
     rest = without_namespace(fleet.namespaces, text)
     id = split_id(fleet.aliases.get(rest, rest))
     return id.provider if id is not None else fleet.default_provider
@@ -67,7 +67,7 @@ def _is_spelled(fleet: FleetConfig, text: str) -> bool:
 
 
 def _candidates(loaded: Loaded) -> Iterator[tuple[YamlPath, str]]:
-    """Yield every model id of every role, with its place as it is written."""
+    """Yield every model id of every role, with its path."""
     places: list[YamlPath] = [("roles", role) for role in loaded.fleet.roles]
     places += [
         ("surfaces", surface, "roles", role)

@@ -12,7 +12,7 @@ from fleet_compiler.document.read import decode
 def write_value(value: Any, *, flow: bool, like: str = "", like_key: str = "") -> str:
     """Return `value` on one line, collections in flow style.
 
-    Texts are quoted as the scalar `like` is, keys and the items of lists as `like_key`.
+    Texts are quoted like the scalar `like`, keys and list items like `like_key`.
     """
     if isinstance(value, dict):
         entries = (
@@ -27,7 +27,7 @@ def write_value(value: Any, *, flow: bool, like: str = "", like_key: str = "") -
 
 
 def write_text(text: str, *, flow: bool, like: str = "") -> str:
-    """Return the scalar of `text`, quoted as the scalar `like` is; `flow`: inside braces or brackets."""
+    """Return `text` as a scalar, quoted like the scalar `like`; `flow`: inside braces or brackets."""
     if like[:1] == "'" and text.isprintable():
         return "'" + text.replace("'", "''") + "'"
     if like[:1] == '"' or not _is_plain(text, flow):
@@ -36,7 +36,7 @@ def write_text(text: str, *, flow: bool, like: str = "") -> str:
 
 
 def _is_plain(text: str, flow: bool) -> bool:
-    """Whether the bare `text` is read back as itself, as a key and as a value."""
+    """Return whether the unquoted `text` parses to itself, as a key and as a value."""
     written = f"k: {{{text}: {text}}}\n" if flow else f"k:\n  {text}: {text}\n"
     try:
         return bool(load_document(decode("", written.encode())).data == {"k": {text: text}})

@@ -11,20 +11,20 @@ from fleet_compiler.edit.layout import Extent, Layout, UnsafeChangeError
 from fleet_compiler.edit.scalars import write_text, write_value
 
 _REST_OF_LINE = re.compile(r" *(?P<comma>,?) *(?:(?<=[ ,])#[^\n]*)?\r?(?:\n|\Z)")
-"""What may follow the last item on a line of a flow collection."""
+"""Matches what may follow the last item on a line of a flow collection."""
 _COMMA = re.compile(r"\s*, *(?:\r?\n *)?")
 _CLOSING = re.compile(r" *(?:\r?\n\s*)?[}\]]")
 
 
 @dataclass(frozen=True, slots=True)
 class Splice:
-    """`text` in the place of the characters of `extent`."""
+    """Replaces the characters of `extent` by `text`."""
 
     extent: Extent
     text: str
 
     def apply(self, text: str) -> str:
-        """Return `text` with the splice made."""
+        """Return `text` with the splice applied."""
         return text[: self.extent.start] + self.text + text[self.extent.end :]
 
 
@@ -79,7 +79,7 @@ def _append(layout: Layout, path: YamlPath, entry: str) -> list[Splice]:
 
 
 def _append_flow_line(layout: Layout, path: YamlPath, last: Extent, line: str) -> list[Splice]:
-    """Add a line to a flow collection that has one for each of its items."""
+    """Add a line to a flow collection with one item per line."""
     after = layout.line_end(last.end)
     has_comma = "," in layout.raw(Extent(last.end, layout.closing(path))).partition("#")[0]
     added = Splice(Extent(after, after), f"{line}{',' if has_comma else ''}{layout.line_break(last.end)}")
@@ -87,7 +87,7 @@ def _append_flow_line(layout: Layout, path: YamlPath, last: Extent, line: str) -
 
 
 def _append_lines(layout: Layout, last: YamlPath, entry: str) -> Splice:
-    """Add a line after a block collection's `last` entry, as far to the right as that."""
+    """Add a line after a block collection's `last` entry, with the same indentation."""
     lines = layout.lines(last)
     indent = re.match(" *", layout.raw(lines))
     assert indent is not None
@@ -112,7 +112,7 @@ def _delete(layout: Layout, path: YamlPath) -> list[Splice]:
 
 
 def _empty_block(layout: Layout, parent: YamlPath, only: YamlPath) -> Splice:
-    """Write a block collection that loses its last entry as empty, on the line of its key."""
+    """Write a block collection that loses its last entry as an empty one, on the line of its key."""
     if not parent or not isinstance(parent[-1], str):
         raise UnsafeChangeError("the entry is the only one of the file or of a list")
     lines = layout.lines(only)
@@ -129,7 +129,7 @@ def _without_line_break(text: str) -> str:
 
 
 def _delete_flow(layout: Layout, siblings: list[YamlPath], index: int) -> list[Splice]:
-    """Delete an item with one of the commas next to it; with its lines if they hold nothing else."""
+    """Delete an item with an adjacent comma, and its lines if they have nothing else."""
     text, item = layout.text, layout.entry(siblings[index])
     previous = layout.entry(siblings[index - 1]) if index > 0 else None
     following = layout.entry(siblings[index + 1]) if index + 1 < len(siblings) else None

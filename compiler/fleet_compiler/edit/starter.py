@@ -8,7 +8,7 @@ from typing import Protocol
 from fleet_compiler.edit.scalars import write_text, write_value
 
 COMMENT_COLUMN = 36
-"""Where comments begin, unless an address is longer than that."""
+"""The column of comments, unless an address is longer."""
 EXAMPLE_URL = "http://127.0.0.1:8080"
 
 HEAD = """\
@@ -39,8 +39,8 @@ class Server(Protocol):
 
 
 def starter_text(servers: Sequence[Server]) -> str:
-    """Return a fleet.yaml of the servers; without any, of an example. The first that needs no key is the
-    default."""
+    """Return a fleet.yaml for the servers, or an example if there are none. The first server that needs no
+    key is the default."""
     lines = [(server.name, _provider(server), server.summary) for server in servers]
     lines = lines or [("local", EXAMPLE_URL, "the address of your server")]
     first = next((server.name for server in servers if server.key_variable is None), lines[0][0])

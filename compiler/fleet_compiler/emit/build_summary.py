@@ -17,7 +17,7 @@ from fleet_runtime.text import count
 
 @dataclass(frozen=True, slots=True)
 class SurfaceSummary:
-    """What a surface has: the names of its providers, and its roles."""
+    """A surface in a summary: the names of its providers, and its roles."""
 
     providers: tuple[str, ...]
     roles: Mapping[str, tuple[str, ...]]
@@ -25,14 +25,14 @@ class SurfaceSummary:
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """One build: the fleet's table and, by name, the surfaces in the order that people know."""
+    """One build: the fleet's table and the surfaces by name, in the order of fleet.yaml."""
 
     fleet: RoutingTable
     surfaces: Mapping[str, SurfaceSummary]
 
     def reach(self) -> dict[str, list[str]]:
-        """Return the surfaces that each provider is on, also of providers that the fleet's table lacks: what
-        a killed build left may be of two fleets."""
+        """Return the surfaces of each provider, including providers that are missing in the fleet's table,
+        because a killed build may leave files of two fleets."""
         found: dict[str, list[str]] = {provider.name: [] for provider in self.fleet.providers}
         for name, surface in self.surfaces.items():
             for provider in surface.providers:
@@ -88,7 +88,7 @@ def _changed_roles(old: Mapping[str, tuple[str, ...]], new: Mapping[str, tuple[s
 
 
 def _surface_changes(before: Build, after: Build, everywhere: Mapping[str, str]) -> Iterator[str]:
-    """Yield the surfaces that were added or removed, and their roles that changed unlike the fleet's."""
+    """Yield the added and removed surfaces, and role changes that differ from those of the fleet."""
     for name, surface in after.surfaces.items():
         if name not in before.surfaces:
             yield f"+ surface {name}: {count(len(surface.providers), 'provider')}"

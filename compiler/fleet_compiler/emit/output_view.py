@@ -16,7 +16,7 @@ from fleet_runtime.routing.model_id import CompositeId
 
 
 def output_view(resolved: Resolved) -> dict[str, Any]:
-    """Return the names that every template has: `gateway`, `fleet`, `surfaces` and `providers`.
+    """Return the names available to every template: `gateway`, `fleet`, `surfaces` and `providers`.
 
     `fleet` and the members of `surfaces` have one shape; surfaces are sorted by name, providers and models
     as in the lists of the gateway.
@@ -63,7 +63,7 @@ def _surface(gateway: GatewayConfig, table: RoutingTable) -> dict[str, Any]:
 
 
 def _models(gateway: GatewayConfig, table: RoutingTable) -> Iterator[Mapping[str, Any]]:
-    """Yield the models that lists show, those for chats and all others, of each enabled provider."""
+    """Yield the listed models of each enabled provider, for chats and for other purposes."""
     enabled = {provider.name for provider in gateway.providers if provider.enabled}
     for provider in table.providers:
         for id, facts in provider.models.items() if provider.name in enabled else ():

@@ -1,7 +1,7 @@
 """Render the `outputs` of fleet.yaml: the user's templates, filled with plain data of the fleet.
 
 A template is read from below the folder of fleet.yaml and rendered in a separate process. The result is
-parsed if the file name says which format it has.
+parsed if the file's extension implies a format.
 """
 
 from __future__ import annotations
@@ -32,21 +32,19 @@ from fleet_runtime.text import quote, shorten
 Outputs: TypeAlias = Sequence[OutputSettings]
 Templates: TypeAlias = Mapping[str, str]
 Fault: TypeAlias = tuple[int | None, str]
-"""The line of a result that is not of its format, and what its parser says."""
+"""The line at which a result is invalid, and the parser's message."""
 
 _TOML_LINE = re.compile(r" \(at line (\d+), column \d+\)")
 
 
 def template_paths(folder: Path, outputs: Outputs) -> list[Path]:
-    """Return where the templates are, each once."""
+    """Return the distinct paths of the templates."""
     return [folder / path for path in dict.fromkeys(output.template for output in outputs)]
 
 
 def read_templates(folder: Path, fleet: FleetConfig, document: Document) -> dict[str, str]:
-    """Return the text of each template by its path as fleet.yaml writes it.
-
-    Raises `ConfigError` for those that cannot be read, that a link leads out of `folder` for, and that are
-    the file of a key.
+    """Return the text of each template by its path in fleet.yaml. Raises `ConfigError` for templates that
+    cannot be read, that are outside `folder` through a link, or that are key files.
     """
     secrets = list(_secret_files(folder, fleet))
     texts: dict[str, str] = {}
@@ -94,7 +92,7 @@ def _is_same(one: Path, other: Path) -> bool:
 
 
 def _secret_files(folder: Path, fleet: FleetConfig) -> Iterator[Path]:
-    """Yield the files that hold a key, a password or the value of a header."""
+    """Yield the files of keys, passwords and header values."""
     named = [key.file for key in fleet.gateway.keys.values()]
     if isinstance(fleet.gateway.state, DatabaseState):
         named.append(fleet.gateway.state.postgres.file)
@@ -139,7 +137,7 @@ def _line_span(text: str, line: int | None) -> Span | None:
 
 
 def _format_fault(path: str, text: str) -> tuple[str, Fault] | None:
-    """Return the format that the file's name promises and how `text` breaks it, None if it does not."""
+    """Return the format implied by the file's extension and how `text` violates it, None if it is valid."""
     for endings, name, check in _FORMATS:
         if path.lower().endswith(endings):
             fault = check(text)
@@ -173,4 +171,4 @@ _FORMATS: tuple[tuple[tuple[str, ...], str, Callable[[str], Fault | None]], ...]
     ((".yaml", ".yml"), "YAML", yaml_fault),
     ((".toml",), "TOML", _toml_fault),
 )
-"""What a file's name may end in, the format that it then is in, and what checks it."""
+"""Maps file extensions to a format and its check."""

@@ -39,7 +39,7 @@ ChangeKind = Literal["add", "change", "remove", "same"]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What happens to one file. `foreign`: what is there now was not written by the last build."""
+    """The change of one file. `foreign`: the existing file was not written by the last build."""
 
     path: str
     kind: ChangeKind
@@ -50,9 +50,8 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a build does to `folder`, in the order of paths, the manifest last.
-
-    `kept` are files of the last build that are no longer generated and that somebody changed since.
+    """The changes of a build in `folder`, sorted by path, the manifest last. `kept` are files of the last
+    build that are no longer generated but were changed since.
     """
 
     folder: Path
@@ -65,12 +64,12 @@ class Plan:
 
     @property
     def foreign(self) -> tuple[Change, ...]:
-        """The files that the build replaces although no build wrote what is there now."""
+        """Return the files to replace that were not written by a build."""
         return tuple(change for change in self.pending if change.foreign)
 
 
 def plan_outputs(folder: Path, files: Mapping[str, bytes]) -> Plan:
-    """Compare `files` (path inside `folder` -> content, manifest included) with what is there.
+    """Compare `files` (path inside `folder` -> content, manifest included) with the existing files.
 
     Raises `OutputError` if they cannot be written inside `folder`.
     """
@@ -154,7 +153,7 @@ def _link_above(folder: Path, path: str) -> Path | None:
 
 
 def _is_no_folder(path: Path) -> bool:
-    """Whether `path` exists and is not a folder."""
+    """Return whether `path` exists and is not a folder."""
     try:
         return not stat.S_ISDIR(path.stat().st_mode)
     except FileNotFoundError:
@@ -167,7 +166,8 @@ def _is_no_folder(path: Path) -> bool:
 
 
 def _content(path: Path) -> bytes | None:
-    """Return what is in a regular file; None without one, or for a link or device, which is replaced."""
+    """Return the content of a regular file; None if there is none, or for a link or device, which is
+    replaced."""
     try:
         return None if path.is_symlink() else read_file(path, MAX_ARTIFACT)
     except (FileNotFoundError, NotADirectoryError, UnreadableFileError):
@@ -181,7 +181,7 @@ def _kind(before: bytes | None, after: bytes) -> ChangeKind:
 
 
 def _remove(path: Path, folder: Path) -> None:
-    """Remove a file, and the folders inside `folder` that are empty without it."""
+    """Remove a file, and then empty folders inside `folder`."""
     path.unlink(missing_ok=True)
     for parent in path.parents:
         if parent == folder or any(parent.iterdir()):

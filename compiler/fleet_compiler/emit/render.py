@@ -30,11 +30,11 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=to_data
 
 
 class TemplateError(FleetError):
-    """A template cannot be rendered, or does not render what it was given."""
+    """A template cannot be rendered, or its result does not equal its input."""
 
 
 def render_artifact(artifact: Artifact) -> bytes:
-    """Return the file of an artifact, which was parsed back."""
+    """Render an artifact, and verify the result by parsing it."""
     content = render_text(artifact)
     try:
         require_same(type(artifact).model_validate_json(content), artifact)
@@ -47,12 +47,13 @@ def render_artifact(artifact: Artifact) -> bytes:
 
 
 def render_text(artifact: Artifact) -> bytes:
-    """Return the file of an artifact, which the caller parses back: the template loops over its fields."""
+    """Render an artifact with the template that loops over its fields; the caller verifies the result by
+    parsing it."""
     return _render(ARTIFACT, {"artifact": artifact, "shared": {}}).encode()
 
 
 def render_tables(tables: Mapping[str, RoutingTable]) -> dict[str, bytes]:
-    """Return the files of tables by path, as `render_text`; what several share is rendered once."""
+    """Render tables by path as `render_text` does; shared parts are rendered once."""
     shared: dict[int, str] = {}
     return {
         path: _render(ARTIFACT, {"artifact": table, "shared": shared}).encode()
@@ -61,7 +62,7 @@ def render_tables(tables: Mapping[str, RoutingTable]) -> dict[str, bytes]:
 
 
 def require_same(parsed: Artifact, artifact: Artifact) -> None:
-    """Raise `TemplateError` if a file does not hold the artifact that it was rendered from."""
+    """Raise `TemplateError` if a file does not equal the artifact that it was rendered from."""
     if parsed != artifact:
         raise TemplateError(f"template '{ARTIFACT}' does not render all of what it was given")
 
@@ -104,7 +105,7 @@ def _environment(folder: Path) -> Environment:
 
 @pass_context
 def _once(context: Context, part: Artifact, macro: Callable[[Artifact, str], str], indent: str) -> str:
-    """Return what a macro makes of a part, which may be in several files of a build."""
+    """Return a part rendered by a macro, cached because several files of a build may contain it."""
     shared: dict[int, str] = context["shared"]
     if id(part) not in shared:
         shared[id(part)] = macro(part, indent)
@@ -112,7 +113,7 @@ def _once(context: Context, part: Artifact, macro: Callable[[Artifact, str], str
 
 
 def _json(value: Any) -> str:
-    """Return one line of JSON, with the order of keys and every character kept (unlike Jinja's tojson)."""
+    """Return one line of JSON that keeps the order of keys and every character (unlike Jinja's tojson)."""
     if type(value) is str:
         return encode_basestring(value)
     return "null" if value is None else _ENCODER.encode(value)
@@ -120,18 +121,18 @@ def _json(value: Any) -> str:
 
 def _inert(value: Any) -> str:
     """As `json`, for clients that replace ``{env:NAME}`` and ``{file:PATH}`` in the text of their
-    configuration: such a reference inside a provider's id or label stays text."""
+    configuration: such a reference inside a provider's id or label remains text."""
     return _json(value).replace("{env:", "\\u007benv:").replace("{file:", "\\u007bfile:")
 
 
 def _members(artifact: Artifact) -> list[tuple[str, Any]]:
-    """The keys of an artifact with their values, in the order of the contract."""
+    """Return the keys and values of an artifact, in the order of the contract."""
     fields = type(artifact).model_fields
     return [(field.alias or name, getattr(artifact, name)) for name, field in fields.items()]
 
 
 def _facts(value: Any) -> str:
-    """As `json`; an artifact without what says no more than the contract's defaults."""
+    """As `json`, but without values that equal the contract's defaults."""
     if isinstance(value, ModelFacts):
         return _model_facts(value)
     if isinstance(value, Artifact):
@@ -141,5 +142,6 @@ def _facts(value: Any) -> str:
 
 @lru_cache(maxsize=4096)
 def _model_facts(facts: ModelFacts) -> str:
-    """Return the text of facts; every table of a build holds the same, and many models have equal ones."""
+    """Return the text of facts, cached because all tables of a build have the same ones, and many models
+    equal ones."""
     return _json(facts.model_dump(mode="json", by_alias=True, exclude_defaults=True))

@@ -1,8 +1,7 @@
-"""Find what a change of fleet.yaml and fleet.lock means for clients, per surface. Pure.
-
-The gateway's resolver compares two sides: ids that are new, removed or resolve to another model, smaller
-contexts, and changed roles. Ids are everything that a client can have saved: composite ids, aliases, and bare
-ids of the default provider.
+"""Find the effects of a change of fleet.yaml and fleet.lock on clients, per surface. Pure. Both sides are
+compared with the gateway's resolver: new and removed ids, ids that resolve to another model, smaller
+contexts, and changed roles. Ids are all that a client may have saved: composite ids, aliases, and bare ids of
+the default provider.
 """
 
 from __future__ import annotations
@@ -16,12 +15,12 @@ from fleet_runtime.artifacts.contract import FLEET_TABLE, RoutedModel, RoutingTa
 from fleet_runtime.routing.resolver import lock_view, resolve_model
 
 EVERYWHERE = "/v1"
-"""How the fleet's own table is called among the surfaces."""
+"""The name of the fleet's own table among the surfaces."""
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One side of a comparison: the routing tables, by surface in the order that people know and `EVERYWHERE`
+    """One side of a comparison: the routing tables by surface in the order of fleet.yaml, with `EVERYWHERE`
     for that of the fleet, and the URL of each provider."""
 
     tables: Mapping[str, RoutingTable]
@@ -35,7 +34,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """A name that means another model than before, or a provider that is at another URL."""
+    """A name that resolves to another model than before, or a provider with another URL."""
 
     name: str
     before: str
@@ -53,7 +52,7 @@ class SmallerContext:
 
 @dataclass(frozen=True, slots=True)
 class RoleChange:
-    """A role with its choices before and after, none where it does not exist."""
+    """A role with its choices before and after, empty if it does not exist."""
 
     role: str
     before: tuple[str, ...]
@@ -75,7 +74,7 @@ class SurfaceReview:
         return bool(self.new or self.gone or self.elsewhere or self.smaller or self.roles)
 
     def without(self, other: SurfaceReview) -> SurfaceReview:
-        """Return what `other` does not say as well."""
+        """Return the changes that are not in `other`."""
         return SurfaceReview(
             self.surface,
             tuple(each for each in self.new if each not in set(other.new)),
@@ -88,8 +87,8 @@ class SurfaceReview:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """`surfaces` begin with `EVERYWHERE` and hold only those with a change; the others say what differs from
-    it. `moved` are providers at another URL. `changes` are the lines of a build."""
+    """`surfaces` begin with `EVERYWHERE` and include only surfaces with changes, without those of
+    `EVERYWHERE`. `moved` are providers with another URL. `changes` are the lines of the build summary."""
 
     surfaces: tuple[SurfaceReview, ...]
     moved: tuple[Redirect, ...]
@@ -168,7 +167,7 @@ def _follow_names(
     listed_before: Mapping[str, RoutedModel],
     listed_after: Mapping[str, RoutedModel],
 ) -> tuple[tuple[str, ...], tuple[Redirect, ...]]:
-    """Return the names that no longer mean a listed model, and those that mean another one."""
+    """Return the names that no longer resolve to a listed model, and those that resolve to another one."""
     views = lock_view(old), lock_view(new)
     gone: list[str] = []
     elsewhere: list[Redirect] = []

@@ -36,7 +36,7 @@ Roles = dict[str, tuple[str, ...]]
 
 
 class Resolved(msgspec.Struct, frozen=True):
-    """Everything that is rendered: `tables` and `clients` (kind and view) by path in the generated folder."""
+    """The input of rendering: `tables` and `clients` (kind and view) by path in the generated folder."""
 
     gateway: GatewayConfig
     tables: Mapping[str, RoutingTable]
@@ -44,17 +44,15 @@ class Resolved(msgspec.Struct, frozen=True):
 
 
 def resolve_connections(fleet: FleetConfig) -> tuple[ProviderConfig, ...]:
-    """Return how each provider is reached, in the order of fleet.yaml."""
+    """Return the configuration of each provider for the gateway, in the order of fleet.yaml."""
     return tuple(_connection(name, provider) for name, provider in fleet.providers.items())
 
 
 def resolve_fleet(
     fleet: FleetConfig, lock: Lock, root: str, providers: tuple[ProviderConfig, ...] | None = None
 ) -> Resolved:
-    """Return everything that is rendered.
-
-    `lock` holds only entries that apply; `root` leads from the generated folder to fleet.yaml's; `providers`:
-    the result of `resolve_connections`, if available.
+    """Return the input of rendering. `lock` has only current entries; `root` is the path from the generated
+    folder to fleet.yaml's; `providers`: the result of `resolve_connections`, if available.
     """
     fleet_table = _fleet_table(fleet, lock)
     tables = {FLEET_TABLE: fleet_table}
@@ -95,8 +93,8 @@ def _fleet_table(fleet: FleetConfig, lock: Lock) -> RoutingTable:
 
 
 def _surface_table(name: str, surface: SurfaceSettings, fleet_table: RoutingTable) -> RoutingTable:
-    """Return the fleet's table as `surface` sees it: its own roles over those of the fleet, both without the
-    providers that it may not use."""
+    """Return the table of `surface`: its own roles override those of the fleet, and providers that it may not
+    use are removed."""
     providers = tuple(
         provider for provider in fleet_table.providers if surface.may_use(provider.name, provider.class_)
     )
@@ -115,7 +113,7 @@ def _surface_table(name: str, surface: SurfaceSettings, fleet_table: RoutingTabl
 
 
 def _composite(roles: Mapping[str, tuple[str, ...]], table: RoutingTable) -> Roles:
-    """Return each candidate as the composite id that the router makes of it."""
+    """Return each candidate as the composite id that the resolver returns for it."""
     view = lock_view(table)
     return {
         role: tuple(resolve_model(table, view, text).id or text for text in candidates)
@@ -138,7 +136,7 @@ def _names(fleet: FleetConfig) -> dict[str, str]:
 
 
 def _routed(name: str, provider: ProviderSettings, entry: LockedProvider | None) -> RoutedProvider:
-    """Return what the provider listed and what fleet.yaml declares of it, without what the globs exclude."""
+    """Return the provider with its listed and declared models, without those excluded by globs."""
     listed = entry.models if entry is not None else {}
     kind = entry.kind if entry is not None else provider.kind
     return RoutedProvider.model_construct(
@@ -195,7 +193,7 @@ def _views(
 
 
 def _key(name: str, surface: SurfaceSettings, keys: Mapping[str, KeyReference]) -> str | None:
-    """Return the key that the surface names, else the only one that opens it."""
+    """Return the key named by the surface, otherwise the only key that opens it."""
     if surface.key is not None:
         return surface.key
     fitting = [each for each, key in keys.items() if key.surfaces is None or name in key.surfaces]

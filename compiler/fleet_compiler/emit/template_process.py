@@ -30,18 +30,18 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 SECONDS = 3
 MEMORY = 512 * 1024**2
 MAX_OUTPUT = 4 * 1024**2
-"""Processor seconds and bytes of memory for all templates of a build, and bytes of one result."""
+"""CPU seconds and bytes of memory for all templates of a build, and bytes of one result."""
 WALL_SECONDS = 60
-"""Seconds until a process that does not get the processor is given up."""
+"""Seconds until a process that gets no CPU time is killed."""
 KEPT = ("PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH")
-"""Variables that the process needs; it gets no other, and so none with a token of CI."""
+"""The only environment variables of the process, so that it gets no token of CI."""
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """The result of one template: its text, or why there is none, with the template's line if it is known."""
+    """The result of one template: its text, or the error with the template's line if known."""
 
     text: str | None
     message: str = ""
@@ -49,7 +49,7 @@ class Filled:
 
 
 def fill_templates(templates: Mapping[str, str], view: Mapping[str, Any]) -> dict[str, Filled]:
-    """Return the result of each template by name, up to the first that exhausts what all may take."""
+    """Return the result of each template by name, up to the first that exceeds a limit."""
     request = json.dumps({"view": view, "templates": list(templates.items())}).encode()
     environ = {name: os.environ[name] for name in KEPT if name in os.environ}
     command = (sys.executable, "-P", "-m", __name__)
@@ -74,7 +74,7 @@ def fill_templates(templates: Mapping[str, str], view: Mapping[str, Any]) -> dic
 
 
 class _Sandbox(ImmutableSandboxedEnvironment):
-    """A sandbox in which a template is complete by itself."""
+    """A sandbox for a template that cannot include others."""
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         return not attr.startswith("_") and super().is_safe_attribute(obj, attr, value)
@@ -127,13 +127,13 @@ def _reason(error: Exception) -> str:
 
 
 def _line(error: Exception, filename: str) -> int | None:
-    """Return the template's line at which an error was raised: Jinja2 puts it into the traceback."""
+    """Return the template's line of an error, which Jinja2 puts into the traceback."""
     frames = traceback.extract_tb(error.__traceback__)
     return next((frame.lineno for frame in reversed(frames) if frame.filename == filename), None)
 
 
 def _limit() -> None:
-    """Bound this process; a system without a limit (macOS has none of memory) goes without it."""
+    """Limit this process, as far as the system supports it (macOS has no memory limit)."""
     for limit, value in (
         (resource.RLIMIT_CPU, SECONDS),
         (resource.RLIMIT_AS, MEMORY),

@@ -28,8 +28,8 @@ from fleet_runtime.urls import join_address, parse_url
 
 MAX_BODY = 10_000_000
 AT_ONCE = 64
-"""Providers that are probed at one time. If it were a thousand, each would wait for the others' turns until
-its own time is over."""
+"""The maximum number of concurrent probes. With a thousand, probes would time out while waiting for each
+other on the event loop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class ProbeLimits:
 
 
 Progress: TypeAlias = Callable[[ProviderConfig, Observation], None]
-"""Called with a provider and what was seen of it, as soon as that is known."""
+"""Called with a provider and its observation as soon as its probe ends."""
 
 
 def discover(
@@ -52,7 +52,7 @@ def discover(
     limits: ProbeLimits | None = None,
     progress: Progress = lambda provider, seen: None,
 ) -> dict[str, Observation]:
-    """Probe each provider once; an offline, slow or hostile one costs the others nothing.
+    """Probe each provider once; an offline, slow or hostile one does not affect the others.
 
     `root` is the folder of fleet.yaml. A provider whose key is not set gets no request and counts as offline.
     No redirect is followed, no request retried, no model loaded.
@@ -84,7 +84,7 @@ async def _discover(
 
 
 def _client(context: ssl.SSLContext) -> httpx.AsyncClient:
-    """Return a client for one provider: a pool takes longer for each request the more connections it has."""
+    """Return a client for one provider, because each request takes longer in a pool with many connections."""
     return httpx.AsyncClient(
         verify=context,
         trust_env=False,
@@ -196,14 +196,14 @@ def connect_failure(error: httpx.ConnectError) -> StatusReason:
 
 
 def _trust(provider: ProviderConfig) -> tuple[bool, str | None]:
-    """Return what decides which certificates are accepted; providers that agree on it share a context."""
+    """Return the settings for accepting certificates; providers with equal ones share a context."""
     return provider.verify, provider.ca_file
 
 
 def _contexts(
     providers: list[ProviderConfig], root: Path
 ) -> dict[tuple[bool, str | None], ssl.SSLContext | StatusReason]:
-    """Return what each kind of trust means for TLS, or the reason if its CA file cannot be used."""
+    """Return the TLS context of each trust setting, or the reason if its CA file cannot be used."""
     contexts: dict[tuple[bool, str | None], ssl.SSLContext | StatusReason] = {}
     for trust in {_trust(provider) for provider in providers}:
         verify, ca_file = trust

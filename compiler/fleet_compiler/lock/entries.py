@@ -28,7 +28,7 @@ class Rename(msgspec.Struct, frozen=True):
 
 
 def current_entries(lock: Lock, providers: Iterable[ProviderConfig]) -> Lock:
-    """Return the entries of `providers`, under their present names; stale ones are marked."""
+    """Return the entries of `providers` under their current names; stale ones are marked."""
     every = list(providers)
     owners = _entry_names(lock, every)
     return Lock.model_construct(
@@ -41,13 +41,14 @@ def current_entries(lock: Lock, providers: Iterable[ProviderConfig]) -> Lock:
 
 
 def carry_names(lock: Lock, providers: Iterable[ProviderConfig]) -> Lock:
-    """Return the lock with each entry under its provider's present name; those of no provider stay."""
+    """Return the lock with each entry under its provider's current name; entries without a provider are
+    kept."""
     present = {entry: provider for provider, entry in _entry_names(lock, providers).items()}
     return Lock(providers={present.get(name, name): entry for name, entry in lock.providers.items()})
 
 
 def undeclared_renames(lock: Lock, providers: Iterable[ProviderConfig]) -> list[Rename]:
-    """Return the providers that took over an entry by its url alone, without `formerly`."""
+    """Return the providers that are matched with an entry only by its url, without `formerly`."""
     every = {each.name: each for each in providers}
     return [
         Rename(old, new)
@@ -67,7 +68,7 @@ def merge_observations(
 ) -> Lock:
     """Return the lock after probes of some providers; a provider without a model list keeps its entry.
 
-    A context that was seen running stays while the same model is merely unloaded, also at a new url.
+    The context of a running model is kept after it is unloaded, also at a new url.
     """
     entries = dict(lock.providers)
     for each in providers:
@@ -78,7 +79,7 @@ def merge_observations(
 
 
 def _entry_names(lock: Lock, providers: Iterable[ProviderConfig]) -> dict[str, str]:
-    """Return which entry each provider has, by name; providers without one are left out."""
+    """Return the name of each provider's entry; providers without one are omitted."""
     every = list(providers)
     owners = {each.name: each.name for each in every if each.name in lock.providers}
     free = [name for name in lock.providers if name not in owners]

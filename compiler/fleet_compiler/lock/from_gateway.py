@@ -14,7 +14,7 @@ Contexts: TypeAlias = Mapping[str, Mapping[str, int]]
 
 
 def merge_contexts(lock: Lock, contexts: Contexts) -> Lock:
-    """Return the lock with `contexts` for the models that it has, unless it knows them better."""
+    """Return the lock with `contexts` for its models, except where it has a better source."""
     providers = dict(lock.providers)
     for name, by_model in contexts.items():
         entry = providers.get(name)

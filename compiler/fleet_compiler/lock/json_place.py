@@ -39,9 +39,8 @@ def find_span(text: str, path: Sequence[str | int]) -> Span | None:
 
 
 def find_repeated_key(text: str) -> tuple[str, Span] | None:
-    """Return the first key that an object has twice, and where it is written again; None in most texts.
-
-    Parsers keep the last value of such a key silently: what a merge that kept both sides leaves behind.
+    """Return the first duplicate key of an object and the span of its second occurrence; None if there is
+    none. A merge that kept both sides leaves such keys, and parsers silently use the last value.
     """
     try:
         json.loads(text, object_pairs_hook=_require_unique)
@@ -70,7 +69,7 @@ def _require_unique(pairs: list[tuple[str, object]]) -> None:
 
 
 def _members(text: str, start: int) -> Iterator[tuple[str | int, tuple[int, int], int]]:
-    """Yield key or index, where that is, and where the value begins, of an object's or a list's members."""
+    """Yield the members of an object or list: key or index, its extent, and the offset of the value."""
     kind = text[start]
     if kind not in "{[":
         return

@@ -23,11 +23,11 @@ from fleet_runtime.files import MAX_ARTIFACT, read_file, unreadable_reason
 from fleet_runtime.text import escape, quote
 
 SHORT = 100_000
-"""Characters of a fleet.lock of some hundred models."""
+"""The length of a short fleet.lock, of some hundred models, in characters."""
 _REMEDY = "restore it from version control, or delete it and run `fleet lock`"
 _CONFLICT = re.compile(r"^(?:<{7}|={7}|>{7})(?: .*)?\r?$", re.MULTILINE)
 _NOT_JSON = re.compile(r"Invalid JSON: (.+) at line (\d+) column (\d+)", re.DOTALL)
-"""How pydantic 2 says that a text is not JSON."""
+"""The error type of pydantic 2 for invalid JSON."""
 
 
 def load_lock(path: Path) -> Lock:
@@ -45,7 +45,7 @@ def load_lock(path: Path) -> Lock:
 
 
 def parse_lock(data: bytes, path: Path) -> Lock:
-    """Return the lock that a file holds, which errors call `path`; raises `ConfigError`."""
+    """Parse the content of a lock file, displayed as `path`; raises `ConfigError`."""
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
@@ -66,7 +66,7 @@ def parse_lock(data: bytes, path: Path) -> Lock:
 def _certain_lock(text: str) -> Lock | None:
     """Return the lock of a short text that is certainly valid; in a long one pydantic is faster.
 
-    Of a repeated key pydantic reads every value, and the decoder only the last.
+    For a duplicate key, pydantic validates every value, the decoder only the last.
     """
     if len(text) > SHORT:
         return None
@@ -78,7 +78,7 @@ def _certain_lock(text: str) -> Lock | None:
 
 
 def dump_lock(lock: Lock) -> bytes:
-    """Return the file's bytes: sorted, without times, equal for equal locks."""
+    """Return the file's bytes: sorted, without timestamps, equal for equal locks."""
     known = lock.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     data = {"format": lock.format, "providers": {}} | known
     return msgspec.json.format(canonical_json(data), indent=2) + b"\n"

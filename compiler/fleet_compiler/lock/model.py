@@ -14,7 +14,7 @@ from fleet_runtime.artifacts.contract import ModelFacts, ProviderKind
 
 
 class LockedProvider(Artifact):
-    """What one provider served at `url` when it was last probed."""
+    """The models of one provider at `url` at its latest probe."""
 
     url: str
     """The address in fleet.yaml when it was probed."""
@@ -23,7 +23,8 @@ class LockedProvider(Artifact):
     models: dict[str, ModelFacts]
     """Its model list, by id."""
     stale: Literal["url changed"] | None = None
-    """Why the entry may be wrong: the provider has another address now, and has not been probed there yet."""
+    """The reason why the entry may be out of date: the provider has another address that has not been probed
+    yet."""
 
 
 class Lock(Artifact):
@@ -36,4 +37,4 @@ class Lock(Artifact):
 
 
 NO_LOCK = Lock.model_construct()
-"""What a fleet without a fleet.lock has."""
+"""The lock of a fleet without a fleet.lock."""

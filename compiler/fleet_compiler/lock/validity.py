@@ -13,11 +13,12 @@ from fleet_runtime.text import quote
 from fleet_runtime.urls import AddressError, parse_url
 
 Problem: TypeAlias = tuple[tuple[str | int, ...], str]
-"""A path of keys and indices in fleet.lock, and what is wrong there in words that follow the file's name."""
+"""A path of keys and indices in fleet.lock, and the problem there, which completes a sentence after the
+file's name."""
 
 
 def lock_problems(lock: Lock) -> Iterator[Problem]:
-    """Yield what a provider could not have said, or fleet not have written."""
+    """Yield values that no provider can have listed, or that fleet cannot have written."""
     for name, entry in lock.providers.items():
         path = ("providers", name)
         if not PROVIDER_NAME.match(name):

@@ -26,7 +26,7 @@ from fleet_runtime.urls import (
 
 LOOPBACK = "127.0.0.1"
 OWN_NAME = "local"
-"""What this computer's own servers are called."""
+"""The name of this computer's own servers."""
 
 MULLVAD = "tag:mullvad-exit-node"
 HANDHELDS = frozenset(("ios", "android", "tvos"))
@@ -34,7 +34,8 @@ HANDHELDS = frozenset(("ios", "android", "tvos"))
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """A host to probe: `name` for people, `address` for URLs, `port` if only that one is meant."""
+    """A host to probe: its display `name`, its `address` for URLs, and `port` if only that port is
+    scanned."""
 
     name: str
     address: str
@@ -50,12 +51,12 @@ class Tailnet:
 
 
 def parse_hosts(texts: tuple[str, ...]) -> list[Host]:
-    """Return the hosts of ``HOST``, ``HOST:PORT`` or the URL of a server, each once; raises `UsageError`."""
+    """Parse ``HOST``, ``HOST:PORT`` or the URL of a server to distinct hosts; raises `UsageError`."""
     return list(dict.fromkeys(map(_parse_host, texts)))
 
 
 def parse_tailnet(text: str) -> Tailnet:
-    """Return what ``tailscale status --json`` printed (ipn/ipnstate/ipnstate.go); raises `UsageError`.
+    """Parse the output of ``tailscale status --json`` (ipn/ipnstate/ipnstate.go); raises `UsageError`.
 
     Phones and the exit nodes of Mullvad are left out.
     """

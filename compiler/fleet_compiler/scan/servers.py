@@ -21,12 +21,12 @@ USUAL_PORTS = (8080, OLLAMA_PORT, 8000, 1234)
 """llama-swap and llama-server, Ollama, vLLM, LM Studio."""
 
 LIMITS = ProbeLimits(2.0, 6.0)
-"""Seconds: a host that is online responds at once, and one that drops packets costs no more than that."""
+"""Seconds; an online host responds at once, and a host that drops packets costs no more."""
 
 
 @dataclass(frozen=True, slots=True)
 class FoundServer:
-    """A server by the name that its provider gets; `summary` says what it is. `key_variable`: the environment
+    """A server with the name for its provider; `summary` describes it. `key_variable`: the environment
     variable for the API key that it requires; None if it responds without one."""
 
     name: str
@@ -51,7 +51,7 @@ def scan_hosts(
     ports: tuple[int, ...] = USUAL_PORTS,
     on_found: Callable[[ProviderConfig, Observation], None] = lambda probe, seen: None,
 ) -> ScanReport:
-    """Probe `ports` of each host, or its own one, all at once.
+    """Probe `ports` of each host, or its specified port, concurrently.
 
     `on_found` gets each server that responds, with its URL as its name.
     """
@@ -70,7 +70,7 @@ def scan_hosts(
 def report_scan(
     targets: Mapping[str, tuple[Host, int]], observations: Mapping[str, Observation]
 ) -> ScanReport:
-    """Return what was found at `targets`, host and port by URL, in their order. Pure."""
+    """Return the report on `targets`, host and port by URL, in order. Pure."""
     found = {url: seen for url, seen in observations.items() if _summary(seen) is not None}
     names = _names({url: (*targets[url], found[url].kind) for url in targets if url in found})
     servers = tuple(
@@ -99,7 +99,7 @@ def _urls(host: Host, ports: tuple[int, ...]) -> list[tuple[int, str]]:
 
 
 def _summary(seen: Observation) -> str | None:
-    """Return what a server is, in a few words; None if no server for models responds."""
+    """Return a short description of a server; None if no model server responds."""
     if seen.status == "online":
         return f"{seen.kind}, {count(len(seen.models), 'model')}"
     if _is(seen.reason, "key_rejected"):
@@ -116,8 +116,8 @@ def _key_variable(name: str, seen: Observation) -> str | None:
 
 
 def _names(servers: Mapping[str, tuple[Host, int, str]]) -> dict[str, str]:
-    """Return a name for each URL: its host's, with the kind and the port if it is not the only one. The kind
-    of a server that requires a key is not known: its port alone distinguishes it."""
+    """Return a name for each URL: its host's name, with kind and port if the host has several servers. The
+    kind of a server that requires a key is not known: its port alone distinguishes it."""
     names = {url: host.name for url, (host, _, _) in servers.items()}
     kinds = {url: str(port) if kind == "auto" else kind for url, (_, port, kind) in servers.items()}
     ports = {url: str(port) for url, (_, port, _) in servers.items()}
