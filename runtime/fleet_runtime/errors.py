@@ -15,11 +15,11 @@ import msgspec
 
 Headers = list[tuple[bytes, bytes]]
 ErrorShape: TypeAlias = Literal["openai", "anthropic", "ollama"]
-"""Whose clients are to understand the body of an error."""
+"""The API whose clients must understand the body of an error."""
 
 
 class ErrorKind(NamedTuple):
-    """How one code is sent: the HTTP status, OpenAI's `type`, Anthropic's `type`."""
+    """The HTTP status of a code, OpenAI's `type` and Anthropic's `type`."""
 
     status: int
     type: str
@@ -66,11 +66,11 @@ ERROR_KINDS: Final = MappingProxyType(
 
 
 NO_RETRY: Final = ((b"x-should-retry", b"false"),)
-"""The SDKs of OpenAI and Anthropic then do not retry. Claude Code 2.1 retries silently for 70 seconds
+"""Makes the SDKs of OpenAI and Anthropic not retry. Claude Code 2.1 retries silently for 70 seconds
 after a 401 or 403 without it, and after an `overloaded_error` even with it: hence the `api_error` above."""
 GIVE_UP: Final = (*NO_RETRY, (b"retry-after-ms", b"100"))
-"""A provider that is offline is not back within a client's patience: opencode always retries five times,
-without the second header for over a minute."""
+"""For offline providers, which rarely return while a client waits: opencode always retries five times, and
+without the second header that takes over a minute."""
 
 ADVICE: Final = MappingProxyType(
     {
@@ -112,7 +112,7 @@ class ErrorResponse:
 
 
 def malformed_head(message: str) -> ErrorResponse:
-    """Return the error for headers that can be read in more than one way."""
+    """Return the error for ambiguous or invalid headers."""
     return ErrorResponse("bad_request", message)
 
 
@@ -121,7 +121,7 @@ def head_too_large(limit: int) -> ErrorResponse:
 
 
 class RequestError(Exception):
-    """A request whose response is an error of the gateway."""
+    """Raised for a request whose response is an error of the gateway."""
 
     def __init__(self, answer: ErrorResponse) -> None:
         super().__init__(answer.message)
@@ -135,18 +135,18 @@ def request_error(
 
 
 def error_body(code: str, message: str, param: str | None = None) -> dict[str, Any]:
-    """OpenAI's shape, as plain data."""
+    """Return an error in OpenAI's shape, as plain data."""
     return {"error": {"message": message, "type": ERROR_KINDS[code].type, "code": code, "param": param}}
 
 
 def anthropic_body(code: str, message: str, param: str | None = None) -> dict[str, Any]:
-    """Anthropic's shape, as plain data; `code` and `param` are ours."""
+    """Return an error in Anthropic's shape, as plain data; `code` and `param` are additions."""
     error = {"type": ERROR_KINDS[code].anthropic, "message": message, "code": code, "param": param}
     return {"type": "error", "error": error}
 
 
 def suggest(message: str, suggestions: Sequence[str]) -> str:
-    """The message with what may have been meant."""
+    """Return the message with suggestions."""
     if not suggestions:
         return message
     return f"{message}; did you mean {', '.join(repr_name(name) for name in suggestions)}?"
@@ -157,5 +157,5 @@ def repr_name(name: str) -> str:
 
 
 def _printable(message: str) -> str:
-    """`message` with what cannot be encoded as UTF-8 (lone surrogates) replaced."""
+    """Return `message` with lone surrogates, which UTF-8 cannot encode, replaced."""
     return message.encode("utf-8", "replace").decode()

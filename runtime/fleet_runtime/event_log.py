@@ -62,16 +62,16 @@ class EventLog:
         self._news = asyncio.Event()
 
     def close(self) -> None:
-        """Nothing more will happen: readers come to the end of what did."""
+        """Close the log: readers end after the last event."""
         self._closed = True
         self._news.set()
 
     def follow(self, last_id: str | None = None) -> AsyncIterator[Event]:
-        """Return the events after `last_id` (without one: after this call), until the log is closed."""
+        """Return the events after `last_id` (None: after this call), until the log is closed."""
         return self._single(self._batches(self._place(last_id), 1))
 
     def follow_batches(self, last_id: str | None = None) -> AsyncIterator[tuple[Event, ...]]:
-        """Return the same events, with each step all that there are."""
+        """Return the same events in batches of all that are available."""
         return self._batches(self._place(last_id), CAPACITY)
 
     @staticmethod

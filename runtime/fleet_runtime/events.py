@@ -12,7 +12,7 @@ Topic = Literal["provider", "models", "state", "favorites", "snapshot", "activit
 
 
 class ProviderChange(ApiShape, frozen=True, kw_only=True, gc=False):
-    """The status of a provider, or the kind of its reason, has changed."""
+    """The status or reason code of a provider has changed."""
 
     topic: ClassVar[Topic] = "provider"
 
@@ -24,8 +24,8 @@ class ProviderChange(ApiShape, frozen=True, kw_only=True, gc=False):
 
 
 class ModelsChange(ApiShape, frozen=True, kw_only=True, gc=False):
-    """The list of a provider has changed: how many models it lists now, and which are new or gone; none, if
-    only facts about models changed. Both lists are cut at 50 ids, the counts are complete."""
+    """The model list of a provider has changed: the number of models, and the ids that appeared and vanished;
+    none if only facts about models changed. Both lists are limited to 50 ids, the counts are complete."""
 
     topic: ClassVar[Topic] = "models"
 
@@ -39,7 +39,7 @@ class ModelsChange(ApiShape, frozen=True, kw_only=True, gc=False):
 
 class StateChange(ApiShape, frozen=True, kw_only=True, gc=False):
     """A model was loaded, is loading, or was unloaded; `id` is composite. If more than 50 models of a
-    provider change at once, one `models` event takes the place of theirs."""
+    provider change at once, one `models` event is sent instead."""
 
     topic: ClassVar[Topic] = "state"
 
@@ -56,7 +56,7 @@ class FavoritesVersion(ApiShape, frozen=True, kw_only=True, gc=False):
 
 
 class SnapshotChange(ApiShape, frozen=True, kw_only=True, gc=False):
-    """Another build of fleet.yaml serves."""
+    """Another snapshot is served."""
 
     topic: ClassVar[Topic] = "snapshot"
 
@@ -64,8 +64,8 @@ class SnapshotChange(ApiShape, frozen=True, kw_only=True, gc=False):
 
 
 class ActivityChange(ApiShape, frozen=True, kw_only=True, gc=False):
-    """Requests of a surface are over (null: requests outside of surfaces), the last of them is `newest`:
-    ``GET /api/activity?after=`` has them. Sent only to those who name the topic."""
+    """Requests of a surface have ended (null: of no surface), most recently `newest`; read them with ``GET
+    /api/activity?after=``. Sent only to readers that name the topic."""
 
     topic: ClassVar[Topic] = "activity"
 
@@ -85,7 +85,7 @@ EVENTS: Final = (
 """Every kind of event."""
 
 FREQUENT: Final = frozenset[Topic](("activity",))
-"""Topics that only those get who name them."""
+"""Topics that are sent only to readers that name them."""
 
 EventData: TypeAlias = (
     ProviderChange | ModelsChange | StateChange | FavoritesVersion | SnapshotChange | ActivityChange | Resync

@@ -39,14 +39,14 @@ _FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0
 
 
 class UnreadableFileError(OSError):
-    """A file that exists and that is not read; `strerror` says why, in words that follow its name."""
+    """A file exists but is not read; `strerror` is the reason, to follow its name in a sentence."""
 
     def __init__(self, reason: str, path: str | os.PathLike[str]) -> None:
         super().__init__(errno.EINVAL, reason, os.fspath(path))
 
 
 class OversizedFileError(UnreadableFileError):
-    """A file that holds more than its reader wants."""
+    """A file is larger than its reader allows."""
 
 
 def read_file(path: Path, limit: int) -> bytes:
@@ -70,7 +70,8 @@ def read_file(path: Path, limit: int) -> bytes:
 
 
 def read_text(path: Path, limit: int) -> str:
-    """Return the text of a UTF-8 file, read by `read_file`; raises `UnreadableFileError` for other bytes."""
+    """Return the text of a UTF-8 file, read by `read_file`; raises `UnreadableFileError` if it is not
+    UTF-8."""
     try:
         return read_file(path, limit).decode("utf-8")
     except UnicodeDecodeError:
@@ -78,7 +79,7 @@ def read_text(path: Path, limit: int) -> str:
 
 
 def replace_file(path: Path, data: bytes, *, mode: int = 0o666) -> None:
-    """Replace a file, or what it is a link to, in one step; one that exists keeps its permissions and owner.
+    """Replace a file, or the target of a link, atomically; an existing file keeps its permissions and owner.
 
     `mode` is that of a new one, less the umask. Raises OSError as `read_file` does, with the old file intact
     and nothing left behind.
@@ -122,7 +123,7 @@ def read_ca(path: Path) -> str:
 
 
 def unreadable_reason(error: OSError) -> str:
-    """Return why a file cannot be read, in words that follow its name, as in ``does not exist``."""
+    """Return why a file cannot be read, to follow its name in a sentence: ``does not exist``."""
     if isinstance(error, UnreadableFileError):
         return str(error.strerror)
     known = _REASONS.get(error.errno or 0)
@@ -130,7 +131,7 @@ def unreadable_reason(error: OSError) -> str:
 
 
 def resolve_path(root: Path, path: str) -> Path:
-    """Return where a path of fleet.yaml leads: ``~`` is the home folder, the rest is relative to `root`.
+    """Resolve a path of fleet.yaml: ``~`` is the home folder, other paths are relative to `root`.
 
     Raises `UnreadableFileError` for the home folder of an unknown user.
     """

@@ -12,7 +12,7 @@ from typing import Final, Generic, TypeVar
 
 MAX_REMEMBERED: Final = 2048
 MAX_LINE: Final = 512
-"""Longer lines are read every time."""
+"""The maximum length of a cached line."""
 
 _TOKEN: Final = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _TEXT: Final = bytes((0x09, *range(0x20, 0x7F), *range(0x80, 0x100)))
@@ -27,7 +27,7 @@ class InvalidLineError(ValueError):
 
 
 def split_line(line: bytes) -> tuple[bytes, bytes]:
-    """Return the name as it is spelled and the value without the white space around it.
+    """Return the name as received, and the value without surrounding white space.
 
     Raises `InvalidLineError` for anything outside the grammar: folded lines, white space before the colon,
     control characters.
@@ -58,7 +58,7 @@ class HeaderLines(Generic[Meaning]):
         self._remembered = remembered
 
     def read(self, line: bytes) -> Meaning:
-        """Return what a line means; raises `InvalidLineError`."""
+        """Return the interpretation of a line; raises `InvalidLineError`."""
         name, value = split_line(line)
         meaning = self._interpret(name, value)
         if len(line) <= MAX_LINE and not _NEVER_KEPT.search(name.lower()):

@@ -27,7 +27,7 @@ _TRAILING_COMMA = re.compile(rf"({_TEXT})|,(?=\s*[}}\]])", re.DOTALL)
 
 
 class OpencodeFileError(Exception):
-    """A file is not what opencode writes, or cannot be read or written; `reason` follows its name."""
+    """A file has another format than opencode's, or cannot be read or written; `reason` follows its name."""
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"'{path}' {reason}")
@@ -44,7 +44,7 @@ def config_files(environ: Mapping[str, str]) -> Iterator[Path]:
 
 
 def model_file(environ: Mapping[str, str]) -> Path:
-    """Return where opencode keeps its favorites; raises `NoHomeError`."""
+    """Return the path of opencode's favorites; raises `NoHomeError`."""
     return folder_of_others(environ, "XDG_STATE_HOME", ".local/state") / "opencode" / "model.json"
 
 

@@ -126,7 +126,7 @@ def _build_command(config: Path, generated: Path | None) -> str:
 
 
 def _write(project: Project, edited: Edited, lock: Lock, changed_lock: Lock) -> None:
-    """Write fleet.yaml first: with a former name in it, the next build finds an entry that kept its name.
+    """Write fleet.yaml first: its former name lets the next build find an entry that still has the old name.
 
     What is a link stays one.
     """

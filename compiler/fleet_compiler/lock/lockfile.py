@@ -91,7 +91,7 @@ def save_lock(path: Path, lock: Lock) -> None:
 
 
 def _invalid(path: Path, text: str, error: ValidationError) -> list[Diagnostic]:
-    """Return where a text is not JSON, or not a lock."""
+    """Return the diagnostics of a text that is not JSON or not a lock."""
     errors = error.errors(include_url=False, include_input=True)
     if place := _NOT_JSON.fullmatch(errors[0]["msg"]):
         if marker := _CONFLICT.search(text):

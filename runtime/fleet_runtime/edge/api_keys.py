@@ -49,8 +49,8 @@ class ApiKeys:
     def check(self, presented: bytes | None, method: str, path: str) -> KeyScope | None:
         """Return the scope of the key that a request came with; None if it needs none.
 
-        Raises `RequestError` (`unauthorized`, `surface_not_allowed`), which tells nothing of what is behind.
-        Below ``/api``, each operation checks the surface of its query. Every key is compared in
+        Raises `RequestError` (`unauthorized`, `surface_not_allowed`), which does not reveal whether the path
+        exists. Below ``/api``, each operation checks the surface of its query. Every key is compared in
         constant time.
         """
         if not self._scopes or path in OPEN_PATHS:
@@ -67,7 +67,7 @@ class ApiKeys:
 
 
 def _merge(scopes: list[KeyScope]) -> KeyScope:
-    """Return what several names of one key open together."""
+    """Return the combined scope of several names of one key."""
     surfaces: frozenset[str] = frozenset()
     for scope in scopes:
         if scope.surfaces is None:

@@ -19,7 +19,7 @@ from fleet_runtime.proxy.request_context import RequestContext
 from fleet_runtime.proxy.request_head import header_block
 
 MAX_BODY: Final = 2_000_000
-"""Bytes of a request's body: the API takes short ones only."""
+"""The maximum size of a request's body in bytes; the API needs only short ones."""
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -35,7 +35,7 @@ class ApiRequest:
     """One request to the application, as its connection's handler. `key` is the scope of its API key.
 
     The application may raise `RequestError`, which becomes the response. A body over the limit is an error
-    only once the application asks for it: a path that does not exist says so first.
+    only when the application reads it, so that an unknown path is reported first.
     """
 
     def __init__(self, context: RequestContext, app: ASGIApp, key: object) -> None:

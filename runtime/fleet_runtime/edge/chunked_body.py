@@ -1,7 +1,6 @@
-"""The chunked transfer coding of a request's body (RFC 9112, 7.1), by its grammar and nothing more.
-
-Chunk extensions and trailers are read, counted against a limit and dropped: no trailer ever becomes a header
-(RFC 9110, 6.5.1). A trailer that would frame a message is an error.
+"""The chunked transfer coding of a request's body (RFC 9112, 7.1), by its strict grammar. Chunk extensions
+and trailers are parsed, counted against a limit and dropped: no trailer ever becomes a header (RFC 9110,
+6.5.1). A trailer that would frame a message is an error.
 """
 
 from __future__ import annotations
@@ -17,11 +16,11 @@ _FRAMING: Final = (b"content-length", b"transfer-encoding")
 
 
 class InvalidChunkError(ValueError):
-    """What came is not the chunked coding."""
+    """The data is not valid chunked coding."""
 
 
 class OverheadError(ValueError):
-    """The lines between the data are longer than their limit in all."""
+    """Chunk lines and trailers exceed their limit in total."""
 
 
 class _Part(Enum):
@@ -36,7 +35,7 @@ SIZE, DATA, DATA_END, TRAILERS, DONE = _Part
 
 
 class ChunkedBody:
-    """Takes the coding apart as it comes. `done`: the body is complete."""
+    """Decodes the coding as it arrives. `done`: the body is complete."""
 
     __slots__ = ("_left", "_limit", "_part", "_rest")
 
@@ -52,7 +51,7 @@ class ChunkedBody:
         return self._part is DONE
 
     def feed(self, data: bytes) -> tuple[bytes, bytes]:
-        """Return the bytes of the body in what came, and what follows its end.
+        """Return the decoded bytes of the body, and the data after its end.
 
         Raises `InvalidChunkError` or `OverheadError`.
         """
@@ -107,7 +106,7 @@ class ChunkedBody:
             self._part = DONE
 
     def _check_unfinished(self, line: bytes) -> None:
-        """Reject at once what cannot become a line."""
+        """Reject an incomplete line that cannot become valid."""
         if len(line) > self._limit:
             raise OverheadError
         if b"\n" in line or b"\0" in line:

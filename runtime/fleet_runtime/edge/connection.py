@@ -4,9 +4,9 @@ Theory of operation. A connection is in one of the states of `ConnectionState`:
 
     HEAD       between two requests, or a head is arriving
     BODY       a head has arrived, its body is arriving
-    WAITING    the request is complete and its response is not; what comes meanwhile is kept as it is
-    DRAINING   the response is complete and the request is not: the rest of its body is dropped
-    LINGERING  nothing is read any more; the client gets a moment to read why, then the connection closes
+    WAITING    the request is complete, its response is not; received bytes are kept unparsed
+    DRAINING   the response is complete, the request is not; the rest of its body is dropped
+    LINGERING  received bytes are dropped; the client gets time to read the error, then the connection closes
     CLOSED
 
 Heads are read by `RequestHead` when they are complete. Bodies are counted (`Content-Length`) or taken
@@ -34,7 +34,7 @@ from fleet_runtime.errors import ErrorResponse, head_too_large, malformed_head
 from fleet_runtime.proxy.request_head import InvalidHeadError, check_beginning
 
 HIGH_WATER: Final = 65_536
-"""Bytes of later requests that are kept before the client is no longer read."""
+"""Bytes of pipelined requests that are kept before reading from the client pauses."""
 
 
 class ConnectionState(Enum):
@@ -50,7 +50,7 @@ HEAD, BODY, WAITING, DRAINING, LINGERING, CLOSED = ConnectionState
 
 
 class ClientConnection(asyncio.Protocol):
-    """Driven by its transport, and by the responses to its requests."""
+    """A client connection, driven by its transport and by the responses to its requests."""
 
     __slots__ = (
         "_chunked",
@@ -105,7 +105,8 @@ class ClientConnection(asyncio.Protocol):
             self._advance(data)
 
     def eof_received(self) -> None:
-        """A client that sends no more does not wait for a response either: that is what Stop looks like."""
+        """Treat the end of the client's sending side as a disconnect: that is how Stop buttons close a
+        connection."""
         self._gone()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -134,7 +135,7 @@ class ClientConnection(asyncio.Protocol):
     # From bytes to requests
 
     def _advance(self, data: bytes) -> None:
-        """Process the received bytes until they are used up, or a response must be awaited."""
+        """Process the received bytes until they are used up, or a response is pending."""
         try:
             while data:
                 state = self._state
@@ -153,7 +154,7 @@ class ClientConnection(asyncio.Protocol):
             self._reject(head_too_large(self._edge.head_limit()))
 
     def _take_head(self, data: bytes) -> bytes:
-        """Begin a request if its head is complete; return the bytes after it."""
+        """Begin a request if its headers are complete; return the bytes after them."""
         kept = self._kept
         if kept:
             data = bytes(kept) + data
@@ -197,7 +198,7 @@ class ClientConnection(asyncio.Protocol):
                 self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _take_body(self, data: bytes) -> bytes:
-        """Forward what belongs to the body; return what follows it."""
+        """Forward the bytes of the body; return the bytes after it."""
         rest, chunked = b"", self._chunked
         if chunked is not None:
             data, rest = chunked.feed(data)
@@ -224,7 +225,7 @@ class ClientConnection(asyncio.Protocol):
         return rest
 
     def _keep(self, data: bytes) -> None:
-        """Keep bytes of later requests for later."""
+        """Keep the bytes of pipelined requests."""
         if self._state is WAITING or self._state is HEAD:
             self._kept += data
             if len(self._kept) > HIGH_WATER:
@@ -240,7 +241,7 @@ class ClientConnection(asyncio.Protocol):
     # Ends of requests and of the connection
 
     def _response_done(self) -> None:
-        """The response is complete, or cut."""
+        """Continue after the end of a response, complete or cut."""
         self._handler = None
         if self._state is CLOSED:
             return
@@ -253,7 +254,7 @@ class ClientConnection(asyncio.Protocol):
             self._next()
 
     def _next(self) -> None:
-        """Ready for the next request."""
+        """Prepare for the next request."""
         if self._stopping or not self._writer.keep_alive:
             self._close()
             return
@@ -263,7 +264,7 @@ class ClientConnection(asyncio.Protocol):
             self._loop.call_soon(self._take_kept)
 
     def _reject(self, error: ErrorResponse) -> None:
-        """Respond to what cannot be read as a request, and close."""
+        """Respond to an invalid request, and close."""
         handler, writer = self._handler, self._writer
         if self._state is HEAD:
             self._state = BODY
@@ -276,8 +277,8 @@ class ClientConnection(asyncio.Protocol):
             self._close(linger=True)
 
     def _close(self, *, linger: bool = False) -> None:
-        """Close once all is sent. `linger`: the client may still be sending, and a reset would take from it
-        what it has not read (RFC 9112, 9.6)."""
+        """Close when everything is sent. `linger`: the client may still be sending, and a reset would destroy
+        what it has not read yet (RFC 9112, 9.6)."""
         self._kept.clear()
         if self._transport.is_closing():
             return
@@ -292,7 +293,7 @@ class ClientConnection(asyncio.Protocol):
             self._transport.close()
 
     def _gone(self) -> None:
-        """The client is gone, or takes too long."""
+        """The client has disconnected, or takes too long."""
         handler, self._handler = self._handler, None
         if handler is not None:
             handler.on_gone()

@@ -1,11 +1,9 @@
-"""Cache what the headers of a request lead to, by a keyed digest of their bytes.
-
-Clients repeat their headers, except for the length of the body. Everything that follows from the other bytes
-alone (access, key, route, the block of forwarded headers) is worked out once per snapshot. The memo holds no
-byte of a client's key: the digest is keyed with a secret of this process, and a remembered head keeps no key.
-
-A head is looked up only if it came complete in one read at a message's beginning, and only heads that
-`RequestHead` has read completely are remembered, so that a remembered head means what it meant then.
+"""Cache the results of parsing a request's headers, by a keyed digest of their bytes. Clients repeat their
+headers, except for the length of the body. Everything that depends only on the other bytes (access, key,
+route, the block of forwarded headers) is computed once per snapshot. The cache contains no byte of a client's
+key: the digest is keyed with a secret of this process, and a cached head keeps no key. A head is looked up
+only if it arrived complete in one read at the beginning of a message, and only heads that `RequestHead` has
+parsed completely are cached, so that both have the same meaning.
 """
 
 from __future__ import annotations
@@ -21,7 +19,7 @@ from fleet_runtime.proxy.request_head import RequestHead
 
 MAX_HEADS: Final = 2048
 MAX_HEAD: Final = 4096
-"""Bytes; longer heads are read every time."""
+"""The maximum size of a cached head in bytes; longer ones are always parsed."""
 
 _KEYED: Final = hashlib.blake2b(digest_size=32, key=os.urandom(32))
 _LENGTH: Final = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: (\d{1,9})(?![^\r])")
@@ -29,7 +27,8 @@ _LENGTH: Final = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: (\d{1,9})(?![^\r])")
 
 @dataclass(slots=True)
 class Admission:
-    """A request with this head may pass, to `route`; every response to it gets the header block `cors`."""
+    """A request with these headers is admitted, to `route`; every response to it gets the header block
+    `cors`."""
 
     head: RequestHead
     route: Route
@@ -39,8 +38,8 @@ class Admission:
 class HeadMemo:
     """The admissions of one snapshot, dropped with it; `known` has them by `head_key`.
 
-    A head is remembered when it comes for the second time: most of those with a trace id never do. With
-    `remembers` false none is, so that every request has its own head.
+    A head is cached when it arrives for the second time, because most heads with a trace id arrive only once.
+    If `remembers` is false, nothing is cached, so that every request has its own head.
     """
 
     __slots__ = ("_remembers", "_seen", "known")
@@ -51,7 +50,7 @@ class HeadMemo:
         self._seen: set[bytes] = set()
 
     def keep(self, key: bytes, head: RequestHead, route: Route, cors: bytes) -> None:
-        """Note that a head came, which from then on keeps no key of the client if it is remembered."""
+        """Note a head; if it is cached, it keeps no key of the client from then on."""
         if not self._remembers:
             return
         if key not in self._seen:
@@ -66,8 +65,8 @@ class HeadMemo:
 
 
 def head_key(raw: bytes) -> tuple[bytes, int] | None:
-    """Return a digest of a head without the digits of its Content-Length, and that length; None for a head
-    that is not remembered: a long one, or one whose Content-Length is missing or spelled in a rare way."""
+    """Return a digest of a head without the digits of its Content-Length, and that length. None for heads
+    that are not cached: long ones, and those without a Content-Length in the usual notation."""
     length = _LENGTH.search(raw) if len(raw) <= MAX_HEAD else None
     if length is None:
         return None

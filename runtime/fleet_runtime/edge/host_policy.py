@@ -30,8 +30,8 @@ class HostPolicy:
     """The rules of one gateway.json.
 
     Accepted hosts are those of `listen` and `url`, those of `hosts`, and the loopback names, each with any
-    port; where the gateway listens on a wildcard address, every literal address too (a rebound name is
-    never one). A browser's origin must be one of `origins`, or the gateway itself.
+    port; if the gateway listens on a wildcard address, every literal address too (DNS rebinding needs a
+    name). A browser's origin must be one of `origins`, or the gateway itself.
     """
 
     def __init__(self, gateway: GatewayConfig) -> None:
@@ -91,7 +91,7 @@ def preflight(headers: list[Header], cors: list[Header]) -> list[Header] | None:
 
 
 def _without_port(host: bytes) -> bytes | None:
-    """The host in lower case, an IPv6 address in its brackets; None where it is not one."""
+    """Return the host in lower case, an IPv6 address in brackets; None if it is invalid."""
     if host.startswith(b"["):
         name, closing, rest = host.partition(b"]")
         name += closing

@@ -16,8 +16,8 @@ from fleet_runtime.proxy.request_head import RequestHead
 
 
 class Arrival(msgspec.Struct):
-    """A head that has come, and how long its body is. `admission`: what it leads to is known from before;
-    `key` is the one under which it can be remembered, None if it cannot."""
+    """A received head, and the length of its body. `admission` is the cached result, None if there is none;
+    `key` is its cache key, None if it cannot be cached."""
 
     head: RequestHead
     content_length: int
@@ -27,7 +27,7 @@ class Arrival(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class PageResponse:
-    """A response with a part of a page; `block` is its header lines, each with its line break."""
+    """A response with a file of the console; `block` is its header lines, each with its line break."""
 
     status: int
     block: bytes
@@ -42,23 +42,23 @@ class RequestHandler(Protocol):
     def on_body_end(self) -> None: ...
 
     def on_invalid(self, error: ErrorResponse) -> None:
-        """The rest of the request cannot be read: respond with `error` if no response has begun."""
+        """The rest of the request is invalid: respond with `error` if no response has begun."""
 
     def on_gone(self) -> None:
-        """The client is gone."""
+        """The client has disconnected."""
 
     def on_slow(self) -> None:
-        """The client does not read what was sent."""
+        """The client has stopped reading."""
 
     def on_ready(self) -> None:
-        """The client reads on."""
+        """The client reads again."""
 
     def stop(self) -> None:
-        """End the request now, if need be without a complete response."""
+        """End the request now, even without a complete response."""
 
 
 class OpenConnection(Protocol):
-    """A client's connection, as the server sees it."""
+    """A client's connection, for the server."""
 
     @property
     def handler(self) -> RequestHandler | None:
@@ -76,7 +76,7 @@ class OpenConnection(Protocol):
 @dataclass(slots=True)
 class TimeLimits:
     """Seconds. `head`: from its first byte (or the connection's opening) to its end. `body`: between two
-    chunks. `drain`: for the rest of a body that is not needed. `linger`: for a rejected client to read why.
+    chunks. `drain`: for the rest of an unneeded body. `linger`: for a rejected client to read the error.
     `idle`: between two requests."""
 
     head: float = 10.0
@@ -88,9 +88,9 @@ class TimeLimits:
 
 @dataclass(slots=True)
 class Edge:
-    """`read` makes an arrival of a complete head, or raises `InvalidHeadError`. `begin` finds a handler for
-    it, or responds at once and returns None; it never raises. `head_limit` and `stall_seconds` are called
-    whenever they are needed, because a reload may change them.
+    """`read` parses a complete head, or raises `InvalidHeadError`. `begin` returns a handler for it, or
+    responds at once and returns None; it never raises. `head_limit` and `stall_seconds` are called whenever
+    needed, because a reload may change them.
     """
 
     read: Callable[[bytes], Arrival]
@@ -101,7 +101,7 @@ class Edge:
     connections: set[OpenConnection] = field(default_factory=set)
 
     def exchanges(self) -> list[Exchange]:
-        """Return the inference requests that run now; a handler that translates has its own in `exchange`."""
+        """Return the running inference requests; a translating handler has its own in `exchange`."""
         handlers = [connection.handler for connection in self.connections]
         running = [getattr(handler, "exchange", handler) for handler in handlers]
         return [exchange for exchange in running if isinstance(exchange, Exchange)]

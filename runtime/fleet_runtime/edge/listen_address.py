@@ -8,7 +8,7 @@ from fleet_runtime.urls import AddressError, is_loopback
 
 
 class CannotServeError(Exception):
-    """The gateway cannot run as configured; the message says why and what to do."""
+    """The gateway cannot run as configured; the message has the reason and the remedy."""
 
 
 def split_address(listen: str) -> tuple[str, int]:

@@ -32,7 +32,7 @@ def send_tagged(context: RequestContext, found: TaggedBody) -> None:
 
 
 def list_request(head: RequestHead) -> ListRequest:
-    """Return which list a request is for; raises `RequestError` for parameters that it cannot have."""
+    """Return the list that a request is for; raises `RequestError` for invalid parameters."""
     if not head.query and b"anthropic-version" not in head.forwarded:
         return ListRequest()
     values = parse_qs(head.query.decode("latin-1"), keep_blank_values=True)
@@ -46,8 +46,8 @@ def list_request(head: RequestHead) -> ListRequest:
 
 
 class ModelLookup:
-    """``GET <base>/v1/models/<id>``, as its connection's handler: a model that is not known may need a fresh
-    probe, which a task waits for. `find` gives the body of a model that can be used."""
+    """``GET <base>/v1/models/<id>``, as its connection's handler: an unknown model may need a new probe,
+    which a task waits for. `find` returns the body of an available model."""
 
     def __init__(
         self, context: RequestContext, base: Base, id: str, find: Callable[[], bytes | None]
@@ -60,7 +60,7 @@ class ModelLookup:
         self._done = False
 
     def on_body(self, piece: bytes) -> None:
-        """A body of a GET means nothing (RFC 9110, 9.3.1)."""
+        """Ignore the body of a GET (RFC 9110, 9.3.1)."""
 
     def on_body_end(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._run())

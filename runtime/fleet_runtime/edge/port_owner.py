@@ -14,7 +14,7 @@ _LOCAL_ADDRESS, _STATE, _INODE = 1, 3, 9
 
 
 def port_owner(port: int, proc: Path = PROC) -> str | None:
-    """Return the name and number of the process that listens on TCP `port`, None if that is not known."""
+    """Return the name and pid of the process that listens on TCP `port`, None if unknown."""
     sockets = {f"socket:[{inode}]" for inode in _listening(port, proc)}
     with suppress(OSError):
         for process in proc.iterdir():

@@ -10,7 +10,7 @@ from typing import Final
 from fleet_runtime.proxy.request_head import RequestHead
 
 COPIED: Final = 16 * 1024
-"""Bytes up to which a chunk is copied, so that one write sends it."""
+"""Chunks up to this size in bytes are copied, so that one write sends them."""
 
 _STATUS_LINES: Final = {
     status.value: b"HTTP/1.1 %d %b\r\n" % (status, status.phrase.encode()) for status in http.HTTPStatus
@@ -20,7 +20,8 @@ _BODILESS: Final = (204, 304)
 
 class ResponseWriter:
     """Writes to `transport`; `done` is called when a response is complete. `started`: a response has begun
-    and is not complete. `keep_alive`: another may follow. Blocks are header lines, each with its line break.
+    and is not complete. `keep_alive`: another response may follow. Blocks are header lines, each with its
+    line break.
     """
 
     __slots__ = ("_chunked", "_done", "_head_only", "_http11", "_transport", "keep_alive", "started")
@@ -42,7 +43,7 @@ class ResponseWriter:
         self.keep_alive = head.keep_alive
 
     def expect_last(self) -> None:
-        """Expect the response to a request that could not be read."""
+        """Expect the response to an invalid request, the last one on this connection."""
         self._chunked = self.started = self._head_only = self.keep_alive = False
 
     def respond(self, status: int, block: bytes, body: bytes) -> None:

@@ -9,14 +9,13 @@ from collections.abc import Callable
 from typing import Final
 
 CHECKS: Final = 4
-"""Times that a stalled connection is checked within its limit."""
+"""The number of checks of a stalled connection within its limit."""
 
 
 class StallWatch:
-    """Calls `stalled` once a client has taken nothing for `seconds`; begins with `start`.
-
-    What is measured is how much the client has yet to take: that in our buffer, and, on Linux, that in the
-    kernel's. It only shrinks while nothing is added.
+    """Calls `stalled` when a client has read nothing for `seconds`; begins with `start`. It measures the
+    unread bytes: those in our buffer and, on Linux, in the kernel's. They only decrease while nothing is
+    added.
     """
 
     __slots__ = ("_left", "_since", "_stalled", "_timer", "_transport")
@@ -29,7 +28,7 @@ class StallWatch:
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self, seconds: float) -> None:
-        """Start to watch, unless it already does."""
+        """Start watching, if it is not running."""
         if self._timer is None:
             self._left = unsent(self._transport)
             self._since = asyncio.get_running_loop().time()
@@ -56,7 +55,7 @@ class StallWatch:
 
 
 def unsent(transport: asyncio.Transport) -> int:
-    """Return how many bytes the client has not acknowledged, as far as the system tells."""
+    """Return the number of bytes that the client has not acknowledged, as far as the system reports it."""
     size = transport.get_write_buffer_size()
     if sys.platform == "linux":
         import fcntl

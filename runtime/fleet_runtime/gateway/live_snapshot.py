@@ -39,7 +39,7 @@ from fleet_runtime.upstream import Upstream
 
 @dataclass(slots=True)
 class LiveSnapshot:
-    """One snapshot at work; reads never wait for a provider."""
+    """A snapshot with its runtime state; reads never wait for a provider."""
 
     snapshot: Snapshot
     providers: Mapping[str, Provider]
@@ -75,11 +75,11 @@ class LiveSnapshot:
 
     @property
     def version(self) -> int:
-        """Another number whenever a resolution or a model's state may be another."""
+        """Return a number that changes whenever a resolution or a model's state may change."""
         return self.inventory.version
 
     def state(self, provider: str, model: str) -> ModelState:
-        """Return whether the provider had a model in memory when it was last probed."""
+        """Return the state of a model at the provider's latest probe."""
         return self.inventory.states[provider].states.get(model, "unknown")
 
     async def probe(self, provider: str) -> None:
@@ -87,11 +87,11 @@ class LiveSnapshot:
         await self.inventory.probe(provider)
 
     async def refresh(self, provider: str) -> None:
-        """Wait for a fresh probe of a provider, for as long as a request may."""
+        """Wait for a new probe of a provider, up to the time limit of a request."""
         await self.inventory.probe(provider, self.gateway.inventory.timeout)
 
     async def wake(self, provider: str) -> None:
-        """Wake a provider; raises `RequestError` with the outcome if it does not respond then."""
+        """Wake a provider; raises `RequestError` with the outcome if it does not respond."""
         await self.inventory.wake(provider)
 
     def mark_suspect(self, provider: str, reason: StatusReason) -> None:
@@ -107,14 +107,14 @@ class LiveSnapshot:
         falls_back: bool = False,
         unreachable: frozenset[str] = frozenset(),
     ) -> router.Resolution:
-        """Return what the resolver says by what is known now."""
+        """Resolve a name with the current state."""
         resolution = router.resolve_model(
             table, self.view, text, pinned=pinned, falls_back=falls_back, unreachable=unreachable
         )
         return router.name_snapshot(resolution, self.snapshot.id)
 
     async def resolve(self, table: RoutingTable, text: str, *, falls_back: bool = False) -> router.Resolution:
-        """Return what the resolver says, after a fresh probe of the provider if one could change it."""
+        """Resolve a name, after a new probe of the provider if that could change the result."""
         resolution = self.resolve_now(table, text, falls_back=falls_back)
         if resolution.may_be_stale and resolution.provider is not None:
             await self.refresh(resolution.provider)
@@ -131,13 +131,14 @@ class LiveSnapshot:
             raise request_error("invalid_request", message) from None
 
     def model(self, base: str, pinned: str | None, id: str) -> bytes | None:
-        """Return the body of ``GET <base>/v1/models/<id>``; None if the id means no available model."""
+        """Return the body of ``GET <base>/v1/models/<id>``; None if the id does not resolve to an available
+        model."""
         table = self.tables[base]
         model = self.catalog.openai_model(pinned, router.resolve_model(table, self.view, id, pinned=pinned))
         return None if model is None else msgspec.json.encode(model)
 
     async def close(self, keep: LiveSnapshot | None = None) -> None:
-        """Close idle connections, except those of providers that `keep` shares; running requests finish."""
+        """Close idle connections, except those of providers shared with `keep`; running requests finish."""
         kept = set() if keep is None else {id(provider) for provider in keep.providers.values()}
         retired = [provider for provider in self.providers.values() if id(provider) not in kept]
         servers = [server for provider in retired for server in (provider.upstream, provider.sidecar)]
@@ -154,11 +155,9 @@ def build_live_snapshot(
     previous: LiveSnapshot | None = None,
     favorites: Callable[[], Favorites] = Favorites,
 ) -> LiveSnapshot:
-    """Return `snapshot` with everything that runs on it, its keys read; nothing is contacted yet.
-
-    A provider whose configuration and key are those of `previous` keeps its connections, counters and state.
-    If nothing at all differs, the result is `previous` itself. Raises `MissingKeyError` if one of the
-    gateway's own keys cannot be read.
+    """Return `snapshot` with its runtime state and keys; no provider is contacted yet. A provider with the
+    same configuration and key as in `previous` keeps its connections, counters and state. If nothing differs,
+    the result is `previous` itself. Raises `MissingKeyError` if one of the gateway's own keys cannot be read.
     """
 
     def read(file: str) -> str:
@@ -197,8 +196,7 @@ def build_live_snapshot(
 
 
 def _captures(gateway: GatewayConfig, previous: LiveSnapshot | None) -> Captures | None:
-    """Return what captures requests, None if that is off; what was captured stays unless the setting is
-    another."""
+    """Return the captures, None if they are off; existing captures are kept unless the setting changed."""
     before = None if previous is None else previous.captures
     if gateway.captures is None:
         return None
@@ -224,7 +222,7 @@ def _provider(
 
 
 def _ca_path(root: Path, path: str) -> str:
-    """Return where the authorities are; in an unknown home folder, a path that cannot be read."""
+    """Return the path of the CA file; if it is in an unknown home folder, an unreadable path."""
     try:
         return str(resolve_path(root, path))
     except UnreadableFileError:

@@ -1,4 +1,4 @@
-"""Responses about a large fleet: made once a second at most, for all clients that ask."""
+"""Cache reports of a large fleet for a second, for all clients."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from collections.abc import Callable, Coroutine, Hashable
 from typing import Any, Final
 
 LARGE_FLEET: Final = 100
-"""Providers from which on a report of all of them would hold the event loop for milliseconds."""
+"""With at least this many providers, a report would block the event loop for milliseconds."""
 KEPT_SECONDS: Final = 1.0
 
 
 class SecondCache:
-    """Bytes by what they are about."""
+    """Caches bytes by key."""
 
     def __init__(self) -> None:
         self._made: dict[Hashable, tuple[float, asyncio.Task[bytes]]] = {}
 
     async def get(self, key: Hashable, make: Callable[[], Coroutine[Any, Any, bytes]]) -> bytes:
-        """Return what `make` returned for `key` within the last second, or returns now."""
+        """Return the result of `make` for `key`, computed at most once per second."""
         now = time.monotonic()
         self._made = {
             each: (at, task)

@@ -44,11 +44,10 @@ log = logging.getLogger("fleet.service")
 
 @dataclass(slots=True)
 class Service:
-    """The gateway's one mutable reference. A request takes `live` once and keeps it to its end.
-
-    `refused` says why the folder's present content is not served, None if it is. `providers` are those that
-    may still have requests: of the live snapshot, and of former ones as long as anything holds them.
-    `is_stopping` is what ``/ready`` says before the gateway stops listening.
+    """The gateway's only mutable reference. A request reads `live` once and uses it to its end. `refused` is
+    why the folder's current content is not served, None if it is. `providers` are those that may still have
+    requests: of the live snapshot and of previous ones. `is_stopping` makes ``/ready`` return 503 before the
+    gateway stops listening.
     """
 
     folder: Path
@@ -93,7 +92,7 @@ class Service:
         listen: str | None = None,
         log_lines_dropped: Callable[[], int] = lambda: 0,
     ) -> Service:
-        """Return the service on the folder's snapshot; raise one of `REFUSALS` if it cannot serve.
+        """Return the service with the folder's snapshot; raise one of `REFUSALS` if it cannot be served.
 
         `listen` (``HOST:PORT``) overrides that of gateway.json, in every snapshot.
         """
@@ -158,9 +157,8 @@ class Service:
             yield Gauges(name, state.status, in_flight, provider.waiting, latency)
 
     async def reload(self) -> str | None:
-        """Read the folder and the key files again; return why its content is rejected, None if it is live.
-
-        Reloads run one at a time: what was written before the call is live after it.
+        """Read the folder and the key files again; return why the content is rejected, None if it is live.
+        Reloads run one at a time: files written before the call are live after it.
         """
         async with self._reloading:
             return await self._reload()
@@ -205,7 +203,7 @@ class Service:
         self._warn_of_captures()
 
     def _warn_of_captures(self) -> None:
-        """Say in the log that requests are kept, as long as they are."""
+        """Log a warning while captures are on."""
         if (captures := self.live.captures) is not None:
             settings = captures.settings
             log.warning(
@@ -228,7 +226,7 @@ class Service:
         self._keep(self._inventories, asyncio.create_task(prepare_lists(), name="prepare lists"))
 
     def _rename_favorites(self, names: Mapping[str, str]) -> None:
-        """Store the present names of providers while fleet.yaml, or the snapshot before, has the others."""
+        """Rename the providers of favorites to their current names."""
 
         async def rename() -> None:
             with contextlib.suppress(StoreUnavailableError):
@@ -243,7 +241,7 @@ class Service:
 
 
 def _remedy(error: Exception) -> str:
-    """Return what to do about a build that cannot be served."""
+    """Return the remedy for a build that cannot be served."""
     if isinstance(error, MissingKeyError):
         return reason_remedy(error.reason, "")
     return "`fleet build`; the gateway loads the result automatically"
@@ -259,7 +257,7 @@ def _start(
 ) -> LiveSnapshot:
     """Return `snapshot` ready to serve; raise one of `REFUSALS`.
 
-    Files that are valid one by one and cannot be served together were not written by one `fleet build`.
+    Files that are valid separately but not together were not written by the same `fleet build`.
     """
     if listen is not None:
         snapshot = replace(snapshot, gateway=snapshot.gateway.model_copy(update={"listen": listen}))

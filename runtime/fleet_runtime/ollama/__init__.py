@@ -1,1 +1,1 @@
-"""Ollama's API on top of /v1, for clients that speak nothing else."""
+"""Ollama's API on top of /v1, for clients that support no other."""

@@ -41,7 +41,7 @@ from fleet_runtime.proxy.request_head import RequestHead, interpret_field
 
 RUNNING: Final = b"Ollama is running"
 MAX_BODY: Final = 32_000_000
-"""Bytes of a request's body: it is parsed within a turn of the loop, which takes 30 ms at most."""
+"""The maximum size of a request's body in bytes; parsing it blocks the event loop for up to 30 ms."""
 
 _ENDPOINTS: Final = {endpoint.path: endpoint for endpoint in ENDPOINTS}
 _TRANSLATIONS: Final[dict[str, tuple[Shape, Callable[[Json], Translated]]]] = {
@@ -57,8 +57,8 @@ log = logging.getLogger(__name__)
 
 
 class OllamaRequest:
-    """One request for an `operation`: what follows ``<base>/ollama/api/``, or empty for the page that says
-    that the server runs."""
+    """One request for an `operation`: the path after ``<base>/ollama/api/``, empty for the page that shows
+    that the server is running."""
 
     def __init__(self, context: RequestContext, live: LiveSnapshot, base: Base, operation: str) -> None:
         context.record.surface = base.table.surface
@@ -205,7 +205,7 @@ class OllamaRequest:
         self._parts = []
 
     def _stop_exchange(self) -> None:
-        """Nothing more can be sent: end the exchange after the call that it is in."""
+        """End the exchange after its current call, because nothing more can be sent."""
         if self.exchange is not None:
             self._context.record.code = "upstream_error"
             asyncio.get_running_loop().call_soon(self.exchange.on_gone)
@@ -215,9 +215,8 @@ class OllamaApi:
     """Finds the handler of a request below ``<base>/ollama``."""
 
     def find(self, context: RequestContext, key: KeyScope | None) -> OllamaRequest | None:
-        """Return the handler of a request, None if its path is another; raises `RequestError`.
-
-        A key that opens surfaces only does not open the path without one.
+        """Return the handler of a request, None for other paths; raises `RequestError`. A key that is limited
+        to surfaces does not open the path without a surface.
         """
         path = context.head.path
         live = cast("LiveSnapshot", context.fleet)
@@ -256,7 +255,6 @@ def _require_known(method: str, path: str, operation: str) -> None:
 
 
 def _translated_head(path: str, length: int) -> RequestHead:
-    """Return the head of a request as a client of OpenAI's API would send it; nothing of the client's own
-    goes to a provider."""
+    """Return the head of an equivalent request to OpenAI's API; no header of the client is forwarded."""
     raw = f"POST {path} HTTP/1.1\r\nhost: fleet\r\ncontent-type: application/json\r\ncontent-length: {length}"
     return RequestHead(raw.encode("latin-1"), HeaderLines(interpret_field))

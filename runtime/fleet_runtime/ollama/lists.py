@@ -17,7 +17,8 @@ from fleet_runtime.proxy.endpoints import Base
 from fleet_runtime.routing.resolver import Resolution
 
 VERSION: Final = "0.9.0"
-"""The version of Ollama whose API this is: the first with `thinking`. Clients check that it is new enough."""
+"""The version of Ollama whose API is implemented, the first with `thinking`. Clients check that it is recent
+enough."""
 ARCHITECTURE: Final = "fleet"
 
 _NEVER: Final = "1970-01-01T00:00:00Z"
@@ -27,13 +28,13 @@ _CAPABILITIES: Final = {"chat": "completion", "embedding": "embedding"}
 
 
 def list_models(live: LiveSnapshot, base: Base) -> dict[str, Any]:
-    """Return ``/api/tags``: the models for chats that can be used now, then those for embeddings."""
+    """Return ``/api/tags``: the available chat models, then the embedding models."""
     models = sorted(_usable(live, base), key=lambda each: _LISTED.index(each[2].purpose or "chat"))
     return {"models": [_listed(id, facts) for _, id, facts in models]}
 
 
 def list_loaded(live: LiveSnapshot, base: Base) -> dict[str, Any]:
-    """Return ``/api/ps``: the models that were in memory when their provider was last probed."""
+    """Return ``/api/ps``: the models that were in memory at the latest probe."""
     loaded = [
         _listed(id, facts) | {"size_vram": 0, "expires_at": _ALWAYS, "context_length": facts.context or 0}
         for (provider, model), id, facts in _usable(live, base)
@@ -43,7 +44,7 @@ def list_loaded(live: LiveSnapshot, base: Base) -> dict[str, Any]:
 
 
 def show_model(live: LiveSnapshot, resolution: Resolution) -> dict[str, Any]:
-    """Return ``/api/show`` for a model that can be used."""
+    """Return ``/api/show`` for an available model."""
     assert resolution.provider is not None
     listing = live.inventory.listings[resolution.provider].models
     facts = listing.get(resolution.listed or resolution.model, RoutedModel())
@@ -84,7 +85,7 @@ def served_name(live: LiveSnapshot, base: Base, name: str) -> str:
 
 
 def _usable(live: LiveSnapshot, base: Base) -> Iterator[tuple[tuple[str, str], str, RoutedModel]]:
-    """Yield provider and model, id and facts of every model that lists show."""
+    """Yield provider, id and facts of every listed, available model."""
     for provider in base.table.providers:
         if base.pinned not in (None, provider.name) or not live.view[provider.name].available:
             continue

@@ -20,14 +20,14 @@ Json: TypeAlias = Mapping[str, Any]
 
 SAME_OPTIONS: Final = ("temperature", "top_p", "seed", "stop", "presence_penalty", "frequency_penalty")
 EXTRA_OPTIONS: Final = ("top_k", "min_p", "repeat_penalty")
-"""Options that OpenAI's API has, and those that only local servers have, all under the same names."""
+"""Options of OpenAI's API, and options that only local servers support, with the same names."""
 _IMAGES: Final = (("iVBORw0KGgo", "png"), ("/9j/", "jpeg"), ("R0lGOD", "gif"), ("UklGR", "webp"))
-"""How the base64 of an image begins, by its kind."""
+"""The first base64 characters of an image, by its type."""
 
 
 @dataclass(frozen=True, slots=True)
 class Translated:
-    """A request for the endpoint `path` of ``/v1``; `model` is the name as Ollama's client wrote it. `body`
+    """A request for the endpoint `path` of ``/v1``; `model` is the name from the client. `body`
     is None if there is nothing to send: Ollama would only load or unload the model."""
 
     path: str
@@ -49,7 +49,7 @@ def parse_body(raw: bytes) -> Json:
 
 
 def model_name(data: Json) -> str:
-    """Return the model of a request, which older clients call `name`; raises `RequestError`."""
+    """Return the model of a request, in older clients `name`; raises `RequestError`."""
     model = data.get("model") or data.get("name")
     if not isinstance(model, str):
         raise request_error("model_required", "the request does not name a 'model'", "model")
@@ -134,8 +134,8 @@ def _response_format(wanted: Any) -> dict[str, Any] | None:
 
 
 def _messages(messages: Sequence[Any]) -> Iterator[dict[str, Any]]:
-    """Yield the messages, with ids for tool calls, which Ollama's do not have: the responses of tools are
-    matched by the tool's name, else in the order of the calls."""
+    """Yield the messages with generated ids for tool calls, because Ollama's have none: tool responses are
+    matched by the tool's name, otherwise by the order of the calls."""
     waiting: list[tuple[str, str]] = []
     count = 0
     for message in messages:
@@ -165,7 +165,7 @@ def _messages(messages: Sequence[Any]) -> Iterator[dict[str, Any]]:
 
 
 def _content(text: str, images: Sequence[Any]) -> Any:
-    """Return a text, or the parts of one with images, which Ollama writes as base64."""
+    """Return a text, or a list of parts if there are images, which Ollama sends as base64."""
     if not images:
         return text
     parts: list[dict[str, Any]] = [{"type": "text", "text": text}] if text else []

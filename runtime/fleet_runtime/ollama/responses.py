@@ -24,12 +24,12 @@ _MILLION: Final = 1_000_000
 
 
 class UnreadableResponseError(ValueError):
-    """A response of a provider that is not one of OpenAI's API."""
+    """A provider's response is not valid in OpenAI's API."""
 
 
 @dataclass(slots=True)
 class Answer:
-    """What is known of one response as it comes. `model` is the name that the client wrote."""
+    """The state of one response as it arrives. `model` is the name from the client."""
 
     shape: Shape
     model: str
@@ -41,11 +41,11 @@ class Answer:
     calls: dict[int, dict[str, str]] = field(default_factory=dict)
 
     def line(self, **parts: Any) -> dict[str, Any]:
-        """Return an object with what each has, and `parts`."""
+        """Return an object with the common members, and `parts`."""
         return {"model": self.model, "created_at": rfc3339(time.time()), **parts}
 
     def text(self, content: str = "", thinking: str = "", calls: list[Any] | None = None) -> dict[str, Any]:
-        """Return the part of an object that holds the text."""
+        """Return the members of an object that contain the text."""
         more = {"thinking": thinking} if thinking else {}
         if self.shape == "generate":
             return {"response": content, **more}
@@ -53,7 +53,7 @@ class Answer:
         return {"message": {"role": "assistant", "content": content, **more, **tools}}
 
     def end(self) -> dict[str, Any]:
-        """Return what the last object says besides the text: durations are nanoseconds."""
+        """Return the additional members of the last object; durations are in nanoseconds."""
         now = time.perf_counter()
         first = now if self.first is None else self.first
         prompt, generated = self.timings.get("prompt_ms"), self.timings.get("predicted_ms")
@@ -69,7 +69,7 @@ class Answer:
         }
 
     def note(self, data: Json) -> None:
-        """Keep what a response, or a part of one, says about itself."""
+        """Keep the metadata of a response, or of a part of it."""
         if isinstance(usage := data.get("usage"), dict):
             self.usage = usage
         if isinstance(timings := data.get("timings"), dict):
@@ -77,7 +77,7 @@ class Answer:
 
 
 def loaded(answer: Answer, *, unloads: bool) -> dict[str, Any]:
-    """Return what Ollama says of a model that it was to load; nothing was sent to the provider."""
+    """Return Ollama's response to a request that only loads or unloads; nothing is sent to the provider."""
     return answer.line(**answer.text(), done=True, done_reason="unload" if unloads else "load")
 
 
@@ -100,7 +100,7 @@ def whole_response(answer: Answer, raw: bytes) -> dict[str, Any]:
 
 
 def stream_lines(answer: Answer, data: Json) -> Iterator[dict[str, Any]]:
-    """Yield the objects for one event of a stream; none for what only the last object says."""
+    """Yield the objects for one event of a stream; none for metadata, which is in the last object."""
     answer.note(data)
     choice = _choice(data)
     if choice is None:
@@ -128,7 +128,7 @@ def last_line(answer: Answer) -> dict[str, Any]:
 
 
 def error_message(raw: bytes) -> str:
-    """Return the message of an error of OpenAI's API, in any of the shapes that servers give it."""
+    """Return the message of an error in OpenAI's API, in any of the shapes that servers use."""
     try:
         data = msgspec.json.decode(raw)
     except (ValueError, RecursionError):
@@ -156,7 +156,7 @@ def _vectors(answer: Answer, data: Json) -> dict[str, Any]:
 
 
 def _collect(calls: dict[int, dict[str, str]], part: Any) -> None:
-    """Add a part of a tool call: its name comes once, its arguments in parts."""
+    """Add a part of a tool call: its name arrives once, its arguments in parts."""
     if not isinstance(part, dict) or not isinstance(function := part.get("function"), dict):
         return
     call = calls.setdefault(part.get("index") or 0, {"name": "", "arguments": ""})
@@ -199,6 +199,6 @@ def _whole(value: Any) -> int:
 
 
 def _duration(milliseconds: Any, seconds: float) -> int:
-    """Return nanoseconds: the provider's own measurement, else ours."""
+    """Return nanoseconds, measured by the provider, otherwise by the gateway."""
     measured = milliseconds * _MILLION if isinstance(milliseconds, int | float) else seconds * _BILLION
     return max(0, int(measured))

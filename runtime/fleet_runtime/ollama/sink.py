@@ -1,9 +1,9 @@
 """The client's side of a translated exchange: send the provider's response in Ollama's format.
 
-An exchange writes to this sink as to a client's connection. A plain response is held until it is complete; of
-an event stream, each event becomes a line of JSON as soon as it arrives. A stream that is cut ends with a
-line that holds an error, and its connection is closed without the response's end, so that no client takes it
-for complete.
+An exchange writes to this sink as to a client's connection. A plain response is buffered until it is
+complete; each event of a stream becomes a line of JSON as soon as it arrives. An aborted stream ends with a
+line that contains an error, and its connection is closed without completing the response, so that no client
+takes it for complete.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from fleet_runtime.proxy.request_context import ResponseSink
 JSON: Final = b"content-type: application/json; charset=utf-8\r\n"
 NDJSON: Final = b"content-type: application/x-ndjson\r\n"
 MAX_HELD: Final = 64 * 1024 * 1024
-"""Bytes of a response, or of one event, that are held to be translated."""
+"""The maximum size of a buffered response or event in bytes."""
 
 _KEPT: Final = (
     b"x-fleet-",
@@ -40,8 +40,8 @@ _CUT: Final = "the response was cut before its end"
 
 
 class TranslatingSink:
-    """Translates one response to `sink`; `answer` is None until it is known what was requested. `on_failed`
-    is called when nothing more can be sent, so that the provider can stop."""
+    """Translates one response to `sink`; `answer` is None until the request is parsed. `on_failed` is called
+    when nothing more can be sent, so that the provider can stop."""
 
     def __init__(self, sink: ResponseSink, on_failed: Callable[[], object]) -> None:
         self.answer: Answer | None = None
@@ -97,7 +97,7 @@ class TranslatingSink:
         self._sink.respond(200, JSON + self._block, body)
 
     def _write_events(self, ended: bool) -> None:
-        """Translate the events that are complete; an event's end is an empty line."""
+        """Translate the complete events; an empty line ends an event."""
         answer = self.answer
         assert answer is not None
         *events, rest = bytes(self._held).replace(b"\r\n", b"\n").split(b"\n\n")
@@ -143,7 +143,7 @@ class TranslatingSink:
             self._sink.start(200, NDJSON + self._block, None, body, ended)
 
     def _fail(self, message: str) -> None:
-        """Say what went wrong; a response that has begun is cut after that."""
+        """Send an error; a response that has begun is cut after it."""
         if self._failed:
             return
         self._failed = True

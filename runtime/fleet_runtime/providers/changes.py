@@ -1,4 +1,4 @@
-"""Make the events of a provider's change: status, model list, model states. Pure."""
+"""Create the events for a provider's change: status, model list, model states. Pure."""
 
 from __future__ import annotations
 
@@ -10,22 +10,21 @@ from fleet_runtime.events import ModelsChange, ProviderChange, StateChange
 from fleet_runtime.providers.health import ProviderState
 
 MAX_NAMED = 50
-"""Ids that one event names, and states that are published one by one."""
+"""The maximum number of ids in one event, and of states that are published separately."""
 
 Models = Mapping[str, RoutedModel]
 
 
 def is_visible(before: ProviderState, after: ProviderState) -> bool:
-    """Return whether any list, status or decision is another one now."""
+    """Return whether a list, status or decision may have changed."""
     return _shown(before) != _shown(after)
 
 
 def describe_change(
     name: str, before: ProviderState, after: ProviderState, listed: Models, lists: Models
 ) -> Iterator[ProviderChange | StateChange | ModelsChange]:
-    """Return the events of a change; `listed` and `lists` are the provider's models before it and now.
-
-    A reason of the same kind is not a change, whatever its figures.
+    """Return the events of a change; `listed` and `lists` are the provider's models before and after. A
+    reason with the same code is not a change, even if its fields differ.
     """
     code = after.reason.code if after.reason is not None else None
     if before.status != after.status or code != (before.reason.code if before.reason is not None else None):
@@ -59,7 +58,7 @@ def _shown(state: ProviderState) -> tuple[object, ...]:
 
 
 def _changed_states(before: ProviderState, after: ProviderState) -> dict[str, ModelState]:
-    """Return what became of each model whose state is another now."""
+    """Return the new state of each model whose state changed."""
     models = dict.fromkeys((*before.states, *after.states))
     now: dict[str, ModelState] = {model: after.states.get(model, "unknown") for model in models}
     return {model: state for model, state in now.items() if state != before.states.get(model, "unknown")}

@@ -20,21 +20,19 @@ RETRY_SECONDS = 10.0
 that comes back is used soon: while nothing listens there, a probe costs one packet."""
 
 CHURN_IDS = 50
-"""A list with more new ids than this, and more new than old ones, is another list."""
+"""A list with more new ids than this, and more new than old ones, counts as a different list."""
 
 SidecarState = Literal["unknown", "up", "down"]
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderState:
-    """One provider as last seen.
-
-    `since`: when `status` became what it is (unix seconds). `models`: the last good list, None if there is
-    none to rely on. `good_at`: when it was read (monotonic seconds), None once its grace is over.
-    `observation`: the last probe's, for the dialect's next one. `latency`: seconds the last probe took.
-    `failures`: failed probes in a row. `missed`: the last probe got no response. `failed_at`: when a request
-    last could not reach it (monotonic), None since the last response. `churn`: how many probes in a row found
-    another list. `waking`: it is being woken.
+    """The state of one provider. `since` is the time of the last status change (unix seconds). `models` is
+    the last good list, None if there is none to rely on. `good_at`: when it was read (monotonic seconds),
+    None once its grace is over. `observation`: the last probe's, for the dialect's next one. `latency`:
+    seconds the last probe took. `failures`: failed probes in a row. `missed`: the last probe got no response.
+    `failed_at`: when a request last could not reach it (monotonic), None since the last response. `churn`
+    counts probes in a row that found a different list. `waking`: it is being woken.
     """
 
     status: ProviderStatus
@@ -56,12 +54,13 @@ class ProviderState:
 
     @property
     def responsive(self) -> bool:
-        """Whether the last probe and every request since reached it."""
+        """Return whether the last probe and every request since then reached it."""
         return self.failures == 0
 
     @property
     def reachable(self) -> bool:
-        """False once a request and a probe have both failed to reach it: the next requests need not try."""
+        """Return False after a request and a probe have both failed to reach it, so that further requests
+        need not try."""
         return not (self.missed and self.failed_at is not None)
 
 
@@ -79,9 +78,9 @@ def after_probe(
     """Return the state after a probe that took `latency` seconds and ended at `now` (monotonic) and `wall`
     (unix).
 
-    A provider that stops responding, or lists nothing any more, keeps its status and list until `grace`
-    seconds have passed since its last good response; the reason shows at once. `heard`: it responded to a
-    request while the probe waited for it, so that it is slow and not away.
+    A provider that stops responding, or lists no models, keeps its status and list until `grace` seconds
+    after its last good response; the reason changes at once. `heard`: it responded to a request during the
+    probe, so it is slow, not offline.
     """
     known = state.observation
     in_grace = state.good_at is not None and now - state.good_at < grace
@@ -124,7 +123,7 @@ def begin_wake(state: ProviderState, wall: float) -> ProviderState:
 
 
 def end_wake(state: ProviderState, outcome: StatusReason | None, wall: float) -> ProviderState:
-    """Return the state after an attempt to wake it; `outcome` is why that failed."""
+    """Return the state after an attempt to wake it; `outcome` is the reason of a failure."""
     ended = replace(state, waking=False)
     return (
         _with_status(ended, "offline", outcome or state.reason, wall) if state.status == "waking" else ended
@@ -132,8 +131,9 @@ def end_wake(state: ProviderState, outcome: StatusReason | None, wall: float) ->
 
 
 def mark_suspect(state: ProviderState, reason: StatusReason, now: float) -> ProviderState:
-    """Return the state after a request could not reach the provider: no proof that it is offline, but reason
-    to probe it. A known reason stays, so that requests do not overwrite what probes found."""
+    """Return the state after a request could not reach the provider, which is a reason to probe it but does
+    not prove that it is offline. A known reason is kept, so that requests do not overwrite the results of
+    probes."""
     failures = max(state.failures, 1)
     return replace(state, failures=failures, failed_at=now, reason=state.reason or reason)
 
@@ -143,8 +143,8 @@ def next_probe_delay(
 ) -> float:
     """Return the seconds until the next probe.
 
-    That is the interval; a second for a while after a request failed; longer for a provider that stays
-    offline, or whose list is another one at every probe; never past the end of its grace period.
+    That is the interval; one second for a while after a failed request; longer for a provider that stays
+    offline, or whose list is different at every probe; never beyond the end of its grace period.
     """
     if state.failed_at is not None and now - state.failed_at < WATCH_SECONDS:
         return min(interval, WATCH_INTERVAL)

@@ -26,15 +26,15 @@ from fleet_runtime.routing.resolver import ProviderView
 from fleet_runtime.tasks import end_tasks
 
 START_SPACING = 0.003
-"""Seconds between the first probes of two providers: a thousand at once would hold up all requests."""
+"""Seconds between the first probes of two providers: a thousand at once would delay all requests."""
 
 log = logging.getLogger("fleet.inventory")
 
 
 @dataclass(slots=True, eq=False, weakref_slot=True)
 class Inventory:
-    """States, model lists and router views of the providers of one snapshot, each replaced on a change, never
-    edited. Nothing that it holds refers to it: it is gone as soon as no request needs its snapshot.
+    """States, model lists and resolver views of the providers of one snapshot, each replaced on a change,
+    never modified. Nothing in it refers back to it, so it is freed as soon as no request needs its snapshot.
 
     `version` counts the changes. `disabled` names the providers that no request is sent to, with the reason.
     Reads never wait for a provider.
@@ -93,7 +93,7 @@ class Inventory:
             await end_tasks(tasks)
 
     async def first_round(self) -> None:
-        """Return when every provider that is polled was probed once."""
+        """Return when every polled provider has been probed once."""
         for poller in self._pollers.values():
             await poller.was_probed.wait()
 
@@ -104,8 +104,8 @@ class Inventory:
         return poll_interval(self.snapshot.connections[name], self.snapshot.gateway.inventory.interval)
 
     async def probe(self, name: str, patience: float | None = None) -> None:
-        """Probe `name` now, unless that has just been done or it is never probed; wait for it for at most
-        `patience` seconds, and let it continue."""
+        """Probe `name` now, unless it was just probed or is never probed; wait up to `patience` seconds,
+        after which the probe continues."""
         if name in self._pollers:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(patience):
@@ -125,13 +125,13 @@ class Inventory:
         await waker.wake(insist=insist)
 
     def mark_suspect(self, name: str, reason: StatusReason) -> None:
-        """Note that a request could not reach the provider: roles pass over it at once, and it is probed."""
+        """Note that a request could not reach the provider: roles skip it at once, and it is probed."""
         if name in self._pollers:
             self.publish(name, mark_suspect(self.states[name], reason, time.monotonic()))
             self._pollers[name].hurry()
 
     def publish(self, name: str, state: ProviderState) -> None:
-        """Put `state` in the place of the present one; views, lists and events follow if it shows."""
+        """Replace the state by `state`; update views, lists and events if it is visible."""
         before = self.states.get(name)
         self.states[name] = state
         if before is not None and not is_visible(before, state):

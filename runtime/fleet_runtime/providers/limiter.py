@@ -12,7 +12,7 @@ from fleet_runtime.artifacts.contract import ProviderConfig
 from fleet_runtime.urls import parse_url
 
 QUEUE_PER_SLOT: Final = 4
-"""Requests that may wait for a provider, for each one that it may have at a time."""
+"""The number of queued requests per slot of a provider."""
 
 
 class QueueFullError(Exception):
@@ -20,7 +20,7 @@ class QueueFullError(Exception):
 
 
 class ConcurrencyLimiter:
-    """At most `limit` requests at a time, and `QUEUE_PER_SLOT` times as many that wait, first come first
+    """Allows `limit` requests at a time, and a queue of `QUEUE_PER_SLOT` times as many, first come first
     served.
 
     A lower limit takes effect as running requests end, a higher one at once.
@@ -52,8 +52,7 @@ class ConcurrencyLimiter:
         return True
 
     async def enter(self) -> None:
-        """Take a slot, waiting for one if there is room in the queue; raises `QueueFullError` if there is
-        none."""
+        """Take a slot, waiting for one in the queue; raises `QueueFullError` if the queue is full."""
         if self.try_enter():
             return
         if len(self._queue) >= self._limit * QUEUE_PER_SLOT:
@@ -70,7 +69,7 @@ class ConcurrencyLimiter:
             raise
 
     def leave(self) -> None:
-        """Give the slot back: to the first that waits, if any does."""
+        """Release the slot, to the first request in the queue if there is one."""
         self._running -= 1
         if self._queue:
             self._admit()

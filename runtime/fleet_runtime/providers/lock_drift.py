@@ -21,7 +21,7 @@ class OtherContext:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """Ids in the order of their text, without those that fleet.yaml declares or excludes."""
+    """Differences as sorted ids, without those that fleet.yaml declares or excludes."""
 
     appeared: tuple[str, ...] = ()
     vanished: tuple[str, ...] = ()
@@ -32,7 +32,7 @@ class Drift:
 
 
 class KnownDrifts:
-    """Finds the drift of each provider again only when its list, which is never edited, is another one."""
+    """Caches the drift of each provider until its list, which is never modified, is replaced."""
 
     def __init__(self) -> None:
         self._found: dict[str, tuple[Mapping[str, ModelFacts] | None, Drift]] = {}
@@ -64,8 +64,8 @@ def find_drift(
 def _other_contexts(
     locked: Mapping[str, RoutedModel], seen: Mapping[str, ModelFacts]
 ) -> Iterator[OtherContext]:
-    """Return contexts that are known from a source at least as strong as before. A trained length is only an
-    upper bound, which is given to no client: it counts as unknown."""
+    """Return changed contexts from a source at least as strong as before. A trained context counts as
+    unknown, because it is only an upper bound and no client gets it."""
     for id in sorted(locked.keys() & seen.keys()):
         now = merge(locked[id], seen[id])
         known = None if locked[id].context_source == "trained" else locked[id].context

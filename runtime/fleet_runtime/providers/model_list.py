@@ -26,8 +26,8 @@ class ModelList:
 def merge_model_list(config: ProviderConfig, locked: RoutedProvider, state: ProviderState) -> ModelList:
     """Merge the sources for one provider.
 
-    Its own list and the models that fleet.yaml declares; without a good probe to rely on, the lock's list. An
-    id that is not listed is rejected only if the list is known to be current.
+    These are its own list and the models declared in fleet.yaml; without a good probe to rely on, the lock's
+    list. An id that is not listed is rejected only if the list is known to be current.
     """
     models = dict(locked.models) if state.models is None else _live(config, locked, state)
     kind = state.kind if state.kind != "auto" else config.kind

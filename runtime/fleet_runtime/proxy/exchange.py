@@ -115,7 +115,7 @@ class Exchange:
             self._connection.pause_reading()
 
     def on_ready(self) -> None:
-        """The client reads on."""
+        """The client reads again."""
         self._slow = False
         if self._connection is not None:
             self._connection.resume_reading()

@@ -51,7 +51,7 @@ class ModelResolver(Protocol):
         """Return what a name means by what is known; `may_be_stale` says that a probe could change it."""
 
     async def refresh(self, provider: str) -> None:
-        """Wait for a fresh probe of a provider, for as long as a request may."""
+        """Wait for a new probe of a provider, up to the time limit of a request."""
 
     async def wake(self, provider: str) -> None:
         """Wake a provider and wait until it responds; raises `RequestError` with the outcome."""
