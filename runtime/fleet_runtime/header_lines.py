@@ -17,7 +17,7 @@ MAX_LINE: Final = 512
 _TOKEN: Final = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _TEXT: Final = bytes((0x09, *range(0x20, 0x7F), *range(0x80, 0x100)))
 _NEVER_KEPT: Final = re.compile(rb"auth|key|token|secret|cookie|session|password|^date$")
-"""Names whose values are likely to be secrets; and the date, which is another one every second."""
+"""Names that are never cached: their values may be secrets, or change every second (Date)."""
 
 Meaning = TypeVar("Meaning")
 

@@ -87,7 +87,7 @@ class ClientConnection(asyncio.Protocol):
 
     @property
     def handler(self) -> RequestHandler | None:
-        """The handler of the request that waits for its response."""
+        """Return the handler of the request whose response is pending."""
         return self._handler
 
     # asyncio.Protocol
@@ -303,7 +303,7 @@ class ClientConnection(asyncio.Protocol):
     # What the server asks for when it stops
 
     def stop_accepting(self) -> None:
-        """Close as soon as no request runs here."""
+        """Close as soon as no request is running."""
         self._stopping = True
         if self._state is HEAD:
             self._close()
@@ -311,7 +311,7 @@ class ClientConnection(asyncio.Protocol):
             self._writer.close_after()
 
     def stop(self) -> None:
-        """End the request that runs."""
+        """End the running request."""
         if self._handler is not None:
             self._handler.stop()
 

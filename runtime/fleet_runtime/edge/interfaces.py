@@ -62,13 +62,13 @@ class OpenConnection(Protocol):
 
     @property
     def handler(self) -> RequestHandler | None:
-        """The handler of the request that waits for its response."""
+        """Return the handler of the request whose response is pending."""
 
     def stop_accepting(self) -> None:
-        """Close as soon as no request runs here."""
+        """Close as soon as no request is running."""
 
     def stop(self) -> None:
-        """End the request that runs."""
+        """End the running request."""
 
     def abort(self) -> None: ...
 

@@ -78,9 +78,9 @@ def after_probe(
     """Return the state after a probe that took `latency` seconds and ended at `now` (monotonic) and `wall`
     (unix).
 
-    A provider that stops responding, or lists no models, keeps its status and list until `grace` seconds
-    after its last good response; the reason changes at once. `heard`: it responded to a request during the
-    probe, so it is slow, not offline.
+    A provider that stops responding, or returns an empty list, keeps its status and list until `grace`
+    seconds after its last good response; the reason changes at once. `heard`: it responded to a request
+    during the probe, so it is slow, not offline.
     """
     known = state.observation
     in_grace = state.good_at is not None and now - state.good_at < grace
