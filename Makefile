@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export UV_PYTHON_DOWNLOADS := never
+# without the cache of compiled modules, each process of a test would compile fleet again
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo tour test slow slow-quick integration integration-quick integration-clients integration-sdks soak types lint format docs vendor screenshots new-client new-dialect build serve bench-gateway bench-gateway-quick bench-peers bench-scale bench-compiler lock-dependencies clean
 

@@ -38,7 +38,9 @@ class TreeCopy:
         path.write_text(text.replace(old, new), encoding="utf-8")
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run Python on the copy's own packages, in the copy."""
+        """Run Python on the copy's own packages, in the copy.
+
+        It writes no compiled modules: one of a source edited twice in a second might be of the first edit."""
         paths = (self.folder / "compiler", self.folder / "runtime", self.folder)
         environment = {
             **os.environ,
@@ -56,7 +58,9 @@ class TreeCopy:
 
 
 def copy_tree(folder: Path) -> TreeCopy:
-    ignore = shutil.ignore_patterns("__pycache__", ".cache", "node_modules")
+    ignore = shutil.ignore_patterns(
+        "*.pyc.*", ".cache", "node_modules"
+    )  # not a module that is being compiled
     for part in PARTS:
         source = ROOT / part
         if source.is_dir():

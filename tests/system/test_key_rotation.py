@@ -21,6 +21,9 @@ from tests.support.fleet_process import FLEET, run_fleet
 from tests.support.waiting import eventually
 
 CLIENTS = 6
+PAUSE_SECONDS = 0.01
+"""Between two requests of a client: enough are in flight at any time, and the gateways can build."""
+
 BODY = {"model": "box/m", "messages": [{"role": "user", "content": "hi"}]}
 
 
@@ -90,7 +93,7 @@ class Load:
 
     def run(self, number: int) -> None:
         with httpx.Client(base_url=self.urls[number % 2], trust_env=False, timeout=30) as client:
-            while not self.ended.is_set():
+            while not self.ended.wait(PAUSE_SECONDS):
                 headers = {"authorization": f"Bearer {self.keys[number]}"}
                 response = client.post("/chat/v1/chat/completions", json=BODY, headers=headers)
                 self.done[number] += 1
