@@ -197,7 +197,7 @@ def prepare(
     polled = [each for each in providers if is_polled(each)]
     seen: Mapping[str, Observation] = {}
     if mode == "locked":
-        _require_entries(lock, polled)
+        _require_entries(project.lock, lock, polled)
     elif mode == "update" and (new := [each for each in polled if needs_probe(lock, each.name)]):
         from fleet_compiler.lock.discover import discover
 
@@ -219,11 +219,11 @@ def prepare(
     )
 
 
-def _require_entries(lock: Lock, polled: Iterable[ProviderConfig]) -> None:
+def _require_entries(path: Path, lock: Lock, polled: Iterable[ProviderConfig]) -> None:
     missing = [each.name for each in polled if each.name not in lock.providers]
     if missing:
         names = join_names(missing, limit=8)
-        raise StaleArtifactsError(f"fleet.lock has no entry for {names}: run `fleet lock` while online")
+        raise StaleArtifactsError(f"{path.name} has no entry for {names}: run `fleet lock` while online")
 
 
 def build(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """fleet.yaml at `config`, fleet.lock next to it, and the folder of generated files."""
+    """fleet.yaml at `config`, its fleet.lock, and the folder of generated files."""
 
     config: Path
     generated: Path
@@ -20,12 +20,19 @@ class Project:
 
     @property
     def lock(self) -> Path:
-        return self.folder / "fleet.lock"
+        return lock_path(self.config)
 
     @property
     def root(self) -> str:
         """Return the path from the generated folder to fleet.yaml's, as in gateway.json."""
         return Path(os.path.relpath(self.folder.absolute(), self.generated.absolute())).as_posix()
+
+
+def lock_path(config: Path) -> Path:
+    """Return the lock of a fleet.yaml, which is next to it: test.lock for a test.yaml, so that several in one
+    folder do not overwrite each other's."""
+    lock = config.parent / f"{config.stem or 'fleet'}.lock"
+    return lock if lock != config else config.with_name(config.name + ".lock")
 
 
 def locate_project(config: Path, generated: Path | None = None) -> Project:

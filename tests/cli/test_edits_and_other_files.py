@@ -49,6 +49,17 @@ def test_a_lock_that_cannot_be_used_is_reported_before_a_change_is_shown(fleet: 
     assert "desk" not in (folder / "fleet.yaml").read_text()
 
 
+def test_a_second_fleet_in_the_folder_has_a_lock_of_its_own(fleet: Fleet, folder: Path) -> None:
+    before = (folder / "fleet.lock").read_bytes()
+    (folder / "test.yaml").write_text(f"version: 1\ndefault_provider: shed\nproviders: {{shed: '{BOX}'}}\n")
+    save_lock(folder / "test.lock", Lock(providers={"shed": lock_of(BOX, "phi")}))
+    for command in (["build", "--generated", "elsewhere"], ["rename", "shed", "hut", "--no-build"], ["lock"]):
+        fleet(*command, "-f", "test.yaml")
+    assert (folder / "fleet.lock").read_bytes() == before
+    assert list(load_lock(folder / "test.lock").providers) == ["hut"]
+    assert "hut/phi" in fleet("models", "-f", "test.yaml").out
+
+
 def in_the_way(folder: Path) -> None:
     """Put a file in the place of generated/."""
     (folder / "generated").rename(folder / "moved")

@@ -16,6 +16,7 @@ from fleet_compiler.load import load_source
 from fleet_compiler.lock.entries import current_entries
 from fleet_compiler.lock.lockfile import parse_lock
 from fleet_compiler.lock.model import NO_LOCK
+from fleet_compiler.project import lock_path
 from fleet_runtime.api.shapes import FleetStatus
 from fleet_runtime.artifacts.contract import RoutedModel, RoutedProvider, RoutingTable
 from fleet_runtime.catalog.shapes import CatalogModel, ModelCatalog, ModelResolution, Roles
@@ -60,8 +61,9 @@ def git_side(config: Path, revision: str) -> Side | None:
     if text is None:
         return None
     loaded = load_source(decode(f"{revision}:{config.name}", text))
-    locked = _show(folder, sha, "fleet.lock")
-    lock = NO_LOCK if locked is None else parse_lock(locked, Path(f"{revision}:fleet.lock"))
+    name = lock_path(config).name
+    locked = _show(folder, sha, name)
+    lock = NO_LOCK if locked is None else parse_lock(locked, Path(f"{revision}:{name}"))
     entries = current_entries(lock, resolve_connections(loaded.fleet))
     return side_of(resolve_fleet(loaded.fleet, entries, ".."), loaded.fleet.surfaces)
 

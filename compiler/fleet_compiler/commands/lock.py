@@ -98,7 +98,7 @@ def lock(
     """Probe all providers, or each NAME, and update fleet.lock with their models.
 
     Providers are probed in parallel. A probe never loads or unloads a model. A provider that does not respond
-    keeps its entry, even if it was moved or renamed in fleet.yaml.
+    keeps its entry, even if it was moved or renamed in fleet.yaml. With -f test.yaml, the file is test.lock.
     """
     if url is not None:
         raise UsageError("--url is always the gateway's address: write --at URL, or --from-gateway URL")
@@ -133,7 +133,8 @@ def lock(
     if not as_json:
         say(f"wrote {project.lock}" if update.stale else f"{project.lock} is up to date{_as_far_as(seen)}")
     if gateway is None:
-        _require_responses(names, seen, is_written=update.stale and not check)
+        kept = "" if update.stale and not check else f": {project.lock} is unchanged"
+        _require_responses(names, seen, kept)
 
 
 def _update(
@@ -222,14 +223,14 @@ def _as_far_as(seen: Mapping[str, Observation]) -> str:
     return f", as far as {responded_text(seen)}" if incomplete else ""
 
 
-def _require_responses(names: tuple[str, ...], seen: Mapping[str, Observation], *, is_written: bool) -> None:
+def _require_responses(names: tuple[str, ...], seen: Mapping[str, Observation], kept: str) -> None:
     """Raise `ProviderSilentError` if a named provider gave no model list, or none did."""
     silent = [name for name, observation in seen.items() if observation.status != "online"]
     if names and silent:
         reasons = "; ".join(f"'{name}': {probe_text(seen[name])}" for name in silent)
         raise ProviderSilentError(f"no model list from {reasons}")
     if seen and len(silent) == len(seen):
-        raise ProviderSilentError(responded_text(seen) + ("" if is_written else ": fleet.lock is unchanged"))
+        raise ProviderSilentError(f"{responded_text(seen)}{kept}")
 
 
 def _data(

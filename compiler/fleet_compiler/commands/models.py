@@ -20,6 +20,7 @@ from fleet_compiler.emit.tables import resolve_connections, resolve_fleet, table
 from fleet_compiler.load import load_fleet
 from fleet_compiler.lock.entries import current_entries
 from fleet_compiler.lock.lockfile import load_lock
+from fleet_compiler.project import lock_path
 from fleet_runtime.artifacts.contract import FLEET_TABLE, ProviderConfig, RoutedProvider
 from fleet_runtime.catalog.describe import describe_model
 from fleet_runtime.catalog.display_names import DisplayNames
@@ -97,7 +98,7 @@ def list_locked(config: Path, surface: str | None) -> ListedCatalog:
     """Return the models that fleet.yaml and fleet.lock know, without a probe."""
     fleet = load_fleet(config).fleet
     connections = resolve_connections(fleet)
-    lock = current_entries(load_lock(config.parent / "fleet.lock"), connections)
+    lock = current_entries(load_lock(lock_path(config)), connections)
     tables = resolve_fleet(fleet, lock, "..").tables
     every = tables[FLEET_TABLE].providers
     names = DisplayNames({provider.name: provider.label for provider in every})

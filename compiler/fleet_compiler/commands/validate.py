@@ -21,6 +21,7 @@ from fleet_compiler.load import Loaded, load_fleet
 from fleet_compiler.lock.entries import current_entries
 from fleet_compiler.lock.lockfile import load_lock
 from fleet_compiler.lock.model import NO_LOCK, Lock
+from fleet_compiler.project import lock_path
 from fleet_runtime.commands.help_epilog import epilog
 from fleet_runtime.commands.wait_line import wait_line
 from fleet_runtime.text import count
@@ -66,7 +67,7 @@ def validate(
     try:
         loaded = load_fleet("-" if piped else path)
         sources = (loaded.source,)
-        lock = NO_LOCK if piped else load_lock(path.parent / "fleet.lock")
+        lock = NO_LOCK if piped else load_lock(lock_path(path))
         found, seen = _findings(loaded, lock, path, live)
     except ConfigError as error:
         loaded, found, seen = None, error.diagnostics, None
