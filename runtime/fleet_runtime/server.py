@@ -32,13 +32,13 @@ from fleet_runtime.urls import is_wildcard, join_address
 
 BACKLOG = 2048
 ACCEPTS = 16
-"""Connections that are taken in one turn of the event loop. libuv takes one for each handle that listens, and
-a turn that has hundreds of streams to serve lasts long: clients would wait in the queue of the system."""
+"""Connections that are accepted per turn of the event loop. libuv accepts one per listening handle, and turns
+are long with hundreds of streams: clients would wait in the system's queue."""
 OPEN_FILES = 65_536
 MAX_PORT = 65_535
 POLL_SECONDS = 0.05
 FLUSH_SECONDS = 1.0
-"""For the last bytes of aborted responses to leave."""
+"""Seconds to send the last bytes of aborted responses."""
 GARBAGE = (1_500, 1_000, 20)
 """Objects made, and rounds, between two collections of cyclic garbage: neither a request, unless it failed,
 nor a probe leaves any. One of the first generation holds up the loop for as long as there are new objects
@@ -57,15 +57,11 @@ def run_gateway(
     on_serving: Callable[[Snapshot, str], None] = lambda snapshot, url: None,
     on_hangup: Callable[[], None] = lambda: None,
 ) -> None:
-    """Serve the generated folder until a signal says to stop.
-
-    As soon as clients can connect and a signal can stop it, `on_serving` gets what is served and the URL to
-    reach it.
-
-    `listen` (``HOST:PORT``) overrides what gateway.json says. SIGTERM and SIGINT let running requests
-    finish for the ``drain`` seconds of fleet.yaml, a second one ends at once; SIGHUP calls `on_hangup` and
-    reloads. Raises
-    `CannotServeError`, or one of `service.REFUSALS`, before anything is served.
+    """Serve the generated folder until a signal stops it. As soon as clients can connect and a signal can
+    stop it, `on_serving` gets the snapshot and its URL. `listen` (``HOST:PORT``) overrides that of
+    gateway.json. SIGTERM and SIGINT let running requests finish for the ``drain`` seconds of fleet.yaml, a
+    second one ends at once; SIGHUP calls `on_hangup` and reloads. Raises `CannotServeError`, or one of
+    `service.REFUSALS`, before anything is served.
     """
     raise_open_files()
     service = Service.load(folder, environ, listen, log_lines_dropped)
@@ -77,8 +73,8 @@ def run_gateway(
 
 
 def raise_open_files() -> None:
-    """Let the process have as many open files as the system allows, at most `OPEN_FILES`: a shell gives it
-    1024, of which each provider takes one or two, and each request two."""
+    """Raise the limit of open files to what the system allows, at most `OPEN_FILES`: a shell's limit is 1024,
+    and each provider needs one or two, each request two."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
     if soft != resource.RLIM_INFINITY and soft < most:
@@ -87,7 +83,7 @@ def raise_open_files() -> None:
 
 
 def _local_url(listener: socket.socket) -> str:
-    """Return the URL of a listening socket for clients of this computer."""
+    """Return the URL of a listening socket for clients on this computer."""
     host, port = listener.getsockname()[:2]
     loopback = "::1" if ":" in host else "127.0.0.1"
     return f"http://{join_address(loopback if is_wildcard(host) else host, port)}"
@@ -95,7 +91,7 @@ def _local_url(listener: socket.socket) -> str:
 
 @contextlib.contextmanager
 def bound_socket(host: str, port: int) -> Iterator[socket.socket]:
-    """A listening socket; raises `CannotServeError` where the address cannot be had."""
+    """Yield a listening socket; raises `CannotServeError` if the address is not available."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
@@ -107,7 +103,8 @@ def bound_socket(host: str, port: int) -> Iterator[socket.socket]:
 
 
 def _listen_problem(host: str, port: int, error: OSError) -> str:
-    """Say why nothing can listen there and, if the port is taken, by whom and how to take another."""
+    """Return why the address is not available and, if the port is in use, by which process and how to choose
+    another."""
     where = f"cannot listen on {join_address(host, port)}"
     if error.errno != errno.EADDRINUSE:
         return f"{where}: {(error.strerror or str(error)).lower()}"
@@ -120,8 +117,8 @@ def _listen_problem(host: str, port: int, error: OSError) -> str:
 
 
 class _Server:
-    """The listening sockets, the signals and the end: SIGHUP reloads, a clean stop exits 0, a second signal
-    does not wait for anybody."""
+    """Listening sockets, signals and shutdown: SIGHUP reloads, a clean stop exits with 0, and a second signal
+    stops at once."""
 
     def __init__(self, service: Service, edge: Edge, on_hangup: Callable[[], None]) -> None:
         self._service = service
@@ -132,7 +129,7 @@ class _Server:
         self._insisted = asyncio.Event()
 
     async def run(self, listener: socket.socket, on_serving: Callable[[], None]) -> None:
-        """Serve until a signal says to stop, and see the running requests off."""
+        """Serve until a signal, then let running requests finish."""
         with self._signals():
             loop = asyncio.get_running_loop()
             sockets = [listener, *(listener.dup() for _ in range(ACCEPTS - 1))]
@@ -148,7 +145,7 @@ class _Server:
             await self._shut_down()
 
     async def _announce(self) -> None:
-        """Serve as before for the `not_ready` seconds, except that ``/ready`` says 503."""
+        """Continue to serve for `not_ready` seconds, with 503 on ``/ready``."""
         self._service.is_stopping = True
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._insisted.wait(), self._service.live.gateway.not_ready)
@@ -181,8 +178,8 @@ class _Server:
         task.add_done_callback(self._reloads.discard)
 
     async def _shut_down(self) -> None:
-        """Let running requests finish until the drain is over; the rest is aborted, and never given
-        an end that the provider did not send."""
+        """Let running requests finish until the drain ends; abort the others, without completing their
+        responses."""
         self._service.events.close()
         for connection in list(self._edge.connections):
             connection.stop_accepting()
@@ -202,7 +199,7 @@ class _Server:
         return [connection for connection in self._edge.connections if connection.handler]
 
     async def _connections_closed(self, seconds: float) -> None:
-        """Return when no connection is open, after `seconds`, or when somebody insists."""
+        """Return when no connection is open, after `seconds`, or at a second signal."""
         deadline = time.monotonic() + seconds
         while self._edge.connections and not self._insisted.is_set() and time.monotonic() < deadline:
             with contextlib.suppress(TimeoutError):
@@ -250,7 +247,7 @@ async def _serve(
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop where it exists (not on Windows), else asyncio's own loop."""
+    """Return the factory of uvloop if it is available (not on Windows), else None for asyncio's loop."""
     try:
         import uvloop
     except ImportError:

@@ -29,7 +29,7 @@ Source: TypeAlias = Literal["$FLEET_URL", "$FLEET_CONFIG", "nearest fleet.yaml",
 
 
 class Target(msgspec.Struct, frozen=True):
-    """A gateway by its `url`, or a fleet by its `config`; one of them is None. `source` is what named it."""
+    """A gateway by its `url`, or a fleet by its `config`; the other is None. `source` is where it was set."""
 
     source: Source
     url: str | None = None
@@ -48,14 +48,15 @@ class UserDefaultError(click.ClickException):
 
 
 def find_gateway(environ: Mapping[str, str]) -> Target | None:
-    """Return what says where the gateway is; raises `UserDefaultError`."""
+    """Return the target that determines the gateway; raises `UserDefaultError`."""
     if url := environ.get(URL_VARIABLE):
         return Target("$FLEET_URL", url=url)
     return find_config(environ) or read_default()
 
 
 def find_config(environ: Mapping[str, str]) -> Target | None:
-    """Return what names a fleet.yaml, which need not exist if a variable does; raises `UserDefaultError`."""
+    """Return the target with a fleet.yaml, which may not exist if a variable names it; raises
+    `UserDefaultError`."""
     if named := environ.get(CONFIG_VARIABLE):
         return Target("$FLEET_CONFIG", config=Path(named))
     if (nearest := find_above(FLEET_FILE)) is not None:
@@ -108,7 +109,7 @@ def read_default() -> Target | None:
 
 
 def write_default(default: Target | None) -> None:
-    """Keep `default` for this user, readable by no other user, or drop the present one; raises
+    """Store `default` for this user, readable by no other user, or remove the current one; raises
     `UserDefaultError` and `NoHomeError`."""
     path = default_file()
     try:

@@ -12,7 +12,7 @@ from typing import Any
 
 
 async def run_together(*work: Coroutine[Any, Any, None]) -> None:
-    """Run all of it until it ended or one part failed, whose error is raised; nothing of it is left then."""
+    """Run coroutines until all have ended or one has failed, whose error is raised; none is left running."""
     tasks = [asyncio.create_task(each) for each in work]
     try:
         await asyncio.gather(*tasks)
@@ -21,7 +21,7 @@ async def run_together(*work: Coroutine[Any, Any, None]) -> None:
 
 
 async def end_tasks(tasks: Sequence[asyncio.Task[Any]]) -> None:
-    """Cancel the tasks and return when all have ended, however they did."""
+    """Cancel the tasks and return when all have ended, in whatever way."""
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

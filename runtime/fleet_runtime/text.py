@@ -42,13 +42,13 @@ def escape_json(text: str) -> str:
 
 
 def shorten(text: str, limit: int = MAX_QUOTED) -> str:
-    """Return `text` escaped, its first `limit` characters and ``…`` when it is longer."""
+    """Return `text` escaped, truncated to `limit` characters and ``…`` if it is longer."""
     return escape(text) if len(text) <= limit else escape(text[: limit - 1]) + "…"
 
 
 def condense(text: str) -> str:
-    """Return an error's text without the bulk of an argument that it repeats: at most `MAX_WORD` characters
-    of a word and `MAX_MESSAGE` in all, with ``…`` where something is left out."""
+    """Return an error's text without most of a long argument in it: at most `MAX_WORD` characters of a word
+    and `MAX_MESSAGE` in total, with ``…`` in place of omitted text."""
     text = _LONG_WORD.sub(r"\g<start>…\g<end>", text)
     if len(text) <= MAX_MESSAGE:
         return text
@@ -56,7 +56,7 @@ def condense(text: str) -> str:
 
 
 def quote(name: str, limit: int = MAX_QUOTED) -> str:
-    """Return a name as messages show it: in single quotes, escaped, at most `limit` characters of it."""
+    """Return a name for messages: in single quotes, escaped, at most `limit` characters."""
     return f"'{shorten(name, limit)}'"
 
 
@@ -66,7 +66,7 @@ def count(number: int, noun: str, nouns: str | None = None) -> str:
 
 
 def join_words(words: Iterable[str], conjunction: str = "and", limit: int | None = None) -> str:
-    """Return the words as a list in a sentence, empty without any; beyond `limit`, the rest is counted."""
+    """Return the words as a list in a sentence, empty if there are none; words beyond `limit` are counted."""
     every = list(words)
     if limit is not None and len(every) > limit:
         return f"{', '.join(every[:limit])} and {len(every) - limit} more"

@@ -17,8 +17,8 @@ Part = TypeVar("Part")
 
 
 async def in_turns(parts: Iterable[Part]) -> list[Part]:
-    """Return what `parts` yields; after the part that ends a turn, everything else that waits for the event
-    loop comes first. The making of one part is not interrupted."""
+    """Return the list of `parts`; at the end of each turn, other work of the event loop runs first. The
+    computation of one part is not interrupted."""
     made: list[Part] = []
     began = time.perf_counter()
     for part in parts:

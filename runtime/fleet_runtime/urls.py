@@ -15,7 +15,7 @@ import msgspec
 
 LONGEST_LABEL = 63
 LONGEST_NAME = 253
-"""Characters of a host name between two dots, and in all without a last dot (RFC 1035)."""
+"""The maximum length of a label, and of a host name without a final dot (RFC 1035)."""
 
 _URL = re.compile(
     r"(?P<scheme>https?)://(?:(?P<credentials>[^/?#]*)@)?(?P<host>\[[^\]]*\]|[^:/?#@]*)(?::(?P<port>[^/?#]*))?"
@@ -39,7 +39,7 @@ _PORTS = "write a port from 1 to 65535"
 
 
 class AddressError(ValueError):
-    """An address that nothing can be reached at; `remedy` says what to write instead."""
+    """An invalid address; `remedy` is what to write instead."""
 
     def __init__(self, message: str, remedy: str) -> None:
         super().__init__(f"{message}: {remedy}")
@@ -48,7 +48,7 @@ class AddressError(ValueError):
 
 
 class ServerUrl(msgspec.Struct, frozen=True):
-    """An http or https URL of a server. `path` is what stands before every target, without a last slash."""
+    """An http or https URL of a server. `path` is the prefix of every target, without a final slash."""
 
     scheme: str
     host: str
@@ -62,27 +62,27 @@ class ServerUrl(msgspec.Struct, frozen=True):
 
     @property
     def authority(self) -> str:
-        """The host and port, always with the port, as messages show them."""
+        """Return host and port for messages, always with the port."""
         return join_address(self.host, self.port)
 
     @property
     def host_header(self) -> str:
-        """The Host of requests: without a zone, which means nothing to the other side (RFC 6874 §4)."""
+        """Return the Host of requests, without a zone, which is only valid locally (RFC 6874 §4)."""
         host = bracket(self.host.partition("%")[0])
         return host if self.port == _usual_port(self.scheme) else f"{host}:{self.port}"
 
     @property
     def origin(self) -> str:
-        """The origin as browsers write it, without the usual port."""
+        """Return the origin as in browsers, without the default port."""
         return f"{self.scheme}://{self.host_header}"
 
 
 def parse_url(url: str) -> ServerUrl:
     """Return the parts of ``http[s]://host[:port][/path]``; raises `AddressError`.
 
-    A query, a fragment, white space and a backslash are not part of a server's URL. `has_credentials` says
-    whether it held any; they are kept nowhere. An ``@`` in the path ends a password with a ``/`` that was not
-    encoded.
+    A query, a fragment, white space and a backslash are not part of a server's URL. `has_credentials` tells
+    whether there were credentials, which are dropped. An ``@`` in the path means a password with an unencoded
+    ``/``.
     """
     match = _URL.match(url)
     if match is None or _UNWRITABLE.search(url):
@@ -114,7 +114,7 @@ def with_scheme(text: str) -> str | None:
 def parse_origin(text: str) -> str:
     """Return the origin of a web page as browsers send it; raises `AddressError`.
 
-    Any scheme will do; the usual port of http and https is dropped (RFC 6454 §6.1).
+    Any scheme is allowed; the default port of http and https is dropped (RFC 6454 §6.1).
     """
     match = _ORIGIN.match(text)
     if match is None:
@@ -131,9 +131,8 @@ def server_root(url: str) -> str:
 
 
 def mask_url(url: str) -> str:
-    """Return a URL as messages show it: ``***`` for credentials, and for all that follows ``?`` or ``#``.
-
-    `url` may be any text: what may be a password that was not encoded is masked too.
+    """Return a URL for messages, with ``***`` for credentials, query and fragment. `url` may be any text: a
+    possible unencoded password is masked too.
     """
     match = _SECRETIVE.match(url)
     assert match is not None, "every text matches"
@@ -158,7 +157,7 @@ def join_address(host: str, port: int) -> str:
 
 
 def bracket(host: str) -> str:
-    """Return a host as URLs have it: an IPv6 address in brackets, anything else as it is."""
+    """Return a host as in URLs: an IPv6 address in brackets, anything else unchanged."""
     return f"[{host}]" if ":" in host and not host.startswith("[") else host
 
 
@@ -183,18 +182,18 @@ def parse_host(text: str) -> str:
 
 
 def is_address(host: str) -> bool:
-    """Whether a host, an IPv6 one with or without brackets, is a literal address and not a name."""
+    """Return whether a host is a literal address, not a name; an IPv6 address may have brackets."""
     return _literal(host) is not None
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is only ever reached from the same computer; `host` may have brackets."""
+    """Return whether a host is a loopback address or name; `host` may have brackets."""
     address = _literal(host)
     return address.is_loopback if address is not None else host == "localhost"
 
 
 def is_wildcard(host: str) -> bool:
-    """Whether a host means every address of this computer: a place to listen, not one to send to."""
+    """Return whether a host means all addresses of this computer, which is only valid for listening."""
     address = _literal(host)
     return address is not None and address.is_unspecified
 
@@ -209,7 +208,7 @@ def _literal(host: str) -> IPv4Address | IPv6Address | None:
 
 
 def _ipv6(text: str) -> str:
-    """The compressed address; its zone may be written ``%eth0`` or, as in RFC 6874, ``%25eth0``."""
+    """Return the compressed address; its zone may be written as ``%eth0`` or, as in RFC 6874, ``%25eth0``."""
     address, percent, zone = text.partition("%")
     zone = zone[2:] if zone.startswith("25") and len(zone) > 2 else zone
     try:

@@ -14,7 +14,7 @@ APP = "fleet"
 
 
 class NoHomeError(click.ClickException):
-    """The user has no home folder; `variable` names the folder that is needed without one."""
+    """The user has no home folder; `variable` can name the required folder instead."""
 
     exit_code = 1
 
@@ -23,7 +23,7 @@ class NoHomeError(click.ClickException):
 
 
 def config_folder() -> Path:
-    """Return where fleet keeps this user's settings (``~/.config/fleet`` on Linux); raises `NoHomeError`."""
+    """Return the folder of this user's settings (``~/.config/fleet`` on Linux); raises `NoHomeError`."""
     folder = Path(click.get_app_dir(APP))
     if folder.parts[:1] == ("~",):
         raise NoHomeError("XDG_CONFIG_HOME")
@@ -31,7 +31,7 @@ def config_folder() -> Path:
 
 
 def state_folder() -> Path:
-    """Return where this user's state is (``~/.local/state/fleet`` on Linux); raises `NoHomeError`."""
+    """Return the folder of this user's state (``~/.local/state/fleet`` on Linux); raises `NoHomeError`."""
     import platformdirs  # few commands need it
 
     try:
@@ -44,7 +44,7 @@ def state_folder() -> Path:
 
 
 def folder_of_others(environ: Mapping[str, str], variable: str, below_home: str) -> Path:
-    """Return the folder in ``$variable`` where other programs keep their files, by default `below_home`.
+    """Return the folder of another program's files: ``$variable``, by default `below_home`.
 
     Raises `NoHomeError`.
     """

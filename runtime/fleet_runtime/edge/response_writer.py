@@ -47,7 +47,7 @@ class ResponseWriter:
         self._chunked = self.started = self._head_only = self.keep_alive = False
 
     def respond(self, status: int, block: bytes, body: bytes) -> None:
-        """Send a complete response of the gateway's own; the `content-length` is added."""
+        """Send a complete response of the gateway; `content-length` is added."""
         if status not in _BODILESS:
             block += b"content-length: %d\r\n" % len(body)
         self.start(status, block, len(body), body, True)
@@ -55,8 +55,8 @@ class ResponseWriter:
     def start(
         self, status: int, block: bytes, length: int | None, data: bytes, ended: bool, *, closes: bool = False
     ) -> None:
-        """Send a head with the first bytes of its body, all of it if `ended`. `length` is that of the body if
-        the block declares it; `closes`: the end of the connection ends the body."""
+        """Send a head with the first bytes of the body, or all of it if `ended`. `length` is the body's
+        length if the block declares it; `closes`: the end of the connection ends the body."""
         framing = b"\r\n"
         if self._head_only or status in _BODILESS:
             data = b""
@@ -97,13 +97,13 @@ class ResponseWriter:
             self._end()
 
     def cut(self) -> None:
-        """End a response that has begun in the middle: the connection closes without the response's end."""
+        """Abort a response that has begun: close the connection without completing it."""
         self.started = False
         self.keep_alive = False
         self._done()
 
     def close_after(self) -> None:
-        """Close the connection once the response, which has not begun, is out."""
+        """Close the connection after the response, which has not begun."""
         self.keep_alive = False
 
     def _write_chunk(self, head: bytes, data: bytes, ended: bool) -> None:

@@ -24,11 +24,11 @@ from fleet_runtime.tasks import run_together
 PROBE_SPACING = 1.0
 FEED_SPACING = 0.25
 FEED_RETRY_SECONDS = 300.0
-"""Seconds between probes for the sake of requests, for the sake of news, and between attempts at a feed that
-a provider does not have."""
+"""Seconds between probes caused by requests, between probes caused by feed events, and between attempts to
+open a missing feed."""
 
 LARGE_RESPONSE = 64_000
-"""Bytes from which on a response is read in a thread, so that requests need not wait for that."""
+"""Responses of at least this many bytes are parsed in a thread, so that requests need not wait."""
 
 log = logging.getLogger("fleet.inventory")
 
@@ -37,7 +37,7 @@ class Poller:
     """Keeps the state of `provider` current while `run` runs.
 
     `interval`: seconds between probes. `was_probed` is set once a probe is over. `read_state` and `publish`
-    are the inventory's: the state now, and a new one in its place.
+    are the inventory's: they return and replace the current state.
     """
 
     def __init__(
@@ -62,8 +62,8 @@ class Poller:
         self._held = False
 
     async def run(self, share: float) -> None:
-        """Probe until cancelled. The first probe comes at once, the second after a `share` of the pause, so
-        that from then on the probes of all providers are spread out."""
+        """Probe until cancelled. The first probe is immediate, the second follows after a `share` of the
+        interval, so that the probes of all providers are spread out."""
         await run_together(self._poll(share), self._follow())
 
     def hurry(self) -> None:
@@ -71,21 +71,21 @@ class Poller:
         self._hurry.set()
 
     async def refresh(self) -> None:
-        """Probe now, or join the probe that runs; nothing if one has just ended, or none may begin."""
+        """Probe now, or join a running probe; do nothing if one has just ended, or none may begin."""
         if self._held:
             return
         if self._probe is not None or time.monotonic() - self._probed_at >= self._spacing():
             await self._join()
 
     async def probe(self) -> None:
-        """Probe from now on: the result of a probe that runs already may be out of date."""
+        """Run a new probe, because the result of a running one may be out of date."""
         if self._probe is not None:
             await self._join()
         await self._join()
 
     @contextlib.asynccontextmanager
     async def between_probes(self) -> AsyncIterator[None]:
-        """Within the block no probe runs: the one that does ends first, the next waits."""
+        """Prevent probes within the block: wait for a running one, and delay the next."""
         async with self._turn:
             self._held = True
             try:
@@ -116,11 +116,11 @@ class Poller:
         )
 
     def _spacing(self) -> float:
-        """Seconds between probes that somebody else than the clock asks for."""
+        """Return the seconds between probes that are not scheduled by the interval."""
         return self._delay() if self._state().churn else PROBE_SPACING
 
     async def _join(self) -> None:
-        """Wait for the probe that runs, or for a new one; a caller that is cancelled does not end it."""
+        """Wait for the running probe, or for a new one; cancelling the caller does not end it."""
         if self._probe is None:
             name = f"probe {self.provider.config.name}"
             self._probe = asyncio.create_task(self._probe_in_turn(), name=name)
@@ -135,10 +135,9 @@ class Poller:
             await self._probe_now()
 
     async def _probe_now(self) -> None:
-        """Probe, and publish the state that follows.
-
-        Each request may take `timeout` seconds, and after twice that no further one is sent: a probe is over
-        within three timeouts, and the next one continues there.
+        """Probe, and publish the resulting state. Each request may take `timeout` seconds, and no further one
+        is sent after twice that time: a probe ends within three timeouts, and the next one continues from
+        there.
         """
         provider, timeout = self.provider, self._settings.timeout
         before, started = self._state(), time.monotonic()
@@ -180,7 +179,7 @@ class Poller:
         return "up" if up else "down"
 
     async def _follow(self) -> None:
-        """Probe as soon as the provider itself says that a model changed, if it has a feed that says so.
+        """Probe as soon as the provider's feed, if it has one, reports that a model changed.
 
         Polling continues meanwhile, because only polling notices that a provider stopped responding.
         """
@@ -209,8 +208,8 @@ class Poller:
         return self._feed.cancelled() or self._feed.result()
 
     async def _probe_when(self, news: asyncio.Event) -> None:
-        """Probes for the sake of news keep apart, so that a provider full of news is not probed without
-        pause."""
+        """Probe after feed events, with a minimum distance, so that frequent events do not cause constant
+        probes."""
         while True:
             await news.wait()
             news.clear()

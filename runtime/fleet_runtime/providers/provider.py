@@ -11,9 +11,9 @@ from fleet_runtime.urls import parse_url
 
 
 class Provider:
-    """`in_flight` counts the running requests by model; `key` is the provider's own API key; `limiter` bounds
-    how many requests it has at a time, None for no limit; `waker` wakes it, None if it is not to be woken.
-    `headers` are those of fleet.yaml that every request to it has."""
+    """`in_flight` counts the running requests by model; `key` is the provider's API key; `limiter` limits
+    concurrent requests, None for no limit; `waker` wakes it, None if it cannot be woken. `headers` are those
+    from fleet.yaml for every request."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Provider:
         return "sidecar" if path in self._sidecar_paths else "direct"
 
     def target(self, path: str) -> tuple[Via, Upstream, bytes]:
-        """Return where a request to an endpoint goes: which server, the client for it, the path there."""
+        """Return the destination of a request to an endpoint: the server, its client, and the path there."""
         if self.sidecar is not None and self.via(path) == "sidecar":
             return "sidecar", self.sidecar, (self._sidecar_root + path).encode()
         if path.startswith("/v1/"):
@@ -66,14 +66,14 @@ class Provider:
         return "direct", self.upstream, (self._root + path).encode()
 
     def try_enter(self, model: str) -> bool:
-        """Begin a request for `model` if it need not wait. Each is ended by `leave`."""
+        """Begin a request for `model` if it need not wait; `leave` ends it."""
         if self.limiter is not None and not self.limiter.try_enter():
             return False
         self.in_flight[model] = self.in_flight.get(model, 0) + 1
         return True
 
     async def enter(self, model: str) -> None:
-        """Begin a request for `model`; raises `QueueFullError`. Each is ended by `leave`."""
+        """Begin a request for `model`; `leave` ends it. Raises `QueueFullError`."""
         if self.limiter is not None:
             await self.limiter.enter()
         self.in_flight[model] = self.in_flight.get(model, 0) + 1
@@ -88,7 +88,7 @@ class Provider:
             self.limiter.leave()
 
     def credentials(self, anthropic: bool) -> list[tuple[bytes, bytes]]:
-        """Return the provider's own headers and key; the Messages API has a separate header for the key."""
+        """Return the provider's headers and key; the Messages API has a separate header for the key."""
         if self.key is None:
             return [*self.headers]
         key = self.key.encode()

@@ -28,7 +28,8 @@ MAX_LIST_BYTES = 2_000_000
 
 
 async def send_probe_request(provider: Provider, request: ProbeRequest, timeout: float) -> ProbeResponse:
-    """Send one request of a probe; whatever goes wrong within `timeout` seconds becomes a `ProbeResponse`."""
+    """Send one request of a probe; any failure, and no response within `timeout` seconds, results in a
+    `ProbeResponse`."""
     config, path = provider.config, request.path
     target = (parse_url(config.api_base if request.api else config.url).path + path).encode()
     headers = _headers(b"application/json", provider)
@@ -58,10 +59,9 @@ async def send_probe_request(provider: Provider, request: ProbeRequest, timeout:
 
 
 async def follow_feed(provider: Provider, feed: Feed, news: Callable[[], None]) -> bool:
-    """Call `news` whenever the provider's feed says that a model changed, until the feed ends.
-
-    False if the provider has no such feed. One that falls silent without closing is for probes to find: the
-    feed itself may rightly be silent for hours.
+    """Call `news` whenever the provider's feed reports that a model changed, until the feed ends. Return
+    False if the provider has no such feed. A dead feed that does not close is detected by probes, because a
+    feed may be silent for hours.
     """
     upstream, connect = provider.upstream, provider.config.timeouts.connect
     limits = Timeouts(connect=connect, first_byte=FEED_HEAD_SECONDS, idle=FEED_IDLE_SECONDS)
@@ -85,7 +85,7 @@ async def follow_feed(provider: Provider, feed: Feed, news: Callable[[], None]) 
 
 
 async def is_reachable(upstream: Upstream, timeout: float) -> bool:
-    """Return whether a server responds there at all, whatever it says (a sidecar need not know any path)."""
+    """Return whether a server responds, with any status (a sidecar need not know any path)."""
     try:
         async with TimeLimit(timeout):
             target = upstream.prefix.encode() + b"/health"
@@ -98,7 +98,7 @@ async def is_reachable(upstream: Upstream, timeout: float) -> bool:
 
 
 async def accepts_connections(upstream: Upstream, timeout: float) -> bool:
-    """Return whether a connection comes about within `timeout` seconds; nothing is sent on it."""
+    """Return whether a connection can be made within `timeout` seconds; nothing is sent on it."""
     try:
         connection = await upstream.new_connection(timeout)
     except UpstreamError:
@@ -109,7 +109,7 @@ async def accepts_connections(upstream: Upstream, timeout: float) -> bool:
 
 @lru_cache(maxsize=16)
 def _no_shorter(timeout: float) -> Timeouts:
-    """Return the limits of a request that has a `TimeLimit`: they only stop what it cannot."""
+    """Return timeouts for a request with a `TimeLimit`, which only apply where that cannot."""
     return Timeouts(connect=timeout, first_byte=3 * timeout, idle=3 * timeout)
 
 

@@ -19,13 +19,13 @@ from fleet_runtime.artifacts.provider_access import Wake
 from fleet_runtime.files import UnreadableFileError, resolve_path
 
 REPEAT_SECONDS: Final = (1.0, 2.0, 5.0)
-"""Pauses before the packet is sent again, the last one again and again: a datagram may be lost."""
+"""Pauses before the packet is sent again, the last one repeatedly, because a datagram may be lost."""
 PASSED_ON: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
 """The only variables of the gateway's environment that a program gets: the others may hold keys."""
 
 
 class SignalError(Exception):
-    """The computer cannot be woken; the message says why."""
+    """The computer cannot be woken; the message has the reason."""
 
 
 def magic_packet(mac: str) -> bytes:
@@ -60,8 +60,8 @@ async def _broadcast(packet: bytes, address: str, port: int) -> None:
 
 
 async def _run(program: Path, provider: str, environ: Mapping[str, str]) -> None:
-    """Run a regular file with the provider's name; whatever it started in its session ends with a cancelled
-    call."""
+    """Run a regular file with the provider's name; cancelling kills everything that it started in its
+    session."""
     process = None
     try:
         if not await asyncio.to_thread(program.is_file):

@@ -35,7 +35,7 @@ log = logging.getLogger("fleet.inventory")
 
 
 class Prober(Protocol):
-    """What probes the provider, and holds that back; see `Poller`."""
+    """Probes the provider and prevents probes; see `Poller`."""
 
     async def probe(self) -> None: ...
 
@@ -45,7 +45,7 @@ class Prober(Protocol):
 
 
 class Waker:
-    """`results` counts the attempts that are over."""
+    """Wakes a provider; `results` counts the finished attempts."""
 
     def __init__(self, name: str, config: Wake, root: Path) -> None:
         self.config = config
@@ -66,13 +66,13 @@ class Waker:
         read_state: Callable[[], ProviderState],
         publish: Callable[[ProviderState], None],
     ) -> None:
-        """Act on this inventory from now on: a reload makes a new one."""
+        """Use another inventory from now on, because a reload creates a new one."""
         self._prober, self._read_state, self._publish = prober, read_state, publish
 
     async def wake(self, *, insist: bool = False) -> None:
         """Return once the provider responds; raises `RequestError` (`provider_unreachable`) with the outcome.
 
-        A caller that is cancelled does not end the attempt. `insist`: also soon after a failure.
+        Cancelling the caller does not end the attempt. `insist` starts one even soon after a failure.
         """
         if self._attempt is None:
             left = self._failed_at + self._pause() - time.monotonic()
@@ -86,7 +86,7 @@ class Waker:
         raise self._error()
 
     async def close(self) -> None:
-        """End an attempt; nothing of it is left."""
+        """End a running attempt completely."""
         if self._attempt is not None:
             await end_tasks([self._attempt])
 
@@ -129,7 +129,7 @@ class Waker:
             self._publish(end_wake(self._read_state(), outcome, time.time()))
 
     async def _until_it_responds(self, signalling: asyncio.Task[None]) -> None:
-        """Probe until there is a response; a signal that failed ends that."""
+        """Probe until the provider responds, or the signal fails."""
         while True:
             async with self._prober.between_probes():
                 await self._until_it_listens(signalling)

@@ -1,9 +1,9 @@
 """Requests and responses as they were sent and received, for the person who runs the gateway.
 
-Theory of operation. With `gateway.captures`, each inference request that may pass gets a `Capture`, which a
+Theory of operation. With `gateway.captures`, each admitted inference request gets a `Capture`, which a
 `CapturingSink` and a `CapturedExchange` fill while the bytes are forwarded unchanged. Heads are masked before
-they are kept, bodies when they are shown and for good when the request is over. `Captures` holds the last
-ones, the running among them, and what falls out of it keeps no body: memory is bounded by the configuration.
+they are stored, bodies when they are shown and permanently when the request ends. `Captures` has the last
+ones, including running requests, and drops the bodies of older ones, so that the configuration limits memory.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from fleet_runtime.proxy.request_record import RequestRecord
 from fleet_runtime.upstream.receiver import Header
 
 HEAD_LIMIT: Final = 8_192
-"""Bytes of a head that are kept."""
+"""The maximum bytes of a stored head."""
 
 _PHRASES: Final = {status.value: status.phrase.encode() for status in HTTPStatus}
 
 
 @dataclass(frozen=True, slots=True)
 class CapturedHead:
-    """The first line of a message and its header lines; `omitted` is how many more there were."""
+    """The first line of a message and its header lines; `omitted` counts those that are not stored."""
 
     start: bytes
     headers: tuple[Header, ...]
@@ -67,7 +67,7 @@ class CapturedBody:
 
 
 class Capture:
-    """One request with its response, as far as they have arrived. `sent` and `received` are the heads between
+    """One request with its response, as far as received. `sent` and `received` are the heads between
     the gateway and the provider, of the last attempt; `sent_bytes` is the size of the body sent there."""
 
     def __init__(self, head: RequestHead, record: RequestRecord, limit: int) -> None:
@@ -85,7 +85,7 @@ class Capture:
         self.response = CapturedBody(limit)
 
     def send(self, lines: bytes, size: int, secrets: Iterable[Header]) -> None:
-        """Take the head of the provider's request, which holds `secrets`, and the size of its body."""
+        """Store the head of the provider's request, which contains `secrets`, and the size of its body."""
         self._masking.know(secrets)
         start, *rest = lines.split(b"\r\n")
         self.sent = self._head(start, _fields(rest))
@@ -94,19 +94,20 @@ class Capture:
         self.request_head = self._again(self.request_head)
 
     def receive(self, status: int, headers: Iterable[Header]) -> None:
-        """Take the head of the provider's response."""
+        """Store the head of the provider's response."""
         self.received = self._head(_status_line(status), headers)
 
     def respond(self, status: int, block: bytes) -> None:
-        """Take the head of the response to the client, its lines in a block."""
+        """Store the head of the response to the client, whose lines are a block."""
         self.response_head = self._head(_status_line(status), _fields(block.split(b"\r\n")))
 
     def shown(self, body: CapturedBody) -> bytes:
-        """Return what is kept of a body, without credentials."""
+        """Return the stored part of a body, without credentials."""
         return body.shown(self._masking)
 
     def finish(self) -> None:
-        """The request is over: mask everything by all that is known, and keep no secret any longer."""
+        """Finish at the end of the request: mask everything with all known secrets, and forget the
+        secrets."""
         self.request_head = self._again(self.request_head)
         self.sent, self.received, self.response_head = (
             None if head is None else self._again(head)
@@ -117,7 +118,7 @@ class Capture:
         self._masking = Masking()
 
     def drop(self) -> None:
-        """Keep no byte of a body from now on."""
+        """Drop the bodies, and store none from now on."""
         self.request.drop()
         self.response.drop()
 
@@ -141,7 +142,7 @@ class Capture:
 
 
 class Captures:
-    """The captures of the last requests; iterated, the newest first."""
+    """The captures of the last requests, iterated newest first."""
 
     def __init__(self, settings: CaptureSettings) -> None:
         self.settings = settings
@@ -151,7 +152,7 @@ class Captures:
         return reversed(self._kept)
 
     def begin(self, head: RequestHead, record: RequestRecord) -> Capture:
-        """Return the capture of a request that begins; the oldest makes room for it."""
+        """Return the capture of a new request, which replaces the oldest one."""
         capture = Capture(head, record, self.settings.body)
         if len(self._kept) >= self.settings.keep:
             self._kept.popleft().drop()
@@ -165,7 +166,7 @@ class Captures:
 
 
 def _fields(lines: Iterable[bytes]) -> Iterator[Header]:
-    """Yield name and value of each line, whatever they hold."""
+    """Yield name and value of each line, without validation."""
     for line in filter(None, lines):
         name, _, value = line.partition(b":")
         yield name, value.strip()

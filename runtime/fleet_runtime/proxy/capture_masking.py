@@ -1,8 +1,7 @@
-"""What a capture shows in the place of a credential. Pure.
-
-A header is masked if its name is that of a credential, or one under which a provider gets a secret. Of every
-other value, credentials in URLs are; of a body, members of JSON that hold one, as tools of OpenAI's Responses
-API do. A secret that was found this way is masked wherever else it is.
+"""Mask credentials in captures. Pure. A header is masked if its name is that of a credential, or if a
+provider gets a secret in it. In other values, credentials in URLs are masked; in bodies, JSON members with
+credentials, such as those of tools in OpenAI's Responses API. A secret found in this way is masked wherever
+it occurs again.
 """
 
 from __future__ import annotations
@@ -16,7 +15,8 @@ from urllib.parse import unquote_to_bytes
 
 MASK: Final = b"***"
 SHORTEST: Final = 8
-"""Bytes from which a secret is masked in other values and in bodies; a shorter one is in many words."""
+"""The minimum length of a secret that is masked in other values and in bodies; shorter ones occur in many
+words."""
 
 _CREDENTIAL: Final = re.compile(
     rb"auth|cookie|token|secret|key|passw|passp|credential|session|signature|jwt|assertion|cert|cf-access",
@@ -31,12 +31,13 @@ _MEMBER: Final = re.compile(
     rb'|client[-_]?secret|password|passwd|cookie)"\s*:\s*")((?:[^"\\]|\\.)*)',
     re.IGNORECASE | re.DOTALL,
 )
-"""Not of JSON within a text, where quotes are escaped: a prompt is not masked."""
+"""Matches members of JSON, but not in a text within JSON, where quotes are escaped, because prompts are not
+masked."""
 _USER: Final = re.compile(rb"//([^/@\s?#]+)@")
 
 
 class Masking:
-    """Masks the messages of one exchange, whose secrets it gathers."""
+    """Masks the messages of one exchange, and collects their secrets."""
 
     __slots__ = ("_names", "_secrets")
 
@@ -45,21 +46,20 @@ class Masking:
         self._secrets: set[bytes] = set()
 
     def know(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
-        """Take these headers' values for secrets, and every header of these names for a credential."""
+        """Treat the values of these headers as secrets, and every header with these names as a credential."""
         for name, value in headers:
             self._names.add(name.lower())
             self._hide(name, value)
 
     def header(self, name: bytes, value: bytes) -> bytes:
-        """Return the value of a header as it is shown."""
+        """Return the masked value of a header."""
         known = name.lower() in self._names
         if value and (known or (_CREDENTIAL.search(name) and not _COUNT.search(name))):
             return self._hide(name, value)
         return self.text(value)
 
     def text(self, value: bytes) -> bytes:
-        """Return a value that is not a credential, or the first line of a request: credentials in its URLs
-        are masked."""
+        """Return another value, or the first line of a request, with credentials in URLs masked."""
         if b"=" in value:
             value = _PARAMETER.sub(self._parameter, value)
         if b"@" in value:
@@ -67,7 +67,7 @@ class Masking:
         return self._without_secrets(value)
 
     def body(self, body: bytes, *, is_cut: bool) -> bytes:
-        """Return a body without secrets. `is_cut`: it is incomplete, perhaps within a secret."""
+        """Return a body without secrets. `is_cut`: it is truncated, possibly within a secret."""
         body = _MEMBER.sub(lambda match: match[1] + self._hide(b"", match[2]) if match[2] else match[0], body)
         body = self._without_secrets(body)
         if is_cut:
@@ -76,7 +76,7 @@ class Masking:
         return body
 
     def _hide(self, name: bytes, value: bytes) -> bytes:
-        """Keep a secret in mind; return what is shown of it, which is at most its scheme."""
+        """Remember a secret; return its masked form, which shows at most its scheme."""
         scheme = _SCHEME.fullmatch(value)
         secret = value if scheme is None else scheme[2]
         found = {value, secret, unquote_to_bytes(secret)}
@@ -104,13 +104,14 @@ class Masking:
 
 
 def _overlap(body: bytes, secret: bytes) -> int:
-    """Return how many bytes at the end of `body` are the beginning of `secret`; 0 if too few to tell."""
+    """Return how many bytes at the end of `body` are the beginning of `secret`; 0 if they are too few to be
+    certain."""
     lengths = range(min(len(secret) - 1, len(body)), SHORTEST // 2 - 1, -1)
     return next((length for length in lengths if body.endswith(secret[:length])), 0)
 
 
 def _user_and_password(encoded: bytes) -> set[bytes]:
-    """Return what Basic authentication encodes (RFC 7617)."""
+    """Return the secrets encoded in Basic authentication (RFC 7617)."""
     try:
         pair = base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError):

@@ -14,7 +14,7 @@ from fleet_runtime.upstream.request_body import body_size
 
 
 def begin_capture(captures: Captures, context: RequestContext) -> Capture:
-    """Return the capture of a request; the response that leaves through its context from now on fills it."""
+    """Return the capture of a request, which responses through its context fill from now on."""
     capture = captures.begin(context.head, context.record)
     context.sink = CapturingSink(context.sink, capture)
     context.finished = _finishing(capture, context.finished)
@@ -22,7 +22,7 @@ def begin_capture(captures: Captures, context: RequestContext) -> Capture:
 
 
 class CapturedExchange(Exchange):
-    """`takes_body`: the body of the capture's request comes through the exchange."""
+    """An exchange with a capture. `takes_body`: the request's body passes through the exchange."""
 
     __slots__ = ("_capture", "_takes_body")
 
@@ -58,7 +58,7 @@ class CapturedExchange(Exchange):
 
 
 class CapturingSink:
-    """Sends one response through `sink`, and shows it to a capture."""
+    """Sends one response through `sink`, and copies it to a capture."""
 
     def __init__(self, sink: ResponseSink, capture: Capture) -> None:
         self._sink = sink

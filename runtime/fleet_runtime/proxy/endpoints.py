@@ -17,8 +17,8 @@ class Endpoint:
     """One path below a base, as clients and providers name it.
 
     `falls_back`: an old bare id may become the surface's default role here. `anthropic`: errors of the
-    gateway have Anthropic's shape. `wakes`: a request may wake a provider. `events`: the shape of an error
-    in the event stream that a request may want; None if it is not kept alive.
+    gateway have Anthropic's shape. `wakes`: a request may wake a provider. `events` is the shape of an error
+    in its event streams; None if it never gets keepalive comments.
     """
 
     path: str
@@ -30,7 +30,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """What a path begins with: the routing table, and the provider that a ``/providers/<name>`` path pins."""
+    """The base of a path: its routing table, and the provider pinned by ``/providers/<name>``."""
 
     path: str
     table: RoutingTable
@@ -39,7 +39,7 @@ class Base:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`keepalive`: seconds after which a client that streams gets a comment, None for never."""
+    """The route of a path. `keepalive`: seconds until a streaming client gets a comment, None for never."""
 
     base: Base
     endpoint: Endpoint
@@ -66,14 +66,14 @@ ENDPOINTS: Final = (
     Endpoint("/apply-template", wakes=False),
     Endpoint("/rerank"),
 )
-"""Those with a fixed path; ``/v1/audio/*`` and ``/v1/images/*`` are proxied too."""
+"""The endpoints with a fixed path; ``/v1/audio/*`` and ``/v1/images/*`` are proxied too."""
 
 _OLLAMA: Final = re.compile(rb"((?:/providers)?(?:/[^/]+)?)/ollama(?:/(.*))?", re.DOTALL)
 _FAMILY: Final = re.compile(rb"(.*)(/v1/(?:audio|images)/[a-z0-9_-]{1,64})", re.DOTALL)
 
 
 class Routes:
-    """Every path that is proxied, and those of the model lists, for one snapshot."""
+    """The proxied paths, and those of model lists, for one snapshot."""
 
     def __init__(self, tables: Mapping[str, RoutingTable]) -> None:
         self.bases: Mapping[bytes, Base] = {base.path.encode(): base for base in _bases(tables)}
@@ -91,7 +91,7 @@ class Routes:
         }
 
     def proxied(self, path: bytes) -> Route | None:
-        """Return the route of a path of a request line, without its query."""
+        """Return the route of a path without query; None if it is not proxied."""
         return self._proxied.get(path) or self._family(path)
 
     def model(self, path: bytes) -> tuple[Base, bytes] | None:

@@ -14,7 +14,7 @@ import msgspec
 EventShape = Literal["openai", "responses", "anthropic"]
 
 MAX_TEXT: Final = 2_000
-"""Characters of a body that is not an error of one of these APIs which are its message."""
+"""The maximum length of a message made from a body that is not an error of one of these APIs."""
 
 _TYPES: Final = {
     400: ("invalid_request_error", "invalid_request_error"),
@@ -29,8 +29,8 @@ _OTHERS: Final = (("invalid_request_error", "invalid_request_error"), ("server_e
 
 
 def error_event(shape: EventShape, status: int, body: bytes) -> bytes:
-    """Return the event for a response with this status and body; both are in it: the members of an error of
-    one of these APIs, else the body as `body`."""
+    """Return the event for a response. It contains the status, and the members of the error if the body is an
+    error of one of these APIs, otherwise the body as `body`."""
     parsed = _parse(body)
     error = _error(parsed, body, status)
     if shape == "anthropic":

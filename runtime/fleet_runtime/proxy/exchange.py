@@ -1,19 +1,19 @@
 """One inference request and its response: a state machine between a client's and a provider's connection.
 
-Theory of operation. An exchange has no task and waits for nothing. The client's connection feeds it
-(`on_body`, `on_body_end`, `on_gone`, `on_slow`, `on_ready`), the provider's connection fills it (`on_head`,
-`on_data`, `on_error`), the server may end it (`stop`). Each event is a transition from one `ExchangeState` to
-another, made within the call that brings the event; docs/architecture.md has the table of states and events.
+Theory of operation. An exchange has no task and never blocks. It is driven by events of the client's
+connection (`on_body`, `on_body_end`, `on_gone`, `on_slow`, `on_ready`), of the provider's connection
+(`on_head`, `on_data`, `on_error`), and of the server (`stop`). Each event is a transition from one
+`ExchangeState` to another within the call; docs/architecture.md has the table of states and events.
 
     RECEIVING -> (PREPARING | RESOLVING | WAKING | QUEUED | CONNECTING)*
               -> SENT -> (HEAD_HELD) -> RELAYING -> DONE
 
-In the states in brackets something must be waited for: the parsing of a very long body, a fresh probe, a
-provider that wakes, a slot there, a connection. A small task does that, `_task`, and comes back with the
-result; most requests pass through none of them. HEAD_HELD is a response whose first bytes are not here yet:
-until then it can still become an error of the gateway's own.
+In the states in parentheses, the exchange waits for the parsing of a very long body, a new probe, a waking
+provider, a slot, or a connection. A small task, `_task`, does that and calls back with the result; most
+requests skip these states. HEAD_HELD is a response whose body has not started yet, so that it can still be
+replaced by an error of the gateway.
 
-What must hold: the provider's slot, the bytes of the body and the connection are given back on every way out
+Invariants: the provider's slot, the bytes of the body and the connection are released on every exit
 (`_release`); the record is reported exactly once; a request is sent again only if a *reused* connection ended
 before any byte of a response; a role's next choice is tried only if nothing was sent.
 """
@@ -53,7 +53,7 @@ class Exchange:
     )
 
     def __init__(self, context: RequestContext, plans: Plans) -> None:
-        """Raises `RequestError` for a body that cannot be routed; it is not read then."""
+        """Raises `RequestError` if the body cannot be routed; then it is not read."""
         self._incoming = IncomingBody(context)
         self.state = RECEIVING
         self._context = context
@@ -74,7 +74,7 @@ class Exchange:
     # Events of the client's connection
 
     def on_body(self, piece: bytes) -> None:
-        """The next bytes of the request's body."""
+        """Receive the next bytes of the request's body."""
         if self.state is RECEIVING:
             try:
                 self._incoming.feed(piece)
@@ -98,18 +98,18 @@ class Exchange:
             self._crash()
 
     def on_invalid(self, error: ErrorResponse) -> None:
-        """The rest of the request cannot be read."""
+        """Reject the rest of the request, which is invalid."""
         if self.state is RECEIVING:
             self._reject(error)
 
     def on_gone(self) -> None:
-        """The client is gone: all that works for it stops at once."""
+        """Stop everything at once, because the client has disconnected."""
         if self.state is not DONE:
             self._context.record.end_reason = "client_gone"
             self._finish()
 
     def on_slow(self) -> None:
-        """The client has not read what was sent."""
+        """Stop reading from the provider, because the client has stopped reading."""
         self._slow = True
         if self._connection is not None:
             self._connection.pause_reading()
@@ -121,7 +121,7 @@ class Exchange:
             self._connection.resume_reading()
 
     def stop(self, error: ErrorResponse = STOPPING) -> None:
-        """Abort: a response that has begun is cut; otherwise the response is `error`."""
+        """Abort the exchange: cut a response that has begun, otherwise respond with `error`."""
         if self.state is DONE:
             return
         record = self._context.record
@@ -136,7 +136,7 @@ class Exchange:
     # Body -> plan -> slot -> connection -> request
 
     def _route(self, body: RequestBody) -> None:
-        """Find out where the request goes."""
+        """Determine the destination of the request."""
         self._body = body
         context, unreachable = self._context, self._unreachable
         context.record.bytes_in = body.length
@@ -194,7 +194,7 @@ class Exchange:
         connection.start(lines, payload, self, plan.upstream.timeouts)
 
     def _unreached(self, error: Exception) -> None:
-        """No connection: a role's next choice, or the end, unless the provider can be woken."""
+        """Handle a failed connection: use a role's next choice, wake the provider, or end."""
         if not isinstance(error, ConnectError):
             raise error
         plan, body = self._plan, self._body
@@ -214,7 +214,7 @@ class Exchange:
     # Events of the provider's connection
 
     def on_head(self, head: ResponseHead, data: bytes, ended: bool) -> None:
-        """The head of the response, with what came with it."""
+        """Receive the head of the response, with the first bytes of its body."""
         try:
             self._context.record.headers_at = time.perf_counter()
             relay = self._relay = Relay(self._context, head, self._plans.headers)
@@ -233,7 +233,7 @@ class Exchange:
             self._crash()
 
     def on_data(self, data: bytes, ended: bool) -> None:
-        """The next bytes of the response, those of one read."""
+        """Receive the next bytes of the response, from one read."""
         try:
             if ended:
                 self._connection = None
@@ -250,7 +250,7 @@ class Exchange:
             self._crash()
 
     def on_error(self, error: BaseException) -> None:
-        """No more of the response will come."""
+        """Handle an incomplete response."""
         try:
             self._connection = None
             if not isinstance(error, UpstreamError):
@@ -280,7 +280,7 @@ class Exchange:
     # Ways out
 
     def _reject(self, error: ErrorResponse, status: int | None = None) -> None:
-        """Respond with an error of the gateway's own."""
+        """Respond with an error of the gateway."""
         self._release()
         self._context.reject(error, status)
 
@@ -290,12 +290,12 @@ class Exchange:
         self._context.finish()
 
     def _crash(self) -> None:
-        """Respond to a bug of the gateway with an error that shows nothing of its inside."""
+        """Respond to a bug of the gateway with an error that reveals no internals."""
         log.exception("request %s failed", self._context.record.request_id)
         self.stop(FAILED)
 
     def _release(self) -> None:
-        """Give back everything that the exchange holds."""
+        """Release everything that the exchange holds."""
         self.state = DONE
         task, self._task = self._task, None
         if task is not None:
@@ -325,7 +325,7 @@ class Exchange:
         proceed: Callable[[Result], None],
         failed: Callable[[Exception], None] | None = None,
     ) -> None:
-        """Hand over to a task, which comes back to `proceed`, or to `failed`."""
+        """Run `begin` in a task, which then calls `proceed` or `failed`."""
         self.state = state
         self._task = hand_over(
             begin, partial(self._resume, proceed), partial(self._resume, failed or self._failed)
@@ -341,7 +341,7 @@ class Exchange:
             self._crash()
 
     def _failed(self, error: Exception) -> None:
-        """End the exchange; a rejection raised again would hold itself and the body by its traceback."""
+        """End the exchange; re-raising a rejection would keep it and the body alive through its traceback."""
         if not isinstance(error, RequestError):
             raise error
         self._reject(error.answer)

@@ -6,7 +6,7 @@ from enum import Enum
 
 
 class ExchangeState(Enum):
-    """From the headers of the request to the end of the response; see `Exchange`."""
+    """The state of an exchange, from the request's headers to the end of the response; see `Exchange`."""
 
     RECEIVING = "receiving"
     """The request's body is coming."""
@@ -17,7 +17,7 @@ class ExchangeState(Enum):
     WAKING = "waking"
     """The provider is being woken."""
     QUEUED = "queued"
-    """The provider has all the requests that it may have."""
+    """The provider is at its concurrency limit."""
     CONNECTING = "connecting"
     SENT = "sent"
     """No response yet."""

@@ -13,7 +13,7 @@ FAILED: Final = ErrorResponse("internal_error", "internal error in the gateway; 
 
 
 def upstream_failure(record: RequestRecord, error: UpstreamError) -> ErrorResponse:
-    """Note why a response did not come, or not to its end, and return the error for that."""
+    """Record why a response is missing or incomplete, and return the error for it."""
     record.end_reason = error.reason
     whom = _provider(record)
     if isinstance(error, ConnectError):
@@ -30,17 +30,17 @@ def redirection(record: RequestRecord, status: int, location: bytes | None) -> E
 
 
 def silent_error(record: RequestRecord, status: int) -> ErrorResponse:
-    """Return the error for a status that says of itself nothing."""
+    """Return the error for a failure status with an empty body."""
     return ErrorResponse("upstream_error", f"{_provider(record)} returned {status} with an empty body")
 
 
 def not_a_stream(record: RequestRecord, what: str) -> ErrorResponse:
-    """Return the error for a response that cannot follow the beginning of an event stream."""
+    """Return the error for a response that cannot continue an event stream."""
     return ErrorResponse("upstream_error", f"{_provider(record)} sent {what} instead of an event stream")
 
 
 def unreadable_error(record: RequestRecord, status: int, encoding: str) -> ErrorResponse:
-    """Return the error for one whose body is compressed."""
+    """Return the error for a response with a compressed body."""
     message = f"{_provider(record)} returned {status} with a body compressed with '{encoding}'"
     return ErrorResponse("upstream_error", message)
 

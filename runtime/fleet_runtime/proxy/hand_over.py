@@ -1,4 +1,4 @@
-"""Hand over waiting to a task, and continue with its result."""
+"""Wait in a task, and continue with its result."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def hand_over(
     proceed: Callable[[Result], None],
     failed: Callable[[Exception], None],
 ) -> asyncio.Task[None]:
-    """Wait for what `begin` begins, then call `proceed`, or `failed`; neither if the task is cancelled."""
+    """Await `begin()`, then call `proceed` with the result, or `failed`; neither if the task is cancelled."""
 
     async def wait() -> None:
         try:

@@ -13,17 +13,16 @@ from fleet_runtime.proxy.parse_process import VERY_LONG, LongJsonBody, parse_in_
 from fleet_runtime.proxy.request_context import RequestContext
 
 PARSED_AT_ONCE: Final = 1_000_000
-"""Bytes of a body that are parsed within the turn of the loop; longer ones in a thread, very long ones in a
+"""Bodies up to this size in bytes are parsed on the event loop; longer ones in a thread, very long ones in a
 process."""
 
 RequestBody = JsonBody | LongJsonBody | MultipartBody
 
 
 class IncomingBody:
-    """A JSON body is held, a form goes to a temporary file.
-
-    The constructor reads the headers alone. Everything here raises `RequestError` for what is rejected.
-    `give_back` must be called when the bytes are no longer needed, and may be called more than once.
+    """Receives a body: JSON in memory, a form in a temporary file. The constructor reads only the headers.
+    All methods raise `RequestError` for rejected bodies. Call `give_back` when the bytes are no longer
+    needed; it may be called more than once.
     """
 
     __slots__ = ("_form", "_limits", "_memory", "_pieces", "_size")
@@ -57,11 +56,11 @@ class IncomingBody:
 
     @property
     def is_long(self) -> bool:
-        """Whether `parse` would hold the loop up."""
+        """Return whether `parse` would block the event loop."""
         return self._form is None and self._size > PARSED_AT_ONCE
 
     def parse(self) -> RequestBody:
-        """Return the parsed body, now that it is complete."""
+        """Return the parsed body, which must be complete."""
         if self._form is not None:
             self._form.finish(self._size)
             return self._form

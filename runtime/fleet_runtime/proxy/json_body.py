@@ -1,8 +1,8 @@
 """JSON request bodies: read the model, and write the body with another model.
 
-Only the value of the top-level `model` changes; every other member's bytes pass as they came. A key that
-comes twice or in another spelling must not make the router and a provider read two different models: a body
-is written again from its members, of which long values are not copied.
+Only the value of the top-level `model` changes; the bytes of all other members are forwarded unchanged. A
+duplicate or escaped key must not make the resolver and a provider read different models, so a body is
+assembled from its decoded members, without copying long values.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ import msgspec
 from fleet_runtime.errors import RequestError, request_error
 
 MAX_MEMBERS: Final = 100_000
-"""Members of a body: each takes memory that a limit in bytes does not bound."""
+"""The maximum number of members of a body, whose memory is not bounded by the limit in bytes."""
 COUNTED: Final = 4_000_000
-"""Bytes from which members are counted before they are read: those of fewer bytes take 100 MB at most."""
+"""In bodies of at least this many bytes, members are counted before decoding; shorter bodies take at most 100
+MB."""
 LONG: Final = 32 * 1024
-"""Bytes from which a value is not copied."""
+"""Values of at least this many bytes are not copied."""
 FEW: Final = 1000
-"""Members up to which a long body is put together from parts."""
+"""The maximum number of members with which a long body is assembled from parts."""
 
 PART: Final = 256 * 1024
 
@@ -80,12 +81,12 @@ class JsonBody:
 
     @property
     def members(self) -> Mapping[str, msgspec.Raw]:
-        """The body's members, of a repeated one the last."""
+        """Return the body's members; the last one of a duplicate key."""
         return self._members
 
     @property
     def streams(self) -> bool:
-        """Whether the client wants an event stream."""
+        """Return whether the client requests an event stream."""
         return bytes(self._members.get("stream", b"")) == b"true"
 
     def unchanged(self) -> bytes:
@@ -93,11 +94,11 @@ class JsonBody:
         return self._raw
 
     def close(self) -> None:
-        """Nothing is held but memory."""
+        """Do nothing: only memory is held."""
 
 
 def _parts(members: Mapping[str, msgspec.Raw]) -> Iterator[bytes | memoryview]:
-    """Yield the text of an object, its long values as views of where they are."""
+    """Yield the text of an object, with long values as views."""
     text = bytearray(b"{")
     for key, value in members.items():
         text += _encode(key) + b":"
@@ -114,7 +115,7 @@ def _parts(members: Mapping[str, msgspec.Raw]) -> Iterator[bytes | memoryview]:
 
 
 def describe_invalid(raw: bytes, error: Exception) -> str:
-    """Return what is wrong with a body that the decoder rejected with `error`."""
+    """Return the problem of a body that the decoder rejected with `error`."""
     if not raw.strip():
         return "the body is empty"
     if raw.startswith(codecs.BOM_UTF8):
@@ -127,8 +128,8 @@ def _too_many_members() -> RequestError:
 
 
 def _has_too_many(raw: bytes) -> bool:
-    """Whether more members than are allowed are found, looking at a part at a time: other threads run between
-    two parts."""
+    """Return whether a body has too many members, searching it in parts so that other threads can run in
+    between."""
     if min(raw.count(b":"), raw.count(b'"')) <= MAX_MEMBERS:
         return False
     found = 0

@@ -1,15 +1,14 @@
 """Send comments to a waiting client of an event stream until the response headers arrive.
 
-Theory of operation. Proxies and browsers close a connection on which nothing comes for a minute, and loading
-a model takes longer. On a surface with `keepalive`, the sink of a request that wants an event stream is
-wrapped. Nothing differs until the seconds have passed without response headers: then the sink begins the
-response with 200 and a comment, and sends another one after every such time. When the exchange then starts
-its response, which it does as usual:
+Theory of operation. Proxies and browsers close a connection without traffic after a minute, and loading a
+model can take longer. On a surface with `keepalive`, the sink of a request for an event stream is wrapped. If
+no response headers arrive in time, the sink begins the response with 200 and a comment, and repeats the
+comment at the same interval. When the exchange then starts its response as usual:
 
 - an event stream continues after the comments, without its head;
 - everything else (an error of the provider or of the gateway, a response that is not an event stream) is
-  held until it is complete, becomes one error event, and the connection is aborted: the status is out, and
-  nothing but the missing end says on the level of HTTP that the response failed.
+  buffered until it is complete and becomes one error event, and the connection is aborted: the status is
+  already sent, so only the missing end shows on the level of HTTP that the response failed.
 """
 
 from __future__ import annotations
@@ -26,16 +25,15 @@ from fleet_runtime.proxy.request_record import RequestRecord
 
 COMMENT: Final = b": keepalive\n\n"
 MAX_HELD: Final = 64 * 1024
-"""Bytes of an error's body that are in the event."""
+"""The maximum bytes of an error's body in the event."""
 
 _HEAD: Final = b"content-type: text/event-stream\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
 
 
 def keep_alive(context: RequestContext, body: RequestBody, seconds: float) -> None:
-    """Send comments to the client of a request if it wants an event stream; once for a request.
-
-    The provider is then requested not to compress it. A client of HTTP/1.0 gets none, because it does not
-    support chunks.
+    """Send comments to the client of a request for an event stream; call once per request. The provider is
+    then asked not to compress it. HTTP/1.0 clients get no comments, because they do not support chunked
+    coding.
     """
     route = context.route
     if isinstance(context.sink, KeepaliveSink) or not body.streams or not context.head.http11:
@@ -58,11 +56,11 @@ class Phase(Enum):
     WAITING = "waiting"
     """Nothing is sent."""
     KEPT_ALIVE = "kept alive"
-    """Comments are sent, the head of a response with them."""
+    """Comments have been sent, with the head of a response."""
     HOLDING = "holding"
-    """What the exchange sends is an error, which is not complete."""
+    """The exchange is sending an error, which is buffered."""
     FORWARDING = "forwarding"
-    """What the exchange sends is sent."""
+    """The exchange's response is forwarded."""
     OVER = "over"
 
 
@@ -145,7 +143,7 @@ class KeepaliveSink:
         self._timer = asyncio.get_running_loop().call_later(self._seconds, self._due)
 
     def _due(self) -> None:
-        """Send a comment, unless the headers of a response have arrived, which can still become its head."""
+        """Send a comment, unless the response's headers have arrived and can still be used."""
         self._timer = None
         context = self._context
         if self._phase is Phase.KEPT_ALIVE:
@@ -159,8 +157,8 @@ class KeepaliveSink:
         self._wait()
 
     def _error_instead(self, status: int, block: bytes) -> tuple[int, bytes] | None:
-        """Return status and body of the error for a response that can neither continue after the comments nor
-        be shown; None for every other."""
+        """Return status and body of an error to replace a response that cannot continue after the comments or
+        be put into an event; None for other responses."""
         record = self._context.record
         kind, encoding = _value(block, "content-type"), _value(block, "content-encoding")
         is_encoded = encoding not in ("", "identity")
@@ -176,7 +174,7 @@ class KeepaliveSink:
         self._fail(status, body)
 
     def _fail(self, status: int, body: bytes) -> None:
-        """End the response with an error event, and without its end."""
+        """Send an error event, and close the connection without completing the response."""
         self._phase = Phase.OVER
         self._sink.write(error_event(self._shape, status, body), False)
         self._sink.cut()

@@ -10,9 +10,8 @@ RETRY_SECONDS = b"1"
 
 
 class MemoryBudget:
-    """`held`: bytes that are held now. Who takes bytes gives them back.
-
-    `very_long` is entered to parse a body in a process, which takes as many bytes again: one at a time.
+    """Counts `held` bytes; whoever takes bytes must return them. `very_long` serializes parsing in a process,
+    which needs the same memory again.
     """
 
     __slots__ = ("held", "very_long")
@@ -22,7 +21,7 @@ class MemoryBudget:
         self.very_long = asyncio.Semaphore(1)
 
     def take(self, size: int, limit: int) -> bool:
-        """Whether `size` more bytes may be held under `limit`; they are counted then."""
+        """Count `size` more bytes if that stays within `limit`; return whether it does."""
         if self.held + size > limit:
             return False
         self.held += size

@@ -1,7 +1,8 @@
 """multipart/form-data request bodies (RFC 7578): read the model, and write the body with another model.
 
-The body goes to a temporary file as it comes. It is written again from its parts, each with its own header
-lines and bytes, so that the resolver and a provider read the same fields; only the value of `model` changes.
+The body is written to a temporary file as it arrives. The forwarded body is assembled from its parts, with
+their header lines and bytes, so that the resolver and a provider read the same fields; only the value of
+`model` changes.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from python_multipart.multipart import parse_options_header
 from fleet_runtime.errors import RequestError, request_error
 
 IN_MEMORY: Final = 1_000_000
-"""Bytes of a body that are held in memory before it goes to a file."""
+"""Bodies up to this size in bytes stay in memory; longer ones go to a file."""
 PIECE: Final = 128 * 1024
 _MAX_MODEL: Final = 4096
 
@@ -28,9 +29,8 @@ _PARAMETERS: Final = re.compile(_PARAMETER)
 
 
 class MultipartBody:
-    """A body taken apart as it is fed; `model` is the value of its `model` field, None where there is none.
-
-    Raises `RequestError` for what a provider might read in another way than the gateway.
+    """Parses a body as it arrives; `model` is the value of its `model` field, None if there is none. Raises
+    `RequestError` for what a provider might interpret differently.
     """
 
     def __init__(self, boundary: bytes) -> None:
@@ -63,7 +63,7 @@ class MultipartBody:
         self._file: SpooledTemporaryFile[bytes] = SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115
 
     streams: Final = False
-    """A form's response is never kept alive."""
+    """Forms get no keepalive comments."""
 
     def feed(self, data: bytes) -> None:
         try:
@@ -72,7 +72,7 @@ class MultipartBody:
             raise _invalid(str(error)) from None
 
     def finish(self, size: int) -> None:
-        """End the body, of which `size` bytes were fed."""
+        """Finish the body after `size` bytes."""
         if not self._ended:
             raise _invalid("it ends before its closing boundary")
         self.length = size
@@ -80,7 +80,7 @@ class MultipartBody:
             self.model = _text(bytes(self._value))
 
     def naming(self, model: str) -> Parts:
-        """The body with `model` as the value of its `model` field."""
+        """Return the body with `model` as the value of its `model` field."""
         return Parts(self._file, self._hole, model.encode())
 
     def unchanged(self) -> Parts:
@@ -134,7 +134,7 @@ class MultipartBody:
         self._file.write(b"--" + self._boundary + b"--\r\n")
 
     def _names_model(self) -> bool:
-        """Whether the part at hand is the `model` field, whichever way a provider reads its headers."""
+        """Return whether a provider might read the current part as the `model` field."""
         dispositions = [value for name, value in self._headers if name == b"content-disposition"]
         found = _DISPOSITION.fullmatch(dispositions[0]) if len(dispositions) == 1 else None
         if found is None:
@@ -162,7 +162,7 @@ class MultipartBody:
 
 
 class Parts:
-    """A body that every iteration yields again, from a file with a hole for the model's name."""
+    """A body that can be iterated repeatedly, from a file with a gap for the model's name."""
 
     def __init__(self, file: SpooledTemporaryFile[bytes], hole: int | None, value: bytes) -> None:
         self._file = file

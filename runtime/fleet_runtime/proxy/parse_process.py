@@ -1,9 +1,9 @@
 """Parse a very long JSON body in a separate process.
 
-The decoder holds the interpreter lock until it is done, in whatever thread it runs: half a second for the
-worst body of 95 MB, during which no other request would continue. The process reads the body from its
-standard input, in the parts in which it arrived, so that they are not joined here. It writes one line of
-JSON: the model and where its value is, or the error.
+The decoder holds the interpreter lock in any thread: half a second for the worst body of 95 MB, during which
+no other request could continue. The process reads the body from its standard input, in the parts in which it
+arrived, so that they are not joined here. It writes one line of JSON: the model and where its value is, or
+the error.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from fleet_runtime.errors import ErrorResponse, RequestError
 from fleet_runtime.proxy.json_body import JsonBody
 
 VERY_LONG: Final = 8_000_000
-"""Bytes from which a process is worth its start (60 ms); the decoder takes at most 50 ms for fewer."""
+"""Bodies of at least this many bytes are worth starting a process (60 ms); decoding shorter ones takes at
+most 50 ms."""
 NICENESS: Final = 5
-"""Of the process: other requests come first."""
+"""The niceness of the process, so that other requests have priority."""
 
 _key: Final = re.compile(rb'\s*[{,]\s*("[^"\\]*(?:\\.[^"\\]*)*")\s*:\s*', re.DOTALL)
 _end: Final = re.compile(rb"\s*\}\s*")
@@ -32,8 +33,8 @@ _text: Final = msgspec.json.Decoder(str)
 
 
 class Parsed(msgspec.Struct, frozen=True):
-    """What the process found. `span`: where the value of `model` is. `streams`: as that of `JsonBody`.
-    `rewritten`: in the body that follows this line, in the place of the one that came."""
+    """The result of the process. `span` is the position of the value of `model`. `streams` is as in
+    `JsonBody`. `rewritten`: a rewritten body follows this line, and replaces the original."""
 
     model: str | None = None
     span: tuple[int, int] | None = None
@@ -66,13 +67,13 @@ class LongJsonBody:
         return self._pieces
 
     def close(self) -> None:
-        """Nothing is held but memory."""
+        """Do nothing: only memory is held."""
 
 
 async def parse_in_process(pieces: Sequence[bytes]) -> LongJsonBody | JsonBody:
     """Return the body; raises `RequestError` as `JsonBody` does.
 
-    The process ends when the caller is cancelled. A computer that can start none parses it in a thread.
+    Cancelling the caller ends the process. If no process can be started, the body is parsed in a thread.
     """
     try:
         process = await asyncio.create_subprocess_exec(
@@ -98,7 +99,7 @@ async def parse_in_process(pieces: Sequence[bytes]) -> LongJsonBody | JsonBody:
 
 
 async def _feed(process: asyncio.subprocess.Process, pieces: Sequence[bytes]) -> bytes:
-    """Return what the process writes once it has read the body."""
+    """Send the body to the process, and return its output."""
     assert process.stdin is not None
     assert process.stdout is not None
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
@@ -125,7 +126,7 @@ def _between(pieces: Sequence[bytes], begin: int, end: int) -> Iterator[memoryvi
 
 
 def parse(raw: bytes) -> tuple[Parsed, bytes]:
-    """Return the facts about a body, and the body, rewritten if necessary."""
+    """Parse a body; return the result, and the body, rewritten if necessary."""
     try:
         body = JsonBody(raw)
     except RequestError as error:
@@ -142,10 +143,8 @@ def parse(raw: bytes) -> tuple[Parsed, bytes]:
 
 
 def model_span(raw: bytes, members: Mapping[str, msgspec.Raw]) -> tuple[int, int] | None:
-    """Return where the value of `model` is; None if a key comes twice or is spelled with escapes.
-
-    `members` are walked along the text: each key and value must be the one that is there, and the end must
-    follow the last.
+    """Return the position of the value of `model`; None if a key is duplicated or has escapes. `members` are
+    compared with the text in order: each key and value must match, and the end must follow the last.
     """
     at, span = 0, None
     for key, value in members.items():

@@ -17,7 +17,7 @@ _LOADING_RETRY: Final = b"retry-after: 5\r\n"
 
 
 class Relay:
-    """One response: `status`, `is_stream` and `refusal` (why it is not forwarded) are known from its head."""
+    """One response: its head determines `status`, `is_stream` and `refusal` (why it is not forwarded)."""
 
     __slots__ = ("_context", "_forwarded", "_head", "is_stream", "refusal", "status")
 
@@ -33,7 +33,7 @@ class Relay:
             self.refusal = redirection(context.record, head.status, forwarded.location)
 
     def empty_error(self) -> ErrorResponse | None:
-        """Return the error for a response without a body, if it is a failure that says nothing of itself."""
+        """Return the error for a failure with an empty body; None for other responses."""
         if self.status < 500:
             return None
         self._context.record.end_reason = "upstream_error"
@@ -77,7 +77,7 @@ class Relay:
         context.sink.write(data, ended)
 
     def cut(self, error: UpstreamError) -> None:
-        """End a response that the provider did not: on a plain event stream with an event that says so."""
+        """End an incomplete response; on an uncompressed event stream, send an error event first."""
         context = self._context
         answer = upstream_failure(context.record, error)
         context.record.code = answer.code

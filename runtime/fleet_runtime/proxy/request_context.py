@@ -21,8 +21,8 @@ from fleet_runtime.store.old_names import OldNameUses
 
 
 class ModelResolver(Protocol):
-    """What the proxy needs of the fleet that runs. `version` is another number whenever a resolution or a
-    model's state may be another."""
+    """The interface of the live fleet for the proxy. `version` changes whenever a resolution or a model's
+    state may change."""
 
     @property
     def gateway(self) -> GatewayConfig: ...
@@ -48,7 +48,8 @@ class ModelResolver(Protocol):
         falls_back: bool = False,
         unreachable: frozenset[str] = frozenset(),
     ) -> Resolution:
-        """Return what a name means by what is known; `may_be_stale` says that a probe could change it."""
+        """Resolve a name with the current state; `may_be_stale` means that a probe could change the
+        result."""
 
     async def refresh(self, provider: str) -> None:
         """Wait for a new probe of a provider, up to the time limit of a request."""
@@ -65,35 +66,35 @@ class ResponseSink(Protocol):
     """The client's side of one response. Blocks are header lines, each with its line break."""
 
     def respond(self, status: int, block: bytes, body: bytes) -> None:
-        """Send a complete response of the gateway's own; the `content-length` is added."""
+        """Send a complete response of the gateway; `content-length` is added."""
 
     def start(
         self, status: int, block: bytes, length: int | None, data: bytes, ended: bool, *, closes: bool = False
     ) -> None:
-        """Send a head with the first bytes of its body, all of it if `ended`. `length` is that of the body if
-        the block declares it; `closes`: the end of the connection ends the body."""
+        """Send a head with the first bytes of the body, or all of it if `ended`. `length` is the body's
+        length if the block declares it; `closes`: the end of the connection ends the body."""
 
     def write(self, data: bytes, ended: bool) -> None:
         """Send the next bytes of the body."""
 
     def cut(self) -> None:
-        """End a response that has begun in the middle: the connection closes without the response's end."""
+        """Abort a response that has begun: close the connection without completing it."""
 
     def close_after(self) -> None:
-        """Close the connection once the response, which has not begun, is out."""
+        """Close the connection after the response, which has not begun."""
 
 
 class RecordSink(Protocol):
-    """Gets the record of each request, once, when the request is over."""
+    """Receives the record of each request once, when the request has ended."""
 
     def __call__(self, record: RequestRecord, /) -> object: ...
 
 
 class RequestContext(msgspec.Struct):
-    """`head` may be shared with other requests; `request_id` and `content_length` are this one's. `cors` is
-    the block of CORS headers that every response gets, `named` that of the provider and model once they are
-    known; `route` is None for all that is not inference. `speaks_ollama`: the client expects the
-    errors of Ollama's API.
+    """`head` may be shared with other requests; `request_id` and `content_length` belong to this one. `cors`
+    is the block of CORS headers for every response, `named` the block with provider and model once known;
+    `route` is None for requests other than inference. `speaks_ollama`: the client expects the errors of
+    Ollama's API.
     """
 
     fleet: ModelResolver
@@ -117,11 +118,11 @@ class RequestContext(msgspec.Struct):
 
     @property
     def common_block(self) -> bytes:
-        """The headers of every response of the gateway's own."""
+        """Return the headers of the gateway's own responses."""
         return self.cors + b"x-request-id: %b\r\n" % self.request_id
 
     def reject(self, error: ErrorResponse, status: int | None = None) -> None:
-        """Send an error of the gateway's own, and finish."""
+        """Send an error of the gateway, and finish."""
         status = status or error.status
         self.record.reject(status, error.code)
         block = b"content-type: application/json\r\n%b%b%b" % (
@@ -137,13 +138,13 @@ class RequestContext(msgspec.Struct):
         self.finish()
 
     def respond(self, status: int, block: bytes, body: bytes) -> None:
-        """Send a response of the gateway's own, and finish."""
+        """Send a response of the gateway, and finish."""
         self.record.status = status
         self.record.bytes_out += len(body)
         self.sink.respond(status, block + self.common_block, body)
         self.finish()
 
     def finish(self) -> None:
-        """The request is over: report it."""
+        """Report the finished request."""
         self.record.finished_at = time.perf_counter()
         self.finished(self.record)

@@ -14,8 +14,8 @@ from fleet_runtime.header_lines import HeaderLines, InvalidLineError, split_line
 
 Header = tuple[bytes, bytes]
 Field = tuple[bytes | None, bytes, bytes]
-"""What a header line means: its name if the gateway reads it (else None), its value, and the line that a
-provider gets (empty: none)."""
+"""A parsed header line: its name if the gateway reads it (else None), its value, and the line to forward
+(empty: none)."""
 
 METHODS: Final = {
     method.encode(): method
@@ -25,7 +25,7 @@ METHODS: Final = {
         *("PROPFIND", "PROPPATCH", "PURGE", "REBIND", "REPORT", "SEARCH", "UNBIND", "UNLINK", "UNLOCK"),
     )
 }
-"""Those of the IANA registry that a server may be sent; which of them a path takes is its own matter."""
+"""The methods of the IANA registry; each path decides which of them it accepts."""
 HOP_BY_HOP: Final = frozenset(
     (
         b"connection",
@@ -98,7 +98,7 @@ class InvalidHeadError(Exception):
 class RequestHead:
     """The headers of a request, read in one pass. Header values are those of the last line with the name.
 
-    `key` is the key that the client shows: a bearer token, else ``x-api-key``. `forwarded` is the block of
+    `key` is the client's key: a bearer token, else ``x-api-key``. `forwarded` is the block of
     header lines for a provider, names in lower case: it lacks all that is between the client and
     the gateway (hop-by-hop headers and those that `Connection` names, credentials, cookies, claims about who
     the client is) and those that describe the body, except its type. `request_id` is the client's own, if it
@@ -177,7 +177,7 @@ class RequestHead:
         self.request_id = request_id if request_id and _is_valid_id(request_id) else None
 
     def forget_client(self) -> None:
-        """Keep nothing that could identify the client: the head is remembered from now on."""
+        """Forget everything that could identify the client, because the head is cached from now on."""
         self.key = None
         self._lines = []
 
@@ -210,8 +210,8 @@ class RequestHead:
         self.http11 = _VERSIONS[version]
 
     def _read_framing(self, length: bytes | None, transfer_encoding: bytes | None) -> None:
-        """One length or chunks, never both (RFC 9112, 6.3): what two servers could read differently is not
-        forwarded."""
+        """Parse the framing: one length or chunked, never both (RFC 9112, 6.3), because servers could
+        interpret the request differently."""
         self.content_length = 0
         self.chunked = transfer_encoding is not None
         if transfer_encoding is not None:
@@ -225,7 +225,8 @@ class RequestHead:
             self.content_length = int(length)
 
     def _read_connection(self, value: bytes, block: list[bytes]) -> list[bytes]:
-        """Note whether the connection is kept; return the block without what `Connection` names."""
+        """Note whether the connection is kept alive; return the block without headers named in
+        `Connection`."""
         named = tokens(value)
         if b"close" in named:
             self.keep_alive = False
@@ -237,7 +238,7 @@ class RequestHead:
 
 
 def check_beginning(head: bytes, limit: int) -> None:
-    """Reject at once what cannot become a head; raises `InvalidHeadError`."""
+    """Reject an incomplete head that cannot become valid; raises `InvalidHeadError`."""
     if len(head) > limit:
         raise InvalidHeadError(head_too_large(limit))
     line, end, _ = head.partition(b"\r\n")
@@ -249,7 +250,7 @@ def check_beginning(head: bytes, limit: int) -> None:
 
 
 def interpret_field(name: bytes, value: bytes) -> Field:
-    """What a header line of a request means: for `HeaderLines`."""
+    """Interpret a header line of a request, for `HeaderLines`."""
     name = name.lower()
     sent = name not in _NEVER_SENT and not name.startswith(_NEVER_SENT_PREFIXES)
     if name in _READ:
@@ -258,8 +259,8 @@ def interpret_field(name: bytes, value: bytes) -> Field:
 
 
 def request_ids() -> Iterator[bytes]:
-    """Yield random ids, as long as a UUID: llama-cpp-python returns 400 for one that is not. The system makes
-    many at a time."""
+    """Yield random ids in the form of a UUID, because llama-cpp-python returns 400 for others. Random bytes
+    are read in batches."""
     while True:
         block = os.urandom(16 * _IDS_AT_ONCE).hex().encode()
         for at in range(0, len(block), 32):
@@ -273,7 +274,7 @@ def percent_encoded(text: str) -> bytes:
 
 
 def without_model(query: bytes) -> bytes:
-    """Return the query without its `model` parameters, which some providers read before the body's."""
+    """Return the query without `model` parameters, to which some providers give precedence over the body."""
     if b"model" not in query.lower() and b"%" not in query:
         return query
     pairs = (pair for pair in query.split(b"&") if _parameter(pair) != b"model")
@@ -293,7 +294,7 @@ def tokens(value: bytes) -> set[bytes]:
 
 
 def _content_type_line(value: bytes) -> bytes:
-    """Return the line for a provider: the client's type, if it is one of those that are routed, else JSON."""
+    """Return the line for a provider: the client's content type if it is supported, else JSON."""
     if value != b"application/json":
         lower = value.lower()
         if b"application/json" in lower or lower.startswith(b"multipart/form-data"):
@@ -302,7 +303,7 @@ def _content_type_line(value: bytes) -> bytes:
 
 
 def _repeated(name: bytes, first: bytes, second: bytes) -> bytes:
-    """Return the value of a header that comes more than once."""
+    """Return the combined value of a repeated header."""
     if name in _ONCE:
         raise InvalidHeadError(malformed_head(f"{_ONCE[name]}, not 2" if name == b"host" else _ONCE[name]))
     if name == b"connection":
@@ -315,5 +316,5 @@ def _parameter(pair: bytes) -> bytes:
 
 
 def _is_valid_id(request_id: bytes) -> bool:
-    """Whether a client's own request id may be used in our headers and log."""
+    """Return whether a client's request id is valid for our headers and log."""
     return len(request_id) <= 128 and request_id.translate(None, b"._-:").isalnum()

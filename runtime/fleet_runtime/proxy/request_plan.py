@@ -32,9 +32,9 @@ _BUSY_RETRY: Final = ((b"retry-after", b"1"),)
 class Plan:
     """How a request is sent.
 
-    `counted` is the model under which it is counted. `head` begins the provider's request: its line and
-    Host; `credentials` are the lines of the provider's own key. `named` are the ``x-fleet-*`` lines of the
-    response, `state` is the model's by the last probe. `old_names` count the requests.
+    `counted` is the model under which it is counted. `head` is the beginning of the provider's request: its
+    line and Host; `credentials` are the header lines of the provider's key. `named` are the ``x-fleet-*``
+    lines of the response, `state` is the model's state at the latest probe. `old_names` count the requests.
     """
 
     resolution: Resolution
@@ -51,8 +51,7 @@ class Plan:
     old_names: tuple[OldNameUse, ...] = ()
 
     async def wait_for_slot(self) -> Plan:
-        """Return the plan once the provider may have another request; raises `RequestError` if its queue is
-        full."""
+        """Wait for a slot and return the plan; raises `RequestError` if the provider's queue is full."""
         try:
             await self.provider.enter(self.counted)
         except QueueFullError:
@@ -62,7 +61,7 @@ class Plan:
         return self
 
     def request(self, context: RequestContext, body: RequestBody) -> tuple[bytes, Body]:
-        """Return the head and the body of the provider's request."""
+        """Return head and body of the provider's request."""
         head = context.head
         query = without_model(head.query) if head.query else b""
         payload: Body = body.unchanged() if body.model is None else body.naming(self.resolution.model)
@@ -77,8 +76,8 @@ class Plan:
 
 
 class Plans:
-    """The plans of one snapshot; forgotten whenever `version` is another. `headers`: what those of responses
-    mean."""
+    """The plans of one snapshot, dropped whenever `version` changes. `headers` caches the parsed headers of
+    responses."""
 
     __slots__ = ("_known", "_version", "headers")
 
@@ -90,7 +89,7 @@ class Plans:
     def choose(
         self, context: RequestContext, body: RequestBody, unreachable: frozenset[str]
     ) -> Plan | Resolution:
-        """Return the plan for a body; a resolution if only a fresh probe of its provider can tell, or if the
+        """Return the plan for a body; return a resolution if a new probe of its provider is needed, or if the
         provider is asleep.
 
         Raises `RequestError` as `settle` does, and `model_required`.
@@ -125,7 +124,7 @@ class Plans:
         unreachable: frozenset[str],
         resolution: Resolution | None = None,
     ) -> Plan:
-        """Return the plan for a body by what is known now; raises `RequestError` if there is none."""
+        """Return the plan for a body with the current state; raises `RequestError` if there is none."""
         resolution = resolution or _resolve(context, body, unreachable)
         record, refusal = context.record, resolution.refusal
         assert context.route is not None
@@ -153,7 +152,7 @@ class Plans:
         *,
         keep: bool,
     ) -> Plan:
-        """Return the plan for a resolution that names a provider; `keep` it for the next request."""
+        """Return the plan for a resolution with a provider; `keep` caches it."""
         assert resolution.provider is not None
         provider = fleet.providers[resolution.provider]
         via, upstream, target = provider.target(route.endpoint.path)
@@ -182,7 +181,7 @@ class Plans:
 
 
 def wakes(context: RequestContext, resolution: Resolution) -> bool:
-    """Return whether a request may wake the provider of its model, which is asleep: fallbacks never do."""
+    """Return whether a request may wake the sleeping provider of its model; fallbacks never do."""
     assert context.route is not None
     is_fallback = resolution.fallback and resolution.rule != "role"
     return resolution.asleep and context.route.endpoint.wakes and not is_fallback
@@ -195,7 +194,8 @@ def wakes_unreached(context: RequestContext, plan: Plan) -> bool:
 
 
 async def try_to_wake(fleet: ModelResolver, provider: str, *, is_role: bool) -> frozenset[str]:
-    """Wake a provider; return what cannot be reached after that. Raises `RequestError` except for a role."""
+    """Wake a provider; return the providers that are still unreachable. Raises `RequestError`, except for a
+    role."""
     try:
         await fleet.wake(provider)
     except RequestError:
@@ -206,7 +206,7 @@ async def try_to_wake(fleet: ModelResolver, provider: str, *, is_role: bool) -> 
 
 
 def _provider_block(resolution: Resolution) -> bytes:
-    """Return the headers that name the provider and the model of a resolution, as far as it has them."""
+    """Return the headers with the provider and model of a resolution, as far as it has them."""
     block = b""
     if resolution.provider is not None:
         block = b"x-fleet-provider: %b\r\n" % resolution.provider.encode()

@@ -24,7 +24,7 @@ EndReason = Literal[
 KEPT_BYTES: Final = 16_384
 KEPT_CHUNKS: Final = 8
 FIRST_BYTES: Final = 1_024
-"""How much of a response a record keeps to read token counts from: its first chunks, until they have
+"""The parts of a response that a record keeps for reading token counts: the first chunks, up to
 `FIRST_BYTES`, and the last `KEPT_CHUNKS` after that, of each at most `KEPT_BYTES`."""
 
 
@@ -32,20 +32,20 @@ FIRST_BYTES: Final = 1_024
 class RequestRecord:
     """One request, filled in while it runs.
 
-    `inference`: the request was for a provider, not for one of the gateway's own lists or its API.
-    `status` is that of the response (0: none), `code` the code of an error of the gateway. `ok`: the
-    provider's response was forwarded completely, whatever its status.
+    `inference`: the request was for a provider, not for one of the gateway's own lists or its API. `status`
+    is that of the response (0: none), `code` the code of an error of the gateway. `ok`: the provider's
+    response was forwarded completely, whatever its status.
 
     Times are seconds of ``time.perf_counter``: `started_at` when the request's headers were read,
-    `body_received_at` when its body was complete, `sent_at` when there was nothing to do except wait for the
-    provider, `headers_at` when its response headers came, `response_started_at` when they were forwarded,
+    `body_received_at` when its body was complete, `sent_at` when only the provider's response was pending,
+    `headers_at` when its response headers arrived, `response_started_at` when they were forwarded,
     `first_byte_at` when the first byte of the body was, `finished_at` at the end. `gateway_seconds` and
-    `upstream_seconds` are seconds until the response headers were forwarded: those of the gateway, and those
-    of the provider (None: nothing was sent to it). The client's upload of the body is in neither.
+    `upstream_seconds` are the gateway's and the provider's share of the time until the response headers were
+    forwarded (None: nothing was sent to the provider). Neither includes the client's upload of the body.
 
     `state` is that of the model when the request was sent. `first_chunk` and `last_chunks` are the beginning
-    and the end of the response's body until its token counts are read; of an encoded one, nothing is kept.
-    `number` is given to a request when it is first listed.
+    and the end of the response's body until its token counts are read; of a compressed one, nothing is kept.
+    `number` is assigned when the request is first listed.
     """
 
     request_id: str
@@ -79,14 +79,14 @@ class RequestRecord:
     number: int = 0
 
     def reject(self, status: int, code: str) -> None:
-        """Note an error of the gateway; an end reason that is already known stays."""
+        """Record an error of the gateway; a known end reason is kept."""
         self.status = status
         self.code = code
         if self.end_reason == "ok":
             self.end_reason = "refused"
 
     def keep_chunk(self, data: bytes) -> None:
-        """Keep the next bytes of the response, as far as the limits allow."""
+        """Keep the next bytes of the response, within the limits."""
         if self.last_chunks is not None:
             self.last_chunks.append(data if len(data) <= KEPT_BYTES else data[-KEPT_BYTES:])
         elif not self.first_chunk and len(data) <= KEPT_BYTES:
@@ -107,8 +107,8 @@ class RequestRecord:
         self.last_chunks = None
 
     def start_response(self) -> bytes:
-        """Note that the response headers are forwarded now, which fixes both shares of the time; return them
-        as the value of ``server-timing`` (W3C), in milliseconds."""
+        """Record that the response headers are forwarded now, which fixes both shares of the time; return
+        these as the value of ``server-timing`` (W3C), in milliseconds."""
         response_started_at = self.response_started_at = time.perf_counter()
         body_received_at = self.body_received_at or self.started_at
         if self.sent_at is None:

@@ -19,7 +19,7 @@ _GATEWAYS_OWN: Final = frozenset(
         *(b"nel", b"report-to", b"reporting-endpoints", b"x-request-id"),
     )
 )
-"""What a browser or client would apply to the gateway's origin, and the id that the gateway gives."""
+"""Headers that a browser or client would apply to the gateway's origin, and the id that the gateway sets."""
 _GATEWAYS_PREFIXES: Final = (b"access-control-", b"x-fleet-")
 _NEVER_SAME: Final = (b"x-request-id", b"set-cookie", b"set-cookie2")
 _MAX_REMEMBERED: Final = 2048
@@ -27,7 +27,8 @@ _MAX_VALUE: Final = 256
 _EVENT_STREAM: Final = b"text/event-stream"
 
 Field = tuple[bytes | None, bytes, bytes]
-"""The name of a header that the gateway reads (else None), its value, and the client's line (empty: none)."""
+"""A parsed header line: its name if the gateway reads it (else None), its value, and the line for the client
+(empty: none)."""
 
 
 class ForwardedHead:
@@ -41,7 +42,7 @@ class ForwardedHead:
     __slots__ = ("_around", "block", "is_encoded", "is_stream", "location", "retry_after")
 
     def __init__(self, headers: Iterable[Header], known: dict[Header, Field]) -> None:
-        """`known` remembers what headers mean."""
+        """`known` caches parsed headers."""
         lines: list[bytes] = []
         read: dict[bytes, bytes] = {}
         for header in headers:
@@ -73,7 +74,7 @@ class ForwardedHead:
 
 
 def forwarded_head(head: ResponseHead, known: dict[Header, Field]) -> ForwardedHead:
-    """Return what is forwarded of a head; worked out once for a shape."""
+    """Return the forwarded headers of a head, computed once per shape."""
     shape = head.shape
     if shape is None:
         return ForwardedHead(head.headers, known)

@@ -13,7 +13,7 @@ PROVIDER_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}\Z")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _DOT_SEGMENTS = frozenset((".", ".."))
 _JOINERS = "\u200c\u200d"
-"""Format characters (category Cf) that words of some scripts, and some emoji, are written with."""
+"""Format characters (category Cf) that are used in words of some scripts and in some emoji."""
 
 
 class CompositeId(NamedTuple):
@@ -27,19 +27,19 @@ class CompositeId(NamedTuple):
 
 
 def split_id(text: str) -> CompositeId | None:
-    """Split at the first slash; None if there is no slash. Says nothing about whether the id exists."""
+    """Split at the first slash; None if there is no slash. The id need not exist."""
     provider, slash, model = text.partition("/")
     return CompositeId(provider, model) if slash else None
 
 
 def without_namespace(namespaces: Collection[str], text: str) -> str:
-    """Return `text` without its first part, if that is one of the `namespaces` of old wrappers."""
+    """Return `text` without its first part, if that is one of the `namespaces`."""
     head, slash, rest = text.partition("/")
     return rest if slash and head in namespaces else text
 
 
 def model_id_problem(model: str, provider: str = "") -> str | None:
-    """Return why `model` cannot be a model's id on `provider`, in words that follow the id; None when it
+    """Return why `model` cannot be a model's id on `provider`, to follow the id in a sentence; None if it
     can."""
     if not model:
         return "is empty"
@@ -59,7 +59,8 @@ def model_id_problem(model: str, provider: str = "") -> str | None:
 
 
 def model_id_remedy(model: str) -> str | None:
-    """Return what to do about an id that is a relative path, as older llama-servers list ``-m ../x.gguf``."""
+    """Return the remedy for an id that is a relative path, as in the lists of older llama-servers with ``-m
+    ../x.gguf``; else None."""
     if not _has_dot_segment(model):
         return None
     file = model.rpartition("/")[2].removesuffix(".gguf")

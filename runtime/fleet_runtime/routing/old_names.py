@@ -14,9 +14,8 @@ OldNameKind = Literal["alias", "formerly", "namespace"]
 
 
 class OldName(msgspec.Struct, frozen=True):
-    """A name that is only accepted for clients which have not changed it yet.
-
-    `kind` is where fleet.yaml has it: `aliases`, `formerly` of a provider, or `namespaces`.
+    """A name that is accepted for clients that still use it. `kind` is its place in fleet.yaml: `aliases`,
+    `formerly` of a provider, or `namespaces`.
     """
 
     kind: OldNameKind
@@ -24,8 +23,8 @@ class OldName(msgspec.Struct, frozen=True):
 
 
 def accepted_names(table: RoutingTable) -> dict[OldName, str | None]:
-    """Return every old name that a table accepts, and what it means: an id, a provider, or None for a prefix
-    that is removed."""
+    """Map every old name of a table to its meaning: an id, a provider, or None for a prefix that is
+    removed."""
     found: dict[OldName, str | None] = {OldName("alias", name): id for name, id in table.aliases.items()}
     former = {name: provider for name, provider in table.names.items() if name != provider}
     found |= {OldName("formerly", name): provider for name, provider in former.items()}
@@ -33,7 +32,7 @@ def accepted_names(table: RoutingTable) -> dict[OldName, str | None]:
 
 
 def names_used(table: RoutingTable, text: str) -> Iterator[OldName]:
-    """Yield the old names in a model name that is not pinned to a provider, as `resolve_model` reads it."""
+    """Yield the old names that `resolve_model` uses for a model name that is not pinned to a provider."""
     if text.startswith("@"):
         return
     rest = without_namespace(table.namespaces, text)

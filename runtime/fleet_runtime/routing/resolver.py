@@ -1,7 +1,7 @@
 """Resolve a model name to a provider and model, for every surface and purpose.
 
-Pure: from a routing table, a view of the providers and the text to a `Resolution`. The spelling of a name
-never decides.
+Pure: the inputs are a routing table, a view of the providers and the text, the result is a `Resolution`.
+Similar spelling is never enough.
 """
 
 from __future__ import annotations
@@ -26,15 +26,13 @@ RefusalCode = Literal["model_not_found", "provider_unreachable", "provider_disab
 
 @dataclass(frozen=True, slots=True)
 class ProviderView:
-    """What the resolver may know of one provider.
-
-    `names` maps every name that the provider takes (listed ids, declared ids, aliases, tag forms) to the
-    listed id. `exhaustive`: the list is known and complete, so that an id outside it is rejected. `include`
-    and `exclude` are the globs of fleet.yaml. `responsive`: it responded when it was last probed; one that
-    did not is available until its grace is over, but a role passes it over. `reachable`: False once a request
-    and a probe have both failed to reach it; requests are rejected at once, while lists keep its models.
-    `reason`: why it does not respond, for people. `can_wake`: a request may wake it while it does not
-    respond, one to a role only if `wakes_for_roles`.
+    """The resolver's view of one provider. `names` maps every name that the provider accepts (listed ids,
+    declared ids, aliases, tag forms) to the listed id. `exhaustive`: the list is known and complete, so that
+    an id outside it is rejected. `include` and `exclude` are the globs of fleet.yaml. `responsive`: it
+    responded to the latest probe; otherwise it is available until its grace period ends, but roles skip it.
+    `reachable`: False once a request and a probe have both failed to reach it; requests are rejected at once,
+    while lists keep its models. `reason` is the text why it does not respond. `can_wake`: a request may wake
+    it while it does not respond, a request to a role only if `wakes_for_roles`.
     """
 
     status: ProviderStatus
@@ -56,7 +54,7 @@ class ProviderView:
         return self.names.get(model)
 
     def admits(self, model: str) -> bool:
-        """Return whether the globs let `model` through."""
+        """Return whether the globs allow `model`."""
         return admits(model, self.include, self.exclude)
 
 
@@ -65,8 +63,8 @@ View: TypeAlias = Mapping[str, ProviderView]
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a request is rejected. `suggest` finds what may have been meant; it takes a while, so only what
-    shows the suggestions calls it."""
+    """The reason of a rejected request. `suggest` finds suggestions; because it is slow, it is called only to
+    show them."""
 
     code: RefusalCode
     message: str
@@ -76,15 +74,16 @@ class Refusal:
 
     @property
     def suggestions(self) -> tuple[str, ...]:
-        """Composite ids to try instead, the best first."""
+        """Return composite ids to try instead, the best first."""
         return self.suggest()
 
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What `requested` means. `model` is the name to send to the provider; `listed` the id under which the
-    provider lists it, if it does. `refusal` says why a request would not be sent. `may_be_stale`: that may be
-    out of date, and another probe of `provider` could lift it. `asleep`: waking the provider could too."""
+    """The resolution of `requested`. `model` is the name to send to the provider; `listed` is the id in the
+    provider's list, if it is listed. `refusal` is why a request would be rejected. `may_be_stale`: the
+    refusal may be out of date, and a new probe of `provider` could remove it. `asleep`: so could waking the
+    provider."""
 
     requested: str
     provider: str | None
@@ -110,13 +109,13 @@ SHOWN = len("sha256:") + 12
 
 
 def in_snapshot(message: str, snapshot: str) -> str:
-    """Return a message that something does not exist with the beginning of the snapshot's id: another gateway
-    may serve another snapshot, which has it."""
+    """Return a "does not exist" message with the beginning of the snapshot's id, because another gateway may
+    serve another snapshot that has it."""
     return f"{message} (snapshot {snapshot[:SHOWN]})"
 
 
 def name_snapshot(resolution: Resolution, snapshot: str) -> Resolution:
-    """Return `resolution` with the snapshot in the message that a provider is unknown."""
+    """Return `resolution` with the snapshot's id in the message about an unknown provider."""
     refusal = resolution.refusal
     if refusal is None or not refusal.is_unknown_provider:
         return resolution
@@ -133,11 +132,11 @@ def resolve_model(
     falls_back: bool = False,
     unreachable: frozenset[str] = frozenset(),
 ) -> Resolution:
-    """Return what `text` means on the surface of `table`.
+    """Resolve `text` on the surface of `table`.
 
     `pinned`: the provider of a ``/providers/<name>`` path, where all of the text is a model of that provider.
     `falls_back`: the endpoint is one where an unknown bare id may become the surface's default role.
-    `unreachable`: providers that this very request could not reach; a role uses its next choice.
+    `unreachable`: providers that this request could not reach; a role uses its next choice.
     """
     if len(text) > MAX_ID_BYTES or len(text.encode("utf-8", "surrogatepass")) > MAX_ID_BYTES:
         shown = text[:60] + "…"
@@ -158,7 +157,7 @@ def resolve_model(
 
 
 def lock_view(table: RoutingTable) -> dict[str, ProviderView]:
-    """Return the providers as the table itself knows them: not probed yet, with the lists of fleet.lock."""
+    """Return the providers with only the data of the table: not probed yet, with the lists of fleet.lock."""
     return {
         provider.name: ProviderView("unknown", listed_names(provider), exhaustive=bool(provider.models))
         for provider in table.providers
@@ -196,7 +195,7 @@ def _resolve_role(table: RoutingTable, view: View, text: str, unreachable: froze
 
 
 def _passed_over(choice: Resolution, view: View, unreachable: frozenset[str]) -> Resolution:
-    """Return a choice of a role, which is not asleep unless the role may wake it now."""
+    """Return a choice of a role; it counts as asleep only if the role may wake its provider now."""
     name = choice.provider or ""
     if not choice.asleep or (name not in unreachable and view[name].wakes_for_roles):
         return choice
@@ -258,8 +257,8 @@ def _resolve_on_provider(
 
 
 def _suggestions(table: RoutingTable, view: View, provider: str, model: str) -> tuple[str, ...]:
-    """Return composite ids to try instead: the models of a provider of that name, the same model elsewhere,
-    then what is spelled nearly so.
+    """Return composite ids to try instead: the models of a provider of that name, the same model on other
+    providers, then similar ids.
 
     Comparing both ends of the ids is cheap for thousands of them, however long; only the closest are compared
     in full. Of very many models, those of `provider` and of the first providers are compared.
@@ -285,6 +284,6 @@ def _listed(seen: ProviderView) -> dict[str, None]:
 
 
 def _sketch(provider: str, model: str) -> str:
-    """A composite id without the middle of a long model's name."""
+    """Return a composite id without the middle of a long model name."""
     short = model if len(model) <= 2 * SKETCH else model[:SKETCH] + model[-SKETCH:]
     return f"{provider}/{short}"

@@ -82,7 +82,7 @@ def _fail(spec: str, problem: str) -> int:
 
 
 def _problems(error: ValidationError) -> Iterator[str]:
-    """Yield what is wrong, each problem with its place in the JSON: ``[0].models[1].context``."""
+    """Yield the problems, each with its path in the JSON: ``[0].models[1].context``."""
     found = error.errors(include_url=False)
     for each in found[:SHOWN_ERRORS]:
         steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in each["loc"])
@@ -94,7 +94,7 @@ def _problems(error: ValidationError) -> Iterator[str]:
 
 
 def _spec_help() -> str:
-    """Return what a specification is made of, from the shapes that read it."""
+    """Return the help text of a specification, generated from its shapes."""
     parts = [
         "A specification, for example:",
         textwrap.indent(EXAMPLE, "  "),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 class Changes:
-    """`tell` whenever something changed; who waits looks again."""
+    """Call `tell` after each change; waiters then check their condition again."""
 
     def __init__(self) -> None:
         self._waiting: set[asyncio.Future[None]] = set()

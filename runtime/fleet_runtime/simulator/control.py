@@ -1,4 +1,4 @@
-"""The control plane of a simulated server, under ``/_sim/``: never recorded, never disturbed.
+"""The control plane of a simulated server, under ``/_sim/``: never recorded, and not subject to faults.
 
 - ``POST /_sim/behaviour``: change some fields of the behaviour, and return all of it. ``GET`` reads it.
 - ``GET /_sim/requests``: every request, complete (``?inference=true``: only those). ``?at_least=N`` waits

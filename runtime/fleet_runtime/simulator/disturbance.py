@@ -30,7 +30,7 @@ def disturbed(behaviour: Behaviour, product: Product, chance: Random) -> Reply |
 
 
 def replaced_list(behaviour: Behaviour) -> Reply | None:
-    """Return what takes the place of the model list; None for the server's own."""
+    """Return the replacement of the model list; None for the server's own."""
     if behaviour.list_endless:
         return Reply(behaviour.list_status, _endless(), behaviour.list_type)
     if behaviour.list_body is None and behaviour.list_status == 200:

@@ -64,8 +64,8 @@ INFERENCE_PATHS = OPENAI_PATHS | LLAMA_CPP_PATHS
 
 @dataclass(slots=True)
 class Record:
-    """One request as it came, and how its response ended: ``complete``, ``client_gone``, ``dropped`` (by the
-    server), or null while it is under way. `model` is the model that responded or was to."""
+    """One recorded request, and how its response ended: ``complete``, ``client_gone``, ``dropped`` (by the
+    server), or null while it runs. `model` is the requested model."""
 
     number: int
     server: str
@@ -105,7 +105,7 @@ class Record:
 
 @dataclass(slots=True)
 class ActiveRequest:
-    """A request until its response has ended: what it keeps busy, and how to abort it."""
+    """A running request: what it keeps busy, and how to abort it."""
 
     request: Request
     record: Record
@@ -114,7 +114,7 @@ class ActiveRequest:
 
 
 class TooBusyError(Exception):
-    """More requests at once than the server takes."""
+    """The server is at its limit of concurrent requests."""
 
 
 class TooLongError(Exception):
@@ -157,7 +157,7 @@ class Engine:
         return "loaded" if self.resident else self.memory.state(model.id)
 
     async def enter(self, active: ActiveRequest, model: SimulatedModel, *, load: bool = True) -> None:
-        """Count the request for `model` and have the model loaded until the request ends.
+        """Count the request for `model`, and keep the model loaded until the request ends.
 
         Raises TooBusyError or memory.LoadFailedError.
         """
@@ -255,7 +255,7 @@ class Engine:
             yield piece
 
     async def pace(self, *, first: bool) -> None:
-        """Wait as long as the behaviour says before the first or a later chunk of a response."""
+        """Wait for the configured time before the first or a later chunk of a response."""
         delay = self.behaviour.first_byte_ms if first else self.behaviour.chunk_ms
         if delay:
             await asyncio.sleep(delay / 1000)
@@ -270,7 +270,7 @@ class Engine:
 
 
 def decoded(request: Request) -> dict[str, Any] | None:
-    """The JSON object in the body; None where there is none."""
+    """Return the JSON object in the body; None if there is none."""
     try:
         value = json.loads(request.body)
     except (ValueError, RecursionError):

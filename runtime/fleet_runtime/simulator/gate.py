@@ -9,8 +9,8 @@ from fleet_runtime.simulator.changes import Changes
 
 
 class Gate:
-    """Passes are kept for those who come later; `open` lets all who wait now through. `changes` is notified
-    when a wait begins."""
+    """Unused passes are kept for later waiters; `open` lets all current waiters through. `changes` is
+    notified when a wait begins."""
 
     def __init__(self, changes: Changes) -> None:
         self._changes = changes

@@ -23,7 +23,8 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """`pieces` are the tokens of the response, `thinking` those before it; `tool` replaces the text."""
+    """`pieces` are the tokens of the response, `thinking` those of the reasoning before it; `tool` replaces
+    the text."""
 
     server: str
     model: str
@@ -95,7 +96,7 @@ def last_words(payload: Mapping[str, Any]) -> str:
 
 
 def prompt_tokens(payload: Mapping[str, Any]) -> int:
-    """About as many as a tokenizer would find: a token for each word or five characters."""
+    """Estimate the tokens of the prompt: one for each word or five characters."""
     generation = [payload.get(name) for name in ("system", "instructions", "messages", "prompt", "input")]
     text = json.dumps([part for part in generation if part is not None], ensure_ascii=False)
     return max(len(text) // 5, len(text.split()))
@@ -128,7 +129,7 @@ def _exactly(pieces: tuple[str, ...], count: int) -> tuple[str, ...]:
 
 
 def _tool_call(payload: Mapping[str, Any], call: ScriptedCall | None) -> ToolCall | None:
-    """The scripted call, else one of the first tool where the request demands one."""
+    """Return the scripted call, otherwise a call of the first tool if the request requires one."""
     offered = {described["name"]: described for described in _offered(payload.get("tools"))}
     if call is not None and call.name in offered and not _holds_result(payload):
         return ToolCall(call.name, json.dumps(call.arguments))

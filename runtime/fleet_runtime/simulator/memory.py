@@ -23,10 +23,9 @@ class Unloaded(LoadFailedError):
 
 
 class Memory:
-    """Room for `capacity` models at once; one that is needed waits until an idle one has left.
-
-    `loads` counts every beginning of a load, `ttl_resets` every touch of a loaded model that would have
-    unloaded by itself, each by model id. `changes` is notified whenever a state changes.
+    """Holds up to `capacity` models; loading another one waits until an idle model is unloaded. `loads`
+    counts started loads, `ttl_resets` the touches of loaded models with a time to live, both by model id.
+    `changes` is notified whenever a state changes.
     """
 
     def __init__(
@@ -46,7 +45,7 @@ class Memory:
         self.ttl_resets: Counter[str] = Counter()
 
     def start(self) -> None:
-        """Have in memory what is there from the start."""
+        """Load the models that are loaded at the start."""
         for model in self._models:
             if model.loaded:
                 self._set(model.id, "loaded")
@@ -62,7 +61,7 @@ class Memory:
 
     @asynccontextmanager
     async def use(self, model: SimulatedModel, cut: Callable[[], None] = lambda: None) -> AsyncIterator[None]:
-        """Have `model` loaded and keep it so; `cut` is called if it is unloaded anyway."""
+        """Load `model` and keep it loaded; `cut` is called if it is unloaded anyway."""
         await self.load(model)
         self._busy[model.id] += 1
         self._cuts.setdefault(model.id, set()).add(cut)
@@ -85,7 +84,7 @@ class Memory:
             task.result()
 
     def begin(self, model: SimulatedModel) -> asyncio.Task[None]:
-        """Have `model` loaded in the background, where it is not already being loaded."""
+        """Load `model` in the background, unless it is already loading."""
         task = self._tasks.get(model.id)
         if task is None:
             task = self._tasks[model.id] = asyncio.get_running_loop().create_task(self._load(model))
@@ -93,7 +92,7 @@ class Memory:
         return task
 
     def touch(self, model: SimulatedModel) -> None:
-        """A request reached a loaded model: its time to live begins again."""
+        """Restart the time to live of a loaded model after a request."""
         self._touch(model)
         self._idle(model)
 

@@ -1,4 +1,4 @@
-"""A response before it is sent, and the headers of each kind of server, in their order."""
+"""A response before it is sent, and the ordered headers of each kind of server."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ Malformation = Literal[
     "error-event",
     "bad-json",
 ]
-"""Ways in which a stream of server-sent events is not what the book says."""
+"""Deviations of a stream of server-sent events from the specification."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class ScriptedCall:
 
 @dataclass(slots=True)
 class Behaviour:
-    """How a server behaves just now; every field may be changed while it runs.
+    """The current behaviour of a server; every field may be changed while it runs.
 
     `scope` limits latency, hang, errors, redirects and drops to inference or to everything else.
     `drop_at_byte` counts the response's bytes on the wire, status line included; `drop` says how the
@@ -130,8 +130,8 @@ class Behaviour:
 class ServerSpec:
     """A server to simulate; `port` 0 takes a free one and keeps it.
 
-    `max_loaded` is how many models fit at once (None: the kind's own habit). `vram` are the bytes of the GPU
-    that a llama-swap measures (0: it measures nothing).
+    `max_loaded` is the number of models that fit at the same time (None: the default of the kind). `vram` is
+    the GPU memory in bytes that a llama-swap reports (0: none).
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -160,5 +160,6 @@ def parse_specs(text: str | bytes) -> tuple[ServerSpec, ...]:
 
 
 def changed(behaviour: Behaviour, changes: Mapping[str, Any]) -> Behaviour:
-    """The behaviour with `changes` made; raises pydantic.ValidationError for unknown or wrong ones."""
+    """Return the behaviour with `changes` applied; raises pydantic.ValidationError for unknown or invalid
+    ones."""
     return _BEHAVIOUR.validate_python({**asdict(behaviour), **changes})

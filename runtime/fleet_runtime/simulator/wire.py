@@ -71,7 +71,7 @@ class ResponseWriter:
         self.aborted = False
 
     def spare(self) -> None:
-        """Let this response reach its end even if the port is closed meanwhile."""
+        """Let this response finish even if the port is closed meanwhile."""
         self.close = True
         self._connection.spared = True
 

@@ -11,7 +11,7 @@ from fleet_runtime.store.rows import StatusChange
 
 
 class StoreUnavailableError(Exception):
-    """The state cannot be written now; the message says why, and `remedy` what to do, if that is known."""
+    """The state cannot be written now; the message has the reason, `remedy` the remedy, if known."""
 
     def __init__(self, message: str, remedy: str | None = None) -> None:
         super().__init__(message)
@@ -20,9 +20,8 @@ class StoreUnavailableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class StoreStatus:
-    """Whether the state can be written, since when (unix seconds), and where it is, without secrets.
-
-    `reason`: why it cannot be, or what else is wrong with it; `remedy`: what to do, if that is known.
+    """Whether the state can be written, since when (unix seconds), and where it is, without secrets. `reason`
+    is why it cannot be written, or another problem; `remedy` is the remedy, if known.
     """
 
     up: bool
@@ -33,7 +32,7 @@ class StoreStatus:
 
 
 class Backend(Protocol):
-    """`favorites` is what was last read or committed, without a `run` if nothing ever was."""
+    """`favorites` is the list last read or committed, without a `run` if there was none."""
 
     @property
     def favorites(self) -> Favorites: ...
@@ -42,10 +41,10 @@ class Backend(Protocol):
     def status(self) -> StoreStatus: ...
 
     def open(self) -> None:
-        """Load what can be loaded at once, blocking; to be called before anything else."""
+        """Load what is available without waiting; blocks. Call it before anything else."""
 
     async def watch(self, on_read: Callable[[], None]) -> None:
-        """Follow what others write, calling `on_read` after each reading, until cancelled."""
+        """Follow the changes of others, calling `on_read` after each read, until cancelled."""
 
     async def edit(self, changes: Sequence[FavoritesChange]) -> list[Favorites | Exception]:
         """Apply the changes in order and commit them together; return the outcome of each.
@@ -63,4 +62,4 @@ class Backend(Protocol):
         """
 
     async def close(self) -> None:
-        """End what is open."""
+        """Close what is open."""

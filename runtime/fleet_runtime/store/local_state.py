@@ -19,7 +19,7 @@ from fleet_runtime.store.sqlite import Database
 
 WATCH_SECONDS = 1.0
 RETRY_ROUNDS = 5
-"""Rounds between two attempts to use a file that could not be used, or to read one that seems the same."""
+"""Rounds between two attempts to use an unusable file, or to read one that seems unchanged."""
 TICK_SECONDS = 0.02
 """A file system's clock has steps of up to 10 ms; two writes within one may leave the same stamp."""
 
@@ -51,8 +51,8 @@ class LocalState:
         self._thread.submit(self._database.open).result()
 
     async def watch(self, on_read: Callable[[], None]) -> None:
-        """Read what another process has written to the file, once a second. Only if the file or its log has
-        changed is the thread woken: a gateway that has nothing to do sleeps."""
+        """Read the changes of other processes once a second. The thread is woken only if the file or its log
+        has changed, so that an idle gateway sleeps."""
         seen: Stamp | None = None
         for number in itertools.count():
             await asyncio.sleep(WATCH_SECONDS)
@@ -90,7 +90,8 @@ class LocalState:
 
 
 def stamp(files: Iterable[Path]) -> Stamp:
-    """Return what changes whenever one of the files is written: inode, size and time of each that exists."""
+    """Return a value that changes whenever one of the files is written: inode, size and time of each existing
+    file."""
     found: list[tuple[int, int, int]] = []
     for file in files:
         with contextlib.suppress(OSError):
@@ -100,6 +101,6 @@ def stamp(files: Iterable[Path]) -> Stamp:
 
 
 def is_settled(found: Stamp) -> bool:
-    """Return whether a write after this stamp certainly gives another one."""
+    """Return whether any write after this stamp certainly changes the stamp."""
     newest = max((written for _, _, written in found), default=0)
     return time.time() - newest / 1e9 > TICK_SECONDS

@@ -1,8 +1,8 @@
 """Find the state file, and copy the one of an earlier location.
 
 The state of a fleet outlives its checkout: it is kept in the user's state folder, under the path of the
-folder of fleet.yaml. That path is as `fleet serve` was given it, with its links, so that a release swapped
-behind a link finds the same state.
+folder of fleet.yaml. The path is not resolved, so that all releases behind a symbolic link share the same
+state.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def given_path(root: Path, environ: Mapping[str, str]) -> Path:
 def claim_state(state: str | None, root: Path, environ: Mapping[str, str]) -> Path:
     """Return `state_path`, having copied the file of an earlier version there if there is none yet.
 
-    Never raises: the store says what cannot be written when it opens the file.
+    Never raises; the store reports write errors when it opens the file.
     """
     path = state_path(state, root, environ)
     earlier = root / ".fleet" / FILE
@@ -110,9 +110,8 @@ def abandoned_states() -> Iterator[OtherState]:
 
 
 def copy_state(source: Path, target: Path) -> None:
-    """Copy a state file, which may be open elsewhere; leave `target` alone if it exists by then.
-
-    The copy is another list: its `run` is new. Raises OSError.
+    """Copy a state file, which may be open elsewhere, unless `target` exists by then. The copy is a separate
+    list with a new `run`. Raises OSError.
     """
     unfinished = target.with_name(f"{target.name}.unfinished-{os.getpid()}")
     try:
@@ -130,7 +129,7 @@ def copy_state(source: Path, target: Path) -> None:
 
 
 def _is_writable(folder: Path) -> bool:
-    """Return whether the folder is, or its nearest parent that exists."""
+    """Return whether the folder, or its nearest existing parent, is writable."""
     if not folder.is_absolute():
         return False
     existing = next((each for each in (folder, *folder.parents) if each.exists()), folder)

@@ -31,10 +31,9 @@ ON CONFLICT (kind, name) DO UPDATE SET
 
 @dataclass(slots=True)
 class OldNameUse:
-    """The uses of one old name since `since` (unix seconds), from when on it has been watched.
-
-    `last_at` and `surface` are of the last use, None without one; `surface` is None too for a request to a
-    path of no surface. `unsaved`: uses that the state file does not know yet.
+    """The uses of one old name since `since` (unix seconds). `last_at` and `surface` are those of the last
+    use, None if there was none; `surface` is also None for a request without a surface. `unsaved` counts uses
+    that are not in the state file yet.
     """
 
     since: float
@@ -51,8 +50,7 @@ class OldNameUse:
         self.surface = surface
 
     def take(self, row: Sequence[Any]) -> None:
-        """Take over a row of the state file (since, uses, last_at, surface); one that means nothing does
-        nothing."""
+        """Merge a row of the state file (since, uses, last_at, surface); ignore an invalid one."""
         match row:
             case (
                 int() | float() as since,
@@ -67,7 +65,7 @@ class OldNameUse:
 
 
 class OldNameUses:
-    """The uses of every old name that the present fleet.yaml accepts, and of no other."""
+    """The uses of every old name in the current fleet.yaml."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -79,29 +77,28 @@ class OldNameUses:
         return self._uses
 
     def follow(self, table: RoutingTable) -> None:
-        """Count the names of another fleet.yaml from now on; those that it still accepts keep their
-        counts."""
+        """Count the names of another fleet.yaml from now on; names in both keep their counts."""
         names, now = accepted_names(table), self._clock()
         self._is_new |= names.keys() != self._uses.keys()
         self._uses = {name: self._uses.get(name) or OldNameUse(now) for name in names}
 
     def note(self, table: RoutingTable, text: str, surface: str | None) -> tuple[OldNameUse, ...]:
-        """Count the old names in a model name, and return where the next request with it is counted."""
+        """Count the old names in a model name, and return their counters for further requests."""
         found = tuple(self._uses[name] for name in names_used(table, text) if name in self._uses)
         for use in found:
             use.note(surface, self._clock())
         return found
 
     async def keep(self, store: Store) -> None:
-        """Save what is new every `SAVE_SECONDS`, until cancelled."""
+        """Save new uses every `SAVE_SECONDS`, until cancelled."""
         while True:
             if self._is_new or any(use.unsaved for use in self._uses.values()):
                 await self.save(store)
             await asyncio.sleep(SAVE_SECONDS)
 
     async def save(self, store: Store) -> None:
-        """Add what was counted to the state file, and take over what other gateways added to it; if the file
-        cannot be used, it is done the next time."""
+        """Add the new uses to the state file, and read those of other gateways; if the file cannot be used,
+        retry the next time."""
         names = self._uses
         added = {name: use.unsaved for name, use in names.items()}
         rows = [
@@ -117,7 +114,7 @@ class OldNameUses:
 
 
 def _add(connection: sqlite3.Connection, rows: list[tuple[Any, ...]]) -> dict[OldName, tuple[Any, ...]]:
-    """Add to the rows of these names, delete all others, and return what there is now."""
+    """Add to the rows of these names, delete all others, and return the resulting rows."""
     connection.executemany(_ADD, rows)
     names = {(kind, name) for kind, name, *_ in rows}
     kept: dict[OldName, tuple[Any, ...]] = {}

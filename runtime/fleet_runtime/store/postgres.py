@@ -1,12 +1,12 @@
 """The state in PostgreSQL, shared by several gateways: favorites and history on one connection of each.
 
 No request and no list waits for the database. The favorites in memory are read after a notification, every
-`READ_SECONDS`, and after each new connection. The notification is a hint only: PgBouncer in transaction
-mode takes ``LISTEN`` and delivers nothing. Every statement is in an explicit transaction, because that pooler
+`READ_SECONDS`, and after each new connection. The notification is a hint only: PgBouncer in transaction mode
+takes ``LISTEN`` and delivers nothing. Every statement is in an explicit transaction, because that pooler
 gives each transaction to another server.
 
-Only time tells that a server is stopped and not closed. A statement that takes too long ends its connection
-without a rollback, which would wait for the same server.
+A suspended server is detected only by a timeout. A statement that takes too long ends its connection without
+a rollback, which would wait for the same server.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 2.0
 STATEMENT_SECONDS = 2.0
-"""For everything that one change does: a client hears within three seconds that it was not saved."""
+"""The time limit of one change, so that a client gets an error within three seconds."""
 READ_SECONDS = 5.0
 RETRY_SECONDS = 1.0
 PENDING = 1000
-"""Entries of the history that are kept while the database cannot be used."""
+"""The maximum number of history entries kept in memory while the database is unavailable."""
 
 log = logging.getLogger("fleet.store")
 
 
 class PostgresState:
-    """A `Backend` on the database at `url`. `name`: what the server shows as the application."""
+    """A `Backend` on the database at `url`. `name` is the application name shown by the server."""
 
     def __init__(self, url: DatabaseUrl, name: str) -> None:
         self._url = url
@@ -72,7 +72,7 @@ class PostgresState:
         return self._status
 
     def open(self) -> None:
-        """Connecting is left to `watch`: a gateway starts without its database."""
+        """Do nothing: `watch` connects, so that a gateway starts without its database."""
 
     async def watch(self, on_read: Callable[[], None]) -> None:
         while True:
@@ -140,7 +140,7 @@ class PostgresState:
             return await read_history(connection, providers, limit)
 
     async def _catch_up(self) -> None:
-        """Read the list if it is not the one that is known."""
+        """Read the list if it has changed."""
         async with self._transaction() as connection:
             if await read_tag(connection) != self._favorites.tag:
                 self._favorites = await read_favorites(connection)
@@ -149,7 +149,7 @@ class PostgresState:
             self._status = StoreStatus(True, time.time(), self._status.where)
 
     async def _locked(self, connection: asyncpg.Connection) -> Favorites:
-        """Return the present list, locked until the transaction ends."""
+        """Return the current list, locked until the transaction ends."""
         same = await read_tag(connection, lock=True) == self._favorites.tag
         return self._favorites if same else await read_favorites(connection)
 
@@ -165,7 +165,7 @@ class PostgresState:
 
     @contextlib.asynccontextmanager
     async def _transaction(self) -> AsyncIterator[asyncpg.Connection]:
-        """A transaction within `STATEMENT_SECONDS`; whatever fails in it ends the connection."""
+        """Run a transaction within `STATEMENT_SECONDS`; any failure ends the connection."""
         try:
             async with asyncio.timeout(STATEMENT_SECONDS), self._lock:
                 await self._attempted.wait()
@@ -185,7 +185,7 @@ class PostgresState:
         return f"{self._status.where} cannot be used: {self._status.reason}"
 
     def _lost(self, error: Exception) -> StoreUnavailableError:
-        """Give the connection up; return the error for its user."""
+        """Drop the connection; return the error for the caller."""
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.terminate()

@@ -30,11 +30,11 @@ ADDITIONS = {
         "CREATE INDEX status_history_of_provider ON status_history (provider, number)",
     ),
 }
-"""As in the state file: only what the previous version can live with, recorded by name in ``additions``."""
+"""Additions as in the state file: compatible with the previous version, recorded by name in ``additions``."""
 
 
 async def prepare(connection: asyncpg.Connection) -> None:
-    """Add the tables that are missing; of several gateways one does."""
+    """Add missing tables; only one of several gateways does."""
     await connection.execute("BEGIN")
     if await _missing(connection):
         await connection.execute(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")

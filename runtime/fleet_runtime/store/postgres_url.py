@@ -24,12 +24,13 @@ _URL = re.compile(
 """What libpq accepts (PostgreSQL's manual, 34.1.1.2), several hosts included. A password ends at the last
 ``@``, so that there is none after it: one that is not encoded would be shown as a host or a database."""
 _SHOWN = 300
-"""Characters of the server's own message that are shown."""
+"""The maximum length of the server's message."""
 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseUrl:
-    """The URL that `reference` leads to, read again for every connection; a path is relative to `root`."""
+    """The URL in the source named by `reference`, read again for every connection; a path is relative to
+    `root`."""
 
     reference: DatabaseReference
     root: Path
@@ -37,7 +38,7 @@ class DatabaseUrl:
 
     @property
     def source(self) -> str:
-        """Where it is read from, in words."""
+        """Return a text that names its source."""
         variable = self.reference.env
         return f"the file '{self.reference.file}'" if variable is None else f"${variable}"
 
@@ -78,7 +79,8 @@ class DatabaseUrl:
 
     @property
     def _correct(self) -> str:
-        """How to try another URL, and when it takes effect: the environment of a process never changes."""
+        """Return how to correct the URL, and when that takes effect: the environment of a process never
+        changes."""
         if self.reference.env is None:
             return (
                 f'`psql "$(cat {self.reference.file})"` must connect; correct the file, which is read again'

@@ -1,8 +1,8 @@
 """Rescue rows from a state file that is damaged or cannot be opened for writing.
 
-Every row is judged alone. A file whose first page is damaged, or whose end is missing, is not a database to
-SQLite any more. But that page describes the tables, and is the same in all files of one version, so that a
-copy in memory with the page of a new file often shows the rows again.
+Each row is validated separately. SQLite does not recognise a file as a database if its first page is damaged
+or its end is missing. Since that page describes the tables and is the same in all files of one version, a
+copy in memory with the first page of a new file often makes the rows readable again.
 """
 
 from __future__ import annotations
@@ -52,10 +52,11 @@ class RescuedState:
 
 
 def rescue_state(path: Path) -> RescuedState:
-    """Return every good row of the file; never raises.
+    """Return every valid row of the file; never raises.
 
     If a favorite is missing, the list takes a version that no reader has seen, the time in seconds, and a new
-    run. The tables of the previous version hold the same favorites, and may have what the others have lost.
+    run. The tables of the previous version contain the same favorites, and may have rows that the others have
+    lost.
     """
     views = [read for view in (open_read_only, _with_new_first_page) for read in _tables(view, path)]
     found = [_list(view) for view in views] + [_previous_list(view) for view in views]
@@ -67,14 +68,14 @@ def rescue_state(path: Path) -> RescuedState:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """The good favorites of one table in their order, and whether these are all of the list."""
+    """The valid favorites of one table in order, and whether the list is complete."""
 
     favorites: Favorites
     complete: bool = False
 
 
 def _union(found: list[_Found]) -> Favorites:
-    """Return the newest list, with the favorites of the others behind it unless it is complete."""
+    """Return the newest list, followed by favorites of the others unless it is complete."""
     lists = [one.favorites for one in found]
     best = max(found, key=_age_and_worth, default=_Found(Favorites()))
     if best.complete:
@@ -110,7 +111,7 @@ def _previous_list(view: dict[str, tuple[Rows, bool]]) -> _Found:
 
 
 def _favorites(rows: Rows, complete: bool) -> _Found:
-    """The good favorites in their order; one without a time gets the present one."""
+    """Return the valid favorites in order; one without a time gets the current time."""
     now = time.time()
     found: dict[str, tuple[float, Favorite]] = {}
     for id, position, added_at in rows:
@@ -134,7 +135,7 @@ def _worth(read: tuple[Rows, bool]) -> tuple[bool, int]:
 def _tables(
     view: Callable[[Path], contextlib.AbstractContextManager[sqlite3.Connection]], path: Path
 ) -> Iterator[dict[str, tuple[Rows, bool]]]:
-    """The rows of each table as a view of the file shows them; nothing if it shows none."""
+    """Yield the rows of each table in a view of the file; nothing if there are none."""
     with (
         contextlib.suppress(*STATE_ERRORS, OSError, ValueError),
         view(path) as connection,
@@ -146,7 +147,7 @@ def _tables(
 
 @contextlib.contextmanager
 def open_read_only(path: Path) -> Iterator[sqlite3.Connection]:
-    """The file with its log; without it if that fails, as it may in a folder that is read-only."""
+    """Open the file with its log; without it if that fails, for example in a read-only folder."""
     for flags in ("mode=ro", "mode=ro&immutable=1"):
         connection = sqlite3.connect(f"file:{quote(str(path.absolute()))}?{flags}", uri=True)
         with contextlib.closing(connection):
@@ -161,7 +162,7 @@ def open_read_only(path: Path) -> Iterator[sqlite3.Connection]:
 
 @contextlib.contextmanager
 def _with_new_first_page(path: Path) -> Iterator[sqlite3.Connection]:
-    """A copy in memory with the first page of a new file and a whole number of pages."""
+    """Open a copy in memory with the first page of a new file and a whole number of pages."""
     if path.stat().st_size > MAX_IMAGE_BYTES:
         raise ValueError("it is too large to be copied")
     with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
@@ -177,7 +178,7 @@ def _with_new_first_page(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _decode(text: bytes) -> str | bytes:
-    """Text that is not UTF-8 stays bytes, which no good row holds, so that this row alone is lost."""
+    """Decode text; text that is not UTF-8 is returned as bytes, which makes only this row invalid."""
     try:
         return text.decode()
     except UnicodeDecodeError:
@@ -185,10 +186,8 @@ def _decode(text: bytes) -> str | bytes:
 
 
 def _rows(connection: sqlite3.Connection, table: str, widths: tuple[int, ...]) -> tuple[Rows, bool]:
-    """The rows of a table in their order, and whether these are all.
-
-    Read from both ends: a damaged page in the middle hides what lies behind it from one side only. Of too
-    many, the newest.
+    """Return the rows of a table in order, and whether they are complete. Reads from both ends, because a
+    damaged page hides the rows behind it from one direction only. If there are too many, return the newest.
     """
     if not is_table(connection, table):
         return [], False

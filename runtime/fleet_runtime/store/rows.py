@@ -15,7 +15,7 @@ from typing import Any, Final
 from fleet_runtime.catalog.favorites import Favorite
 
 MAX_VERSION: Final = 1 << 53
-"""The largest integer that every reader of JSON keeps exact."""
+"""The largest integer that every JSON parser represents exactly."""
 MAX_TEXT: Final = 10_000
 MAX_TIME: Final = 1e11
 _RUN: Final = re.compile(r"[0-9a-z]{1,64}")
@@ -30,7 +30,7 @@ class StatusChange:
     reason: str | None
     at: float
     gateway: str | None = None
-    """The gateway that saw it, None if an older version of fleet wrote the entry."""
+    """The gateway that observed it, None if an older version of fleet wrote the entry."""
 
 
 def parse_version(value: Any) -> int | None:

@@ -1,9 +1,9 @@
 """The tables of the state file, and upgrading an older file.
 
-A change that the previous version of fleet can live with is an addition: a new table, or a column that may be
-null. It is recorded by its name in the table ``additions``, and ``user_version`` stays, so that the previous
-version still opens the file. A change that it cannot live with is a migration, which raises ``user_version``.
-A file that is older is backed up before either.
+A change that is compatible with the previous version of fleet is an addition: a new table, or a column that
+may be null. It is recorded by its name in the table ``additions``, and ``user_version`` stays, so that the
+previous version still opens the file. Any other change is a migration, which raises ``user_version``. A file
+that is older is backed up before either.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ MIGRATIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Addition:
-    """What a file gets once; its statements leave everything that the previous version reads as it is."""
+    """A change that is applied once to a file; its statements do not change anything that the previous
+    version reads."""
 
     name: str
     statements: tuple[str, ...]
@@ -76,13 +77,13 @@ ADDITIONS = (
         ),
     ),
 )
-"""A new table of the state goes here, at the end; `Store.read` and `Store.write` reach it."""
+"""Add new tables of the state at the end; `Store.read` and `Store.write` access them."""
 
 TABLES = ("favorites", "favorites_version", "status_history", "favorite_list", "favorite")
-"""Without these a file is damaged."""
+"""The required tables; a file without them is damaged."""
 
 CHECK_SECONDS = 5.0
-"""For the check of a file; fleet's own takes a tenth of a second."""
+"""The time limit of the check of a file; a valid file takes a tenth of a second."""
 _STEPS = 10_000
 """Instructions of SQLite between two readings of the clock."""
 
@@ -91,17 +92,18 @@ _CIRCUMSTANCES = {
     *(sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM),
     *(sqlite3.SQLITE_AUTH, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_NOLFS, sqlite3.SQLITE_INTERRUPT),
 }
-"""Primary result codes that concern the disk, rights or other processes, and not the file's content."""
+"""Primary result codes about the disk, permissions or other processes, not the file's content."""
 
 STATE_ERRORS = (sqlite3.Error, UnicodeDecodeError, OverflowError)
-"""What sqlite3 raises on a file. It decodes the names and messages of a damaged one as UTF-8, too."""
+"""The exceptions of sqlite3 for a file, including failures to decode names and messages of a damaged one as
+UTF-8."""
 
 
 log = logging.getLogger("fleet.store")
 
 
 class DamagedStateError(sqlite3.DatabaseError):
-    """The file holds what fleet never wrote."""
+    """The file has content that fleet never writes."""
 
 
 class NewerStateError(sqlite3.DatabaseError):
@@ -112,7 +114,7 @@ class NewerStateError(sqlite3.DatabaseError):
 
 
 def is_damage(error: Exception) -> bool:
-    """Whether one of `STATE_ERRORS` means that the file's content is damaged."""
+    """Return whether one of `STATE_ERRORS` means that the file's content is damaged."""
     if isinstance(error, NewerStateError | sqlite3.ProgrammingError | sqlite3.InterfaceError):
         return False
     code = getattr(error, "sqlite_errorcode", None)
@@ -121,7 +123,7 @@ def is_damage(error: Exception) -> bool:
 
 @contextlib.contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """A transaction that may write from its beginning; a failure inside leaves it to be closed."""
+    """Begin a write transaction; after a failure inside it, the connection must be closed."""
     connection.execute("BEGIN IMMEDIATE")
     yield
     connection.execute("COMMIT")
@@ -129,7 +131,8 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 @contextlib.contextmanager
 def bounded(connection: sqlite3.Connection, seconds: float = CHECK_SECONDS) -> Iterator[None]:
-    """Raise `DamagedStateError` if the block's statements run for longer: none of fleet's files takes it."""
+    """Raise `DamagedStateError` if the block's statements run longer than `seconds`, which no valid file
+    needs."""
     deadline = time.monotonic() + seconds
     connection.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS)
     try:
@@ -149,7 +152,7 @@ def is_table(connection: sqlite3.Connection, name: str) -> bool:
 
 
 def prepare(connection: sqlite3.Connection, path: Path | None = None) -> None:
-    """Check the file and bring it to the newest version; `path`: where it is, for the backup of an older one.
+    """Check the file and upgrade it to the newest version; an older one is first backed up next to `path`.
 
     Raises `DamagedStateError` and `NewerStateError`.
     """
@@ -204,7 +207,7 @@ def _add(connection: sqlite3.Connection, missing: Collection[Addition]) -> None:
 
 
 def _back_up(path: Path) -> None:
-    """Copy the file as it was last committed; the copy has its name once it is on the disk."""
+    """Copy the last committed state; the copy gets its name when it is on disk."""
     target = free_name(path, "backup")
     unfinished = target.with_name(f"{target.name}.unfinished")
     unfinished.unlink(missing_ok=True)
@@ -219,7 +222,8 @@ def _back_up(path: Path) -> None:
 
 
 def _require_no_code(connection: sqlite3.Connection) -> None:
-    """Raise `DamagedStateError` if the file holds code: a trigger may undo a write that counts as made."""
+    """Raise `DamagedStateError` if the file contains code, because a trigger could undo acknowledged
+    writes."""
     foreign = "SELECT type, name FROM sqlite_schema WHERE type NOT IN ('table', 'index')"
     for kind, name in connection.execute(foreign):
         raise DamagedStateError(f"it has a {kind} '{name}'")

@@ -17,7 +17,7 @@ class Step(NamedTuple):
 
 
 def write_steps(connection: Connection, gateway: str, steps: Iterable[Step]) -> None:
-    """Write steps in the place of their earlier values."""
+    """Write steps, replacing their earlier values."""
     for series, span, step, cell in steps:
         connection.execute(
             "INSERT OR IGNORE INTO series_name (gateway, series, span) VALUES (?, ?, ?)",
@@ -33,8 +33,8 @@ def write_steps(connection: Connection, gateway: str, steps: Iterable[Step]) -> 
 def keep_nearest(connection: Connection, gateway: str, series: str, span: str, step: int, most: int) -> None:
     """Remove all but the `most` steps of a series that are nearest to `step`.
 
-    What is old goes by this rule as it would by its age, and nothing goes because a clock was wrong for a
-    while, except as many steps as were written meanwhile.
+    This removes old steps as a limit of age would, but a wrong clock removes only as many steps as were
+    written meanwhile.
     """
     connection.execute(
         "DELETE FROM series_step WHERE id = (SELECT id FROM series_name "

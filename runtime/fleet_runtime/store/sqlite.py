@@ -1,8 +1,8 @@
 """The state file: SQLite in WAL mode; commits are on disk before they are acknowledged. For one thread.
 
-A file that is damaged is set aside, and a new one begins with every row that could be rescued. While the file
-cannot be written, its content is served as far as it can be read, and every write tries again: making room or
-granting a right is enough.
+A damaged file is set aside, and a new one starts with every row that could be rescued. While the file cannot
+be written, its readable content is served, and every write tries again, so that freeing space or fixing
+permissions is enough.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ from fleet_runtime.text import count, escape
 BUSY_SECONDS = 5.0
 HISTORY_ROWS = 10_000
 TRIMMED_ROWS = 1000
-"""Removed at most with one new entry, so that no commit waits for a million of them."""
+"""The maximum number of entries removed per new entry, so that a commit never removes a million."""
 MAX_BYTES = 256_000_000
-"""No state of fleet's is nearly as large; checking a larger file would hold up the start."""
+"""The maximum size of a state file, far above any real one; checking a larger file would delay the start."""
 
 Result = TypeVar("Result")
 
@@ -47,7 +47,8 @@ log = logging.getLogger("fleet.store")
 
 
 class Database:
-    """`favorites` is what was last committed or read; `fault` says what is wrong with the file, if anything.
+    """`favorites` is the list last committed or read; `fault` is the problem of the file, None if there is
+    none.
 
     Every method except these two may raise `StoreUnavailableError`.
     """
@@ -89,11 +90,11 @@ class Database:
                 self.favorites, self._loaded = known, True
 
     def edit(self, edits: Sequence[FavoritesChange]) -> list[Favorites | Exception]:
-        """Apply the edits in order and commit them together; return the outcome of each, all on the disk."""
+        """Apply the edits in order and commit them together to disk; return the outcome of each."""
         return self._attempt(lambda connection: self._edit(connection, edits))
 
     def catch_up(self) -> None:
-        """Read what another process has committed since the last call; try again to use an unusable file."""
+        """Read the commits of other processes since the last call; retry an unusable file."""
         if self._unavailable is not None:
             self.open()
             return
@@ -157,7 +158,8 @@ class Database:
             self._connection = None
 
     def _attempt(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
-        """Do `work`, on a new connection after a failure, and on a new file if the old one is damaged."""
+        """Run `work`; retry on a new connection after a failure, and on a new file if the old one is
+        damaged."""
         try:
             try:
                 return work(self._connected())
@@ -175,7 +177,7 @@ class Database:
             raise StoreUnavailableError(unavailable) from error
 
     def _connected(self) -> sqlite3.Connection:
-        """Return the open file, whose content was checked, or a new one with what was rescued."""
+        """Return a connection to the checked file, or to a new one with the rescued rows."""
         if self._loaded and self._rescued is None and not self.path.exists():
             self.close()
             self._rescued = RescuedState(self.favorites)
@@ -200,7 +202,7 @@ class Database:
 
     @contextlib.contextmanager
     def _writing(self, connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-        """A transaction that writes; its success shows that the file can be written."""
+        """Run a write transaction; success means that the file is writable."""
         with transaction(connection):
             yield connection
         self._set_unavailable(None)

@@ -1,7 +1,7 @@
 """The store for the event loop: favorites and the providers' history.
 
-Readers never wait for the disk or a database. What arrives together is committed together, and acknowledged
-when it is kept.
+Readers never wait for the disk or a database. Changes that arrive together are committed together, and
+acknowledged after the commit.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ Result = TypeVar("Result")
 
 
 class Store:
-    """Favorites and history, in the state file at `path` or in the `shared` database; what else a gateway
-    keeps is in the file. If they cannot be used, the favorites are those last known, `edit` raises
-    `StoreUnavailableError`, and `status` says why.
+    """Favorites and history, in the state file at `path` or in the `shared` database; everything else is in
+    the file. If they are unavailable, the favorites are those last known, `edit` raises
+    `StoreUnavailableError`, and `status` has the reason.
 
     `on_change` is called on the event loop with the version, after each change of the favorites, by this
     process or by another one. `gateway`: the name of this one in the history.
@@ -54,7 +54,7 @@ class Store:
 
     @property
     def gateway(self) -> str:
-        """The name under which this gateway writes what other gateways may write too."""
+        """Return the name of this gateway in shared tables."""
         return self._gateway or ""
 
     @property
@@ -67,23 +67,23 @@ class Store:
 
     @property
     def fault(self) -> str | None:
-        """Return what is wrong with the state, None if nothing is."""
+        """Return the problem of the state, None if there is none."""
         return self.status.reason
 
     def open(self) -> None:
-        """Load the state file, blocking; to be called before anything else."""
+        """Load the state file; blocks. Call it before anything else."""
         self._local.open()
         self._told = self.favorites.tag
 
     async def watch(self) -> None:
-        """Follow what other gateways write, until cancelled."""
+        """Follow the changes of other gateways, until cancelled."""
         await self._backend.watch(self._tell)
 
     async def edit(self, change: FavoritesChange) -> Favorites:
-        """The favorites after `change`, which is kept by then.
+        """Apply and save `change`; return the resulting favorites.
 
         Raises what `FavoritesChange.apply` raises, and `StoreUnavailableError` if nothing can be
-        written. A caller that goes away does not undo its change.
+        written. Cancelling the caller does not undo the change.
         """
         done: asyncio.Future[Favorites] = asyncio.get_running_loop().create_future()
         self._waiting.append((change, done))
@@ -92,7 +92,7 @@ class Store:
         return await done
 
     async def record_status(self, provider: str, status: str, reason: str | None, at: float) -> None:
-        """Append to the history; an entry that the state file cannot take is lost, and `fault` says so."""
+        """Append to the history; an entry that cannot be written is lost, which `fault` reports."""
         with contextlib.suppress(StoreUnavailableError):
             await self._backend.record(StatusChange(provider, status, reason, at, self._gateway))
 
@@ -109,14 +109,14 @@ class Store:
     async def read(self, work: Callable[[Connection], Result]) -> Result:
         """Return what `work` reads of a table of `schema.ADDITIONS`, on the thread of the state file.
 
-        It may be called twice. Raises `StoreUnavailableError`.
+        `work` may be called twice. Raises `StoreUnavailableError`.
         """
         return await self._local.read(work)
 
     async def write(self, work: Callable[[Connection], Result]) -> Result:
         """Commit what `work` writes to a table of `schema.ADDITIONS`, on the thread of the state file.
 
-        It may be called twice, and counts once. Raises `StoreUnavailableError`.
+        `work` may be called twice, but takes effect once. Raises `StoreUnavailableError`.
         """
         return await self._local.write(work)
 
@@ -159,7 +159,7 @@ class Store:
 
 
 async def keep_history(store: Store, events: AsyncIterator[Event], clock: Callable[[], float]) -> None:
-    """Record every change of status, or of the kind of its reason, among `events`, until cancelled."""
+    """Record every change of a status or reason code in `events`, until cancelled."""
     async for event in events:
         change = event.data
         if isinstance(change, ProviderChange):

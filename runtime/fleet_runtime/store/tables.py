@@ -16,7 +16,7 @@ from fleet_runtime.store.rows import (
 from fleet_runtime.store.schema import DamagedStateError
 
 LIST = "default"
-"""The one list that there is."""
+"""The name of the only list."""
 
 
 def read_tag(connection: sqlite3.Connection) -> Favorites:

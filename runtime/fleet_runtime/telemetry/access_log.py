@@ -15,11 +15,10 @@ from fleet_runtime.proxy.request_record import RequestRecord
 LogFormat = Literal["text", "json"]
 
 QUIET: Final = frozenset(("/health", "/ready", "/metrics", "/api/fleet"))
-"""Paths that monitoring and `fleet status --watch` request all day: of them, only rejected requests are
-logged."""
+"""Paths that monitoring and `fleet status --watch` request constantly; they are logged only if rejected."""
 
 MAX_TEXT: Final = 256
-"""Characters of a client's own text (a model's name, a path) that are logged."""
+"""The maximum length of logged text from clients (model names, paths)."""
 
 
 class LineSink(Protocol):
@@ -31,7 +30,7 @@ class LineSink(Protocol):
 class AccessLog:
     """Passes lines for the records of finished requests to `write`.
 
-    Of requests that ended well, one in `sample` is logged; all others always are.
+    One in `sample` successful requests is logged; all others always are.
     """
 
     def __init__(self, form: LogFormat, write: LineSink, sample: int = 1) -> None:
@@ -41,7 +40,7 @@ class AccessLog:
         self._skipped = 0
 
     def add(self, records: Sequence[RequestRecord]) -> None:
-        """Write the lines of requests that are over."""
+        """Write the lines of finished requests."""
         since_epoch = time.time() - time.perf_counter()
         line, everything = self._line, self._sample == 1
         lines = [
@@ -62,7 +61,7 @@ class AccessLog:
 
 
 class Line(msgspec.Struct):
-    """The members of a line in JSON; times in seconds since the request's headers, null is "not known"."""
+    """The members of a line in JSON; times are seconds since the request's headers, null means unknown."""
 
     time: str
     level: str
@@ -122,9 +121,8 @@ _TEXT_WITH_TIMES: Final = _TEXT.replace("first_byte=%s", "first_byte=%.6f").repl
 
 
 def text_line(record: RequestRecord, now: float) -> bytes:
-    """Return ``<time> INFO request`` and ``name=value`` pairs, those of a `Line`; ``-`` is "not known".
-
-    A client's own text is in quotes, with all but printable ASCII escaped.
+    """Return ``<time> INFO request`` and ``name=value`` pairs, those of a `Line`; ``-`` means unknown. Text
+    from clients is quoted, with everything except printable ASCII escaped.
     """
     endpoint, requested, model = record.endpoint, record.requested, record.model
     started_at, first_byte_at, own = record.started_at, record.first_byte_at, record.gateway_seconds
@@ -168,7 +166,7 @@ def _repeated_part(
     end_reason: str,
     code: str | None,
 ) -> str:
-    """Return the pairs that many requests have in common."""
+    """Return the pairs that many requests share, cached."""
     return (
         f"surface={surface or '-'} endpoint={_quoted(endpoint)} requested={_quoted(requested)}"
         f" provider={provider or '-'} model={_quoted(model)} via={via or '-'}"

@@ -29,11 +29,11 @@ class AccessLogTarget:
 
     @property
     def dropped(self) -> int:
-        """Lines that did not reach the file."""
+        """Return the number of lines that were not written."""
         return 0 if self.writer is None else self.writer.dropped
 
     def reopen(self) -> None:
-        """Open the file again: whatever rotates logs has moved it away."""
+        """Open the file again after log rotation."""
         if self.writer is not None:
             try:
                 self.writer.reopen(self.file)

@@ -1,10 +1,9 @@
 """Activity: the running requests and the last 1000 finished ones.
 
-Theory of operation. The records of requests that are over come many at a time. Their token counts are read
-from what they kept of the responses, and observers called; ten times a second, one event for each surface
-says that there is news. A row is made only when somebody reads it. Above `COUNTED` requests in that time, and
-above `COUNTED_BYTES` of kept responses, token counts of the rest are not read; the requests themselves are
-all there.
+Theory of operation. The records of finished requests arrive in batches. Their token counts are read from the
+stored parts of the responses, and observers are called; ten times a second, one event per surface announces
+them. A row is made only when it is read. Above `COUNTED` requests in that time, or `COUNTED_BYTES` of stored
+responses, token counts of the rest are not read; the requests are still listed.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ _CANCELLED: Final = request_error("request_cancelled", "the request was cancelle
 
 
 class RunningRequest(Protocol):
-    """An exchange that is not over."""
+    """A running exchange."""
 
     @property
     def record(self) -> RequestRecord: ...
@@ -43,15 +42,15 @@ class RunningRequest(Protocol):
 
 
 Finished = tuple[RequestRecord, Tokens | None, float]
-"""A request that is over, its token counts, and when it began in unix seconds."""
+"""A finished request, its token counts, and its start in unix seconds."""
 
 
 Observer = Callable[[Sequence[Finished]], object]
 
 
 class Activity:
-    """`running` gives the exchanges of now, `earlier` the requests of former runs, newest first. `collect` is
-    called before something is read, to add all that is over. `observers` get what was added."""
+    """`running` returns the running exchanges, `earlier` the requests of previous runs, newest first.
+    `collect` is called before each read, to add all finished requests. `observers` get the added requests."""
 
     def __init__(self, events: EventLog) -> None:
         self.running: Callable[[], Iterable[RunningRequest]] = tuple
@@ -65,7 +64,7 @@ class Activity:
         self._numbers = itertools.count(1)
 
     def add(self, records: Sequence[RequestRecord]) -> None:
-        """Take up requests that are over; only those for inference count."""
+        """Add finished requests; only those for inference count."""
         offset = time.time() - time.perf_counter()
         finished: list[Finished] = []
         for record in records:
@@ -78,7 +77,7 @@ class Activity:
             observe(finished)
 
     def _read_tokens(self, record: RequestRecord) -> Tokens | None:
-        """Return what a response says of its tokens, unless it is one too many, and drop what was kept."""
+        """Return a response's token counts, unless a limit is reached, and drop its stored parts."""
         tokens = None
         if self._left > 0 and self._left_bytes > 0:
             self._left -= 1
@@ -95,7 +94,7 @@ class Activity:
         self._left, self._left_bytes = COUNTED, COUNTED_BYTES
 
     def rows(self) -> Iterator[RequestActivity]:
-        """Yield the requests that are over, the newest first."""
+        """Yield the finished requests, newest first."""
         self.collect()
         for finished in reversed(self._finished):
             yield self.row(finished)
@@ -108,13 +107,13 @@ class Activity:
         return describe_request(self.id_of(record), record, tokens, started_at, state, now)
 
     def since(self, last: Finished | None) -> list[Finished]:
-        """Return the requests that ended after `last`, the oldest first, as far as they are kept."""
+        """Return the stored requests that ended after `last`, oldest first."""
         self.collect()
         new = list(itertools.takewhile(lambda each: each is not last, reversed(self._finished)))
         return new[::-1]
 
     def running_rows(self) -> list[RequestActivity]:
-        """Return the requests that run, the newest first."""
+        """Return the running requests, newest first."""
         now = time.perf_counter()
         offset = time.time() - now
         running = sorted(self.running(), key=lambda exchange: exchange.record.started_at, reverse=True)
@@ -126,7 +125,7 @@ class Activity:
         ]
 
     def cancel(self, id: str) -> RequestActivity | None:
-        """End a request that runs, and return it; None if none has that id."""
+        """Cancel a running request, and return it; None if there is none with that id."""
         for exchange in self.running():
             record = exchange.record
             if self.id_of(record) == id:

@@ -28,7 +28,7 @@ class ActivityKeeper:
         self._last: Finished | None = None
 
     async def run(self) -> None:
-        """Take up the requests of former runs, and write those of this one every `SAVE_SECONDS` and when
+        """Load the requests of previous runs, and write those of this one every `SAVE_SECONDS` and when
         cancelled."""
         try:
             await self._load()
@@ -45,7 +45,7 @@ class ActivityKeeper:
             self._activity.earlier = tuple(row for each in found if (row := _read(each)) is not None)
 
     async def _save(self) -> None:
-        """Write what ended since the last call; a caller that is cancelled does not stop that."""
+        """Write the requests that ended since the last call; cancelling the caller does not stop that."""
         requests = self._activity.since(self._last)
         if not requests:
             return

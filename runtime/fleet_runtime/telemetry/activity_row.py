@@ -16,7 +16,7 @@ from fleet_runtime.telemetry.token_counts import Tokens
 Phase = Literal["receiving", "waking", "queued", "waiting", "responding", "over"]
 
 MAX_TEXT: Final = 256
-"""Characters of a client's own text (a model's name, a path) that are shown."""
+"""The maximum length of displayed text from clients (model names, paths)."""
 
 _PHASES: Final[dict[ExchangeState, Phase]] = {
     ExchangeState.WAKING: "waking",
@@ -30,11 +30,11 @@ _PHASES: Final[dict[ExchangeState, Phase]] = {
 
 
 class RequestActivity(ApiShape, frozen=True, kw_only=True):
-    """One request: no text of it, no key. Times in seconds since its headers; null is "not known".
+    """One request, without its text and key. Times are seconds since its headers; null means unknown.
 
-    `state` is that of the model when the request was sent. Token counts are those that the provider stated
-    at the end of its response, `tokens_cached` those of `tokens_in` that it did not compute again;
-    `tokens_per_second` is its own figure, else of a stream that of its bytes.
+    `state` is that of the model when the request was sent. Token counts are those that the provider reported
+    at the end of its response, `tokens_cached` the part of `tokens_in` that was cached; `tokens_per_second`
+    is the provider's figure, otherwise computed from a stream's tokens after the first byte.
     """
 
     id: str
@@ -101,8 +101,8 @@ def describe_request(
 
 
 def tokens_per_second(record: RequestRecord, tokens: Tokens | None) -> float | None:
-    """Return the server's own figure, else that of a stream: its tokens after the first byte, by the time
-    that they took."""
+    """Return the server's own figure, otherwise for a stream the tokens after the first byte divided by their
+    time."""
     if tokens is None:
         return None
     if tokens.per_second is not None:

@@ -1,6 +1,5 @@
-"""The requests that are over: their records are collected, and noted for many of them together.
-
-One by one, the log line, the tallies and the row of a request cost twice as much, and each a timer.
+"""Collect the records of finished requests, and process them in batches. Processed one by one, log line,
+tallies and row of a request would cost twice as much, and a timer each.
 """
 
 from __future__ import annotations
@@ -12,9 +11,9 @@ from typing import Final
 from fleet_runtime.proxy.request_record import RequestRecord
 
 GATHER_SECONDS: Final = 0.1
-"""How long the first of the collected records waits for others."""
+"""The time that the first record of a batch waits for others."""
 MOST: Final = 64
-"""Records that are collected before they are noted: a third of a millisecond of work."""
+"""The maximum size of a batch, a third of a millisecond of work."""
 
 
 class FinishedRequests:
@@ -28,7 +27,7 @@ class FinishedRequests:
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, record: RequestRecord) -> None:
-        """Collect the record of a request that is over."""
+        """Collect the record of a finished request."""
         records = self._records
         records.append(record)
         if self._timer is None:
@@ -37,7 +36,7 @@ class FinishedRequests:
             self.flush()
 
     def flush(self) -> None:
-        """Give the sinks what is collected, before somebody reads what they have."""
+        """Pass the collected records to the sinks; call this before reading from them."""
         records, self._records = self._records, []
         if records:
             for sink in self.sinks:

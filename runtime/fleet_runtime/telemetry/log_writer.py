@@ -31,8 +31,8 @@ def open_log(file: Path) -> int:
 class LogWriter:
     """Writes lines to the descriptor `fd`, from the block's beginning to its end. Thread-safe.
 
-    `name` is what messages call the log. `dropped` counts the lines that found the queue full or could not
-    be written (a full disk, a closed pipe).
+    `name` is the log's name in messages. `dropped` counts lines that were dropped because the queue was full
+    or writing failed (a full disk, a closed pipe).
     """
 
     def __init__(self, fd: int = 2, name: str = "standard error") -> None:
@@ -53,8 +53,7 @@ class LogWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Write what is queued, for at most `FLUSH_SECONDS`; the thread of a blocked write ends with the
-        process."""
+        """Write the queued lines, for at most `FLUSH_SECONDS`; a blocked thread ends with the process."""
         self._closing.set()
         self._filled.set()
         self._thread.join(FLUSH_SECONDS)
@@ -71,7 +70,7 @@ class LogWriter:
             self._filled.set()
 
     def reopen(self, file: Path) -> None:
-        """Write to `file` from now on, at its end: it may be another one than before under that name. Raises
+        """Append to `file` from now on, which may be a new file with the same name. Raises
         `OSError`."""
         fd = open_log(file)
         os.dup2(fd, self._fd, inheritable=False)
@@ -89,7 +88,7 @@ class LogWriter:
                 log.warning("dropped %d log lines: %s could not be written in time", lost, self._name)
 
     def _write_queued(self) -> None:
-        """Write what is queued now; its bytes count against the limit until they are written."""
+        """Write the queued lines; their bytes count against the limit until they are written."""
         with self._lock:
             queue, self._queue = self._queue, []
         data = memoryview(b"".join([lines for lines, _ in queue]))

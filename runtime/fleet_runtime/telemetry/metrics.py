@@ -1,8 +1,8 @@
 """The metrics of ``/metrics``: counters of finished requests, and the current state.
 
-A request costs a few additions to plain numbers, made for many requests together; text is made of them at a
-scrape, in parts of one provider or less. The names and labels are part of the gateway's interface:
-docs/gateway.md lists them all.
+A request costs a few additions to plain numbers, made in batches; the text is formatted at a scrape, in parts
+of one provider or less. The names and labels are part of the gateway's interface: docs/gateway.md lists them
+all.
 """
 
 from __future__ import annotations
@@ -87,10 +87,9 @@ DROPPED: Final = Family("fleet_log_lines_dropped_total", "counter", "dropped log
 
 
 class MetricsSource(Protocol):
-    """What ``/metrics`` reads when it is scraped.
-
-    `providers`: all that may still have requests, those of former snapshots included. `statuses`: one for
-    each provider of the snapshot that serves, in its order. `refused`: why the generated folder was rejected.
+    """The data that ``/metrics`` reads when it is scraped. `providers` are all that may still have requests,
+    including those of previous snapshots. `statuses` has the status of each provider of the current snapshot,
+    in order. `refused`: why the generated folder was rejected.
     """
 
     @property
@@ -122,7 +121,7 @@ class Metrics:
         ProcessCollector(registry=self._process)
 
     def add(self, records: Sequence[RequestRecord]) -> None:
-        """Count requests that are over, however they ended; only those for inference count."""
+        """Count finished requests, with any end reason; only those for inference count."""
         counted = [record for record in records if record.inference]
         self._requests.update(map(_LABELS, counted))
         by_provider: defaultdict[str | None, list[RequestRecord]] = defaultdict(list)
@@ -132,7 +131,7 @@ class Metrics:
             self._traffic[provider].add(of_one)
 
     def count_tokens(self, finished: Iterable[Finished]) -> None:
-        """Add the tokens that providers stated for requests that are over."""
+        """Add the tokens that providers reported for finished requests."""
         for record, tokens, _ in finished:
             if tokens is not None:
                 counts = self._tokens[record.provider]
@@ -148,11 +147,12 @@ class Metrics:
         return "".join(self._text()).encode()
 
     async def exposition_in_turns(self) -> bytes:
-        """As `exposition`, for many providers; requests that end meanwhile may be in a part of the text."""
+        """As `exposition`, for many providers; requests that end meanwhile may be in only a part of the
+        text."""
         return b"".join(await in_turns(text.encode() for text in self._text()))
 
     def _text(self) -> Iterator[str]:
-        """Yield the text; nothing that grows is iterated over between two parts."""
+        """Yield the text; no growing collection is iterated across two parts."""
         yield REQUESTS.head
         for (surface, provider, end_reason), count in list(self._requests.items()):
             yield REQUESTS.sample(count, end_reason, provider or NONE, surface or NONE)

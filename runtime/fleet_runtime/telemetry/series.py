@@ -1,8 +1,8 @@
 """Time series of every provider and of the most recently used models.
 
-Theory of operation. A request that is over is counted in one cell, that of its model. Once a second the
-providers' states and requests in flight are noted in theirs. Every `FOLD_SECONDS` these cells are merged into
-the rings, those of models into their provider's too, and begin again at zero.
+Theory of operation. A finished request is counted in the cell of its model. Once a second, the providers'
+states and requests in flight are recorded in the cells of the providers. Every `FOLD_SECONDS` these cells are
+merged into the rings, those of models into their provider's too, and reset to zero.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ _REST: Final = [0] * (PROVIDER_COLUMNS - MODEL_COLUMNS)
 
 @dataclass(frozen=True, slots=True)
 class Gauges:
-    """A provider now; `latency` of its last probe in seconds, None if it is not probed."""
+    """The current state of a provider; `latency` is that of its last probe in seconds, None if it is not
+    probed."""
 
     name: str
     status: ProviderStatus
@@ -53,7 +54,7 @@ class Gauges:
 
 
 class SeriesBook:
-    """`series` has the providers and at most `MODELS` models, the last used at the end."""
+    """`series` has the providers and at most `MODELS` models, the most recently used at the end."""
 
     def __init__(self) -> None:
         self.series: OrderedDict[Name, Series] = OrderedDict()
@@ -61,8 +62,8 @@ class SeriesBook:
         self._gauges: dict[str, list[int]] = {}
 
     def count(self, finished: Sequence[Finished]) -> None:
-        """Count requests that are over; one without a provider is in no series, one that was not sent in no
-        model's, because its name may be anything."""
+        """Count finished requests. A request without a provider is in no series, and one that was not sent is
+        in no model's series, because its model name is arbitrary."""
         for record, tokens, _ in finished:
             if record.provider is None:
                 continue
@@ -73,7 +74,7 @@ class SeriesBook:
             count_request(cell, record, tokens)
 
     def sample(self, providers: Iterable[Gauges], seconds: int) -> None:
-        """Note how the providers are now, for the last `seconds`."""
+        """Record the current state of the providers for the last `seconds`."""
         for provider in providers:
             cell = self._gauges.get(provider.name)
             if cell is None:
@@ -102,7 +103,7 @@ class SeriesBook:
                 yield
 
     def rename_providers(self, names: Mapping[str, str], now: float) -> None:
-        """Give series of former names to the present ones, merged with what these have."""
+        """Merge series of former names into those of the current names."""
         known = {provider for provider, _ in (*self.series, *self._requests)} | self._gauges.keys()
         former = {name for name in known if names.get(name, name) != name}
         if former:
@@ -112,7 +113,7 @@ class SeriesBook:
             self.open((names[provider], model)).merge(self.series.pop(name), now)
 
     def open(self, name: Name) -> Series:
-        """Return a series, a new one if need be, which may take the place of the model used longest ago."""
+        """Return a series; a new one may replace that of the least recently used model."""
         series = self.series.get(name)
         if series is None:
             is_model = name[1] is not None
@@ -125,7 +126,7 @@ class SeriesBook:
 
 
 async def keep_time(book: SeriesBook, gauges: Callable[[], Iterable[Gauges]]) -> None:
-    """Sample and fold until cancelled; time that the computer slept is in no step."""
+    """Sample and fold until cancelled; time in which the computer slept is not counted."""
     folded = sampled = time.monotonic()
     while True:
         await asyncio.sleep(SAMPLE_SECONDS)

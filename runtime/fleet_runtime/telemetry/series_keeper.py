@@ -1,8 +1,8 @@
 """Save the series to the state file: changes once per minute, read at the start.
 
-A computer's clock may be years wrong, above all just after a start, and be set right later. So nothing is
-removed from the file because of its age, but only to make room; steps that are still to come are kept aside,
-and merged once their time is there.
+A computer's clock may be years off, especially just after a start, and be corrected later. Therefore nothing
+is removed from the file because of its age, but only to make room; steps in the future are kept aside, and
+merged when their time has come.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from fleet_runtime.turns import in_turns
 
 SAVE_SECONDS: Final = 60.0
 SPARE_STEPS: Final = 24
-"""Steps of a series and range that the file holds beyond its span: those of a wrong clock."""
+"""Steps of a series and range that the file may have beyond its span, from a wrong clock."""
 MAX_UNKNOWN: Final = 64
-"""Series that are kept in the file though none of their steps is of the past span."""
+"""Series that are kept in the file although none of their steps is in the past span."""
 _SEPARATOR: Final = "/"
 
 
@@ -91,7 +91,7 @@ class SeriesKeeper:
                     ring.changed.discard(found.step)
 
     def _take_later(self, now: float) -> Iterator[None]:
-        """Merge the steps whose time is there now."""
+        """Merge the steps whose time has come."""
         if any(int(now) // SPANS[span].width >= step.step for span, step in self._later):
             later, self._later = self._later, []
             yield from self._take((step for _, step in later), now)

@@ -1,7 +1,8 @@
 """A series in fixed memory: rings of cells for the last hour, day and month.
 
-A step is known by its number, its time divided by its width. The present step always gets its place, whatever
-was there, and a reader is shown only steps of the past span: a clock that jumps loses at most what it covers.
+A step is known by its number, its time divided by its width. The current step always replaces the one in its
+place, and a reader gets only steps of the past span: a clock that jumps loses at most the steps that it
+overwrites.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is counted of the requests to one provider: plain numbers and histograms. Pure."""
+"""Counters and histograms of the requests to one provider. Pure."""
 
 from __future__ import annotations
 

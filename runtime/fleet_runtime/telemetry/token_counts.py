@@ -1,10 +1,9 @@
-"""Read the token counts that a server reported in its response. Pure.
-
-Nothing is counted or estimated: counts that a server does not report are None. They are read from these
-places: ``usage`` of a chat, completion or embedding (of an event stream: of its last event that has one,
-OpenAI's ``stream_options.include_usage``), ``response.usage`` of the event ``response.completed``,
-``message.usage`` and ``usage`` of Anthropic's ``message_start`` and ``message_delta``, and llama-server's
-``timings`` (and ``tokens_evaluated``, ``tokens_predicted`` of llama.cpp's API), which it always sends.
+"""Read the token counts that a server reported in its response. Pure. Nothing is counted or estimated: counts
+that a server does not report are None. The sources are: ``usage`` of a chat, completion or embedding (of an
+event stream: of its last event that has one, OpenAI's ``stream_options.include_usage``), ``response.usage``
+of the event ``response.completed``, ``message.usage`` and ``usage`` of Anthropic's ``message_start`` and
+``message_delta``, and llama-server's ``timings`` (and ``tokens_evaluated``, ``tokens_predicted`` of
+llama.cpp's API), which it always sends.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ _USAGE: Final = re.compile(rb'"usage"\s*:\s*\{')
 
 
 class Tokens(msgspec.Struct, frozen=True):
-    """`prompt` counts all tokens of the prompt, `cached` those of them that the server did not compute again.
+    """`prompt` counts all tokens of the prompt, `cached` the cached ones among them.
     `per_second` is the server's own figure for the response's tokens."""
 
     prompt: int | None = None
@@ -73,7 +72,7 @@ _decode_inner: Final = msgspec.json.Decoder(_Inner).decode
 
 
 def read_tokens(first: bytes, last: Iterable[bytes] | None, *, streamed: bool) -> Tokens | None:
-    """Return what a response says of its tokens; None if it says nothing.
+    """Return the token counts in a response; None if there are none.
 
     `first` is the beginning of its body and `last` the end of the rest, None if there is no more.
     """
@@ -148,7 +147,8 @@ def _of_timings(timings: _Timings | None) -> Tokens | None:
 def _cut_usage(first: bytes, end: bytes) -> _Usage | None:
     """Return the top-level `usage` of a body whose middle is missing: it is in the beginning or the end.
 
-    A member of an inner object with that name does not count: what follows it does not close a body.
+    A member of an inner object with that name does not count, because the text after it does not close the
+    body.
     """
     for at in _usages(end):
         if (usage := _inner(b"{" + end[at:])) is not None:

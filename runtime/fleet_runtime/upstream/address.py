@@ -19,13 +19,13 @@ from fleet_runtime.upstream.time_limit import TimeLimit
 from fleet_runtime.urls import parse_url
 
 STAGGER = 0.25
-"""Seconds before a name's next address is tried next to one that has not responded (RFC 8305)."""
+"""Seconds before a name's next address is tried in parallel (RFC 8305)."""
 
 FRESH = 5.0
-"""Seconds for which the addresses of a name are used again without a new query."""
+"""Seconds for which the addresses of a name are cached."""
 
 DEAD_AFTER = 60.0
-"""Seconds after which a provider that vanished (power cut, no network) is noticed, also while it computes."""
+"""Seconds after which a vanished provider (power cut, no network) is detected, also during a request."""
 
 P = TypeVar("P", bound=asyncio.Protocol)
 
@@ -33,7 +33,7 @@ HostResolver = Callable[[str, int], Awaitable[Sequence[AddrInfoType]]]
 
 
 async def system_names(host: str, port: int) -> Sequence[AddrInfoType]:
-    """Asks the system's resolver, in a thread."""
+    """Queries the system's resolver, in a thread."""
     loop = asyncio.get_running_loop()
     return await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
 
@@ -73,8 +73,8 @@ class Address:
         self._looked_up = -math.inf
 
     async def connect(self, factory: Callable[[], P], seconds: float) -> P:
-        """A protocol made by `factory`, connected; ConnectFailed when that takes longer than `seconds`,
-        with all its look-ups, addresses and handshakes."""
+        """Return a connected protocol from `factory`; raises `ConnectError` if name lookup, connecting and
+        handshake take longer than `seconds` in total."""
         try:
             async with TimeLimit(seconds):
                 return await self._connect(factory)
@@ -116,7 +116,7 @@ class Address:
             sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
     async def _addresses(self, loop: asyncio.AbstractEventLoop) -> list[AddrInfoType]:
-        """The addresses of the name; connections made together share one look-up."""
+        """Return the addresses of the name; concurrent connections share one lookup."""
         lookup = self._lookup
         if lookup is None or (lookup.done() and loop.time() - self._looked_up > FRESH):
             lookup = self._lookup = loop.create_task(self._look_up(loop))
@@ -143,7 +143,7 @@ class Address:
 
 
 def _literal(host: str, port: int) -> list[AddrInfoType]:
-    """The address that `host` is; nothing when it is a name."""
+    """Return the address if `host` is one; nothing if it is a name."""
     try:
         return list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST))
     except socket.gaierror:

@@ -21,11 +21,11 @@ Headers = Sequence[tuple[bytes, bytes]]
 class Upstream:
     """A client for the server at `url`, for use in one event loop.
 
-    Idle connections are kept for `idle_seconds`, `max_idle` of them, and the last used is used next. Bytes go
-    and come as they are: no proxy, no redirect, no cookie, no decompression. `host_header` and `prefix` (the
-    path of `url`, without a slash at its end) are for callers, who build targets themselves. `heard_at`: when
-    it last completed a response (monotonic seconds). `resolve` asks for the addresses of a name. A peer that
-    vanished is noticed within `dead_after` seconds. ValueError for a `url` that is not
+    Idle connections are kept for `idle_seconds`, `max_idle` of them, and the last used is used next. Bytes
+    are not changed: no proxy, no redirect, no cookie, no decompression. `host_header` and `prefix` (the path
+    of `url`, without a slash at its end) are for callers, who build targets themselves. `heard_at`: when it
+    last completed a response (monotonic seconds). `resolve` looks up the addresses of a name. A vanished peer
+    is detected within `dead_after` seconds. ValueError for a `url` that is not
     ``http[s]://host[:port][/prefix]``.
     """
 
@@ -97,8 +97,8 @@ class Upstream:
         return response
 
     def idle_connection(self) -> Connection | None:
-        """Return the connection that was used last, None if none is idle. The caller starts a request on it
-        in the same turn of the loop."""
+        """Return the most recently used idle connection, None if there is none. The caller must start a
+        request on it in the same turn of the loop."""
         return self._idle.pop() if self._idle else None
 
     async def new_connection(self, seconds: float | None = None) -> Connection:
@@ -111,8 +111,8 @@ class Upstream:
         return connection
 
     async def close(self) -> None:
-        """Closes what is idle at once, and what runs when it is done. A request may still be sent after
-        this; it gets a separate connection."""
+        """Close idle connections at once, and busy ones when their request has ended. A request sent after
+        this gets a separate connection."""
         self._closed = True
         for connection in list(self._idle):
             connection.abort()

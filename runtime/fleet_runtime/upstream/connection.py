@@ -1,9 +1,9 @@
-"""One connection to a provider: a request out, its response as it comes, then the next.
+"""One connection to a provider: sends one request at a time, and passes on its response as it arrives.
 
 Theory of operation. A connection is in one of the states of `ConnectionState`. `start` writes a request and
 makes it SENT, the response headers make it RECEIVING, the response's end IDLE if both sides may continue,
 else CLOSED, as does everything else that ends an exchange: an error, a limit, `abort`. The `Receiver` gets
-all that one read brought in one call, and hears of the end exactly once; the connection is free by then.
+the bytes of one read in one call, and is notified of the end exactly once; by then the connection is free.
 
 A long request body is written by a task, `_upload`, so that a response is read while the body is sent.
 `_deadline` moves with everything that happens; the one timer only checks it when it comes due, and is set
@@ -49,8 +49,8 @@ _CONTEXT = Context()
 
 
 class Connection(asyncio.Protocol):
-    """`settled` is called with True when an exchange has left the connection fit for another, and with False
-    once when it has closed."""
+    """`settled` is called with True when the connection can be used again after an exchange, and once with
+    False when it has closed."""
 
     __slots__ = (
         "_deadline",
@@ -117,7 +117,7 @@ class Connection(asyncio.Protocol):
             self._upload = self._loop.create_task(self._send(receiver, body))
 
     def pause_reading(self) -> None:
-        """The receiver takes nothing for now; the idle limit does not run meanwhile."""
+        """Pause reading for the receiver; the idle limit is suspended meanwhile."""
         if self._reading and self._state is RECEIVING:
             self._reading = False
             self._deadline = math.inf
@@ -131,16 +131,16 @@ class Connection(asyncio.Protocol):
                 self._transport.resume_reading()
 
     def rest(self, seconds: float) -> None:
-        """Idle from now on, and closed after `seconds` of it."""
+        """Mark the connection as idle, and close it after `seconds`."""
         self._limit(seconds)
 
     def abort(self) -> None:
-        """Close the connection at once; the receiver hears nothing more."""
+        """Close the connection at once; the receiver is not called any more."""
         self._receiver = None
         self._close()
 
     def _finish(self, reusable: bool) -> None:
-        """The response is complete; the caller tells its receiver."""
+        """Finish a complete response; the caller notifies the receiver."""
         self._receiver = None
         if not self._reading:
             self.resume_reading()
@@ -293,8 +293,8 @@ class Connection(asyncio.Protocol):
 
 
 def _unread(transport: asyncio.Transport) -> bytes:
-    """Return what came on a connection before the write to it that failed: a provider that rejects a body
-    early may respond and reset at once."""
+    """Return the bytes received before a failed write: a provider that rejects a body early may respond and
+    reset at once."""
     if transport.get_extra_info("ssl_object") is not None:
         return b""
     try:

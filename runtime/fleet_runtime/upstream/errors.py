@@ -10,7 +10,7 @@ Reason = Literal["connect_failed", "first_byte_timeout", "idle_timeout", "upstre
 
 
 class UpstreamError(Exception):
-    """The base of all below. The message names the address and holds nothing of the request: it may be
+    """The base of all below. The message names the address and contains nothing of the request, so it may be
     shown to a client."""
 
     reason: ClassVar[Reason]
@@ -18,7 +18,7 @@ class UpstreamError(Exception):
 
 class ConnectError(UpstreamError):
     """No connection within the connect limit: name, route, port, handshake or certificate. Nothing of the
-    request was sent. `cause` says why; it is the provider's reason too."""
+    request was sent. `cause` is the reason, also for the provider's status."""
 
     reason = "connect_failed"
 
@@ -28,7 +28,7 @@ class ConnectError(UpstreamError):
 
 
 class FirstByteTimeoutError(UpstreamError):
-    """The request was sent and its response headers did not arrive in time, or the provider stopped taking
+    """The request was sent and its response headers did not arrive in time, or the provider stopped reading
     its body."""
 
     reason = "first_byte_timeout"
@@ -43,7 +43,7 @@ class IdleTimeoutError(UpstreamError):
 class UpstreamCutError(UpstreamError):
     """The connection ended before the response did.
 
-    `head_received`: the response headers had arrived. `silent`: not one byte of the response had.
+    `head_received`: the response headers had arrived. `silent`: no byte of the response had arrived.
     """
 
     reason = "upstream_cut"
@@ -55,10 +55,10 @@ class UpstreamCutError(UpstreamError):
 
 
 class InvalidResponseError(UpstreamError):
-    """What arrived is not an HTTP/1.1 response, contradicts itself, or is larger than allowed."""
+    """The response is not valid HTTP/1.1, contradicts itself, or is larger than allowed."""
 
     reason = "upstream_error"
 
 
 class ResponseTooLargeError(InvalidResponseError):
-    """A response that was to be read at once is larger than its reader takes."""
+    """A response is larger than its reader allows."""

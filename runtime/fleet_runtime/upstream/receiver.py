@@ -10,8 +10,8 @@ Header = tuple[bytes, bytes]
 
 @dataclass(slots=True, eq=False)
 class ResponseShape:
-    """What a head is except for the number in its `Content-Length`, which is at `length_at`; shared by all
-    heads that differ in nothing else. `forwarded` belongs to their forwarder: what it made of the shape."""
+    """A head without the number in its `Content-Length`, which is at `length_at`; shared by all heads that
+    differ only in that. `forwarded` is a cache for the code that forwards the head."""
 
     status: int
     headers: list[Header]
@@ -20,8 +20,8 @@ class ResponseShape:
 
 
 class ResponseHead:
-    """`content_length` is the declared one; `until_close`: the body ends where the connection does, because
-    it has no length and no chunks. `shape` is None for a head that is not plain."""
+    """`content_length` is the declared one; `until_close`: the body ends with the connection, because it has
+    neither a length nor chunks. `shape` is None for a head that is not plain."""
 
     __slots__ = ("_headers", "content_length", "shape", "status", "until_close")
 
@@ -42,7 +42,7 @@ class ResponseHead:
 
     @property
     def headers(self) -> list[Header]:
-        """The headers in the order received, duplicates kept, names as they were spelled."""
+        """Return the headers in the received order, with duplicates and the received spelling."""
         if self.shape is None:
             return self._headers
         headers = list(self._headers)
@@ -52,14 +52,15 @@ class ResponseHead:
 
 
 class Receiver(Protocol):
-    """Takes one response, within the calls that read it: `on_head` once, `on_data` until `ended`; or at any
-    time `on_error`, after which nothing comes. No call may raise."""
+    """Receives one response: `on_head` once, `on_data` until `ended`, or at any time `on_error` as the last
+    call. No call may raise."""
 
     def on_head(self, head: ResponseHead, data: bytes, ended: bool) -> None:
-        """The head has arrived, with the first bytes of the body."""
+        """Receive the head, with the first bytes of the body."""
 
     def on_data(self, data: bytes, ended: bool) -> None:
-        """All bytes of the body that came in one read; `ended`: the body is complete."""
+        """Receive the bytes of the body from one read; `ended`: the body is complete."""
 
     def on_error(self, error: BaseException) -> None:
-        """The response will not be completed: an `UpstreamError`, or what the source of a body raised."""
+        """Handle an incomplete response: `error` is an `UpstreamError`, or an exception of the source of a
+        body."""

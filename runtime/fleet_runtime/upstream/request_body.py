@@ -7,9 +7,9 @@ from contextlib import aclosing
 from typing import Final, Protocol
 
 COPIED: Final = 16 * 1024
-"""A body up to this size is copied behind its headers."""
+"""Bodies up to this size are sent in one write with their headers."""
 PIECE: Final = 128 * 1024
-"""A body up to this size goes out in one write, a longer one in parts as they drain."""
+"""Bodies up to this size are sent in one write, longer ones in parts as the buffer drains."""
 
 
 class BodySource(Protocol):
@@ -33,9 +33,8 @@ def body_size(body: Body) -> int:
 
 
 async def body_pieces(body: Body) -> AsyncGenerator[bytes | memoryview, None]:
-    """Yield the body in parts of at most `PIECE` bytes, without copies of what is in memory.
-
-    ValueError if a source gives more or fewer bytes than it said.
+    """Yield the body in parts of at most `PIECE` bytes, without copying bytes in memory. ValueError if a
+    source yields more or fewer bytes than its `length`.
     """
     if isinstance(body, bytes):
         body = (body,)

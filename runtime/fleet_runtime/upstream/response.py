@@ -10,16 +10,16 @@ from fleet_runtime.upstream.errors import ResponseTooLargeError, UpstreamCutErro
 from fleet_runtime.upstream.receiver import Header, ResponseHead
 
 HIGH_WATER = 256 * 1024
-"""Bytes held for a slow reader before the provider is no longer read."""
+"""Buffered bytes for a slow reader above which reading from the provider pauses."""
 
 
 class Response:
     """The response to one request, for one reader, who must read it to its end or call `abort`.
 
-    `headers` are raw: order, duplicates and spelling as received; trailers are dropped. `content_length`
-    is the declared one; `until_close`: the body ends where the connection does, because it has neither a
-    length nor chunks. `retried`: the request was sent a second time, on a new connection. `held` counts the
-    bytes that wait for the reader.
+    `headers` are raw: order, duplicates and spelling as received; trailers are dropped. `content_length` is
+    the declared one; `until_close`: the body ends with the connection, because it has neither a length nor
+    chunks. `retried`: the request was sent a second time, on a new connection. `held` counts the bytes that
+    wait for the reader.
     """
 
     __slots__ = ("_connection", "_error", "_head", "_peer", "_pieces", "_waiter", "held", "retried")
@@ -55,22 +55,21 @@ class Response:
         return self._head is not None and self._head.until_close
 
     async def head(self) -> None:
-        """Return when the head has arrived; raises an `UpstreamError` if it will not come."""
+        """Wait for the head; raises an `UpstreamError` if it does not arrive."""
         while self._head is None and self._error is None:
             await self._change()
         if self._head is None and self._error is not None:
             raise self._error
 
     def expect(self, connection: Connection) -> None:
-        """The response comes on `connection` from now on."""
+        """Expect the response on `connection`."""
         self._connection = connection
         self._error = None
 
     async def chunk(self) -> bytes:
-        """Return all received bytes of the body, at least one; ``b""`` at its proper end.
-
-        What came before a failure is given before the failure is raised: `UpstreamCutError`,
-        `IdleTimeoutError` or `ResponseTooLargeError`. Cancelling aborts the exchange.
+        """Return all received bytes of the body, at least one; ``b""`` at its regular end. Bytes received
+        before a failure are returned before the failure is raised: `UpstreamCutError`, `IdleTimeoutError` or
+        `ResponseTooLargeError`. Cancelling aborts the exchange.
         """
         while not self._pieces and self._connection is not None:
             await self._change()
@@ -98,7 +97,7 @@ class Response:
         return b"".join(pieces)
 
     def abort(self) -> None:
-        """Give the response up and close its connection at once; nothing happens once it has ended."""
+        """Abandon the response and close its connection at once; no effect if it has ended."""
         connection = self._connection
         if connection is not None:
             message = f"the exchange with {self._peer} was abandoned"

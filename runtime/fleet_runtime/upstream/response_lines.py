@@ -1,8 +1,8 @@
 """A fast path for reading response heads: a plain head in one read, with known header lines.
 
-Most responses of a provider repeat their header lines. A head of those, with a `Content-Length` and nothing
-that changes the framing, is read here without the parser. Everything else is left to the parser: this reads
-a subset of what it accepts.
+Most responses of a provider repeat their header lines. A head of known lines, with a `Content-Length` and
+nothing else that affects the framing, is read here without the parser. This is a subset of what the parser
+accepts, which reads all other heads.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Parse responses strictly (RFC 9112, section 6.3).
 
-After a plain head in one read (`response_lines`) the body is counted; everything else goes through httptools,
-which rejects repeated and conflicting lengths; every transfer coding but one 'chunked' is rejected here.
+After a plain head in one read (`response_lines`), the body is counted. Everything else is parsed by
+httptools, which rejects repeated and conflicting lengths; transfer codings other than a single 'chunked' are
+rejected here.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ class ResponseParser:
     """Reads the responses on one connection, one `begin` each.
 
     `head` is None until the final head has arrived. `ended`: the response is complete; `reusable`: the
-    connection is then fit for another. `interim`: the last `feed` completed an interim response. `refusal`
-    says what is wrong with what came, None while nothing is. `received`: any byte of the response has come.
+    connection can then be used again. `interim`: the last `feed` completed an interim response. `refusal` is
+    the problem of the response, None if there is none. `received`: any byte of the response has arrived.
     """
 
     __slots__ = (
@@ -74,11 +75,11 @@ class ResponseParser:
         self._headers = []
 
     def release(self) -> None:
-        """Let go of httptools' parser, which refers to this one; nothing is fed after this."""
+        """Release httptools' parser, which refers to this object; do not call `feed` after this."""
         self._parser = None
 
     def feed(self, data: bytes) -> bytes:
-        """Take what came and return the bytes of the body in it."""
+        """Parse received data and return the bytes of the body in it."""
         if not self.received:
             self.received = True
             if not self._bodiless and (end := data.find(b"\r\n\r\n", 0, HEAD_LIMIT)) > 0:
@@ -160,8 +161,8 @@ class ResponseParser:
 
 
 def body_length(status: int, headers: Iterable[Header]) -> tuple[int | None, bool]:
-    """Return the declared length of a final response's body, and whether its connection's end is the body's,
-    because it has neither a length nor chunks. ValueError says what is wrong with the response."""
+    """Return the declared length of a final response's body, and whether the body ends with the connection,
+    because it has neither a length nor chunks. ValueError has the problem of an invalid response."""
     if not 200 <= status <= 599:
         raise ValueError(f"responded with status {status}")
     length: int | None = None

@@ -1,7 +1,7 @@
 """A timeout for a server that does not count the time in which this process was stalled.
 
-An event loop that was held up, as on an overloaded or suspended computer, sees the expired timers before the
-responses that have long been here: every server would seem to be gone.
+After a stall, as on an overloaded or suspended computer, an event loop runs expired timers before it reads
+responses that arrived long ago: every server would seem to be offline.
 """
 
 from __future__ import annotations
@@ -11,15 +11,14 @@ from types import TracebackType
 from typing import Final
 
 LATE: Final = 0.02
-"""Seconds that a timer may be late without the loop having been held up."""
+"""The delay of a timer in seconds above which the loop counts as stalled."""
 
 
 class TimeLimit:
     """Raises TimeoutError if the block takes longer than `seconds`, as `asyncio.timeout` does.
 
-    If the loop was held up when the time is over, the block gets as long again as that was, at most `seconds`
-    in all. For one block; afterwards it holds nothing that refers to it, so that the collector of garbage has
-    nothing to do with it.
+    If the loop was stalled when the time expires, the block gets the duration of the stall in addition, at
+    most `seconds` in total. For one block; afterwards it is not part of a reference cycle.
     """
 
     __slots__ = ("_extra", "_seconds", "_timeout", "_timer")

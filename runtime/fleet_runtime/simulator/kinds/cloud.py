@@ -1,4 +1,4 @@
-"""A hosted provider that speaks OpenAI's API and wants a Bearer key."""
+"""A hosted provider with OpenAI's API that requires a Bearer key."""
 
 from __future__ import annotations
 
