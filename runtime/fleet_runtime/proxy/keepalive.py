@@ -31,8 +31,8 @@ _HEAD: Final = b"content-type: text/event-stream\r\ncache-control: no-cache\r\nx
 
 
 def keep_alive(context: RequestContext, body: RequestBody, seconds: float) -> None:
-    """Send comments to the client of a request for an event stream; call once per request. The provider is
-    then asked not to compress it. HTTP/1.0 clients get no comments, because they do not support chunked
+    """Send comments to the client of a request for an event stream; call once per request. The request to the
+    provider then excludes compression. HTTP/1.0 clients get no comments, because they do not support chunked
     coding.
     """
     route = context.route

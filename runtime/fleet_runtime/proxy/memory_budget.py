@@ -10,7 +10,7 @@ RETRY_SECONDS = b"1"
 
 
 class MemoryBudget:
-    """Counts `held` bytes; whoever takes bytes must return them. `very_long` serializes parsing in a process,
+    """Counts `held` bytes; every byte taken must be given back. `very_long` serializes parsing in a process,
     which needs the same memory again.
     """
 

@@ -81,9 +81,8 @@ class Refusal:
 @dataclass(frozen=True, slots=True)
 class Resolution:
     """The resolution of `requested`. `model` is the name to send to the provider; `listed` is the id in the
-    provider's list, if it is listed. `refusal` is why a request would be rejected. `may_be_stale`: the
-    refusal may be out of date, and a new probe of `provider` could remove it. `asleep`: so could waking the
-    provider."""
+    provider's list, if it is listed. `refusal` is why a request would be rejected. `may_be_stale`: this may
+    be out of date, and a new probe of `provider` could change it. `asleep`: so could waking the provider."""
 
     requested: str
     provider: str | None

@@ -1,4 +1,4 @@
-"""One connection to a provider: sends one request at a time, and passes on its response as it arrives.
+"""One connection to a provider: sends one request at a time, and delivers its response as it arrives.
 
 Theory of operation. A connection is in one of the states of `ConnectionState`. `start` writes a request and
 makes it SENT, the response headers make it RECEIVING, the response's end IDLE if both sides may continue,
