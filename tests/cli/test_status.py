@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,10 +15,10 @@ from msgspec import structs
 
 from fleet_runtime.api.examples import EXAMPLES
 from fleet_runtime.api.shapes import FleetStatus, ProviderReport, StoreState
-from fleet_runtime.child_process import free_port, running
+from fleet_runtime.child_process import free_port
 from fleet_runtime.commands.status import overview
 from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
-from tests.support.fleet_process import FLEET, run_fleet
+from tests.support.fleet_process import fleet_running, run_fleet
 from tests.support.stack import Stack, running_stack
 from tests.support.waiting import eventually, listens
 
@@ -112,8 +111,8 @@ def test_of_several_gateways_the_snapshots_are_compared(stack: Stack, tmp_path: 
     (tmp_path / "state").mkdir()
     assert run_fleet("build", cwd=tmp_path).returncode == 0
     listen = f"127.0.0.1:{free_port()}"
-    command = [*FLEET, "serve", "--listen", listen]
-    with running(command, tmp_path / "log", {**os.environ, "STATE_DIRECTORY": str(tmp_path)}, tmp_path):
+    env = {"STATE_DIRECTORY": str(tmp_path)}
+    with fleet_running("serve", "--listen", listen, log=tmp_path / "log", cwd=tmp_path, env=env):
         eventually(lambda: listens(int(listen.partition(":")[2])), 30)
         urls = ("--url", stack.url, "--url", f"http://{listen}")
         different = stack.fleet("status", *urls)

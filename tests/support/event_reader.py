@@ -39,7 +39,7 @@ def following(stack: Stack, last_id: str | None = None) -> Iterator[Feed]:
     feed = Feed()
     headers = {} if last_id is None else {"last-event-id": last_id}
     with (
-        httpx.Client(base_url=stack.url, timeout=30, trust_env=False) as client,
+        httpx.Client(base_url=stack.url, timeout=30, verify=False, trust_env=False) as client,
         client.stream("GET", "/api/events", headers=headers) as answer,
     ):
         reader = threading.Thread(target=_read, args=(answer, feed))

@@ -78,7 +78,7 @@ def serving(
     env = {"STATE_DIRECTORY": str(folder / "state"), **(env or {})}
     with (
         fleet_running("serve", log=folder / "gateway.log", cwd=folder, env=env) as process,
-        httpx.Client(base_url=f"http://{listen}", timeout=30, trust_env=False) as client,
+        httpx.Client(base_url=f"http://{listen}", timeout=30, verify=False, trust_env=False) as client,
     ):
         stack = Stack(folder, machines, process, client)
         eventually(lambda: _answers(stack), START_SECONDS)

@@ -61,7 +61,7 @@ def test_two_streams_run_side_by_side_to_their_ends_one_through_the_sidecar(demo
             "stream": True,
         }
         with (
-            httpx.Client(base_url=demo.url, timeout=30, trust_env=False) as client,
+            httpx.Client(base_url=demo.url, timeout=30, verify=False, trust_env=False) as client,
             client.stream("POST", "/arena/v1/chat/completions", json=body) as answer,
         ):
             assert answer.status_code == 200

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import secrets
 import threading
 from collections.abc import Iterator
@@ -15,9 +14,9 @@ import httpx
 import pytest
 
 from fleet_runtime.artifacts.snapshot import load_snapshot
-from fleet_runtime.child_process import free_port, running
+from fleet_runtime.child_process import free_port
 from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
-from tests.support.fleet_process import FLEET, run_fleet
+from tests.support.fleet_process import fleet_running, run_fleet
 from tests.support.waiting import eventually
 
 CLIENTS = 6
@@ -55,7 +54,7 @@ class Gateways:
 def snapshot(url: str, key: str) -> str | None:
     """The snapshot that a gateway serves; None if it does not respond, or not to this key."""
     with contextlib.suppress(httpx.TransportError):
-        asked = httpx.get(f"{url}/api/fleet", headers={"x-api-key": key}, trust_env=False)
+        asked = httpx.get(f"{url}/api/fleet", headers={"x-api-key": key}, verify=False, trust_env=False)
         if asked.status_code == 200:
             return str(asked.json()["snapshot"])
     return None
@@ -71,10 +70,12 @@ def gateways(tmp_path: Path) -> Iterator[Gateways]:
     with SimulationThread(specs) as machines, contextlib.ExitStack() as stack:
         gateways = Gateways(tmp_path, machines.url("box"))
         gateways.build("laptop", "laptop")
-        environ = {**os.environ, "STATE_DIRECTORY": str(tmp_path / "state")}
+        environ = {"STATE_DIRECTORY": str(tmp_path / "state")}
         for address in (f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"):
-            command = [*FLEET, "serve", "--listen", address]
-            stack.enter_context(running(command, tmp_path / "gateways.log", environ, tmp_path))
+            served = fleet_running(
+                "serve", "--listen", address, log=tmp_path / "gateways.log", cwd=tmp_path, env=environ
+            )
+            stack.enter_context(served)
             gateways.urls.append(f"http://{address}")
         gateways.build("laptop", "laptop")
         yield gateways
@@ -92,7 +93,9 @@ class Load:
     ended: threading.Event = field(default_factory=threading.Event)
 
     def run(self, number: int) -> None:
-        with httpx.Client(base_url=self.urls[number % 2], trust_env=False, timeout=30) as client:
+        with httpx.Client(
+            base_url=self.urls[number % 2], verify=False, trust_env=False, timeout=30
+        ) as client:
             while not self.ended.wait(PAUSE_SECONDS):
                 headers = {"authorization": f"Bearer {self.keys[number]}"}
                 response = client.post("/chat/v1/chat/completions", json=BODY, headers=headers)

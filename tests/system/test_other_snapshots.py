@@ -40,7 +40,9 @@ async def test_a_404_for_what_another_snapshot_may_have_names_the_snapshot(tmp_p
     named = f"(snapshot {load_snapshot(folder).id[:19]})"
     async with (
         gateway_process(folder) as served,
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{served.port}", trust_env=False) as client,
+        httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{served.port}", verify=False, trust_env=False
+        ) as client,
     ):
         asked = (client.request(method, path, json=BODY) for method, path in REQUESTS)
         responses = await asyncio.gather(*asked)

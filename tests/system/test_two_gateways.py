@@ -82,7 +82,9 @@ class Gateways:
     def is_ready(self, port: int) -> bool:
         assert self.processes[port].returncode is None, (self.folder / "gateways.log").read_text()
         with contextlib.suppress(httpx.TransportError):
-            return httpx.get(f"http://127.0.0.1:{port}/ready", trust_env=False).status_code == 200
+            return (
+                httpx.get(f"http://127.0.0.1:{port}/ready", verify=False, trust_env=False).status_code == 200
+            )
         return False
 
     async def restart(self, port: int) -> None:
@@ -181,7 +183,7 @@ async def balanced(gateways: Gateways) -> AsyncIterator[tuple[int, Callable[[], 
     stats = free_port()
 
     def both_up() -> bool:
-        rows = httpx.get(f"http://127.0.0.1:{stats}/;csv", trust_env=False).text.splitlines()
+        rows = httpx.get(f"http://127.0.0.1:{stats}/;csv", verify=False, trust_env=False).text.splitlines()
         return sum(row.startswith("gateways,") and ",UP," in row for row in rows) == 3
 
     with haproxy(gateways.folder, gateways.ports, STATS.format(port=stats)) as port:
@@ -264,7 +266,7 @@ def server() -> Iterator[PostgresServer]:
 async def first_event(port: int, seen: asyncio.Event) -> str:
     """The first event of the favorites on a gateway's feed; `seen` is set once it follows."""
     async with (
-        httpx.AsyncClient(trust_env=False, timeout=30) as client,
+        httpx.AsyncClient(verify=False, trust_env=False, timeout=30) as client,
         client.stream("GET", f"http://127.0.0.1:{port}/api/events?topics=favorites") as feed,
     ):
         seen.set()
@@ -280,7 +282,7 @@ async def seconds_to_the_other(ports: list[int]) -> float:
     feed = asyncio.create_task(first_event(ports[1], seen))
     await seen.wait()
     began = time.monotonic()
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(verify=False, trust_env=False) as client:
         added = await client.put(f"http://127.0.0.1:{ports[0]}/api/favorites/box/m")
     assert added.status_code == 200, added.text
     await feed
@@ -299,7 +301,7 @@ async def test_gateways_with_one_database_share_favorites_and_live_without_it(
     server.sql("CREATE DATABASE two")
     async with two_gateways(tmp_path, state, FLEET_STATE_URL=server.url("two")) as gateways:
         one, other = (f"http://127.0.0.1:{port}" for port in gateways.ports)
-        async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
+        async with httpx.AsyncClient(verify=False, trust_env=False, timeout=10) as client:
 
             async def store() -> dict[str, Any]:
                 return dict((await client.get(f"{one}/api/fleet")).json()["store"])
