@@ -10,12 +10,12 @@ from typing import Any
 import msgspec
 from pydantic_core import to_jsonable_python
 
-from fleet_compiler.clients.view import NO_PROMPT, SMALLEST_OUTPUT, ClientView, OwnPrompt
+from fleet_compiler.clients.view import NO_PROMPT, SMALLEST_OUTPUT, ClientView, OwnPrompt, holds_any
 from fleet_compiler.config.certain_model import certain_model
 from fleet_compiler.config.model import ClientEntry, FleetConfig, SurfaceSettings
 from fleet_compiler.diagnostics.finding import Finding
 from fleet_runtime.artifacts.artifact import Artifact
-from fleet_runtime.text import join_words
+from fleet_runtime.text import join_names, join_words
 
 
 class Launch(msgspec.Struct, frozen=True):
@@ -81,10 +81,11 @@ class Client(msgspec.Struct, frozen=True):
     such a configuration.
 
     `options` declares the options of the kind. `prompt` is the size of the client's own first request; models
-    that are too small for it are left out. `check` yields the problems of the surfaces of this kind, by name,
-    and of their providers. `about` is its text in docs/fleet-yaml.md, `page` its page in docs/. If only the
-    installed program knows a part of the files, it prints that with the arguments `asks`, and `complete`
-    inserts the output into the files, by name; it raises as `launch` does.
+    that are too small for it are left out. So are models for whose id `holds` is false: the client would
+    change the id, or its files cannot contain it. `check` yields the problems of the surfaces of this kind,
+    by name, and of their providers. `about` is its text in docs/fleet-yaml.md, `page` its page in docs/. If
+    only the installed program knows a part of the files, it prints that with the arguments `asks`, and
+    `complete` inserts the output into the files, by name; it raises as `launch` does.
     """
 
     name: str
@@ -96,6 +97,7 @@ class Client(msgspec.Struct, frozen=True):
     page: str = "clients.md"
     options: type[ClientOptions] = ClientOptions
     prompt: OwnPrompt = NO_PROMPT
+    holds: Callable[[str], bool] = holds_any
     asks: tuple[str, ...] = ()
     complete: Callable[[bytes, Mapping[str, bytes]], Mapping[str, bytes]] | None = None
     foldered: bool = False
@@ -137,7 +139,8 @@ class Client(msgspec.Struct, frozen=True):
         return certain_model(self.options, options) or self.options.model_validate(options)
 
     def check_models(self, view: ClientView) -> Iterator[Finding]:
-        """Yield the models that are left out because the client's own prompt does not fit into them."""
+        """Yield the models that are left out: the client's own prompt does not fit into them, or their id
+        does not fit into its files."""
         small = [f"{id} ({context} tokens)" for id, context in view.too_small(self.prompt)]
         if small:
             shown, least = join_words(small, limit=3), self.prompt.tokens + SMALLEST_OUTPUT
@@ -146,6 +149,15 @@ class Client(msgspec.Struct, frozen=True):
                 ("surfaces", view.table.surface or "", "client"),
                 f"left out of {self.name}, whose own prompt fills their context: {shown}",
                 f"give the model a context of at least {least} tokens where it runs",
+                severity="warning",
+                key=True,
+            )
+        if changed := list(view.unwritable(self.prompt, self.holds)):
+            yield Finding(
+                "F312",
+                ("surfaces", view.table.surface or "", "client"),
+                f"left out of {self.name}, which would change their ids: {join_names(changed, limit=3)}",
+                "give the model another id where it runs",
                 severity="warning",
                 key=True,
             )

@@ -9,7 +9,7 @@ from typing import Any
 
 from fleet_compiler.clients.client_kind import Client, ClientFile, Launch
 from fleet_compiler.clients.formats import parse_yaml
-from fleet_compiler.clients.view import ClientView, OfferedModel, OwnPrompt
+from fleet_compiler.clients.view import NO_PROMPT, ClientView, OfferedModel, OwnPrompt
 from fleet_runtime.artifacts.contract import Purpose
 
 PROMPT = OwnPrompt(2500, room=3500)
@@ -20,9 +20,7 @@ _SECRET = re.compile(r"\$\{\{ secrets\.(\w+) \}\}")
 
 
 def context(view: ClientView) -> Mapping[str, Any]:
-    """Return the data for the template: Continue starts with the first model with the role `chat`. Models are
-    left out if Continue would replace a part of their id with a secret.
-    """
+    """Return the data for the template: Continue starts with the first model with the role `chat`."""
     offered = _offered(view)
     first, fast = view.choose(offered, "default"), view.choose(offered, "fast")
     models = [
@@ -48,8 +46,12 @@ def launch(config: Path, content: bytes) -> Launch:
 
 
 def _offered(view: ClientView, purpose: Purpose = "chat") -> tuple[OfferedModel, ...]:
-    offered = view.offered(PROMPT) if purpose == "chat" else view.offered(purpose=purpose)
-    return tuple(model for model in offered if _TEMPLATE not in model.id)
+    return view.offered(PROMPT if purpose == "chat" else NO_PROMPT, purpose, holds)
+
+
+def holds(id: str) -> bool:
+    """Continue would fill the id with a secret."""
+    return _TEMPLATE not in id
 
 
 def _model(model: OfferedModel, view: ClientView, roles: list[str]) -> dict[str, Any]:
@@ -79,4 +81,5 @@ CLIENT = Client(
     launch=launch,
     about="[Continue](clients.md#continue): models for chat, completion, embeddings and ranking.",
     prompt=PROMPT,
+    holds=holds,
 )

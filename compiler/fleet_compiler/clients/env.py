@@ -6,13 +6,12 @@ it, which shells, python-dotenv and docker compose expand.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from fleet_compiler.clients.client_kind import Client, ClientFile, Launch
-from fleet_compiler.clients.formats import env_launch, parse_env
+from fleet_compiler.clients.formats import env_holds, env_launch, env_quoted, parse_env
 from fleet_compiler.clients.view import ClientView
 
 KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY")
@@ -26,10 +25,10 @@ def context(view: ClientView) -> Mapping[str, Any]:
         "OPENAI_API_BASE": view.base_url,
         "ANTHROPIC_BASE_URL": view.root_url,
     }
-    first = view.choose(view.offered(), "default")
+    first = view.choose(view.offered(holds=env_holds), "default")
     if first is not None:
         variables |= dict.fromkeys(("OPENAI_MODEL", "ANTHROPIC_MODEL"), first.id)
-    written = {name: shlex.quote(value) for name, value in variables.items()}
+    written = {name: env_quoted(value) for name, value in variables.items()}
     key = ANY_KEY if view.key_variable is None else f"${{{view.key_variable}}}"
     written |= dict.fromkeys(KEYS, key)
     return {
@@ -51,5 +50,6 @@ CLIENT = Client(
     install="it is a part of every POSIX system",
     launch=launch,
     about="Variables for [any SDK](clients.md#env): base URLs, the default model, a reference to the key.",
+    holds=env_holds,
     at_top=True,
 )

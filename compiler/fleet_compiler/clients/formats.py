@@ -27,6 +27,32 @@ def parse_yaml(text: str) -> Any:
         raise ValueError(str(error)) from None
 
 
+def env_value(text: str) -> str | None:
+    """Return how a text is written in ``NAME=VALUE`` lines, None if no notation suits every reader.
+
+    These read the lines: POSIX shells, python-dotenv (1.2), docker compose (compose-go 2.16), and dotenv for
+    Node (17), also with dotenv-expand. python-dotenv replaces ``${X}`` even between single quotes, where it
+    also reads two backslashes as one; dotenv-expand replaces ``$X`` everywhere; only shells join parts with
+    different quotes.
+    """
+    if "$" in text:
+        return None
+    if shlex.quote(text) == text:
+        return text
+    if "'" not in text:
+        return None if "\\\\" in text or text.endswith("\\") else f"'{text}'"
+    return None if any(mark in text for mark in '"\\`') else f'"{text}"'
+
+
+def env_holds(id: str) -> bool:
+    return env_value(id) is not None
+
+
+def env_quoted(text: str) -> str:
+    """Return an address as it is written in such lines."""
+    return env_value(text) or shlex.quote(text)
+
+
 def parse_env(text: str) -> dict[str, str]:
     """Return the variables of ``NAME=VALUE`` lines; raises ValueError for anything else."""
     variables = {}

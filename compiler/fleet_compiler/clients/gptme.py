@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fleet_compiler.clients.client_kind import Client, ClientFile, Launch
-from fleet_compiler.clients.formats import env_launch, parse_env
+from fleet_compiler.clients.formats import env_holds, env_launch, env_quoted, parse_env
 from fleet_compiler.clients.view import ClientView, OwnPrompt
 
 ANY_KEY = "fleet"
@@ -25,9 +25,10 @@ PREFIX = "local/"
 
 
 def context(view: ClientView) -> Mapping[str, Any]:
-    main = view.choose(view.offered(PROMPT), "default")
+    main = view.choose(view.offered(PROMPT, holds=env_holds), "default")
     plain = {"OPENAI_BASE_URL": view.base_url} | ({"MODEL": f"{PREFIX}{main.id}"} if main else {})
     plain |= {"GPTME_CHECK_UPDATES": "false", "GPTME_LLM_MAX_RETRIES": str(ATTEMPTS)}
+    plain = {name: env_quoted(value) for name, value in plain.items()}
     return {"plain": plain, "key_variable": view.key_variable, "any_key": ANY_KEY}
 
 
@@ -43,4 +44,5 @@ CLIENT = Client(
     launch=launch,
     about="[gptme](clients.md#gptme): variables with the address and the first model.",
     prompt=PROMPT,
+    holds=env_holds,
 )

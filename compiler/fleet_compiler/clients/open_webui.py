@@ -12,17 +12,23 @@ from typing import Any
 from msgspec.structs import replace
 
 from fleet_compiler.clients.client_kind import Client, ClientFile, Launch
-from fleet_compiler.clients.formats import env_launch, parse_env
+from fleet_compiler.clients.formats import env_holds, env_launch, env_quoted, parse_env
 from fleet_compiler.clients.view import ClientView
 
 ANY_KEY = "fleet"
 
 
+def holds(id: str) -> bool:
+    """``DEFAULT_MODELS`` is a list with commas."""
+    return env_holds(id) and "," not in id
+
+
 def context(view: ClientView) -> Mapping[str, Any]:
-    chats, vectors = view.offered(), view.offered(purpose="embedding")
+    chats = view.offered(holds=holds)
+    vectors = view.offered(purpose="embedding", holds=holds)
     main, task = view.choose(chats, "default"), view.choose(chats, "task", "fast")
     embedding = view.choose(vectors, "embedding")
-    rerank = view.choose(view.offered(purpose="rerank"), "rerank")
+    rerank = view.choose(view.offered(purpose="rerank", holds=holds), "rerank")
     plain = {
         "OPENAI_API_BASE_URLS": view.base_url,
         "ENABLE_OLLAMA_API": "false",
@@ -49,6 +55,7 @@ def context(view: ClientView) -> Mapping[str, Any]:
             "RAG_EXTERNAL_RERANKER_URL": f"{view.base_url}/rerank",
             "RAG_RERANKING_MODEL": rerank.id,
         }
+    plain = {name: env_quoted(value) for name, value in plain.items()}
     return {"plain": plain, "keys": keys, "key_variable": view.key_variable, "any_key": ANY_KEY}
 
 
@@ -62,5 +69,6 @@ CLIENT = Client(
     program="open-webui",
     install="`pip install open-webui`",
     launch=launch,
+    holds=holds,
     about="[Open WebUI](clients.md#open-webui): variables with models for chat, tasks and documents.",
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,17 @@ Its default is ten, with pauses of one to five minutes: it would report an offli
 PROMPT = OwnPrompt(19000, room=23000)
 """The first request of qwen-code 0.15.10 in an empty folder: 67 to 78 KB."""
 
+_VARIABLE = re.compile(r"\$(?=\w|\{)", re.ASCII)
+"""What qwen-code replaces with a variable of its environment in every text of its settings, if there is one;
+it has no escape."""
+
+
+def holds(id: str) -> bool:
+    return _VARIABLE.search(id) is None
+
 
 def context(view: ClientView) -> Mapping[str, Any]:
-    offered = view.offered(PROMPT)
+    offered = view.offered(PROMPT, holds=holds)
     main = view.choose(offered, "default") or next(iter(offered), None)
     return {
         "model": main.id if main is not None else None,
@@ -44,7 +53,7 @@ def _model(model: OfferedModel, view: ClientView) -> dict[str, Any]:
         generation |= {"contextWindowSize": model.context, "samplingParams": {"max_tokens": model.output}}
     return {
         "id": model.id,
-        "name": model.label,
+        "name": _VARIABLE.sub("$ ", model.label),
         "baseUrl": view.base_url,
         "envKey": view.key_variable or NO_KEY_VARIABLE,
         "generationConfig": generation,
@@ -59,4 +68,5 @@ CLIENT = Client(
     launch=launch,
     about="[qwen-code](clients.md#qwen-code): every chat model with its context.",
     prompt=PROMPT,
+    holds=holds,
 )

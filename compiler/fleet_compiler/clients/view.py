@@ -6,7 +6,7 @@ Pure. Only contexts from `USABLE_SOURCES` are used, because a trained context is
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Self
 
 import msgspec
@@ -38,6 +38,11 @@ class OwnPrompt(msgspec.Struct, frozen=True):
 
 
 NO_PROMPT = OwnPrompt()
+
+
+def holds_any(_: str) -> bool:
+    """Whether a configuration can hold a model id; most can hold every one."""
+    return True
 
 
 class OfferedModel(msgspec.Struct, frozen=True):
@@ -115,10 +120,23 @@ class ClientView(msgspec.Struct, frozen=True):
     def chat_models(self) -> Iterator[tuple[RoutedProvider, dict[str, RoutedModel]]]:
         return self.models("chat")
 
-    def offered(self, prompt: OwnPrompt = NO_PROMPT, purpose: Purpose = "chat") -> tuple[OfferedModel, ...]:
+    def offered(
+        self,
+        prompt: OwnPrompt = NO_PROMPT,
+        purpose: Purpose = "chat",
+        holds: Callable[[str], bool] = holds_any,
+    ) -> tuple[OfferedModel, ...]:
         """Return the models for a purpose, in the order of fleet.yaml, without those into which the client's
-        own prompt does not fit."""
-        return tuple(each for each in self._every(prompt, purpose) if _fits(each.facts, prompt))
+        own prompt does not fit, and those whose id the configuration cannot hold."""
+        every = self._every(prompt, purpose)
+        return tuple(each for each in every if _fits(each.facts, prompt) and holds(each.id))
+
+    def unwritable(self, prompt: OwnPrompt, holds: Callable[[str], bool]) -> Iterator[str]:
+        """Yield the ids that the configuration cannot hold, of models that a client has settings for."""
+        if holds is not holds_any:
+            for purpose in CLIENT_PURPOSES:
+                fitting = self.offered(prompt if purpose == "chat" else NO_PROMPT, purpose)
+                yield from (each.id for each in fitting if not holds(each.id))
 
     def too_small(self, prompt: OwnPrompt) -> Iterator[tuple[CompositeId, int]]:
         """Yield the chat models that `offered` leaves out, each with its context in tokens."""
@@ -162,6 +180,7 @@ class ClientView(msgspec.Struct, frozen=True):
             )
 
 
+CLIENT_PURPOSES: tuple[Purpose, ...] = ("chat", "embedding", "rerank")
 _EVERY_PURPOSE: tuple[Purpose, ...] = ("chat", "embedding", "rerank", "transcription", "speech", "image")
 
 

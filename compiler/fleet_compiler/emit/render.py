@@ -7,7 +7,7 @@ cannot change what is routed.
 from __future__ import annotations
 
 import json
-import shlex
+import re
 from collections.abc import Callable, Mapping
 from functools import cache, lru_cache
 from json.encoder import encode_basestring
@@ -26,6 +26,7 @@ from fleet_runtime.artifacts.artifact import Artifact
 from fleet_runtime.artifacts.contract import ModelFacts, RoutingTable, to_data
 
 ARTIFACT = "artifact.json.j2"
+_NOT_IN_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=to_data)
 
 
@@ -95,7 +96,7 @@ def _environment(folder: Path) -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters["json"] = _json
-    environment.filters["shell"] = shlex.quote
+    environment.filters["yaml"] = _yaml
     environment.filters["members"] = _members
     environment.filters["facts"] = _facts
     environment.filters["inert"] = _inert
@@ -117,6 +118,12 @@ def _json(value: Any) -> str:
     if type(value) is str:
         return encode_basestring(value)
     return "null" if value is None else _ENCODER.encode(value)
+
+
+def _yaml(value: Any) -> str:
+    """As `json`, with escapes for what a YAML text cannot contain (YAML 1.2.2, 5.1), and for what is a line
+    break to parsers of YAML 1.1."""
+    return _NOT_IN_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", _json(value))
 
 
 def _inert(value: Any) -> str:

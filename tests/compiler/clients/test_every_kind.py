@@ -116,22 +116,49 @@ IDS = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), min_si
 @settings(deadline=None, max_examples=40)
 @given(IDS)
 def test_any_id_survives_its_files(client: Client, id: str) -> None:
-    """Every kind names its first model in full, whatever the id looks like."""
+    """Every kind names its first model in full, whatever the id looks like, or leaves it out."""
     facts = RoutedModel(context=65536, context_source="running")
     view = client_view({id: facts}, {"default": (f"desk/{id}",)}, options=client.options())
     parsed = [file.parse(render_client(file, view).decode()) for file in client.files]
     wanted = json.dumps(f"desk/{id}")[1:-1]
-    assert any(wanted in json.dumps(each) for each in parsed)
+    named = any(wanted in json.dumps(each) for each in parsed)
+    assert named or not client.holds(f"desk/{id}")
 
 
-def test_continue_fills_no_model_with_a_secret(tmp_path: Path) -> None:
-    """Continue parses the file, writes it again, and then fills each ``${{ secrets.NAME }}`` of the text."""
+@each_client
+@pytest.mark.parametrize("odd", ["\uffff", "\ufffe", "\ufdd0", "\U0010ffff", "\u0378", "\u200d", "\u3000"])
+def test_an_id_with_what_yaml_cannot_contain_is_built(client: Client, odd: str) -> None:
+    facts = RoutedModel(context=65536, context_source="running")
+    view = client_view({f"m{odd}": facts}, {"default": (f"desk/m{odd}",)}, options=client.options())
+    files = [render_client(file, view) for file in client.files]
+    assert any(odd.encode() in file or json.dumps(odd)[1:-1].encode() in file for file in files)
+
+
+FILLED = (
+    "${{ secrets.HF_TOKEN }}",
+    "e${{secrets.X}}",
+    "$HOME",
+    "m${HF_TOKEN}",
+    "{env:HOME}",
+    "{file:/etc/passwd}",
+)
+"""What some client replaces in its configuration."""
+
+
+@each_client
+def test_it_fills_no_model_with_a_secret(client: Client, tmp_path: Path) -> None:
+    """Continue fills each ``${{ secrets.NAME }}``, qwen-code and some readers of variables fill ``${NAME}``,
+    and opencode ``{env:NAME}``."""
     yaml, lock = fleet("qwen3-8b")
-    hostile = ModelFacts(purpose="embedding")
-    lock["alpha"] = lock_of(
-        ALPHA, known={"${{ secrets.HF_TOKEN }}": KNOWN, "e${{secrets.X}}": hostile, "qwen3-8b": KNOWN}
-    )
-    yaml = yaml.replace("Sam's desktop", "'$${{ secrets.HOME }}'")
-    text = "".join(written(CLIENTS["continue"], tmp_path, yaml, lock).values())
-    assert "${{" not in text
-    assert '"alpha/qwen3-8b"' in text
+    models = {id: ModelFacts(context=65536, context_source="running") for id in FILLED}
+    models[FILLED[1]] = ModelFacts(purpose="embedding")
+    lock["alpha"] = lock_of(ALPHA, known={**models, "qwen3-8b": KNOWN})
+    yaml = yaml.replace("Sam's desktop", "'$${{ secrets.HOME }} $HOME'").replace("KIND", client.name)
+    compiled = compile_text(tmp_path, yaml, **lock)
+    text = "".join(compiled.files[path].decode() for path in client.outputs(client.place("code")))
+    assert "alpha/qwen3-8b" in text
+    marks = {"continue": "${{", "qwen-code": "$HOME", "opencode": "{env:", "env": "HOME", "gptme": "HOME"}
+    if (mark := marks.get(client.name)) is not None:
+        assert mark not in text
+    left_out = [warning.message for warning in compiled.warnings if warning.code == "F312"]
+    assert bool(left_out) is any(not client.holds(id) for id in FILLED)
