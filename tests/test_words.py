@@ -49,6 +49,18 @@ WORDS = {
     r"\bin vain\b": "without success",
     r"\bleft fleet\.yaml\b": "was removed from fleet.yaml",
     r"\b(headers?|heads?|body|bytes?|it) (is|are) here\b": "has arrived, is complete",
+    r"\b(is|are|was|were) over\b(?! (its|the|their) limit)": "has ended, finished",
+    r"\bin the place of\b": "in place of, instead of",
+    r"\b(some|any|every)body\b": "someone, everyone",
+    r"\bpresent (names?|ones?|lists?|steps?|folder|snapshot)\b": "current",
+    r"\bmeans? nothing\b": "is ignored, is invalid",
+    r"\bwhat is wrong\b": "the problem",
+    r"\bpass(es|ed|ing)? over\b": "skip",
+    r"\breads? on\b": "resumes reading",
+    r"\b(cannot|to) be had\b": "is not available",
+    r"\bin all(?=[.,;)]| and by\b)": "in total",
+    r"\bholds? up\b(?! to)|\bheld up\b": "block, delay, stall",
+    r"\bas it (came|comes)\b": "as received, as it arrives",
 }
 """What the house does not write, and what it writes instead."""
 

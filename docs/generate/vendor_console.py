@@ -105,7 +105,7 @@ def _digest(file: Path) -> str:
 
 
 def main() -> int:
-    """Vendor every library; print what is wrong, and return 1 then."""
+    """Vendor every library; print problems, and return 1 if there are any."""
     locked = json.loads(LOCK.read_text(encoding="utf-8")) if LOCK.is_file() else {}
     try:
         entries = {each.package: vendor(each, locked.get(each.package)) for each in LIBRARIES}

@@ -106,7 +106,7 @@ def replace_file(path: Path, data: bytes, *, mode: int = 0o666) -> None:
 
 def copy_access(descriptor: int, status: os.stat_result) -> None:
     """Give an open file the permissions of another, and its owner and group as far as this user may: a
-    member of a group may keep the group of a file that somebody else owns."""
+    member of a group may keep the group of a file that someone else owns."""
     for owner in (status.st_uid, -1):
         with suppress(OSError):  # EPERM; EINVAL for an id that a container does not have
             os.fchown(descriptor, owner, status.st_gid)

@@ -40,10 +40,10 @@ POLL_SECONDS = 0.05
 FLUSH_SECONDS = 1.0
 """Seconds to send the last bytes of aborted responses."""
 GARBAGE = (1_500, 1_000, 20)
-"""Objects made, and rounds, between two collections of cyclic garbage: neither a request, unless it failed,
-nor a probe leaves any. One of the first generation holds up the loop for as long as there are new objects
-that stay: with many providers several times as many as were made since more than went, so they come often.
-What providers list, which the others would go through, is left out of them by the service."""
+"""Thresholds of the garbage collector: new objects, and rounds of each older generation. Neither probes nor
+successful requests create reference cycles. A collection of the first generation blocks the event loop in
+proportion to the surviving objects, of which many providers create many, so it must be frequent. The service
+excludes model lists from collections of the older generations."""
 
 log = logging.getLogger("fleet")
 

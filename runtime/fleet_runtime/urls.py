@@ -165,8 +165,8 @@ def bracket(host: str) -> str:
 def parse_host(text: str) -> str:
     """Return a name, IPv4 address or IPv6 address (with or without brackets) in its one form.
 
-    A name is labels of 1 to 63 letters, digits, ``-`` and ``_``, 253 characters in all; a last dot stays.
-    Raises `AddressError`.
+    A name is labels of 1 to 63 letters, digits, ``-`` and ``_``, 253 characters in total; a final dot is
+    kept. Raises `AddressError`.
     """
     if text.startswith("[") or ":" in text:
         return _ipv6(text.removeprefix("[").removesuffix("]") if text.startswith("[") else text)

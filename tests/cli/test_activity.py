@@ -123,7 +123,7 @@ def test_a_captured_request_is_shown_in_full_and_as_a_command(stack: Stack) -> N
 @pytest.mark.parametrize(
     "command", [["activity", "-f", "--json"], ["top", "--surface", "chat"]], ids=" ".join
 )
-def test_what_follows_goes_on_until_it_is_interrupted(stack: Stack, command: list[str]) -> None:
+def test_follow_continues_until_it_is_interrupted(stack: Stack, command: list[str]) -> None:
     environ = {**os.environ, "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(
         [*FLEET, *command], cwd=stack.folder, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -140,7 +140,7 @@ def test_what_follows_goes_on_until_it_is_interrupted(stack: Stack, command: lis
     assert (process.returncode, errors.count(b"Traceback")) == (130, 0)
 
 
-def test_what_follows_begins_with_as_many_as_are_asked_for(stack: Stack) -> None:
+def test_follow_begins_with_the_requested_number(stack: Stack) -> None:
     stack.chat("single/qwen3-8b", "chat").raise_for_status()
     environ = {**os.environ, "PYTHONUNBUFFERED": "1"}
     command = [*FLEET, "activity", "-f", "--limit", "0"]

@@ -116,7 +116,7 @@ def test_lines_are_the_same_however_a_stream_is_cut(chunks: list[bytes]) -> None
     assert list(split_lines(chunks)) == b"".join(chunks).decode(errors="replace").split("\n")
 
 
-def test_a_line_without_an_end_is_not_read_for_ever() -> None:
+def test_an_endless_line_is_not_read_forever() -> None:
     with pytest.raises(AskError, match="more than 67108864 bytes"):
         list(split_lines(itertools.repeat(b"x" * (1 << 20))))
 

@@ -35,7 +35,7 @@ def two(machines: SimulationThread) -> str:
     """
 
 
-def test_a_build_asks_new_providers_once(fleet: Fleet, tmp_path: Path, machines: SimulationThread) -> None:
+def test_a_build_probes_new_providers_once(fleet: Fleet, tmp_path: Path, machines: SimulationThread) -> None:
     for name in ("desk", "attic"):
         machines.reset(name)
     write(tmp_path, two(machines))
@@ -60,7 +60,7 @@ def test_one_more_line_is_one_more_provider(fleet: Fleet, tmp_path: Path, machin
     assert fleet("build").out.splitlines()[0] == "+ attic: 2 models, on chat, code"
 
 
-def test_a_silent_provider_is_built_without_models_and_asked_again(
+def test_a_silent_provider_is_built_without_models_and_probed_again(
     fleet: Fleet, tmp_path: Path, machines: SimulationThread
 ) -> None:
     write(tmp_path, two(machines))
@@ -162,7 +162,7 @@ def test_a_model_that_is_listed_as_a_relative_path_is_reported_with_what_to_writ
     assert "desk/q" in fleet("models").out
 
 
-def test_a_check_writes_nothing_and_says_what_mends_it(fleet: Fleet, project: Path) -> None:
+def test_a_check_writes_nothing_and_names_the_remedy(fleet: Fleet, project: Path) -> None:
     ran = fleet("build", "--check", "--generated", "out")
     assert (ran.code, ran.out) == (3, "")
     assert "'out/gateway.json' is missing" in ran.err
@@ -429,7 +429,7 @@ def test_watching_builds_again_when_the_file_changes(project: Path) -> None:
         ("fleet.yaml", "providers: [", "error[F0"),
     ],
 )
-def test_watching_goes_on_after_a_mangled_file(project: Path, name: str, mangled: str, said: str) -> None:
+def test_watching_continues_after_a_mangled_file(project: Path, name: str, mangled: str, said: str) -> None:
     command = [sys.executable, "-m", "fleet_compiler", "build", "--watch"]
     process = subprocess.Popen(
         command, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

@@ -100,7 +100,7 @@ def test_a_favorite_is_moved_to_a_place(stack: Stack, run: Run, place: str, orde
     assert listed(stack) == [THREE[number] for number in order]
 
 
-def test_what_is_no_favorite_cannot_be_moved(stack: Stack, run: Run) -> None:
+def test_only_a_favorite_can_be_moved(stack: Stack, run: Run) -> None:
     keep(stack, THREE[0])
     result = run("move", THREE[1], "--to", "1")
     assert result.exit_code == 1
@@ -256,7 +256,7 @@ def test_the_gateway_is_the_one_of_the_nearest_fleet_yaml(stack: Stack) -> None:
     assert (result.returncode, result.stdout) == (0, f"  1  {THREE[0]}\n"), result.stderr
 
 
-def test_without_a_fleet_yaml_the_url_is_asked_for(tmp_path: Path) -> None:
+def test_without_a_fleet_yaml_the_url_is_required(tmp_path: Path) -> None:
     result = run_fleet("favorites", "list", cwd=tmp_path)
     assert result.returncode == 2
     assert "--url" in result.stderr
@@ -308,7 +308,7 @@ async def test_what_is_not_a_gateway_exits_4(answer: bytes) -> None:
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"favorites": 1}', '["a", 1]', "\udcff"])
-def test_what_is_not_a_list_of_favorites_is_said(run: Run, text: str) -> None:
+def test_a_response_that_is_not_a_list_of_favorites_is_reported(run: Run, text: str) -> None:
     ran = CliRunner().invoke(
         command.favorites, ["import", "-"], input=text.encode("utf-8", "surrogateescape")
     )

@@ -166,7 +166,7 @@ async def test_what_is_not_a_gateway_ends_with_exit_code_4(
     ],
     ids=["broken gzip", "not HTTP"],
 )
-async def test_asking_what_is_not_a_gateway_ends_with_exit_code_4(
+async def test_asking_a_server_that_is_not_a_gateway_ends_with_exit_code_4(
     answer: bytes, said: str, tmp_path: Path
 ) -> None:
     ran = await at_server(answer, tmp_path, "ask", "desk/m", "hi")

@@ -153,7 +153,7 @@ def test_one_thing_has_one_word_in_every_command() -> None:
 @pytest.mark.parametrize(
     "name", ["validate", "build", "lock", "models", "diff", "resolve", "config", "status", "doctor"]
 )
-def test_what_says_something_says_it_as_json_too(name: str) -> None:
+def test_every_command_with_output_also_has_json(name: str) -> None:
     assert "--json" in options(command(name))
 
 

@@ -67,7 +67,7 @@ def listing(*ids: str) -> str:
     return json.dumps({"data": [{"id": id} for id in ids]})
 
 
-def test_every_provider_that_may_be_asked_is_locked(locked: Path, machines: SimulationThread) -> None:
+def test_every_polled_provider_is_locked(locked: Path, machines: SimulationThread) -> None:
     assert sorted(entries(locked)) == ["attic", "desk"]
     model = entries(locked)["desk"]["models"]["qwen3-8b"]
     assert (model["context"], model["context_source"]) == (16384, "listed")
@@ -122,7 +122,7 @@ def test_a_lock_is_current_only_as_far_as_providers_responded(
         assert (ran.code, ran.out) == (0, "fleet.lock is up to date, as far as 1 of 2 providers responded\n")
 
 
-def test_another_address_is_asked_for_once(fleet: Fleet, locked: Path, machines: SimulationThread) -> None:
+def test_another_address_is_probed_once(fleet: Fleet, locked: Path, machines: SimulationThread) -> None:
     """The entry is kept under the provider's own address, so that it counts."""
     own = machines.url("desk")
     machines.set("attic", list_body=listing("elsewhere"))
@@ -146,13 +146,15 @@ def test_another_address_is_asked_for_once(fleet: Fleet, locked: Path, machines:
         (["desk", "--url", "http://127.0.0.1:9"], "write --at URL, or --from-gateway URL"),
     ],
 )
-def test_what_cannot_be_asked_is_said(fleet: Fleet, locked: Path, arguments: list[str], message: str) -> None:
+def test_a_provider_that_cannot_be_probed_is_reported(
+    fleet: Fleet, locked: Path, arguments: list[str], message: str
+) -> None:
     ran = fleet("lock", *arguments)
     assert (ran.code, ran.out) == (2, "")
     assert message in ran.err
 
 
-def test_asking_loads_no_model_and_lets_one_unload(fleet: Fleet, tmp_path: Path) -> None:
+def test_locking_loads_no_model_and_lets_one_unload(fleet: Fleet, tmp_path: Path) -> None:
     """A loaded model with a short time to live unloads while the lock is refreshed again and again."""
     specs = [ServerSpec("desk", models=(SimulatedModel("m", ttl=0.5, loaded=True), SimulatedModel("n")))]
     with SimulationThread(specs) as machines:

@@ -121,7 +121,7 @@ def test_a_provider_that_a_surface_may_not_use_is_rejected(fleet: Fleet, names: 
     assert resolved(fleet, "embedding/qwen3-8b", "--surface", "desk")["reason"] == "surface_not_allowed"
 
 
-def test_the_result_has_provider_way_rule_and_context(fleet: Fleet, tmp_path: Path) -> None:
+def test_the_result_has_provider_route_rule_and_context(fleet: Fleet, tmp_path: Path) -> None:
     shutil.copytree(FLEETS / "sidecar", tmp_path, dirs_exist_ok=True)
     fleet("build", "--frozen")
     assert fleet("resolve", "qwen3-8b").out == (

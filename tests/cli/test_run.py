@@ -69,9 +69,7 @@ def test_a_missing_configuration_is_named_with_how_to_make_it(
 
 
 @pytest.mark.parametrize("command", ["run", "env", "connect"])
-def test_a_surface_is_asked_for_if_several_have_the_client(
-    fleet: Fleet, tmp_path: Path, command: str
-) -> None:
+def test_a_surface_is_required_if_several_have_the_client(fleet: Fleet, tmp_path: Path, command: str) -> None:
     surfaces = "{one: {client: aider}, two: {client: [aider, env]}, three: }"
     write(tmp_path, ONE_MACHINE.replace("{chat: , code: {client: opencode}}", surfaces))
     assert fleet("build").code == 0

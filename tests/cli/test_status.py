@@ -94,7 +94,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield stack
 
 
-def test_the_gateway_of_the_nearest_fleet_yaml_is_asked(stack: Stack) -> None:
+def test_the_gateway_of_the_nearest_fleet_yaml_is_used(stack: Stack) -> None:
     table = stack.fleet("status")
     assert table.returncode == 0, table.stderr
     assert "box" in table.stdout

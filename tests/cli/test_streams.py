@@ -22,22 +22,22 @@ def run(folder: Path, line: str) -> tuple[int, str, str]:
 
 
 @pytest.mark.parametrize("command", ["--help", "--version", "validate", "schema", "build --frozen"])
-def test_a_full_output_is_said(project: Path, command: str) -> None:
+def test_a_full_output_is_reported(project: Path, command: str) -> None:
     assert run(project, f"{command} >/dev/full") == (1, "", FULL)
 
 
 @pytest.mark.parametrize("command", ["--help", "models", "build --frozen"])
-def test_a_closed_output_is_said(project: Path, command: str) -> None:
+def test_a_closed_output_is_reported(project: Path, command: str) -> None:
     assert run(project, f"{command} >&-") == (1, "", CLOSED)
 
 
-def test_a_command_that_says_nothing_needs_no_output(project: Path) -> None:
+def test_a_command_without_output_needs_no_open_stream(project: Path) -> None:
     run(project, "build --frozen")
     assert run(project, "diff >&-") == (0, "", "")
 
 
 @pytest.mark.parametrize("redirection", ["2>/dev/full", ">/dev/full 2>/dev/full", ">&- 2>&-"])
-def test_what_can_be_said_nowhere_is_only_an_exit_code(project: Path, redirection: str) -> None:
+def test_an_error_that_cannot_be_printed_is_only_an_exit_code(project: Path, redirection: str) -> None:
     assert run(project, f"validate -f gone.yaml {redirection}") == (1, "", "")
 
 
@@ -59,7 +59,7 @@ def test_a_closed_input_cannot_be_read(project: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["--help", "schema"])
-def test_a_reader_that_left_is_no_word(project: Path, command: str) -> None:
+def test_a_reader_that_left_is_not_an_error(project: Path, command: str) -> None:
     """The pipe is closed before the command begins to write."""
     reading, writing = os.pipe()
     os.close(reading)

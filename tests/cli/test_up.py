@@ -111,7 +111,7 @@ def test_a_signal_during_the_first_build_is_a_clean_stop(tmp_path: Path, number:
             assert (up.out, up.err.count("error"), up.err.count("Traceback")) == ("", 0, 0)
 
 
-def test_up_goes_on_after_the_end_of_a_terminal_that_nohup_ignores(
+def test_up_continues_after_the_end_of_a_terminal_that_nohup_ignores(
     tmp_path: Path, machines: SimulationThread
 ) -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -34,7 +34,7 @@ def nothing_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("chosen", ["gateway", "folder", "file"])
-def test_a_chosen_fleet_is_asked_from_any_folder(running: Stack, fleet: Fleet, chosen: str) -> None:
+def test_a_chosen_fleet_is_used_in_any_folder(running: Stack, fleet: Fleet, chosen: str) -> None:
     names = {"gateway": running.url, "folder": running.folder, "file": running.folder / "fleet.yaml"}
     assert fleet("use", str(names[chosen])).code == 0
     assert "online" in fleet("status").out

@@ -133,7 +133,7 @@ def test_live_finds_drifted_roles_and_lock(fleet: Fleet, tmp_path: Path, machine
     assert (tmp_path / "fleet.lock").read_bytes() == lock
 
 
-def test_live_says_how_many_providers_its_word_rests_on(fleet: Fleet, tmp_path: Path) -> None:
+def test_live_reports_how_many_providers_responded(fleet: Fleet, tmp_path: Path) -> None:
     with SimulationThread([ServerSpec("desk", models=(SimulatedModel("a"),))]) as machines:
         write(tmp_path, live(machines))
         fleet("lock")

@@ -81,7 +81,7 @@ def test_another_output_folder_leads_back_to_fleet_yaml(tmp_path: Path) -> None:
     assert load_snapshot(output).root == project
 
 
-def test_fault_33_a_build_killed_at_any_step_is_never_served_mixed_and_mended_by_the_next(
+def test_fault_33_a_build_killed_at_any_step_is_never_served_mixed_and_is_fixed_by_the_next(
     tmp_path: Path,
 ) -> None:
     """SIGKILL before each fsync, rename and removal of a build that changes, adds and removes files."""

@@ -92,7 +92,7 @@ URLS = st.builds(lambda *parts: "".join(parts), SCHEMES, HOSTS, PORTS, PATHS)
         },
     ),
 )
-def test_whatever_builds_can_be_served(url: str, sidecar: str | None, gateway: dict[str, Any]) -> None:
+def test_everything_that_builds_can_be_served(url: str, sidecar: str | None, gateway: dict[str, Any]) -> None:
     data = {
         "version": 1,
         "default_provider": "a",

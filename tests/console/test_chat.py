@@ -60,7 +60,7 @@ def test_stop_cancels_at_the_provider_and_leaving_the_view_does_not(stack: Stack
         assert stack.machines.inference("closet")[0].ended != "complete"
 
 
-def test_a_cut_response_is_marked_and_can_be_asked_for_again_elsewhere(stack: Stack, open_page: Open) -> None:
+def test_a_cut_response_is_marked_and_can_be_retried_elsewhere(stack: Stack, open_page: Open) -> None:
     watched = open_page(stack.url)
     page = watched.page
     with behaving(stack, "workstation", drop_at_byte=3000, scope="inference"):

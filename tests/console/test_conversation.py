@@ -70,7 +70,7 @@ def test_system_prompt_parameters_and_tools_are_sent_and_a_call_is_shown(
     assert "top_p" not in body
 
 
-def test_a_message_is_edited_and_asked_again(stack: Stack, open_page: Open) -> None:
+def test_a_message_is_edited_and_sent_again(stack: Stack, open_page: Open) -> None:
     page = open_page(stack.url).page
     begin_chat(page, stack.url, CLOSET, "Wich journal?")
     expect(page.locator('[data-fact="tokens"]')).to_be_visible()

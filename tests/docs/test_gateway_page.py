@@ -62,7 +62,7 @@ def test_events_reloads_and_statuses_are_named() -> None:
     assert "config_error" in get_args(ProviderStatus)
 
 
-def test_what_needs_a_restart_is_said() -> None:
+def test_changes_that_need_a_restart_are_documented() -> None:
     said = TEXT.partition("**What needs a restart**")[2].partition("\n\n")[0]
     assert all(f"`gateway.{key}`" in said for key in service.NEEDS_RESTART)
 

@@ -70,13 +70,13 @@ def comments(stack: Stack) -> int:
     return int(body.count(": keepalive\n\n"))
 
 
-def test_openai_reads_every_stream_behind_comments(openai: Any, stack: Stack) -> None:
+def test_openai_reads_every_stream_after_comments(openai: Any, stack: Stack) -> None:
     chat = openai.chat.completions.create(model="box/cold", messages=SAY_HI, stream=True)
     assert "".join(each.choices[0].delta.content or "" for each in chat if each.choices) == "[box] cold: hi"
     assert comments(stack) > 0
 
 
-def test_openai_reads_completions_and_responses_behind_comments(openai: Any, stack: Stack) -> None:
+def test_openai_reads_completions_and_responses_after_comments(openai: Any, stack: Stack) -> None:
     completion = openai.completions.create(model="box/cold", prompt="hi", stream=True)
     assert "".join(each.choices[0].text for each in completion if each.choices) == "[box] cold: hi"
     assert comments(stack) > 0
@@ -87,7 +87,7 @@ def test_openai_reads_completions_and_responses_behind_comments(openai: Any, sta
     assert comments(stack) > 0
 
 
-def test_anthropic_reads_a_message_behind_comments(anthropic: Any, stack: Stack) -> None:
+def test_anthropic_reads_a_message_after_comments(anthropic: Any, stack: Stack) -> None:
     with anthropic.messages.stream(model="box/cold", max_tokens=50, messages=SAY_HI) as stream:
         assert "".join(stream.text_stream) == "[box] cold: hi"
     assert comments(stack) > 0

@@ -75,7 +75,9 @@ def test_a_coding_task_reads_a_file_through_a_tool_call(
 
 
 @pytest.mark.slow
-def test_the_title_of_a_session_is_asked_of_the_task_roles_provider(opencode: Opencode, stack: Stack) -> None:
+def test_the_title_of_a_session_is_requested_from_the_task_roles_provider(
+    opencode: Opencode, stack: Stack
+) -> None:
     """Without `-m` the default role's model answers."""
     run = opencode.run("say hi", titled=False)
     assert run.text.startswith("[sam-desktop] qwen3-8b: ")
@@ -144,7 +146,7 @@ def test_a_provider_that_is_off_is_named_in_an_error_that_comes_soon(
 
 
 @pytest.mark.slow
-def test_a_cold_load_of_90_seconds_is_waited_for_and_asked_for_once(opencode: Opencode, stack: Stack) -> None:
+def test_a_cold_load_of_90_seconds_is_one_request_that_waits(opencode: Opencode, stack: Stack) -> None:
     stack.machines.set("embedding", load_seconds=90)
     run = opencode.run("say hi", "embedding/qwen3-8b", seconds=200)
     assert (run.code, run.errors) == (0, [])

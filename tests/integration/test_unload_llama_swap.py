@@ -106,7 +106,7 @@ def test_a_model_is_unloaded_and_no_probe_loads_it_again(box: Box) -> None:
     assert box.loads() == 4
 
 
-def test_it_is_rejected_while_a_stream_runs_there_which_goes_on(box: Box) -> None:
+def test_it_is_rejected_while_a_stream_runs_which_continues(box: Box) -> None:
     stream = Streaming(box)
     rejected = box.unload()
     error = rejected.json()["error"]

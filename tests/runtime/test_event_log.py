@@ -47,7 +47,7 @@ async def test_a_reader_that_comes_back_goes_on_where_it_was() -> None:
 @pytest.mark.parametrize(
     "last_id", ["other-3", "nonsense", "-", "{run}-99999", "{run}-x", "{run}-0", "{run}-" + "9" * 5000]
 )
-async def test_a_reader_whose_place_is_not_in_the_log_is_notified_to_read_everything_again(
+async def test_a_reader_whose_position_is_not_in_the_log_gets_resync(
     last_id: str,
 ) -> None:
     log = EventLog()
@@ -58,7 +58,7 @@ async def test_a_reader_whose_place_is_not_in_the_log_is_notified_to_read_everyt
     assert (first.topic, first.id) == ("resync", f"{log.run}-{log.newest}")
 
 
-async def test_a_slow_reader_is_notified_to_read_everything_again_and_delays_no_other() -> None:
+async def test_a_slow_reader_gets_resync_and_delays_no_other() -> None:
     log = EventLog()
     slow, quick = log.follow(f"{log.run}-0"), log.follow(f"{log.run}-0")
     log.publish(change(0))
@@ -86,7 +86,7 @@ async def test_the_log_is_bounded_in_bytes_and_always_holds_the_newest() -> None
     assert (await anext(log.follow(f"{log.run}-{log.newest - 2}"))).topic == "resync"
 
 
-async def test_a_reader_behind_what_the_bytes_allow_is_notified_to_read_everything_again() -> None:
+async def test_a_reader_behind_the_limit_in_bytes_gets_resync() -> None:
     log = EventLog()
     for number in range(3):
         log.publish(large(number, "x" * (MAX_BYTES // 2)))

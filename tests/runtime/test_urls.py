@@ -25,7 +25,7 @@ def test_a_url_has_a_host_a_port_and_a_prefix() -> None:
     assert (url.authority, url.host_header, url.origin) == ("box.lan:443", "box.lan", "https://box.lan")
 
 
-def test_an_ipv6_host_loses_its_brackets_and_gets_them_back() -> None:
+def test_the_brackets_of_an_ipv6_host_are_removed_and_added_again() -> None:
     url = parse_url("http://[FD00:0:0::1]:8080")
     assert (url.host, url.authority, url.host_header) == ("fd00::1", "[fd00::1]:8080", "[fd00::1]:8080")
 

@@ -31,7 +31,7 @@ def _no_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def test_what_needs_a_home_folder_says_which_variable_helps() -> None:
+def test_an_error_without_a_home_folder_names_the_variable_to_set() -> None:
     with pytest.raises(NoHomeError, match="set HOME or XDG_CONFIG_HOME"):
         config_folder()
     with pytest.raises(NoHomeError, match="set HOME or XDG_STATE_HOME"):

@@ -231,7 +231,7 @@ async def test_a_hostile_list_is_what_is_set(changes: dict[str, object], start: 
         assert (await http.post(CHAT, json=chat())).status_code == 200
 
 
-async def test_an_endless_list_goes_on_until_the_client_has_enough() -> None:
+async def test_an_endless_list_continues_until_the_client_disconnects() -> None:
     async with machine() as box, client(box) as http:
         await box.apply({"list_endless": True})
         got = 0
@@ -283,7 +283,7 @@ async def test_a_delay_between_parts_holds_back_only_the_later_ones() -> None:
                 await asyncio.wait_for(anext(pieces), 0.3)
 
 
-async def test_a_provider_that_records_nothing_still_answers() -> None:
+async def test_a_provider_that_records_nothing_still_responds() -> None:
     async with machine() as box, client(box) as http:
         await box.apply({"record": False})
         assert (await http.post(CHAT, json=chat())).status_code == 200

@@ -53,7 +53,7 @@ async def test_counters_count_by_model() -> None:
     assert counters["models"]["b"]["state"] == "unloaded"
 
 
-async def test_one_may_wait_for_requests_to_come() -> None:
+async def test_a_test_can_wait_for_requests_to_arrive() -> None:
     async with machine() as box, client(box) as http:
         async with asyncio.TaskGroup() as tasks:
             waiting = tasks.create_task(http.get("/_sim/requests?at_least=1"))
@@ -102,7 +102,7 @@ async def test_a_reset_makes_everything_as_it_was() -> None:
         assert not box.behaviour.gzip
 
 
-async def test_a_sidecar_answers_chat_as_its_provider_and_marks_it() -> None:
+async def test_a_sidecar_responds_to_chats_as_its_provider_and_marks_them() -> None:
     async with machine(sidecar=True) as box, client(box) as http:
         answer = await http.post(f"{box.sidecar_url}{CHAT}", json=chat(text="hi"))
         assert answer.json()["choices"][0]["message"]["content"] == "[box] m: hi"

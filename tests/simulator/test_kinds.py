@@ -18,7 +18,7 @@ TOOL = {"type": "function", "function": {"name": "look", "parameters": {"type": 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_look_recognises_it_and_lists_its_models(kind: SimulatedKind) -> None:
+async def test_a_probe_recognises_it_and_lists_its_models(kind: SimulatedKind) -> None:
     names = ("m",) if kind == "llama-server" else ("m", "org/żółć 🦙")
     async with machine(kind, *(SimulatedModel(name) for name in names)) as box:
         seen = await probe_server(box)
@@ -27,7 +27,7 @@ async def test_a_look_recognises_it_and_lists_its_models(kind: SimulatedKind) ->
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_chat_says_who_answered_complete_and_streamed(kind: SimulatedKind) -> None:
+async def test_a_chat_names_its_provider_complete_and_streamed(kind: SimulatedKind) -> None:
     async with machine(kind) as box, client(box) as http:
         whole = (await http.post(CHAT, json=chat(text="hi"))).json()
         streamed = events((await http.post(CHAT, json=chat(text="hi", stream=True))).content)
@@ -41,7 +41,7 @@ async def test_chat_says_who_answered_complete_and_streamed(kind: SimulatedKind)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_usage_is_streamed_when_it_is_asked_for(kind: SimulatedKind) -> None:
+async def test_usage_is_streamed_when_requested(kind: SimulatedKind) -> None:
     async with machine(kind) as box, client(box) as http:
         asked = chat(stream=True, stream_options={"include_usage": True})
         streamed = events((await http.post(CHAT, json=asked)).content)

@@ -51,7 +51,7 @@ async def test_llama_swap_swaps_when_another_model_is_asked_for() -> None:
         assert box.engine.memory.occupied == {"a": "loaded"}
 
 
-async def test_a_swap_waits_for_the_request_under_way() -> None:
+async def test_a_swap_waits_for_the_running_request() -> None:
     async with machine("llama-swap", A, B) as box, client(box) as http:
         await box.apply({"hold": True})
         async with under_way(http, box, "a") as first, asyncio.TaskGroup() as tasks:

@@ -34,7 +34,7 @@ BEHAVIOURS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("state", STATES)
-async def test_looks_raise_no_counter(kind: SimulatedKind, state: str) -> None:
+async def test_probes_raise_no_counter(kind: SimulatedKind, state: str) -> None:
     others = () if kind == "llama-server" else (SimulatedModel("other"),)
     async with machine(kind, SimulatedModel("m", **STATES[state]), *others) as box:
         for behaviour in BEHAVIOURS:
@@ -46,7 +46,7 @@ async def test_looks_raise_no_counter(kind: SimulatedKind, state: str) -> None:
             assert (box.load_count, box.ttl_resets, len(box.inference)) == (0, 0, 0)
 
 
-async def test_looks_at_a_model_that_is_loading_leave_it_at_that() -> None:
+async def test_probes_of_a_loading_model_do_not_affect_the_load() -> None:
     async with machine() as box, client(box) as http:
         before = await probe_server(box)
         await box.apply({"hold_loading": True})
@@ -59,7 +59,7 @@ async def test_looks_at_a_model_that_is_loading_leave_it_at_that() -> None:
             box.release_loading()
 
 
-async def test_a_model_unloads_by_itself_while_it_is_looked_at_again_and_again() -> None:
+async def test_a_model_unloads_by_itself_while_it_is_probed_repeatedly() -> None:
     async with machine("llama-swap", SimulatedModel("m", loaded=True, ttl=0.2)) as box:
         seen = await probe_server(box)
         while box.engine.memory.state("m") == "loaded":
@@ -67,7 +67,7 @@ async def test_a_model_unloads_by_itself_while_it_is_looked_at_again_and_again()
         assert (box.load_count, box.ttl_resets) == (0, 0)
 
 
-async def test_a_context_that_ran_is_known_after_one_question_and_outlives_the_model() -> None:
+async def test_a_running_context_is_known_after_one_request_and_outlives_the_model() -> None:
     model = SimulatedModel("m", context=4096, ttl=600)
     async with machine("llama-swap", model, list_version="v1") as box, client(box) as http:
         cold = await probe_server(box)

@@ -177,7 +177,7 @@ def chunks_until_cut(stack: Stack, body: dict[str, Any]) -> bytes:
     raise AssertionError("the response came to an end")
 
 
-def test_readers_of_the_topic_are_reported_once_for_each_surface_that_has_news(stack: Stack) -> None:
+def test_readers_of_the_topic_get_one_event_for_each_surface_with_news(stack: Stack) -> None:
     def data(feed: Iterator[str]) -> Any:
         return json.loads(next(line for line in feed if line.startswith("data: ")).removeprefix("data: "))
 

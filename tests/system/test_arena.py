@@ -40,7 +40,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.mark.parametrize("machine", MACHINES)
 @pytest.mark.parametrize("model", SHARED_MODELS)
-def test_every_model_has_its_providers_class_and_way_whatever_it_is_called(
+def test_every_model_has_its_providers_class_and_route_whatever_its_name(
     demo: Stack, machine: str, model: str
 ) -> None:
     asked = {"model": f"{machine}/{model}", "surface": "arena"}

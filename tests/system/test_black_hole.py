@@ -77,7 +77,7 @@ def test_the_lists_of_the_others_are_fresh_to_the_second(stack: Stack) -> None:
         eventually(lambda: "embedding/second" not in listed(stack), 1.0)
 
 
-def test_the_others_answer_requests_meanwhile(stack: Stack) -> None:
+def test_the_others_respond_to_requests_meanwhile(stack: Stack) -> None:
     with attic_asleep(stack), closing(KeptConnection(stack.url)) as gateway:
         seconds = [gateway.chat("embedding/qwen3-8b") for _ in range(50)]
     assert max(seconds) <= 0.5, in_milliseconds(seconds)

@@ -63,7 +63,7 @@ class Chatterbox:
         await asyncio.Event().wait()
 
 
-async def test_news_without_pause_makes_a_few_looks_and_the_last_news_makes_one() -> None:
+async def test_constant_feed_events_cause_few_probes_and_the_last_event_causes_one() -> None:
     machine = Chatterbox()
     async with raw_server(machine.answer) as server:
         connection = artifacts.connection("noisy", server.url, poll=60)

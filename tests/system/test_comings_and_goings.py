@@ -141,7 +141,7 @@ def test_the_gateway_says_it_is_alive_and_ready_and_stops_cleanly(stack: Stack) 
     assert stack.process.wait(10) == 0
 
 
-def test_a_model_that_loads_shows_at_once_though_the_provider_is_asked_rarely(tmp_path: Path) -> None:
+def test_a_loading_model_is_shown_at_once_although_the_provider_is_probed_rarely(tmp_path: Path) -> None:
     specs = (
         ServerSpec("sam-desktop", models=MODELS, sidecar=True),
         ServerSpec("embedding", models=MODELS),

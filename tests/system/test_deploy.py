@@ -168,7 +168,7 @@ def test_the_compose_file_and_the_image_agree() -> None:
     assert any(mount.startswith("/tmp") for mount in service["tmpfs"])
 
 
-def test_whoever_stops_it_waits_longer_than_the_drain() -> None:
+def test_every_stop_timeout_is_longer_than_the_drain() -> None:
     drain = GatewayConfig.model_fields["drain"].default
     [unit] = re.findall(r"^TimeoutStopSec=(\d+)$", UNIT, re.MULTILINE)
     compose = COMPOSE["services"]["fleet"]["stop_grace_period"]

@@ -124,7 +124,7 @@ def test_a_gateway_that_does_not_know_the_provider_by_its_address_is_not_believe
         ),
     ],
 )
-def test_what_cannot_be_taken_over_is_said(
+def test_contexts_that_cannot_be_used_are_reported(
     stack: Stack, arguments: list[str], key: str | None, code: int, message: str
 ) -> None:
     places = {"GATEWAY": stack.url, "MACHINE": stack.machines.url("desk")}

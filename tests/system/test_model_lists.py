@@ -86,7 +86,7 @@ def test_ids_that_cannot_be_are_skipped_by_name_and_the_others_stay(stack: Stack
 @pytest.mark.parametrize(
     "context", ["8192", -1, 0, 1e308, True, None, [], {}], ids=lambda value: json.dumps(value)
 )
-def test_a_context_that_is_none_stays_unknown(stack: Stack, context: object) -> None:
+def test_an_invalid_context_stays_unknown(stack: Stack, context: object) -> None:
     item = {"id": f"odd-{json.dumps(context)[:20]}", "context_length": context, "meta": None}
     stack.machines.set("attic", list_body=json.dumps({"data": [item]}))
     eventually(lambda: f"attic/{item['id']}" in listed(stack))

@@ -78,7 +78,7 @@ def test_a_response_has_exactly_the_keys_that_are_described(stack: Stack, path: 
     assert described(stack.client.get(path).json(), READS[path])
 
 
-def test_what_a_change_answers_is_described(stack: Stack) -> None:
+def test_the_response_of_a_change_is_described(stack: Stack) -> None:
     assert described(stack.client.post("/api/fleet/attic/refresh").json(), ProviderReport)
     assert described(stack.client.post("/api/reload").json(), Serving)
     for request in (stack.client.put, stack.client.delete):

@@ -112,7 +112,7 @@ def test_a_compose_file_fits_the_compose_specification(name: str) -> None:
         compose_spec.PyCompose.from_yaml(text.replace("ports: [", "ports: [{}, "))
 
 
-def test_the_unit_of_several_gateways_is_sound_and_hardened_like_that_of_one(tmp_path: Path) -> None:
+def test_the_unit_of_several_gateways_is_valid_and_hardened_like_that_of_one(tmp_path: Path) -> None:
     one, many = ((DEPLOY / name).read_text() for name in ("fleet.service", "fleet@.service"))
     hardening = set(re.findall(r"^(?:Protect|Private|Restrict|System|Memory|Lock|NoNew|Capab).*$", one, re.M))
     assert hardening <= set(many.splitlines())

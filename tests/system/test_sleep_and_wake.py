@@ -72,7 +72,7 @@ def test_events_show_of_it_and_a_reader_that_comes_back_misses_none(stack: Stack
         feed.until("resync", {})
 
 
-def test_the_history_keeps_when_it_was_away(stack: Stack) -> None:
+def test_the_history_shows_when_it_was_offline(stack: Stack) -> None:
     def statuses() -> list[str]:
         changes = stack.client.get("/api/fleet/attic/history").json()["changes"]
         return [change["status"] for change in changes]
@@ -99,7 +99,7 @@ def test_a_history_is_bounded(stack: Stack, limit: str) -> None:
     assert (refused.status_code, refused.json()["error"]["param"]) == (400, "limit")
 
 
-def test_nobody_has_a_history_of_a_provider_that_never_was(stack: Stack) -> None:
+def test_a_provider_that_never_existed_has_no_history(stack: Stack) -> None:
     refused = stack.client.get("/api/fleet/cellar/history")
     assert (refused.status_code, refused.json()["error"]["code"]) == (404, "not_found")
     assert "'attic'" in refused.json()["error"]["message"]

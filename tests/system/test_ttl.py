@@ -54,7 +54,7 @@ def looks(stack: Stack, kind: str) -> int:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_provider_that_is_asked_all_the_time_loads_nothing(stack: Stack, kind: SimulatedKind) -> None:
+def test_a_constantly_probed_provider_loads_nothing(stack: Stack, kind: SimulatedKind) -> None:
     before = looks(stack, kind)
     eventually(lambda: looks(stack, kind) > before + FAST_LOOKS)
     unused = stack.machines.counters(kind)["models"]["unused"]

@@ -274,7 +274,7 @@ def input_stamps(project: Project) -> InputStamps:
     stamps = {path: _stamp(path) for path in (project.config, project.lock)}
     try:
         outputs = load_fleet(project.config).fleet.outputs
-    except FleetError:  # the build says what is wrong
+    except FleetError:  # the build reports the problem
         outputs = ()
     return stamps | {path: _stamp(path) for path in template_paths(project.folder, outputs)}
 

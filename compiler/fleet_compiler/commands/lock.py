@@ -145,10 +145,10 @@ def _update(
     *,
     write: bool,
 ) -> LockUpdate:
-    """Merge what was seen into fleet.lock, one process at a time.
+    """Merge the observations into fleet.lock, one process at a time.
 
     Another command may have changed fleet.yaml since the providers were `probed`; the entries are those of
-    the present ones, and what was seen of one that is no longer the same is dropped.
+    the current ones, and observations of changed providers are dropped.
     """
     path, before_probe = project.lock, {each.name: each for each in probed}
     with hold_process_lock(

@@ -103,7 +103,7 @@ def locked_view(snapshot: Snapshot) -> View:
 
 
 def _compare(config: Path, folder: Path) -> None:
-    """Warn if `folder` was built from another fleet.yaml than the present one."""
+    """Warn if `folder` was built from another fleet.yaml than the current one."""
     built = Manifest.model_validate_json(read_file(folder / MANIFEST, MAX_ARTIFACT)).model
     try:
         current = model_digest(load_fleet(config).fleet)

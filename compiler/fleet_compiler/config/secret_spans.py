@@ -93,7 +93,7 @@ def _keys_of(path: YamlPath, value: Any, data: Any) -> list[str]:
 
 
 def _provider_names(data: Any) -> Iterator[str]:
-    """Yield every text in the place of a provider's name."""
+    """Yield every text in place of a provider's name."""
     providers = _mapping(data, "providers")
     yield from (name for name in providers if isinstance(name, str))
     for provider in providers.values():

@@ -3,7 +3,7 @@
 All files are written to temporary files and flushed before the first one is renamed, and the manifest is
 renamed last. A build that fails changes nothing, and the next build repairs one that was killed.
 
-Nothing outside the folder is changed: links below it are not followed, a link or device in the place of a
+Nothing outside the folder is changed: links below it are not followed, a link or device in place of a
 file is replaced, and only regular files whose hash is in the last manifest are removed.
 """
 

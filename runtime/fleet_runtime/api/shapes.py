@@ -282,7 +282,7 @@ class NoContent(ApiShape, frozen=True, kw_only=True):
 
 
 class ErrorDetail(ApiShape, frozen=True, kw_only=True):
-    """`code` is for programs, `message` for people; `param` names the parameter that is wrong."""
+    """`code` is for programs, `message` for people; `param` is the name of the invalid parameter."""
 
     message: str
     type: str

@@ -141,7 +141,7 @@ def _parse_table(data: bytes, name: str, shared: dict[bytes, RoutedProvider]) ->
         head = msgspec.json.encode(parts | {"providers": ()})
         table = RoutingTable.model_validate_json(head)
     except (msgspec.DecodeError, KeyError, ValidationError):
-        return _parse(RoutingTable, data, name)  # which says what is wrong with it
+        return _parse(RoutingTable, data, name)  # which reports the problem
     return table.model_copy(update={"providers": tuple(shared[each] for each in written)})
 
 

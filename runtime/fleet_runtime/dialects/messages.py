@@ -24,7 +24,7 @@ class ProbeRequest:
 
 @dataclass(frozen=True, slots=True)
 class ProbeResponse:
-    """A server's response; header names in lower case, the body as it came.
+    """A server's response; header names in lower case, the body as received.
 
     `reason` says why it cannot be used, None if it can: with `status` 0 there was no response, else what came
     is a redirect, or too large, or incomplete.

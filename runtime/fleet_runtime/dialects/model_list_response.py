@@ -45,7 +45,7 @@ class ModelListResponse:
 
 def fingerprint(response: ProbeResponse, *, dated: bool) -> bytes:
     """Return what distinguishes a response from others. Unless the list is `dated`, its `created` is the time
-    of the response with most servers, and means nothing."""
+    of the response with most servers, which is ignored."""
     body = response.body if dated else _CREATED.sub(b"", response.body)
     return blake2b(response.headers.get("server", "").encode() + b"\n" + body, digest_size=16).digest()
 

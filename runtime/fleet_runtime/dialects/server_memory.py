@@ -24,8 +24,8 @@ _LABEL: Final = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
 @dataclass(frozen=True, slots=True)
 class ModelMemory:
-    """One loaded model: `size` in all, `vram` of that on GPUs. `expires_at` is when it unloads if no request
-    uses it (RFC 3339, as the server says it), `ttl` after how many idle seconds."""
+    """One loaded model: `size` in total, `vram` the part on GPUs. `expires_at` is when it unloads if no
+    request uses it (RFC 3339, as the server says it), `ttl` after how many idle seconds."""
 
     size: int | None = None
     vram: int | None = None

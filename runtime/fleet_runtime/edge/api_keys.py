@@ -32,7 +32,7 @@ class KeyScope:
 
 
 class ApiKeys:
-    """The keys of one snapshot, kept as digests; without any, everybody has access."""
+    """The keys of one snapshot, kept as digests; without any, every client has access."""
 
     def __init__(self, keys: Iterable[tuple[KeyScope, str]]) -> None:
         self._scopes = [(scope, _digest(key.encode())) for scope, key in keys]

@@ -9,14 +9,14 @@ Theory of operation. A connection is in one of the states of `ConnectionState`:
     LINGERING  received bytes are dropped; the client gets time to read the error, then the connection closes
     CLOSED
 
-Heads are read by `RequestHead` when they are complete. Bodies are counted (`Content-Length`) or taken
-apart by `ChunkedBody`. The `RequestHandler` of the request gets the body as it comes, and is notified when
-the client goes, does not read, or reads on; its response leaves through `_writer`, which says when it is
-complete. A request that comes before the response to the one before it (pipelining) is not read until then,
-nor while the client does not read its responses.
+`RequestHead` parses complete heads. Bodies are counted (`Content-Length`) or decoded by `ChunkedBody`. The
+`RequestHandler` of the request gets the body as it arrives, and is notified when the client disconnects,
+stops reading, or reads again; its response is sent through `_writer`, which notifies this connection of its
+end. A pipelined request is not read before the previous response is complete, nor while the client does not
+read its responses.
 
-Every state but WAITING has a time limit. `_deadline` moves as things happen, the one timer checks it when
-it comes due. A client that does not read is the business of `StallWatch`.
+Every state except WAITING has a time limit. Events move `_deadline`; the only timer checks it when it
+expires. `StallWatch` handles clients that do not read.
 """
 
 from __future__ import annotations

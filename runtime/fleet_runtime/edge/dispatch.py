@@ -64,7 +64,7 @@ class RequestBackend(ModelResolver, Protocol):
 
 class Dispatcher:
     """`current` gives the snapshot that serves now; `api` gets every path that is not for inference;
-    `finished` gets the record of each request when it is over. `check_api` raises `RequestError` if the API
+    `finished` gets the record of each finished request. `check_api` raises `RequestError` if the API
     does not have a method and path. `find_page` has what needs no key. `find_translated` finds the handler of
     a request of another API, or raises `RequestError`.
     `memory`: the bytes of bodies held now."""

@@ -36,7 +36,7 @@ log = logging.getLogger("fleet.inventory")
 class Poller:
     """Keeps the state of `provider` current while `run` runs.
 
-    `interval`: seconds between probes. `was_probed` is set once a probe is over. `read_state` and `publish`
+    `interval`: seconds between probes. `was_probed` is set after each probe. `read_state` and `publish`
     are the inventory's: they return and replace the current state.
     """
 

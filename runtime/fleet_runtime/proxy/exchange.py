@@ -285,7 +285,7 @@ class Exchange:
         self._context.reject(error, status)
 
     def _finish(self) -> None:
-        """The exchange is over."""
+        """Finish the exchange."""
         self._release()
         self._context.finish()
 

@@ -90,7 +90,7 @@ class JsonBody:
         return bytes(self._members.get("stream", b"")) == b"true"
 
     def unchanged(self) -> bytes:
-        """Return the body as it came."""
+        """Return the body as received."""
         return self._raw
 
     def close(self) -> None:

@@ -63,7 +63,7 @@ class LongJsonBody:
         return (*_between(self._pieces, 0, begin), value, *_between(self._pieces, end, self.length))
 
     def unchanged(self) -> tuple[bytes, ...]:
-        """Return the body as it came."""
+        """Return the body as received."""
         return self._pieces
 
     def close(self) -> None:

@@ -3,7 +3,7 @@
 - ``POST /_sim/behaviour``: change some fields of the behaviour, and return all of it. ``GET`` reads it.
 - ``GET /_sim/requests``: every request, complete (``?inference=true``: only those). ``?at_least=N`` waits
 until there are as many, at most ``&seconds=S``.
-- ``GET /_sim/counters``: loads, ttl resets and requests, in all and by model.
+- ``GET /_sim/counters``: loads, ttl resets and requests, in total and by model.
 - ``POST /_sim/release``: let held chunks go: ``{"chunks": 1}``, ``{"loads": 1}``.
 - ``POST /_sim/reset``: everything as at the start.
 """

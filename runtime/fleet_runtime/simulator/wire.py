@@ -21,7 +21,7 @@ Headers = Sequence[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request as it came; `target` and the headers are raw."""
+    """A request as received; `target` and the headers are raw."""
 
     method: str
     target: str

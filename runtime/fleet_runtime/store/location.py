@@ -58,7 +58,7 @@ def user_folder(root: Path, environ: Mapping[str, str]) -> Path | None:
 
 
 def given_path(root: Path, environ: Mapping[str, str]) -> Path:
-    """Return `root` as an absolute path with its links, the present folder as the shell names it."""
+    """Return `root` as an absolute path with its links, and the current folder as named by the shell."""
     shown = Path(environ.get("PWD", ""))
     try:
         here = shown if shown.is_absolute() and shown.samefile(".") else Path.cwd()

@@ -49,7 +49,7 @@ _REASON_AT: Final = {reason: ERRORS + place for place, reason in enumerate(REASO
 
 
 def count_request(cell: list[int], record: RequestRecord, tokens: Tokens | None) -> None:
-    """Add one request that is over."""
+    """Add one finished request."""
     cell[REQUESTS] += 1
     if record.end_reason != "ok":
         cell[_REASON_AT[record.end_reason]] += 1

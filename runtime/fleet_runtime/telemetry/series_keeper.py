@@ -39,8 +39,8 @@ _SEPARATOR: Final = "/"
 
 
 class SeriesKeeper:
-    """Without a usable state file, series are in memory only. `names` returns the present name of every name
-    and former name of a provider."""
+    """Without a usable state file, series are in memory only. `names` maps every name and former name of a
+    provider to its current name."""
 
     def __init__(self, book: SeriesBook, store: Store, names: Callable[[], Mapping[str, str]]) -> None:
         self._book = book

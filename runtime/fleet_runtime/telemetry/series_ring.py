@@ -90,7 +90,7 @@ class Series:
         self.rings = {name: Ring(span, columns) for name, span in SPANS.items()}
 
     def add(self, now: float, cell: Sequence[int]) -> None:
-        """Merge `cell` into the present step of each range."""
+        """Merge `cell` into the current step of each range."""
         for ring in self.rings.values():
             ring.add(int(now) // ring.span.width, cell)
 

@@ -32,7 +32,7 @@ def sized(**contexts: int) -> dict[str, ModelFacts]:
     return {id: ModelFacts(context=tokens, context_source="listed") for id, tokens in contexts.items()}
 
 
-def test_nothing_is_doubtful_about_a_fleet_whose_models_are_there(tmp_path: Path) -> None:
+def test_a_fleet_whose_models_are_listed_has_no_lock_warnings(tmp_path: Path) -> None:
     extra = "roles: {default: desk/a, task: [attic/b, a]}\n"
     assert doubts(tmp_path, extra, desk=lock_of(DESK, "a"), attic=lock_of(ATTIC, "b")) == []
 
@@ -44,7 +44,7 @@ def test_a_role_model_that_the_lock_does_not_know(tmp_path: Path) -> None:
     assert message == "role 'task': provider 'desk' has no model 'gone', according to fleet.lock"
 
 
-def test_a_role_model_of_a_surface_is_notified_of_where_it_is(tmp_path: Path) -> None:
+def test_a_warning_about_a_role_model_of_a_surface_has_its_position(tmp_path: Path) -> None:
     extra = "surfaces:\n  chat:\n    roles:\n      default: desk/gone\n"
     assert [found[:2] for found in doubts(tmp_path, extra, desk=lock_of(DESK, "a"))] == [("F302", 9)]
 

@@ -285,7 +285,7 @@ def test_roles_become_models_by_their_first_choice() -> None:
     assert (data["model"], data["small_model"]) == ("desk/big", "desk/small")
 
 
-def test_a_role_whose_model_is_not_there_is_not_told() -> None:
+def test_a_role_whose_model_is_not_listed_is_left_out() -> None:
     assert "model" not in rendered({"m": RoutedModel()}, {"default": ("desk/gone", "desk/m")})
     assert "model" not in rendered({"m": RoutedModel()}, {"default": ("elsewhere/m",)})
 

@@ -87,7 +87,7 @@ def test_every_valid_case_is_certain_unless_it_has_a_pattern(name: str) -> None:
 
 
 @given(st.sampled_from(sorted(VALID)), st.integers(0), st.sampled_from(WRITTEN))
-def test_what_is_certain_of_a_damaged_file_is_what_pydantic_makes(name: str, place: int, value: Any) -> None:
+def test_certain_models_of_damaged_files_equal_those_of_pydantic(name: str, place: int, value: Any) -> None:
     data = deepcopy(VALID[name])
     every = list(places(data))
     container, key = every[place % len(every)]

@@ -47,7 +47,7 @@ def test_coloured_text_is_the_plain_one_with_colours(snapshot: SnapshotAssertion
     assert re.sub("\x1b\\[[0-9;]*m", "", coloured) == render(ALL, [SOURCE])
 
 
-def test_nothing_to_say_is_empty_and_still_valid_json() -> None:
+def test_no_diagnostics_are_an_empty_text_and_valid_json() -> None:
     assert render([], []) == ""
     assert json.loads(render([], [], "json")) == []
     assert json.loads(render([], [], "sarif"))["runs"][0]["results"] == []

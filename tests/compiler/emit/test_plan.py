@@ -106,7 +106,7 @@ def test_a_manifest_that_names_files_elsewhere_removes_none(tmp_path: Path, path
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"files": 3}', b"\xff"])
-def test_a_damaged_manifest_owns_nothing_and_is_mended(tmp_path: Path, damage: bytes) -> None:
+def test_a_damaged_manifest_owns_nothing_and_is_replaced(tmp_path: Path, damage: bytes) -> None:
     files = written(tmp_path, {"a.json": b"1"})
     (tmp_path / MANIFEST).write_bytes(damage)
     plan = plan_outputs(tmp_path, files)

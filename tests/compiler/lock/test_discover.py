@@ -121,7 +121,7 @@ def test_each_provider_gets_its_own_key_and_no_other(bad: SimulationThread, tmp_
 
 
 @pytest.mark.parametrize("environ", [{}, {"BAD_KEY": ""}, {"BAD_KEY": "two words"}, {"BAD_KEY": "a\r\nx: y"}])
-def test_a_provider_whose_key_cannot_be_used_is_not_asked(
+def test_a_provider_whose_key_cannot_be_used_is_not_probed(
     bad: SimulationThread, environ: dict[str, str]
 ) -> None:
     bad.reset("bad")
@@ -151,7 +151,7 @@ def test_proxies_of_the_environment_are_not_used(
     assert seen["good"].status == "online"
 
 
-def test_asking_loads_and_keeps_no_model(bad: SimulationThread) -> None:
+def test_probing_loads_and_keeps_no_model(bad: SimulationThread) -> None:
     for name in ("good", "bad"):
         bad.reset(name)
     for _ in range(3):
@@ -183,11 +183,11 @@ def test_progress_is_reported_as_it_comes(bad: SimulationThread) -> None:
         ({"declared": {"m": {}}}, True),
     ],
 )
-def test_which_providers_fleet_asks_by_itself(settings: dict[str, Any], asked: bool) -> None:
+def test_which_providers_are_polled(settings: dict[str, Any], asked: bool) -> None:
     assert is_polled(machine("desk", "http://127.0.0.1:1", **settings)) is asked
 
 
-def test_an_ollama_with_many_models_is_asked_of_all_of_them() -> None:
+def test_an_ollama_with_many_models_is_queried_for_all_of_them() -> None:
     """A probe requests a few models only; a lock takes as many probes as it needs."""
     models = tuple(SimulatedModel(f"m{number}") for number in range(MAX_DETAILS + 6))
     with SimulationThread([ServerSpec("nas", kind="ollama", models=models)]) as running:

@@ -112,7 +112,7 @@ def test_a_method_that_a_path_does_not_have_names_those_it_has(stack: Stack) -> 
         (b"PUT /api/favorites", b"100"),
     ],
 )
-def test_a_client_that_asks_before_it_sends_a_body_learns_whether_the_path_exists(
+def test_a_client_that_expects_100_continue_learns_whether_the_path_exists(
     stack: Stack, request_line: bytes, status: bytes
 ) -> None:
     url = stack.client.base_url

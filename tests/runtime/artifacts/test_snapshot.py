@@ -84,7 +84,7 @@ def test_a_manifest_cannot_name_files_outside_its_folder(folder: Path) -> None:
         load_snapshot(folder)
 
 
-def test_a_folder_that_is_not_there_says_to_build(tmp_path: Path) -> None:
+def test_a_missing_folder_is_reported_with_the_build_command(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="fleet build"):
         load_snapshot(tmp_path / "nowhere")
 

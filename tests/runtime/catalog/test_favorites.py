@@ -66,7 +66,7 @@ def test_adding_by_the_name_under_which_it_is_kept_changes_nothing() -> None:
     assert adding("lab/llama3:latest", "lab/llama3").apply(favorites) is favorites
 
 
-def test_removing_what_is_no_favorite_changes_nothing() -> None:
+def test_removing_an_id_that_is_not_a_favorite_changes_nothing() -> None:
     favorites = listed("lab/a")
     assert removing({"lab/b"}).apply(favorites) is favorites
 

@@ -15,7 +15,9 @@ NOISE = b'event:message\ndata:{"type":"logData","data":"{}"}\n\n'
 
 
 @given(st.lists(st.sampled_from([NEWS, NOISE]), max_size=6), st.integers(1, 40))
-def test_news_is_found_however_the_bytes_are_cut_and_noise_is_not(events: list[bytes], size: int) -> None:
+def test_a_feed_mark_is_found_across_any_chunks_and_other_events_are_ignored(
+    events: list[bytes], size: int
+) -> None:
     text = b"".join(events)
     reader = FeedReader(FEED)
     found = sum(reader.matters(text[at : at + size]) for at in range(0, len(text), size))

@@ -121,7 +121,7 @@ OBSERVED = st.none() | st.builds(
 
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.sampled_from([*KINDS, "auto"]), OBSERVED, st.data())
-def test_any_responses_end_in_an_observation(
+def test_all_responses_end_in_an_observation(
     kind: ProviderKind, previous: Observation | None, data: Any
 ) -> None:
     looking = probe_provider(kind, previous)

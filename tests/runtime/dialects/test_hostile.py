@@ -166,7 +166,7 @@ def test_fault_18_equal_ids_are_one_model_with_what_either_says() -> None:
     "context", ["8192", -1, 0, 1e308, True, None, [], {}, 0.5, 2**53, float("inf"), float("nan")]
 )
 @pytest.mark.parametrize("kind", KINDS)
-def test_fault_18_a_context_that_is_none_is_unknown(kind: ProviderKind, context: object) -> None:
+def test_fault_18_an_invalid_context_is_unknown(kind: ProviderKind, context: object) -> None:
     item = {
         "id": "m",
         "context_length": context,
@@ -195,7 +195,7 @@ def test_a_thousand_bad_ids_do_not_make_a_thousand_warnings() -> None:
     assert bad[-1] == "and 980 more"
 
 
-def test_a_list_of_more_models_than_anybody_chooses_from_is_not_read() -> None:
+def test_a_list_with_too_many_models_is_not_read() -> None:
     items = [{"id": f"m{number}", "filler": "x" * 1000} for number in range(10_000)]
     whole, fitting = (json.dumps({"data": some}).encode() for some in (items, items[:MAX_MODELS]))
     assert len(probe({"/models": ProbeResponse(200, {}, fitting)}, kind="openai").seen.models) == MAX_MODELS
@@ -204,7 +204,7 @@ def test_a_list_of_more_models_than_anybody_chooses_from_is_not_read() -> None:
     assert (seen.status, seen.reason) == ("degraded", too_many)
 
 
-def test_a_response_that_cannot_be_used_degrades_and_is_no_silence() -> None:
+def test_an_unusable_response_degrades_the_provider_and_does_not_count_as_silence() -> None:
     for reason in (
         StatusReason("response_too_large", "/models", 200, limit=2_000_000),
         StatusReason("redirected", "/models", 308),

@@ -70,7 +70,7 @@ def test_fault_13_a_rejected_key_is_an_error_of_configuration() -> None:
     assert seen.reason == StatusReason("key_rejected", "/models", 401)
 
 
-def test_a_router_lists_unloaded_models_and_asks_them_nothing() -> None:
+def test_a_router_lists_unloaded_models_which_are_not_queried() -> None:
     run = probe({"/models": replay("llama-server-router/models-initial")})
     assert run.paths == ["/models", "/props"]
     assert set(run.seen.states.values()) == {"unloaded"}
@@ -85,7 +85,7 @@ def test_a_routers_loaded_model_brings_its_context_in_the_list() -> None:
     assert (facts.context, facts.context_source) == (2048, "running")
 
 
-def test_a_router_is_asked_for_a_context_only_of_a_loaded_model_never_loading_and_once() -> None:
+def test_a_router_is_queried_only_for_loaded_models_without_autoload_and_once() -> None:
     items = [
         {"id": "a b", "owned_by": "llamacpp", "status": {"value": "loaded"}},
         {"id": "c", "owned_by": "llamacpp", "status": {"value": "loading"}},

@@ -144,12 +144,12 @@ def test_states_come_from_the_list_where_running_does_not_respond() -> None:
     assert dict(seen.states) == {"a": "loaded", "b": "unloaded", "c": "unknown"}
 
 
-def test_the_first_probe_asks_no_model_anything() -> None:
+def test_the_first_probe_queries_no_model() -> None:
     paths = probe_swap(item("m"), now=running(m="ready")).paths
     assert paths == ["/models", "/running", "/metrics", "/api/version"]
 
 
-def test_a_model_is_asked_once_after_it_was_seen_to_become_ready() -> None:
+def test_a_model_is_queried_once_after_it_became_ready() -> None:
     before = probe_swap(item("m", context_length=4096), now=running()).seen
     changed = probe_swap(item("m", context_length=4096), now=running(m="ready"), previous=before)
     assert changed.paths == ["/models", "/running", "/upstream/m/props"]
@@ -159,17 +159,17 @@ def test_a_model_is_asked_once_after_it_was_seen_to_become_ready() -> None:
     assert later.seen.models["m"].context == 16384
 
 
-def test_a_model_that_is_still_starting_is_not_asked() -> None:
+def test_a_model_that_is_still_starting_is_not_queried() -> None:
     before = probe_swap(item("m"), now=running()).seen
     assert probe_swap(item("m"), now=running(m="starting"), previous=before).paths == ["/models", "/running"]
 
 
-def test_a_model_that_appears_ready_is_not_asked() -> None:
+def test_a_model_that_appears_ready_is_not_queried() -> None:
     before = probe_swap(item("other"), now=running()).seen
     assert probe_swap(item("m"), now=running(m="ready"), previous=before).paths == ["/models", "/running"]
 
 
-def test_a_provider_that_comes_back_with_a_model_ready_is_not_asked_for_it() -> None:
+def test_a_model_that_is_ready_when_its_provider_comes_back_is_not_queried() -> None:
     before = probe_swap(item("m"), now=running()).seen
     away = Observation("llama-swap", "offline", StatusReason("connection_refused"), states=before.states)
     back = probe_swap(item("m"), now=running(m="ready"), previous=away)
@@ -198,7 +198,7 @@ def test_the_model_is_percent_encoded_in_the_path() -> None:
     assert run.paths[-1] == "/upstream/org/qwen%203%3F%23%C5%BC%C3%B3%C5%82%C4%87/props"
 
 
-def test_a_model_whose_path_may_mean_another_one_is_not_asked_and_takes_no_command() -> None:
+def test_a_model_with_an_ambiguous_path_is_not_queried_and_takes_no_command() -> None:
     """llama-swap takes the first of the names that the path begins with; in other versions, the last."""
     names = ("m", "m/x", "m/x/q4", "alias/y", "n", "n/props", "z/x", "mm/x")
     items = [item(name) for name in names] + [item("other", {"aliases": ["alias"]})]
@@ -213,12 +213,12 @@ def test_a_model_whose_path_may_mean_another_one_is_not_asked_and_takes_no_comma
     assert commands.forwarded == {"m/x", "m/x/q4", "alias/y", "n", "n/props"}
 
 
-def test_what_running_says_of_command_lines_goes_nowhere() -> None:
+def test_command_lines_in_running_are_not_read() -> None:
     now = answer({"running": [{"model": "m", "state": "ready", "cmd": "serve --api-key canary"}]})
     assert "canary" not in repr(probe_swap(item("m"), now=now).seen)
 
 
-def test_what_the_properties_say_of_vision_and_tools_is_used_and_kept() -> None:
+def test_vision_and_tools_in_the_properties_are_used_and_kept() -> None:
     props = answer(
         {
             "default_generation_settings": {"n_ctx": 16384},
@@ -234,7 +234,7 @@ def test_what_the_properties_say_of_vision_and_tools_is_used_and_kept() -> None:
     assert gone.models == ready.models
 
 
-def test_many_models_that_become_ready_at_once_are_asked_a_few_at_a_time_the_newest_first() -> None:
+def test_many_models_that_become_ready_at_once_are_queried_a_few_at_a_time_the_newest_first() -> None:
     names = [f"m{number}" for number in range(MAX_DETAILS + 2)]
     items = [item(name) for name in (*names, "late")]
     props = {f"/upstream/{name}/props": PROPS for name in (*names, "late")}
@@ -259,7 +259,7 @@ def test_a_model_that_does_not_respond_ends_the_requests_of_this_probe() -> None
     assert probe(answers | {"/running": now}, previous=silent.seen).paths[2:] == ["/upstream/b/props"]
 
 
-def test_a_model_that_waited_and_was_unloaded_meanwhile_is_not_asked() -> None:
+def test_a_queued_model_that_was_unloaded_meanwhile_is_not_queried() -> None:
     answers = {"/models": listing(item("a"), item("b")), "/upstream/a/props": ProbeResponse(0)}
     before = probe(answers | {"/running": running()}).seen
     silent = probe(answers | {"/running": running(a="ready", b="ready")}, previous=before).seen

@@ -34,7 +34,7 @@ def test_ollama_shows_what_a_model_can_do() -> None:
     assert dict(run.seen.states) == {"qwen3:8b": "unloaded", "me/nomic:latest": "unloaded"}
 
 
-def test_ollama_is_asked_by_post_for_each_model_once() -> None:
+def test_ollama_gets_one_post_for_each_model() -> None:
     answers = {"/models": OLLAMA_LIST, "/api/show": SHOWN}
     first = probe(answers)
     bodies = [json.loads(ask.body) for ask in first.requests if ask.body is not None]
@@ -52,13 +52,13 @@ def shown_of(asked: list[ProbeRequest]) -> list[str]:
     return [json.loads(ask.body)["model"] for ask in asked if ask.body is not None]
 
 
-def test_an_ollama_that_names_no_capabilities_is_asked_once_anyway() -> None:
+def test_an_ollama_that_names_no_capabilities_is_queried_only_once() -> None:
     answers = {"/models": OLLAMA_LIST, "/api/show": answer({"model_info": {}})}
     first = probe(answers)
     assert shown_of(probe(answers, previous=first.seen).requests) == []
 
 
-def test_a_model_of_ollama_that_has_changed_is_asked_again_and_no_other() -> None:
+def test_only_a_changed_model_of_ollama_is_queried_again() -> None:
     first = probe({"/models": ollama(("a", 1), ("b", 1)), "/api/show": SHOWN})
     changed = {"/models": ollama(("a", 1), ("b", 2)), "/api/show": answer({"capabilities": ["embedding"]})}
     later = probe(changed, previous=first.seen)
@@ -66,7 +66,7 @@ def test_a_model_of_ollama_that_has_changed_is_asked_again_and_no_other() -> Non
     assert [facts.purpose for facts in later.seen.models.values()] == ["chat", "embedding"]
 
 
-def test_one_probe_of_ollama_asks_of_a_few_models_and_later_ones_of_the_others() -> None:
+def test_one_probe_of_ollama_queries_a_few_models_and_later_probes_the_others() -> None:
     many = [(f"m{number}", 1) for number in range(MAX_DETAILS * 2 + 1)]
     answers = {"/models": ollama(*many), "/api/show": SHOWN}
     run = probe(answers)
@@ -81,7 +81,7 @@ def test_one_probe_of_ollama_asks_of_a_few_models_and_later_ones_of_the_others()
     assert all(facts.purpose == "chat" for facts in run.seen.models.values())
 
 
-def test_models_of_ollama_that_were_asked_in_vain_are_asked_again_after_all_others() -> None:
+def test_failed_queries_of_ollama_models_are_repeated_after_all_others() -> None:
     models = ollama(*((f"m{number}", 1) for number in range(MAX_DETAILS + 1)))
     first = probe({"/models": models})
     second = probe({"/models": models, "/api/show": SHOWN}, previous=first.seen)
@@ -91,7 +91,7 @@ def test_models_of_ollama_that_were_asked_in_vain_are_asked_again_after_all_othe
     ]
 
 
-def test_an_ollama_that_does_not_respond_is_asked_no_more_in_this_probe_and_keeps_what_it_said() -> None:
+def test_an_ollama_that_does_not_respond_gets_no_further_query_in_this_probe_and_keeps_its_facts() -> None:
     models = {"/models": ollama(("a", 1), ("b", 1), ("c", 1))}
     silent = probe(models | {"/api/show": ProbeResponse(0, reason=StatusReason("no_response"))})
     assert shown_of(silent.requests) == ["a"]
@@ -104,7 +104,7 @@ def test_an_ollama_that_does_not_respond_is_asked_no_more_in_this_probe_and_keep
     assert back.seen.models == answering.seen.models
 
 
-def test_ollama_says_with_which_context_a_loaded_model_runs() -> None:
+def test_ollama_reports_the_context_of_a_loaded_model() -> None:
     loaded = answer({"models": [{"name": "qwen3:8b", "model": "qwen3:8b", "context_length": 4096}]})
     seen = probe({"/models": OLLAMA_LIST, "/api/show": SHOWN, "/api/ps": loaded}).seen
     facts = seen.models["qwen3:8b"]
@@ -117,7 +117,7 @@ def test_an_embedding_model_of_ollama() -> None:
     assert (facts.purpose, facts.tools, facts.context) == ("embedding", False, 2048)
 
 
-def test_an_ollama_that_shows_nothing_is_online_anyway() -> None:
+def test_an_ollama_without_details_is_still_online() -> None:
     seen = probe({"/models": OLLAMA_LIST}).seen
     assert (seen.status, set(seen.states.values())) == ("online", {"unknown"})
 
@@ -129,7 +129,7 @@ def test_vllm_lists_the_context_that_runs() -> None:
     assert run.paths == ["/models", "/version"]
 
 
-def test_lm_studios_own_list_says_the_rest() -> None:
+def test_lm_studios_own_list_has_the_other_facts() -> None:
     listed = listing(*({"id": id, "owned_by": "organization_owner"} for id in ("a", "b", "c")))
     own = listing(
         {"id": "a", "type": "vlm", "state": "not-loaded", "max_context_length": 131072, "capabilities": []},
@@ -159,7 +159,7 @@ def test_lm_studios_own_list_says_the_rest() -> None:
     assert dict(seen.states) == {"a": "unloaded", "b": "loaded", "c": "loaded"}
 
 
-def test_an_lm_studio_without_its_own_list_is_online_anyway() -> None:
+def test_an_lm_studio_without_its_own_list_is_still_online() -> None:
     seen = probe({"/models": listing({"id": "a", "owned_by": "organization_owner"})}).seen
     assert (seen.status, dict(seen.states)) == ("online", {"a": "unknown"})
 

@@ -33,7 +33,7 @@ def test_the_router_of_llama_server_is_of_its_kind() -> None:
     assert probe({"/models": replay("llama-server-router/models-initial")}).seen.kind == "llama-server"
 
 
-def test_a_list_that_names_no_server_costs_one_more_question() -> None:
+def test_a_list_that_names_no_server_costs_one_more_request() -> None:
     run = probe({"/models": listing({"id": "m"}), "/api/version": answer({"version": "0.12.6"})})
     assert run.seen.kind == "ollama"
     assert run.paths[:2] == ["/models", "/api/version"]
@@ -44,7 +44,7 @@ def test_an_empty_llama_swap_is_distinguished_from_an_empty_ollama_by_its_versio
     assert probe({"/models": listing(), "/api/version": version}).seen.kind == "llama-swap"
 
 
-def test_the_question_is_not_asked_again_of_a_provider_that_is_known() -> None:
+def test_the_version_request_is_not_repeated_for_a_known_provider() -> None:
     before = Observation("openai", "online")
     run = probe({"/models": listing({"id": "m"})}, previous=before)
     assert run.paths == ["/models"]

@@ -24,7 +24,7 @@ llamaswap_gpu_memory_total_bytes{id="1",name="RTX 3060",uuid="GPU-2"} 1.2e+10
 SWAP = {"id": "m", "owned_by": "llama-swap", "status": {"value": "loaded"}}
 
 
-def test_ollama_says_how_large_a_loaded_model_is_and_until_when_it_stays() -> None:
+def test_ollama_reports_the_size_and_expiry_of_a_loaded_model() -> None:
     loaded = {"model": "m:latest", "size": 5_600, "size_vram": 5_000, "expires_at": "2026-11-21T20:05:00Z"}
     forever = {"model": "n:latest", "size": 7, "size_vram": 0, "expires_at": "2318-01-01T00:00:00Z"}
     run = probe(
@@ -40,7 +40,7 @@ def test_ollama_says_how_large_a_loaded_model_is_and_until_when_it_stays() -> No
     }
 
 
-def test_llama_swap_says_its_ram_and_gpus_and_is_asked_again_unless_it_has_none() -> None:
+def test_llama_swap_reports_ram_and_gpus_and_is_queried_again_unless_it_has_none() -> None:
     answers = {
         "/models": listing(SWAP),
         "/running": answer({"running": [{"model": "m", "state": "ready", "ttl": 300}]}),
@@ -61,7 +61,7 @@ def test_llama_swap_says_its_ram_and_gpus_and_is_asked_again_unless_it_has_none(
 
 
 @pytest.mark.parametrize("response", ["before the first sample", "none"])
-def test_a_llama_swap_that_has_measured_nothing_yet_is_asked_again(response: str) -> None:
+def test_a_llama_swap_that_has_measured_nothing_yet_is_queried_again(response: str) -> None:
     """For as long as its monitor's interval, the real one responds with 200 and an empty body."""
     empty = replay("llama-swap-2026-08/metrics-before-the-first-sample")
     now = empty if response != "none" else ProbeResponse(0)
@@ -73,7 +73,7 @@ def test_a_llama_swap_that_has_measured_nothing_yet_is_asked_again(response: str
     assert measured.memory.ram_total == 25_275_924_480
 
 
-def test_a_router_says_how_many_models_it_holds_and_is_asked_once() -> None:
+def test_a_router_reports_how_many_models_fit_and_is_queried_once() -> None:
     answers = {
         "/models": replay("llama-server-router/models-initial"),
         "/props": replay("llama-server-router/props"),
@@ -84,7 +84,7 @@ def test_a_router_says_how_many_models_it_holds_and_is_asked_once() -> None:
     assert (again.paths, again.seen.memory) == (["/models"], first.seen.memory)
 
 
-def test_a_llama_server_says_how_many_requests_it_takes() -> None:
+def test_a_llama_server_reports_how_many_requests_it_handles() -> None:
     answers = {"/models": replay("llama-server-2k/models"), "/props": replay("llama-server-2k/props")}
     memory = probe(answers).seen.memory
     assert memory is not None

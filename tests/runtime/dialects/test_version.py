@@ -26,7 +26,7 @@ def test_each_kind_is_requested_for_its_version(item: dict[str, object], path: s
 
 
 @pytest.mark.parametrize("recording", ["llama-server-2k", "llama-server-router"])
-def test_a_llama_server_says_its_build_among_its_properties(recording: str) -> None:
+def test_a_llama_server_reports_its_build_in_its_properties(recording: str) -> None:
     models = "models" if recording.endswith("2k") else "models-initial"
     props = answer({"build_info": "b6123-1a2b3c4d"})
     run = probe({"/models": replay(f"{recording}/{models}"), "/props": props})

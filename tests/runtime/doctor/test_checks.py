@@ -163,7 +163,7 @@ def test_many_models_are_reported_in_few_words() -> None:
     assert finding.remedy == "`fleet lock desk && fleet build`"
 
 
-def test_how_a_provider_that_is_offline_differs_is_not_told() -> None:
+def test_the_drift_of_an_offline_provider_is_not_reported() -> None:
     drift = {"desk": {"appeared": ["a"], "vanished": [], "contexts": []}}
     findings = whole(told(machine("desk", status="offline", reason="no route"), drift=drift))
     assert [finding.severity for finding in findings] == ["error"]

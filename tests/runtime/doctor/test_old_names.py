@@ -65,5 +65,5 @@ def test_names_in_use_are_reported_with_the_day_and_the_surface_of_the_last_requ
     )
 
 
-def test_nothing_is_said_of_a_name_that_has_not_been_watched_for_long() -> None:
+def test_a_name_that_was_not_counted_for_long_is_not_reported() -> None:
     assert findings(report(since=LATELY)) == []

@@ -70,7 +70,7 @@ async def test_a_pinned_path_takes_a_body_without_a_model_and_passes_it_unchange
         assert (await ask(gateway.port, "/tokenize", body)).code == "model_required"
 
 
-async def test_the_query_goes_on_without_a_model_in_it() -> None:
+async def test_the_query_is_forwarded_without_its_model() -> None:
     async with (
         raw_server(responding(OK)) as machine,
         running_gateway(connection("a", machine.url)) as gateway,
@@ -85,7 +85,7 @@ async def test_the_query_goes_on_without_a_model_in_it() -> None:
             assert machine.requests.pop().target == b"/v1/messages" + onward
 
 
-async def test_wrong_methods_are_405_and_unknown_paths_404_in_our_words() -> None:
+async def test_wrong_methods_are_405_and_unknown_paths_404_with_the_gateways_message() -> None:
     async with running_gateway(connection("a")) as gateway:
         for method, path in (
             ("GET", "/v1/chat/completions"),
@@ -144,7 +144,7 @@ async def test_an_unknown_model_is_404_and_says_what_may_have_been_meant() -> No
         assert (await ask(gateway.port, "/v1/models/%ff")).status == 404
 
 
-async def test_all_else_goes_to_the_api_with_its_body() -> None:
+async def test_other_paths_go_to_the_api_with_their_body() -> None:
     async def api(scope: Scope, receive: Receive, send: Send) -> None:
         size, more = 0, True
         while more:

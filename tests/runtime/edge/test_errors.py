@@ -65,7 +65,7 @@ def test_suggestions_are_at_the_end_of_the_message() -> None:
     assert suggest("no", ("a", "b")) == "no; did you mean 'a', 'b'?"
 
 
-def test_what_does_not_pass_within_a_clients_patience_is_not_retried() -> None:
+def test_an_error_that_outlasts_a_clients_patience_is_not_retried() -> None:
     advice = {code: dict(request_error(code, "x").answer.headers) for code in ERROR_KINDS}
     final = {code for code, headers in advice.items() if headers.get(b"x-should-retry") == b"false"}
     access = {"unauthorized", "surface_not_allowed", "forbidden_host", "forbidden_origin"}

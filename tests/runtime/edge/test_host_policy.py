@@ -75,7 +75,7 @@ def test_other_names_are_rejected(host: str) -> None:
     "host",
     ["", "a b", "a/b", "user@box", "box:80:80", "box:x", "[::1", "[box]", "[::1]x", "b\xfccher", "a,b"],
 )
-def test_what_is_no_host_is_a_bad_request(host: str) -> None:
+def test_an_invalid_host_is_a_bad_request(host: str) -> None:
     assert code(host) == "bad_request"
 
 
@@ -114,7 +114,7 @@ async def test_a_foreign_origin_reaches_no_provider_and_a_foreign_host_neither()
 
 
 @pytest.mark.anyio
-async def test_a_configured_origin_may_ask_and_read_the_answer() -> None:
+async def test_a_configured_origin_may_send_requests_and_read_the_responses() -> None:
     origin = "https://chat.example"
     async with (
         raw_server(responding(OK)) as machine,

@@ -134,7 +134,7 @@ HARMLESS = {
 
 
 @pytest.mark.parametrize("extra", HARMLESS.values(), ids=list(HARMLESS))
-async def test_fault_23_what_cannot_be_misread_goes_on_as_exactly_one_request(extra: bytes) -> None:
+async def test_fault_23_an_unambiguous_request_is_forwarded_as_exactly_one(extra: bytes) -> None:
     async with (
         raw_server(responding(OK)) as machine,
         running_gateway(connection("a", machine.url)) as gateway,

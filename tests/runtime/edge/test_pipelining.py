@@ -22,7 +22,7 @@ STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encodi
     [b"", b"\r\n", b"P", b"POST /v1/chat/comp", b"\x16\x03\x01", b"x" * 200_000],
     ids=["nothing", "an empty line", "a byte", "half a line", "no HTTP", "a lot"],
 )
-async def test_a_stream_goes_on_to_its_end_whatever_comes_behind_its_request(behind: bytes) -> None:
+async def test_a_stream_is_completed_whatever_follows_its_request(behind: bytes) -> None:
     async def script(peer: Peer) -> None:
         await peer.request()
         await peer.send(STREAM)

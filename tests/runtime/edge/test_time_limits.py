@@ -63,7 +63,7 @@ async def test_fault_21_blank_lines_do_not_keep_a_connection() -> None:
             assert await slow.rest() == b""
 
 
-async def test_fault_21_a_body_that_stops_is_cut_off_and_nothing_is_sent_on() -> None:
+async def test_fault_21_a_body_that_stops_is_cut_off_and_nothing_is_forwarded() -> None:
     async with raw_server(responding(OK)) as machine:
         async with running_gateway(connection("a", machine.url), times=HASTY) as gateway:
             async with asyncio.timeout(5), client(gateway.port) as slow:

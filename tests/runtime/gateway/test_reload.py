@@ -123,7 +123,7 @@ async def test_a_stream_that_runs_ends_on_the_snapshot_that_it_began_on(tmp_path
             assert await stream.chunk() == b""
 
 
-async def test_what_a_build_writes_is_taken_without_being_told(tmp_path: Path) -> None:
+async def test_a_build_is_loaded_without_a_signal(tmp_path: Path) -> None:
     async with machine_and_gateway(tmp_path) as (machine, served, generated):
         id = write(generated, machine.url, 1)
         await served.said(f"now serving snapshot {id}")
@@ -247,7 +247,7 @@ async def test_key_files_are_read_again_though_no_artifact_changed(tmp_path: Pat
             assert not any("new-key" in line or "old-key" in line for line in served.lines)
 
 
-async def test_changes_that_need_a_restart_are_said_to(tmp_path: Path) -> None:
+async def test_changes_that_need_a_restart_are_reported(tmp_path: Path) -> None:
     async with machine_and_gateway(tmp_path) as (machine, served, generated):
         write(generated, machine.url, 1, state="elsewhere/state.db")
         await served.reload()

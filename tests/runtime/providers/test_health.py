@@ -40,7 +40,7 @@ def test_a_provider_never_seen_is_offline_at_its_first_silence() -> None:
     assert (state.status, state.reason) == ("offline", SILENT.reason)
 
 
-def test_a_glitch_keeps_status_and_list_and_shows_its_reason() -> None:
+def test_a_single_failure_keeps_status_and_list_and_shows_its_reason() -> None:
     state = seen(seen(NEW, ONLINE, 1), SILENT, 11)
     assert (state.status, state.models, state.since) == ("online", LIST, 1001.0)
     assert state.reason == SILENT.reason
@@ -105,7 +105,7 @@ def test_an_offline_cloud_is_probed_once_a_grace_and_a_local_provider_every_ten_
     assert set(delays[2:]) == {settled[-1]}
 
 
-def test_a_list_that_is_suddenly_empty_is_a_glitch_until_the_grace_is_over() -> None:
+def test_a_suddenly_empty_list_is_ignored_until_the_grace_is_over() -> None:
     empty = Observation("llama-swap", "online")
     glitch = seen(seen(NEW, ONLINE, 1), empty, 11)
     assert (glitch.status, glitch.models, glitch.states) == ("online", LIST, {"qwen3-8b": "loaded"})

@@ -88,7 +88,7 @@ async def until(live: LiveSnapshot, condition: Any, seconds: float = 10) -> None
             change.cancel()
 
 
-async def test_fault_37_a_probe_asks_of_a_few_models_and_the_next_goes_on(tmp_path: Path) -> None:
+async def test_fault_37_a_probe_queries_a_few_models_and_the_next_one_continues(tmp_path: Path) -> None:
     swap = LlamaSwap(seconds=0.15)
     async with raw_server(swap.script) as server:
         fleet = live(tmp_path, server.url, interval=60, timeout=0.2, grace=60)

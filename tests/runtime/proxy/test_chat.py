@@ -18,7 +18,7 @@ CHAT = "/v1/chat/completions"
 ANSWER = b"HTTP/1.1 200 OK\r\nServer: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 
 
-async def test_a_unary_response_comes_back_complete_and_names_who_gave_it() -> None:
+async def test_a_unary_response_is_complete_and_names_its_provider() -> None:
     async with (
         raw_server(responding(ANSWER)) as machine,
         running_gateway(connection("a", machine.url)) as gateway,

@@ -221,7 +221,7 @@ async def test_the_provider_is_read_no_faster_than_the_client_reads() -> None:
         assert sent < 64_000_000
 
 
-async def test_answers_of_the_gateway_need_no_provider() -> None:
+async def test_responses_of_the_gateway_need_no_provider() -> None:
     async with gateway_before(responding(OK)) as (machine, gateway):
         assert (await ask(gateway.port, CHAT, b"{")).status == 400
         assert machine.connections == 0

@@ -193,7 +193,7 @@ async def test_a_role_whose_provider_cannot_be_reached_goes_to_its_next_choice()
 
 
 @pytest.mark.parametrize("wakes", [True, False])
-async def test_a_role_passes_over_a_sleeping_provider_that_it_may_not_wake_or_that_does_not_wake(
+async def test_a_role_skips_a_sleeping_provider_that_it_may_not_wake_or_that_does_not_wake(
     wakes: bool,
 ) -> None:
     stage = Stage()
@@ -236,7 +236,7 @@ async def test_a_slow_client_holds_the_provider_back_and_lets_it_go_on() -> None
     assert stage.connection.calls == ["start", "pause", "resume"]
 
 
-async def test_an_exchange_that_is_over_hears_nothing_more() -> None:
+async def test_a_finished_exchange_ignores_events() -> None:
     stage = await reach("RELAYING")
     stage.exchange.on_data(b"", True)
     stage.exchange.on_gone()

@@ -215,7 +215,7 @@ async def test_a_compressed_request_is_rejected_since_it_cannot_be_routed() -> N
         (b'{"model":}', "the body is not a JSON object: JSON is malformed: invalid character (byte 9)"),
     ],
 )
-def test_what_is_wrong_with_a_body_is_a_sentence(raw: bytes, message: str) -> None:
+def test_the_problem_of_a_body_is_a_sentence(raw: bytes, message: str) -> None:
     with pytest.raises(RequestError) as error:
         JsonBody(raw)
     assert error.value.answer.message == message
@@ -223,7 +223,7 @@ def test_what_is_wrong_with_a_body_is_a_sentence(raw: bytes, message: str) -> No
 
 @given(bodies(), names)
 @settings(max_examples=300, deadline=None)
-def test_a_long_body_goes_on_around_its_model_as_a_short_one_is_written_again(raw: bytes, model: str) -> None:
+def test_a_long_body_is_forwarded_around_its_model_like_a_short_one(raw: bytes, model: str) -> None:
     """The same body, made long: every reader reads the same members."""
     at = raw.find(b"{") + 1
     long = raw[:at] + b'"padding":"' + b"x" * LONG + b'",' + raw[at:]

@@ -73,7 +73,7 @@ def status(line: bytes, body: bytes, *headers: bytes) -> bytes:
     return b"HTTP/1.1 %b\r\n%bcontent-length: %d\r\n\r\n%b" % (line, fields, len(body), body)
 
 
-async def test_a_stream_that_comes_late_goes_on_behind_the_comments() -> None:
+async def test_a_late_stream_continues_after_the_comments() -> None:
     slow = Slow(STREAM + END)
     async with kept_alive(slow) as (server, gateway):
         answer = await after_a_comment(slow, CHAT, gateway)
@@ -284,7 +284,7 @@ async def test_a_provider_that_closes_or_is_silent_after_a_comment_is_an_error_e
     assert (record.status, record.end_reason) == (504, "first_byte_timeout")
 
 
-async def test_a_stream_that_is_cut_behind_the_comments_is_cut_as_any_other() -> None:
+async def test_a_stream_that_is_cut_after_the_comments_is_cut_like_any_other() -> None:
     slow = Slow(STREAM + b"9\r\ndata: 1\n\n\r\n", closes=True)
     async with kept_alive(slow) as (_, gateway):
         answer = await after_a_comment(slow, CHAT, gateway)

@@ -73,7 +73,7 @@ async def test_a_provider_that_does_not_wake_after_a_comment_is_an_error_event()
     check_cut(stage, 503, "provider_unreachable")
 
 
-async def test_a_role_goes_to_its_next_choice_behind_the_comments() -> None:
+async def test_a_role_uses_its_next_choice_after_the_comments() -> None:
     stage = Stage(keepalive=SECONDS)
     stage.upstream.idle = None
     stage.receive(b'{"model":"@r"}')

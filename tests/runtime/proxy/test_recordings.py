@@ -175,7 +175,7 @@ async def test_fault_07_a_reset_at_any_byte_of_a_recorded_stream_is_never_taken_
                 assert (b"[DONE]" in answer.body) == (b"[DONE]" in passed)
 
 
-async def test_fault_07_a_stream_goes_on_to_the_client_before_it_is_cut() -> None:
+async def test_fault_07_a_stream_reaches_the_client_before_it_is_cut() -> None:
     whole = (RECORDINGS / "llama-server-2k/chat-stream-raw-chunked.http").read_bytes()
     half = whole.index(b"\n\n\r\n") + 4
     seen = asyncio.Event()

@@ -36,7 +36,7 @@ def timing(answer_header: list[bytes]) -> dict[str, float]:
     return {name: float(value) for name, value in re.findall(r"(\w+);dur=([0-9.]+)", header.decode())}
 
 
-async def test_the_time_of_the_provider_is_not_taken_for_ours() -> None:
+async def test_the_providers_time_is_not_counted_as_the_gateways() -> None:
     async with gateway_before(slow) as (_, gateway):
         answer = await ask(gateway.port, CHAT, {"model": "a/m"})
         told = timing(answer.header(b"server-timing"))
@@ -50,7 +50,7 @@ async def test_the_time_of_the_provider_is_not_taken_for_ours() -> None:
         assert record.gateway_seconds < record.finished_at - record.started_at
 
 
-async def test_a_rejected_request_names_only_our_time() -> None:
+async def test_a_rejected_request_has_only_the_gateways_time() -> None:
     async with gateway_before(slow) as (machine, gateway):
         answer = await ask(gateway.port, CHAT, {"model": "a/nothing"})
         assert answer.status == 404
@@ -58,14 +58,14 @@ async def test_a_rejected_request_names_only_our_time() -> None:
         assert machine.requests == []
 
 
-async def test_a_provider_that_is_not_there_was_waited_for() -> None:
+async def test_the_wait_for_an_unreachable_provider_is_the_providers_time() -> None:
     async with running_gateway(connection("a", "http://127.0.0.1:1")) as gateway:
         answer = await ask(gateway.port, CHAT, {"model": "a/m"})
         assert answer.status == 503
         assert timing(answer.header(b"server-timing")).keys() == {"gateway", "machine"}
 
 
-async def test_the_state_of_the_model_is_what_was_known_when_it_was_asked() -> None:
+async def test_the_state_of_the_model_is_the_one_known_when_the_request_was_sent() -> None:
     async with gateway_before(slow) as (_, gateway):
         answer = await ask(gateway.port, CHAT, {"model": "a/m"})
         assert answer.header(b"x-fleet-state") == [b"loaded"]

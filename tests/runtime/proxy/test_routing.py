@@ -102,7 +102,7 @@ async def test_an_old_bare_id_falls_back_to_the_default_role_where_a_surface_all
         assert (await ask(gateway.port, CHAT, {"model": "gone"})).status == 404
 
 
-async def test_a_provider_gets_no_more_at_a_time_than_it_may_and_beyond_the_waiting_room_is_429() -> None:
+async def test_a_provider_gets_no_more_requests_than_its_limit_and_a_full_queue_is_429() -> None:
     release, both = asyncio.Event(), asyncio.Event()
     running = most = 0
 
@@ -139,7 +139,7 @@ async def test_a_provider_gets_no_more_at_a_time_than_it_may_and_beyond_the_wait
         assert (held.in_flight, held.waiting) == ({}, 0)
 
 
-async def test_a_client_that_goes_while_it_waits_leaves_the_waiting_room() -> None:
+async def test_a_client_that_disconnects_while_queued_leaves_the_queue() -> None:
     arrived = asyncio.Event()
 
     async def script(peer: Peer) -> None:

@@ -315,13 +315,15 @@ async def test_fault_14_15_an_error_of_the_provider_keeps_its_status_and_its_wor
 @pytest.mark.parametrize(
     "framing", [b"Content-Length: 0\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", b"\r\n"]
 )
-async def test_fault_14_an_error_without_a_word_keeps_its_status_and_gets_ours(framing: bytes) -> None:
+async def test_fault_14_an_error_with_an_empty_body_keeps_its_status_and_gets_the_gateways_body(
+    framing: bytes,
+) -> None:
     answer, reason = await told(sending(b"HTTP/1.1 500 X\r\n" + framing))
     assert (answer.status, answer.code, reason) == (500, "upstream_error", "upstream_error")
     assert "'a'" in answer.json()["error"]["message"]
 
 
-async def test_fault_14_a_rejection_without_a_word_passes_as_it_is() -> None:
+async def test_fault_14_a_rejection_with_an_empty_body_is_forwarded_unchanged() -> None:
     answer, _ = await told(sending(status(b"404 Nope")))
     assert (answer.status, answer.body) == (404, b"")
 
@@ -357,7 +359,7 @@ async def test_fault_17_a_malformed_stream_passes_byte_for_byte(events: bytes) -
     assert (answer.body, answer.ended, reason) == (events, True, "ok")
 
 
-async def test_fault_17_a_split_character_goes_on_as_it_was_split() -> None:
+async def test_fault_17_a_split_character_is_forwarded_as_it_was_split() -> None:
     seen = asyncio.Event()
 
     async def script(peer: Peer) -> None:
@@ -374,7 +376,7 @@ async def test_fault_17_a_split_character_goes_on_as_it_was_split() -> None:
         assert await browser.chunk() == b"\xac\n\n"
 
 
-async def test_a_dead_sidecar_is_503_and_not_passed_by() -> None:
+async def test_a_dead_sidecar_is_503_and_never_bypassed() -> None:
     from tests.support.raw_server import raw_server
 
     async with raw_server(responding(status(b"200 OK", b"{}"))) as machine:

@@ -55,7 +55,7 @@ def joined(body: bytes | tuple[bytes | memoryview, ...]) -> bytes:
 
 
 @pytest.mark.parametrize("body", BODIES)
-async def test_a_body_names_the_same_model_and_goes_on_with_another(body: str) -> None:
+async def test_a_body_is_read_with_its_model_and_forwarded_with_another(body: str) -> None:
     raw = written(body)
     here, there = JsonBody(raw), await parse_in_process(pieces(raw))
     assert isinstance(there, LongJsonBody)

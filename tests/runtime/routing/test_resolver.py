@@ -141,14 +141,14 @@ def test_a_role_moves_to_its_next_choice_while_the_first_is_offline_and_says_so(
     assert (answer.id, answer.fallback) == ("sam-desktop/qwen3-4b", True)
 
 
-def test_a_role_passes_over_a_provider_that_did_not_respond_lately() -> None:
+def test_a_role_skips_a_provider_that_did_not_respond_recently() -> None:
     view = lock_view(BOOCHAT)
     view["embedding"] = replace(view["embedding"], responsive=False)
     assert (ask("@task", view=view).id, ask("@task", view=view).fallback) == ("sam-desktop/qwen3-4b", True)
     assert ask("embedding/qwen3-4b", view=view).available, "its own id is still asked"
 
 
-def test_a_role_goes_on_to_its_next_choice_when_a_request_cannot_reach_the_first() -> None:
+def test_a_role_uses_its_next_choice_when_a_request_cannot_reach_the_first() -> None:
     unreachable = frozenset({"embedding"})
     assert ask("@task", unreachable=unreachable).id == "sam-desktop/qwen3-4b"
     assert ask("embedding/qwen3-4b", unreachable=unreachable).id == "embedding/qwen3-4b"
@@ -236,13 +236,13 @@ def test_any_text_gets_a_response_and_reaches_a_cloud_only_by_its_exact_ids(text
 
 
 @given(st.sampled_from(["sam-desktop", "embedding"]), st.text(min_size=1))
-def test_a_composite_id_never_means_another_provider_than_it_names(name: str, model: str) -> None:
+def test_a_composite_id_never_resolves_to_another_provider_than_it_names(name: str, model: str) -> None:
     answer = ask(f"{name}/{model}", falls_back=True)
     assert answer.provider in (name, None)
     assert not answer.fallback
 
 
-def test_a_provider_that_cannot_be_reached_is_rejected_at_once_and_roles_pass_over_it() -> None:
+def test_requests_to_an_unreachable_provider_are_rejected_at_once_and_roles_skip_it() -> None:
     """Within its grace: its status is still online, and lists have its models."""
     view = lock_view(BOOCHAT)
     view["embedding"] = replace(view["embedding"], status="online", reachable=False)

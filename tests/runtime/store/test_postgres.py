@@ -221,7 +221,7 @@ async def test_a_gateway_starts_without_its_database_and_has_it_later(
         ("/state", "does not exist", "`createdb "),
     ],
 )
-async def test_why_the_database_cannot_be_used_is_said_without_the_password(
+async def test_the_reason_why_the_database_is_unavailable_has_no_password(
     url: str, tmp_path: Path, broken: str, reason: str, remedy: str
 ) -> None:
     changes = {"canary-password@": "canary-wrong@", "127.0.0.1:": "127.0.0.2:", "/state": "/nothing"}
@@ -231,7 +231,7 @@ async def test_why_the_database_cannot_be_used_is_said_without_the_password(
         assert "canary" not in f"{store.fault}{store.status}"
 
 
-async def test_a_user_who_may_not_make_tables_is_told_how_to_let_it(
+async def test_a_user_without_the_right_to_create_tables_gets_the_remedy(
     server: PostgresServer, url: str, tmp_path: Path
 ) -> None:
     database = url.rpartition("/")[2]

@@ -106,7 +106,7 @@ async def test_of_two_changes_for_one_version_one_is_rejected(path: Path) -> Non
         assert ids(store) == ["a/1", "a/2"]
 
 
-async def test_a_change_whose_asker_went_away_is_kept_anyway(path: Path) -> None:
+async def test_a_change_of_a_disconnected_client_is_kept(path: Path) -> None:
     async with opened(path) as store:
         gone = asyncio.ensure_future(store.edit(adding("a/1")))
         await turn()

@@ -121,7 +121,7 @@ def test_whatever_a_client_calls_a_model_it_stays_one_line_of_known_members(sent
     assert json.loads(line)["model"] == sent_at[:256]
 
 
-def test_a_name_as_long_as_a_book_is_cut() -> None:
+def test_a_very_long_name_is_truncated() -> None:
     assert len(json_line(record(requested="x" * 1_000_000), NOW)) < 1000
     assert len(text_line(record(requested="x" * 1_000_000), NOW)) < 1000
 
@@ -150,7 +150,7 @@ class Lines:
 
 
 @pytest.mark.parametrize("path", ["/health", "/ready", "/metrics", "/api/fleet"])
-def test_what_machinery_asks_all_day_is_reported_only_where_it_was_rejected(path: str) -> None:
+def test_requests_of_monitoring_are_logged_only_if_rejected(path: str) -> None:
     lines = Lines()
     log = AccessLog("text", lines)
     log.add([record(endpoint=path, inference=False, status=200)])

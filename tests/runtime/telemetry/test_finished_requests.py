@@ -31,7 +31,7 @@ async def test_records_reach_the_sinks_together_soon_after_the_first_and_each_on
     assert ids == [str(number) for number in range(MOST + 3)]
 
 
-async def test_whoever_reads_gets_every_request_that_is_over() -> None:
+async def test_a_reader_gets_every_finished_request() -> None:
     requests, seen = FinishedRequests(), list[RequestRecord]()
     requests.sinks.append(seen.extend)
     requests.flush()

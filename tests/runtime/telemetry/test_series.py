@@ -134,7 +134,7 @@ async def kept(
 
 
 @pytest.mark.anyio
-async def test_a_restart_goes_on_with_every_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_restart_keeps_every_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = NOW
     monkeypatch.setattr(time, "time", lambda: now)
     path = tmp_path / "state.db"
@@ -247,7 +247,7 @@ async def test_series_are_kept_when_a_provider_is_renamed_while_the_gateway_is_o
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("content", [b"", b"\x00" * 40, b"x" * 7, bytes(range(256))])
-async def test_a_stored_step_that_is_none_is_left_out(tmp_path: Path, content: bytes) -> None:
+async def test_an_invalid_stored_step_is_left_out(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "state.db"
     store = Store(path, gateway="box:1")
     store.open()

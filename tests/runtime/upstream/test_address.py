@@ -165,7 +165,7 @@ async def test_a_literal_address_is_never_looked_up(client: Client) -> None:
         assert names.asked == 0
 
 
-async def test_a_name_is_asked_once_for_connections_made_together(client: Client) -> None:
+async def test_a_name_is_looked_up_once_for_concurrent_connections(client: Client) -> None:
     names = Names("127.0.0.1")
     async with raw_server(responding(PLAIN)) as server:
         upstream = client(f"http://machine:{server.port}", resolve=names)
@@ -174,7 +174,7 @@ async def test_a_name_is_asked_once_for_connections_made_together(client: Client
         assert names.asked == 1
 
 
-async def test_a_name_is_asked_again_when_its_address_has_failed(client: Client) -> None:
+async def test_a_name_is_looked_up_again_when_its_address_has_failed(client: Client) -> None:
     """The provider has moved: its old address refuses, its new one is found by the next request."""
     names = Names("::1")
     async with raw_server(responding(PLAIN)) as server:

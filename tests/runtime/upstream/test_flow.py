@@ -182,7 +182,7 @@ async def test_a_provider_that_stops_taking_the_body_ends_at_the_first_byte_limi
         await eventually(lambda: source.closed)
 
 
-async def test_a_body_that_goes_on_keeps_the_first_byte_limit_from_running(client: Client) -> None:
+async def test_a_body_in_progress_suspends_the_first_byte_limit(client: Client) -> None:
     async def script(peer: Peer) -> None:
         await peer.head()
         for _ in range(10):

@@ -213,7 +213,7 @@ async def test_fault_10_a_compressed_body_is_not_touched(client: Client) -> None
         OK + b"content-length : 5\r\n\r\nhello",
     ],
 )
-async def test_what_is_not_a_valid_answer_is_rejected_and_its_connection_closed(
+async def test_an_invalid_response_is_rejected_and_its_connection_closed(
     client: Client, answer: bytes
 ) -> None:
     async def script(peer: Peer) -> None:

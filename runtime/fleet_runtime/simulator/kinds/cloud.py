@@ -66,5 +66,6 @@ PRODUCT = Product(
 
 
 def marked(marks: Mapping[str, Any]) -> Product:
-    """Return a server that is recognised by `marks`, and in all else is like any other of OpenAI's API."""
+    """Return a server that is recognised by `marks`, and otherwise is like any other server of OpenAI's
+    API."""
     return replace(PRODUCT, respond=partial(respond, marks=marks))
