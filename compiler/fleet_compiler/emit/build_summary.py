@@ -55,22 +55,32 @@ def summarize_surface(table: RoutingTable) -> SurfaceSummary:
 
 
 def describe_changes(before: Build | None, after: Build) -> Iterator[str]:
-    """Yield a line for each provider, role and surface that changed, and one for each changed model."""
+    """Yield a line for each provider, role and surface that changed, and one for each changed model.
+
+    A provider that was renamed, with its old name under `formerly`, is compared under both names.
+    """
     old = {provider.name: provider for provider in before.fleet.providers} if before else {}
     new = {provider.name: provider for provider in after.fleet.providers}
     was_on, is_on = before.reach() if before else {}, after.reach()
+    renamed: dict[str, str] = {}
+    for former, present in after.fleet.names.items():
+        if former in old and former not in new and present not in old:
+            renamed.setdefault(present, former)
     for name, provider in new.items():
         surfaces = ", ".join(is_on[name]) or "no surface"
-        if name not in old:
+        known = renamed.get(name, name)
+        if known not in old:
             yield f"+ {name}: {count(len(provider.models), 'model')}, on {surfaces}"
             continue
-        difference = compare_models(name, old[name].models, provider.models)
+        if known != name:
+            yield f"~ {known} → {name}: renamed"
+        difference = compare_models(name, old[known].models, provider.models)
         if difference:
             yield f"~ {name}:"
             yield from (f"    {line}" for line in describe_difference(difference))
-        if set(is_on[name]) != set(was_on[name]):
+        if set(is_on[name]) != set(was_on[known]):
             yield f"~ {name}: now on {surfaces}"
-    for name in sorted(old.keys() - new.keys()):
+    for name in sorted(old.keys() - new.keys() - set(renamed.values())):
         yield f"- {name}: {count(len(old[name].models), 'model')}"
     if before is not None:
         everywhere = _changed_roles(before.fleet.roles, after.fleet.roles)

@@ -43,6 +43,28 @@ def test_a_provider_that_came_and_one_that_went(tmp_path: Path) -> None:
     assert told(large, small) == ["- attic: 2 models"]
 
 
+def test_a_provider_that_was_renamed_is_not_one_that_went(tmp_path: Path) -> None:
+    before = built(tmp_path, f"  attic: {ATTIC}\n", attic=lock_of(ATTIC, "m", "n"))
+    providers = f"  loft: {{url: {ATTIC}, formerly: [attic]}}\n"
+    tail = "surfaces: {chat: , code: {providers: [desk]}, arena: {providers: [desk]}}\n"
+    after = built(tmp_path, providers, tail, loft=lock_of(ATTIC, "n", "new"))
+    assert told(before, after) == [
+        "~ attic → loft: renamed",
+        "~ loft:",
+        "    + new",
+        "    - m",
+        "~ loft: now on chat",
+    ]
+    assert told(after, before) == ["+ attic: 2 models, on chat, code", "- loft: 2 models"]
+
+
+def test_of_two_providers_that_became_one_the_other_went(tmp_path: Path) -> None:
+    providers = f"  attic: {ATTIC}\n  shed: http://127.0.0.1:8083\n"
+    before = built(tmp_path, providers, attic=lock_of(ATTIC, "m"), shed=lock_of(ATTIC, "m"))
+    after = built(tmp_path, f"  loft: {{url: {ATTIC}, formerly: [attic, shed]}}\n", loft=lock_of(ATTIC, "m"))
+    assert told(before, after) == ["~ attic → loft: renamed", "- shed: 1 model"]
+
+
 def test_a_provider_on_no_surface(tmp_path: Path) -> None:
     assert told(None, built(tmp_path, tail="")) == ["+ desk: 0 models, on no surface"]
 

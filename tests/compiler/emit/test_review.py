@@ -58,7 +58,7 @@ def test_every_kind_of_change_is_found_where_it_is(tmp_path: Path) -> None:
     assert everywhere.roles == (RoleChange("default", ("desk/a",), ("loft/a",)),)
     assert found.moved == (Redirect("desk", DESK, "http://127.0.0.1:9"),)
     assert (narrow.surface, narrow.gone) == ("narrow", ("a",))
-    assert "- attic: 2 models" in found.changes
+    assert "~ attic → loft: renamed" in found.changes
     assert review_data(found, "main")["status"] == "changed"
 
 
