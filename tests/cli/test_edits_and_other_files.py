@@ -60,6 +60,17 @@ def test_a_second_fleet_in_the_folder_has_a_lock_of_its_own(fleet: Fleet, folder
     assert "hut/phi" in fleet("models", "-f", "test.yaml").out
 
 
+def test_a_program_that_wakes_a_renamed_provider_is_reported(fleet: Fleet, tmp_path: Path) -> None:
+    provider = f"{{url: '{BOX}', models: [a], wake: {{command: wake.sh}}}}"
+    write(tmp_path, f"version: 1\ndefault_provider: box\nproviders:\n  box: {provider}\n")
+    (tmp_path / "wake.sh").write_text("#!/bin/sh\n")
+    (tmp_path / "wake.sh").chmod(0o755)
+    [warning] = [line for line in fleet("rename", "box", "nas").err.splitlines() if "wake.sh" in line]
+    assert warning == (
+        "warning: fleet.yaml:4:65: 'wake.sh' is now called with 'nas': change it if it uses the name"
+    )
+
+
 def in_the_way(folder: Path) -> None:
     """Put a file in the place of generated/."""
     (folder / "generated").rename(folder / "moved")

@@ -83,7 +83,9 @@ def _former_names(fleet: FleetConfig) -> Iterator[Finding]:
                 continue
             message = f"former name {quote(former)} is taken"
             related = RelatedPart(taken[former], "taken here", key=len(taken[former]) == 2)
-            remedy = "a former name must differ from all provider names and other former names"
+            remedy = "delete it"
+            if taken[former][:2] != at[:2]:
+                remedy += f" here, if ids that begin with {quote(former + '/')} mean the other provider now"
             yield Finding("F202", at, message, remedy, related=(related,))
 
 

@@ -9,10 +9,12 @@ import click
 from fleet_compiler.commands.apply_edit import EDIT_EXITS, apply_edit, edit_options, finish_edit
 from fleet_compiler.commands.fleet_names import complete_provider
 from fleet_compiler.commands.options import fleet_file
-from fleet_compiler.commands.terminal import note
+from fleet_compiler.commands.terminal import note, warn
+from fleet_compiler.edit.edit import Edited
 from fleet_compiler.edit.providers import rename_provider
 from fleet_compiler.lock.model import Lock
 from fleet_runtime.commands.help_epilog import epilog
+from fleet_runtime.text import quote
 
 
 @click.command(
@@ -43,9 +45,20 @@ def rename(
         as_json=as_json,
         change_lock=lambda lock: _rename_entry(lock, old, new),
     )
+    _warn_of_wake_command(edited, new)
     if not dry_run:
         note(f"saved ids that begin with '{old}/' still work: '{old}' is a former name of '{new}'")
     finish_edit(config, generated, edited, dry_run=dry_run, no_build=no_build, as_json=as_json)
+
+
+def _warn_of_wake_command(edited: Edited, new: str) -> None:
+    """Say so if a program that wakes the provider gets another name."""
+    wake = edited.after.fleet.providers[new].wake
+    if wake is not None and wake.command is not None:
+        document = edited.after.document
+        span = document.span(("providers", new, "wake", "command"))
+        place = f"{document.source.name}:{span.line}:{span.column}"
+        warn(f"{place}: {quote(wake.command)} is now called with '{new}': change it if it uses the name")
 
 
 def _rename_entry(lock: Lock, old: str, new: str) -> Lock:
