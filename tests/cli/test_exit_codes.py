@@ -103,7 +103,7 @@ def test_2_an_address_that_cannot_exist(fleet: Fleet, project: Path, option: str
 
 
 def test_1_a_damaged_lock(fleet: Fleet, project: Path) -> None:
-    (project / "fleet.lock").write_text("<<<<<<< HEAD\n")
+    (project / "fleet.lock").write_text("{\n")
     ran = fleet("build")
     assert ran.code == 1
     assert "error[F301]: 'fleet.lock' is not JSON" in ran.err
