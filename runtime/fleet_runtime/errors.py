@@ -117,7 +117,7 @@ def malformed_head(message: str) -> ErrorResponse:
 
 
 def head_too_large(limit: int) -> ErrorResponse:
-    return ErrorResponse("head_too_large", f"the head of the request is larger than {limit} bytes")
+    return ErrorResponse("head_too_large", f"the request line and headers are larger than {limit} bytes")
 
 
 class RequestError(Exception):

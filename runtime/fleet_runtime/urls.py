@@ -118,7 +118,7 @@ def parse_origin(text: str) -> str:
     """
     match = _ORIGIN.match(text)
     if match is None:
-        raise AddressError("not an origin", "write scheme://host, with a port if it is not the usual one")
+        raise AddressError("not an origin", "write scheme://host, with a port if it is not the default")
     scheme, host = match["scheme"].lower(), bracket(parse_host(match["host"]))
     port = _port(match["port"]) if match["port"] else None
     usual = _usual_port(scheme) if scheme in ("http", "https") else None

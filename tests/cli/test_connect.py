@@ -42,7 +42,7 @@ def test_the_code_for_a_phone_holds_the_key_only_if_that_is_said(fleet: Fleet, b
     plain = fleet("connect", "--surface", "code", "--qr")
     assert plain.out.endswith("http://127.0.0.1:8400/code/v1\n")
     assert plain.out.count("█") > 20 or plain.out.count("▀") > 20
-    assert plain.err.startswith("warning: no other device reaches 'http://127.0.0.1:8400/code/v1'")
+    assert plain.err.startswith("warning: other devices cannot reach 'http://127.0.0.1:8400/code/v1'")
     with_key = fleet("connect", "--surface", "code", "--qr", "--with-key")
     assert len(with_key.out) > len(plain.out)
     assert KEY not in with_key.out

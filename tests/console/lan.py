@@ -61,7 +61,7 @@ def check(host: str) -> None:
         second.get_by_role("button", name="Base URL").click()
         expect(second.get_by_role("button", name="Copied")).to_be_visible()
         begin_chat(second, stack.url, "workstation/gpt-oss-20b", "Hello")
-        expect(second.get_by_text("waits: 4 other responses stream")).to_be_visible()
+        expect(second.get_by_text("waits: 4 other responses are streaming")).to_be_visible()
         for page in (first, second):
             status, took = page.evaluate(LIST_MODELS)
             print(f"the list of models took {took:.2f} s")

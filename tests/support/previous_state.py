@@ -56,7 +56,7 @@ class PreviousState:
             "SELECT position, id, added_at FROM favorites ORDER BY position"
         ):
             if position != len(found):
-                raise ValueError("a favorite is not one")
+                raise ValueError("a row of the favorites is invalid")
             found.append(id)
         return found
 

@@ -89,7 +89,7 @@ def connect(
     elif qr:
         if len(found) > 1:
             names = join_names([each.name for each in found], "or")
-            raise UsageError(f"a QR code holds one surface: add --surface {names}")
+            raise UsageError(f"a QR code is for one surface: add --surface {names}")
         _show_code(found[0], with_key)
     else:
         _show_surfaces(found)
@@ -149,7 +149,7 @@ def _show_code(facts: SurfaceFacts, with_key: bool) -> None:
     if with_key and facts.key_variable is not None:
         content = json.dumps({"base_url": facts.base_url, "api_key": _key(facts)})
     if is_loopback(urlsplit(facts.base_url).hostname or ""):
-        warn(f"no other device reaches '{facts.base_url}': set gateway.listen and gateway.url")
+        warn(f"other devices cannot reach '{facts.base_url}': set gateway.listen and gateway.url")
     image = io.StringIO()
     segno.make(content, micro=False).terminal(image, compact=True)
     click.echo(image.getvalue(), nl=False)

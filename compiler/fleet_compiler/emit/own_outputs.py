@@ -112,7 +112,7 @@ def _problems(outputs: Outputs, filled: Mapping[str, Filled], templates: Templat
             continue
         if result.text is None:
             span = _line_span(templates[output.template], result.line)
-            message = f"template cannot be filled: {result.message}"
+            message = f"template cannot be rendered: {result.message}"
             remedy = "docs/outputs.md has the names and filters that a template can use"
             yield Diagnostic("F218", "error", message, output.template, span, remedy)
         elif fault := _format_fault(output.path, result.text):

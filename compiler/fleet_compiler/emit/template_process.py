@@ -119,9 +119,9 @@ def fill(name: str, text: str, view: Mapping[str, Any]) -> Filled:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, SecurityError):
-        return f"does what a template may not: {error.message or error}"
+        return f"is not allowed in a template: {error.message or error}"
     if isinstance(error, TypeError) and str(error).startswith("no loader"):
-        return "includes, imports or extends another template: write it into this one"
+        return "includes or imports another template: copy it into this one"
     message = error.message if isinstance(error, JinjaError) else str(error)
     return message or type(error).__name__
 

@@ -65,7 +65,9 @@ def _side_by_side(stage: Stage, client: httpx.Client, say: Say) -> None:
     with ThreadPoolExecutor(2) as pool:
         for model, (text, chunks, via) in zip(contenders, pool.map(run, contenders), strict=True):
             say(f"   {model}: {chunks} chunks, {via}: {text}")
-            _expect(via == ("sidecar" if model.startswith("sam") else "direct"), f"{model} goes its own way")
+            _expect(
+                via == ("sidecar" if model.startswith("sam") else "direct"), f"{model} uses its own route"
+            )
 
 
 def _name_of_a_cloud(stage: Stage, client: httpx.Client, say: Say) -> None:
@@ -97,7 +99,7 @@ def _fourth_provider(stage: Stage, client: httpx.Client, say: Say) -> None:
         say(f"   {line}")
     deadline = time.monotonic() + RELOAD_SECONDS
     while client.get("/ready").json()["snapshot"] == before:
-        _expect(time.monotonic() < deadline, "the gateway takes the new snapshot")
+        _expect(time.monotonic() < deadline, "the gateway loads the new snapshot")
         time.sleep(0.05)
     for surface in SURFACES:
         _ask(stage, client, say, surface, f"{NEWCOMER}/{NEWCOMER_MODEL}", NEWCOMER)

@@ -15,7 +15,7 @@ OPEN_PATHS = frozenset(("/health", "/ready"))
 
 _CHALLENGE = ((b"www-authenticate", b"Bearer"),)
 _MISSING = "this gateway requires a key: 'Authorization: Bearer …' or 'x-api-key'"
-_UNKNOWN = "this gateway does not have the key that the request came with"
+_UNKNOWN = "the request's key is not a key of this gateway"
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ class DatabaseUrl:
             case asyncpg.InsufficientPrivilegeError():
                 return f"`ALTER DATABASE {name} OWNER TO user` on the server, with the user in the URL"
             case _:
-                return f"`pg_isready --dbname={shown}` where the gateway runs; it reconnects by itself"
+                return f"`pg_isready --dbname={shown}` where the gateway runs; it reconnects automatically"
 
     @property
     def _correct(self) -> str:

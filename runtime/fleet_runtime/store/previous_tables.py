@@ -19,7 +19,7 @@ def read_previous_version(connection: sqlite3.Connection) -> int:
     rows = connection.execute("SELECT version FROM favorites_version LIMIT 2").fetchall()
     version = parse_version(rows[0][0]) if len(rows) == 1 else None
     if version is None:
-        raise DamagedStateError("the version of the favorites is not one number")
+        raise DamagedStateError("the favorites do not have exactly one version")
     return version
 
 

@@ -24,7 +24,7 @@ def read_tag(connection: sqlite3.Connection) -> Favorites:
     rows = connection.execute("SELECT run, version FROM favorite_list WHERE name = ?", (LIST,)).fetchall()
     run, version = (parse_run(rows[0][0]), parse_version(rows[0][1])) if len(rows) == 1 else (None, None)
     if run is None or version is None:
-        raise DamagedStateError("the version of the favorites is not one number")
+        raise DamagedStateError("the favorites do not have exactly one version")
     return Favorites(version, (), run)
 
 
@@ -41,7 +41,7 @@ def favorites_in_rows(rows: sqlite3.Cursor) -> tuple[Favorite, ...]:
     for position, *row in rows:
         favorite = parse_favorite(*row)
         if favorite is None or position != len(items):
-            raise DamagedStateError("a favorite is not one")
+            raise DamagedStateError("a row of the favorites is invalid")
         items.append(favorite)
     return tuple(items)
 
@@ -53,7 +53,7 @@ def read_history(connection: sqlite3.Connection, clause: str, *values: object) -
     for row in connection.execute(query, values):
         change = parse_status_change(row)
         if change is None:
-            raise DamagedStateError("an entry of the history is not one")
+            raise DamagedStateError("a row of the history is invalid")
         changes.append(change)
     return tuple(changes)
 

@@ -42,13 +42,13 @@ SUMS: Final[tuple[tuple[Family, Callable[[Traffic], int]], ...]] = tuple(
         ("fleet_request_bytes_total", "bytes of request bodies", lambda traffic: traffic.bytes_in),
         ("fleet_response_bytes_total", "bytes of response bodies", lambda traffic: traffic.bytes_out),
         ("fleet_retries_total", "requests sent again on a new connection", lambda traffic: traffic.retries),
-        ("fleet_fallbacks_total", "requests that went to a later choice", lambda traffic: traffic.fallbacks),
+        ("fleet_fallbacks_total", "requests that used a later choice", lambda traffic: traffic.fallbacks),
     )
 )
 STATED_TOKENS: Final = Family(
     "fleet_tokens_total",
     "counter",
-    "tokens that providers stated in their responses",
+    "tokens that providers reported in their responses",
     ("direction", "provider"),
 )
 TIMES: Final[tuple[tuple[Family, Callable[[Traffic], Histogram]], ...]] = tuple(
@@ -73,7 +73,7 @@ TIMES: Final[tuple[tuple[Family, Callable[[Traffic], Histogram]], ...]] = tuple(
 )
 IN_FLIGHT: Final = Family("fleet_in_flight", "gauge", "requests in flight at a provider", ("provider",))
 STATUS: Final = Family(
-    "fleet_provider_status", "gauge", "1 for the status that a provider has", ("provider", "status")
+    "fleet_provider_status", "gauge", "1 for the current status of a provider", ("provider", "status")
 )
 WAKES: Final = Family(
     "fleet_wakes_total", "counter", "finished attempts to wake a provider", ("provider", "result")

@@ -112,7 +112,7 @@ class ResponseParser:
             if not self.ended and self.refusal is None:
                 self.refusal = f"sent something that is not HTTP/1.1: {str(error).lower()}"
         if self._overhead > HEAD_LIMIT and not self.ended and self.refusal is None:
-            self.refusal = f"sent more than {HEAD_LIMIT} bytes of head"
+            self.refusal = f"sent more than {HEAD_LIMIT} bytes of headers"
         pieces, self._pieces = self._pieces, []
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
@@ -137,7 +137,7 @@ class ResponseParser:
             self.refusal = str(error)
             return
         if self._overhead > HEAD_LIMIT and sum(len(n) + len(v) + 4 for n, v in headers) > HEAD_LIMIT:
-            self.refusal = f"sent more than {HEAD_LIMIT} bytes of head"
+            self.refusal = f"sent more than {HEAD_LIMIT} bytes of headers"
             return
         self.head = ResponseHead(status, headers, length, until_close=until_close)
         if self._bodiless:

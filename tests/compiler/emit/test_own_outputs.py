@@ -106,7 +106,7 @@ def test_a_mistake_is_shown_at_the_line_of_the_template(tmp_path: Path) -> None:
     )
     assert problems(where) == (
         """\
-error[F218]: template cannot be filled: includes, imports or extends another template: write it into this one
+error[F218]: template cannot be rendered: includes or imports another template: copy it into this one
  --> templates/include.txt:1:1
   |
 1 | {% include 'other' %}
@@ -114,7 +114,7 @@ error[F218]: template cannot be filled: includes, imports or extends another tem
   |
   = help: docs/outputs.md has the names and filters that a template can use
 
-error[F218]: template cannot be filled: 'dict object' has no attribute 'nam'
+error[F218]: template cannot be rendered: 'dict object' has no attribute 'nam'
  --> templates/name.txt:2:3
   |
 2 |   {{ surfaces[0].nam }}
@@ -135,7 +135,7 @@ error[F219]: 'out/part.yaml' would not be YAML: mapping values are not allowed i
  --> templates/part.yaml
   = help: the json filter quotes texts: {{ model.id | json }}
 
-error[F218]: template cannot be filled: unexpected '}'
+error[F218]: template cannot be rendered: unexpected '}'
  --> templates/syntax.txt:2:1
   |
 2 | {{ fleet.label }
@@ -192,7 +192,7 @@ def test_a_template_reaches_nothing_but_its_data(text: str) -> None:
 )
 def test_a_template_has_limited_time_and_memory(tmp_path: Path, text: str) -> None:
     shown = problems(project(tmp_path, a__txt="fine", big__txt=text))
-    assert shown.startswith("error[F218]: template cannot be filled: takes more than ")
+    assert shown.startswith("error[F218]: template cannot be rendered: takes more than ")
     assert "templates/big.txt" in shown
 
 

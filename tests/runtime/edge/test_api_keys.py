@@ -145,7 +145,7 @@ async def test_a_wrong_key_is_distinguished_from_a_missing_one(served: GatewayPr
     missing = await tell(served, "GET", "/v1/models", {})
     wrong = await tell(served, "GET", "/v1/models", {"authorization": "Bearer nope"})
     assert b"this gateway requires a key" in missing.body
-    assert b"this gateway does not have the key that the request came with" in wrong.body
+    assert b"the request's key is not a key of this gateway" in wrong.body
     assert b"nope" not in wrong.body
 
 

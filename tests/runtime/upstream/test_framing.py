@@ -282,7 +282,7 @@ async def test_a_head_over_64_kb_is_rejected(client: Client, flood: bytes, size:
         await peer.gone()
 
     async with raw_server(script) as server:
-        with pytest.raises(InvalidResponseError, match="more than 65536 bytes of head"):
+        with pytest.raises(InvalidResponseError, match="more than 65536 bytes of headers"):
             await get(client(server.url))
 
 

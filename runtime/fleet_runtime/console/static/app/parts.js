@@ -135,7 +135,7 @@ export function Copy({ text, label = "Copy", children, kind = "quiet" }) {
   const onClick = async (event) => {
     event.stopPropagation();
     if (await copyText(typeof text === "function" ? text() : text)) setCopied(true);
-    else notify("this browser does not let a page copy: select the text instead", "bad");
+    else notify("this browser does not allow copying: select the text instead", "bad");
   };
   return html`<${Button} icon=${copied ? "check" : "copy"} kind=${kind} label=${copied ? "Copied" : label} onClick=${onClick}>${children && (copied ? "Copied" : children)}<//>`;
 }

@@ -41,7 +41,7 @@ function Start() {
     go("chat", conversation.id);
   };
   return html`<section class="conversation"><div class="messages"><${Empty} icon="chat" title="Ask a model of the fleet">
-      ${model === "" ? "No chat model can be used now." : html`<${ModelChoice} value=${model} onChange=${setPicked} />`}<//></div>
+      ${model === "" ? "No chat model is available." : html`<${ModelChoice} value=${model} onChange=${setPicked} />`}<//></div>
     <${Composer} onSend=${onSend} vision=${meant(model)?.input.includes("image")} disabled=${model === ""} placeholder="Message" /></section>`;
 }
 

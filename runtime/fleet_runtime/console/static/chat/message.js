@@ -50,7 +50,7 @@ export function AnswerFacts({ answer, hideMachine = false }) {
   if (info.perSecond) facts.push(["rate", html`<b>${rate(info.perSecond)}</b> tokens/s`]);
   if (info.tokens) facts.push(["tokens", `${count(info.tokens)} tokens`]);
   if (info.finish === "length") facts.push(["length", "ended at its token limit"]);
-  const waits = { queued: info.waitsFor ? `waits: ${info.waitsFor} other responses stream` : "starting", sent: "waiting for the first token" }[phase];
+  const waits = { queued: info.waitsFor ? `waits: ${info.waitsFor} other responses are streaming` : "starting", sent: "waiting for the first token" }[phase];
   return html`<p class="answer-facts">${facts.map(([name, text]) => html`<span key=${name} data-fact=${name}>${text}</span>`)}${waits && html`<span class="waits">${waits}…</span>`}</p>`;
 }
 

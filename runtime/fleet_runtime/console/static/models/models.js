@@ -82,7 +82,7 @@ function ModelRow({ model, move, title }) {
       <span class="model-id">${model.id}</span></div>
     <div class="model-facts">
       <${Speed} id=${model.id} />
-      ${model.input.includes("image") && html`<${Tag} icon="eye" title="takes images">vision<//>`}
+      ${model.input.includes("image") && html`<${Tag} icon="eye" title="accepts images">vision<//>`}
       ${model.tools && html`<${Tag} icon="tools" title="calls tools">tools<//>`}
       ${model.reasoning && html`<${Tag} icon="brain" title="reasons before it responds">reasons<//>`}
       ${model.purpose !== "chat" && html`<${Tag}>${model.purpose}<//>`}
@@ -152,7 +152,7 @@ function Menu({ model }) {
   };
   const copy = async (text, what) => {
     leave();
-    notify((await copyText(text)) ? `${what} copied` : "this browser does not let a page copy", "good");
+    notify((await copyText(text)) ? `${what} copied` : "this browser does not allow copying", "good");
   };
   const state = stateOf(model.id).value;
   return html`<div class="menu" ref=${ref}><${Button} icon="more" kind="quiet" label=${`More for ${model.id}`} aria-expanded=${open} onClick=${() => setOpen(!open)} />
