@@ -42,8 +42,9 @@ def main() -> NoReturn:
 
 
 def unsupported(version: tuple[int, ...], platform: str) -> str | None:
-    """Return why fleet cannot run on a version of Python or a platform, None if it can. An unsupported Python
-    parses only this module, which is written for 3.7.
+    """Return why fleet cannot run on a version of Python or a platform, None if it can.
+
+    An unsupported Python parses only this module, which is written for 3.7.
     """
     if version < (3, 11):
         return (

@@ -23,8 +23,9 @@ MIXED = "some files are new and some are old: fix that and build again"
 
 
 def path_problem(path: str) -> tuple[str, str] | None:
-    """Return why `path` cannot be a file inside an output folder, and the remedy; None if it can. In a
-    message, the reason follows the quoted path.
+    """Return why `path` cannot be a file inside an output folder, and the remedy; None if it can.
+
+    In a message, the reason follows the quoted path.
     """
     parts = path.split("/")
     if not path.isprintable():

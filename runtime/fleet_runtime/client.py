@@ -38,8 +38,9 @@ Response = TypeVar("Response", bound="ApiShape")
 
 
 class GatewayUnreachableError(click.ClickException):
-    """Nothing responds at `url`, or it is not a gateway; `reason` completes the sentence after the URL. Here
-    and below, `url` has no secrets, as `GatewayClient.url`.
+    """Nothing responds at `url`, or it is not a gateway; `reason` completes the sentence after the URL.
+
+    Here and below, `url` has no secrets, as `GatewayClient.url`.
     """
 
     exit_code = 4
@@ -207,8 +208,9 @@ def _key_remedy(code: str) -> str:
 
 
 def api_path(*parts: str, **query: str | None) -> str:
-    """Return a path from its parts and the parameters that are not None, percent-encoded. A part may be any
-    command-line argument; one that is not UTF-8 is sent as bytes that match no name.
+    """Return a path from its parts and the parameters that are not None, percent-encoded.
+
+    A part may be any command-line argument; one that is not UTF-8 is sent as bytes that match no name.
     """
     path = "".join(f"/{_encoded(part)}" for part in parts)
     given = "&".join(f"{name}={_encoded(value)}" for name, value in query.items() if value is not None)

@@ -57,11 +57,12 @@ def run_gateway(
     on_serving: Callable[[Snapshot, str], None] = lambda snapshot, url: None,
     on_hangup: Callable[[], None] = lambda: None,
 ) -> None:
-    """Serve the generated folder until a signal stops it. As soon as clients can connect and a signal can
-    stop it, `on_serving` gets the snapshot and its URL. `listen` (``HOST:PORT``) overrides that of
-    gateway.json. SIGTERM and SIGINT let running requests finish for the ``drain`` seconds of fleet.yaml, a
-    second one ends at once; SIGHUP calls `on_hangup` and reloads. Raises `CannotServeError`, or one of
-    `service.REFUSALS`, before anything is served.
+    """Serve the generated folder until a signal stops it.
+
+    As soon as clients can connect and a signal can stop it, `on_serving` gets the snapshot and its URL.
+    `listen` (``HOST:PORT``) overrides that of gateway.json. SIGTERM and SIGINT let running requests finish
+    for the ``drain`` seconds of fleet.yaml, a second one ends at once; SIGHUP calls `on_hangup` and reloads.
+    Raises `CannotServeError`, or one of `service.REFUSALS`, before anything is served.
     """
     raise_open_files()
     service = Service.load(folder, environ, listen, log_lines_dropped)

@@ -131,8 +131,9 @@ def server_root(url: str) -> str:
 
 
 def mask_url(url: str) -> str:
-    """Return a URL for messages, with ``***`` for credentials, query and fragment. `url` may be any text: a
-    possible unencoded password is masked too.
+    """Return a URL for messages, with ``***`` for credentials, query and fragment.
+
+    `url` may be any text: a possible unencoded password is masked too.
     """
     match = _SECRETIVE.match(url)
     assert match is not None, "every text matches"

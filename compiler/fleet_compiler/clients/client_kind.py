@@ -72,7 +72,9 @@ def no_findings(_: object) -> Iterator[Finding]:
 
 
 class Client(msgspec.Struct, frozen=True):
-    """Everything about one kind of client. Each module of this package with a `CLIENT` is a kind.
+    """Everything about one kind of client.
+
+    Each module of this package with a `CLIENT` is a kind.
 
     `files` are the files to write, the main one first. Several files, or those of a `foldered` kind, are in a
     folder, ``<surface>/<name>/`` unless fleet.yaml names another; a single file is at ``<surface>/<file>``,

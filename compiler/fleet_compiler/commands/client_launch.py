@@ -123,8 +123,10 @@ def _remote_config(client: str, url: str, wanted: str | None) -> ClientConfig:
 
 
 def prepare_start(found: ClientConfig, program: str | None) -> Start:
-    """Write missing files to a private folder, and return how the client starts. `program` is its executable,
-    which some kinds need to complete their files. Raises `LaunchError` and `OutputError`.
+    """Write missing files to a private folder, and return how the client starts.
+
+    `program` is its executable, which some kinds need to complete their files. Raises `LaunchError` and
+    `OutputError`.
     """
     launch = _launch(found.client.name, found.main, found.files[found.main])
     files = found.files

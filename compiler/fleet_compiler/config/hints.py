@@ -139,8 +139,9 @@ def _next_outdented(path: YamlPath, data: Any) -> str | None:
 
 
 def _outdented(path: YamlPath, data: Any) -> bool:
-    """Return whether the name of a provider or surface is a setting that belongs below another, empty one. A
-    surface may be empty, so next to one, only entries that cannot be surfaces count.
+    """Return whether the name of a provider or surface is a setting that belongs below another, empty one.
+
+    A surface may be empty, so next to one, only entries that cannot be surfaces count.
     """
     if len(path) != 2 or path[0] not in SETTINGS:
         return False

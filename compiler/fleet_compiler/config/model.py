@@ -219,8 +219,9 @@ class FleetConfig(Part):
 
 
 def parse_fleet(document: Document, data: Mapping[str, Any] | None = None) -> FleetConfig:
-    """Return the model of a document without schema violations; `data` replaces the document's data. Raises
-    `ConfigError` if pydantic is stricter than the schema.
+    """Return the model of a document without schema violations; `data` replaces the document's data.
+
+    Raises `ConfigError` if pydantic is stricter than the schema.
     """
     written = document.data if data is None else data
     try:

@@ -20,8 +20,9 @@ from fleet_compiler.diagnostics.finding import Finding, YamlPath
 
 
 def find_schema_problems(data: Any) -> list[Finding]:
-    """Return all violations of the schema, in no particular order. Each mistake is reported once: a misspelt
-    key is not also a missing one, and each value has one problem.
+    """Return all violations of the schema, in no particular order.
+
+    Each mistake is reported once: a misspelt key is not also a missing one, and each value has one problem.
     """
     every = (problem for found in violations(data) for problem in schema_problems(found, data))
     problems = list(islice(every, MAX_FOUND))

@@ -34,8 +34,9 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class SchemaProblem:
-    """One violation of the schema, which disappears without the part at the finding's path. `meant` is the
-    path of the key that an unknown key probably misspells; `missing` is a missing key.
+    """One violation of the schema, which disappears without the part at the finding's path.
+
+    `meant` is the path of the key that an unknown key probably misspells; `missing` is a missing key.
     """
 
     finding: Finding

@@ -71,8 +71,9 @@ def _is_login(value: Any) -> bool:
 
 
 def _keys_of(path: YamlPath, value: Any, data: Any) -> list[str]:
-    """Return the keys that lead to a value, without names chosen by the author. A setting in place of the
-    name of a provider or surface does not count as a chosen name.
+    """Return the keys that lead to a value, without names chosen by the author.
+
+    A setting in place of the name of a provider or surface does not count as a chosen name.
     """
     match path:
         case ("roles" | "aliases", _, *rest) | ("surfaces", _, "roles", _, *rest):

@@ -21,8 +21,9 @@ class RelatedPart(msgspec.Struct, frozen=True):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """A problem of the value at `path`, or with `key` of its key; `help` is the remedy. `Document.locate`
-    converts it to a `Diagnostic` with a position in the text.
+    """A problem of the value at `path`, or with `key` of its key; `help` is the remedy.
+
+    `Document.locate` converts it to a `Diagnostic` with a position in the text.
     """
 
     code: str

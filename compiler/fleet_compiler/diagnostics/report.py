@@ -27,6 +27,7 @@ def render(
     color: bool = False,
 ) -> str:
     """Return the diagnostics in the given order, as one text without a final newline and without secrets.
+
     ``text`` shows lines of `sources`, coloured if `color`; the other formats do not need them.
     """
     texts = list(sources)

@@ -13,8 +13,9 @@ from fleet_compiler.diagnostics.source import Source
 
 
 class Place(msgspec.Struct):
-    """The positions of a value, its keys and its members. `further` are the spans of a multi-line text after
-    the first line.
+    """The positions of a value, its keys and its members.
+
+    `further` are the spans of a multi-line text after the first line.
     """
 
     span: Span
@@ -40,7 +41,9 @@ class Document:
 
     def span(self, path: YamlPath, key: bool = False) -> Span:
         """Return the span of the value at `path`, or of its key; if it does not exist, that of its nearest
-        parent. A block collection and an empty value have the span of their key.
+        parent.
+
+        A block collection and an empty value have the span of their key.
         """
         place, value = self._root, self.data
         for depth, step in enumerate(path):

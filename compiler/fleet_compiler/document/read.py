@@ -51,8 +51,9 @@ def read_config(path: Path | Literal["-"]) -> tuple[str, bytes]:
 
 
 def decode(name: str, data: bytes) -> Source:
-    """Decode `data`, displayed as `name`, without a byte order mark. Raises `ConfigError` beyond `MAX_CONFIG`
-    bytes, if it is not UTF-8, and for forbidden characters.
+    """Decode `data`, displayed as `name`, without a byte order mark.
+
+    Raises `ConfigError` beyond `MAX_CONFIG` bytes, if it is not UTF-8, and for forbidden characters.
     """
     if len(data) > MAX_CONFIG:
         raise _oversized(name)

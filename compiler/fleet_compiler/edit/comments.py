@@ -14,9 +14,10 @@ _NARROWEST = 2
 
 
 def keep_comment_columns(text: str, splices: Iterable[Splice]) -> list[Splice]:
-    """Return the additional splices that keep comments in their columns. A comment that is not aligned with
-    an adjacent line, or whose line has become too long, moves with its line, so that the opposite change
-    restores every byte.
+    """Return the additional splices that keep comments in their columns.
+
+    A comment that is not aligned with an adjacent line, or whose line has become too long, moves with its
+    line, so that the opposite change restores every byte.
     """
     added = []
     by_start = sorted(splices, key=lambda splice: splice.extent.start)

@@ -61,8 +61,10 @@ class Edited:
 
 
 def edit_fleet(name: str, data: bytes, plan: Callable[[Loaded], Iterable[Change]]) -> Edited:
-    """Return the fleet.yaml `data`, displayed as `name`, with the changes that `plan` returns for it. Raises
-    `ConfigError` if the file is invalid, `InvalidEditError` if the result would be, and as `edit` does.
+    """Return the fleet.yaml `data`, displayed as `name`, with the changes that `plan` returns for it.
+
+    Raises `ConfigError` if the file is invalid, `InvalidEditError` if the result would be, and as `edit`
+    does.
     """
     before = load_source(decode(name, data))
     edited = edit(name, data, plan(before))
@@ -73,9 +75,10 @@ def edit_fleet(name: str, data: bytes, plan: Callable[[Loaded], Iterable[Change]
 
 
 def edit(name: str, data: bytes, changes: Iterable[Change]) -> bytes:
-    """Return `data`, a fleet.yaml displayed as `name`, with `changes` made one after the other. Other bytes
-    do not change. Raises `ConfigError` if `data` cannot be read, or (F401) if a change cannot be made without
-    affecting other parts, with the position and what to write there.
+    """Return `data`, a fleet.yaml displayed as `name`, with `changes` made one after the other.
+
+    Other bytes do not change. Raises `ConfigError` if `data` cannot be read, or (F401) if a change cannot be
+    made without affecting other parts, with the position and what to write there.
     """
     state = _read(name, data)
     for _, group in groupby(changes, lambda change: isinstance(change, SetValue)):

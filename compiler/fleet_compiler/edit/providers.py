@@ -43,8 +43,10 @@ def move_provider(loaded: Loaded, name: str, url: str) -> list[Change]:
 
 
 def rename_provider(loaded: Loaded, old: str, new: str) -> list[Change]:
-    """Return the changes that rename a provider and all references to it. The old name becomes a former name,
-    so that saved ids, favorites and fleet.lock still refer to the provider.
+    """Return the changes that rename a provider and all references to it.
+
+    The old name becomes a former name, so that saved ids, favorites and fleet.lock still refer to the
+    provider.
     """
     require_provider(loaded, old)
     if not PROVIDER_NAME.match(new):

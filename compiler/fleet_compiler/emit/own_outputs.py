@@ -43,8 +43,10 @@ def template_paths(folder: Path, outputs: Outputs) -> list[Path]:
 
 
 def read_templates(folder: Path, fleet: FleetConfig, document: Document) -> dict[str, str]:
-    """Return the text of each template by its path in fleet.yaml. Raises `ConfigError` for templates that
-    cannot be read, that are outside `folder` through a link, or that are key files.
+    """Return the text of each template by its path in fleet.yaml.
+
+    Raises `ConfigError` for templates that cannot be read, that are outside `folder` through a link, or that
+    are key files.
     """
     secrets = list(_secret_files(folder, fleet))
     texts: dict[str, str] = {}

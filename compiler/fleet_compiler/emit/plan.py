@@ -50,8 +50,9 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The changes of a build in `folder`, sorted by path, the manifest last. `kept` are files of the last
-    build that are no longer generated but were changed since.
+    """The changes of a build in `folder`, sorted by path, the manifest last.
+
+    `kept` are files of the last build that are no longer generated but were changed since.
     """
 
     folder: Path

@@ -1,7 +1,8 @@
-"""Find the effects of a change of fleet.yaml and fleet.lock on clients, per surface. Pure. Both sides are
-compared with the gateway's resolver: new and removed ids, ids that resolve to another model, smaller
-contexts, and changed roles. Ids are all that a client may have saved: composite ids, aliases, and bare ids of
-the default provider.
+"""Find the effects of a change of fleet.yaml and fleet.lock on clients, per surface.
+
+Pure. Both sides are compared with the gateway's resolver: new and removed ids, ids that resolve to another
+model, smaller contexts, and changed roles. Ids are all that a client may have saved: composite ids, aliases,
+and bare ids of the default provider.
 """
 
 from __future__ import annotations

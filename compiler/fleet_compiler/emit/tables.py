@@ -51,8 +51,10 @@ def resolve_connections(fleet: FleetConfig) -> tuple[ProviderConfig, ...]:
 def resolve_fleet(
     fleet: FleetConfig, lock: Lock, root: str, providers: tuple[ProviderConfig, ...] | None = None
 ) -> Resolved:
-    """Return the input of rendering. `lock` has only current entries; `root` is the path from the generated
-    folder to fleet.yaml's; `providers`: the result of `resolve_connections`, if available.
+    """Return the input of rendering.
+
+    `lock` has only current entries; `root` is the path from the generated folder to fleet.yaml's;
+    `providers`: the result of `resolve_connections`, if available.
     """
     fleet_table = _fleet_table(fleet, lock)
     tables = {FLEET_TABLE: fleet_table}

@@ -40,7 +40,9 @@ def find_span(text: str, path: Sequence[str | int]) -> Span | None:
 
 def find_repeated_key(text: str) -> tuple[str, Span] | None:
     """Return the first duplicate key of an object and the span of its second occurrence; None if there is
-    none. A merge that kept both sides leaves such keys, and parsers silently use the last value.
+    none.
+
+    A merge that kept both sides leaves such keys, and parsers silently use the last value.
     """
     try:
         json.loads(text, object_pairs_hook=_require_unique)

@@ -44,8 +44,9 @@ LARGE_BODY: Final = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request: the running service, and the snapshot for the response. `key` is the scope of its key,
-    None if the gateway has no keys. `diagnose` returns the findings.
+    """One request: the running service, and the snapshot for the response.
+
+    `key` is the scope of its key, None if the gateway has no keys. `diagnose` returns the findings.
     """
 
     service: Service

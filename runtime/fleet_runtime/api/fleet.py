@@ -1,4 +1,5 @@
 """``/api/fleet`` and its history, ``/api/old-names``, ``/api/events`` and ``/api/reload``: for operators.
+
 With `surface`, they cover only the providers that it may use.
 """
 

@@ -1,7 +1,8 @@
-"""``/props``, ``/slots`` and ``/health`` of one provider, as llama.cpp's own tools read them. They are
-forwarded only to kinds of servers that do not load, swap or wake a model because of them, and without the
-query: with ``model``, llama-server's router and llama-swap would load it. `/slots` wakes a sleeping
-llama-server, so `/props`, which does not, is read first.
+"""``/props``, ``/slots`` and ``/health`` of one provider, as llama.cpp's own tools read them.
+
+They are forwarded only to kinds of servers that do not load, swap or wake a model because of them, and
+without the query: with ``model``, llama-server's router and llama-swap would load it. `/slots` wakes a
+sleeping llama-server, so `/props`, which does not, is read first.
 """
 
 from __future__ import annotations

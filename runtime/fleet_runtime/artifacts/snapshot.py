@@ -70,8 +70,9 @@ class Snapshot:
 
 def load_snapshot(folder: Path) -> Snapshot:
     """Read and check every file of the folder; raises `ArtifactError`, and never returns a mixture of two
-    builds. The path is resolved once, so that swapping a symbolic link meanwhile cannot cause a mixture
-    either.
+    builds.
+
+    The path is resolved once, so that swapping a symbolic link meanwhile cannot cause a mixture either.
     """
     try:
         resolved = folder.resolve(strict=True)

@@ -39,8 +39,9 @@ from fleet_runtime.routing.resolver import Resolution, resolve_model
 
 @dataclass(slots=True, eq=False)
 class Catalog:
-    """The catalog of one snapshot; `favorites` returns the current favorites. `versions` are the version of
-    the inventory and the tag of the favorites at the last refresh.
+    """The catalog of one snapshot; `favorites` returns the current favorites.
+
+    `versions` are the version of the inventory and the tag of the favorites at the last refresh.
     """
 
     inventory: Inventory
@@ -56,8 +57,9 @@ class Catalog:
         self._names = DisplayNames({provider.name: provider.label for provider in providers})
 
     def refresh(self) -> None:
-        """Update resolved favorites and display names if anything has changed. `favorite_ids` (by provider)
-        and the names stay the same objects while they are equal.
+        """Update resolved favorites and display names if anything has changed.
+
+        `favorite_ids` (by provider) and the names stay the same objects while they are equal.
         """
         favorites = self.favorites()
         versions = (self.inventory.version, favorites.tag)

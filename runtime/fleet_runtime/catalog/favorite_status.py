@@ -18,8 +18,10 @@ from fleet_runtime.routing.resolver import Resolution, View
 
 @dataclass(frozen=True, slots=True)
 class FavoriteStatus:
-    """The current status of a favorite. `listed` is the id under which the provider lists it, None if it does
-    not. `reason` is why it cannot be used, None if it can.
+    """The current status of a favorite.
+
+    `listed` is the id under which the provider lists it, None if it does not. `reason` is why it cannot be
+    used, None if it can.
     """
 
     favorite: Favorite

@@ -39,7 +39,9 @@ class TooManyFavoritesError(Exception):
 @dataclass(frozen=True, slots=True)
 class Favorites:
     """The ordered list; `version` grows by one with every change within one `run`, the lifetime of a state
-    file. Every method returns the changed list, or this object if nothing changes.
+    file.
+
+    Every method returns the changed list, or this object if nothing changes.
     """
 
     version: int = 0
@@ -131,8 +133,9 @@ Command: TypeAlias = AddFavorite | RemoveFavorite | ReorderFavorites
 @dataclass(frozen=True, slots=True)
 class FavoritesChange:
     """One command, for a list with one of the `expected` tags (None: any list); without a command, only the
-    names of providers are updated. `names` maps every name and former name of every provider to its current
-    name.
+    names of providers are updated.
+
+    `names` maps every name and former name of every provider to its current name.
     """
 
     names: Mapping[str, str]

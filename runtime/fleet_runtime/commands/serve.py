@@ -97,8 +97,9 @@ def serve(
 
 
 def _unblock_signals() -> None:
-    """Let signals end a process whose start failed, because writing its last message may block forever. A
-    pending signal is dropped, so that the message and the exit code come first.
+    """Let signals end a process whose start failed, because writing its last message may block forever.
+
+    A pending signal is dropped, so that the message and the exit code come first.
     """
     held = {signal.SIGHUP, signal.SIGTERM} & signal.pthread_sigmask(signal.SIG_BLOCK, ())
     for number in held & signal.sigpending():
@@ -108,8 +109,10 @@ def _unblock_signals() -> None:
 
 
 def _print_first_request(snapshot: Snapshot, url: str) -> None:
-    """Print commands to paste. A standard output that cannot be written to does not stop the gateway. Nothing
-    may stay in a buffer, because flushing it at exit would fail.
+    """Print commands to paste.
+
+    A standard output that cannot be written to does not stop the gateway. Nothing may stay in a buffer,
+    because flushing it at exit would fail.
     """
     from fleet_runtime.commands.first_request import first_request
 

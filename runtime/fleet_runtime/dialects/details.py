@@ -21,8 +21,10 @@ def request_details(
     changed: Mapping[str, int] | None = None,
 ) -> Generator[ProbeRequest, ProbeResponse, tuple[dict[str, Details], tuple[str, ...]]]:
     """Request the details of the models in `queue`, in that order; return all details, and the models that
-    wait. At most `MAX_DETAILS` are requested, and none after a request without a response or at the probe's
-    time limit. A failed request keeps the known facts.
+    wait.
+
+    At most `MAX_DETAILS` are requested, and none after a request without a response or at the probe's time
+    limit. A failed request keeps the known facts.
     """
     details, models = dict(known), list(queue)
     requested = 0

@@ -1,6 +1,7 @@
-"""The chunked transfer coding of a request's body (RFC 9112, 7.1), by its strict grammar. Chunk extensions
-and trailers are parsed, counted against a limit and dropped: no trailer ever becomes a header (RFC 9110,
-6.5.1). A trailer that would frame a message is an error.
+"""The chunked transfer coding of a request's body (RFC 9112, 7.1), by its strict grammar.
+
+Chunk extensions and trailers are parsed, counted against a limit and dropped: no trailer ever becomes a
+header (RFC 9110, 6.5.1). A trailer that would frame a message is an error.
 """
 
 from __future__ import annotations

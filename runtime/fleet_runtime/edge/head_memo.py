@@ -1,9 +1,10 @@
-"""Cache the results of parsing a request's headers, by a keyed digest of their bytes. Clients repeat their
-headers, except for the length of the body. Everything that depends only on the other bytes (access, key,
-route, the block of forwarded headers) is computed once per snapshot. The cache contains no byte of a client's
-key: the digest is keyed with a secret of this process, and a cached head keeps no key. A head is looked up
-only if it arrived complete in one read at the beginning of a message, and only heads that `RequestHead` has
-parsed completely are cached, so that both have the same meaning.
+"""Cache the results of parsing a request's headers, by a keyed digest of their bytes.
+
+Clients repeat their headers, except for the length of the body. Everything that depends only on the other
+bytes (access, key, route, the block of forwarded headers) is computed once per snapshot. The cache contains
+no byte of a client's key: the digest is keyed with a secret of this process, and a cached head keeps no key.
+A head is looked up only if it arrived complete in one read at the beginning of a message, and only heads that
+`RequestHead` has parsed completely are cached, so that both have the same meaning.
 """
 
 from __future__ import annotations

@@ -13,9 +13,10 @@ CHECKS: Final = 4
 
 
 class StallWatch:
-    """Calls `stalled` when a client has read nothing for `seconds`; begins with `start`. It measures the
-    unread bytes: those in our buffer and, on Linux, in the kernel's. They only decrease while nothing is
-    added.
+    """Calls `stalled` when a client has read nothing for `seconds`; begins with `start`.
+
+    It measures the unread bytes: those in our buffer and, on Linux, in the kernel's. They only decrease while
+    nothing is added.
     """
 
     __slots__ = ("_left", "_since", "_stalled", "_timer", "_transport")

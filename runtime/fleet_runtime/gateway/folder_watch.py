@@ -21,8 +21,9 @@ log = logging.getLogger("fleet.service")
 async def watch_folder(
     folder: Path, is_rejected: Callable[[], bool], reload: Callable[[], Awaitable[object]]
 ) -> None:
-    """Call `reload` when the manifest, or the target of the folder's link, changes, until cancelled. While
-    `is_rejected`, call it at any change of the folder, and every `RETRY_SECONDS`.
+    """Call `reload` when the manifest, or the target of the folder's link, changes, until cancelled.
+
+    While `is_rejected`, call it at any change of the folder, and every `RETRY_SECONDS`.
     """
     seen = _signature(folder, is_rejected())
     waited = 0.0
@@ -40,8 +41,9 @@ async def watch_folder(
 
 
 def _signature(folder: Path, every_file: bool) -> tuple[object, ...]:
-    """Return a value that changes with the folder: path, inode, size and time of its files. A build writes
-    the manifest last, so the manifest alone is enough unless the folder was rejected.
+    """Return a value that changes with the folder: path, inode, size and time of its files.
+
+    A build writes the manifest last, so the manifest alone is enough unless the folder was rejected.
     """
     if not every_file:
         return (_stamp(folder / "manifest.json"),)

@@ -155,9 +155,11 @@ def build_live_snapshot(
     previous: LiveSnapshot | None = None,
     favorites: Callable[[], Favorites] = Favorites,
 ) -> LiveSnapshot:
-    """Return `snapshot` with its runtime state and keys; no provider is contacted yet. A provider with the
-    same configuration and key as in `previous` keeps its connections, counters and state. If nothing differs,
-    the result is `previous` itself. Raises `MissingKeyError` if one of the gateway's own keys cannot be read.
+    """Return `snapshot` with its runtime state and keys; no provider is contacted yet.
+
+    A provider with the same configuration and key as in `previous` keeps its connections, counters and state.
+    If nothing differs, the result is `previous` itself. Raises `MissingKeyError` if one of the gateway's own
+    keys cannot be read.
     """
 
     def read(file: str) -> str:

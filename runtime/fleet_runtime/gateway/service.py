@@ -44,10 +44,11 @@ log = logging.getLogger("fleet.service")
 
 @dataclass(slots=True)
 class Service:
-    """The gateway's only mutable reference. A request reads `live` once and uses it to its end. `refused` is
-    why the folder's current content is not served, None if it is. `providers` are those that may still have
-    requests: of the live snapshot and of previous ones. `is_stopping` makes ``/ready`` return 503 before the
-    gateway stops listening.
+    """The gateway's only mutable reference.
+
+    A request reads `live` once and uses it to its end. `refused` is why the folder's current content is not
+    served, None if it is. `providers` are those that may still have requests: of the live snapshot and of
+    previous ones. `is_stopping` makes ``/ready`` return 503 before the gateway stops listening.
     """
 
     folder: Path
@@ -158,6 +159,7 @@ class Service:
 
     async def reload(self) -> str | None:
         """Read the folder and the key files again; return why the content is rejected, None if it is live.
+
         Reloads run one at a time: files written before the call are live after it.
         """
         async with self._reloading:

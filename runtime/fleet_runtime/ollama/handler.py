@@ -215,8 +215,9 @@ class OllamaApi:
     """Finds the handler of a request below ``<base>/ollama``."""
 
     def find(self, context: RequestContext, key: KeyScope | None) -> OllamaRequest | None:
-        """Return the handler of a request, None for other paths; raises `RequestError`. A key that is limited
-        to surfaces does not open the path without a surface.
+        """Return the handler of a request, None for other paths; raises `RequestError`.
+
+        A key that is limited to surfaces does not open the path without a surface.
         """
         path = context.head.path
         live = cast("LiveSnapshot", context.fleet)

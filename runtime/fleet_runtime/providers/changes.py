@@ -23,8 +23,9 @@ def is_visible(before: ProviderState, after: ProviderState) -> bool:
 def describe_change(
     name: str, before: ProviderState, after: ProviderState, listed: Models, lists: Models
 ) -> Iterator[ProviderChange | StateChange | ModelsChange]:
-    """Return the events of a change; `listed` and `lists` are the provider's models before and after. A
-    reason with the same code is not a change, even if its fields differ.
+    """Return the events of a change; `listed` and `lists` are the provider's models before and after.
+
+    A reason with the same code is not a change, even if its fields differ.
     """
     code = after.reason.code if after.reason is not None else None
     if before.status != after.status or code != (before.reason.code if before.reason is not None else None):

@@ -27,12 +27,14 @@ SidecarState = Literal["unknown", "up", "down"]
 
 @dataclass(frozen=True, slots=True)
 class ProviderState:
-    """The state of one provider. `since` is the time of the last status change (unix seconds). `models` is
-    the last good list, None if there is none to rely on. `good_at`: when it was read (monotonic seconds),
-    None after its grace period. `observation`: the last probe's, for the dialect's next one. `latency`:
-    seconds the last probe took. `failures`: failed probes in a row. `missed`: the last probe got no response.
-    `failed_at`: when a request last could not reach it (monotonic), None since the last response. `churn`
-    counts probes in a row that found a different list. `waking`: it is being woken.
+    """The state of one provider.
+
+    `since` is the time of the last status change (unix seconds). `models` is the last good list, None if
+    there is none to rely on. `good_at`: when it was read (monotonic seconds), None after its grace period.
+    `observation`: the last probe's, for the dialect's next one. `latency`: seconds the last probe took.
+    `failures`: failed probes in a row. `missed`: the last probe got no response. `failed_at`: when a request
+    last could not reach it (monotonic), None since the last response. `churn` counts probes in a row that
+    found a different list. `waking`: it is being woken.
     """
 
     status: ProviderStatus

@@ -135,9 +135,10 @@ class Poller:
             await self._probe_now()
 
     async def _probe_now(self) -> None:
-        """Probe, and publish the resulting state. Each request may take `timeout` seconds, and no further one
-        is sent after twice that time: a probe ends within three timeouts, and the next one continues from
-        there.
+        """Probe, and publish the resulting state.
+
+        Each request may take `timeout` seconds, and no further one is sent after twice that time: a probe
+        ends within three timeouts, and the next one continues from there.
         """
         provider, timeout = self.provider, self._settings.timeout
         before, started = self._state(), time.monotonic()

@@ -59,9 +59,10 @@ async def send_probe_request(provider: Provider, request: ProbeRequest, timeout:
 
 
 async def follow_feed(provider: Provider, feed: Feed, news: Callable[[], None]) -> bool:
-    """Call `news` whenever the provider's feed reports that a model changed, until the feed ends. Return
-    False if the provider has no such feed. A dead feed that does not close is detected by probes, because a
-    feed may be silent for hours.
+    """Call `news` whenever the provider's feed reports that a model changed, until the feed ends.
+
+    Return False if the provider has no such feed. A dead feed that does not close is detected by probes,
+    because a feed may be silent for hours.
     """
     upstream, connect = provider.upstream, provider.config.timeouts.connect
     limits = Timeouts(connect=connect, first_byte=FEED_HEAD_SECONDS, idle=FEED_IDLE_SECONDS)

@@ -1,7 +1,8 @@
-"""Mask credentials in captures. Pure. A header is masked if its name is that of a credential, or if a
-provider gets a secret in it. In other values, credentials in URLs are masked; in bodies, JSON members with
-credentials, such as those of tools in OpenAI's Responses API. A secret found in this way is masked wherever
-it occurs again.
+"""Mask credentials in captures.
+
+Pure. A header is masked if its name is that of a credential, or if a provider gets a secret in it. In other
+values, credentials in URLs are masked; in bodies, JSON members with credentials, such as those of tools in
+OpenAI's Responses API. A secret found in this way is masked wherever it occurs again.
 """
 
 from __future__ import annotations

@@ -20,9 +20,10 @@ RequestBody = JsonBody | LongJsonBody | MultipartBody
 
 
 class IncomingBody:
-    """Receives a body: JSON in memory, a form in a temporary file. The constructor reads only the headers.
-    All methods raise `RequestError` for rejected bodies. Call `give_back` when the bytes are no longer
-    needed; it may be called more than once.
+    """Receives a body: JSON in memory, a form in a temporary file.
+
+    The constructor reads only the headers. All methods raise `RequestError` for rejected bodies. Call
+    `give_back` when the bytes are no longer needed; it may be called more than once.
     """
 
     __slots__ = ("_form", "_limits", "_memory", "_pieces", "_size")

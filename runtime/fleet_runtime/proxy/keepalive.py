@@ -31,9 +31,10 @@ _HEAD: Final = b"content-type: text/event-stream\r\ncache-control: no-cache\r\nx
 
 
 def keep_alive(context: RequestContext, body: RequestBody, seconds: float) -> None:
-    """Send comments to the client of a request for an event stream; call once per request. The request to the
-    provider then excludes compression. HTTP/1.0 clients get no comments, because they do not support chunked
-    coding.
+    """Send comments to the client of a request for an event stream; call once per request.
+
+    The request to the provider then excludes compression. HTTP/1.0 clients get no comments, because they do
+    not support chunked coding.
     """
     route = context.route
     if isinstance(context.sink, KeepaliveSink) or not body.streams or not context.head.http11:

@@ -10,8 +10,9 @@ RETRY_SECONDS = b"1"
 
 
 class MemoryBudget:
-    """Counts `held` bytes; every byte taken must be given back. `very_long` serializes parsing in a process,
-    which needs the same memory again.
+    """Counts `held` bytes; every byte taken must be given back.
+
+    `very_long` serializes parsing in a process, which needs the same memory again.
     """
 
     __slots__ = ("held", "very_long")

@@ -29,8 +29,9 @@ _PARAMETERS: Final = re.compile(_PARAMETER)
 
 
 class MultipartBody:
-    """Parses a body as it arrives; `model` is the value of its `model` field, None if there is none. Raises
-    `RequestError` for what a provider might interpret differently.
+    """Parses a body as it arrives; `model` is the value of its `model` field, None if there is none.
+
+    Raises `RequestError` for what a provider might interpret differently.
     """
 
     def __init__(self, boundary: bytes) -> None:

@@ -143,8 +143,10 @@ def parse(raw: bytes) -> tuple[Parsed, bytes]:
 
 
 def model_span(raw: bytes, members: Mapping[str, msgspec.Raw]) -> tuple[int, int] | None:
-    """Return the position of the value of `model`; None if a key is duplicated or has escapes. `members` are
-    compared with the text in order: each key and value must match, and the end must follow the last.
+    """Return the position of the value of `model`; None if a key is duplicated or has escapes.
+
+    `members` are compared with the text in order: each key and value must match, and the end must follow the
+    last.
     """
     at, span = 0, None
     for key, value in members.items():

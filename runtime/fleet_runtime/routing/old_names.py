@@ -14,8 +14,9 @@ OldNameKind = Literal["alias", "formerly", "namespace"]
 
 
 class OldName(msgspec.Struct, frozen=True):
-    """A name that is accepted for clients that still use it. `kind` is its place in fleet.yaml: `aliases`,
-    `formerly` of a provider, or `namespaces`.
+    """A name that is accepted for clients that still use it.
+
+    `kind` is its place in fleet.yaml: `aliases`, `formerly` of a provider, or `namespaces`.
     """
 
     kind: OldNameKind

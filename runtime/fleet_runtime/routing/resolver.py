@@ -26,13 +26,15 @@ RefusalCode = Literal["model_not_found", "provider_unreachable", "provider_disab
 
 @dataclass(frozen=True, slots=True)
 class ProviderView:
-    """The resolver's view of one provider. `names` maps every name that the provider accepts (listed ids,
-    declared ids, aliases, tag forms) to the listed id. `exhaustive`: the list is known and complete, so that
-    an id outside it is rejected. `include` and `exclude` are the globs of fleet.yaml. `responsive`: it
-    responded to the latest probe; otherwise it is available until its grace period ends, but roles skip it.
-    `reachable`: False once a request and a probe have both failed to reach it; requests are rejected at once,
-    while lists keep its models. `reason` is the text why it does not respond. `can_wake`: a request may wake
-    it while it does not respond, a request to a role only if `wakes_for_roles`.
+    """The resolver's view of one provider.
+
+    `names` maps every name that the provider accepts (listed ids, declared ids, aliases, tag forms) to the
+    listed id. `exhaustive`: the list is known and complete, so that an id outside it is rejected. `include`
+    and `exclude` are the globs of fleet.yaml. `responsive`: it responded to the latest probe; otherwise it is
+    available until its grace period ends, but roles skip it. `reachable`: False once a request and a probe
+    have both failed to reach it; requests are rejected at once, while lists keep its models. `reason` is the
+    text why it does not respond. `can_wake`: a request may wake it while it does not respond, a request to a
+    role only if `wakes_for_roles`.
     """
 
     status: ProviderStatus

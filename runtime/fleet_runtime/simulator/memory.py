@@ -23,9 +23,10 @@ class Unloaded(LoadFailedError):
 
 
 class Memory:
-    """Holds up to `capacity` models; loading another one waits until an idle model is unloaded. `loads`
-    counts started loads, `ttl_resets` the touches of loaded models with a time to live, both by model id.
-    `changes` is notified whenever a state changes.
+    """Holds up to `capacity` models; loading another one waits until an idle model is unloaded.
+
+    `loads` counts started loads, `ttl_resets` the touches of loaded models with a time to live, both by model
+    id. `changes` is notified whenever a state changes.
     """
 
     def __init__(

@@ -20,8 +20,9 @@ class StoreUnavailableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class StoreStatus:
-    """Whether the state can be written, since when (unix seconds), and where it is, without secrets. `reason`
-    is why it cannot be written, or another problem; `remedy` is the remedy, if known.
+    """Whether the state can be written, since when (unix seconds), and where it is, without secrets.
+
+    `reason` is why it cannot be written, or another problem; `remedy` is the remedy, if known.
     """
 
     up: bool

@@ -110,8 +110,9 @@ def abandoned_states() -> Iterator[OtherState]:
 
 
 def copy_state(source: Path, target: Path) -> None:
-    """Copy a state file, which may be open elsewhere, unless `target` exists by then. The copy is a separate
-    list with a new `run`. Raises OSError.
+    """Copy a state file, which may be open elsewhere, unless `target` exists by then.
+
+    The copy is a separate list with a new `run`. Raises OSError.
     """
     unfinished = target.with_name(f"{target.name}.unfinished-{os.getpid()}")
     try:

@@ -31,9 +31,10 @@ ON CONFLICT (kind, name) DO UPDATE SET
 
 @dataclass(slots=True)
 class OldNameUse:
-    """The uses of one old name since `since` (unix seconds). `last_at` and `surface` are those of the last
-    use, None if there was none; `surface` is also None for a request without a surface. `unsaved` counts uses
-    that are not in the state file yet.
+    """The uses of one old name since `since` (unix seconds).
+
+    `last_at` and `surface` are those of the last use, None if there was none; `surface` is also None for a
+    request without a surface. `unsaved` counts uses that are not in the state file yet.
     """
 
     since: float

@@ -186,8 +186,10 @@ def _decode(text: bytes) -> str | bytes:
 
 
 def _rows(connection: sqlite3.Connection, table: str, widths: tuple[int, ...]) -> tuple[Rows, bool]:
-    """Return the rows of a table in order, and whether they are complete. Reads from both ends, because a
-    damaged page hides the rows behind it from one direction only. If there are too many, return the newest.
+    """Return the rows of a table in order, and whether they are complete.
+
+    Reads from both ends, because a damaged page hides the rows behind it from one direction only. If there
+    are too many, return the newest.
     """
     if not is_table(connection, table):
         return [], False

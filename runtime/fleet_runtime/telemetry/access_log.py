@@ -121,8 +121,9 @@ _TEXT_WITH_TIMES: Final = _TEXT.replace("first_byte=%s", "first_byte=%.6f").repl
 
 
 def text_line(record: RequestRecord, now: float) -> bytes:
-    """Return ``<time> INFO request`` and ``name=value`` pairs, those of a `Line`; ``-`` means unknown. Text
-    from clients is quoted, with everything except printable ASCII escaped.
+    """Return ``<time> INFO request`` and ``name=value`` pairs, those of a `Line`; ``-`` means unknown.
+
+    Text from clients is quoted, with everything except printable ASCII escaped.
     """
     endpoint, requested, model = record.endpoint, record.requested, record.model
     started_at, first_byte_at, own = record.started_at, record.first_byte_at, record.gateway_seconds

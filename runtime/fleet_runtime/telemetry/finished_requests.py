@@ -1,5 +1,6 @@
-"""Collect the records of finished requests, and process them in batches. Processed one by one, log line,
-tallies and row of a request would cost twice as much, and a timer each.
+"""Collect the records of finished requests, and process them in batches.
+
+Processed one by one, log line, tallies and row of a request would cost twice as much, and a timer each.
 """
 
 from __future__ import annotations

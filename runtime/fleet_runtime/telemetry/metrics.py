@@ -87,9 +87,11 @@ DROPPED: Final = Family("fleet_log_lines_dropped_total", "counter", "dropped log
 
 
 class MetricsSource(Protocol):
-    """The data that ``/metrics`` reads when it is scraped. `providers` are all that may still have requests,
-    including those of previous snapshots. `statuses` has the status of each provider of the current snapshot,
-    in order. `refused`: why the generated folder was rejected.
+    """The data that ``/metrics`` reads when it is scraped.
+
+    `providers` are all that may still have requests, including those of previous snapshots. `statuses` has
+    the status of each provider of the current snapshot, in order. `refused`: why the generated folder was
+    rejected.
     """
 
     @property

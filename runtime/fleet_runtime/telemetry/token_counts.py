@@ -1,9 +1,10 @@
-"""Read the token counts that a server reported in its response. Pure. Nothing is counted or estimated: counts
-that a server does not report are None. The sources are: ``usage`` of a chat, completion or embedding (of an
-event stream: of its last event that has one, OpenAI's ``stream_options.include_usage``), ``response.usage``
-of the event ``response.completed``, ``message.usage`` and ``usage`` of Anthropic's ``message_start`` and
-``message_delta``, and llama-server's ``timings`` (and ``tokens_evaluated``, ``tokens_predicted`` of
-llama.cpp's API), which it always sends.
+"""Read the token counts that a server reported in its response.
+
+Pure. Nothing is counted or estimated: counts that a server does not report are None. The sources are:
+``usage`` of a chat, completion or embedding (of an event stream: of its last event that has one, OpenAI's
+``stream_options.include_usage``), ``response.usage`` of the event ``response.completed``, ``message.usage``
+and ``usage`` of Anthropic's ``message_start`` and ``message_delta``, and llama-server's ``timings`` (and
+``tokens_evaluated``, ``tokens_predicted`` of llama.cpp's API), which it always sends.
 """
 
 from __future__ import annotations

@@ -33,8 +33,9 @@ def body_size(body: Body) -> int:
 
 
 async def body_pieces(body: Body) -> AsyncGenerator[bytes | memoryview, None]:
-    """Yield the body in parts of at most `PIECE` bytes, without copying bytes in memory. ValueError if a
-    source yields more or fewer bytes than its `length`.
+    """Yield the body in parts of at most `PIECE` bytes, without copying bytes in memory.
+
+    ValueError if a source yields more or fewer bytes than its `length`.
     """
     if isinstance(body, bytes):
         body = (body,)

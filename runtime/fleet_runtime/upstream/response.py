@@ -67,9 +67,10 @@ class Response:
         self._error = None
 
     async def chunk(self) -> bytes:
-        """Return all received bytes of the body, at least one; ``b""`` at its regular end. Bytes received
-        before a failure are returned before the failure is raised: `UpstreamCutError`, `IdleTimeoutError` or
-        `ResponseTooLargeError`. Cancelling aborts the exchange.
+        """Return all received bytes of the body, at least one; ``b""`` at its regular end.
+
+        Bytes received before a failure are returned before the failure is raised: `UpstreamCutError`,
+        `IdleTimeoutError` or `ResponseTooLargeError`. Cancelling aborts the exchange.
         """
         while not self._pieces and self._connection is not None:
             await self._change()
