@@ -137,7 +137,6 @@ def test_a_name_that_is_taken_is_reported_with_its_place(
 @pytest.mark.parametrize(
     ("arguments", "place"),
     [
-        (("add", "Attic!", "http://127.0.0.1:9"), "fleet.yaml:6:3"),
         (("add", "attic", "127.0.0.1:9"), "fleet.yaml:6:10"),
         (("move", "box", "ftp://127.0.0.1"), "fleet.yaml:5:8"),
     ],
@@ -231,13 +230,16 @@ def test_a_provider_that_is_off_keeps_its_models_when_it_is_renamed(
     assert fleet("resolve", "box/qwen3-8b").out.startswith("desk/qwen3-8b\n")
 
 
-@pytest.mark.parametrize("name", ["Box", "a/b"])
-def test_a_name_that_no_provider_can_have_is_one_error(fleet: Fleet, config: Path, name: str) -> None:
+@pytest.mark.parametrize("command", [("rename", "box"), ("add",)], ids=" ".join)
+@pytest.mark.parametrize(("name", "remedy"), [("Box", ""), ("My box", "write 'my-box'; ")])
+def test_a_name_that_no_provider_can_have_is_one_error_with_a_free_name_like_it(
+    fleet: Fleet, config: Path, command: tuple[str, ...], name: str, remedy: str
+) -> None:
     before = config.read_text()
-    ran = fleet("rename", "box", name)
+    ran = fleet(*command, name, *(["http://127.0.0.1:9"] if command == ("add",) else []))
     assert (ran.code, config.read_text()) == (2, before)
     assert ran.err.startswith(
-        f"error: '{name}' is not a valid provider name; use up to 63 lower-case letters"
+        f"error: '{name}' is not a valid provider name; {remedy}use up to 63 lower-case letters"
     )
 
 

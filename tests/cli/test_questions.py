@@ -31,6 +31,7 @@ def resolved(fleet: Fleet, *arguments: str) -> dict[str, Any]:
 def test_models_are_grouped_by_provider(fleet: Fleet, names: Path) -> None:
     ran = fleet("models")
     assert ran.code == 0
+    assert ran.err.startswith("models of 'fleet.yaml' and 'fleet.lock'; ")
     assert ran.out == (
         "sam-desktop\n"
         "  sam-desktop/qwen3-4b         8192 tokens (listed), tools\n"

@@ -67,11 +67,11 @@ def test_what_else_is_wrong_is_below() -> None:
         assert part in text
 
 
-@pytest.mark.parametrize("name", ["online-box", "offline", "degraded"])
+@pytest.mark.parametrize("name", ["online-box", "offline", "failing"])
 def test_the_color_is_on_the_status_and_not_on_a_name_like_it(name: str) -> None:
     line = overview(fleet(provider(name, status="degraded")), NOW).splitlines()[1]
     assert line.startswith(name)
-    assert f"  {click.style('degraded', fg='yellow')}  " in line
+    assert f"  {click.style('failing', fg='red')}  " in line
 
 
 def test_control_characters_of_a_provider_are_shown_as_escapes() -> None:

@@ -78,6 +78,8 @@ def test_a_failed_load_is_an_error_with_a_retry(stack: Stack, open_page: Open) -
     with behaving(stack, "gpu-box", error_status=503, scope="inference"):
         begin_chat(page, stack.url, "gpu-box/mistral-small-3.2-24b", "Hello")
         expect(page.get_by_text("No response.")).to_be_visible()
+        expect(page.locator("[data-fact=machine]")).to_have_text("GPU box")
+        expect(page.locator("[data-fact=state]")).to_have_count(0)
     page.get_by_role("button", name="Try again").click()
     expect(page.locator(".message.assistant strong")).to_have_text("write-ahead log")
     watched.allow("503")

@@ -43,7 +43,7 @@ def test_an_image_is_sent_to_a_model_that_takes_images_only(stack: Stack, open_p
 def test_the_chosen_model_is_shown_with_its_provider(stack: Stack, open_page: Open) -> None:
     page = open_page(f"{stack.url}/#/chat/new:{CLOSET}").page
     chosen = page.get_by_role("combobox", name="Model").locator("option:checked")
-    expect(chosen.first).to_contain_text("(closet)")
+    expect(chosen.first).to_contain_text("(Closet server)")
 
 
 def test_system_prompt_parameters_and_tools_are_sent_and_a_call_is_shown(

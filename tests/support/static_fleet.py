@@ -85,6 +85,9 @@ class StaticFleet:
     def mark_suspect(self, provider: str, reason: StatusReason) -> None:
         self.suspects.append(provider)
 
+    def mark_loaded(self, provider: str, model: str) -> None:
+        """Every model is loaded here."""
+
     def models(self, base: str, pinned: str | None, wanted: ListRequest) -> TaggedBody:
         return TaggedBody(json.dumps({"object": "list", "base": base, "pinned": pinned}).encode())
 

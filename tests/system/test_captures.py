@@ -142,6 +142,22 @@ async def test_of_a_long_body_the_beginning_is_kept_and_the_size_is_reported(tmp
     assert capture["curl"] is None
 
 
+async def test_of_a_long_stream_the_last_events_are_kept_too(tmp_path: Path) -> None:
+    part, usage = (
+        b'data: {"n":"%03d"}\n\n',
+        b'data: {"usage":{"api_key":"secret-of-all"}}\n\ndata: [DONE]\n\n',
+    )
+    body = b"".join(part % number for number in range(100)) + usage
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: %d\r\n\r\n" % len(body)
+    async with capturing(tmp_path, responding(head + body), {"keep": 2, "body": 400}) as (_, served):
+        answer = await ask(served.port, CHAT, BODY | {"stream": True})
+        capture = (await capture_of(served, answer))["response"]
+        assert answer.body == body
+    assert (capture["body"], capture["truncated"]) == (body[:300].decode(), True)
+    assert capture["body_end"].startswith('data: {"n":"')
+    assert capture["body_end"].endswith((part % 99 + usage).decode().replace("secret-of-all", "***"))
+
+
 async def test_a_compressed_body_is_shown_as_it_is(tmp_path: Path) -> None:
     packed = gzip.compress(b"{}")
     head = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(packed)

@@ -13,7 +13,7 @@ from click.core import ParameterSource
 
 from fleet_compiler.commands.fleet_names import complete_surface
 from fleet_compiler.commands.options import file_option, fleet_file, json_option
-from fleet_compiler.commands.terminal import say
+from fleet_compiler.commands.terminal import note, say
 from fleet_compiler.config.model import FleetConfig
 from fleet_compiler.diagnostics.errors import UsageError
 from fleet_compiler.emit.tables import resolve_connections, resolve_fleet, table_path
@@ -37,6 +37,7 @@ from fleet_runtime.commands.help_epilog import epilog
 from fleet_runtime.commands.json_output import show_document
 from fleet_runtime.commands.table import Column, layout, output_width
 from fleet_runtime.commands.wait_line import wait_line
+from fleet_runtime.dialects.status_reason import status_word
 from fleet_runtime.targets import find_gateway
 from fleet_runtime.text import join_names
 
@@ -79,12 +80,17 @@ def models(file: Path | None, url: str | None, surface: str | None, as_json: boo
         with open_gateway(url) as gateway, wait_line("waiting for the gateway"):
             document = gateway.send("GET", api_path("api", "models", surface=surface))
             listed: Listed = gateway.parse(document, ModelCatalog).providers
+            source = f"models of the gateway {gateway.url}"
     else:
-        locked = list_locked(fleet_file(file), surface)
+        config = fleet_file(file)
+        locked = list_locked(config, surface)
         document, listed = msgspec.json.encode(locked), locked.providers
+        lock = lock_path(config).name
+        source = f"models of '{config}' and '{lock}'; --url URL lists those of a running gateway"
     if as_json:
         show_document(document)
     else:
+        note(source)
         _show(listed)
 
 
@@ -163,7 +169,8 @@ def _title(provider: ListedProvider | CatalogProvider) -> str:
     label = f" ({provider.label})" if provider.label != provider.name else ""
     words = ["cloud"] if provider.class_ == "cloud" else []
     if isinstance(provider, CatalogProvider) and provider.status != "online":
-        words.append(provider.status if provider.reason is None else f"{provider.status}: {provider.reason}")
+        word = status_word(provider.status, provider.reason)
+        words.append(word if provider.reason is None else f"{word}: {provider.reason}")
     return ", ".join((provider.name + label, *words))
 
 

@@ -9,7 +9,7 @@ from fleet_compiler.config.schema import schema
 from fleet_compiler.diagnostics.diagnostic import Diagnostic
 from fleet_compiler.diagnostics.errors import ConfigError, UsageError
 from fleet_compiler.diagnostics.finding import Finding, YamlPath
-from fleet_compiler.diagnostics.text import nearest
+from fleet_compiler.diagnostics.text import as_name, nearest
 from fleet_compiler.edit.changes import AddEntry, AddItem, Change, Delete, RenameKey, SetValue
 from fleet_compiler.edit.references import Reference, references_to, with_provider
 from fleet_compiler.load import Loaded
@@ -19,7 +19,8 @@ from fleet_runtime.urls import server_root, with_scheme
 
 
 def add_provider(loaded: Loaded, name: str, url: str) -> list[Change]:
-    """Return the change that appends a provider; raises `UsageError` if there is one of that name."""
+    """Return the change that appends a provider; raises `UsageError` for a name that is taken or invalid."""
+    _require_valid_name(loaded, name)
     if name in loaded.fleet.providers:
         known = loaded.fleet.providers[name].url
         raise UsageError(
@@ -49,9 +50,7 @@ def rename_provider(loaded: Loaded, old: str, new: str) -> list[Change]:
     provider.
     """
     require_provider(loaded, old)
-    if not PROVIDER_NAME.match(new):
-        remedy = schema()["$defs"]["providerName"]["errorMessage"]
-        raise UsageError(f"{quote(new)} is not a valid provider name; {remedy}")
+    _require_valid_name(loaded, new)
     if new in loaded.fleet.providers:
         raise UsageError(f"{_place(loaded, new)}: provider {quote(new)} exists: choose another name")
     changes: list[Change] = []
@@ -86,6 +85,17 @@ def remove_provider(loaded: Loaded, name: str, *, fix: bool) -> list[Change]:
     ]
     changes += [Delete(path) for path in _deleted_paths(loaded, found)]
     return [*changes, Delete(("providers", name))]
+
+
+def _require_valid_name(loaded: Loaded, name: str) -> None:
+    """Raise `UsageError` unless `name` can be a provider's, with the nearest valid name that is free."""
+    if PROVIDER_NAME.match(name):
+        return
+    known, near = loaded.fleet.providers, as_name(name)
+    taken = near in known or any(near in settings.formerly for settings in known.values())
+    near = f"write '{near}'; " if PROVIDER_NAME.match(near) and not taken else ""
+    form = schema()["$defs"]["providerName"]["errorMessage"]
+    raise UsageError(f"{quote(name)} is not a valid provider name; {near}{form}")
 
 
 def require_provider(loaded: Loaded, name: str) -> None:

@@ -20,11 +20,14 @@ class MessageHead(ApiShape, frozen=True, kw_only=True):
 
 
 class Message(MessageHead, frozen=True, kw_only=True):
-    """A message with the beginning of its body: as text, or base64-encoded if it is not UTF-8. Compressed
-    bodies are not decompressed."""
+    """A message with the beginning of its body: as text, or encoded if it is not UTF-8. Of a stream that is
+    longer than what is kept, `body_end` has the last events. A compressed body is not decompressed."""
 
     body: str | None
     body_base64: Annotated[str | None, Meta(description="instead of `body`, if that is not text")]
+    body_end: Annotated[
+        str | None, Meta(description="the end of a truncated stream; what is between is not kept")
+    ]
     truncated: Annotated[bool, Meta(description="whether the body is longer than what is kept of it")]
 
 

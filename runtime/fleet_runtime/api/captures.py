@@ -75,6 +75,7 @@ def _message(capture: Capture, head: CapturedHead, body: CapturedBody) -> Messag
     kept = capture.shown(body)
     is_complete = capture.record.finished_at is not None and not body.is_cut
     text = _decode(kept, is_complete=is_complete)
+    end = None if text is None else capture.shown_end(body)
     return Message(
         start=_text(head.start),
         headers=_headers(head),
@@ -82,6 +83,7 @@ def _message(capture: Capture, head: CapturedHead, body: CapturedBody) -> Messag
         size=body.size,
         body=text,
         body_base64=None if text is not None else b64encode(kept).decode(),
+        body_end=None if end is None else end.decode("utf-8", "replace"),
         truncated=body.is_cut,
     )
 

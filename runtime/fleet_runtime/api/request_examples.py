@@ -48,6 +48,7 @@ _CAPTURED = Message(
     size=64,
     body='{"model":"@default","messages":[{"role":"user","content":"hi"}]}',
     body_base64=None,
+    body_end=None,
     truncated=False,
 )
 _SENT = MessageHead(start="POST /v1/chat/completions HTTP/1.1", headers=_HEADERS, omitted=0, size=64)

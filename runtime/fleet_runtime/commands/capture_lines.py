@@ -36,5 +36,9 @@ def _body(message: Message) -> Iterator[str]:
         yield f"({message.size} bytes that are not text)"
     else:
         yield from map(escape, message.body.rstrip("\n").split("\n"))
-    if message.truncated:
+    if message.body_end is not None:
+        yield "(…)"
+        yield from map(escape, message.body_end.rstrip("\n").split("\n"))
+        yield f"(the beginning and the end of {message.size} bytes)"
+    elif message.truncated:
         yield f"(the beginning of {message.size} bytes)"

@@ -55,6 +55,11 @@ Providers (simulated, each one serves a qwen3-8b):
 Gateway:
   {stage.url}    open it in a browser; configured by {stage.fleet_yaml}
 
+fleet's commands, in a second terminal (without the first line, they use the nearest fleet.yaml):
+  export FLEET_URL={stage.url}
+  {stage.command("models")}
+  {stage.command("ask", "sam-desktop/qwen3-8b", "say hi")}
+
 Which models are where:
   curl -s {stage.url}/v1/models
 

@@ -12,21 +12,17 @@ from fleet_runtime.client import GatewayClient, GatewayVersionError, open_gatewa
 from fleet_runtime.commands.help_epilog import GATEWAY_EXITS, epilog
 from fleet_runtime.commands.table import Column, layout, output_width
 from fleet_runtime.commands.wait_line import wait_line
+from fleet_runtime.dialects.status_reason import status_word
 from fleet_runtime.targets import URL_VARIABLE
 from fleet_runtime.text import count, escape
 
 if TYPE_CHECKING:
     from fleet_runtime.api.shapes import FleetStatus, ProviderReport
 
-FAILING = "failing"
-"""The status of a provider in its grace period: the gateway still lists its models, but requests to it
-fail."""
-
 COLORS = {
     "online": "green",
     "unknown": "cyan",
     "waking": "cyan",
-    "degraded": "yellow",
     "disabled": "bright_black",
 }
 COLUMNS = (
@@ -129,7 +125,7 @@ def _row(provider: ProviderReport, now: datetime) -> tuple[str, ...]:
     latency = provider.latency if provider.status != "offline" else None
     return (
         provider.name,
-        _status(provider),
+        status_word(provider.status, provider.reason),
         _ago(provider.since, now),
         str(provider.models),
         "" if latency is None else f"{latency * 1000:.0f} ms",
@@ -137,12 +133,6 @@ def _row(provider: ProviderReport, now: datetime) -> tuple[str, ...]:
         ", ".join(running + waiting),
         provider.reason or "",
     )
-
-
-def _status(provider: ProviderReport) -> str:
-    """Return the status, or `FAILING` if the last probe or request failed whatever the status still says."""
-    is_failing = provider.reason is not None and provider.reason_code != "sidecar_unreachable"
-    return FAILING if is_failing and provider.status in ("online", "degraded") else provider.status
 
 
 def _ago(moment: str, now: datetime) -> str:

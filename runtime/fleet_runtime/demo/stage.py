@@ -43,7 +43,11 @@ class Stage:
     @property
     def build_command(self) -> str:
         """The build command as it would be typed."""
-        return shlex.join([_fleet_name(), "build", "-f", str(self.fleet_yaml)])
+        return self.command("build", "-f", str(self.fleet_yaml))
+
+    def command(self, *arguments: str) -> str:
+        """Return a command of fleet as it would be typed."""
+        return shlex.join([_fleet_name(), *arguments])
 
     def build(self) -> str:
         """Run the compiler and return its standard output."""

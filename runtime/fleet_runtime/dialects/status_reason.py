@@ -13,6 +13,8 @@ from ipaddress import ip_address
 from typing import Literal
 from urllib.parse import urlsplit
 
+from fleet_runtime.artifacts.contract import ProviderStatus
+
 ReasonCode = Literal[
     "disabled",
     "key_unset",
@@ -152,6 +154,16 @@ def connect_reason(error: Exception) -> StatusReason:
         return StatusReason("connection_refused")
     number = error.errno if isinstance(error, OSError) else None
     return StatusReason("connect_failed", detail=(os.strerror(number) if number else str(error)).lower())
+
+
+def status_word(status: ProviderStatus, reason: object) -> str:
+    """Return the word for a status in a text for people.
+
+    That is ``failing`` if the last probe or request failed, whatever the status says in its grace, and if the
+    provider responds incorrectly or its sidecar does not respond.
+    """
+    is_failing = status == "degraded" or (status == "online" and reason is not None)
+    return "failing" if is_failing else status
 
 
 def reason_text(reason: StatusReason) -> str:

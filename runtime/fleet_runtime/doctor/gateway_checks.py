@@ -152,7 +152,7 @@ def _status(provider: ProviderReport, where: str) -> Iterator[DoctorFinding]:
         case "disabled":
             yield DoctorFinding("error", "machines", where, f"is disabled, without its key: {reason}", remedy)
         case "degraded" if provider.reason_code != "sidecar_unreachable":
-            yield DoctorFinding("warning", "machines", where, f"is degraded: {reason}", remedy)
+            yield DoctorFinding("warning", "machines", where, f"is failing: {reason}", remedy)
         case "unknown" if provider.polled:
             remedy = "`fleet doctor` again in a moment"
             yield DoctorFinding("note", "machines", where, "has not been probed yet", remedy)

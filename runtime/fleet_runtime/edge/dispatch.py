@@ -111,7 +111,8 @@ class Dispatcher:
         else:
             route, cors = admission.route, admission.cors
         if route is None:
-            record = RequestRecord(request_id.decode(), None, head.path.decode("latin-1"), inference=False)
+            path = head.path.decode("latin-1")
+            record = RequestRecord(request_id.decode(), None, path, inference=False, number=0)
         else:
             record = RequestRecord(request_id.decode(), route.base.table.surface, route.endpoint.path)
         context = RequestContext(

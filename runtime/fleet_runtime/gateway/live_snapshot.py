@@ -98,6 +98,10 @@ class LiveSnapshot:
         """Note that a request could not reach a provider."""
         self.inventory.mark_suspect(provider, reason)
 
+    def mark_loaded(self, provider: str, model: str) -> None:
+        """Note that a model that was not loaded has responded."""
+        self.inventory.mark_loaded(provider, model)
+
     def resolve_now(
         self,
         table: RoutingTable,

@@ -38,6 +38,7 @@ from fleet_runtime.proxy.failures import FAILED, STOPPING
 from fleet_runtime.proxy.memory_budget import body_too_large, gateway_busy
 from fleet_runtime.proxy.request_context import RequestContext
 from fleet_runtime.proxy.request_head import RequestHead, interpret_field
+from fleet_runtime.proxy.request_record import next_number
 
 RUNNING: Final = b"Ollama is running"
 MAX_BODY: Final = 32_000_000
@@ -62,7 +63,8 @@ class OllamaRequest:
 
     def __init__(self, context: RequestContext, live: LiveSnapshot, base: Base, operation: str) -> None:
         context.record.surface = base.table.surface
-        context.record.inference = operation in _TRANSLATIONS
+        if operation in _TRANSLATIONS:
+            context.record.inference, context.record.number = True, next_number()
         captures = live.captures if context.record.inference else None
         self._capture = None if captures is None else begin_capture(captures, context)
         self._sink = TranslatingSink(context.sink, self._stop_exchange)

@@ -22,6 +22,9 @@ that comes back is used soon: while nothing listens there, a probe costs one pac
 CHURN_IDS = 50
 """A list with more new ids than this, and more new than old ones, counts as a different list."""
 
+COLD: tuple[ModelState, ...] = ("unloaded", "loading")
+"""The states of a model that must be loaded before it responds."""
+
 SidecarState = Literal["unknown", "up", "down"]
 
 
@@ -138,6 +141,14 @@ def mark_suspect(state: ProviderState, reason: StatusReason, now: float) -> Prov
     probes."""
     failures = max(state.failures, 1)
     return replace(state, failures=failures, failed_at=now, reason=state.reason or reason)
+
+
+def mark_loaded(state: ProviderState, model: str) -> ProviderState:
+    """Return the state after a complete response of a model that was not loaded, or was loading, when it was
+    last probed."""
+    if state.states.get(model) not in COLD:
+        return state
+    return replace(state, states={**state.states, model: "loaded"})
 
 
 def next_probe_delay(

@@ -14,11 +14,11 @@ from functools import partial
 from fleet_runtime.artifacts.contract import ProviderStatus, RoutedProvider
 from fleet_runtime.artifacts.polling import poll_interval
 from fleet_runtime.artifacts.snapshot import Snapshot
-from fleet_runtime.dialects.status_reason import StatusReason, reason_text
+from fleet_runtime.dialects.status_reason import StatusReason, reason_text, status_word
 from fleet_runtime.errors import request_error
 from fleet_runtime.event_log import EventLog
 from fleet_runtime.providers.changes import describe_change, is_visible
-from fleet_runtime.providers.health import ProviderState, mark_suspect
+from fleet_runtime.providers.health import ProviderState, mark_loaded, mark_suspect
 from fleet_runtime.providers.model_list import ModelList, merge_model_list
 from fleet_runtime.providers.poller import Poller
 from fleet_runtime.providers.provider import Provider
@@ -130,6 +130,14 @@ class Inventory:
             self.publish(name, mark_suspect(self.states[name], reason, time.monotonic()))
             self._pollers[name].hurry()
 
+    def mark_loaded(self, name: str, model: str) -> None:
+        """Note that a model that was not loaded has responded. A probe follows, because loading it may have
+        unloaded another one."""
+        before = self.states[name]
+        if name in self._pollers and (state := mark_loaded(before, model)) is not before:
+            self.publish(name, state)
+            self._pollers[name].hurry()
+
     def publish(self, name: str, state: ProviderState) -> None:
         """Replace the state by `state`; update views, lists and events if it is visible."""
         before = self.states.get(name)
@@ -147,4 +155,4 @@ class Inventory:
             self.events.publish(change)
         if before.status != state.status:
             why = "" if state.reason is None else f": {reason_text(state.reason)}"
-            log.info("provider '%s' is %s%s", name, state.status, why)
+            log.info("provider '%s' is %s%s", name, status_word(state.status, state.reason), why)

@@ -8,6 +8,7 @@ ones, including running requests, and drops the bodies of older ones, so that th
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -23,6 +24,10 @@ from fleet_runtime.upstream.receiver import Header
 HEAD_LIMIT: Final = 8_192
 """The maximum bytes of a stored head."""
 
+_STREAM: Final = re.compile(rb"^content-type: *(text/event-stream|application/x-ndjson)", re.I | re.M)
+_EVENT: Final = re.compile(rb"\n(?=data:|event:|id:|:|\{)")
+"""The header of a stream, and the line break before an event, a comment or a line of JSON."""
+
 _PHRASES: Final = {status.value: status.phrase.encode() for status in HTTPStatus}
 
 
@@ -36,34 +41,53 @@ class CapturedHead:
 
 
 class CapturedBody:
-    """The first bytes of a body, and its `size`."""
+    """The first bytes of a body, and its `size`; after `keep_end`, its last lines too."""
 
-    __slots__ = ("_kept", "_limit", "size")
+    __slots__ = ("_begin", "_begin_limit", "_end", "_end_limit", "size")
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._kept = bytearray()
+        self._begin_limit, self._end_limit = limit, 0
+        self._begin, self._end = bytearray(), bytearray()
         self.size = 0
 
     @property
     def is_cut(self) -> bool:
-        return self.size > self._limit
+        return self.size > self._begin_limit + self._end_limit
+
+    def keep_end(self) -> None:
+        """Leave a quarter of the limit to the end; called before the first byte."""
+        self._end_limit = self._begin_limit // 4
+        self._begin_limit -= self._end_limit
 
     def add(self, data: bytes) -> None:
-        room = self._limit - self.size
+        room = max(self._begin_limit - self.size, 0)
         self.size += len(data)
-        if room > 0:
-            self._kept += data[:room]
+        if room:
+            self._begin += data[:room]
+        if self._end_limit and len(data) > room:
+            self._end += data[max(room, len(data) - self._end_limit) :]
+            del self._end[: -self._end_limit]
 
     def shown(self, masking: Masking) -> bytes:
-        return masking.body(bytes(self._kept), is_cut=self.is_cut)
+        """Return the beginning, or the body if it is not cut."""
+        if self.is_cut:
+            return masking.body(bytes(self._begin), is_cut=True)
+        return masking.body(bytes(self._begin + self._end), is_cut=False)
+
+    def shown_end(self, masking: Masking) -> bytes | None:
+        """Return the end of a body that is cut, from the beginning of an event on: what is before that may be
+        a part of a credential. None if there is none."""
+        match = _EVENT.search(self._end) if self.is_cut else None
+        return None if match is None else masking.body(bytes(self._end[match.end() :]), is_cut=True)
 
     def mask(self, masking: Masking) -> None:
-        self._kept = bytearray(self.shown(masking))
+        end = self.shown_end(masking)
+        self._begin = bytearray(self.shown(masking))
+        self._end = bytearray() if end is None else bytearray(b"\n" + end)
 
     def drop(self) -> None:
-        self._limit = 0
-        self._kept = bytearray()
+        self._begin_limit = self._end_limit = 0
+        self._begin, self._end = bytearray(), bytearray()
 
 
 class Capture:
@@ -100,10 +124,16 @@ class Capture:
     def respond(self, status: int, block: bytes) -> None:
         """Store the head of the response to the client, whose lines are a block."""
         self.response_head = self._head(_status_line(status), _fields(block.split(b"\r\n")))
+        if _STREAM.search(block):
+            self.response.keep_end()
 
     def shown(self, body: CapturedBody) -> bytes:
         """Return the stored part of a body, without credentials."""
         return body.shown(self._masking)
+
+    def shown_end(self, body: CapturedBody) -> bytes | None:
+        """Return what is kept of the end of a body, without credentials."""
+        return body.shown_end(self._masking)
 
     def finish(self) -> None:
         """Finish at the end of the request: mask everything with all known secrets, and forget the

@@ -285,7 +285,10 @@ class Exchange:
         self._context.reject(error, status)
 
     def _finish(self) -> None:
-        """Finish the exchange."""
+        """Finish the exchange. A model that had to be loaded for it is loaded now."""
+        plan, record = self._plan, self._context.record
+        if plan is not None and plan.is_cold and record.status == 200 and record.end_reason == "ok":
+            self._context.fleet.mark_loaded(plan.name, plan.counted)
         self._release()
         self._context.finish()
 

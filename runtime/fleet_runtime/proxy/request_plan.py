@@ -12,6 +12,7 @@ from typing import Final
 
 from fleet_runtime.artifacts.contract import ModelState, Via
 from fleet_runtime.errors import RequestError, request_error, suggest
+from fleet_runtime.providers.health import COLD
 from fleet_runtime.providers.limiter import QueueFullError
 from fleet_runtime.providers.provider import Provider
 from fleet_runtime.proxy.endpoints import Route
@@ -34,7 +35,8 @@ class Plan:
 
     `counted` is the model under which it is counted. `head` is the beginning of the provider's request: its
     line and Host; `credentials` are the header lines of the provider's key. `named` are the ``x-fleet-*``
-    lines of the response, `state` is the model's state at the latest probe. `old_names` count the requests.
+    lines of the response, `state` is the model's state at the latest probe, and `is_cold` whether it must be
+    loaded first. `old_names` count the requests.
     """
 
     resolution: Resolution
@@ -48,6 +50,7 @@ class Plan:
     credentials: bytes
     named: bytes
     state: ModelState
+    is_cold: bool
     old_names: tuple[OldNameUse, ...] = ()
 
     async def wait_for_slot(self) -> Plan:
@@ -171,6 +174,7 @@ class Plans:
             named=_provider_block(resolution)
             + b"x-fleet-via: %b\r\nx-fleet-state: %b\r\n" % (via.encode(), state.encode()),
             state=state,
+            is_cold=state in COLD,
             old_names=old_names,
         )
         if keep:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ EndReason = Literal[
     "refused",
     "cancelled",
 ]
+
+next_number: Final = itertools.count(1).__next__
 
 KEPT_BYTES: Final = 16_384
 KEPT_CHUNKS: Final = 8
@@ -45,7 +48,8 @@ class RequestRecord:
 
     `state` is that of the model when the request was sent. `first_chunk` and `last_chunks` are the beginning
     and the end of the response's body until its token counts are read; of a compressed one, nothing is kept.
-    `number` is assigned when the request is first listed.
+    `number` counts the inference requests of this process in the order in which they began (0: another
+    request).
     """
 
     request_id: str
@@ -76,7 +80,7 @@ class RequestRecord:
     streamed: bool = False
     first_chunk: bytes = b""
     last_chunks: deque[bytes] | None = None
-    number: int = 0
+    number: int = field(default_factory=next_number)
 
     def reject(self, status: int, code: str) -> None:
         """Record an error of the gateway; a known end reason is kept."""

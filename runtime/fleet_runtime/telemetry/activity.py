@@ -61,7 +61,6 @@ class Activity:
         self._finished: deque[Finished] = deque(maxlen=ROWS)
         self._news: dict[str | None, RequestRecord] = {}
         self._left, self._left_bytes = COUNTED, COUNTED_BYTES
-        self._numbers = itertools.count(1)
 
     def add(self, records: Sequence[RequestRecord]) -> None:
         """Add finished requests; only those for inference count."""
@@ -135,6 +134,4 @@ class Activity:
 
     def id_of(self, record: RequestRecord) -> str:
         """Return the id under which a request is listed."""
-        if not record.number:
-            record.number = next(self._numbers)
         return f"{self._events.run}-{record.number}"

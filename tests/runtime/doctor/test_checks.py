@@ -133,7 +133,7 @@ def test_a_gateway_behind_tls_may_listen_anywhere() -> None:
     ("more", "severity", "what"),
     [
         ({"status": "unknown"}, "note", "has not been probed yet"),
-        ({"status": "degraded", "reason": "loading"}, "warning", "is degraded: loading"),
+        ({"status": "degraded", "reason": "loading"}, "warning", "is failing: loading"),
         ({"reason": "did not respond to '/models' within 2 s"}, "warning", "still counts as online"),
         (
             {"status": "degraded", "reason_code": "sidecar_unreachable", "sidecar": "down"},

@@ -99,7 +99,7 @@ PREPARED = [
     ("warning", "provider 'desk'", "lists 'nas/llama3', which as a bare id means a model of 'nas'"),
     ("error", "provider 'nas'", "has been offline since"),
     ("error", "provider 'guarded'", "rejects the gateway"),
-    ("warning", "provider 'broken'", "is degraded: '/models' returned 500"),
+    ("warning", "provider 'broken'", "is failing: '/models' returned 500"),
     ("warning", "provider 'strange'", "configured as 'ollama', but its responses are those of 'vllm'"),
     ("warning", "provider 'strange'", "is skipped: its id contains a control character"),
     ("warning", "provider 'drifting'", "lists 'four', which fleet.lock does not contain"),

@@ -6,10 +6,16 @@ from typing import Literal
 
 import pytest
 
-from fleet_runtime.artifacts.contract import ModelFacts
+from fleet_runtime.artifacts.contract import ModelFacts, ModelState
 from fleet_runtime.dialects.observation import Observation
 from fleet_runtime.dialects.status_reason import StatusReason
-from fleet_runtime.providers.health import ProviderState, after_probe, mark_suspect, next_probe_delay
+from fleet_runtime.providers.health import (
+    ProviderState,
+    after_probe,
+    mark_loaded,
+    mark_suspect,
+    next_probe_delay,
+)
 
 GRACE = 30.0
 LIST = {"qwen3-8b": ModelFacts(context=8192, context_source="listed")}
@@ -149,6 +155,19 @@ def test_a_provider_that_a_request_could_not_reach_is_probed_every_second_for_ha
 def test_fault_43_requests_do_not_replace_a_reason_that_a_probe_found() -> None:
     state = seen(seen(NEW, ONLINE, 1), SILENT, 11)
     assert mark_suspect(state, StatusReason("connect_timeout", seconds=5), 12).reason == SILENT.reason
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("unloaded", "loaded"), ("loading", "loaded"), ("loaded", "loaded"), ("unknown", "unknown")],
+)
+def test_a_model_that_has_responded_is_loaded_if_it_was_known_not_to_be(
+    before: ModelState, after: ModelState
+) -> None:
+    observed = Observation("ollama", "online", models=LIST, states={"qwen3-8b": before, "other": "unloaded"})
+    state = mark_loaded(seen(NEW, observed, 1), "qwen3-8b")
+    assert state.states == {"qwen3-8b": after, "other": "unloaded"}
+    assert mark_loaded(state, "never-listed") is state
 
 
 def listing(generation: int, count: int = 2000) -> Observation:

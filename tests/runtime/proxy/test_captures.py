@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet_runtime.artifacts.gateway_parts import CaptureSettings
-from fleet_runtime.proxy.capture import HEAD_LIMIT, Capture, Captures
+from fleet_runtime.proxy.capture import HEAD_LIMIT, Capture, CapturedBody, Captures
 from fleet_runtime.proxy.capture_masking import Masking
 from fleet_runtime.proxy.request_record import RequestRecord
 from tests.support.heads import read_head
@@ -31,6 +31,31 @@ def test_a_running_request_that_falls_out_keeps_nothing_any_longer() -> None:
     captures.close()
     third.request.add(b"more")
     assert (list(captures), third.shown(third.request), third.shown(third.response)) == ([], b"", b"")
+
+
+@given(st.lists(st.binary(max_size=30)), st.integers(4, 60))
+def test_of_a_body_the_beginning_and_the_last_lines_are_kept_within_the_limit(
+    parts: list[bytes], limit: int
+) -> None:
+    body, masking = CapturedBody(limit), Masking()
+    body.keep_end()
+    for part in parts:
+        body.add(part)
+    whole, end = b"".join(parts), body.shown_end(masking)
+    if len(whole) <= limit:
+        assert (body.is_cut, body.shown(masking), end) == (False, whole, None)
+    else:
+        assert (body.is_cut, body.shown(masking)) == (True, whole[: limit - limit // 4])
+        assert end is None or (whole.endswith(b"\n" + end) and len(end) < limit // 4)
+
+
+def test_the_end_of_a_body_begins_with_an_event_because_a_credential_may_be_before_it() -> None:
+    body, masking = CapturedBody(80), Masking()
+    body.keep_end()
+    body.add(b'data: {"api_key":"' + b"x" * 90 + b'"}\ndata: end\n')
+    assert (body.shown(masking), body.shown_end(masking)) == (b'data: {"api_key":"***', b"data: end\n")
+    body.mask(masking)
+    assert (body.shown(masking), body.shown_end(masking)) == (b'data: {"api_key":"***', b"data: end\n")
 
 
 def test_of_a_head_eight_kilobytes_are_kept() -> None:

@@ -1,6 +1,6 @@
 import { signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { act, can, count, duration, html, now, rate, time } from "../app/base.js";
+import { act, can, count, date, duration, html, now, rate, time } from "../app/base.js";
 import { ActionButton, Button, download, Empty, Icon, Select, Toggle } from "../app/parts.js";
 import { providers } from "../app/state.js";
 import { refreshActivity, requests, running } from "../app/traffic.js";
@@ -93,7 +93,7 @@ function Row({ row, index, onOpen }) {
   const name = row.model === null ? row.requested ?? row.endpoint : `${row.provider}/${row.model}`;
   const cold = row.state !== null && row.state !== "loaded" && row.state !== "unknown";
   return html`<tr class=${`opens${over ? "" : " running"}`} aria-rowindex=${index} onClick=${(event) => !event.target.closest("button") && onOpen(row)}>
-    <td class="muted">${time(row.started_at)}</td>
+    <td class="muted" title=${date(row.started_at)}>${time(row.started_at)}</td>
     <td><button type="button" class="row-open" title=${name} onClick=${() => onOpen(row)}>${row.model === null ? name : html`<span>${row.provider}/</span><span>${row.model}</span>`}</button></td>
     <td class="muted">${row.surface ?? "–"}</td>
     <td><${End} row=${row} /></td>

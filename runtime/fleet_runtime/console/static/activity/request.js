@@ -44,12 +44,13 @@ export function Request({ row, onClose }) {
 const MESSAGES = [["request", "From the client"], ["sent", "To the provider"], ["received", "From the provider"], ["response", "To the client"]];
 
 /** A message as text: its first line, its headers and what is known of its body. */
-function messageText({ start, headers, omitted, size, body, body_base64: encoded, truncated }) {
+function messageText({ start, headers, omitted, size, body, body_base64: encoded, body_end: end, truncated }) {
   const lines = [start, ...headers.map(([name, value]) => `${name}: ${value}`)];
   if (omitted > 0) lines.push(`(${count(omitted)} more headers)`);
   if (body === undefined) return lines.join("\n");
   lines.push("", body !== null ? pretty(body) : `(${bytes(size)} that are not text, in base64)\n${encoded}`);
-  if (truncated) lines.push(`(the beginning of ${bytes(size)})`);
+  if (end !== null) lines.push("(…)", end);
+  if (truncated) lines.push(`(the beginning${end === null ? "" : " and the end"} of ${bytes(size)})`);
   return lines.join("\n");
 }
 

@@ -51,7 +51,7 @@ export function Icon({ name, size = 18, filled = false }) {
 
 const WORDS = {
   online: "Online",
-  degraded: "Degraded",
+  degraded: "Failing",
   offline: "Offline",
   config_error: "Key or configuration",
   unknown: "Not probed yet",
@@ -59,11 +59,11 @@ const WORDS = {
   waking: "Waking",
 };
 
-/** The status of a provider; one that is never probed has none. */
+/** The status of a provider, in the words of `fleet status`; one that is never probed has none. */
 export function StatusBadge({ report: { status, polled, reason } }) {
-  const failing = status === "online" && reason;
-  const word = polled === false && status === "unknown" ? "Never probed" : failing ? "Failing" : statusWord(status);
-  return html`<span class=${`status ${failing ? "degraded" : status}`}><span class="dot" aria-hidden="true"></span>${word}</span>`;
+  const shown = status === "online" && reason ? "degraded" : status;
+  const word = polled === false && status === "unknown" ? "Never probed" : statusWord(shown);
+  return html`<span class=${`status ${shown}`}><span class="dot" aria-hidden="true"></span>${word}</span>`;
 }
 
 export const statusWord = (status) => WORDS[status] ?? status;

@@ -45,7 +45,7 @@ export function AnswerFacts({ answer, hideMachine = false }) {
   if (info.provider && !hideMachine) facts.push(["machine", html`<b>${label(info.provider)}</b>`]);
   if (info.via === "sidecar" && !hideMachine) facts.push(["via", "via sidecar"]);
   if (info.fallback) facts.push(["fallback", "a later choice"]);
-  if (info.state && info.state !== "unknown") facts.push(["state", info.state === "loaded" ? "was loaded" : "cold"]);
+  if (info.state && info.state !== "unknown" && phase !== "failed") facts.push(["state", info.state === "loaded" ? "was loaded" : "cold"]);
   if (info.firstToken !== undefined) facts.push(["first", html`first token <b>${duration(info.firstToken)}</b>`]);
   if (info.perSecond) facts.push(["rate", html`<b>${rate(info.perSecond)}</b> tokens/s`]);
   if (info.tokens) facts.push(["tokens", `${count(info.tokens)} tokens`]);

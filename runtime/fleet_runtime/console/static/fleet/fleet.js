@@ -24,8 +24,8 @@ function Card({ name, changes, drift }) {
     <dl class="card-figures">
       <div><dt>In flight</dt><dd>${count(inFlight)}</dd></div>
       <div><dt>Waiting</dt><dd>${count(report.waiting)}</dd></div>
-      <div><dt>Available</dt><dd>${count(report.models)}</dd></div>
-      <div><dt>Probe</dt><dd>${report.latency === null ? "–" : html`${Math.max(1, Math.round(report.latency * 1000))}<small> ms</small>`}</dd></div>
+      <div><dt>Models</dt><dd>${count(report.models)}</dd></div>
+      <div><dt>Probe</dt><dd>${report.latency === null || report.status === "offline" ? "–" : html`${Math.max(1, Math.round(report.latency * 1000))}<small> ms</small>`}</dd></div>
     </dl>
     <${Memory} report=${report} />
     ${can("GET /api/activity") && html`<${Sparks} name=${name} />`}
@@ -36,7 +36,7 @@ function Card({ name, changes, drift }) {
 function LoadedModels({ report }) {
   const { loaded, loading } = report;
   if (loaded.length + loading.length === 0) {
-    if (report.class === "cloud" || ["offline", "disabled", "config_error"].includes(report.status)) return null;
+    if (report.class === "cloud" || ["offline", "disabled", "config_error", "degraded"].includes(report.status)) return null;
     return html`<p class="in-memory none">${report.models > 0 ? "Nothing loaded" : "No models listed"}</p>`;
   }
   const size = (model) => report.memory?.models.find((each) => each.model === model)?.size;
@@ -89,7 +89,7 @@ function Summary() {
   if (report === null) return null;
   const reports = report.providers.map(({ name }) => reportOf(name).value).filter((each) => each !== null);
   const probed = reports.filter((each) => each.polled && each.status !== "disabled");
-  const online = probed.filter((each) => each.status === "online" || each.status === "degraded").length;
+  const online = probed.filter((each) => each.status === "online").length;
   const running = reports.reduce((sum, each) => sum + Object.values(each.in_flight).reduce((a, b) => a + b, 0), 0);
   const waiting = reports.reduce((sum, each) => sum + each.waiting, 0);
   return html`<dl class="figures">

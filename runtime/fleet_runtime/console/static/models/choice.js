@@ -29,7 +29,10 @@ export function ModelChoice({ value, onChange, label = "Model", withRoles = true
   readRoles();
   const known = models.value.get(value)?.available || value.startsWith("@");
   // A closed list shows no group, and two providers may have the same model.
-  const options = (list) => list.map((each) => html`<option key=${each.id} value=${each.id} selected=${each.id === value}>${each.name} (${each.provider})</option>`);
+  const unique = ({ label: word }) => providers.value.filter((each) => each.label === word).length === 1;
+  const labels = new Map(providers.value.map((each) => [each.name, `(${unique(each) ? each.label : each.name})`]));
+  const shown = ({ name, provider }) => (name.endsWith(labels.get(provider)) ? name : `${name} ${labels.get(provider)}`);
+  const options = (list) => list.map((each) => html`<option key=${each.id} value=${each.id} selected=${each.id === value}>${shown(each)}</option>`);
   const favorites = usableFavorites.value.filter((each) => each.purpose === "chat");
   const names = Object.keys(roles.value);
   return html`<label class="select model-choice"><span class="visually-hidden">${label}</span>

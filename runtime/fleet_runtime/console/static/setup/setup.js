@@ -61,7 +61,7 @@ function Connect() {
   return html`<section class="panel" aria-labelledby="connect-title"><div class="panel-head"><h2 id="connect-title">Connect a client</h2><${ModelChoice} value=${model} onChange=${setModel} /></div>
     <div class="tabs" role="group" aria-label="Kind of client">${all.map(([each], at) => html`<${Toggle} key=${each} pressed=${at === place} onChange=${() => setPlace(at)}>${each}<//>`)}</div>
     ${text !== null && html`<p class="muted">${hint}</p><div class="snippet"><pre tabindex="0" aria-label=${name}>${text}</pre><${Copy} text=${text} label=${`Copy for ${name}`} /></div>`}
-    ${at && html`<p class="muted">From any computer with fleet, with every model${keyed ? " and the key in FLEET_KEY" : ""}: start it, or print its files.</p>
+    ${at && html`<p class="muted">On a computer with fleet${keyed ? " and the key in FLEET_KEY" : ""}: start it with every model, or print what to enter.</p>
       <${Command} text=${`fleet run ${options}${kind === "env" ? " COMMAND" : ""}`} /><${Command} text=${`fleet connect ${options}`} />`}</section>`;
 }
 
