@@ -54,7 +54,7 @@ WALK: dict[tuple[str, str], list[tuple[Event, str, list[str]]]] = {
         (lambda stage: stage.exchange.on_body_end(), "DONE", ["400"]),
         (lambda stage: stage.receive(b'"model":"a/m"}'), "SENT", []),
     ],
-    ("RECEIVING", "what follows cannot be read"): [
+    ("RECEIVING", "the rest of the body is invalid"): [
         (lambda stage: stage.exchange.on_invalid(malformed_head("x")), "DONE", ["400"]),
     ],
     ("PREPARING", "parsed"): [(lambda stage: None, "SENT", [])],
@@ -72,8 +72,8 @@ WALK: dict[tuple[str, str], list[tuple[Event, str, list[str]]]] = {
     ("QUEUED", "the queue is full"): [],
     ("CONNECTING", "connected"): [(connected, "SENT", [])],
     ("CONNECTING", "no connection"): [(unreached, "DONE", ["503"])],
-    ("RESOLVING, WAKING, QUEUED, CONNECTING, SENT", "the surface's keepalive passes"): [],
-    ("SENT", "head, with bytes of the body or of an event stream"): [
+    ("RESOLVING, WAKING, QUEUED, CONNECTING, SENT", "the surface's `keepalive` interval passes"): [],
+    ("SENT", "headers with part of the body, or of an event stream"): [
         (lambda stage: stage.exchange.on_head(head(), b"x", False), "RELAYING", ["200 x"]),
         (lambda stage: stage.exchange.on_head(head(), b"x", True), "DONE", ["200 x."]),
         (lambda stage: stage.exchange.on_head(head(503), b"", True), "DONE", ["503"]),
@@ -83,7 +83,7 @@ WALK: dict[tuple[str, str], list[tuple[Event, str, list[str]]]] = {
             ["200 "],
         ),
     ],
-    ("SENT", "head alone"): [
+    ("SENT", "headers alone"): [
         (lambda stage: stage.exchange.on_head(head(), b"", False), "HEAD_HELD", []),
         (lambda stage: stage.exchange.on_head(head(307), b"", False), "DONE", ["502"]),
     ],
@@ -104,7 +104,7 @@ WALK: dict[tuple[str, str], list[tuple[Event, str, list[str]]]] = {
     ("RELAYING", "error, limit"): [
         (lambda stage: stage.exchange.on_error(LATE), "DONE", ["200 x", "cut"]),
     ],
-    ("RELAYING", "the client is slow, reads on"): [
+    ("RELAYING", "the client stops reading, or continues"): [
         (lambda stage: stage.exchange.on_slow(), "RELAYING", ["200 x"]),
         (lambda stage: stage.exchange.on_ready(), "RELAYING", ["200 x"]),
     ],
