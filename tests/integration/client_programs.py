@@ -105,7 +105,7 @@ def _call(name: str, **arguments: Any) -> ScriptedCall:
     return ScriptedCall(name, arguments)
 
 
-_AIDER = ("--yes-always", "--no-pretty", "--no-stream", "--no-gitignore")
+_AIDER = ("--yes-always", "--no-pretty", "--no-gitignore")
 
 PROGRAMS = {
     program.kind: program
@@ -146,7 +146,7 @@ PROGRAMS = {
             ask=("--no-git", *_AIDER, "--model", f"openai/{MODEL}", "--message", "say hi"),
             lists=("--no-git", "--list-models", "openai/"),
             listed=_after("- openai/"),
-            small=(*_AIDER, "--message", "change it"),
+            small=(*_AIDER, "--no-stream", "--message", "change it"),
             dead_seconds=100,
             before_python=(3, 13),
             in_ci=("ask", "small"),

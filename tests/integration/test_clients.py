@@ -47,6 +47,7 @@ def fleet_yaml(simulated: SimulationThread, listen: str) -> str:
         f"{name}: {{client: [{kinds}], classes: [local], roles: {{default: {name}/qwen3-8b}}}}"
         for name in (*TWO, "dead")
     )
+    every = f"client: [{', '.join(PROGRAMS)}], classes: [local]"
     return f"""\
 version: 1
 default_provider: alpha
@@ -57,9 +58,10 @@ providers:
   cloud: {{url: "{simulated.url("cloud")}", class: cloud, api_key_env: CANARY_KEY, models: [deepseek-chat]}}
 roles: {{default: alpha/editor, task: beta/qwen3-4b, embedding: alpha/nomic-embed}}
 surfaces:
-  code: {{client: [{", ".join(PROGRAMS)}], classes: [local]}}
+  code: {{{every}}}
   {surfaces}
-gateway: {{listen: "{listen}", keys: {{laptop: {{env: FLEET_KEY}}}}}}
+  kept: {{{every}, roles: {{default: beta/qwen3-8b}}, keepalive: 0.3}}
+gateway: {{listen: "{listen}", keys: {{laptop: {{env: FLEET_KEY}}}}, captures: {{keep: 20}}}}
 inventory: {{interval: 1, timeout: 1, grace: 3}}
 """
 
@@ -88,11 +90,13 @@ class Bench:
     def home(self) -> Path:
         return self.folder / "home"
 
-    def run(self, *arguments: str, model: str = "alpha/qwen3-8b") -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *arguments: str, model: str = "alpha/qwen3-8b", surface: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """Start it by ``fleet run``."""
         kind = self.program.kind
         filled = [each.replace(MODEL, model).replace(WORK, str(self.work)) for each in arguments]
-        surface = model.partition("/")[0] if self.program.by_surface else "code"
+        surface = surface or (model.partition("/")[0] if self.program.by_surface else "code")
         config = str(self.stack.folder / "fleet.yaml")
         return self.start(*FLEET, "run", "-f", config, "--surface", surface, kind, *filled)
 
@@ -114,6 +118,14 @@ class Bench:
                 "NO_PROXY": "127.0.0.1,localhost",
             }
         return finished(command, self.work, environment, RUN_SECONDS)
+
+    def captured(self) -> dict[str, str]:
+        """Return the bodies of the responses on the surface `kept`, by the ids of their requests."""
+        api, key = self.stack.client, {"authorization": f"Bearer {KEY}"}
+        rows = api.get("/api/activity", headers=key).json()["requests"]
+        ids = [row["id"] for row in rows if row["surface"] == "kept"]
+        found = {id: api.get(f"/api/activity/{id}/capture", headers=key) for id in ids}
+        return {id: each.json()["response"]["body"] for id, each in found.items() if each.is_success}
 
     def asked(self) -> list[tuple[str, str]]:
         """Provider and model of every request, as the providers themselves recorded them."""
@@ -173,6 +185,18 @@ def test_the_provider_that_an_id_names_responds(bench: Bench) -> None:
         assert done.returncode == 0, done.stderr
         assert f"[{provider}] qwen3-8b:" in done.stdout, done.stdout + done.stderr
     assert set(bench.asked()) == {(provider, "qwen3-8b") for provider in TWO}
+
+
+@pytest.mark.slow
+@kinds("ask")
+def test_it_reads_an_answer_behind_keepalive_comments(bench: Bench) -> None:
+    bench.stack.machines.set("beta", latency_ms=1500, scope="inference")
+    before = bench.captured()
+    done = bench.run(*bench.program.ask, model="beta/qwen3-8b", surface="kept")
+    assert done.returncode == 0, done.stderr
+    assert "[beta] qwen3-8b:" in done.stdout, done.stdout + done.stderr
+    bodies = [body for id, body in bench.captured().items() if id not in before]
+    assert any(body.count(": keepalive\n\n") > 1 for body in bodies)
 
 
 @kinds("call")

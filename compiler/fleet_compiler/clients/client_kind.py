@@ -150,7 +150,8 @@ class Client(msgspec.Struct, frozen=True):
                 "F311",
                 ("surfaces", view.table.surface or "", "client"),
                 f"left out of {self.name}, whose own prompt fills their context: {shown}",
-                f"give the model a context of at least {least} tokens where it runs",
+                f"give the model a context of at least {least} tokens where it runs; if it does not chat, "
+                "set its `purpose` in fleet.yaml",
                 severity="warning",
                 key=True,
             )

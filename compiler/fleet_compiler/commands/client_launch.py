@@ -230,6 +230,9 @@ def _gateway_problem(url: str, key: str | None) -> str | None:
         case 401 | 403:
             return f"the gateway at '{url}' rejects the key"
         case 404:
-            return f"the gateway at '{url}' does not have this surface: run `fleet build`"
+            return (
+                f"the gateway at '{url}' does not have this surface: run `fleet build`, or set another "
+                "`gateway.listen` if it is the gateway of another fleet"
+            )
         case status:
             return f"the server at '{url}' responds with HTTP {status}: it may not be a gateway"

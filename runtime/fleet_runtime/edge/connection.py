@@ -245,7 +245,10 @@ class ClientConnection(asyncio.Protocol):
         self._handler = None
         if self._state is CLOSED:
             return
-        if not self._writer.keep_alive:
+        if self._writer.was_cut:  # some clients drop what they have not processed when a connection ends
+            self._state = LINGERING
+            self._within(self._edge.limits.cut)
+        elif not self._writer.keep_alive:
             self._close(linger=self._state is BODY)
         elif self._state is BODY:
             self._state = DRAINING

@@ -77,12 +77,14 @@ class OpenConnection(Protocol):
 class TimeLimits:
     """Seconds. `head`: from its first byte (or the connection's opening) to its end. `body`: between two
     chunks. `drain`: for the rest of an unneeded body. `linger`: for a rejected client to read the error.
-    `idle`: between two requests."""
+    `cut`: from the last bytes of an aborted response to the end of its connection. `idle`: between two
+    requests."""
 
     head: float = 10.0
     body: float = 30.0
     drain: float = 10.0
     linger: float = 2.0
+    cut: float = 0.25
     idle: float = 75.0
 
 

@@ -19,12 +19,21 @@ _BODILESS: Final = (204, 304)
 
 
 class ResponseWriter:
-    """Writes to `transport`; `done` is called when a response is complete. `started`: a response has begun
-    and is not complete. `keep_alive`: another response may follow. Blocks are header lines, each with its
-    line break.
+    """Writes to `transport`; `done` is called when a response is complete, or aborted. `started`: a response
+    has begun and is not complete. `was_cut`: it never will be. `keep_alive`: another response may follow.
+    Blocks are header lines, each with its line break.
     """
 
-    __slots__ = ("_chunked", "_done", "_head_only", "_http11", "_transport", "keep_alive", "started")
+    __slots__ = (
+        "_chunked",
+        "_done",
+        "_head_only",
+        "_http11",
+        "_transport",
+        "keep_alive",
+        "started",
+        "was_cut",
+    )
 
     def __init__(self, transport: asyncio.Transport, done: Callable[[], None]) -> None:
         self._transport = transport
@@ -34,6 +43,7 @@ class ResponseWriter:
         self._chunked = False
         self.keep_alive = True
         self.started = False
+        self.was_cut = False
 
     def expect(self, head: RequestHead) -> None:
         """Expect the response to this request."""
@@ -100,6 +110,7 @@ class ResponseWriter:
         """Abort a response that has begun: close the connection without completing it."""
         self.started = False
         self.keep_alive = False
+        self.was_cut = True
         self._done()
 
     def close_after(self) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from fleet_runtime.edge.interfaces import TimeLimits
 from tests.support.gateway import RunningGateway, gateway_before
 from tests.support.raw_client import Answer, Client, ask, client, request
 from tests.support.raw_server import Peer, RawServer, Script, responding
@@ -193,6 +194,22 @@ async def test_a_late_error_of_the_provider_is_one_event_in_the_shape_of_the_api
     assert json.loads(text) == data
     assert b"[DONE]" not in answer.body
     assert (record.status, record.end_reason, record.code) == (400, "ok", None)
+
+
+async def test_the_connection_ends_a_moment_after_the_event() -> None:
+    """Some clients, such as opencode, drop what they have not processed when a connection breaks."""
+    slow = Slow(status(b"400 Bad Request", ERROR))
+    async with kept_alive(slow, times=TimeLimits(cut=60)) as (_, gateway), client(gateway.port) as connection:
+        await connection.send(request(CHAT, BODY))
+        await connection.head()
+        assert await connection.chunk() == COMMENT
+        slow.go.set()
+        while b"too long" not in await connection.chunk():
+            pass
+        await gateway.record()
+        assert len(gateway.edge.connections) == 1
+        connection.reset()
+        await gateway.until_closed()
 
 
 async def test_an_error_of_anthropics_api_keeps_its_type() -> None:
