@@ -29,6 +29,7 @@ RUNTIME_ROOMS = (
         "user_folders",
         "api_shape",
         "errors",
+        "chunked_body",
         "header_lines",
     ),
     *("tasks", "turns", "child_process", "interrupts", "files", "urls", "text"),

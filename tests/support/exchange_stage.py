@@ -20,6 +20,7 @@ from fleet_runtime.proxy.request_plan import Plans
 from fleet_runtime.proxy.request_record import RequestRecord
 from fleet_runtime.routing import resolver as router
 from fleet_runtime.upstream import ConnectError, ResponseHead, UpstreamCutError
+from fleet_runtime.upstream.receiver import ResponseShape
 from tests.support import artifacts
 from tests.support.gateway import models
 from tests.support.heads import read_head
@@ -180,7 +181,7 @@ class Stage:
 
 
 def head(status: int = 200, kind: bytes = b"application/json") -> ResponseHead:
-    return ResponseHead(status, [(b"content-type", kind), (b"location", b"/x")], None)
+    return ResponseHead(ResponseShape(status, [(b"content-type", kind), (b"location", b"/x")]))
 
 
 def responds(stage: Stage) -> None:

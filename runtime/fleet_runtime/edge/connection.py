@@ -26,7 +26,7 @@ import math
 from enum import Enum
 from typing import Final, cast
 
-from fleet_runtime.edge.chunked_body import ChunkedBody, InvalidChunkError, OverheadError
+from fleet_runtime.chunked_body import ChunkedBody, InvalidChunkError, OverheadError
 from fleet_runtime.edge.interfaces import Arrival, Edge, RequestHandler
 from fleet_runtime.edge.response_writer import ResponseWriter
 from fleet_runtime.edge.stall_watch import StallWatch

@@ -30,13 +30,13 @@ from typing import TypeVar
 from fleet_runtime.errors import ErrorResponse, RequestError
 from fleet_runtime.proxy.exchange_state import ExchangeState
 from fleet_runtime.proxy.failures import FAILED, STOPPING, upstream_failure
-from fleet_runtime.proxy.hand_over import hand_over
 from fleet_runtime.proxy.incoming_body import IncomingBody, RequestBody
 from fleet_runtime.proxy.keepalive import keep_alive
 from fleet_runtime.proxy.relay import Relay
 from fleet_runtime.proxy.request_context import RequestContext
 from fleet_runtime.proxy.request_plan import Plan, Plans, try_to_wake, wakes_unreached
 from fleet_runtime.proxy.request_record import RequestRecord
+from fleet_runtime.tasks import hand_over
 from fleet_runtime.upstream import ConnectError, Connection, ResponseHead, UpstreamCutError, UpstreamError
 
 RECEIVING, PREPARING, RESOLVING, WAKING, QUEUED, CONNECTING, SENT, HEAD_HELD, RELAYING, DONE = ExchangeState

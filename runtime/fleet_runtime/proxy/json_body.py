@@ -11,7 +11,6 @@ import codecs
 import itertools
 import re
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -74,7 +73,7 @@ class JsonBody:
     def naming(self, model: str) -> bytes | tuple[bytes | memoryview, ...]:
         """Return the body with `model` as its model, in one part or in several."""
         members = self._members
-        members["model"] = _json_text(model)
+        members["model"] = msgspec.Raw(_encode(model))
         if self.length < LONG or len(members) > FEW:
             return _encode(members)
         return tuple(_parts(members))
@@ -140,11 +139,6 @@ def _has_too_many(raw: bytes) -> bool:
         if found > MAX_MEMBERS:
             return True
     return False
-
-
-@lru_cache(maxsize=1024)
-def _json_text(model: str) -> msgspec.Raw:
-    return msgspec.Raw(_encode(model))
 
 
 def _model(raw: msgspec.Raw) -> str:

@@ -8,23 +8,31 @@ from typing import Final
 from fleet_runtime.errors import ErrorResponse
 from fleet_runtime.proxy.failures import redirection, silent_error, upstream_failure
 from fleet_runtime.proxy.request_context import RequestContext
+from fleet_runtime.proxy.request_record import KEPT_BYTES, SHORT
 from fleet_runtime.proxy.response_head import Field, forwarded_head
 from fleet_runtime.upstream import ResponseHead, UpstreamError
-from fleet_runtime.upstream.receiver import Header
+from fleet_runtime.upstream.receiver import Framing, Header
 
 _REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
+CLOSE: Final = Framing.CLOSE
 _LOADING_RETRY: Final = b"retry-after: 5\r\n"
 
 
 class Relay:
     """One response: its head determines `status`, `is_stream` and `refusal` (why it is not forwarded)."""
 
-    __slots__ = ("_context", "_forwarded", "_head", "is_stream", "refusal", "status")
+    __slots__ = (
+        *("_context", "_forwarded", "_head", "_is_readable", "_record", "_sink"),
+        *("is_stream", "refusal", "status"),
+    )
 
     def __init__(self, context: RequestContext, head: ResponseHead, known: dict[Header, Field]) -> None:
         self._context = context
         self._head = head
         forwarded = self._forwarded = forwarded_head(head, known)
+        self._is_readable = not forwarded.is_encoded
+        self._record = context.record
+        self._sink = context.sink
         self.status = head.status
         self.is_stream = forwarded.is_stream
         self.refusal: ErrorResponse | None = None
@@ -55,26 +63,29 @@ class Relay:
             if not forwarded.is_encoded:
                 record.keep_chunk(data)
         block = b"%b%b%bx-request-id: %b\r\n%bserver-timing: %b\r\n" % (
-            forwarded.block if head.shape is None else forwarded.with_length(head.content_length or 0),
+            forwarded.with_length(head.content_length),
             extra,
             context.cors,
             context.request_id,
             context.named,
             timing,
         )
-        context.sink.start(head.status, block, head.content_length, data, ended, closes=head.until_close)
+        closes = head.shape.framing is CLOSE
+        context.sink.start(head.status, block, head.content_length, data, ended, closes=closes)
 
     def write(self, data: bytes, ended: bool) -> None:
         """Forward the next bytes of the body."""
-        context = self._context
         if data:
-            record = context.record
+            record = self._record
             record.bytes_out += len(data)
             if record.first_byte_at is None:
                 record.first_byte_at = time.perf_counter()
-            if not self._forwarded.is_encoded:
-                record.keep_chunk(data)
-        context.sink.write(data, ended)
+            if self._is_readable:
+                if record.last_chunk and SHORT <= len(data) <= KEPT_BYTES:  # as `keep_chunk`, without a call
+                    record.chunk_before, record.last_chunk = record.last_chunk, data
+                else:
+                    record.keep_chunk(data)
+        self._sink.write(data, ended)
 
     def cut(self, error: UpstreamError) -> None:
         """End an incomplete response; on an uncompressed event stream, send an error event first."""

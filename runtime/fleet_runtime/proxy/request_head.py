@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from copy import copy
-from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, unquote_to_bytes
 
@@ -267,7 +266,6 @@ def request_ids() -> Iterator[bytes]:
             yield block[at : at + 32]
 
 
-@lru_cache(maxsize=4096)
 def percent_encoded(text: str) -> bytes:
     """Return `text` as a header value: UTF-8, all but unreserved characters and ``/:@`` percent-encoded."""
     return quote(text, safe="/:@", errors="replace").encode()

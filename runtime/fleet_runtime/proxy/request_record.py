@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections import deque
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -25,10 +24,11 @@ EndReason = Literal[
 next_number: Final = itertools.count(1).__next__
 
 KEPT_BYTES: Final = 16_384
-KEPT_CHUNKS: Final = 8
 FIRST_BYTES: Final = 1_024
+SHORT: Final = 64
 """The parts of a response that a record keeps for reading token counts: the first chunks, up to
-`FIRST_BYTES`, and the last `KEPT_CHUNKS` after that, of each at most `KEPT_BYTES`."""
+`FIRST_BYTES`, and the last two after that, of each at most `KEPT_BYTES`. A chunk shorter than `SHORT` is
+added to the previous one, up to `FIRST_BYTES`."""
 
 
 @dataclass(slots=True)
@@ -46,10 +46,10 @@ class RequestRecord:
     `upstream_seconds` are the gateway's and the provider's share of the time until the response headers were
     forwarded (None: nothing was sent to the provider). Neither includes the client's upload of the body.
 
-    `state` is that of the model when the request was sent. `first_chunk` and `last_chunks` are the beginning
-    and the end of the response's body until its token counts are read; of a compressed one, nothing is kept.
-    `number` counts the inference requests of this process in the order in which they began (0: another
-    request).
+    `state` is that of the model when the request was sent. `first_chunk`, `chunk_before` and
+    `last_chunk` are the beginning and the end of the response's body until its token counts are read; of a
+    compressed one, nothing is kept. `number` counts the inference requests of this process in the order in
+    which they began (0: another request).
     """
 
     request_id: str
@@ -79,7 +79,8 @@ class RequestRecord:
     state: ModelState | None = None
     streamed: bool = False
     first_chunk: bytes = b""
-    last_chunks: deque[bytes] | None = None
+    chunk_before: bytes = b""
+    last_chunk: bytes = b""
     number: int = field(default_factory=next_number)
 
     def reject(self, status: int, code: str) -> None:
@@ -91,24 +92,30 @@ class RequestRecord:
 
     def keep_chunk(self, data: bytes) -> None:
         """Keep the next bytes of the response, within the limits."""
-        if self.last_chunks is not None:
-            self.last_chunks.append(data if len(data) <= KEPT_BYTES else data[-KEPT_BYTES:])
+        last = self.last_chunk
+        if last and len(data) < SHORT and len(last) < FIRST_BYTES:
+            self.last_chunk += data
+        elif last:
+            self.chunk_before, self.last_chunk = last, data[-KEPT_BYTES:]
         elif not self.first_chunk and len(data) <= KEPT_BYTES:
             self.first_chunk = data
         elif len(self.first_chunk) < FIRST_BYTES:
             self.first_chunk += data[:KEPT_BYTES]
-            if len(data) > KEPT_BYTES:
-                self.last_chunks = deque((data[KEPT_BYTES:][-KEPT_BYTES:],), KEPT_CHUNKS)
+            self.last_chunk = data[KEPT_BYTES:][-KEPT_BYTES:]
         else:
-            self.last_chunks = deque((data[-KEPT_BYTES:],), KEPT_CHUNKS)
+            self.last_chunk = data[-KEPT_BYTES:]
+
+    @property
+    def last_chunks(self) -> bytes:
+        """The end of the response; empty if `first_chunk` is the complete response."""
+        return self.chunk_before + self.last_chunk
 
     @property
     def kept_bytes(self) -> int:
-        return len(self.first_chunk) + sum(map(len, self.last_chunks or ()))
+        return len(self.first_chunk) + len(self.chunk_before) + len(self.last_chunk)
 
     def drop_chunks(self) -> None:
-        self.first_chunk = b""
-        self.last_chunks = None
+        self.first_chunk = self.chunk_before = self.last_chunk = b""
 
     def start_response(self) -> bytes:
         """Record that the response headers are forwarded now, which fixes both shares of the time; return

@@ -39,7 +39,7 @@ class ForwardedHead:
     event stream; `is_encoded`: its body is compressed.
     """
 
-    __slots__ = ("_around", "block", "is_encoded", "is_stream", "location", "retry_after")
+    __slots__ = ("_around", "_block", "is_encoded", "is_stream", "location", "retry_after")
 
     def __init__(self, headers: Iterable[Header], known: dict[Header, Field]) -> None:
         """`known` caches parsed headers."""
@@ -57,17 +57,19 @@ class ForwardedHead:
         if connection is not None and connection not in HARMLESS_CONNECTION:
             named = tokens(connection) - {b"content-length"}
             lines = [line for line in lines if line.partition(b":")[0] not in named]
-        self.block = b"".join(lines)
+        self._block = b"".join(lines)
         self._around: tuple[bytes, bytes] | None = None
         self.is_stream = read.get(b"content-type", b"")[:17].lower() == _EVENT_STREAM
         self.is_encoded = b"content-encoding" in read
         self.location = read.get(b"location")
         self.retry_after = read.get(b"retry-after")
 
-    def with_length(self, length: int) -> bytes:
-        """Return the block of a head of the same shape with another `Content-Length`."""
+    def with_length(self, length: int | None) -> bytes:
+        """Return the block of a head of the same shape with this `Content-Length`, if it has one."""
+        if length is None:
+            return self._block
         if self._around is None:
-            lines = self.block.splitlines(keepends=True)
+            lines = self._block.splitlines(keepends=True)
             at = next(at for at, line in enumerate(lines) if line.startswith(b"content-length: "))
             self._around = b"".join(lines[:at]), b"".join(lines[at + 1 :])
         return b"%bcontent-length: %d\r\n%b" % (self._around[0], length, self._around[1])
@@ -76,8 +78,6 @@ class ForwardedHead:
 def forwarded_head(head: ResponseHead, known: dict[Header, Field]) -> ForwardedHead:
     """Return the forwarded headers of a head, computed once per shape."""
     shape = head.shape
-    if shape is None:
-        return ForwardedHead(head.headers, known)
     if not isinstance(shape.forwarded, ForwardedHead):
         shape.forwarded = ForwardedHead(head.headers, known)
     return shape.forwarded

@@ -10,7 +10,7 @@ and ``usage`` of Anthropic's ``message_start`` and ``message_delta``, and llama-
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
@@ -72,12 +72,11 @@ _decode: Final = msgspec.json.Decoder(_Body).decode
 _decode_inner: Final = msgspec.json.Decoder(_Inner).decode
 
 
-def read_tokens(first: bytes, last: Iterable[bytes] | None, *, streamed: bool) -> Tokens | None:
+def read_tokens(first: bytes, end: bytes, *, streamed: bool) -> Tokens | None:
     """Return the token counts in a response; None if there are none.
 
-    `first` is the beginning of its body and `last` the end of the rest, None if there is no more.
+    `first` is the beginning of its body and `end` the end of the rest, empty if there is no more.
     """
-    end = b"".join(last) if last is not None else b""
     if streamed:
         return _of_stream(first, end)
     return _of_body(_parsed(first + end)) or _of_usage(_cut_usage(first, end))

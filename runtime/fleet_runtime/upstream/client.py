@@ -13,7 +13,7 @@ from fleet_runtime.upstream.connection import Connection
 from fleet_runtime.upstream.errors import UpstreamCutError
 from fleet_runtime.upstream.request_body import Body, body_size
 from fleet_runtime.upstream.response import Response
-from fleet_runtime.upstream.response_lines import ResponseLines
+from fleet_runtime.upstream.response_heads import ResponseHeads
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -47,7 +47,7 @@ class Upstream:
         self.host_header = self._address.host_header
         self.prefix = self._address.prefix
         self._host_line = b"host: " + self.host_header
-        self._lines = ResponseLines()
+        self._heads = ResponseHeads()
         self._max_idle = max_idle
         self._idle_seconds = idle_seconds
         self._idle: list[Connection] = []
@@ -130,7 +130,7 @@ class Upstream:
         return head
 
     def _connection(self) -> Connection:
-        return Connection(self._address.text, self._settle, self._lines)
+        return Connection(self._address.text, self._settle, self._heads)
 
     def _settle(self, connection: Connection, reusable: bool) -> None:
         if not reusable:

@@ -29,9 +29,9 @@ from fleet_runtime.upstream.errors import (
     InvalidResponseError,
     UpstreamCutError,
 )
-from fleet_runtime.upstream.receiver import Receiver
+from fleet_runtime.upstream.receiver import Framing, Receiver
 from fleet_runtime.upstream.request_body import COPIED, PIECE, Body, body_pieces, body_size
-from fleet_runtime.upstream.response_lines import ResponseLines
+from fleet_runtime.upstream.response_heads import ResponseHeads
 from fleet_runtime.upstream.response_parser import ResponseParser
 
 
@@ -71,13 +71,13 @@ class Connection(asyncio.Protocol):
         "_writable",
     )
 
-    def __init__(self, peer: str, settled: Callable[[Connection, bool], None], lines: ResponseLines) -> None:
+    def __init__(self, peer: str, settled: Callable[[Connection, bool], None], heads: ResponseHeads) -> None:
         self._state = IDLE
         self._peer = peer
         self._settled = settled
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport
-        self._parser = ResponseParser(lines)
+        self._parser = ResponseParser(heads)
         self._receiver: Receiver | None = None
         self._timeouts = Timeouts()
         self._idle_seconds = math.inf
@@ -167,7 +167,6 @@ class Connection(asyncio.Protocol):
         if self._upload is not None:
             self._upload.cancel()
             self._upload = None
-        self._parser.release()
         self._transport.abort()
         self._settled(self, False)
 
@@ -241,7 +240,7 @@ class Connection(asyncio.Protocol):
         receiver, head = self._receiver, self._parser.head
         if receiver is None:
             self._close()
-        elif head is not None and head.until_close and exc is None:
+        elif head is not None and head.shape.framing is Framing.CLOSE and exc is None:
             self._finish(False)
             receiver.on_data(b"", True)
         else:

@@ -1,53 +1,54 @@
-"""The receiver of a response on a connection to a provider."""
+"""The head of a response from a provider, and the receiver of a response."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import Protocol
 
 Header = tuple[bytes, bytes]
 
 
+class Framing(Enum):
+    """What ends the body of a response (RFC 9112, 6.3)."""
+
+    NO_BODY = "no body"
+    LENGTH = "length"
+    CHUNKS = "chunks"
+    CLOSE = "close"
+
+
 @dataclass(slots=True, eq=False)
 class ResponseShape:
-    """A head without the number in its `Content-Length`, which is at `length_at`; shared by all heads that
-    differ only in that. `forwarded` is a cache for the code that forwards the head."""
+    """A head without the number in its `Content-Length`, which is at `length_at` (None: there is none);
+    shared by all heads that differ only in that. `content_length` is that of the first of them. `keep_alive`:
+    the connection can be used again. `forwarded` is a cache for the code that forwards the head."""
 
     status: int
     headers: list[Header]
-    length_at: int
+    framing: Framing = Framing.CLOSE
+    content_length: int | None = None
+    length_at: int | None = None
+    keep_alive: bool = True
     forwarded: object = None
 
 
 class ResponseHead:
-    """`content_length` is the declared one; `until_close`: the body ends with the connection, because it has
-    neither a length nor chunks. `shape` is None for a head that is not plain."""
+    """`content_length` is the declared one."""
 
-    __slots__ = ("_headers", "content_length", "shape", "status", "until_close")
+    __slots__ = ("content_length", "shape", "status")
 
-    def __init__(
-        self,
-        status: int,
-        headers: list[Header],
-        content_length: int | None,
-        *,
-        until_close: bool = False,
-        shape: ResponseShape | None = None,
-    ) -> None:
-        self.status = status
-        self._headers = headers
+    def __init__(self, shape: ResponseShape, content_length: int | None = None) -> None:
+        self.status = shape.status
         self.content_length = content_length
-        self.until_close = until_close
         self.shape = shape
 
     @property
     def headers(self) -> list[Header]:
         """Return the headers in the received order, with duplicates and the received spelling."""
-        if self.shape is None:
-            return self._headers
-        headers = list(self._headers)
-        name, _ = headers[self.shape.length_at]
-        headers[self.shape.length_at] = (name, b"%d" % (self.content_length or 0))
+        headers, at = list(self.shape.headers), self.shape.length_at
+        if at is not None:
+            headers[at] = (headers[at][0], b"%d" % (self.content_length or 0))
         return headers
 
 

@@ -16,10 +16,9 @@ HIGH_WATER = 256 * 1024
 class Response:
     """The response to one request, for one reader, who must read it to its end or call `abort`.
 
-    `headers` are raw: order, duplicates and spelling as received; trailers are dropped. `content_length` is
-    the declared one; `until_close`: the body ends with the connection, because it has neither a length nor
-    chunks. `retried`: the request was sent a second time, on a new connection. `held` counts the bytes that
-    wait for the reader.
+    `headers` are raw: order, duplicates and spelling as received; trailers are dropped. `content_length`
+    is the declared one. `retried`: the request was sent a second time, on a new connection. `held` counts
+    the bytes that wait for the reader.
     """
 
     __slots__ = ("_connection", "_error", "_head", "_peer", "_pieces", "_waiter", "held", "retried")
@@ -49,10 +48,6 @@ class Response:
     @property
     def content_length(self) -> int | None:
         return None if self._head is None else self._head.content_length
-
-    @property
-    def until_close(self) -> bool:
-        return self._head is not None and self._head.until_close
 
     async def head(self) -> None:
         """Wait for the head; raises an `UpstreamError` if it does not arrive."""

@@ -13,7 +13,7 @@ from fleet_runtime.artifacts.contract import Timeouts
 from fleet_runtime.upstream import InvalidResponseError, Response, Upstream, UpstreamCutError
 from fleet_runtime.upstream.address import Address
 from fleet_runtime.upstream.connection import Connection
-from fleet_runtime.upstream.response_lines import ResponseLines
+from fleet_runtime.upstream.response_heads import ResponseHeads
 from fleet_runtime.upstream.response_parser import HEAD_LIMIT
 from tests.runtime.upstream.conftest import Client
 from tests.support.raw_server import Peer, Script, raw_server, responding
@@ -363,7 +363,7 @@ async def test_any_split_of_a_response_reads_the_same(
     async with raw_server(Peer.gone) as server:
         address = Address(server.url)
         connection = await address.connect(
-            lambda: Connection("peer", lambda _, fit: settled.append(fit), ResponseLines()), 5
+            lambda: Connection("peer", lambda _, fit: settled.append(fit), ResponseHeads()), 5
         )
         response = Response("peer")
         response.expect(connection)

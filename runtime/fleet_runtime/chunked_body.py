@@ -1,4 +1,4 @@
-"""The chunked transfer coding of a request's body (RFC 9112, 7.1), by its strict grammar.
+"""The chunked transfer coding of a body (RFC 9112, 7.1), by its strict grammar.
 
 Chunk extensions and trailers are parsed, counted against a limit and dropped: no trailer ever becomes a
 header (RFC 9110, 6.5.1). A trailer that would frame a message is an error.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum
+from functools import lru_cache
 from typing import Final
 
 from fleet_runtime.header_lines import InvalidLineError, split_line
@@ -16,12 +17,29 @@ _SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,16})((?:;[\t\x20-\x7e\x80-\xff]*)?)"
 _FRAMING: Final = (b"content-length", b"transfer-encoding")
 
 
-class InvalidChunkError(ValueError):
+class ChunkError(ValueError):
+    """The rest of the body is invalid. `valid`: the decoded bytes before it, of the same call."""
+
+    valid = b""
+
+
+class InvalidChunkError(ChunkError):
     """The data is not valid chunked coding."""
 
 
-class OverheadError(ValueError):
-    """Chunk lines and trailers exceed their limit in total."""
+class OverheadError(ChunkError):
+    """Extensions and trailers exceed their limit in total."""
+
+
+@lru_cache(maxsize=4096)
+def size_line(total: int) -> bytes:
+    """Return the first line of a chunk of `total` bytes, that line and both line breaks included, as most
+    servers write it; of a number that no such chunk has, what no chunk begins with."""
+    for digits in range(1, 9):
+        size = b"%x" % max(0, total - digits - 4)
+        if len(size) == digits and size != b"0":
+            return size + b"\r\n"
+    return b"\n"
 
 
 class _Part(Enum):
@@ -38,26 +56,33 @@ SIZE, DATA, DATA_END, TRAILERS, DONE = _Part
 class ChunkedBody:
     """Decodes the coding as it arrives. `done`: the body is complete."""
 
-    __slots__ = ("_left", "_limit", "_part", "_rest")
+    __slots__ = ("_left", "_limit", "_overhead", "_part", "_rest", "done")
 
     def __init__(self, limit: int) -> None:
-        """`limit`: bytes of extensions and trailers."""
+        """`limit`: bytes by which extensions and trailers may exceed the data."""
+        self.done = False
         self._limit = limit
+        self._overhead = 0
         self._part = SIZE
         self._left = 0
         self._rest = b""
 
-    @property
-    def done(self) -> bool:
-        return self._part is DONE
-
     def feed(self, data: bytes) -> tuple[bytes, bytes]:
-        """Return the decoded bytes of the body, and the data after its end.
-
-        Raises `InvalidChunkError` or `OverheadError`.
-        """
-        data, self._rest = self._rest + data, b""
+        """Return the decoded bytes of the body, and the data after its end. Raises a `ChunkError`."""
+        if self._part is SIZE and not self._rest:  # a read of a stream brings one chunk
+            line = size_line(len(data))
+            if data.startswith(line) and data.endswith(b"\r\n"):
+                return data[len(line) : -2], b""
         pieces: list[bytes] = []
+        try:
+            rest = self._take(self._rest + data, pieces)
+        except ChunkError as error:
+            error.valid = b"".join(pieces)
+            raise
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces), rest
+
+    def _take(self, data: bytes, pieces: list[bytes]) -> bytes:
+        """Add the decoded bytes of `data` to `pieces`; return the data after the end of the body."""
         at = 0
         while not self.done:
             if self._part is DATA:
@@ -82,18 +107,16 @@ class ChunkedBody:
                     break
                 self._take_line(data[at:end])
                 at = end + 2
-        if self.done:
-            return b"".join(pieces), data[at:]
-        self._rest = data[at:]
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces), b""
+        self._rest = b"" if self.done else data[at:]
+        return data[at:] if self.done else b""
 
     def _take_line(self, line: bytes) -> None:
         if self._part is SIZE:
             size = _SIZE.fullmatch(line)
             if size is None:
                 raise InvalidChunkError("a chunk size is not valid")
-            self._count(len(size[2]))
             self._left = int(size[1], 16)
+            self._count(len(size[2]) - self._left)
             self._part = DATA if self._left else TRAILERS
         elif line:
             self._count(len(line) + 2)
@@ -105,6 +128,7 @@ class ChunkedBody:
                 raise InvalidChunkError("a trailer field is not allowed to change the framing")
         else:
             self._part = DONE
+            self.done = True
 
     def _check_unfinished(self, line: bytes) -> None:
         """Reject an incomplete line that cannot become valid."""
@@ -115,7 +139,7 @@ class ChunkedBody:
         if self._part is SIZE and line and not _SIZE.fullmatch(line.removesuffix(b"\r")):
             raise InvalidChunkError("a chunk size is not valid")
 
-    def _count(self, size: int) -> None:
-        self._limit -= size
-        if self._limit < 0:
+    def _count(self, excess: int) -> None:
+        self._overhead = max(0, self._overhead + excess)
+        if self._overhead > self._limit:
             raise OverheadError
