@@ -277,6 +277,30 @@ def test_remove_with_fix_updates_the_references(
     assert set(lock_of(config.parent)) == {"attic"}
 
 
+@pytest.mark.parametrize(
+    ("providers", "is_noted"),
+    [
+        ("# all\nproviders: {box: 'http://127.0.0.1:9', attic: 'http://127.0.0.2:9'}\n", False),
+        ("providers:\n  box: http://127.0.0.1:9\n  # above\n  attic: http://127.0.0.2:9\n", True),
+    ],
+    ids=["several on a line", "a line for each"],
+)
+def test_a_comment_above_a_removed_provider_is_noted_if_the_provider_has_a_line(
+    fleet: Fleet, tmp_path: Path, providers: str, is_noted: bool
+) -> None:
+    (tmp_path / "fleet.yaml").write_text(f"version: 1\ndefault_provider: box\n{providers}")
+    ran = fleet("remove", "attic", "--no-build")
+    assert (ran.code, "the comment above 'attic' stays" in ran.err) == (0, is_noted)
+
+
+def test_no_comment_is_above_the_first_line(fleet: Fleet, tmp_path: Path) -> None:
+    providers = "{box: 'http://127.0.0.1:9', attic: 'http://127.0.0.2:9'}"
+    config = f"{{version: 1, default_provider: box, providers: {providers}}}\n# the end"
+    (tmp_path / "fleet.yaml").write_text(config)
+    ran = fleet("remove", "attic", "--no-build")
+    assert (ran.code, ran.err) == (0, "")
+
+
 def test_the_only_provider_stays(fleet: Fleet, config: Path) -> None:
     ran = fleet("remove", "box", "--fix")
     assert (ran.code, ran.err) == (

@@ -216,3 +216,12 @@ def test_a_missing_tailscale_is_reported(
         2,
         "error: `tailscale` is not on PATH: install it, or name the hosts with --scan\n",
     )
+
+
+def test_a_folder_is_not_a_file_to_add_to(fleet: Fleet, tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    ran = fleet("init", "-f", "home")
+    assert (ran.code, ran.err) == (
+        2,
+        "error: 'home' is a folder: name the file to write, like home/fleet.yaml\n",
+    )

@@ -95,6 +95,8 @@ def init(
 
 
 def _require_new(file: Path) -> None:
+    if file.is_dir():
+        raise UsageError(f"'{file}' is a folder: name the file to write, like {file / FLEET_FILE}")
     if os.path.lexists(file):
         raise UsageError(f"'{file}' already exists: `fleet add NAME URL` adds a provider to it")
 

@@ -61,10 +61,12 @@ def remove(
 
 
 def _note_comment(edited: Edited, name: str) -> None:
-    """Point to a comment that stood above the provider and stays."""
+    """Point to a comment that stood above the provider's own line and stays."""
     document = edited.before.document
-    line = document.span(("providers", name), key=True).line - 1
-    above = document.source.text.split("\n")[line - 1].strip()
-    if above.startswith("#"):
+    span = document.span(("providers", name), key=True)
+    line = span.line - 1
+    lines = document.source.text.split("\n")
+    is_own_line = not lines[line][: span.column - 1].strip()
+    if line and is_own_line and lines[line - 1].strip().startswith("#"):
         source = document.source.name
         note(f"{source}: the comment above '{name}' stays: delete it if it was about that provider only")
