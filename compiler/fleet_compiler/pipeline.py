@@ -237,7 +237,7 @@ def build(
     before_writing: Callable[[Prepared], None] = lambda prepared: None,
 ) -> Prepared:
     """Build and write, one process at a time; `on_wait` is called if another process is building."""
-    with hold_process_lock(project.folder, on_wait):
+    with hold_process_lock(project.written_folders, on_wait):
         prepared = prepare(project, environ=environ, mode=mode, limits=limits, progress=progress)
         before_writing(prepared)
         prepared.write()

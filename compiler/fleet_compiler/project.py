@@ -19,6 +19,13 @@ class Project:
         return self.config.parent
 
     @property
+    def written_folders(self) -> tuple[Path, ...]:
+        """The folders that commands lock before they write: that of fleet.yaml, and those that fleet.yaml and
+        its lock are linked into."""
+        linked = (Path(os.path.realpath(path)).parent for path in (self.config, self.lock))
+        return self.folder, *linked
+
+    @property
     def lock(self) -> Path:
         return lock_path(self.config)
 

@@ -60,6 +60,18 @@ def test_a_second_fleet_in_the_folder_has_a_lock_of_its_own(fleet: Fleet, folder
     assert "hut/phi" in fleet("models", "-f", "test.yaml").out
 
 
+@pytest.mark.parametrize("name", ["fleet.yaml", "fleet.lock"])
+@pytest.mark.parametrize("arguments", [("rename", "box", "desk"), ("build",), ("lock",)], ids=" ".join)
+def test_a_link_to_itself_is_one_error(
+    fleet: Fleet, folder: Path, name: str, arguments: tuple[str, ...]
+) -> None:
+    (folder / name).unlink()
+    (folder / name).symlink_to(name)
+    ran = fleet(*arguments)
+    assert ran.code == 1
+    assert f"'{name}' cannot be read: its symbolic links form a loop" in ran.err
+
+
 def test_a_program_that_wakes_a_renamed_provider_is_reported(fleet: Fleet, tmp_path: Path) -> None:
     provider = f"{{url: '{BOX}', models: [a], wake: {{command: wake.sh}}}}"
     write(tmp_path, f"version: 1\ndefault_provider: box\nproviders:\n  box: {provider}\n")

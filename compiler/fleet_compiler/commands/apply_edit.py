@@ -73,7 +73,7 @@ def apply_edit(
     unless `as_json`."""
     project = locate_project(config)
     with hold_process_lock(
-        project.folder, lambda: note(f"waiting for another fleet command in '{project.folder}'")
+        project.written_folders, lambda: note(f"waiting for another fleet command in '{project.folder}'")
     ):
         edited = plan_edit(config, plan)
         lock = load_lock(project.lock)

@@ -77,7 +77,7 @@ def init(
         chosen += _tailnet_hosts(yes)
     report = _scan(chosen) if chosen else ScanReport()
     with hold_process_lock(
-        file.parent, lambda: note(f"waiting for another fleet command in '{file.parent}'")
+        [file.parent], lambda: note(f"waiting for another fleet command in '{file.parent}'")
     ):
         _require_new(file)
         write_files([(file, starter_text(report.found).encode())])

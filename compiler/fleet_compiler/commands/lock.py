@@ -152,7 +152,7 @@ def _update(
     """
     path, before_probe = project.lock, {each.name: each for each in probed}
     with hold_process_lock(
-        project.folder, lambda: note(f"waiting for another fleet command in '{project.folder}'")
+        project.written_folders, lambda: note(f"waiting for another fleet command in '{project.folder}'")
     ):
         loaded = load_fleet(project.config)
         providers = resolve_connections(loaded.fleet)
