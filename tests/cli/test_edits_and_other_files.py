@@ -72,6 +72,19 @@ def test_a_link_to_itself_is_one_error(
     assert f"'{name}' cannot be read: its symbolic links form a loop" in ran.err
 
 
+def test_a_damaged_lock_is_reported_before_a_probe(fleet: Fleet, folder: Path) -> None:
+    (folder / "fleet.lock").write_text("{")
+    ran = fleet("lock")
+    assert (ran.code, "'fleet.lock' is not JSON" in ran.err, "refused" in ran.err) == (1, True, False)
+
+
+def test_a_file_that_would_become_too_large_is_reported_as_that(fleet: Fleet, folder: Path) -> None:
+    config = folder / "fleet.yaml"
+    config.write_text(config.read_text().ljust(1024 * 1024 - 1, "#") + "\n")
+    ran = fleet("add", "shed", BOX, "--yes", "--no-build")
+    assert (ran.code, "error[F005]: file is larger than 1 MiB" in ran.err) == (1, True)
+
+
 def test_a_program_that_wakes_a_renamed_provider_is_reported(fleet: Fleet, tmp_path: Path) -> None:
     provider = f"{{url: '{BOX}', models: [a], wake: {{command: wake.sh}}}}"
     write(tmp_path, f"version: 1\ndefault_provider: box\nproviders:\n  box: {provider}\n")

@@ -108,6 +108,7 @@ def lock(
     loaded = load_fleet(project.config)
     providers = resolve_connections(loaded.fleet)
     chosen = _choose(providers, names)
+    load_lock(project.lock)  # a damaged one is reported before anything is probed
     if at is not None:
         chosen = [_move(at, chosen, names)]
     seen: Mapping[str, Observation] = {}

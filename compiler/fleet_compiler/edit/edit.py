@@ -118,7 +118,9 @@ def _make(state: _State, batch: tuple[Change, ...]) -> _State:
     meant = reduce(changed_data, batch, state.document.data)
     try:
         made = _read(state.source.name, mark + text.encode())
-    except ConfigError:
+    except ConfigError as error:
+        if any(each.code == "F005" for each in error.diagnostics):  # it has become too large
+            raise
         made = None
     if made is not None and json.dumps(made.document.data) == json.dumps(meant):
         return made
