@@ -18,16 +18,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from tests.support.forkserver import NUMBER
+from tests.support.forkserver import NUMBER, STOPS
 from tests.support.paths import ROOT
 
 FLEET = (sys.executable, "-m", "fleet_compiler")
 SECONDS = 60.0
 AT_START = ("PYTHON", "LC_", "LANG")
 """How variables begin that an interpreter reads only when it starts."""
-
-STOPS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
-"""Signals that a shell may have made a process ignore, with all that it starts."""
 
 
 class ForkedProcess:

@@ -32,6 +32,10 @@ NUMBER = struct.Struct("!i")
 DESCRIPTORS = 4
 """Standard input, output and error, and the socket of the reports."""
 
+STOPS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+"""Blocked here, so that a process just forked gets each of them once it is what it was started for,
+and because Ctrl-C ends the tests, whose end closes the connection."""
+
 FOREIGN = ("anyio", "certifi", "encodings.idna", "encodings.unicode_escape", "h11", "httpcore", "uvloop")
 """What fleet's modules, or those of others, import only when they need it."""
 
@@ -105,7 +109,6 @@ def become(request: Request) -> None:
         os.close(descriptor)
     sys.stdout.reconfigure(line_buffering=os.isatty(1))  # type: ignore[union-attr]
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in request.ignored:
         signal.signal(number, signal.SIG_IGN)
     os.chdir(request.folder)
@@ -115,6 +118,7 @@ def become(request: Request) -> None:
     random.seed()
     sys.path[0] = request.folder
     sys.argv = ["fleet", *request.arguments]
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
 
 
 def import_all() -> None:
@@ -128,7 +132,7 @@ def import_all() -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the tests, and their end closes the connection
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
     import_all()
     gc.collect()
     gc.freeze()
