@@ -61,12 +61,16 @@ class GatewayProcess:
     async def read_log(self, errors: int) -> None:
         """Read what it writes on standard error, the descriptor `errors`, to its end."""
         reader = asyncio.StreamReader()
-        loop = asyncio.get_running_loop()
-        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(errors, "rb", 0))
-        async for line in reader:
-            async with self._news:
-                self.lines.append(line.decode(errors="replace"))
-                self._news.notify_all()
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(errors, "rb", 0)
+        )
+        try:
+            async for line in reader:
+                async with self._news:
+                    self.lines.append(line.decode(errors="replace"))
+                    self._news.notify_all()
+        finally:
+            transport.close()
 
 
 @asynccontextmanager
