@@ -20,6 +20,7 @@ RUNTIME_ROOMS = (
     *("commands", "demo", "simulator", "server", "doctor", "api", "console", "control", "ollama", "gateway"),
     *("telemetry", "edge", "proxy", "store", "catalog", "providers", "upstream", "event_log", "events"),
     *(
+        "loop_guard",
         "dialects",
         "routing",
         "artifacts",

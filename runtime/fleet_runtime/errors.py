@@ -61,6 +61,7 @@ ERROR_KINDS: Final = MappingProxyType(
         "gateway_stopping": ErrorKind(503, "server_error", "overloaded_error"),
         "store_unavailable": ErrorKind(503, "server_error", "api_error"),
         "upstream_timeout": ErrorKind(504, "server_error", "timeout_error"),
+        "loop_detected": ErrorKind(508, "server_error", "api_error"),
     }
 )
 
@@ -81,6 +82,7 @@ ADVICE: Final = MappingProxyType(
         "forbidden_host": NO_RETRY,
         "forbidden_origin": NO_RETRY,
         "request_cancelled": NO_RETRY,
+        "loop_detected": NO_RETRY,
     }
 )
 

@@ -14,6 +14,7 @@ from fleet_runtime.dialects.status_reason import StatusReason
 from fleet_runtime.edge.api_keys import ApiKeys
 from fleet_runtime.edge.head_memo import HeadMemo
 from fleet_runtime.edge.host_policy import HostPolicy
+from fleet_runtime.loop_guard import GatewayView, gateway_view
 from fleet_runtime.providers.provider import Provider
 from fleet_runtime.proxy.capture import Captures
 from fleet_runtime.proxy.endpoints import Routes
@@ -68,6 +69,9 @@ class StaticFleet:
         return router.resolve_model(
             table, self.view, text, pinned=pinned, falls_back=falls_back, unreachable=unreachable
         )
+
+    def gateways(self) -> GatewayView:
+        return gateway_view({})
 
     async def wake(self, provider: str) -> None:
         """Wait for what a test says of the provider, which is what the next probe shows, or an error."""

@@ -48,10 +48,12 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class ListRequest:
-    """`purpose` limits the list to models for it. `page` selects a page in Anthropic's shape."""
+    """`purpose` limits the list to models for it. `page` selects a page in Anthropic's shape. The models of
+    the providers `without` are left out."""
 
     purpose: Purpose | None = None
     page: Page | None = None
+    without: frozenset[str] = frozenset()
 
 
 EVERYTHING: Final = ListRequest()

@@ -133,7 +133,9 @@ class CatalogLists:
         providers = [
             provider
             for provider in table.providers
-            if pinned in (None, provider.name) and view[provider.name].available
+            if pinned in (None, provider.name)
+            and view[provider.name].available
+            and provider.name not in wanted.without
         ]
         bare = pinned is not None
         kinds = KINDS if wanted.purpose is None else (wanted.purpose,)

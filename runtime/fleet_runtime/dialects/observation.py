@@ -35,6 +35,7 @@ class Observation:
     which of them are loaded; `warnings` names what was skipped. `waiting`: models whose details the next
     probe, with this one as its previous, requests. `listing` and `details` are the dialect's own memory.
     `memory` is what the server said of it, None if it did not respond. `version` is the software's.
+    `gateways`: the tokens of this gateway of fleet and of those that its list comes from.
     """
 
     kind: ProviderKind
@@ -49,6 +50,7 @@ class Observation:
     listing: ModelListResponse | None = field(default=None, compare=False, repr=False)
     memory: ServerMemory | None = field(default=None, compare=False, repr=False)
     version: str | None = field(default=None, compare=False, repr=False)
+    gateways: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def remarks(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator
 from dataclasses import replace
 from typing import Literal, TypeAlias, TypeVar
@@ -22,6 +23,10 @@ from fleet_runtime.dialects.registry import KINDS
 from fleet_runtime.dialects.status_reason import ReasonCode, StatusReason
 
 _LIST = ProbeRequest("/models", api=True)
+GATEWAYS = "x-fleet-gateways"
+"""The header of a list in which a gateway of fleet names itself and those that its providers named."""
+MAX_GATEWAYS = 32
+_GATEWAY = re.compile(r"fleet-[0-9a-f]{12}(?![0-9a-f])")
 _SEARCHED = 4096
 """Bytes of an error's body that are searched for words: servers explain themselves in prose."""
 
@@ -61,7 +66,14 @@ def probe_provider(kind: ProviderKind, previous: Observation | None = None) -> P
         listing=listing,
         memory=_kept(before.memory, seen.memory),
         version=version,
+        gateways=_gateways(response),
     )
+
+
+def _gateways(response: ProbeResponse) -> tuple[str, ...]:
+    """Return the gateways of fleet that a list comes from: what a gateway says to another."""
+    listed = response.headers.get(GATEWAYS)
+    return () if listed is None else tuple(_GATEWAY.findall(listed)[:MAX_GATEWAYS])
 
 
 def _kept(before: Known | None, now: Known) -> Known:

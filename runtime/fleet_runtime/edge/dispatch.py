@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Protocol
 from urllib.parse import unquote_to_bytes
 
+from fleet_runtime import loop_guard
 from fleet_runtime.artifacts.contract import RoutingTable
 from fleet_runtime.catalog.etag import TaggedBody
 from fleet_runtime.catalog.list_request import ListRequest
@@ -18,6 +20,7 @@ from fleet_runtime.edge.interfaces import Arrival, PageResponse, RequestHandler
 from fleet_runtime.edge.model_lookup import ModelLookup, list_request, send_tagged
 from fleet_runtime.errors import RequestError, request_error
 from fleet_runtime.header_lines import HeaderLines
+from fleet_runtime.loop_guard import GatewayView
 from fleet_runtime.proxy.capture import Captures
 from fleet_runtime.proxy.captured_exchange import CapturedExchange, begin_capture
 from fleet_runtime.proxy.endpoints import Routes
@@ -58,6 +61,8 @@ class RequestBackend(ModelResolver, Protocol):
         """The captures, or None if they are off; with captures, `heads` caches nothing."""
 
     def models(self, base: str, pinned: str | None, wanted: ListRequest) -> TaggedBody: ...
+
+    def gateways(self) -> GatewayView: ...
 
     def model(self, base: str, pinned: str | None, id: str) -> bytes | None: ...
 
@@ -157,6 +162,8 @@ class Dispatcher:
         key: KeyScope | None = None
         if fleet.keys:
             key = fleet.keys.check(head.key, head.method, path.decode("latin-1"))
+        if head.loop is not None and (refused := loop_guard.refusal(head.loop)) is not None:
+            raise refused
         if route is not None:
             _require_method(head, ("POST",))
             if memo_key is not None:
@@ -167,7 +174,11 @@ class Dispatcher:
             return Exchange(context, fleet.plans)
         if (base := fleet.routes.lists.get(path)) is not None:
             _require_method(head, ("GET", "HEAD"))
-            send_tagged(context, fleet.models(base.table.base, base.pinned, list_request(head)))
+            wanted, line = list_request(head), b""
+            if loop_guard.is_from_gateway(head.loop):
+                seen = fleet.gateways()
+                wanted, line = replace(wanted, without=seen.circular), seen.line
+            send_tagged(context, fleet.models(base.table.base, base.pinned, wanted), line)
             return None
         if (named := fleet.routes.model(path)) is not None:
             _require_method(head, ("GET", "HEAD"))

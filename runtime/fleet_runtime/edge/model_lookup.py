@@ -21,10 +21,10 @@ _STOPPING: Final = ErrorResponse("gateway_stopping", "the gateway is stopping")
 log = logging.getLogger(__name__)
 
 
-def send_tagged(context: RequestContext, found: TaggedBody) -> None:
-    """Respond with a body, or with 304 if the client has it already."""
+def send_tagged(context: RequestContext, found: TaggedBody, more: bytes = b"") -> None:
+    """Respond with a body, or with 304 if the client has it already; `more` are further header lines."""
     held = (context.head.if_none_match or b"").decode("latin-1")
-    block = b"etag: %b\r\ncache-control: no-cache\r\n" % found.tag.encode()
+    block = b"etag: %b\r\ncache-control: no-cache\r\n%b" % (found.tag.encode(), more)
     if found.matches(held):
         context.respond(304, block, b"")
     else:

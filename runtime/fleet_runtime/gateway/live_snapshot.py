@@ -24,6 +24,7 @@ from fleet_runtime.edge.host_policy import HostPolicy
 from fleet_runtime.errors import request_error
 from fleet_runtime.event_log import EventLog
 from fleet_runtime.files import MAX_KEY, UnreadableFileError, read_text, resolve_path
+from fleet_runtime.loop_guard import GatewayView, gateway_view
 from fleet_runtime.providers.inventory import Inventory
 from fleet_runtime.providers.limiter import ConcurrencyLimiter, LimiterPool
 from fleet_runtime.providers.lock_drift import KnownDrifts
@@ -133,6 +134,12 @@ class LiveSnapshot:
         except LookupError as error:
             message = f"model '{error.args[0]}' is not in this list"
             raise request_error("invalid_request", message) from None
+
+    def gateways(self) -> GatewayView:
+        """Return which gateways of fleet the lists come from."""
+        states = self.inventory.states
+        behind = {name: states[name].observation for name in self.providers}
+        return gateway_view({name: seen.gateways for name, seen in behind.items() if seen is not None})
 
     def model(self, base: str, pinned: str | None, id: str) -> bytes | None:
         """Return the body of ``GET <base>/v1/models/<id>``; None if the id does not resolve to an available

@@ -19,6 +19,7 @@ from fleet_runtime.edge.api_keys import KeyScope
 from fleet_runtime.errors import ErrorResponse, RequestError, request_error
 from fleet_runtime.gateway.live_snapshot import LiveSnapshot
 from fleet_runtime.header_lines import HeaderLines
+from fleet_runtime.loop_guard import HEADER
 from fleet_runtime.ollama import lists
 from fleet_runtime.ollama.requests import (
     Json,
@@ -169,7 +170,7 @@ class OllamaRequest:
             return
         body = msgspec.json.encode({"model": name, **wanted.body})
         route = Route(self._base, _ENDPOINTS[wanted.path])
-        head = _translated_head(self._base.path + wanted.path, len(body))
+        head = _translated_head(self._base.path + wanted.path, len(body), self._context.head.loop)
         context = msgspec.structs.replace(self._context, head=head, route=route, content_length=len(body))
         exchange = self._new_exchange(context)
         self._done = True
@@ -257,7 +258,9 @@ def _require_known(method: str, path: str, operation: str) -> None:
         )
 
 
-def _translated_head(path: str, length: int) -> RequestHead:
-    """Return the head of an equivalent request to OpenAI's API; no header of the client is forwarded."""
+def _translated_head(path: str, length: int, loop: bytes | None) -> RequestHead:
+    """Return the head of an equivalent request to OpenAI's API; no header of the client is forwarded, except
+    which gateways the request has passed through (`loop`)."""
     raw = f"POST {path} HTTP/1.1\r\nhost: fleet\r\ncontent-type: application/json\r\ncontent-length: {length}"
-    return RequestHead(raw.encode("latin-1"), HeaderLines(interpret_field))
+    passed = b"" if loop is None else b"\r\n%b: %b" % (HEADER, loop)
+    return RequestHead(raw.encode("latin-1") + passed, HeaderLines(interpret_field))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 
+from fleet_runtime import loop_guard
 from fleet_runtime.artifacts.contract import Timeouts
 from fleet_runtime.dialects.feed import Feed, FeedReader
 from fleet_runtime.dialects.messages import ProbeRequest, ProbeResponse
@@ -128,5 +129,10 @@ def _failure(error: UpstreamError, path: str, timeout: float) -> StatusReason:
 
 
 def _headers(accept: bytes, provider: Provider) -> list[tuple[bytes, bytes]]:
-    headers = [(b"accept", accept), (b"accept-encoding", b"identity"), (b"user-agent", b"fleet")]
+    headers = [
+        (b"accept", accept),
+        (b"accept-encoding", b"identity"),
+        (b"user-agent", b"fleet"),
+        (loop_guard.HEADER, loop_guard.TOKEN),
+    ]
     return headers + provider.credentials(anthropic=False)

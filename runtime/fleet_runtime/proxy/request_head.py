@@ -72,6 +72,7 @@ _READ: Final = frozenset(
         b"origin",
         b"x-request-id",
         b"if-none-match",
+        b"cdn-loop",
     )
 )
 _ONCE: Final = {
@@ -101,7 +102,8 @@ class RequestHead:
     header lines for a provider, names in lower case: it lacks all that is between the client and
     the gateway (hop-by-hop headers and those that `Connection` names, credentials, cookies, claims about who
     the client is) and those that describe the body, except its type. `request_id` is the client's own, if it
-    has a valid one. `is_form`: the body is a multipart form; `is_encoded`: it is compressed.
+    has a valid one. `loop`: the value of ``CDN-Loop``, which `forwarded` has too. `is_form`: the body is a
+    multipart form; `is_encoded`: it is compressed.
     """
 
     __slots__ = (
@@ -119,6 +121,7 @@ class RequestHead:
         "is_form",
         "keep_alive",
         "key",
+        "loop",
         "method",
         "origin",
         "path",
@@ -157,6 +160,7 @@ class RequestHead:
         self.content_encoding = get(b"content-encoding", b"")
         self.is_encoded = self.content_encoding.lower() not in (b"", b"identity")
         self.if_none_match = get(b"if-none-match")
+        self.loop = get(b"cdn-loop")
         self._read_framing(get(b"content-length"), get(b"transfer-encoding"))
         self.expects_continue = b"expect" in read and read[b"expect"].lower() == b"100-continue"
         authorization = get(b"authorization")
@@ -304,7 +308,7 @@ def _repeated(name: bytes, first: bytes, second: bytes) -> bytes:
     """Return the combined value of a repeated header."""
     if name in _ONCE:
         raise InvalidHeadError(malformed_head(f"{_ONCE[name]}, not 2" if name == b"host" else _ONCE[name]))
-    if name == b"connection":
+    if name in (b"connection", b"cdn-loop"):
         return b"%b, %b" % (first, second)
     return first if name == b"x-api-key" else second
 

@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import Final
 
+from fleet_runtime import loop_guard
 from fleet_runtime.artifacts.contract import ModelState, Via
 from fleet_runtime.errors import RequestError, request_error, suggest
 from fleet_runtime.providers.health import COLD
@@ -235,4 +236,4 @@ def _resolve(context: RequestContext, body: RequestBody, unreachable: frozenset[
 
 
 def _first_lines(upstream: Upstream, target: bytes) -> bytes:
-    return b"POST %b HTTP/1.1\r\nhost: %b\r\n" % (target, upstream.host_header)
+    return b"POST %b HTTP/1.1\r\nhost: %b\r\n%b" % (target, upstream.host_header, loop_guard.LINE)

@@ -70,7 +70,7 @@ def test_an_error_that_outlasts_a_clients_patience_is_not_retried() -> None:
     final = {code for code, headers in advice.items() if headers.get(b"x-should-retry") == b"false"}
     access = {"unauthorized", "surface_not_allowed", "forbidden_host", "forbidden_origin"}
     offline = {"provider_unreachable", "provider_disabled"}
-    assert final == access | offline | {"request_cancelled"}
+    assert final == access | offline | {"request_cancelled", "loop_detected"}
     assert {code for code, headers in advice.items() if b"retry-after-ms" in headers} == offline
     assert {ERROR_KINDS[code].anthropic for code in offline} == {"api_error"}
 
