@@ -226,7 +226,7 @@ _ERROR = ErrorDetail(
     param="model",
 )
 
-_KEY: Final = KeyInForce(name="laptop", surfaces=("boochat",), source="env")
+_KEY: Final = KeyInForce(name="laptop", surfaces=("boochat",), source="env", last_used=TIME)
 _FINDING: Final = Finding(
     severity="warning",
     area="machines",

@@ -10,14 +10,23 @@ from fleet_runtime.api.fleet_report import describe_captures
 from fleet_runtime.api.operation import operation
 from fleet_runtime.api.shapes import Findings, KeyInForce, Settings
 from fleet_runtime.artifacts.contract import to_data
+from fleet_runtime.catalog.describe import rfc3339
 
 
 @operation("GET", "/api/settings", "Show the gateway's current settings, and the names of its keys")
 async def get_settings(call: Call) -> Settings:
     gateway = call.live.gateway
-    data = to_data(gateway)
+    data, service = to_data(gateway), call.service
+    service.finished.flush()
+    await service.key_uses.save(service.store)
+    used = service.key_uses.last
     keys = (
-        KeyInForce(name=name, surfaces=key.surfaces, source="env" if key.env is not None else "file")
+        KeyInForce(
+            name=name,
+            surfaces=key.surfaces,
+            source="env" if key.env is not None else "file",
+            last_used=rfc3339(used[name]) if name in used else None,
+        )
         for name, key in gateway.keys.items()
     )
     return Settings(

@@ -183,11 +183,13 @@ class Access(ApiShape, frozen=True, kw_only=True):
 
 
 class KeyInForce(ApiShape, frozen=True, kw_only=True):
-    """A key of the gateway: its name, the surfaces that it is limited to, and where it is read from."""
+    """A key of the gateway: its name, the surfaces that it is limited to, where it is read from, and when a
+    request to this gateway last came with it, null if none did."""
 
     name: str
     surfaces: tuple[str, ...] | None
     source: Literal["env", "file"]
+    last_used: str | None
 
 
 class Settings(ApiShape, frozen=True, kw_only=True):

@@ -120,6 +120,8 @@ class Dispatcher:
             record = RequestRecord(request_id.decode(), None, path, inference=False, number=0)
         else:
             record = RequestRecord(request_id.decode(), route.base.table.surface, route.endpoint.path)
+            if admission is not None:
+                record.key = admission.key
         context = RequestContext(
             fleet,
             head,
@@ -162,12 +164,13 @@ class Dispatcher:
         key: KeyScope | None = None
         if fleet.keys:
             key = fleet.keys.check(head.key, head.method, path.decode("latin-1"))
+            context.record.key = None if key is None else key.name
         if head.loop is not None and (refused := loop_guard.refusal(head.loop)) is not None:
             raise refused
         if route is not None:
             _require_method(head, ("POST",))
             if memo_key is not None:
-                fleet.heads.keep(memo_key, head, route, context.cors)
+                fleet.heads.keep(memo_key, head, route, context.cors, context.record.key)
             if fleet.captures is not None:
                 capture = begin_capture(fleet.captures, context)
                 return CapturedExchange(context, fleet.plans, capture)

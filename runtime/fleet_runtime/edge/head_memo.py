@@ -34,6 +34,7 @@ class Admission:
     head: RequestHead
     route: Route
     cors: bytes
+    key: str | None
 
 
 class HeadMemo:
@@ -50,7 +51,7 @@ class HeadMemo:
         self.known: dict[bytes, Admission] = {}
         self._seen: set[bytes] = set()
 
-    def keep(self, key: bytes, head: RequestHead, route: Route, cors: bytes) -> None:
+    def keep(self, key: bytes, head: RequestHead, route: Route, cors: bytes, name: str | None) -> None:
         """Note a head; if it is cached, it keeps no key of the client from then on."""
         if not self._remembers:
             return
@@ -62,7 +63,7 @@ class HeadMemo:
         if len(self.known) >= MAX_HEADS:
             self.known.clear()
         head.forget_client()
-        self.known[key] = Admission(head, route, cors)
+        self.known[key] = Admission(head, route, cors, name)
 
 
 def head_key(raw: bytes) -> tuple[bytes, int] | None:

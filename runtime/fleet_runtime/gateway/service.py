@@ -30,6 +30,7 @@ from fleet_runtime.tasks import end_tasks
 from fleet_runtime.telemetry.activity import Activity
 from fleet_runtime.telemetry.activity_keeper import ActivityKeeper
 from fleet_runtime.telemetry.finished_requests import FinishedRequests
+from fleet_runtime.telemetry.key_uses import KeyUses
 from fleet_runtime.telemetry.metrics import Metrics
 from fleet_runtime.telemetry.series import Gauges, SeriesBook, keep_time
 from fleet_runtime.telemetry.series_keeper import SeriesKeeper
@@ -70,6 +71,7 @@ class Service:
     metrics: Metrics = field(init=False)
     activity: Activity = field(init=False)
     series: SeriesBook = field(init=False)
+    key_uses: KeyUses = field(init=False)
     _inventories: set[asyncio.Task[None]] = field(default_factory=set)
     _closing: set[asyncio.Task[None]] = field(default_factory=set)
     _reloading: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -82,7 +84,8 @@ class Service:
         self.series = SeriesBook()
         self.activity.observers += (self.series.count, self.metrics.count_tokens)
         self.activity.collect = self.finished.flush
-        self.finished.sinks += (self.metrics.add, self.activity.add)
+        self.key_uses = KeyUses(lambda: self.live.gateway.keys)
+        self.finished.sinks += (self.metrics.add, self.activity.add, self.key_uses.add)
         self.finished.on_pause = self.activity.announce
 
     @classmethod
@@ -134,7 +137,9 @@ class Service:
             )
         ]
         watching = asyncio.create_task(self.store.watch())
-        keeping = asyncio.create_task(self.live.old_names.keep(self.store))
+        keeping = [
+            asyncio.create_task(each.keep(self.store)) for each in (self.live.old_names, self.key_uses)
+        ]
         self._poll(self.live)
         self._rename_favorites(self.live.snapshot.fleet.names)
         self._warn_of_captures()
@@ -145,8 +150,11 @@ class Service:
             history.cancel()
             await end_tasks(keepers)
             watching.cancel()
-            keeping.cancel()
+            for task in keeping:
+                task.cancel()
+            self.finished.flush()
             await self.live.old_names.save(self.store)
+            await self.key_uses.save(self.store)
             await self.live.close()
             await self.store.close()
 

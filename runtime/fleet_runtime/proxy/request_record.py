@@ -82,6 +82,8 @@ class RequestRecord:
     chunk_before: bytes = b""
     last_chunk: bytes = b""
     number: int = field(default_factory=next_number)
+    key: str | None = None
+    """The name of the gateway's key that the request came with."""
 
     def reject(self, status: int, code: str) -> None:
         """Record an error of the gateway; a known end reason is kept."""

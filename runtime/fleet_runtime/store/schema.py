@@ -76,6 +76,7 @@ ADDITIONS = (
             "PRIMARY KEY (id, step)) WITHOUT ROWID",
         ),
     ),
+    Addition("key_use", ("CREATE TABLE key_use (name TEXT PRIMARY KEY, last_at REAL NOT NULL)",)),
 )
 """Add new tables of the state at the end; `Store.read` and `Store.write` access them."""
 

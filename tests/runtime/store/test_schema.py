@@ -46,7 +46,7 @@ def ids(store: Store) -> list[str]:
 
 def test_the_additions_are_those_that_this_page_knows() -> None:
     names = [addition.name for addition in ADDITIONS]
-    assert names == ["favorites_by_list", "old_name", "activity", "series"]
+    assert names == ["favorites_by_list", "old_name", "activity", "series", "key_use"]
 
 
 async def test_a_file_of_the_previous_version_can_go_back_to_it_with_every_change(
