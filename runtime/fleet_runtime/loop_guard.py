@@ -1,7 +1,7 @@
 """Detect requests that come back to the gateway that sent them (RFC 8586, ``CDN-Loop``).
 
 Every request to a provider carries the token of this process. A gateway whose providers, or theirs, lead back
-to it refuses a request with its own token, and one that has passed through too many gateways. `CDN-Loop` is
+to it rejects a request with its own token, and one that has passed through too many gateways. `CDN-Loop` is
 made for that: servers ignore it, other proxies must forward it, and unlike `Via` it turns nothing off (nginx
 does not compress for a request with `Via`). The token is random and says nothing about the gateway.
 
@@ -51,7 +51,7 @@ def gateway_view(behind: Mapping[str, Sequence[str]], token: bytes = TOKEN) -> G
 
 
 def refusal(value: bytes, token: bytes = TOKEN) -> RequestError | None:
-    """Return why a request with this value of `CDN-Loop` is refused, None if it is not."""
+    """Return why a request with this value of `CDN-Loop` is rejected, None if it is not."""
     passed = value.count(_PREFIX)
     if token in value:
         between = passed - value.count(token)

@@ -122,7 +122,7 @@ def _service(fleet: FleetConfig, found: _WrittenUrl, parts: ServerUrl) -> Iterat
         yield Finding("F259", found.path, message, remedy, "warning")
 
     if _is_gateway(fleet, parts):
-        message = f"provider '{name}' is this gateway itself, which refuses its own requests"
+        message = f"provider '{name}' is this gateway itself, which rejects its own requests"
         remedy = "write the address of the provider's server, or another port in gateway.listen"
         yield Finding("F260", found.path, message, remedy, "warning")
 
