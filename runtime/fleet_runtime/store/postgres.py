@@ -117,6 +117,7 @@ class PostgresState:
     async def _connect(self) -> None:
         import asyncpg
 
+        connection: asyncpg.Connection | None = None
         try:
             url = self._url.read()
             self._status = replace(self._status, where=shown_url(url))
@@ -125,12 +126,12 @@ class PostgresState:
                 connection = await asyncpg.connect(
                     url, statement_cache_size=0, server_settings={"application_name": self._name}
                 )
-                self._connection = connection
-                connection.add_termination_listener(lambda _: self._news.set())
                 await prepare(connection)
                 await connection.add_listener(CHANNEL, lambda *_: self._news.set())
-        except Exception as error:
-            raise self._lost(error) from None
+            connection.add_termination_listener(lambda _: self._news.set())
+            self._connection = connection  # not before: nobody else may use it in the middle of that
+        except BaseException as error:
+            raise self._lost(error, connection) from None
         finally:
             self._attempted.set()
         await self._write_pending()
@@ -165,31 +166,37 @@ class PostgresState:
 
     @contextlib.asynccontextmanager
     async def _transaction(self) -> AsyncIterator[asyncpg.Connection]:
-        """Run a transaction within `STATEMENT_SECONDS`; any failure ends the connection."""
+        """A transaction within `STATEMENT_SECONDS`. Every failure in it closes the connection, and so does
+        cancelling: the next user would continue it."""
+        used: asyncpg.Connection | None = None
         try:
             async with asyncio.timeout(STATEMENT_SECONDS), self._lock:
                 await self._attempted.wait()
                 connection = self._connection
                 if connection is None:
                     raise StoreUnavailableError(self._reason)
+                used = connection
                 await connection.execute("BEGIN")
                 yield connection
                 await connection.execute("COMMIT")
         except StoreUnavailableError:
             raise
-        except Exception as error:
-            raise self._lost(error) from None
+        except BaseException as error:
+            raise self._lost(error, used) from None
 
     @property
     def _reason(self) -> str:
         return f"{self._status.where} cannot be used: {self._status.reason}"
 
-    def _lost(self, error: Exception) -> StoreUnavailableError:
-        """Drop the connection; return the error for the caller."""
-        connection, self._connection = self._connection, None
+    def _lost(self, error: BaseException, connection: asyncpg.Connection | None) -> BaseException:
+        """Close the connection; return the error for its user."""
         if connection is not None:
             connection.terminate()
+            if self._connection is connection:
+                self._connection = None
         self._news.set()
+        if not isinstance(error, Exception):
+            return error
         reason = failure_reason(error)
         if self._status.up or self._status.reason != reason:
             since = time.time() if self._status.up else self._status.since

@@ -8,6 +8,8 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from fleet_runtime.catalog.favorites import Favorites
+from fleet_runtime.store.backend import StoreUnavailableError
+from fleet_runtime.store.postgres_url import GRANT, DeletedListError
 from fleet_runtime.store.rows import StatusChange, parse_favorite, parse_status_change
 from fleet_runtime.store.sqlite import HISTORY_ROWS, TRIMMED_ROWS
 from fleet_runtime.store.tables import LIST, favorite_rows
@@ -32,6 +34,13 @@ ADDITIONS = {
 }
 """Additions as in the state file: compatible with the previous version, recorded by name in ``additions``."""
 
+RIGHTS = {
+    "favorite_list": ("SELECT", "INSERT", "UPDATE"),
+    "favorite": ("SELECT", "INSERT", "UPDATE", "DELETE"),
+    "status_history": ("SELECT", "INSERT", "DELETE"),
+}
+"""What a gateway does with each table."""
+
 
 async def prepare(connection: asyncpg.Connection) -> None:
     """Add missing tables; only one of several gateways does."""
@@ -43,10 +52,30 @@ async def prepare(connection: asyncpg.Connection) -> None:
             for statement in ADDITIONS[name]:
                 await connection.execute(statement)
             await connection.execute("INSERT INTO additions VALUES ($1, $2)", name, time.time())
+    await _require_writable(connection)
+    if not await read_tag(connection):  # the tables are new, or somebody deleted their rows
         await connection.execute(
-            "INSERT INTO favorite_list VALUES ($1, $2, 0) ON CONFLICT DO NOTHING", LIST, secrets.token_hex(6)
+            "INSERT INTO favorite_list (name, run, version) VALUES ($1, $2, 0) ON CONFLICT DO NOTHING",
+            *(LIST, secrets.token_hex(6)),
         )
     await connection.execute("COMMIT")
+
+
+async def _require_writable(connection: asyncpg.Connection) -> None:
+    """Raise `StoreUnavailableError` if the tables can be read and not written; as a missing table does, that
+    raises before the state is called usable."""
+    if await connection.fetchval("SHOW transaction_read_only") == "on":
+        remedy = "the URL must name the primary server, or all servers and `?target_session_attrs=read-write`"
+        raise StoreUnavailableError("the database is read-only", remedy)
+    tables, rights = zip(*((table, right) for table, each in RIGHTS.items() for right in each), strict=True)
+    missing = await connection.fetchval(
+        "SELECT string_agg(name || ' (' || granted || ')', ', ') "
+        "FROM unnest($1::text[], $2::text[]) AS needed (name, granted) "
+        "WHERE NOT has_table_privilege(name, granted)",
+        *(tables, rights),
+    )
+    if missing is not None:
+        raise StoreUnavailableError(f"the user lacks rights on tables: {missing}", GRANT)
 
 
 async def _missing(connection: asyncpg.Connection) -> list[str]:
@@ -71,7 +100,7 @@ async def read_favorites(connection: asyncpg.Connection) -> Favorites:
         LIST,
     )
     if not rows:
-        raise LookupError("the list of favorites was deleted from the database")
+        raise DeletedListError
     found = (parse_favorite(row["id"], row["added_at"]) for row in rows)
     items = tuple(favorite for favorite in found if favorite is not None)
     return Favorites(rows[0]["version"], items, rows[0]["run"])

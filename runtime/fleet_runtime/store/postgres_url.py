@@ -23,8 +23,19 @@ _URL = re.compile(
 )
 """What libpq accepts (PostgreSQL's manual, 34.1.1.2), several hosts included. A password ends at the last
 ``@``, so that there is none after it: one that is not encoded would be shown as a host or a database."""
+GRANT = (
+    "`GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO user` on the server, with the user "
+    "in the URL"
+)
 _SHOWN = 300
 """The maximum length of the server's message."""
+
+
+class DeletedListError(Exception):
+    """Somebody deleted the row of the list; the next connection begins a new one."""
+
+    def __init__(self) -> None:
+        super().__init__("the list of favorites was deleted from the database")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +83,12 @@ class DatabaseUrl:
                 return self._correct
             case asyncpg.InvalidCatalogNameError():
                 return f"`createdb {name} --owner USER` on the server, with the user in the URL"
+            case asyncpg.InsufficientPrivilegeError() if "for table" in str(error):
+                return GRANT
             case asyncpg.InsufficientPrivilegeError():
                 return f"`ALTER DATABASE {name} OWNER TO user` on the server, with the user in the URL"
+            case asyncpg.SyntaxOrAccessError():
+                return f"its tables are not those of fleet; use another: `createdb {name}-2 --owner USER`"
             case _:
                 return f"`pg_isready --dbname={shown}` where the gateway runs; it reconnects automatically"
 
@@ -102,10 +117,12 @@ def failure_reason(error: Exception) -> str:
     match error:
         case StoreUnavailableError():
             return str(error)
-        case asyncpg.PostgresConnectionError() | asyncpg.InterfaceError():
+        case asyncpg.PostgresConnectionError() | asyncpg.InterfaceError() | asyncpg.InternalClientError():
             return "the connection was lost"
         case asyncpg.PostgresError():
-            return shorten(str(error), _SHOWN)
+            return shorten(str(error).partition("\n")[0], _SHOWN)
+        case DeletedListError():
+            return str(error)
         case TimeoutError():
             return "no response in time"
         case ConnectionRefusedError():

@@ -13,16 +13,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 
 from fleet_runtime.artifacts.gateway_parts import DatabaseReference
 from fleet_runtime.catalog.favorites import AddFavorite, Favorites, FavoritesChange, RemoveFavorite
-from fleet_runtime.store.postgres import READ_SECONDS, PostgresState
+from fleet_runtime.store.postgres import READ_SECONDS, RETRY_SECONDS, PostgresState
 from fleet_runtime.store.postgres_url import DatabaseUrl, failure_reason, shown_url
 from fleet_runtime.store.rows import StatusChange
 from fleet_runtime.store.store import Store, StoreUnavailableError
 from tests.support.postgres import PostgresServer, pgbouncer, postgres_server
-from tests.support.waiting import until
+from tests.support.waiting import pace, until
 
 pytestmark = pytest.mark.anyio
 NAMES = itertools.count()
@@ -245,6 +246,50 @@ async def test_a_user_without_the_right_to_create_tables_gets_the_remedy(
         assert store.status.remedy is None
 
 
+@pytest.mark.parametrize(
+    ("broken", "reason", "remedy"),
+    [
+        ("ALTER DATABASE {0} SET default_transaction_read_only = on", "read-only", "target_session_attrs"),
+        ("REVOKE INSERT ON favorite FROM reader", "(INSERT)", "GRANT"),
+        ("DROP TABLE favorite", "does not exist", "`createdb {0}-2"),
+    ],
+)
+async def test_a_database_that_takes_no_writes_is_never_called_usable(
+    server: PostgresServer, url: str, tmp_path: Path, broken: str, reason: str, remedy: str
+) -> None:
+    name = url.rpartition("/")[2]
+    server.sql("CREATE ROLE reader LOGIN PASSWORD 'canary-password'")
+    async with gateway(url, tmp_path) as store:
+        await store.edit(adding("a/1"))
+    grant = "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO reader"
+    assert server.sql(grant, name).returncode == 0
+    async with gateway(url.replace("//fleet:", "//reader:"), tmp_path) as store:
+        assert server.sql(broken.format(name), name).returncode == 0
+        others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+        assert server.sql(f"{others} AND datname = '{name}'").returncode == 0
+        await until(lambda: reason in (store.fault or ""))
+        assert remedy.format(name) in (store.status.remedy or "")
+        with pytest.raises(StoreUnavailableError):
+            await store.edit(adding("a/2"))
+        since = store.status.since
+        await pace(2.5 * RETRY_SECONDS)
+        assert (store.status.up, store.status.since, ids(store.favorites)) == (False, since, ["a/1"])
+
+
+async def test_a_list_that_somebody_deleted_begins_again(
+    server: PostgresServer, url: str, tmp_path: Path
+) -> None:
+    async with gateway(url, tmp_path) as store:
+        before = await store.edit(adding("a/1"))
+        deleted = "DELETE FROM favorite_list; DELETE FROM favorite"
+        assert server.sql(deleted, url.rpartition("/")[2]).returncode == 0
+        with pytest.raises(StoreUnavailableError, match="the list of favorites was deleted"):
+            await store.edit(adding("a/2"))
+        await until(lambda: store.status.up)
+        after = await store.edit(adding("a/3"))
+        assert (ids(after), after.run != before.run) == (["a/3"], True)
+
+
 def test_a_url_is_read_from_its_variable_or_file_and_nothing_else_is_taken_for_one(tmp_path: Path) -> None:
     good = "postgresql://fleet:canary@db/fleet"
     (tmp_path / "url").write_text(f"{good}\n")
@@ -266,6 +311,7 @@ def test_a_url_is_read_from_its_variable_or_file_and_nothing_else_is_taken_for_o
         assert "can" not in f"{caught.value}{caught.value.remedy}".replace("cannot", "")
         assert "`" in (caught.value.remedy or "")
     assert failure_reason(ValueError("canary")).startswith("ValueError; its URL must be")
+    assert failure_reason(asyncpg.InternalClientError("canary")) == "the connection was lost"
 
 
 def test_of_a_url_only_hosts_and_database_are_shown() -> None:
