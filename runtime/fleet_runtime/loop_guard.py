@@ -23,9 +23,25 @@ HEADER: Final = b"cdn-loop"
 MAX_PASSED: Final = 8
 """Gateways of fleet that a request may pass through."""
 _PREFIX: Final = b"fleet-"
-TOKEN: Final = _PREFIX + os.urandom(6).hex().encode()
-LINE: Final = b"%b: %b\r\n" % (HEADER, TOKEN)
-"""The header line for a provider; the client's own lines with this name stay next to it."""
+
+
+class Identity:
+    """The random `token` of a process, and the header `line` with it for a provider, next to which the client's
+    own lines with this name stay."""
+
+    __slots__ = ("line", "token")
+
+    def __init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
+        self.token = _PREFIX + os.urandom(6).hex().encode()
+        self.line = b"%b: %b\r\n" % (HEADER, self.token)
+
+
+OWN: Final = Identity()
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=OWN.renew)
 
 
 def is_from_gateway(value: bytes | None) -> bool:
@@ -41,18 +57,18 @@ class GatewayView(NamedTuple):
     line: bytes
 
 
-def gateway_view(behind: Mapping[str, Sequence[str]], token: bytes = TOKEN) -> GatewayView:
+def gateway_view(behind: Mapping[str, Sequence[str]], identity: Identity = OWN) -> GatewayView:
     """Return what follows from the gateways that the lists of the providers come from."""
-    own = token.decode()
+    own = identity.token.decode()
     nearest = (name for names in behind.values() for name in names[:1])
     seen = dict.fromkeys((own, *nearest, *(name for names in behind.values() for name in names)))
     line = f"{GATEWAYS}: {', '.join(list(seen)[:MAX_GATEWAYS])}\r\n"
     return GatewayView(frozenset(name for name, names in behind.items() if own in names), line.encode())
 
 
-def refusal(value: bytes, token: bytes = TOKEN) -> RequestError | None:
+def refusal(value: bytes, identity: Identity = OWN) -> RequestError | None:
     """Return why a request with this value of `CDN-Loop` is rejected, None if it is not."""
-    passed = value.count(_PREFIX)
+    passed, token = value.count(_PREFIX), identity.token
     if token in value:
         between = passed - value.count(token)
         through = f" through {between} other gateway{'s' if between > 1 else ''}" if between else ""

@@ -133,6 +133,6 @@ def _headers(accept: bytes, provider: Provider) -> list[tuple[bytes, bytes]]:
         (b"accept", accept),
         (b"accept-encoding", b"identity"),
         (b"user-agent", b"fleet"),
-        (loop_guard.HEADER, loop_guard.TOKEN),
+        (loop_guard.HEADER, loop_guard.OWN.token),
     ]
     return headers + provider.credentials(anthropic=False)

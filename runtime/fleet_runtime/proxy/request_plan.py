@@ -236,4 +236,4 @@ def _resolve(context: RequestContext, body: RequestBody, unreachable: frozenset[
 
 
 def _first_lines(upstream: Upstream, target: bytes) -> bytes:
-    return b"POST %b HTTP/1.1\r\nhost: %b\r\n%b" % (target, upstream.host_header, loop_guard.LINE)
+    return b"POST %b HTTP/1.1\r\nhost: %b\r\n%b" % (target, upstream.host_header, loop_guard.OWN.line)

@@ -24,8 +24,8 @@ _URL = re.compile(
 """What libpq accepts (PostgreSQL's manual, 34.1.1.2), several hosts included. A password ends at the last
 ``@``, so that there is none after it: one that is not encoded would be shown as a host or a database."""
 GRANT = (
-    "`GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO user` on the server, with the user "
-    "in the URL"
+    "`GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO user` on the server, with the "
+    "user in the URL"
 )
 _SHOWN = 300
 """The maximum length of the server's message."""
