@@ -26,8 +26,8 @@ _PREFIX: Final = b"fleet-"
 
 
 class Identity:
-    """The random `token` of a process, and the header `line` with it for a provider, next to which the client's
-    own lines with this name stay."""
+    """The random `token` of a process, and the header `line` with it for a provider. The client's own lines
+    with this name stay next to it."""
 
     __slots__ = ("line", "token")
 

@@ -19,18 +19,14 @@ def test_a_request_of_others_passes(value: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("value", "through"),
-    [
-        (SELF.token, "it came back:"),
-        (SELF.token + b", " + OTHER, "through 1 other gateway:"),
-        (b"x, " + SELF.token, "came back:"),
-    ],
+    [(b"%b", "came back:"), (b"%b, " + OTHER, "through 1 other gateway:"), (b"x, %b", "came back:")],
 )
-def test_the_own_token_is_refused(value: bytes, through: str) -> None:
-    refused = refusal(value, SELF)
-    assert refused is not None
-    assert (refused.answer.code, refused.answer.status) == ("loop_detected", 508)
-    assert (b"x-should-retry", b"false") in refused.answer.headers
-    assert through in refused.answer.message
+def test_the_own_token_is_rejected(value: bytes, through: str) -> None:
+    rejected = refusal(value % SELF.token, SELF)
+    assert rejected is not None
+    assert (rejected.answer.code, rejected.answer.status) == ("loop_detected", 508)
+    assert (b"x-should-retry", b"false") in rejected.answer.headers
+    assert through in rejected.answer.message
 
 
 def test_too_many_gateways_are_refused() -> None:
@@ -53,7 +49,7 @@ def test_a_process_that_is_forked_has_a_token_of_its_own() -> None:
         os._exit(0)
     os.waitpid(child, 0)
     os.close(writing)
-    with open(reading, "rb") as pipe:
+    with os.fdopen(reading, "rb") as pipe:
         theirs = pipe.read()
     assert theirs.startswith(b"fleet-")
     assert theirs != OWN.token
