@@ -129,7 +129,7 @@ class PostgresState:
                 await prepare(connection)
                 await connection.add_listener(CHANNEL, lambda *_: self._news.set())
             connection.add_termination_listener(lambda _: self._news.set())
-            self._connection = connection  # not before: nobody else may use it in the middle of that
+            self._connection = connection  # not before: no edit may use it in the middle of that
         except BaseException as error:
             raise self._lost(error, connection) from None
         finally:

@@ -53,7 +53,7 @@ async def prepare(connection: asyncpg.Connection) -> None:
                 await connection.execute(statement)
             await connection.execute("INSERT INTO additions VALUES ($1, $2)", name, time.time())
     await _require_writable(connection)
-    if not await read_tag(connection):  # the tables are new, or somebody deleted their rows
+    if not await read_tag(connection):  # the tables are new, or a user deleted their rows
         await connection.execute(
             "INSERT INTO favorite_list (name, run, version) VALUES ($1, $2, 0) ON CONFLICT DO NOTHING",
             *(LIST, secrets.token_hex(6)),

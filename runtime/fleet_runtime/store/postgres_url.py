@@ -32,7 +32,7 @@ _SHOWN = 300
 
 
 class DeletedListError(Exception):
-    """Somebody deleted the row of the list; the next connection begins a new one."""
+    """A user deleted the row of the list; the next connection begins a new one."""
 
     def __init__(self) -> None:
         super().__init__("the list of favorites was deleted from the database")
