@@ -39,11 +39,12 @@ MAX_PORT = 65_535
 POLL_SECONDS = 0.05
 FLUSH_SECONDS = 1.0
 """Seconds to send the last bytes of aborted responses."""
-GARBAGE = (1_500, 1_000, 20)
+GARBAGE = (1_500, 200, 100)
 """Thresholds of the garbage collector: new objects, and rounds of each older generation. Neither probes nor
 successful requests create reference cycles. A collection of the first generation blocks the event loop in
-proportion to the surviving objects, of which many providers create many, so it must be frequent. The service
-excludes model lists from collections of the older generations."""
+proportion to the surviving objects, of which many providers create many, so it must be frequent. The second
+generation has what failed requests leave: with 1 000 rounds instead of 200, an attack occupied 53 MB. The
+service excludes model lists from collections of the older generations."""
 
 log = logging.getLogger("fleet")
 
