@@ -39,6 +39,7 @@ from fleet_runtime.turns import in_turns
 
 REFUSALS = (ArtifactError, CannotServeError, MissingKeyError)
 NEEDS_RESTART = ("listen", "state")
+FREEZE_SECONDS = 0.5
 
 log = logging.getLogger("fleet.service")
 
@@ -229,8 +230,12 @@ class Service:
             """Make the lists that clients read first, now and once all providers were probed. What providers
             list stays for long: no later collection of garbage goes through it."""
             await in_turns(live.lists.prepare())
-            await live.inventory.first_round()
-            await in_turns(live.lists.prepare())
+            freezing = asyncio.create_task(_freeze_repeatedly())
+            try:
+                await live.inventory.first_round()
+                await in_turns(live.lists.prepare())
+            finally:
+                freezing.cancel()
             gc.freeze()
 
         self._keep(self._inventories, asyncio.create_task(prepare_lists(), name="prepare lists"))
@@ -248,6 +253,14 @@ class Service:
     def _keep(tasks: set[asyncio.Task[None]], task: asyncio.Task[None]) -> None:
         tasks.add(task)
         task.add_done_callback(tasks.discard)
+
+
+async def _freeze_repeatedly() -> None:
+    """Exclude what exists from garbage collections, until cancelled: at the start, the second generation
+    would get everything that a thousand providers list, and a collection of that blocks for 150 ms."""
+    while True:
+        gc.freeze()
+        await asyncio.sleep(FREEZE_SECONDS)
 
 
 def _remedy(error: Exception) -> str:
