@@ -58,7 +58,8 @@ def mentions(pattern: str, *places: str) -> Knows:
 
 @cache
 def _texts(place: str) -> tuple[str, ...]:
-    return tuple(file.read_text(encoding="utf-8") for file in sorted(ROOT.glob(place)) if file.is_file())
+    files = (file for file in sorted(ROOT.glob(place)) if file.is_file() and file.suffix != ".pyc")
+    return tuple(file.read_text(encoding="utf-8") for file in files)
 
 
 def exists(pattern: str) -> Knows:
