@@ -28,7 +28,7 @@ class Feed:
         """The data of one topic's events."""
         return [event["data"] for event in self.events if event["event"] == topic]
 
-    def until(self, topic: str, data: dict[str, Any], seconds: float = 5) -> None:
+    def until(self, topic: str, data: dict[str, Any], seconds: float = 10) -> None:
         """Return once an event of `topic` has come whose data have at least the items of `data`."""
         eventually(lambda: any(data.items() <= seen.items() for seen in self.of(topic)), seconds)
 

@@ -21,12 +21,17 @@ SPECS = (
     ServerSpec("router", kind="llama-server-router", models=MODELS),
     ServerSpec("ollama", kind="ollama", models=(*MODELS, EMBEDDING)),
     ServerSpec("single", kind="llama-server", models=MODELS[:1]),
+    ServerSpec("seldom", kind="ollama", models=MODELS[:1]),
 )
 ABLE = ("swap", "router", "ollama")
 
 
 def fleet_yaml(machines: SimulationThread, listen: str) -> str:
-    providers = "".join(f"  {spec.name}: {machines.url(spec.name)}\n" for spec in SPECS)
+    poll = {"seldom": 600.0}
+    providers = "".join(
+        f"  {spec.name}: {{url: '{machines.url(spec.name)}', poll: {poll.get(spec.name, 0.2)}}}\n"
+        for spec in SPECS
+    )
     return f"""\
 version: 1
 default_provider: swap
@@ -66,6 +71,17 @@ def test_a_model_is_loaded_and_unloaded(stack: Stack, provider: str) -> None:
     assert stack.client.get(f"/api/models/{provider}/qwen3-8b").json()["state"] == "unloaded"
 
 
+def test_a_state_that_is_out_of_date_is_not_believed(stack: Stack) -> None:
+    """The provider is probed every ten minutes, and others load and unload its models meanwhile."""
+    url = stack.machines.url("seldom")
+    for command, keep_alive in (("unload", -1), ("load", 0)):
+        httpx.post(
+            f"{url}/api/generate", json={"model": "qwen3-8b", "keep_alive": keep_alive}
+        ).raise_for_status()
+        assert act(stack, command, "seldom", "qwen3-8b").json()["state"] == f"{command}ed"
+        assert bool(httpx.get(f"{url}/api/ps").json()["models"]) is (command == "load")
+
+
 def test_a_model_for_embeddings_and_other_names_are_taken_too(stack: Stack) -> None:
     assert act(stack, "load", "ollama", "nomic-embed").json()["model"] == "nomic-embed:latest"
     assert act(stack, "unload", "ollama", "ollama/nomic-embed:latest").json()["state"] == "unloaded"
@@ -83,7 +99,7 @@ def test_a_failed_load_says_what_the_server_said(stack: Stack, provider: str) ->
 def test_the_report_says_which_providers_take_commands(stack: Stack) -> None:
     providers = stack.client.get("/api/fleet").json()["providers"]
     assert {each["name"]: each["commands"] for each in providers} == {
-        **dict.fromkeys(ABLE, True),
+        **dict.fromkeys((*ABLE, "seldom"), True),
         "single": False,
     }
 

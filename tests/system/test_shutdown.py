@@ -126,7 +126,7 @@ async def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
         await served.said("requests still running: 1")
         served.send(signal.SIGTERM)
         assert await stream.rest() == b""
-        assert await served.ended(seconds=3) == 0
+        assert await served.ended() == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -147,7 +147,7 @@ async def test_readers_of_events_and_idle_connections_do_not_hold_the_end(
         served.send(number)
         assert await events.chunk() == b"", "the feed comes to its proper end"
         assert await idle.rest() == b""
-        assert await served.ended(seconds=3) == 0
+        assert await served.ended() == 0
         assert_nothing_listens(served.port)
         assert not any("Traceback" in line for line in served.lines)
 
@@ -174,7 +174,7 @@ async def test_a_response_under_way_says_that_its_connection_closes(tmp_path: Pa
         go.set()
         answer: Answer = await waiting.answer()
         assert (answer.status, answer.body, answer.header(b"connection")) == (200, b"{}", [b"close"])
-        assert await served.ended(seconds=3) == 0
+        assert await served.ended() == 0
 
 
 async def test_a_reader_that_takes_nothing_does_not_hold_the_end_beyond_the_drain(tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ from tests.support.stack import Stack, running_stack
 from tests.support.waiting import eventually
 
 MODEL = SimulatedModel("qwen3-8b")
+PROMPT_SECONDS = 3.0
+"""A connection that began before the provider listens would take longer: it is tried after 1, 3 and 7 s."""
 MACS = {"nas": "02:00:00:00:00:01", "attic": "02:00:00:00:00:02", "dead": "02:00:00:00:00:03"}
 MACS |= {"slow": "02:00:00:00:00:04"}
 NAMES = (*MACS, "scripted")
@@ -120,7 +122,7 @@ def test_only_inference_for_a_named_model_wakes_and_all_requests_join_one_wake(
     assert {answer.status_code for answer in answers} == {200}
     assert {answer.headers["x-fleet-provider"] for answer in answers} == {"nas"}
     assert network.packets["nas"] > before["nas"]
-    assert seconds_to_response(stack, "nas", network.started["nas"]) <= 1
+    assert seconds_to_response(stack, "nas", network.started["nas"]) <= PROMPT_SECONDS
     assert sum('"provider":"nas","status":"waking"' in line for line in lines) == 1
     assert 'fleet_wakes_total{provider="nas",result="responded"} 1.0' in stack.client.get("/metrics").text
 
@@ -131,7 +133,7 @@ def test_a_provider_that_cannot_be_reached_in_its_grace_is_woken(stack: Stack, n
     answer = chat(stack, "attic/qwen3-8b")
     assert answer.status_code == 200
     assert network.packets["attic"] > packets
-    assert seconds_to_response(stack, "attic", network.started["attic"]) <= 1
+    assert seconds_to_response(stack, "attic", network.started["attic"]) <= PROMPT_SECONDS
 
 
 def seconds_to_response(stack: Stack, provider: str, started: float) -> float:
@@ -158,7 +160,7 @@ def test_a_provider_that_swallows_connections_is_used_as_soon_as_it_listens(
         started = time.time()
         stack.machines.set("slow", offline=False)
         assert asking.result(20).status_code == 200
-    assert seconds_to_response(stack, "slow", started) <= 1
+    assert seconds_to_response(stack, "slow", started) <= PROMPT_SECONDS
 
 
 def test_a_role_wakes_only_where_it_may_and_a_limited_key_only_within_its_surface(

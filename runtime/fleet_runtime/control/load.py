@@ -52,7 +52,7 @@ async def load_model(live: LiveSnapshot, provider: str, model: str) -> ModelStat
     Raises `RequestError` (`not_supported`, `upstream_error`, `upstream_timeout`, `provider_unreachable`).
     """
     commands = _commands(live, provider, model)
-    if live.state(provider, model) == "loaded":
+    if await _is_already(live, provider, model, "loaded"):
         return "loaded"
     listed = live.inventory.listings[provider].models.get(model)
     patience = live.providers[provider].config.timeouts.first_byte
@@ -67,11 +67,19 @@ async def load_model(live: LiveSnapshot, provider: str, model: str) -> ModelStat
 async def unload_model(live: LiveSnapshot, provider: str, model: str) -> ModelState:
     """Unload `model` and return when a probe shows it as unloaded; raises as `load_model`."""
     commands = _commands(live, provider, model)
-    if live.state(provider, model) == "unloaded":
+    if await _is_already(live, provider, model, "unloaded"):
         return "unloaded"
     async with live.inventory.between_probes(provider):  # one reads of loaded models what would load them
         await _send(live, provider, commands.unload(model), UNLOAD_SECONDS)
     return await _until(live, provider, model, "unloaded", UNLOAD_SECONDS)
+
+
+async def _is_already(live: LiveSnapshot, provider: str, model: str, wanted: ModelState) -> bool:
+    """Return whether the model has a state, also by a probe that begins now: what is known may be old."""
+    if live.state(provider, model) != wanted:
+        return False
+    await live.inventory.probe_again(provider)
+    return live.state(provider, model) == wanted
 
 
 def _commands(live: LiveSnapshot, provider: str, model: str) -> Commands:

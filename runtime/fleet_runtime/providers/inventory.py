@@ -111,6 +111,11 @@ class Inventory:
                 async with asyncio.timeout(patience):
                     await self._pollers[name].refresh()
 
+    async def probe_again(self, name: str) -> None:
+        """Wait for a probe of `name` that begins from now on; return at once if it is never probed."""
+        if name in self._pollers:
+            await self._pollers[name].probe()
+
     def between_probes(self, name: str) -> contextlib.AbstractAsyncContextManager[None]:
         """Return a block within which `name` is not probed."""
         poller = self._pollers.get(name)

@@ -192,7 +192,7 @@ async def test_a_timer_set_for_one_exchange_does_not_end_the_next(client: Client
 
 
 @pytest.mark.parametrize("stage", ["before the head", "in the body", "in the upload"])
-async def test_fault_28_cancelling_closes_the_upstream_within_a_second(client: Client, stage: str) -> None:
+async def test_fault_28_cancelling_closes_the_upstream(client: Client, stage: str) -> None:
     reached = asyncio.Event()
 
     async def script(peer: Peer) -> None:
