@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from fleet_runtime.child_process import free_port
 from fleet_runtime.targets import default_file
 from tests.cli.conftest import Fleet
 
@@ -38,6 +39,8 @@ def test_one_in_generated_is_named(fleet: Fleet, project: Path, command: list[st
 def test_one_in_the_place_of_a_clients_file_or_the_manifest_is_not_waited_for(
     fleet: Fleet, project: Path, name: str
 ) -> None:
+    with (project / "fleet.yaml").open("a") as config:
+        config.write(f'gateway: {{listen: "127.0.0.1:{free_port()}"}}\n')
     fleet("build")
     (project / "generated" / name).unlink()
     os.mkfifo(project / "generated" / name)

@@ -38,6 +38,7 @@ HARMLESS = {
 
 @pytest.fixture(autouse=True)
 def harmless_afterwards(stack: Stack) -> Iterator[None]:
+    eventually(lambda: {stack.status(name) for name in LOCAL} == {"online"})
     yield
     stack.machines.set("attic", **HARMLESS)
     eventually(lambda: of_attic(stack) == sorted(SHARED) and stack.status("attic") == "online")
