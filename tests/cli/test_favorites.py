@@ -11,11 +11,11 @@ from typing import Any, TypeAlias
 import pytest
 from click.testing import CliRunner, Result
 
-from fleet_runtime.child_process import free_port
 from fleet_runtime.client import GatewayClient
 from fleet_runtime.commands import favorites as command
 from tests.support.favorites_fleet import HARD_ID
 from tests.support.fleet_process import run_fleet
+from tests.support.ports import free_port
 from tests.support.raw_server import RawServer, raw_server, responding
 from tests.support.stack import Stack
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from fleet_runtime.child_process import free_port
 from fleet_runtime.targets import default_file
 from tests.cli.conftest import Fleet
+from tests.support.ports import free_port
 
 PIPE = "is a named pipe, not a regular file"
 

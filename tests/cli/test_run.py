@@ -12,9 +12,9 @@ from textwrap import dedent
 import pytest
 
 from fleet_compiler.clients import CLIENTS
-from fleet_runtime.child_process import free_port
 from tests.cli.conftest import ONE_MACHINE, Fleet, write
 from tests.support.paths import ROOT
+from tests.support.ports import free_port
 
 GOLDEN = ROOT / "tests" / "compiler" / "clients" / "golden"
 

@@ -15,10 +15,10 @@ from msgspec import structs
 
 from fleet_runtime.api.examples import EXAMPLES
 from fleet_runtime.api.shapes import FleetStatus, ProviderReport, StoreState
-from fleet_runtime.child_process import free_port
 from fleet_runtime.commands.status import overview
 from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
 from tests.support.fleet_process import fleet_running, run_fleet
+from tests.support.ports import free_port
 from tests.support.stack import Stack, running_stack
 from tests.support.waiting import eventually, listens
 

@@ -17,10 +17,10 @@ import httpx
 import pytest
 
 from fleet_runtime.artifacts.snapshot import load_snapshot
-from fleet_runtime.child_process import free_port
 from fleet_runtime.commands.first_request import first_request
 from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
 from tests.cli.conftest import ONE_MACHINE, Fleet, one, write
+from tests.support.ports import free_port
 from tests.support.up import SECONDS, running
 from tests.support.waiting import eventually, listens
 

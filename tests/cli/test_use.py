@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from fleet_runtime.child_process import free_port
 from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
 from fleet_runtime.targets import default_file
 from tests.cli.conftest import Fleet
+from tests.support.ports import free_port
 from tests.support.stack import Stack, running_stack
 
 

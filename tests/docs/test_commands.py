@@ -18,9 +18,9 @@ import click
 import pytest
 
 from fleet_compiler.cli import COMMANDS, fleet
-from fleet_runtime.child_process import free_port
 from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
 from tests.support.paths import DOCS, ROOT
+from tests.support.ports import free_port
 
 PAGES = {"README.md": ROOT / "README.md", **{page.name: page for page in sorted(DOCS.glob("*.md"))}}
 GENERATED = ("cli.md", "diagnostics.md")

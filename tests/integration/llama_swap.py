@@ -13,9 +13,10 @@ from typing import Any
 
 import httpx
 
-from fleet_runtime.child_process import free_port, running
+from fleet_runtime.child_process import running
 from tests.integration.processes import answers
 from tests.support.paths import ROOT
+from tests.support.ports import free_port
 from tests.support.waiting import eventually
 
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fleet_runtime.child_process import free_port, running
+from fleet_runtime.child_process import running
 from tests.integration.processes import answers, finished
+from tests.support.ports import free_port
 from tests.support.waiting import eventually
 
 RUN_SECONDS = 150.0

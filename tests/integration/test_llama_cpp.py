@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from fleet_runtime.child_process import free_port, running
+from fleet_runtime.child_process import running
 from tests.integration.exchanges import Exchange, differences
 from tests.integration.llama_cpp_exchanges import EXCHANGES, MODEL
 from tests.integration.processes import answers
+from tests.support.ports import free_port
 from tests.support.stack import Stack, running_stack
 from tests.support.waiting import eventually
 

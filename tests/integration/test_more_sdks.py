@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from fleet_runtime.child_process import free_port
 from tests.integration import tools
 from tests.integration.conftest import MACHINES, fleet_yaml, machines
+from tests.support.ports import free_port
 from tests.support.stack import Stack, running_stack
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]

@@ -10,12 +10,13 @@ from typing import Any
 import httpx
 import pytest
 
-from fleet_runtime.child_process import free_port, running
+from fleet_runtime.child_process import running
 from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
 from fleet_runtime.simulator.spec import ScriptedCall
 from tests.integration.client_programs import OPEN_WEBUI
 from tests.integration.processes import answers
 from tests.support.fleet_process import FLEET
+from tests.support.ports import free_port
 from tests.support.stack import Stack, running_stack
 from tests.support.waiting import eventually
 

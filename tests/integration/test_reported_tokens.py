@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from fleet_runtime.child_process import free_port, running
+from fleet_runtime.child_process import running
 from tests.integration.processes import answers
+from tests.support.ports import free_port
 from tests.support.stack import Stack, running_stack
 from tests.support.waiting import eventually
 

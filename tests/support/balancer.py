@@ -8,8 +8,9 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from fleet_runtime.child_process import free_port, running
+from fleet_runtime.child_process import running
 from tests.support.paths import ROOT
+from tests.support.ports import free_port
 from tests.support.postgres import require
 from tests.support.waiting import eventually, listens
 

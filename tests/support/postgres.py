@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from fleet_runtime.child_process import free_port
+from tests.support.ports import free_port
 from tests.support.waiting import eventually, listens
 
 START_SECONDS = 30

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import httpx
 
-from fleet_runtime.child_process import free_port
 from fleet_runtime.simulator import ServerSpec, SimulationThread
 from tests.support.fleet_process import FleetProcess, fleet_running, run_fleet
+from tests.support.ports import free_port
 from tests.support.waiting import eventually
 
 START_SECONDS = 30.0

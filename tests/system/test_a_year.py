@@ -16,9 +16,9 @@ import pytest
 
 from fleet_compiler.lock.lockfile import load_lock
 from fleet_runtime.artifacts.snapshot import load_snapshot
-from fleet_runtime.child_process import free_port
 from fleet_runtime.child_process import running as child_running
 from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
+from tests.support.ports import free_port
 from tests.support.previous_state import previous_state
 from tests.support.up import running
 from tests.support.waiting import eventually

@@ -20,9 +20,9 @@ import pytest
 from ruamel.yaml import YAML
 
 from fleet_runtime.artifacts.contract import GatewayConfig
-from fleet_runtime.child_process import free_port
 from tests.support.artifacts import connection, gateway, write_generated
 from tests.support.paths import ROOT
+from tests.support.ports import free_port
 
 DEPLOY = ROOT / "deploy"
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")

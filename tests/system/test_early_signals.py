@@ -13,8 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from fleet_runtime.child_process import free_port
 from tests.support.artifacts import connection, gateway, write_generated
+from tests.support.ports import free_port
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

@@ -14,9 +14,9 @@ import httpx
 import pytest
 
 from fleet_runtime.artifacts.snapshot import load_snapshot
-from fleet_runtime.child_process import free_port
 from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
 from tests.support.fleet_process import fleet_running, run_fleet
+from tests.support.ports import free_port
 from tests.support.waiting import eventually
 
 CLIENTS = 6

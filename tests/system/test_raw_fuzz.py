@@ -17,8 +17,9 @@ from random import Random
 import pytest
 
 from fleet_runtime.artifacts.contract import PollSettings
-from fleet_runtime.child_process import free_port, running
+from fleet_runtime.child_process import running
 from tests.support import artifacts, raw_fuzz
+from tests.support.ports import free_port
 from tests.support.process import gateway_process
 from tests.support.raw_client import ask
 from tests.support.raw_fuzz import Seen

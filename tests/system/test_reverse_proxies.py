@@ -17,9 +17,10 @@ from pathlib import Path
 import pytest
 import trustme
 
-from fleet_runtime.child_process import free_port, running
+from fleet_runtime.child_process import running
 from tests.support.artifacts import connection, gateway, write_generated
 from tests.support.paths import ROOT
+from tests.support.ports import free_port
 from tests.support.process import gateway_process
 from tests.support.raw_client import Client, request
 from tests.support.raw_server import Peer, raw_server

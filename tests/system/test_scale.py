@@ -18,7 +18,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from fleet_runtime.child_process import free_port, running
+from fleet_runtime.child_process import running
 from tests.support.fleet_process import FLEET, run_fleet
 from tests.support.measure import (
     KeptConnection,
@@ -27,6 +27,7 @@ from tests.support.measure import (
     percentile,
     resident_megabytes,
 )
+from tests.support.ports import free_port
 from tests.support.waiting import eventually
 
 MACHINES, MODELS = 100, 50

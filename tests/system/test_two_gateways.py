@@ -19,10 +19,10 @@ from typing import Any
 import httpx
 import pytest
 
-from fleet_runtime.child_process import free_port
 from fleet_runtime.store.postgres import READ_SECONDS
 from tests.support.artifacts import connection, gateway, write_generated
 from tests.support.balancer import HOST, documented, haproxy, nginx, running_nginx
+from tests.support.ports import free_port
 from tests.support.postgres import PostgresServer, postgres_server
 from tests.support.raw_client import Client, ask, request
 from tests.support.raw_server import Peer, raw_server

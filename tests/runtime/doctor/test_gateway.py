@@ -11,10 +11,10 @@ from pathlib import Path
 import anyio
 import pytest
 
-from fleet_runtime.child_process import free_port
 from fleet_runtime.simulator import ServerSpec, SimulatedModel, SimulationThread
 from tests.runtime.doctor.conftest import Computer
 from tests.support.fleet_process import run_fleet
+from tests.support.ports import free_port
 from tests.support.raw_server import raw_server, responding
 from tests.support.stack import Stack, running_stack
 from tests.support.waiting import eventually

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from fleet_runtime.child_process import free_port
 from fleet_runtime.telemetry.log_writer import QUEUE_BYTES, LogWriter
 from tests.support.artifacts import connection, gateway, write_generated
+from tests.support.ports import free_port
 from tests.support.raw_client import client, request
 from tests.support.waiting import listens, until
 
