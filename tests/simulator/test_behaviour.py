@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import socket
 from typing import get_args
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -15,6 +17,7 @@ from fleet_runtime.simulator.malformed import malform
 from fleet_runtime.simulator.shapes.chat import DONE, event
 from fleet_runtime.simulator.spec import Malformation
 from tests.simulator.servers import CHAT, chat, client, events, machine
+from tests.support.waiting import turn
 
 pytestmark = pytest.mark.anyio
 
@@ -263,6 +266,18 @@ async def test_a_loading_llama_server_says_so_on_every_path() -> None:
             answer = await http.get(path)
             assert answer.status_code == 503
             assert answer.json()["error"]["message"] == "Loading model"
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_a_connection_that_comes_while_a_provider_falls_asleep_is_reset(turns: int) -> None:
+    async with machine() as box:
+        with socket.create_connection(("127.0.0.1", urlsplit(box.url).port or 0)) as connection:
+            connection.setblocking(False)
+            for _ in range(turns):
+                await turn()
+            await box.apply({"offline": True})
+            with pytest.raises(ConnectionResetError):
+                await asyncio.wait_for(asyncio.get_running_loop().sock_recv(connection, 1), 10)
 
 
 @pytest.mark.parametrize("knob", ["latency_ms", "first_byte_ms"])

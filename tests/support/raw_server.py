@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
+from fleet_runtime.simulator.wire import close_server
 from tests.support.waiting import turn
 
 Script = Callable[["Peer"], Awaitable[None]]
@@ -169,7 +170,10 @@ async def raw_server(
     try:
         yield served
     finally:
-        server.close()
+        if isinstance(asyncio.get_running_loop(), asyncio.SelectorEventLoop):
+            await close_server(server)
+        else:
+            server.close()  # uvloop accepts and makes a connection in one turn
         running = list(tasks)
         for task in running:
             task.cancel()

@@ -111,6 +111,20 @@ class ResponseWriter:
         await self._connection.write(data)
 
 
+async def close_server(server: asyncio.Server) -> None:
+    """Stop listening once every connection that was accepted is made.
+
+    asyncio takes two turns for that. A server that is closed in between forgets the connection and leaves its
+    socket open: the client would wait for nothing.
+    """
+    loop = asyncio.get_running_loop()
+    for listening in server.sockets:
+        loop.remove_reader(listening.fileno())
+    for _ in range(3):
+        await asyncio.sleep(0)
+    server.close()
+
+
 class Listener:
     """A port that listens, or, while it is closed, rejects connections; no other process gets it before
     `release`."""
@@ -144,11 +158,9 @@ class Listener:
     async def close(self) -> None:
         """Reject new connections and reset those that are open."""
         if self._server is not None:
-            self._server.close()
-            self._server = None
+            server, self._server = self._server, None
+            await close_server(server)
             self._socket = _bound(self.port)
-            for _ in range(3):
-                await asyncio.sleep(0)  # a connection that was accepted already is made, and dropped
         self.reset()
 
     def reset(self) -> None:
