@@ -48,6 +48,8 @@ def test_every_view_is_accessible_and_fits(stack: Stack, open_page: Open, theme:
 
 
 def test_a_favorite_appears_on_another_page_and_its_order_is_shared(stack: Stack, open_page: Open) -> None:
+    for each in stack.client.get("/api/favorites").json()["favorites"]:
+        stack.client.delete(f"/api/favorites/{each['id']}").raise_for_status()
     first = open_page(f"{stack.url}/#/models").page
     second = open_page(f"{stack.url}/#/models").page
     for id in ("closet/qwen3-4b-instruct", "gpu-box/mistral-small-3.2-24b"):

@@ -137,6 +137,7 @@ def test_contexts_that_cannot_be_used_are_reported(
 
 def test_the_environment_says_where_the_gateway_and_the_fleet_are(stack: Stack, tmp_path: Path) -> None:
     """From a folder that has nothing to do with either."""
+    assert run_fleet("build", cwd=stack.folder).returncode == 0
     key = {"FLEET_KEY": KEY["LOCK_TEST_KEY"]}
     lost = run_fleet("status", cwd=tmp_path, env=key)
     assert lost.returncode == 2

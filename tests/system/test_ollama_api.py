@@ -49,6 +49,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("ollama")
     with running_stack(folder, specs, fleet_yaml, env=keys) as stack:
         stack.client.headers["authorization"] = "Bearer all-secret"
+        eventually(lambda: stack.status("box") == stack.status("nas") == "online")
         yield stack
 
 
@@ -56,9 +57,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 def stack(running: Stack) -> Stack:
     for name in ("box", "nas"):
         running.machines.reset(name)
-    for _ in range(200):
-        if len(tags(running, "chat")) >= 6:
-            break
+    eventually(lambda: len(tags(running, "chat")) >= 6)
     return running
 
 
