@@ -132,9 +132,7 @@ def test_follow_continues_until_it_is_interrupted(stack: Stack, command: list[st
     before = stack.client.get("/api/activity").json()["requests"]
     stack.chat("single/qwen3-8b", "chat").raise_for_status()
     eventually(lambda: len(stack.client.get("/api/activity").json()["requests"]) > len(before))
-    seen = b""
-    while b"single/qwen3-8b" not in seen:
-        seen += process.stdout.readline()
+    assert any(b"single/qwen3-8b" in line for line in iter(process.stdout.readline, b""))
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=10)
     assert (process.returncode, errors.count(b"Traceback")) == (130, 0)
