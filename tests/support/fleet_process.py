@@ -67,15 +67,17 @@ class ForkedProcess:
         return int(NUMBER.unpack(text)[0])
 
     def _wait(self, seconds: float | None) -> int | None:
-        if self._returncode is None:
-            poll = select.poll()
+        poll = select.poll()
+        with self._lock:  # another thread may read the code and close the socket
+            if self._returncode is not None:
+                return self._returncode
             poll.register(self._reports, select.POLLIN)
-            ended = poll.poll(None if seconds is None else seconds * 1000)
-            with self._lock:
-                if ended and self._returncode is None:
-                    self._returncode = self._read()
-                    self._reports.close()
-        return self._returncode
+        ended = poll.poll(None if seconds is None else seconds * 1000)
+        with self._lock:
+            if ended and self._returncode is None:
+                self._returncode = self._read()
+                self._reports.close()
+            return self._returncode
 
 
 class ForkServer:
