@@ -86,6 +86,7 @@ def test_a_renamed_provider_keeps_its_series_and_the_changes_of_its_status(stack
         ]
 
     assert shown("embedding")[0] == 1
+    eventually(lambda: "embedding" in shown("embedding")[1])
     assert stack.fleet("rename", "embedding", "loft").returncode == 0
     eventually(lambda: "loft" in {p["name"] for p in stack.client.get("/api/fleet").json()["providers"]})
     requests, changes = shown("loft")
