@@ -109,17 +109,22 @@ def test_fault_31_a_favorite_of_a_provider_that_left_is_an_orphan_until_it_is_ba
     assert [item["id"] for item in gone.json()["favorites"]] == FAVORITES[:2]
 
 
+def version(stack: Stack) -> int:
+    return int(stack.client.get("/api/favorites").json()["version"])
+
+
 def test_fault_31_favorites_follow_a_provider_that_is_renamed(own_stack: Stack) -> None:
     stack = own_stack
     favor(stack)
-    url = stack.machines.url("nas")
+    before, url = version(stack), stack.machines.url("nas")
     edit(stack, f'nas: {{url: "{url}"}}', f'attic: {{url: "{url}", formerly: [nas]}}')
     renamed = [*FAVORITES[:2], "attic/llama3:latest"]
     eventually(both_pick(stack, renamed))
     assert list(kept(stack)) == renamed
-    version = stack.client.get("/api/favorites").json()["version"]
+    eventually(lambda: version(stack) > before)  # the new name is stored
+    stored = version(stack)
     again = stack.client.put("/api/favorites/nas/llama3").json()
-    assert again["version"] == version, "it is a favorite by its former name too"
+    assert again["version"] == stored, "it is a favorite by its former name too"
     edit(stack, ", formerly: [nas]", "")
     eventually(both_pick(stack, renamed))
     assert stack.client.delete("/api/favorites/attic/llama3").json()["favorites"][-1]["id"] == FAVORITES[1]

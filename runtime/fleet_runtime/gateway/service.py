@@ -150,9 +150,7 @@ class Service:
             await end_tasks(list(self._inventories))
             history.cancel()
             await end_tasks(keepers)
-            watching.cancel()
-            for task in keeping:
-                task.cancel()
+            await end_tasks([watching, *keeping])
             self.finished.flush()
             await self.live.old_names.save(self.store)
             await self.key_uses.save(self.store)

@@ -22,6 +22,7 @@ from fleet_runtime.store.postgres import READ_SECONDS, RETRY_SECONDS, PostgresSt
 from fleet_runtime.store.postgres_url import DatabaseUrl, failure_reason, shown_url
 from fleet_runtime.store.rows import StatusChange
 from fleet_runtime.store.store import Store, StoreUnavailableError
+from fleet_runtime.tasks import end_tasks
 from tests.support.postgres import PostgresServer, pgbouncer, postgres_server
 from tests.support.waiting import pace, until
 
@@ -56,7 +57,7 @@ async def gateway(url: str, folder: Path, *, connected: bool = True) -> AsyncIte
             await until(lambda: store.status.up)
         yield store
     finally:
-        watching.cancel()
+        await end_tasks([watching])
         await store.close()
 
 
