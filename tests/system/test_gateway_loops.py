@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from fleet_runtime.child_process import free_port
 from tests.support.artifacts import connection, gateway, write_generated
+from tests.support.ports import free_port
 from tests.support.process import GatewayProcess, gateway_process
 from tests.support.raw_client import ask
 from tests.support.raw_server import RawServer, Request, raw_server, responding
