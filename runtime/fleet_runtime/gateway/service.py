@@ -150,7 +150,9 @@ class Service:
             await end_tasks(list(self._inventories))
             history.cancel()
             await end_tasks(keepers)
-            await end_tasks([watching, *keeping])
+            watching.cancel()
+            for task in keeping:
+                task.cancel()
             self.finished.flush()
             await self.live.old_names.save(self.store)
             await self.key_uses.save(self.store)

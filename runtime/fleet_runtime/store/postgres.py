@@ -83,7 +83,10 @@ class PostgresState:
                     await self._catch_up()
                     on_read()
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._news.wait(), READ_SECONDS)
+                        async with asyncio.timeout(
+                            READ_SECONDS
+                        ):  # `wait_for` of 3.11 can lose a cancellation
+                            await self._news.wait()
             await asyncio.sleep(RETRY_SECONDS)
 
     async def edit(self, changes: Sequence[FavoritesChange]) -> list[Favorites | Exception]:
