@@ -28,7 +28,8 @@ def test_a_full_output_is_reported(project: Path, command: str) -> None:
 
 @pytest.mark.parametrize("command", ["--help", "models", "build --frozen"])
 def test_a_closed_output_is_reported(project: Path, command: str) -> None:
-    assert run(project, f"{command} >&-") == (1, "", CLOSED)
+    exit_code, output, messages = run(project, f"{command} >&-")
+    assert (exit_code, output, messages.splitlines(keepends=True)[-1]) == (1, "", CLOSED)
 
 
 def test_a_command_without_output_needs_no_open_stream(project: Path) -> None:
