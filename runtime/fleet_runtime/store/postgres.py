@@ -77,7 +77,8 @@ class PostgresState:
     async def watch(self, on_read: Callable[[], None]) -> None:
         while True:
             with contextlib.suppress(StoreUnavailableError):
-                await self._connect()
+                if self._connection is None:  # else a transaction had to wait for others too long
+                    await self._connect()
                 while True:
                     self._news.clear()
                     await self._catch_up()
