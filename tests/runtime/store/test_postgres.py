@@ -248,15 +248,25 @@ async def test_a_user_without_the_right_to_create_tables_gets_the_remedy(
 
 
 @pytest.mark.parametrize(
-    ("broken", "reason", "remedy"),
+    ("broken", "repair", "reason", "remedy"),
     [
-        ("ALTER DATABASE {0} SET default_transaction_read_only = on", "read-only", "target_session_attrs"),
-        ("REVOKE INSERT ON favorite FROM reader", "(INSERT)", "GRANT"),
-        ("DROP TABLE favorite", "does not exist", "`createdb {0}-2"),
+        (
+            "ALTER DATABASE {0} SET default_transaction_read_only = on",
+            "ALTER DATABASE {0} RESET default_transaction_read_only",
+            "read-only",
+            "target_session_attrs",
+        ),
+        ("REVOKE INSERT ON favorite FROM reader", "GRANT INSERT ON favorite TO reader", "(INSERT)", "GRANT"),
+        (
+            "ALTER TABLE favorite RENAME TO away",
+            "ALTER TABLE away RENAME TO favorite",
+            "does not exist",
+            "`createdb {0}-2",
+        ),
     ],
 )
 async def test_a_database_that_takes_no_writes_is_never_called_usable(
-    server: PostgresServer, url: str, tmp_path: Path, broken: str, reason: str, remedy: str
+    server: PostgresServer, url: str, tmp_path: Path, broken: str, repair: str, reason: str, remedy: str
 ) -> None:
     name = url.rpartition("/")[2]
     server.sql("CREATE ROLE reader LOGIN PASSWORD 'canary-password'")
@@ -275,6 +285,8 @@ async def test_a_database_that_takes_no_writes_is_never_called_usable(
         since = store.status.since
         await pace(2.5 * RETRY_SECONDS)
         assert (store.status.up, store.status.since, ids(store.favorites)) == (False, since, ["a/1"])
+        assert server.sql(repair.format(name), "postgres" if "DATABASE" in repair else name).returncode == 0
+        await until(lambda: store.status.up)
 
 
 async def test_a_list_that_somebody_deleted_begins_again(
