@@ -18,13 +18,13 @@ import pytest
 
 from fleet_runtime.artifacts.gateway_parts import DatabaseReference
 from fleet_runtime.catalog.favorites import AddFavorite, Favorites, FavoritesChange, RemoveFavorite
-from fleet_runtime.store.postgres import READ_SECONDS, RETRY_SECONDS, PostgresState
+from fleet_runtime.store.postgres import READ_SECONDS, PostgresState
 from fleet_runtime.store.postgres_url import DatabaseUrl, failure_reason, shown_url
 from fleet_runtime.store.rows import StatusChange
 from fleet_runtime.store.store import Store, StoreUnavailableError
 from fleet_runtime.tasks import end_tasks
 from tests.support.postgres import PostgresServer, pgbouncer, postgres_server
-from tests.support.waiting import pace, until
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio
 NAMES = itertools.count()
@@ -245,48 +245,6 @@ async def test_a_user_without_the_right_to_create_tables_gets_the_remedy(
         assert server.sql(f"ALTER DATABASE {database} OWNER TO guest").returncode == 0
         await until(lambda: store.status.up)
         assert store.status.remedy is None
-
-
-@pytest.mark.parametrize(
-    ("broken", "repair", "reason", "remedy"),
-    [
-        (
-            "ALTER DATABASE {0} SET default_transaction_read_only = on",
-            "ALTER DATABASE {0} RESET default_transaction_read_only",
-            "read-only",
-            "target_session_attrs",
-        ),
-        ("REVOKE INSERT ON favorite FROM reader", "GRANT INSERT ON favorite TO reader", "(INSERT)", "GRANT"),
-        (
-            "ALTER TABLE favorite RENAME TO away",
-            "ALTER TABLE away RENAME TO favorite",
-            "does not exist",
-            "`createdb {0}-2",
-        ),
-    ],
-)
-async def test_a_database_that_takes_no_writes_is_never_called_usable(
-    server: PostgresServer, url: str, tmp_path: Path, broken: str, repair: str, reason: str, remedy: str
-) -> None:
-    name = url.rpartition("/")[2]
-    server.sql("CREATE ROLE reader LOGIN PASSWORD 'canary-password'")
-    async with gateway(url, tmp_path) as store:
-        await store.edit(adding("a/1"))
-    grant = "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO reader"
-    assert server.sql(grant, name).returncode == 0
-    async with gateway(url.replace("//fleet:", "//reader:"), tmp_path) as store:
-        assert server.sql(broken.format(name), name).returncode == 0
-        others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
-        assert server.sql(f"{others} AND datname = '{name}'").returncode == 0
-        await until(lambda: reason in (store.fault or ""))
-        assert remedy.format(name) in (store.status.remedy or "")
-        with pytest.raises(StoreUnavailableError):
-            await store.edit(adding("a/2"))
-        since = store.status.since
-        await pace(2.5 * RETRY_SECONDS)
-        assert (store.status.up, store.status.since, ids(store.favorites)) == (False, since, ["a/1"])
-        assert server.sql(repair.format(name), "postgres" if "DATABASE" in repair else name).returncode == 0
-        await until(lambda: store.status.up)
 
 
 async def test_a_list_that_somebody_deleted_begins_again(
