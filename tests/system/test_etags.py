@@ -28,11 +28,18 @@ def ask(stack: Stack, path: str, tag: str) -> httpx.Response:
 
 @pytest.mark.parametrize("path", TAGGED)
 def test_a_list_that_the_client_holds_is_not_sent_again(stack: Stack, path: str) -> None:
+    def is_held() -> bool:
+        """Unless a probe has just found what an earlier test did."""
+        tag = stack.client.get(path).headers["etag"]
+        held = (tag, f"W/{tag}", f'"other", {tag}', "*")
+        answers = [ask(stack, path, each) for each in held]
+        return all(
+            (each.status_code, each.content, each.headers["etag"]) == (304, b"", tag) for each in answers
+        )
+
+    eventually(is_held)
     whole = stack.client.get(path)
     tag = whole.headers["etag"]
-    for held in (tag, f"W/{tag}", f'"other", {tag}', "*"):
-        again = ask(stack, path, held)
-        assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
     for other in ('"other"', "", tag.strip('"')):
         assert ask(stack, path, other).content == whole.content
 
