@@ -185,16 +185,23 @@ class Collected:
         self.ended = True
 
 
-def by_llhttp(raw: bytes) -> Read | None:
-    collected = Collected()
-    parser = httptools.HttpRequestParser(collected)
+def takes_head(
+    parser: httptools.HttpRequestParser | httptools.HttpResponseParser, collected: Collected, raw: bytes
+) -> bool:
+    """Feed the head at the beginning of `raw`; return whether llhttp takes it completely."""
     try:
         parser.feed_data(raw[: raw.find(b"\r\n\r\n") + 4])
     except httptools.HttpParserUpgrade:
         pass
     except httptools.HttpParserError:
-        return None
-    if not collected.complete:
+        return False
+    return collected.complete
+
+
+def by_llhttp(raw: bytes) -> Read | None:
+    collected = Collected()
+    parser = httptools.HttpRequestParser(collected)
+    if not takes_head(parser, collected, raw):
         return None
     headers = tuple(collected.headers)
     return Read(parser.get_method(), collected.target.removesuffix(b"?"), headers, *framing(headers))
@@ -284,13 +291,9 @@ def answered_by_h11(raw: bytes) -> Answered | None:
 def answered_by_llhttp(raw: bytes) -> Answered | None:
     collected = Collected()
     parser = httptools.HttpResponseParser(collected)
-    try:
-        parser.feed_data(raw[: raw.find(b"\r\n\r\n") + 4])
-    except httptools.HttpParserUpgrade:
-        pass
-    except httptools.HttpParserError:
+    if not takes_head(parser, collected, raw):
         return None
-    return Answered.of(parser.get_status_code(), collected.headers) if collected.complete else None
+    return Answered.of(parser.get_status_code(), collected.headers)
 
 
 @pytest.mark.slow

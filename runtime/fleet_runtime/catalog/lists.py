@@ -85,8 +85,8 @@ class CatalogLists:
         yield from self.catalog.refresh_names()
         self.catalog.refresh()
         for provider in self.catalog.inventory.snapshot.fleet.providers:
-            for kind in KINDS:
-                if self.catalog.inventory.view[provider.name].available:
+            if self.catalog.inventory.view[provider.name].available:
+                for kind in KINDS:
                     yield self._openai_models(provider, kind, bare=False)
 
     def _list(

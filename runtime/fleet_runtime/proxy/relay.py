@@ -22,8 +22,15 @@ class Relay:
     """One response: its head determines `status`, `is_stream` and `refusal` (why it is not forwarded)."""
 
     __slots__ = (
-        *("_context", "_forwarded", "_head", "_is_readable", "_record", "_sink"),
-        *("is_stream", "refusal", "status"),
+        "_context",
+        "_forwarded",
+        "_head",
+        "_is_readable",
+        "_record",
+        "_sink",
+        "is_stream",
+        "refusal",
+        "status",
     )
 
     def __init__(self, context: RequestContext, head: ResponseHead, known: dict[Header, Field]) -> None:

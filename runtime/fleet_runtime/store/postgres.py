@@ -84,9 +84,8 @@ class PostgresState:
                     await self._catch_up()
                     on_read()
                     with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(
-                            READ_SECONDS
-                        ):  # `wait_for` of 3.11 can lose a cancellation
+                        # not `wait_for`, which can lose a cancellation on Python 3.11
+                        async with asyncio.timeout(READ_SECONDS):
                             await self._news.wait()
             await asyncio.sleep(RETRY_SECONDS)
 
